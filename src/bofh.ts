@@ -50,7 +50,7 @@ import { checkFunction, naming } from './core/checks.ts';
 import { callable, milliseconds, parsed } from './core/request.ts';
 import { version } from './core/version.ts';
 import * as z from 'zod/mini';
-import { endOf } from './atomic/sequence/teller.ts';
+import { endOf } from './atomic/sequence/event-reporter.ts';
 
 /**
  * The context of every call of the public API: a host, the policy of its site, and the place of its

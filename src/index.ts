@@ -39,7 +39,7 @@ export { confirm } from './api/confirm.ts';
 export * as vm from './api/vm.ts';
 export * as xen from './api/xen.ts';
 export type { Answers } from './cli/output/answers/by-verb.ts';
-export type { Engine, EventStep, Happening, SequenceEvent } from './atomic/index.ts';
+export type { Engine, EventStep, SequenceEventBody, SequenceEvent } from './atomic/index.ts';
 export { type EventLog, eventText } from './atomic/event-log.ts';
 export { type EventStream, eventStream } from './atomic/event-stream.ts';
 export type { Signature } from './blockdevice/index.ts';

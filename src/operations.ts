@@ -250,7 +250,7 @@ export function withoutRoot({ user = 0 }: UserHost, what: string): RefusedError 
   });
 }
 
-/** The same for a step. An operation of your own knows itself what it needs. */
+/** Like `withoutRoot`, for a step. An operation of your own knows itself what it needs. */
 export function stepWithoutRoot(host: UserHost, kind: string): RefusedError | undefined {
   return isDriver(kind.split('.')[0] ?? '') && !forUsers.has(kind)
     ? withoutRoot(host, stepName(kind))

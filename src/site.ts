@@ -42,7 +42,7 @@ const siteSchema = z.strictObject({
   guestRamdisk: z.exactOptional(directory),
   /** GRUB for paravirtualized guests that boot their own kernel (package grub-xen-host). */
   guestGrub: z._default(directory, '/usr/lib/grub-xen/grub-x86_64-xen.bin'),
-  /** The same for PVH guests. */
+  /** GRUB for PVH guests that boot their own kernel. */
   guestGrubPvh: z._default(directory, '/usr/lib/grub-xen/grub-i386-xen_pvh.bin'),
   /** Default bridge of a guest's network interface; without it a guest has none. */
   bridge: z.exactOptional(z.string().check(z.minLength(1))),

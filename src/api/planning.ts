@@ -17,7 +17,7 @@ export function planning<T>(
   return naming(method, texts, () => checkedUnlessBusy(method, isAbout, plan));
 }
 
-/** The same for a DRBD resource. */
+/** Like `planning`, for a DRBD resource. */
 export function planningResource<T>(method: string, name: string, plan: () => Promise<T>): Promise<T> {
   const isAbout = (key: string): boolean =>
     key === `drbd:${name}` || (key.startsWith('file:') && key.endsWith(`/${name}.res`));

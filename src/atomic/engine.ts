@@ -1,7 +1,7 @@
 import type { ChangeHost, LocalHost, Progress, ReadHost } from '../command/index.ts';
 import { JournalError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
-import type { SequenceEvent, Teller } from './events.ts';
+import type { SequenceEvent, EventReporter } from './events.ts';
 import type { Journal } from './journal/journal-writer.ts';
 import type { IntentLine, Owner } from './journal/lines.ts';
 import type { LockTable } from './locks/lock.ts';
@@ -50,7 +50,7 @@ export interface Engine extends Places {
   /** Called for each event of each sequence. */
   readonly onEvent?: (event: SequenceEvent) => void;
   /** Makes the events of one sequence; missing: it has no listener. */
-  readonly teller?: Teller;
+  readonly reporter?: EventReporter;
   /** How long a step retries for objects that another sequence has locked; 0: refused at once. */
   readonly waitMs?: number;
 }
@@ -84,11 +84,11 @@ export function changing(
   { n, kind, host, boot }: Pick<IntentLine, 'n' | 'kind' | 'host' | 'boot'>,
   signal?: AbortSignal,
 ): ChangeHost {
-  const { onProgress, teller } = engine;
-  const tell = (progress: Progress): void => {
+  const { onProgress, reporter } = engine;
+  const report = (progress: Progress): void => {
     const { command, fraction, line } = progress;
     const { tool, argv } = command;
-    teller?.tell({ type: 'progress', n, kind, command: { tool, argv }, ...present({ fraction, line }) });
+    reporter?.report({ type: 'progress', n, kind, command: { tool, argv }, ...present({ fraction, line }) });
     onProgress?.({ n, kind }, progress);
   };
   return placeOf(engine, host).host.during({
@@ -96,7 +96,7 @@ export function changing(
     lock: journal.file.fd,
     sequence: { id: journal.id, token: journal.token, boot },
     ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined && teller === undefined ? {} : { onProgress: tell }),
+    ...(onProgress === undefined && reporter === undefined ? {} : { onProgress: report }),
   });
 }
 
@@ -112,7 +112,7 @@ export async function codeOf(
     `journal ${id} has a step "${step.kind}" version ${step.version} that this bofh does not know; nothing was touched`,
     {
       remedy:
-        'if it is an operation of your own, register that version in the site file, defineSite({ operations: […] }), then bofh recover; else recover with the version of bofh that wrote it',
+        'if it is an operation of your own, register that version in the site file, defineSite({ operations: […] }); then: bofh recover; else recover with the version of bofh that wrote it',
     },
   );
 }

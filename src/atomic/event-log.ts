@@ -23,7 +23,7 @@ function levelOf(event: SequenceEvent): keyof EventLog {
   if (event.type === 'progress') return 'debug';
   if (event.type === 'stuck') return 'error';
   if (event.type === 'ended') return event.outcome === 'stuck' ? 'error' : 'info';
-  return event.type === 'waiting' || event.type === 'undo-begun' ? 'warn' : 'info';
+  return event.type === 'waiting' || event.type === 'undo-started' ? 'warn' : 'info';
 }
 
 /** An event as a line of text. */
@@ -39,9 +39,9 @@ function isEvent(value: unknown): boolean {
 
 function what(event: SequenceEvent): string {
   switch (event.type) {
-    case 'begun':
-      return 'begun';
-    case 'step-begun':
+    case 'started':
+      return 'started';
+    case 'step-started':
       return `step ${inWords(event.step)}`;
     case 'progress': {
       const { command, fraction, line } = event;
@@ -52,7 +52,7 @@ function what(event: SequenceEvent): string {
       return `step ${inWords(event.step)}: done`;
     case 'waiting':
       return `waits: ${event.for}`;
-    case 'undo-begun':
+    case 'undo-started':
       return `undo${scope(event)} started, because ${event.because}`;
     case 'step-undone':
       return `step ${inWords(event.step)}: undone${untouched(event)}`;

@@ -15,11 +15,11 @@ export interface EventStep {
 }
 
 /** What can happen in a sequence. */
-export type Happening =
+export type SequenceEventBody =
   /** The sequence begins. */
-  | { readonly type: 'begun' }
+  | { readonly type: 'started' }
   /** The intent of a step is on disk. */
-  | { readonly type: 'step-begun'; readonly step: EventStep }
+  | { readonly type: 'step-started'; readonly step: EventStep }
   | {
       readonly type: 'progress';
       /** Number of the step in its sequence, from 1. */
@@ -30,28 +30,28 @@ export type Happening =
       readonly command: { readonly tool: string; readonly argv: readonly string[] };
       /** 0 to 1, if the program reports it. */
       readonly fraction?: number;
-      /** The last line of a role script. */
+      /** The last line that the script printed: of a role, of a description in a guest, or of `tx.shell.run`. */
       readonly line?: string;
     }
   | {
       readonly type: 'step-done';
       readonly step: EventStep;
-      /** Milliseconds since its `step-begun`. */
+      /** Milliseconds since its `step-started`. */
       readonly took: number;
     }
   /** It waits for another sequence. */
   | { readonly type: 'waiting'; readonly for: string }
   /** The undo begins, of the whole sequence or of a scope. */
-  | { readonly type: 'undo-begun'; readonly because: string; readonly scope?: string }
+  | { readonly type: 'undo-started'; readonly because: string; readonly scope?: string }
   /** `notOurs`: an object of others is in its place, and was not touched. */
   | { readonly type: 'step-undone'; readonly step: EventStep; readonly notOurs?: string }
   | { readonly type: 'undo-done'; readonly scope?: string }
   /** A step cannot be undone, or after the commit not be finished. */
   | {
       readonly type: 'stuck';
-      /** The step that is left. */
+      /** The step that could not be undone or finished. */
       readonly step: EventStep;
-      /** Why it is left. */
+      /** Why not. */
       readonly why: string;
       /** What to do next. */
       readonly remedy?: string;
@@ -73,7 +73,7 @@ export type Happening =
     };
 
 /** An event of a sequence, numbered from 1. */
-export type SequenceEvent = Happening & {
+export type SequenceEvent = SequenceEventBody & {
   /** The id of the sequence, as in `bofh journal list`; empty if it was refused before it began. */
   readonly id: string;
   /** The name that `atomic()` was given. */
@@ -87,8 +87,8 @@ export type SequenceEvent = Happening & {
 };
 
 /** Makes the events of one sequence. */
-export interface Teller {
-  readonly tell: (what: Happening) => void;
+export interface EventReporter {
+  readonly report: (what: SequenceEventBody) => void;
   /** Reports a new line of its journal; `state` is the one after that line. */
   readonly line: (line: Line, state: State) => void;
 }

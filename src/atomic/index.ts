@@ -22,5 +22,5 @@ export {
 export { withReverse, type Callable, type Reverse, type Reversible } from './sequence/reverse.ts';
 export type { Schema } from './schema.ts';
 export type { Engine, Signals } from './engine.ts';
-export type { EventStep, Happening, SequenceEvent } from './events.ts';
+export type { EventStep, SequenceEventBody, SequenceEvent } from './events.ts';
 export type { Place } from './place.ts';

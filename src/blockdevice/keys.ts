@@ -34,7 +34,7 @@ export async function identityOf(host: ReadHost, path: string): Promise<DeviceId
   return identityOfNumber(host, (await deviceNode(host, path)).number);
 }
 
-/** The same for a device number, `253:3`. */
+/** Like `identityOf`, for a device number such as `253:3`. */
 export async function identityOfNumber(host: ReadHost, number: string): Promise<DeviceIdentity> {
   const sys = `/sys/dev/block/${number}`;
   if ((await host.stat(sys)) === undefined) throw noDevice(number);

@@ -43,7 +43,7 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
   if (!known.includes(device.identity.replaceAll('-', ''))) return undefined;
   throw new RefusedError(`${device.path} is not active: its content is unknown`, {
     code: 'not-found',
-    remedy: `activate it (lvchange -ay ${device.path}), then run the command again`,
+    remedy: `activate it: lvchange -ay ${device.path}; then run the command again`,
   });
 }
 
@@ -123,7 +123,7 @@ export async function refuseElsewhere(
   if (other !== undefined)
     throw new RefusedError(
       `${what} is not on ${path} but on ${other}: the disk has no serial number, and the kernel gave it another name`,
-      { remedy: `if it is not needed: wipefs --all ${other}; then bofh recover` },
+      { remedy: `if it is not needed: wipefs --all ${other}; then: bofh recover` },
     );
 }
 

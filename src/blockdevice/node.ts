@@ -43,7 +43,7 @@ export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<By
   return bytes;
 }
 
-/** The same for a path. */
+/** The size of the block device at a path. */
 export async function size(host: ReadHost, device: string): Promise<Bytes> {
   return sizeOf(host, await deviceNode(host, device));
 }

@@ -120,7 +120,7 @@ const fewest: Readonly<Record<string, number>> = {
 
 /**
  * Refuses to remove a device that the filesystem needs. Only the kernel knows exactly whether its
- * data fits elsewhere: this refuses if the data exceeds the free space of the other devices.
+ * data fits elsewhere: this refuses if all data of the filesystem exceeds the size of the other devices.
  */
 export async function refuseNeededDevice(
   host: ReadHost,
@@ -131,7 +131,7 @@ export async function refuseNeededDevice(
   const { spaces, missing, used } = await host.run(filesystemUsage(await anyRoot(host, fs)));
   if (others.length === 0)
     throw new RefusedError(`it is the last device of the btrfs on ${mounted}`, {
-      remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem (umount ${mounted}) and wipe it`,
+      remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem: umount ${mounted}; then wipe it: bofh block wipe DEVICE`,
     });
   if (missing > 0)
     throw new RefusedError(`the btrfs on ${mounted} has devices that are missing already`, {
@@ -142,7 +142,9 @@ export async function refuseNeededDevice(
     if (needs === undefined || others.length < needs)
       throw new RefusedError(
         `${kind} of ${mounted} is ${profile}, which needs ${needs ?? 'an unknown number of'} devices; ${others.length} would be left`,
-        { remedy: 'add another device first, or convert it: btrfs balance start -dconvert=, -mconvert=' },
+        {
+          remedy: `add another device first: bofh btrfs device add ${mounted} DEVICE; or convert the profiles: btrfs balance start -dconvert=PROFILE -mconvert=PROFILE ${mounted}`,
+        },
       );
   }
   const left = others.reduce((sum, { size }) => sum + size, 0);

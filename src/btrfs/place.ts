@@ -138,7 +138,7 @@ export function subvolumeOf({
 
 function notMounted(fs: string, inside: string): RefusedError {
   return new RefusedError(`no mount of the btrfs ${fs} shows ${inside}, so bofh cannot read it`, {
-    remedy: `mount it (mount UUID=${fs} /mnt, with subvolid=5 for all of it), then run the command again, or bofh recover`,
+    remedy: `mount it, with subvolid=5 for its top level: mount -o subvolid=5 UUID=${fs} /mnt; then run the command again; or, if it was interrupted: bofh recover`,
   });
 }
 

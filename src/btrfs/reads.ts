@@ -18,7 +18,7 @@ export async function subvolumes(host: ReadHost, path: string): Promise<readonly
   return (await rawSubvolumes(host, path)).map((row) => toRow(row, own));
 }
 
-/** The same, with the paths as printed: one character per byte. */
+/** Like `subvolumes`, with the paths as printed: one character per byte. */
 export async function rawSubvolumes(host: ReadHost, path: string): Promise<readonly RawRow[]> {
   // The two forms are read one after the other: retries if a subvolume was created or removed in
   // between.

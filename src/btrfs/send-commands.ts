@@ -26,8 +26,8 @@ export function send(of: {
 }
 
 /**
- * Copies stdin to a device from its first byte, up to a number of bytes: the rest is left in the
- * pipe, and dd exits 0. `btrfs send -f` would write to the last byte of the device.
+ * Copies stdin to a device from its first byte, up to a number of bytes: the rest stays in the pipe,
+ * and dd exits 0. `btrfs send -f` has no limit: it could overwrite the marker in the last block.
  */
 export function ontoDevice(device: string, most: Bytes): Command<void, 'change'> {
   const how = ['bs=1M', 'iflag=fullblock,count_bytes', `count=${most}`];
@@ -49,7 +49,7 @@ export function receive(into: {
   readonly directory: string;
   readonly file?: string;
   /**
-   * A device continues after the stream: btrfs then stops at the stream's own end command, and
+   * A device has other bytes after the stream: btrfs then stops at the end command of the stream, and
    * reads no further.
    */
   readonly from?: 'device';

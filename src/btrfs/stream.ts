@@ -100,6 +100,6 @@ function uuidOf(latin1 = ''): string {
 export function noStream(path: string): RefusedError {
   return new RefusedError(`${path} is not a stream of btrfs send`, {
     remedy:
-      'name what bofh btrfs send --to-file or --to-device, or btrfs send -f, has written; unpack a compressed one',
+      'name a file or device that bofh btrfs send or btrfs send -f wrote; decompress a compressed file first',
   });
 }

@@ -127,7 +127,7 @@ export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
     if ((await host.stat(to)) === undefined) await host.run(moveNew(from, to));
     if ((await host.stat(from)) !== undefined)
       throw new RefusedError(`${from} cannot be called ${to} again: that name was taken meanwhile`, {
-        remedy: `look at both (ls -ld ${from} ${to}), move one of them away, then bofh recover`,
+        remedy: `look at both: ls -ld ${from} ${to}; move one of them away; then: bofh recover`,
       });
   }
   await host.removeDir(gone);

@@ -32,9 +32,9 @@ const importOfNode = (id: string): Promise<unknown> => import(id);
  */
 export function loadCompiled<T>(file: string, digest: string, directory = cacheDirectory): Compiled<T> {
   const key = `${file} ${digest} ${process.version} ${String(cachedDataVersionTag())}`;
-  const cache = (use: 'used' | 'read') =>
-    process.geteuid?.() === 0 ? openCache(directory, () => undefined, use) : undefined;
-  const entry = cache('read')?.get(key);
+  const cache = (access: 'read-write' | 'read-only') =>
+    process.geteuid?.() === 0 ? openCache(directory, () => undefined, access) : undefined;
+  const entry = cache('read-only')?.get(key);
   const { works, code } =
     entry === undefined ? { works: [], code: new Map<string, Buffer>() } : (deserialize(entry) as Kept);
   const loaded = new Map<string, { readonly script: Script; readonly module: { exports: unknown } }>();
@@ -67,7 +67,7 @@ export function loadCompiled<T>(file: string, digest: string, directory = cacheD
       if (works.includes(work)) return;
       const now = [...loaded].map(([name, { script }]) => [name, script.createCachedData()] as const);
       const kept: Kept = { works: [...works, work], code: new Map([...code, ...now]) };
-      cache('used')?.set(key, serialize(kept));
+      cache('read-write')?.set(key, serialize(kept));
     },
   };
 }

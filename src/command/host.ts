@@ -153,7 +153,7 @@ export interface StepContext {
 }
 
 export interface Host extends ReadHost {
-  /** The same host, able to make changes for a step. */
+  /** This host, able to make changes for a step. */
   during(step: StepContext): ChangeHost;
 }
 

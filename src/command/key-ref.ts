@@ -116,7 +116,7 @@ export function keyRefText(key: KeyRef): string {
   }
 }
 
-/** The same as text: `the file /root/key`. */
+/** The source of a key in words: `the file /root/key`. */
 export function keyInWords(key: KeyRef): string {
   switch (key.from) {
     case 'site':

@@ -138,7 +138,7 @@ export function chrootScript(of: {
   } as const;
 }
 
-/** The same as a change with a time limit, which may be ended at any time and tells what the script says. */
+/** Like `chrootScript`, as a change with a time limit: it may be ended at any time, and reports what the script prints. */
 export function scriptCommand(of: {
   /** What it is, in words. */
   readonly title: string;

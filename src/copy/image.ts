@@ -157,7 +157,7 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
   const { path } = source;
   return isKnown(source)
     ? new RefusedError(`qemu-img reported success, but ${device} holds nothing that blkid knows`, {
-        remedy: 'look at the log of the kernel (dmesg), then run the command again',
+        remedy: 'look at the log of the kernel: dmesg; then run the command again',
       })
     : new RefusedError(
         `${path} holds nothing that blkid knows, which only the copy shows; its bytes stay on ${device}`,

@@ -30,7 +30,7 @@ export const debianRequest = z.strictObject({
   keyring: z.exactOptional(absolutePath),
 });
 
-/** The same, with the archive. */
+/** The request for a Debian system, with the archive that it is written to. */
 export const debianArgs = z.extend(debianRequest, {
   /** Absolute path of the new archive. RefusedError `exists` if it is there. */
   file: absolutePath,

@@ -44,7 +44,7 @@ export async function isFilled(
     throw new RefusedError(
       `bofh cannot read the content of the ${node.type} on ${node.path} while it is not mounted`,
       {
-        remedy: `mount ${node.path}, then bofh recover`,
+        remedy: `mount ${node.path}; then: bofh recover`,
       },
     );
   // After a power cut files may be in the journal only, which debugfs does not read.
@@ -129,7 +129,7 @@ async function removePrivateMount(host: ChangeHost, path: string): Promise<void>
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
   if (others.length > 0)
     throw new RefusedError(`${path} was created by this sequence, but something else is mounted over it`, {
-      remedy: `unmount what is mounted there (findmnt ${path}), then bofh recover`,
+      remedy: `unmount what is mounted there (findmnt ${path}); then: bofh recover`,
     });
   if (mounted !== undefined) await unmount(host, mounted);
   if ((await host.stat(path)) !== undefined) await host.removeDir(path);

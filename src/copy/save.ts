@@ -29,7 +29,7 @@ import { newFileContent } from './file-witness.ts';
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device: its path may belong to another device later. */
   identity: z.string(),
   /** Bytes. */
   size: z.int().check(z.positive()),
@@ -75,7 +75,7 @@ export const save = operation({
     const { path, identity } = await unused(host, of.device);
     if (identity !== of.identity)
       throw new RefusedError(`${of.device} is another device now; nothing was read`, {
-        remedy: `see what it is (lsblk ${of.device}), then run the command again`,
+        remedy: `see what it is: lsblk ${of.device}; then run the command again`,
       });
     await host.writeNew(of.private, '', { mode: 0o600 });
     const sha256 = await copied(host, path, of);
@@ -108,8 +108,8 @@ async function unused(
 }
 
 /**
- * Compresses the device into the file. Returns the SHA-256 of what the compressed stream contains:
- * zstd compares that with what it read by a checksum of its own.
+ * Compresses the device into the file. Returns the SHA-256 of the decompressed stream: zstd verifies
+ * with its own checksum that this is the data that it compressed.
  */
 async function copied(host: ChangeHost, path: string, of: Undo): Promise<string> {
   try {
@@ -130,7 +130,7 @@ async function copied(host: ChangeHost, path: string, of: Undo): Promise<string>
     throw new RefusedError(`there is no space for ${of.file} in ${posix.dirname(of.file)}`, {
       code: 'no-space',
       cause: error,
-      remedy: `free some (df ${posix.dirname(of.file)}), or name another directory`,
+      remedy: `free some space there: df ${posix.dirname(of.file)}; or name another directory`,
     });
   }
 }
@@ -143,7 +143,7 @@ async function readBack(host: ChangeHost, of: Undo, sha256: string): Promise<str
     throw new RefusedError(
       `${of.file} was not written correctly: its content has the SHA-256 ${found}, not ${sha256}`,
       {
-        remedy: 'look at the log of the kernel (dmesg), then name another directory',
+        remedy: 'look at the log of the kernel: dmesg; then name another directory',
       },
     );
   return host.run(sha256File(of.private));

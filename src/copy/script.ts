@@ -141,8 +141,8 @@ export const script = operation({
   },
   revert: ({ undo: { script: path, mounts } }) => {
     throw new RefusedError(
-      `only the removal of ${mounts.map(({ device }) => device).join(', ')} undoes what ${path} did there`,
-      { remedy: 'roll back the whole sequence' },
+      `what ${path} changed on ${mounts.map(({ device }) => device).join(', ')} cannot be undone separately, but only with the sequence that created them`,
+      { remedy: 'roll back the whole sequence: bofh recover' },
     );
   },
   content: {
@@ -181,7 +181,7 @@ export const script = operation({
 /** RefusedError for another host: a root gets the Node.js and the bofh of the host that bofh runs on. */
 export function refuseElsewhere({ name }: ReadHost): void {
   if (name !== '')
-    throw new RefusedError('a description is applied only to roots of the host that bofh runs on', {
+    throw new RefusedError('bofh applies a description only to root filesystems on its own host', {
       remedy: `run the command on ${name}`,
     });
 }

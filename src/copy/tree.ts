@@ -107,7 +107,7 @@ export async function readTree(host: ReadHost, source: string): Promise<Tree> {
   return { path, summary, digest, entries };
 }
 
-/** The same as `readTar` reads: every path, and those `files` that are regular. */
+/** The content of a tree in the form of `readTar`: every path, and those `files` that are regular. */
 export async function contentOfTree(
   host: ReadHost,
   { tree, files }: { readonly tree: Tree; readonly files: readonly string[] },
@@ -134,7 +134,7 @@ export async function expectSame(
   if (lost === undefined && copied.size === now.entries.length) return;
   throw new RefusedError(
     `tar reported success, but ${lost === undefined ? `${root} has more files than ${source}` : `${named(lost.path)} in ${root} is not as in ${source}`}`,
-    { remedy: 'look at the log of the kernel (dmesg), then run the command again' },
+    { remedy: 'look at the log of the kernel: dmesg; then run the command again' },
   );
 }
 

@@ -250,7 +250,7 @@ function usualRemedy({
 }: Pick<CommandError, 'reason' | 'tool' | 'argv'>): string | undefined {
   if (reason === 'busy') return 'end that use, then run the command again';
   if (reason === 'no-space')
-    return 'make room (df -h and bofh lvm vg list show what is full), then run the command again';
+    return 'see what is full: df -h; bofh lvm vg list; make room there; then run the command again';
   if (reason !== 'not-found' || tool !== 'file') return undefined;
   return argv.at(-1)?.startsWith('/dev/') === true
     ? 'see the devices that are there: bofh block tree'

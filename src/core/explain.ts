@@ -1,14 +1,14 @@
 import { BofhError, messageOf, RolledBackError, StuckError } from './errors.ts';
 
 /**
- * Returns the lines that the command line prints for an error: what failed, the state of the host,
- * and, if it is known, what to do next.
+ * Returns an error as lines of text, in the form that the command line uses: what failed, the state of
+ * the host, and, if it is known, what to do next.
  */
 export function explain(error: unknown): string {
   const isOurs = error instanceof BofhError;
   return [
     `bofh: ${oneLine(messageOf(error))}`,
-    `  host: ${isOurs ? error.hostState() : 'not known: this is no error of bofh'}`,
+    `  host: ${isOurs ? error.hostState() : 'unknown: this error does not come from bofh'}`,
     ...leftUntouched(error).map((found) => `  left untouched: ${oneLine(found)}`),
     ...(isOurs && error.remedy !== undefined ? [`  next: ${oneLine(error.remedy)}`] : []),
   ].join('\n');

@@ -3,7 +3,7 @@ import { withoutUndefined, wrongOptions } from './checks.ts';
 import { UsageError } from './errors.ts';
 import { type Bytes, parseSize } from './units.ts';
 
-/** The request of a recipe, read by its schema. Throws UsageError, which names each wrong key. */
+/** Checks the request of a library function with its schema. Throws UsageError, which names each wrong key. */
 export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: unknown): z.output<S> {
   const given = withoutUndefined(value);
   const result = schema.safeParse(given);
@@ -17,14 +17,14 @@ export const text = z.string().check(z.minLength(1));
 /** One text, or several. */
 export const oneOrMore = z.union([text, z.array(text)]);
 
-/** Text or a number, where text has more forms than a size (`+5g`, `max`): its reader checks it. */
+/** A number, or text with more forms than a size (`+5g`, `max`). The caller parses and checks it. */
 export const anySize = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
 
 /** A check of a schema by a function that throws UsageError. */
-function checkedBy<T>(read: (value: T) => unknown): z.core.CheckFn<T> {
+function checkedBy<T>(parse: (value: T) => unknown): z.core.CheckFn<T> {
   return ({ value, issues }) => {
     try {
-      read(value);
+      parse(value);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       const { message, remedy } = error;
@@ -33,13 +33,13 @@ function checkedBy<T>(read: (value: T) => unknown): z.core.CheckFn<T> {
   };
 }
 
-/** A size as an option: `parseSize` reads it. */
+/** A size as an option, for `parseSize`. */
 export const sizeOption = anySize.check(checkedBy(parseSize));
 
-/** A size that may be 0: `sizeOrZero` reads it. */
+/** A size that may be 0, for `sizeOrZero`. */
 export const sizeOrZeroOption = anySize.check(checkedBy(sizeOrZero));
 
-/** A size, or `max`, as an option: `sizeOrMax` reads it. */
+/** A size, or `max`, as an option, for `sizeOrMax`. */
 export const sizeOrMaxOption = anySize.check(checkedBy(sizeOrMax));
 
 export function sizeOrMax(value: string | number): Bytes | 'max' {
@@ -68,7 +68,7 @@ export function sizeOf(key: string, value: string | number): Bytes {
   }
 }
 
-/** A new size as an option: `inBytes` reads it. */
+/** A new size as an option, for `inBytes`. */
 export const newSize = z.union(
   [z.strictObject({ size: anySize }), z.strictObject({ by: anySize }), z.enum(['min', 'max'])],
   'must be { size }, { by }, min or max',

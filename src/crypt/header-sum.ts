@@ -44,7 +44,7 @@ export async function sumOn(host: ReadHost, path: string): Promise<string> {
   }
 }
 
-/** The same for a file: the sum of the header in it, or `unreadable`. */
+/** The sum of the LUKS header in a file, or `unreadable`. */
 export async function fileSum(host: ReadHost, file: string): Promise<string> {
   try {
     return sumOf(await headerOf(host, file));

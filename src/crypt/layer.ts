@@ -62,7 +62,7 @@ async function limitsOf({ host, device }: LayerAt, inner: GraphDevice): Promise<
   const { status } = await openDevice(host, inner.path);
   const may: May =
     requirements.length > 0
-      ? { may: false, why: `it is under ${requirements.join(', ')}` }
+      ? { may: false, why: `its LUKS2 header has the requirement ${requirements.join(', ')}` }
       : inner.readOnly
         ? { may: false, why: 'it is open read-only' }
         : { may: true };

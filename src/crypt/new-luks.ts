@@ -57,7 +57,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
   );
 }
 
-/** The same for a device with a detached header. */
+/** RefusedError for a device with a detached header that is too small for any data. */
 export function refuseSmallData(device: string, bytes: Bytes): void {
   if (bytes >= leastData) return;
   throw new RefusedError(`${device} has ${formatSize(bytes)}: that is no room for data`, {

@@ -74,7 +74,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
     });
   if (header.version === 1)
     throw refusal(`${device} is LUKS1: an interrupted reencryption of LUKS1 cannot be resumed`, {
-      remedy: `save its header (bofh crypt header backup ${device} FILE), then: cryptsetup convert --type luks2 ${device}`,
+      remedy: `save its header: bofh crypt header backup ${device} FILE; then: cryptsetup convert --type luks2 ${device}`,
     });
   if (header.reencryption !== undefined)
     throw refusal(`${device} is being reencrypted, or a reencryption was interrupted`, {
@@ -103,7 +103,7 @@ function refuseKeys(device: string, { keySlots }: LuksHeader): void {
   throw refusal(
     `${device} has ${more.length + 1} keys (slots ${[one, ...more].map(({ slot }) => slot).join(', ')}), but after a reencryption only one of them would still open it`,
     {
-      remedy: `remove the others first (bofh crypt remove-key ${device} SLOT), and add them again when it is done (bofh crypt add-key ${device})`,
+      remedy: `remove the others first: bofh crypt remove-key ${device} SLOT; after the reencryption, add them again: bofh crypt add-key ${device}`,
     },
   );
 }

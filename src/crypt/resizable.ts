@@ -20,7 +20,8 @@ export async function openLuks(
   const { luksUuid: uuid } = mapping ?? {};
   if (mapping !== undefined && uuid !== undefined) return { ...mapping, luksUuid: uuid };
   throw new RefusedError(`${name ?? device ?? ''} is not open as a LUKS device: only that can be resized`, {
-    remedy: 'one that is closed takes all of its device when it is opened; see what is open: bofh crypt list',
+    remedy:
+      'see the open devices: bofh crypt list; a closed device gets the size of its backing device when you open it',
   });
 }
 
@@ -81,7 +82,7 @@ export async function roomFor(
 ): Promise<Bytes> {
   if (requirements.length > 0)
     throw new RefusedError(
-      `${mapping.path} cannot be resized: ${file ?? device} is under ${requirements.join(', ')}`,
+      `${mapping.path} cannot be resized: the LUKS2 header of ${file ?? device} has the requirement ${requirements.join(', ')}`,
       { remedy: `look at it: bofh crypt show ${file ?? device}` },
     );
   if (offset === undefined) throw new ParseError(`cryptsetup does not say where ${mapping.path} begins`);

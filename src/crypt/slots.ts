@@ -116,8 +116,10 @@ export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number 
   if (free !== undefined && all.includes(free) && !taken.has(free)) return free;
   throw new RefusedError(
     asked === undefined
-      ? `all ${slots[version]} key slots of the LUKS device ${uuid} are taken`
-      : `key slot ${asked} of the LUKS device ${uuid} is ${all.includes(asked) ? 'taken' : 'none that it has'}`,
+      ? `all ${slots[version]} key slots of the LUKS device ${uuid} are in use`
+      : all.includes(asked)
+        ? `key slot ${asked} of the LUKS device ${uuid} is in use`
+        : `the LUKS device ${uuid} has no key slot ${asked}`,
     { remedy: 'look at them: bofh crypt show DEVICE' },
   );
 }

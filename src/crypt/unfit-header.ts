@@ -17,7 +17,7 @@ export function refuseUnfit(of: {
     new RefusedError(`${why}; nothing was written`, { remedy });
   const look = `look at both: bofh crypt show ${device}; bofh crypt show ${file}`;
   if (backup.requirements.length > 0)
-    throw refuse(`the backup ${file} is of a device under ${backup.requirements.join(', ')}`, look);
+    throw refuse(`the LUKS2 header in ${file} has the requirement ${backup.requirements.join(', ')}`, look);
   if (backup.version !== header.version)
     throw refuse(
       `${file} is a backup of LUKS${backup.version}, and ${device} is LUKS${header.version}`,
@@ -31,7 +31,7 @@ export function refuseUnfit(of: {
   if (overwrite !== undefined && overwrite !== header.uuid)
     throw refuse(`${device} is the LUKS device ${header.uuid}, not ${overwrite}`, look);
   if (overwrite !== undefined) return;
-  const name = `to lose the header that is there, name it: ${option(`--overwrite ${header.uuid}`, `overwrite: '${header.uuid}'`)}`;
+  const name = `to replace the present header of ${device}: ${option(`--overwrite ${header.uuid}`, `overwrite: '${header.uuid}'`)}`;
   if (backup.uuid !== header.uuid)
     throw refuse(`${file} is of the LUKS device ${backup.uuid}, and ${device} is ${header.uuid}`, name);
   if (backup.volumeKeyDigest !== header.volumeKeyDigest)

@@ -130,11 +130,11 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
 }
 
 /** Why DRBD refuses to join two hosts: it shows only in the kernel log of either. */
-export const partings =
-  'both sides were written to apart (split brain), or their data has nothing in common (unrelated data)';
+export const refusedConnection =
+  'both hosts wrote to the device while they were not connected (split brain), or their data has no common origin (unrelated data)';
 
 /** An administrator decides which data is discarded, and on which host. */
-export function partingChoices(name: string): string {
+export function refusedConnectionChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
   const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it names the content to overwrite); bofh drbd up ${name}`;
   return `If it is a split brain ("Split-Brain detected"), choose whose data to lose. That of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. That of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data is unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
@@ -146,15 +146,15 @@ function ofConnection(name: string, { peer, state, volumes }: Connection): reado
   if (state === 'StandAlone')
     return [
       problem(
-        `it is StandAlone: it does not look for ${peer}. Either it was disconnected by hand, or DRBD has refused to join them: ${partings}`,
-        `${log}. If it was disconnected: bofh drbd connect ${name}. ${partingChoices(name)}`,
+        `it is StandAlone: it does not look for ${peer}. Either it was disconnected by hand, or DRBD has refused to join them: ${refusedConnection}`,
+        `${log}. If it was disconnected: bofh drbd connect ${name}. ${refusedConnectionChoices(name)}`,
       ),
     ];
   if (state !== 'Connected')
     return [
       note(
         `it has no connection to ${peer} (${state})`,
-        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either it was disconnected by hand, and there: bofh drbd connect ${name}; or DRBD has refused to join them, which one of them may not have seen: ${partings}; ${log}. ${partingChoices(name)}`,
+        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either it was disconnected by hand, and there: bofh drbd connect ${name}; or DRBD has refused to join them, which one of them may not have seen: ${refusedConnection}; ${log}. ${refusedConnectionChoices(name)}`,
       ),
     ];
   return volumes.flatMap((volume) => ofPeer(name, peer, volume));

@@ -4,7 +4,7 @@ import { RefusedError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
 import { resourceNamed } from './reads.ts';
-import { partingChoices } from './problems.ts';
+import { refusedConnectionChoices } from './problems.ts';
 import type { DiskState, ReplicationState } from './schema.ts';
 import type { Connection, ResourceState } from './state.ts';
 
@@ -117,7 +117,7 @@ function refuseHopeless(state: ResourceState, what: WaitFor): void {
   const alone = connections.find((each) => each.state === 'StandAlone');
   if (alone !== undefined)
     throw new RefusedError(`${name} is StandAlone: it does not look for ${alone.peer}`, {
-      remedy: `if it was disconnected: bofh drbd connect ${name}. If not, see what the kernel said: dmesg | grep drbd. ${partingChoices(name)}`,
+      remedy: `if it was disconnected: bofh drbd connect ${name}. If not, see what the kernel said: dmesg | grep drbd. ${refusedConnectionChoices(name)}`,
     });
   const paused = connections.flatMap(({ volumes }) => volumes).find((each) => each.paused.includes('user'));
   if (what === 'sync' && paused !== undefined)

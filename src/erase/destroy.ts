@@ -61,7 +61,7 @@ function destroying(how: 'discard' | 'zero') {
       if (of.blank === undefined) return null;
       if (found?.path !== of.device || found.state.is !== 'as it was')
         throw new RefusedError(`${of.device} has changed; nothing was written to it`, {
-          remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
+          remedy: `see what it holds: wipefs ${of.device}; then run the command again`,
         });
       await refuseHeld(host, found.node, await holders(host, found.node));
       await host.run(writeBytes(found.node, { offset: 0, bytes: markBytes(of.blank) }));
@@ -81,7 +81,7 @@ function destroying(how: 'discard' | 'zero') {
       const { node: path, state } = found;
       if (state.is === 'others')
         throw new RefusedError(`${state.found}; nothing was destroyed`, {
-          remedy: `see what it is (wipefs ${path}), and abandon what is left to do: bofh recover --abandon`,
+          remedy: `see what it is: wipefs ${path}; to keep its data: bofh recover --abandon ID --because "…"`,
         });
       await refuseHeld(host, path, await holders(host, path));
       await refuseOtherData(host, of, path);
@@ -134,7 +134,7 @@ async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Pro
     `${path} holds other data than before the commit (at byte ${String(at)}): it was written to since, or is another device; nothing was destroyed`,
     {
       code: 'differs',
-      remedy: `see what it is (lsblk ${path}); to keep its data: bofh recover --abandon`,
+      remedy: `see what it is: lsblk ${path}; to keep its data: bofh recover --abandon ID --because "…"`,
     },
   );
 }
@@ -154,7 +154,7 @@ async function refuseTwin(host: ReadHost, of: Destroyed, path: string): Promise<
   throw new RefusedError(
     `${path} and ${twin} hold the same data, and ${of.device} has no serial number: which of them was meant before the reboot is unknown; nothing was destroyed`,
     {
-      remedy: `look at both (lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}), close the journal (bofh recover --abandon), and run the command again for the right one`,
+      remedy: `look at both: lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}; close the journal: bofh recover --abandon ID --because "…"; then run the command again for the right device`,
     },
   );
 }

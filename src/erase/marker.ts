@@ -41,9 +41,9 @@ export async function planMarker(
 ): Promise<Marker> {
   if (size < block)
     throw new RefusedError(
-      `${path} has ${String(size)} bytes: too few for the tag by which bofh recognises it`,
+      `${path} has ${String(size)} bytes: too small for the marker by which bofh recognises a device after a reboot`,
       {
-        remedy: `destroy it by hand: blkdiscard --zeroout ${path}`,
+        remedy: `erase its content: blkdiscard --zeroout ${path}`,
       },
     );
   const { length } = markBytes({ mark });

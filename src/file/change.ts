@@ -92,7 +92,7 @@ export const change = operation({
       if ((await host.stat(name)) !== undefined)
         throw new RefusedError(`${name} exists already`, {
           code: 'exists',
-          remedy: 'see what it is, and move it away',
+          remedy: `see what it is: ls -ld ${name}; then move it away: mv ${name} ${name}.old`,
         });
     const { secret } = rest;
     return {
@@ -134,7 +134,7 @@ export const change = operation({
       throw new RefusedError(
         `${of.path} was replaced, but another process has written to the old file since`,
         {
-          remedy: `that one is at ${of.back}: keep what you need, delete it, then bofh recover`,
+          remedy: `that one is at ${of.back}: keep what you need, delete it; then: bofh recover`,
         },
       );
     await unlink(host, of.back);

@@ -193,6 +193,6 @@ function taken(path: string, how: string): RefusedError {
 
 function changed(path: string): RefusedError {
   return new RefusedError(`${path} was changed concurrently`, {
-    remedy: `look at it (ls -ld ${path}), and run the command again`,
+    remedy: `look at it: ls -ld ${path}; then run the command again`,
   });
 }

@@ -110,7 +110,7 @@ export async function refuseTaken(host: ReadHost, path: string): Promise<void> {
   if (there !== undefined)
     throw new RefusedError(`there is ${kindInWords(there)} at ${path} again`, {
       code: 'exists',
-      remedy: `see what it is (ls -ld ${path}), and move it away`,
+      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
     });
 }
 

@@ -214,6 +214,6 @@ function taken(path: string, how: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
     code: 'exists',
     cause,
-    remedy: 'see what it is, and move it away',
+    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
   });
 }

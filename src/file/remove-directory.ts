@@ -112,7 +112,7 @@ export const removeDirectory = operation({
       throw new RefusedError(
         `${of.path} ${of.deferred === true ? 'is not removed' : 'was removed'}: another process has written to it since`,
         {
-          remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): keep what you need, delete it, then bofh recover`,
+          remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): keep what you need, delete it; then: bofh recover`,
         },
       );
     await host.removeDir(at);
@@ -163,25 +163,25 @@ export function refuseContent(path: string, content: readonly string[]): void {
   if (content.length === 0) return;
   const some = `${content.slice(0, 3).join(', ')}${content.length > 3 ? ', …' : ''}`;
   throw new RefusedError(`${path} is not empty (${some}), and bofh removes only empty directories`, {
-    remedy: `look at it (ls -la ${path}), and remove its content first`,
+    remedy: `look at it: ls -la ${path}; then remove its content first`,
   });
 }
 
 function taken(path: string): RefusedError {
   return new RefusedError(`${path} exists already`, {
     code: 'exists',
-    remedy: 'see what it is, and move it away',
+    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
   });
 }
 
 function blocked({ path, tombstone }: Undo): RefusedError {
   return new RefusedError(`${path} cannot be put back: the name was taken meanwhile; it is at ${tombstone}`, {
-    remedy: `move one of ${path} and ${tombstone} away, then bofh recover`,
+    remedy: `move one of ${path} and ${tombstone} away; then: bofh recover`,
   });
 }
 
 function changed(path: string): RefusedError {
   return new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-    remedy: `look at it (ls -lad ${path}), and run the command again`,
+    remedy: `look at it: ls -lad ${path}; then run the command again`,
   });
 }

@@ -79,7 +79,7 @@ export const removal = {
     if ((await host.stat(tombstone)) !== undefined)
       throw new RefusedError(`${tombstone} exists already`, {
         code: 'exists',
-        remedy: 'see what it is, and move it away',
+        remedy: `see what it is: ls -ld ${tombstone}; then move it away: mv ${tombstone} ${tombstone}.old`,
       });
     return { path, tombstone, sha256: hash, inode: stat.inode, ...birthOf(stat), ...present({ secret }) };
   },
@@ -119,7 +119,7 @@ export const removal = {
     if (stat === undefined || !isFile(stat, gone)) return;
     if ((await hashOf(host, gone.tombstone, stat.size)) !== gone.sha256) {
       throw new RefusedError(`${gone.path} was removed, but another process has written to it since`, {
-        remedy: `it is at ${gone.tombstone}: keep what you need, delete it, then bofh recover`,
+        remedy: `it is at ${gone.tombstone}: keep what you need, delete it; then: bofh recover`,
       });
     }
     await unlink(host, gone.tombstone);
@@ -216,7 +216,7 @@ export async function linkBack(
       `${path} cannot be put back: the name was taken meanwhile; it is at ${tombstone}`,
       {
         cause: error,
-        remedy: `move one of ${path} and ${tombstone} away, then bofh recover`,
+        remedy: `move one of ${path} and ${tombstone} away; then: bofh recover`,
       },
     );
   }

@@ -26,7 +26,7 @@ export interface MkfsOptions {
   readonly fatBits?: 12 | 16 | 32;
 }
 
-type Made = NewFilesystem & { readonly options?: MkfsOptions | undefined };
+type MkfsRequest = NewFilesystem & { readonly options?: MkfsOptions | undefined };
 type Mkfs = Command<void, 'change'>;
 
 /**
@@ -34,12 +34,15 @@ type Mkfs = Command<void, 'change'>;
  * so probe first. Without `-F`, so that it refuses a device in use. Not `-q`: its output is the
  * progress.
  */
-export function mkfsExt4(make: Made): Mkfs {
+export function mkfsExt4(make: MkfsRequest): Mkfs {
   return mkfsExt('mkfs.ext4', make);
 }
 
 /** Creates ext2, ext3 or ext4: one program with three names. */
-function mkfsExt(tool: 'mkfs.ext2' | 'mkfs.ext3' | 'mkfs.ext4', { options = {}, ...make }: Made): Mkfs {
+function mkfsExt(
+  tool: 'mkfs.ext2' | 'mkfs.ext3' | 'mkfs.ext4',
+  { options = {}, ...make }: MkfsRequest,
+): Mkfs {
   const { blockSize, bytesPerInode, reservedPercent } = options;
   const words = [
     ...given('-b', blockSize),
@@ -60,7 +63,7 @@ export function mkswap(make: NewFilesystem): Mkfs {
 }
 
 /** Creates an xfs. Without `-f` mkfs.xfs refuses a device with any known content (6.1). */
-export function mkfsXfs({ options = {}, ...make }: Made): Mkfs {
+export function mkfsXfs({ options = {}, ...make }: MkfsRequest): Mkfs {
   const { blockSize } = options;
   const words = [
     ...(blockSize === undefined ? [] : ['-b', `size=${blockSize}`]),
@@ -75,7 +78,7 @@ export function mkfsXfs({ options = {}, ...make }: Made): Mkfs {
  * Version 6.2 always refuses a UUID that another device has; 6.14 accepts it
  * (test/fixtures/mkfs.btrfs/non-unique@6.14.json).
  */
-export function mkfsBtrfs({ options = {}, ...make }: Made): Mkfs {
+export function mkfsBtrfs({ options = {}, ...make }: MkfsRequest): Mkfs {
   const { nodeSize, checksum } = options;
   const words = [
     ...given('--nodesize', nodeSize),
@@ -90,7 +93,7 @@ export function mkfsBtrfs({ options = {}, ...make }: Made): Mkfs {
  * Creates a FAT filesystem; `uuid` is its volume id as blkid shows it, `ABCD-1234`. Overwrites
  * anything (4.2).
  */
-export function mkfsVfat({ options = {}, ...make }: Made): Mkfs {
+export function mkfsVfat({ options = {}, ...make }: MkfsRequest): Mkfs {
   const words = [
     ...given('-F', options.fatBits),
     ...['-i', make.uuid.replace('-', '').toLowerCase()],
@@ -101,7 +104,7 @@ export function mkfsVfat({ options = {}, ...make }: Made): Mkfs {
 
 /** The mkfs command for each type. */
 export const mkfs: Readonly<
-  Record<'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap', (make: Made) => Mkfs>
+  Record<'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap', (make: MkfsRequest) => Mkfs>
 > = {
   ext2: (make) => mkfsExt('mkfs.ext2', make),
   ext3: (make) => mkfsExt('mkfs.ext3', make),

@@ -54,11 +54,11 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
   if (state === 'unplayed') throw unplayed(path);
   if (state === 'mounted')
     throw new RefusedError(`${path} was mounted while it was repaired: the kernel has outdated data of it`, {
-      remedy: 'reboot this host; then bofh recover',
+      remedy: 'reboot this host; then: bofh recover',
     });
   if (state === 'left')
     throw new RefusedError(`${path} has errors that need decisions: ${finding(output)}`, {
-      remedy: `e2fsck -f ${path} asks about each of them (with -y it does not ask, and files may be lost); then bofh recover`,
+      remedy: `e2fsck -f ${path} asks about each of them (with -y it does not ask, and files may be lost); then: bofh recover`,
     });
 }
 

@@ -149,8 +149,8 @@ export async function renumber(
     {
       remedy:
         type === 'xfs'
-          ? `if its log holds changes: mount -o nouuid ${device} /mnt; umount /mnt; then bofh recover`
-          : `look at it: blkid -p ${device}; then bofh recover`,
+          ? `if its log holds changes: mount -o nouuid ${device} /mnt; umount /mnt; then: bofh recover`
+          : `look at it: blkid -p ${device}; then: bofh recover`,
     },
   );
 }

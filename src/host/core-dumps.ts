@@ -11,7 +11,7 @@ import { collect } from './start.ts';
  */
 const limit = '--core=1:1';
 
-/** The same for a shell on another host, and its programs. */
+/** Sets this limit in a shell on another host, for its programs too. */
 export const noCoreDumps = `prlimit ${limit} --pid $$ 2>/dev/null || ulimit -c 0`;
 
 let done: Promise<void> | undefined;

@@ -45,7 +45,7 @@ export function downloader(flock: LocalHost['flock']) {
       throw new RefusedError(`${directory} is full: ${of.url} was downloaded in part`, {
         cause: error,
         code: 'no-space',
-        remedy: `make room on it (df ${directory}); then ${again}`,
+        remedy: `make room there: df ${directory}; then ${again}`,
       });
     } finally {
       await file.close();

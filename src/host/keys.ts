@@ -30,12 +30,12 @@ const thisHost = { name: '', ...fileReads };
 const commandLimitMs = 120_000;
 
 /**
- * A process has one terminal: each typed line answers one question, and the repetition follows at
- * once.
+ * A process has only one terminal, so bofh asks one question at a time. It asks for the repetition of
+ * a new key directly after the first input.
  */
 const questions = turns(1);
 
-/** A typed key is asked for once in the life of a host; all others are fetched again each time. */
+/** Asks for a typed key once for each Host object; fetches keys from other sources every time. */
 export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, string>>): FetchInput {
   const typed = new Map<string, Promise<Secret>>();
   const fetch = async (input: KeyInput, key: KeyRef = input.key, depth = 0): Promise<Secret> => {
@@ -82,10 +82,17 @@ function labelOf({ use, of }: KeyInput): string {
 function siteKey({ siteKeys }: KeyOptions, name: string, depth: number): KeyRef {
   const keys = siteKeys?.() ?? {};
   const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
-  if (key === undefined || depth > 8)
-    throw new UsageError(`the site file names no key "${name}"${depth > 8 ? ' that leads anywhere' : ''}`, {
-      remedy: 'write it into keys of the site file, or name the source of the key',
+  if (key === undefined)
+    throw new UsageError(`the site file has no key "${name}"`, {
+      remedy: 'add it to keys of the site file, or name the source of the key (file:/PATH)',
     });
+  if (depth > 8)
+    throw new UsageError(
+      `the key "${name}" of the site file refers to itself, or to more than 8 other keys`,
+      {
+        remedy: `in keys of the site file, name the source of "${name}" instead of another key: file:/PATH`,
+      },
+    );
   return key;
 }
 
@@ -100,7 +107,9 @@ function credentials(): string {
 function checked(bytes: Uint8Array, key: KeyRef): Secret {
   const from = keyInWords(key);
   if (bytes.length === 0)
-    throw new RefusedError(`the key from ${from} is empty`, { remedy: 'see what should have been there' });
+    throw new RefusedError(`the key from ${from} is empty`, {
+      remedy: 'write the key there, or name another source of the key',
+    });
   if (bytes.length > longest)
     throw new RefusedError(
       `the key from ${from} has more than 8 MiB, and cryptsetup would read only a part of it`,
@@ -134,6 +143,6 @@ async function ask(input: KeyInput, askKey: KeyOptions['askKey']): Promise<Secre
     });
   const text = await askKey(`${question}: `);
   if (input.use === 'new' && (await askKey(`${question}, once more: `)) !== text)
-    throw new RefusedError(`${question}: the two are not the same`, { remedy: 'run the command again' });
+    throw new RefusedError(`${question}: the two inputs differ`, { remedy: 'run the command again' });
   return checked(Buffer.from(text), { from: 'ask' });
 }

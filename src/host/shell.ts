@@ -29,7 +29,7 @@ export const stageLimit = 6;
 /** Runs its words, after the session file, as one command. */
 export const singleScript = `${trap}; ${record}; "$@" ${closed}; code=$?; ${ended}`;
 
-/** The same with a second key, which is descriptor 4 (`secondKeyPath`). */
+/** Like `singleScript`, with a second key on descriptor 4 (`secondKeyPath`). */
 export const secondKeyScript = `${trap}; ${record}; "$@" ${closedButFourth}; code=$?; ${ended}`;
 
 /** The descriptor that the exit codes of a pipeline's stages are written to. */

@@ -211,7 +211,7 @@ interface Held {
   readonly unref: () => void;
 }
 
-/** Starts one. For what changes nothing. */
+/** Starts a program that changes nothing, with pipes for its input and output. */
 export async function startPiped({
   file,
   argv,

@@ -15,7 +15,7 @@ export interface StatNumbers {
   readonly birthtimeNs: bigint;
 }
 
-/** The same as text. */
+/** Formats the numbers of a stat as the texts of `FileStat`. */
 export function statOf(stats: StatNumbers): FileStat {
   const kind = kindOf(stats.mode);
   return {

@@ -99,8 +99,8 @@ export async function neededModules(host: ReadHost, name: string): Promise<reado
     const all = await host.run(showDepends(name));
     const last = all.at(-1);
     if (last === undefined || last === canonicalModule(name)) return all;
-    throw new RefusedError(`${name} is another name of the kernel module ${last}`, {
-      remedy: `name that one: ${last}`,
+    throw new RefusedError(`${name} is an alias of the kernel module ${last}`, {
+      remedy: `use the name ${last}`,
     });
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'not-found') throw error;

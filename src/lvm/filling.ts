@@ -52,7 +52,7 @@ export function isThin(
 export interface Full {
   readonly why: string;
   readonly remedy: string;
-  /** The same by commands of lvm: an unfinished sequence locks its volumes for those of bofh. */
+  /** `remedy` with commands of lvm: an unfinished sequence locks its volumes for commands of bofh. */
   readonly byLvm?: string;
 }
 

@@ -68,7 +68,7 @@ export async function fullAmong(
   return undefined;
 }
 
-/** The same for whatever is beneath a device. */
+/** Like `fullAmong`, for the volumes beneath a device. */
 export async function fullUnder(host: ReadHost, device: string): ReturnType<typeof fullAmong> {
   const layers = await layersOf(host, device);
   if (layers.length === 0) return undefined;

@@ -73,7 +73,7 @@ export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => b
   throw new RefusedError(
     `the volume is in another volume group now: ${moved.fullName} (uuid ${moved.uuid})`,
     {
-      remedy: `move it back (vgsplit, vgmerge), then bofh recover; or look at it (lvs -o +lv_uuid,lv_tags ${moved.fullName}) and abandon the journal`,
+      remedy: `move it back with vgsplit or vgmerge; then: bofh recover; or look at it: lvs -o +lv_uuid,lv_tags ${moved.fullName}; then give the journal up: bofh recover --abandon ID --because "…"`,
     },
   );
 }

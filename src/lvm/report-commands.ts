@@ -138,6 +138,7 @@ function rows<Row extends z.ZodMiniObject>(stdout: string, item: string, row: Ro
   const whole = z.object({ report: z.array(z.record(z.string(), z.array(row))) });
   const [only, ...more] = whole.parse(JSON.parse(stdout)).report;
   const found = only?.[item];
-  if (found === undefined || more.length > 0) throw new ParseError(`not one report of "${item}"`);
+  if (found === undefined || more.length > 0)
+    throw new ParseError(`lvm printed no report of "${item}", or more than one`);
   return found;
 }

@@ -30,7 +30,7 @@ export async function fstab(host: ReadHost, path: string = tables.fstab.path): P
   return parseFstab(content);
 }
 
-/** The same for /etc/crypttab. */
+/** Like `fstab`, for /etc/crypttab. */
 export async function crypttab(
   host: ReadHost,
   path: string = tables.crypttab.path,

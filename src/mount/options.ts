@@ -66,7 +66,7 @@ export function refuseSecrets(options: readonly string[]): void {
   for (const [index, word] of options.entries())
     if (word.split(',').some(holdsSecret))
       throw new UsageError(
-        `option ${String(index + 1)} holds a password, which would stand in the journal and be seen in the list of processes`,
+        `option ${String(index + 1)} contains a password: the journal would contain it too, and every user could see it in the list of processes`,
         { remedy: secretRemedy },
       );
 }

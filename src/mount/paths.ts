@@ -120,7 +120,7 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
   const stat: FileStat | undefined = await host.stat(path);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
-      remedy: 'create a directory there, or name another',
+      remedy: `move it away: mv ${path} ${path}.old; then run the command again`,
     });
 }
 

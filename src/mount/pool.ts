@@ -9,7 +9,7 @@ export type PoolRequest = Pick<MountRequest, 'device' | 'type'> & {
   readonly options?: MountOptions | undefined;
 };
 
-/** The same, with the directory and the mode. */
+/** A mount request of the pool, with the directory and the mode. */
 export type PlacedRequest = PoolRequest & Pick<MountRequest, 'path' | 'mode'>;
 
 /** The host functions that a pool needs; `bofh.ts` binds both to the ambient host. */
@@ -51,7 +51,7 @@ export class MountPool {
     }
   }
 
-  /** The same, until `release()`: `await using m = await pool.mount('/dev/sda1')`. */
+  /** Mounts until `release()`: `await using m = await pool.mount('/dev/sda1')`. */
   async mount(request: string | PoolRequest): Promise<HeldMount> {
     return untilReleased((body) => this.with(request, body));
   }

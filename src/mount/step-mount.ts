@@ -87,7 +87,7 @@ async function survey(host: ReadHost, made: Made, known: Known | undefined): Pro
   if (others.length === 0) return { entries, mine };
   throw new RefusedError(
     `${made.device} is mounted on ${made.path} more than once (mounts ${[...ids].join(', ')}): it is unknown which one this sequence created`,
-    { remedy: `unmount ${made.path} yourself, then bofh recover` },
+    { remedy: `unmount ${made.path} yourself; then: bofh recover` },
   );
 }
 

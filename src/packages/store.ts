@@ -36,7 +36,7 @@ export async function fillStore(
     if (missing.length > 0 || files.length !== wanted.length)
       throw new RefusedError(
         `apt reported success, but ${directory} does not contain the expected packages; missing: ${missing.map(({ name }) => name).join(', ')}`,
-        { remedy: 'look at the archives of apt (apt-get update), then run the command again' },
+        { remedy: 'update the lists of apt: apt-get update; then run the command again' },
       );
     for (const file of files) await host.sync(file);
     await host.sync(directory);

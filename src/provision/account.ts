@@ -164,7 +164,7 @@ function anotherNumber(
   [there, wanted]: readonly [number, number],
 ): RefusedError {
   return new RefusedError(
-    `the ${what} ${name} has the number ${String(there)}, and the description says ${String(wanted)}`,
-    { remedy: 'bofh changes no number, because files keep the old one: correct the description' },
+    `the ${what} ${name} has the ${what === 'user' ? 'uid' : 'gid'} ${String(there)}, but the description says ${String(wanted)}`,
+    { remedy: 'correct the description: bofh does not change a uid or gid, because files keep the old one' },
   );
 }

@@ -173,7 +173,7 @@ export interface ServiceRequest {
   readonly running?: boolean;
   /** If one of these changes, a running service is restarted: what `h.file` returned, or paths; of a directory all in it. */
   readonly restartOn?: readonly (Described | string)[];
-  /** The same with a reload. */
+  /** If one of these changes, a running service is reloaded. */
   readonly reloadOn?: readonly (Described | string)[];
   /** After a start, restart or reload it must stay up for so many seconds (default: 5). */
   readonly seconds?: number;

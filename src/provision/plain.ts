@@ -11,7 +11,7 @@ export type Plain =
   | readonly Plain[]
   | { readonly [key: string]: Plain };
 
-/** The same with the texts of secrets. */
+/** A plain value in which secrets are replaced by their texts. */
 export type Revealed =
   | string
   | number

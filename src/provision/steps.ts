@@ -88,7 +88,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
   const there = await host.stat(path);
   const other = (wanted: string): RefusedError =>
     new RefusedError(`${path} is ${kindInWords(there)}, and the description has a ${wanted} there`, {
-      remedy: `see what it is (ls -ld ${path}), and move it away`,
+      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
     });
   switch (one.kind) {
     case 'file': {
@@ -239,7 +239,7 @@ export async function scriptStep(
   };
 }
 
-/** The same for all packages, in one step. */
+/** One step for all packages. */
 export async function packagesStep(
   host: ReadHost,
   all: readonly (Resource & { readonly kind: 'package' })[],

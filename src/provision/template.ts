@@ -99,12 +99,12 @@ export function textOf(path: string, at: string, what = 'template'): string {
   const text = bytes.toString('utf8');
   if (!Buffer.from(text).equals(bytes))
     throw new UsageError(`the ${what} ${path} is not UTF-8`, {
-      remedy: 'write it in UTF-8; iconv(1) converts',
+      remedy: `convert it: iconv --from-code=CHARSET --to-code=UTF-8 --output=NEW ${path}`,
     });
   return text;
 }
 
-/** An array or an object in `{{ … }}` is a mistake, whose text would be silently wrong. */
+/** Refuses an array or an object in `{{ … }}`: without this check the file would contain a wrong text. */
 function asText(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'string') return value;

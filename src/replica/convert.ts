@@ -158,7 +158,7 @@ async function sourceOf(
     throw new RefusedError(
       `${lv.fullName} has metadata of DRBD already (uuid ${content.uuid ?? 'unknown'})`,
       {
-        remedy: `if its resource is gone, take them off: wipefs --all --types drbd /dev/${lv.fullName}`,
+        remedy: `if its resource no longer exists, remove it: wipefs --all --types drbd /dev/${lv.fullName}`,
       },
     );
   return { lv, group };

@@ -47,7 +47,7 @@ export async function planGrow(options: {
   const asked = options.size === 'max' ? undefined : wanted(options.size, from);
   if (asked !== undefined && asked <= from)
     throw new UsageError(
-      `${name} has ${formatSize(from)}, and ${formatSize(asked)} is not larger: DRBD only grows`,
+      `${name} has ${formatSize(from)}, and ${formatSize(asked)} is not larger: bofh can only grow a resource`,
       {
         remedy: 'request a larger size, for example +5g',
       },

@@ -75,7 +75,7 @@ export function apart(at: Member, other: Member | undefined, state: ResourceStat
   return new RefusedError(
     `${name} on ${at.name} is not connected to ${other?.name ?? 'its peer'} with data up to date on both: ${how}`,
     {
-      remedy: `see why on both (bofh drbd status ${name}); ${reconnect(name, state)}. Only if you know that ${at.name} has the newest data, make it primary there: bofh drbd primary ${name}`,
+      remedy: `see why, on both hosts: bofh drbd status ${name}; ${reconnect(name, state)}. Only if you know that ${at.name} has the newest data, make it primary there: bofh drbd primary ${name}`,
     },
   );
 }

@@ -14,7 +14,7 @@ export interface Part extends Member {
   readonly resource: Here;
 }
 
-/** The same, if it is up there. */
+/** A host of a resource that is up there. */
 export type UpPart = Part & { readonly resource: Here & { readonly state: ResourceState } };
 
 /** The resource, and its two hosts if their names differ from those in its configuration. */
@@ -65,7 +65,7 @@ export async function namesIn(host: ReadHost, name: string): Promise<readonly [s
     configured === undefined
       ? `no file of the configuration has the DRBD resource ${name}, which is up`
       : `${name} is configured for ${names.map((each) => each.join(' ') || 'a floating host').join(', ')}, and not for two hosts by their names`,
-    { remedy: `on each host by itself: bofh drbd show ${name}` },
+    { remedy: `see its configuration, on each of its hosts: bofh drbd show ${name}` },
   );
 }
 

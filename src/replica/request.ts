@@ -122,7 +122,7 @@ const replaceSchema = z.strictObject({
 });
 
 export type ReplaceRequest = z.input<typeof replaceSchema>;
-/** The same, checked. */
+/** `ReplaceRequest`, checked. */
 export type CheckedReplace = z.output<typeof replaceSchema>;
 
 /** A lost peer cannot be cleaned up, so the options for that are invalid. */
@@ -136,7 +136,7 @@ export function checkReplace(request: unknown): CheckedReplace {
 }
 
 export type ConvertRequest = z.input<typeof convertSchema>;
-/** The same, checked. */
+/** `ConvertRequest`, checked. */
 export type CheckedConvert = z.output<typeof convertSchema>;
 export type RemoveRequest = z.input<typeof removeSchema>;
 export type PromoteRequest = z.input<typeof promoteSchema>;
@@ -157,7 +157,7 @@ export const checkGrow = (request: unknown): z.output<typeof growSchema> =>
 /** The settings of a new replica. */
 export type CreateRequest = z.input<typeof createSchema>;
 
-/** The same with its size in bytes. */
+/** The checked settings of a new replica, with its size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size'> & { readonly size: Bytes };
 
 /** Scripts are not type-checked: an invalid request is refused. Throws UsageError. */

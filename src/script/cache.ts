@@ -24,8 +24,9 @@ export interface ScriptCache {
 }
 
 /**
- * Cache of what root runs. Its content is executed, so only root may write it. In the root of a guest
- * nothing of it should stay: $BOFH_CACHE_DIR.
+ * Directory with compiled scripts. Root executes its content, so only root may write to it. While a
+ * description is applied in a guest, bofh sets $BOFH_CACHE_DIR, so that nothing of the cache stays in
+ * the root filesystem of the guest.
  */
 export const cacheDirectory = process.env['BOFH_CACHE_DIR'] ?? '/var/cache/bofh';
 
@@ -34,18 +35,18 @@ const kept = 200;
 
 /**
  * Opens the cache in a directory that only this user can access (0700), and creates it if it is
- * missing. Returns undefined, with a warning, if another user owns it or can write it: it is then
- * neither read nor written.
+ * missing. Returns undefined, with a warning, if another user owns it or has any access to it: it is
+ * then neither read nor written. Without a warning if it is missing, and cannot or must not be created.
  */
 export function openCache(
   directory: string,
   warn: (message: string, facts: object) => void,
-  use: 'used' | 'read' = 'used',
+  access: 'read-write' | 'read-only' = 'read-write',
 ): ScriptCache | undefined {
   try {
     // A dry run may read the cache, and creates nothing.
     if (!existsSync(directory)) {
-      if (use === 'read') return undefined;
+      if (access === 'read-only') return undefined;
       mkdirSync(directory, { mode: 0o700 });
     }
   } catch (error) {
@@ -59,7 +60,7 @@ export function openCache(
   return {
     get: (key) => read(join(directory, nameOf(key))),
     set: (key, code) => {
-      if (use === 'read') return;
+      if (access === 'read-only') return;
       try {
         write(directory, nameOf(key), code);
       } catch (error) {

@@ -8,7 +8,7 @@ import { loader } from './transpile.ts';
 
 export interface LoadOptions {
   /** `unused`: not root. `read`: existing entries are used and none is added, for a dry run. */
-  readonly cache: 'used' | 'read' | 'unused';
+  readonly cache: 'read-write' | 'read-only' | 'unused';
   readonly warn: (message: string, facts: object) => void;
   /** Called before the user's code runs: a failure before that has changed nothing. */
   readonly started?: () => void;
@@ -42,7 +42,7 @@ export async function loadScript(path: string, options: LoadOptions): Promise<un
   }
 }
 
-/** The same at once, for a file without `await` at its top level, once the library has loaded. */
+/** Like `loadScript`, at once: for a file without `await` at its top level, after the library has loaded. */
 export function loadScriptSync(path: string, options: LoadOptions): unknown {
   const { file, source, jiti } = opened(path, options, { bofh: library });
   try {

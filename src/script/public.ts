@@ -34,7 +34,7 @@ export async function runScript(file: string): Promise<unknown> {
 /** Only root has a cache of scripts; it is filled by the command line. */
 function usual(): LoadOptions {
   return {
-    cache: process.getuid?.() === 0 ? 'read' : 'unused',
+    cache: process.getuid?.() === 0 ? 'read-only' : 'unused',
     warn: (message, facts) => process.emitWarning(`${message}: ${JSON.stringify(facts)}`, 'BofhWarning'),
   };
 }

@@ -23,7 +23,7 @@ export async function readSite(path: string, options: LoadOptions): Promise<Site
   return site(exported);
 }
 
-/** The same for a caller that cannot wait. Throws UsageError for a file with a top-level `await`. */
+/** Like `readSite`, for a caller that cannot wait. Throws UsageError for a file with a top-level `await`. */
 export function readSiteSync(path: string, options: LoadOptions): Site {
   if (extname(path) === '.json') return fromJson(path);
   const { allowed, failed, site } = fromScript(path);

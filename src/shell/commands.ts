@@ -48,7 +48,7 @@ export function runScript(name: string, what: Script, seconds: number): Command<
   };
 }
 
-/** The same for its undo, without a limit. */
+/** Runs the undo of a script, without a time limit. */
 export function undoScript(name: string, what: Script): Command<void, 'change'> {
   const argv = argvOf(`undo of ${name}`, what);
   const title = `the undo of the script ${name}`;

@@ -64,7 +64,7 @@ export const run = operation({
       if (program.startsWith('/')) await refuseExposed(host, program, 'content');
     }
     if (await isDone(host, of))
-      throw new RefusedError(`the script ${of.name} has nothing to do: its probe says that it is done`, {
+      throw new RefusedError(`the script ${of.name} has nothing to do: isDone exits with 0`, {
         code: 'exists',
         remedy: 'leave it out, or correct isDone',
       });

@@ -45,8 +45,8 @@ export function simulatedBofh(
       on: (path, asked = host) => keysOf(asked, path),
       // A fault can name a step.
       onEvent: (event) => {
-        if (event.type === 'step-begun') host.faults.enter(event.step.kind);
-        if (event.type === 'step-done' || event.type === 'undo-begun') host.faults.enter(undefined);
+        if (event.type === 'step-started') host.faults.enter(event.step.kind);
+        if (event.type === 'step-done' || event.type === 'undo-started') host.faults.enter(undefined);
       },
     },
   };

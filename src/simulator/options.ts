@@ -15,9 +15,12 @@ export interface Call {
 
 /** The model does not know what the real tool would do: said, and never answered with nothing. */
 export function unmodelled({ tool, argv }: Call, why: string): ParseError {
-  return new ParseError(`the simulated host does not know "${[tool, ...argv].join(' ')}": ${why}`, {
-    remedy: 'teach it in src/simulator, with an answer recorded from the real tool',
-  });
+  return new ParseError(
+    `the simulated host does not know "${[tool, ...argv].join(' ')}"; its model of ${tool}: ${why}`,
+    {
+      remedy: 'teach it in src/simulator, with an answer recorded from the real tool',
+    },
+  );
 }
 
 /** Takes an argv apart by the options that a tool's model knows; every other one is an error. */

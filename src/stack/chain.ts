@@ -157,7 +157,7 @@ function refuseOpenWithoutHeader({ device, above }: LayerAt): void {
   const open = above.find(({ kind }) => kind === 'crypt');
   if (open === undefined) return;
   throw new RefusedError(
-    `${device.path} is open as ${open.path}, by a header that is not on it: bofh does not resize it with its content`,
+    `${device.path} is open as ${open.path} with a detached header: bofh does not resize such a device together with its content`,
     {
       remedy: `resize one after the other, from the top down to shrink: bofh filesystem resize ${open.path} SIZE; bofh crypt resize ${open.path} SIZE --header FILE; then ${device.path} itself`,
     },

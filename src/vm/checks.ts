@@ -155,8 +155,8 @@ export async function checkClashes(options: {
     });
   const sameMac = guests.find((guest) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac));
   if (sameMac !== undefined)
-    throw new RefusedError(`the address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`, {
-      remedy: `choose another address, or leave ${option('--mac', 'mac')} out`,
+    throw new RefusedError(`the MAC address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`, {
+      remedy: `choose another MAC address, or leave ${option('--mac', 'mac')} out`,
     });
 }
 

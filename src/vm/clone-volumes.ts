@@ -68,7 +68,7 @@ export async function clonedVolumes(
       throw new RefusedError(
         `the volume ${lv.fullName} is not named after ${name}, so its copy has no name`,
         {
-          remedy: `bofh lvm rename ${lv.fullName} ${name}-NAME, and write that into ${guest.file}`,
+          remedy: `bofh lvm rename ${lv.fullName} ${name}-NAME; then write the new path into ${guest.file}`,
         },
       );
     const toVg = request.vg ?? lv.vg;

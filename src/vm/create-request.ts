@@ -206,7 +206,7 @@ const createSchema = z.strictObject({
 /** The settings of a new guest. */
 export type CreateRequest = z.input<typeof createSchema>;
 
-/** The same with every size in bytes. */
+/** The checked settings of a new guest, with every size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory' | 'disks'> & {
   /** Undefined: that of the image. */
   readonly size?: Bytes;

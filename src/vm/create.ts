@@ -170,7 +170,7 @@ export async function planCreate(options: {
   };
 }
 
-/** What a guest of a request looks like once it is there, without a check of the host's room. */
+/** What the guest of a request is after its creation, without a check of the free space of the host. */
 export async function describeGuest(
   host: ReadHost,
   { site, request }: { readonly site: Site; readonly request: CheckedCreate },

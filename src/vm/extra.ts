@@ -17,14 +17,14 @@ export function checkExtra(lines: readonly string[]): void {
     if (/passw/i.test(line))
       throw new UsageError(`${file}: has a password, and this command is in the journal and the system log`, {
         remedy:
-          'write that line into the configuration of the guest once it is there; chmod 0600 that file first',
+          'after the guest is created, make its configuration unreadable for others (mode 0600), and add the line there',
       });
     const keys = [...parseConfig({ text: `${line}\n`, file }).settings.keys()];
     if (keys.length === 0) throw new UsageError(`${file}: sets nothing: expected a line such as vnc = 1`);
     for (const key of keys) {
       if (own.includes(key))
         throw new UsageError(`${file}: sets ${key}, and bofh writes ${own.join(', ')} itself`, {
-          remedy: 'use the option for it, or change the configuration of the guest once it is there',
+          remedy: 'use the option for it, or change the configuration after the guest is created',
         });
       if (seen.has(key)) throw new UsageError(`${file}: sets ${key} again: write one line for it`);
       seen.add(key);

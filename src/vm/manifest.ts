@@ -144,7 +144,7 @@ function noManifest(file: string, why: string, cause?: unknown): RefusedError {
   });
 }
 
-/** Why the file of a disk cannot be the one that was written, as far as that shows without reading it. */
+/** Returns why the file of a disk is incomplete: it is missing, no regular file, or has another size. Its content is not read. */
 export async function whyIncomplete(
   host: ReadHost,
   directory: string,

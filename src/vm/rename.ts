@@ -204,7 +204,7 @@ async function checkNewFile(
     });
   await textFile(host, from);
   if (owner.some((id) => id !== 0))
-    throw new RefusedError(`${from} does not belong to root, and the renamed file would`, {
+    throw new RefusedError(`${from} does not belong to root, but the renamed file would belong to root`, {
       remedy: `chown root:root ${from}`,
     });
 }

@@ -43,7 +43,7 @@ export async function membersOfGuest(
     if (!(error instanceof ConnectionError)) throw error;
     throw new ConnectionError(error.message, {
       ...{ host: error.host, connection: error.connection, cause: error },
-      remedy: `disks of ${name} are there as well: name the two hosts as they are reached (${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}), or leave these disks: ${option('--keep-replicas', "replicas: 'kept'")}`,
+      remedy: `disks of ${name} are replicated to that host. Name the two hosts as ssh reaches them: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}; or keep the replicated disks on both hosts: ${option('--keep-replicas', "replicas: 'kept'")}`,
     });
   }
 }
@@ -122,7 +122,7 @@ async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly 
         : all.find((each) => each.name === name && each.state !== undefined);
     if (resource === undefined)
       throw new RefusedError(`${wordsOf(disk)} is a device of no DRBD resource that is up here`, {
-        remedy: `bring it up (bofh drbd list), or leave what is replicated: ${option('--keep-replicas', "replicas: 'kept'")}`,
+        remedy: `see which resource it is: bofh drbd list; then bring it up: bofh drbd up RESOURCE; or keep the replicated disks: ${option('--keep-replicas', "replicas: 'kept'")}`,
       });
     found.set(resource.name, resource);
   }

@@ -56,7 +56,7 @@ export type RemoveRequest = z.input<typeof removeSchema>;
 /** The guest to move, and the target host. */
 export type MoveRequest = z.input<typeof moveSchema>;
 
-/** The same, checked. */
+/** `MoveRequest`, checked. */
 export type CheckedMove = z.output<typeof moveSchema>;
 
 const renameSchema = z.strictObject({
@@ -71,7 +71,7 @@ const renameSchema = z.strictObject({
 /** How a guest is renamed. */
 export type RenameOptions = z.input<typeof renameSchema>;
 
-/** The same, checked. */
+/** `RenameOptions`, checked. */
 export type CheckedRename = z.output<typeof renameSchema>;
 
 const backupSchema = z.strictObject({
@@ -90,7 +90,7 @@ const backupSchema = z.strictObject({
 /** How a guest is saved. */
 export type BackupOptions = z.input<typeof backupSchema>;
 
-/** The same, checked. */
+/** `BackupOptions`, checked. */
 export interface CheckedBackup {
   readonly keep?: number;
   readonly snapshotSize?: Bytes;
@@ -110,7 +110,7 @@ const restoreSchema = z.strictObject({
 /** How a guest is restored. */
 export type RestoreOptions = z.input<typeof restoreSchema>;
 
-/** The same, checked. */
+/** `RestoreOptions`, checked. */
 export type CheckedRestore = z.output<typeof restoreSchema>;
 
 const cloneSchema = z.strictObject({
@@ -156,7 +156,7 @@ const provisionSchema = z.strictObject({
 /** How a description is applied to a guest. */
 export type ProvisionOptions = Omit<z.input<typeof provisionSchema>, 'description'>;
 
-/** The same, checked. */
+/** `ProvisionOptions`, checked. */
 export type CheckedProvision = Omit<z.output<typeof provisionSchema>, 'snapshotSize'> & {
   readonly snapshotSize?: Bytes;
 };
@@ -167,13 +167,13 @@ export type MountOptions = z.input<typeof mountSchema>;
 /** How a guest is cloned. */
 export type CloneOptions = z.input<typeof cloneSchema>;
 
-/** The same, checked, with memory in MiB. */
+/** `CloneOptions`, checked, with memory in MiB. */
 export type CheckedClone = Omit<z.output<typeof cloneSchema>, 'memory'> & { readonly memory?: number };
 
 /** The new settings of a guest; a missing one stays as it is. */
 export type SetRequest = z.input<typeof setSchema>;
 
-/** The same, checked, with sizes in MiB. */
+/** `SetRequest`, checked, with sizes in MiB. */
 export type CheckedSet = Omit<z.output<typeof setSchema>, 'memory' | 'maxmem'> & {
   readonly memory?: number;
   readonly maxmem?: number;

@@ -109,7 +109,7 @@ export async function planTree(
     if (!(error instanceof ParseError)) throw error;
     throw new RefusedError(error.message, {
       cause: error,
-      remedy: `mount its root alone (bofh mount add ${root.path}), and correct the line`,
+      remedy: `mount only its root filesystem: bofh mount add ${root.path}; then correct the line`,
     });
   });
   for (const { device, path: target, mode = wanted, options = [] } of others) {
@@ -210,7 +210,7 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
   if (content === undefined || !/^ext[234]$/.test(content.type) || content.ptType !== undefined)
     throw new RefusedError(
       `the root disk of ${guest.name}, ${path}, holds ${contentInWords(content)}: bofh mounts a guest whose root disk is ext2, ext3 or ext4 without partitions and encryption`,
-      { remedy: `see what is in it (bofh block tree ${path}), and mount that: bofh mount add DEVICE` },
+      { remedy: `see what is in it: bofh block tree ${path}; then mount that: bofh mount add DEVICE` },
     );
   return root;
 }

@@ -138,7 +138,9 @@ describe('the devices of a real btrfs', () => {
     expect(await devices()).toEqual([more, undefined]);
     const third = disk.btrfs('c.img');
     sh('wipefs', '--all', third);
-    await expect(replace({ device: 2, by: third })).rejects.toThrow(/has 128 MiB, and replaces 512 MiB/);
+    await expect(replace({ device: 2, by: third })).rejects.toThrow(
+      /has only 128 MiB; the device that it replaces has 512 MiB/,
+    );
     truncateSync(disk.path('c.img'), 512 * mib);
     sh('losetup', '--set-capacity', third);
     await replace({ device: 2, by: third });

@@ -48,10 +48,10 @@ describe('the events of a sequence', () => {
     });
 
     expect(words(events)).toEqual([
-      'forward begun',
-      'forward step-begun 1 lvm.lv.create',
+      'forward started',
+      'forward step-started 1 lvm.lv.create',
       'forward step-done 1 lvm.lv.create',
-      'forward step-begun 2 register',
+      'forward step-started 2 register',
       'forward step-done 2 register',
       'forward committed',
       'forward ended committed',
@@ -62,7 +62,7 @@ describe('the events of a sequence', () => {
       new Set([`${first?.id ?? ''} web1`]),
     );
     expect(first?.id).toMatch(/^[0-9a-f]{12}$/);
-    expect(events.find(({ type }) => type === 'step-begun')).toMatchObject({
+    expect(events.find(({ type }) => type === 'step-started')).toMatchObject({
       step: { host: '', objects: expect.arrayContaining(['lv:vg0/a']) as unknown },
     });
   });
@@ -75,10 +75,10 @@ describe('the events of a sequence', () => {
     });
 
     expect(words(events)).toEqual([
-      'forward begun',
-      'forward step-begun 1 lvm.lv.create',
+      'forward started',
+      'forward step-started 1 lvm.lv.create',
       'forward step-done 1 lvm.lv.create',
-      'forward step-begun 2 lvm.lv.create',
+      'forward step-started 2 lvm.lv.create',
       'forward step-done 2 lvm.lv.create',
       'forward committed',
       'forward ended committed',
@@ -113,13 +113,13 @@ describe('the events of a sequence', () => {
     });
 
     expect(words(events).slice(5)).toEqual([
-      'back undo-begun',
+      'back undo-started',
       'back step-undone 2 lvm.lv.create',
       'back step-undone 1 lvm.lv.create',
       'back undo-done',
       'back ended rolled-back rolled-back',
     ]);
-    expect(events.find(({ type }) => type === 'undo-begun')).toMatchObject({ because: 'no' });
+    expect(events.find(({ type }) => type === 'undo-started')).toMatchObject({ because: 'no' });
   });
 
   it('with a scope that fails, and then continues', async () => {
@@ -134,10 +134,10 @@ describe('the events of a sequence', () => {
     });
 
     expect(words(events).slice(3)).toEqual([
-      'back undo-begun try',
+      'back undo-started try',
       'back step-undone 1 lvm.lv.create',
       'back undo-done try',
-      'forward step-begun 2 lvm.lv.create',
+      'forward step-started 2 lvm.lv.create',
       'forward step-done 2 lvm.lv.create',
       'forward committed',
       'forward ended committed',
@@ -157,7 +157,7 @@ describe('the events of a sequence', () => {
     });
 
     expect(words(events).slice(3)).toEqual([
-      'back undo-begun',
+      'back undo-started',
       'back stuck 1 register',
       'back ended stuck stuck',
     ]);
@@ -165,9 +165,9 @@ describe('the events of a sequence', () => {
   });
 
   it('that changes nothing', async () => {
-    expect(words(await eventsOf(() => 1))).toEqual(['forward begun', 'forward ended unchanged']);
+    expect(words(await eventsOf(() => 1))).toEqual(['forward started', 'forward ended unchanged']);
     expect(words(await eventsOf((tx) => tx.lvm.removeLv({ vg: 'vg0', name: 'none' })))).toEqual([
-      'forward begun',
+      'forward started',
       'forward ended unchanged not-found',
     ]);
   });
@@ -237,7 +237,7 @@ describe('a listener', () => {
     );
     for await (const { type } of events) types.push(type);
 
-    expect(types[0]).toBe('begun');
+    expect(types[0]).toBe('started');
     expect(types.at(-1)).toBe('ended');
     expect(await done).toMatchObject({ name: 'a' });
   });
@@ -259,7 +259,7 @@ describe('a listener', () => {
       ),
     ).catch(() => undefined);
 
-    const begun = lines.find(({ event }) => event.type === 'undo-begun');
+    const begun = lines.find(({ event }) => event.type === 'undo-started');
     expect(begun).toMatchObject({
       level: 40,
       msg: expect.stringContaining('undo started, because no') as unknown,

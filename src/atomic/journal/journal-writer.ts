@@ -4,7 +4,7 @@ import { newId, decode, type Decoded, encode, type BeginLine, type Line } from '
 import { limitHistory, limitKept } from './prune.ts';
 import { advance, fold, type State } from './state.ts';
 import type { Store, StoreFile } from './store.ts';
-import type { Teller } from '../events.ts';
+import type { EventReporter } from '../events.ts';
 
 /** A line did not reach the disk. After a failed `sync` nothing more may be done: what is on the disk is unknown. */
 export class AppendError extends JournalError {
@@ -40,7 +40,7 @@ export interface Journal {
    */
   dead: AppendError | undefined;
   /** Makes the events of its lines; missing: they have no listener. */
-  readonly teller?: Teller | undefined;
+  readonly reporter?: EventReporter | undefined;
 }
 
 /** The journal's sequence, as reported to other hosts. */
@@ -55,13 +55,13 @@ const ballast = Buffer.alloc(64 * 1024, 1);
  * line and `lines` are durable, and the file has its final name.
  */
 export function openNew(
-  { store, teller }: { readonly store: Store; readonly teller?: Teller },
+  { store, reporter }: { readonly store: Store; readonly reporter?: EventReporter },
   file: StoreFile,
   begin: BeginLine,
   lines: readonly Line[],
 ): Journal {
   const { id } = begin;
-  const journal = { ...openAt(store, file, id, advance(undefined, begin)), teller };
+  const journal = { ...openAt(store, file, id, advance(undefined, begin)), reporter };
   writeBallast(store, id);
   store.makeDir(`${id}.d`);
   write(journal, [begin, ...lines]);
@@ -139,7 +139,7 @@ export function append(journal: Journal, lines: readonly Line[], mode: 'durable'
 
 function advanceBy(journal: Journal, line: Line): void {
   journal.state = advance(journal.state, line);
-  journal.teller?.line(line, journal.state);
+  journal.reporter?.line(line, journal.state);
 }
 
 /**

@@ -34,6 +34,7 @@ export interface BeginLine extends Owner {
 export interface IntentLine {
   readonly t: 'intent';
   readonly n: number;
+  /** Of an operation; `bare`: a pair of functions (`tx.effect`, `tx.call`), which only the process of the sequence can undo. */
   readonly kind: string;
   readonly version: number;
   readonly args: unknown;

@@ -20,7 +20,10 @@ export interface State {
   readonly hosts: readonly { readonly name: string; readonly reach: unknown }[];
   /** scope → the scope around it. */
   readonly scopes: ReadonlyMap<number, number | undefined>;
-  /** What is being undone: scopes, or (undefined) the whole. An attempt begins with `rollback` or `recovery`. */
+  /**
+   * The rollbacks that are not finished: of scopes, or (undefined) of the whole sequence. An attempt
+   * begins with the line `rollback` or `recovery`.
+   */
   readonly unwinding: readonly (number | undefined)[];
   readonly because: string | undefined;
   /** It waits for its confirmation, and no process works on it. */

@@ -57,7 +57,7 @@ export interface Store {
    * matters.
    */
   changedMs(name: string): number | undefined;
-  /** The same of its creation; undefined if the filesystem does not record it. For people only. */
+  /** When a file was created; undefined if the filesystem does not record it. For people only. */
   createdMs(name: string): number | undefined;
   /** Bytes of a file, or of all files in a directory; 0 if there is none. */
   bytes(name: string): number;

@@ -47,7 +47,7 @@ function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
     if (key !== undefined)
       throw new JournalError(`${key} is reserved by sequence ${id} "${name}" of the bofh on ${coordinator}`, {
         code: 'busy',
-        remedy: `see that it ends there (bofh recover); only if ${coordinator} will never come back: bofh recover --abandon ${id} --because '…'`,
+        remedy: `finish it on ${coordinator}: bofh recover; only if ${coordinator} will never come back, here: bofh recover --abandon ${id} --because "…"`,
       });
   }
 }
@@ -123,7 +123,7 @@ async function untilFree(
         remedy: `run the command again when it has ended, or with ${option('--wait 60s', 'wait: 60_000')}`,
         cause: cause?.(),
       });
-    if (!told) engine.teller?.tell({ type: 'waiting', for: what });
+    if (!told) engine.reporter?.report({ type: 'waiting', for: what });
     await delay(200);
   }
 }

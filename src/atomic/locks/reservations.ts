@@ -39,7 +39,7 @@ export interface SeenReservation {
 export interface ReservedHere {
   /** JournalError for one that cannot be read: it may claim any object. */
   list(): readonly Reserved[];
-  /** The same for people: an unreadable one does not hide the others. */
+  /** Like `list`, for people: an unreadable reservation does not hide the others. */
   seen(): readonly SeenReservation[];
   /**
    * How to find the programs of a reservation: `device:inode` of the lock that the shell around

@@ -17,15 +17,18 @@ export interface Confirmation {
   /** The SSH connection that this process came by, if any. */
   readonly connection: string | undefined;
   /**
-   * Starts what rolls the sequence back at the deadline although this process is gone. It is awaited
-   * before the first step acts.
+   * Starts the process that rolls the sequence back at the deadline, even if this process has ended.
+   * The first step waits until it is started.
    */
   readonly startGuard: (journal: Journal) => Promise<void>;
 }
 
 const pollMs = 250;
 
-/** The line that begins the wait. RefusedError if another process could not undo a step, or only over the network. */
+/**
+ * Returns the line that begins the wait. RefusedError if only this process can undo a step (a pair of
+ * functions), or if a step is on another host.
+ */
 export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
   const own = state.steps.find(({ intent, undone }) => intent.kind === 'bare' && undone === undefined);
   if (own !== undefined)
@@ -35,9 +38,12 @@ export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
     );
   const [away] = state.hosts;
   if (away !== undefined)
-    throw new RefusedError(`${away.name} was changed too, and the way there may be cut at the deadline`, {
-      remedy: 'change the other host in a sequence of its own',
-    });
+    throw new RefusedError(
+      `the sequence also changed ${away.name}, and the connection to that host may be down at the deadline`,
+      {
+        remedy: 'change the other host in a sequence of its own',
+      },
+    );
   const { seconds, connection } = wait;
   return {
     ...{ t: 'awaiting', boot: state.owner.boot, until: uptime() + seconds },
@@ -52,8 +58,8 @@ export function noticeOf(id: string, { seconds }: Confirmation): string {
 
 /**
  * Waits, in the process that ran the steps, until the sequence is confirmed. Rolls it back at the
- * deadline and at a signal, except SIGHUP: the lost connection may be what the change was for, so the
- * sequence goes on waiting. Throws RolledBackError, InterruptedError, or StuckError.
+ * deadline and at a signal, except SIGHUP: the change itself may have cut the connection, and the
+ * administrator may confirm it from a new one, so the sequence keeps waiting. Throws RolledBackError, InterruptedError, or StuckError.
  */
 export async function untilConfirmed(
   { id, name, seconds }: { readonly id: string; readonly name: string; readonly seconds: number },

@@ -34,7 +34,7 @@ import {
   type State,
   type Step,
 } from '../journal/state.ts';
-import { endOf, tellerOf } from '../sequence/teller.ts';
+import { endOf, eventReporterOf } from '../sequence/event-reporter.ts';
 import { movedByOthers } from '../undo/ownership.ts';
 import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';
@@ -147,16 +147,16 @@ async function telling(
   { engine }: Pick<RecoverOptions, 'engine'>,
   work: (journal: Journal, engine: Engine) => Promise<Recovered>,
 ): Promise<Recovered> {
-  if (engine.teller !== undefined) return await work({ ...journal, teller: engine.teller }, engine);
+  if (engine.reporter !== undefined) return await work({ ...journal, reporter: engine.reporter }, engine);
   if (engine.onEvent === undefined) return await work(journal, engine);
   const { id, state } = journal;
-  const teller = tellerOf(engine.onEvent, { id, name: state.begin.name });
+  const reporter = eventReporterOf(engine.onEvent, { id, name: state.begin.name });
   try {
-    const recovered = await work({ ...journal, teller }, { ...engine, teller });
-    teller.tell({ type: 'ended', outcome: recovered.end === 'committed' ? 'committed' : 'rolled-back' });
+    const recovered = await work({ ...journal, reporter }, { ...engine, reporter });
+    reporter.report({ type: 'ended', outcome: recovered.end === 'committed' ? 'committed' : 'rolled-back' });
     return recovered;
   } catch (error) {
-    teller.tell(endOf('some', { error }));
+    reporter.report(endOf('some', { error }));
     throw error;
   }
 }

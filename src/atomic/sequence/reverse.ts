@@ -29,7 +29,7 @@ export function withReverse<A extends readonly unknown[], R>(
   f: (...args: A) => R,
   g: (...args: A) => unknown,
 ): Reversible<A, R>;
-/** The same, with the arguments that `argsOf` computes from those of the call, before the call. */
+/** `g` gets the arguments that `argsOf` computes from those of the call, before the call. */
 export function withReverse<A extends readonly unknown[], R, B extends readonly unknown[] | []>(
   f: (...args: A) => R,
   g: (...args: B) => unknown,

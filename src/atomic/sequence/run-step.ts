@@ -122,7 +122,7 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   await claim(home, code.kind, n, claims);
   const { undoData, claims: claimsNow } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))
-    throw new RefusedError(`${stepName(code.kind)}: what it works on changed while it was being locked`, {
+    throw new RefusedError(`${stepName(code.kind)}: one of its objects changed while bofh locked them`, {
       remedy: 'run the command again',
     });
   return { undoData, claims: withHost(engine, claims) };
@@ -219,7 +219,7 @@ function refuseForeign(state: State, self: Step): void {
   const foreign = self.intent.claims?.changes?.find((key) => !isMade(key)) ?? self.intent.within;
   if (foreign === self.intent.within && containerStep(state, self) !== undefined) return;
   throw new RefusedError(
-    `${stepName(self.intent.kind)}: this sequence did not create ${keyInWords(self.intent.host, foreign ?? '')}, and only its removal undoes what the step does`,
+    `${stepName(self.intent.kind)} is undone only when ${keyInWords(self.intent.host, foreign ?? '')} is removed, and this sequence did not create that`,
     { remedy: 'create it in the same sequence' },
   );
 }
@@ -249,7 +249,7 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
   throw new RefusedError(
     `${stepName(code.kind)}: the program reported success, but ${look.found ?? 'its effect cannot be found'}`,
     {
-      remedy: 'check the object named above and the kernel log (dmesg), then run the command again',
+      remedy: 'check the object named above, and the kernel log: dmesg; then run the command again',
     },
   );
 }

@@ -22,7 +22,7 @@ import { undoNow, unwind, type Unwinding } from '../undo/unwind.ts';
 import { awaitingLine, type Confirmation, noticeOf, untilConfirmed } from '../recovery/await-confirmation.ts';
 import { reachedByBody, renewedWitnesses } from '../undo/witness.ts';
 import { newId } from '../journal/lines.ts';
-import { endOf, tellerOf } from './teller.ts';
+import { endOf, eventReporterOf } from './event-reporter.ts';
 import { stepName } from '../../core/option.ts';
 import { present } from '../../core/present.ts';
 
@@ -84,8 +84,9 @@ export class AtomicOperationSequence {
   constructor(options: SequenceOptions) {
     this.#name = checkName('a sequence', options.name);
     const { onEvent } = options.engine;
-    const teller = onEvent === undefined ? undefined : tellerOf(onEvent, { id: this.id, name: this.#name });
-    this.#engine = teller === undefined ? options.engine : { ...options.engine, teller };
+    const reporter =
+      onEvent === undefined ? undefined : eventReporterOf(onEvent, { id: this.id, name: this.#name });
+    this.#engine = reporter === undefined ? options.engine : { ...options.engine, reporter };
     this.#reverse = options.reverse;
     this.#writes = options.writes ?? 'script';
     this.#confirmation = options.confirmation;
@@ -117,14 +118,14 @@ export class AtomicOperationSequence {
   async run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" was already run: create a new one`);
     this.#begun = true;
-    const { teller } = this.#engine;
-    if (!this.#patience.stop.aborted) teller?.tell({ type: 'begun' });
+    const { reporter } = this.#engine;
+    if (!this.#patience.stop.aborted) reporter?.report({ type: 'started' });
     try {
       const value = await this.#run(body);
-      teller?.tell(endOf(this.#journal === undefined ? 'none' : 'some'));
+      reporter?.report(endOf(this.#journal === undefined ? 'none' : 'some'));
       return value;
     } catch (error) {
-      teller?.tell(endOf(this.#journal === undefined ? 'none' : 'some', { error }));
+      reporter?.report(endOf(this.#journal === undefined ? 'none' : 'some', { error }));
       throw error;
     }
   }
@@ -362,7 +363,7 @@ export class AtomicOperationSequence {
     // Whoever confirms it, or rolls it back, takes the journal and the locks.
     this.#letGo();
     const notice = noticeOf(this.id, confirmation);
-    this.#engine.teller?.tell({ type: 'waiting', for: notice });
+    this.#engine.reporter?.report({ type: 'waiting', for: notice });
     this.#engine.onWaiting?.(notice);
     const of = { id: this.id, name: this.#name, seconds: confirmation.seconds };
     await untilConfirmed(of, { ...this.#patience, engine: this.#engine });

@@ -44,7 +44,7 @@ export async function keep(
   }
 }
 
-/** The same when a process removed it and died before it wrote the line. */
+/** For a process that removed the object and died before it wrote the line: returns whether the copy exists. */
 export async function isKept(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   { n, intent }: Step,

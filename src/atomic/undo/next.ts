@@ -33,14 +33,14 @@ export interface View {
   readonly boots: Readonly<Record<string, string>>;
   /**
    * `me`: this process works on it. `other`: another living process does. `orphan`: its owner is
-   * dead, a tool of it runs.
+   * dead, but one of the programs that it started still runs.
    */
   readonly owner: 'me' | 'other' | 'orphan';
   /** Steps whose inverse is code of this process: pairs of functions of the running sequence. */
   readonly inverses: ReadonlySet<number>;
   /** Only the steps of this scope. */
   readonly scope?: number | undefined;
-  /** Steps whose device was found missing: they are undone with their container, if that is there. */
+  /** Steps whose device is missing: the undo of their container, if they have one, also undoes them. */
   readonly unreachable?: ReadonlySet<number> | undefined;
 }
 
@@ -157,7 +157,7 @@ export function containerStep(state: State, { n }: Step): Step | undefined {
 }
 
 /**
- * The place of the older step, not yet undone in this unwinding, whose undo destroys the container of
+ * The place of the older step, not yet undone in this rollback, whose undo destroys the container of
  * this one.
  */
 function containerAt(state: State, place: number, scope: number | undefined): number | undefined {
@@ -243,7 +243,7 @@ function forward(state: State, view: View): Decision {
   return { do: 'close', outcome: 'committed' };
 }
 
-/** The same with blocked steps among them, which needs a look at all. */
+/** Like `forward`, if some steps are blocked: compares every other step with the blocked ones. */
 function forwardPast(state: State, view: View): Decision {
   const blocked: Step[] = [];
   for (const step of state.steps) {

@@ -105,11 +105,11 @@ function notOpened(
   { journal, of, access }: { readonly journal: Journal; readonly of: Step; readonly access: Step },
   cause: unknown,
 ): RefusedError {
-  const { code = 'refused', remedy = 'see why' } = cause instanceof BofhError ? cause : {};
+  const { code = 'refused', remedy = 'remove the cause' } = cause instanceof BofhError ? cause : {};
   const discard = shellWords(['bofh', 'recover', journal.id, '--discard', containerOf(of)]);
   return new RefusedError(`${describe(access)} could not be done again: ${messageOf(cause)}`, {
     ...{ code, cause },
-    remedy: `${remedy}, then: bofh recover ${journal.id}; or, to give up what it contains: ${discard}`,
+    remedy: `${remedy}; then: bofh recover ${journal.id}; or, to give up what it contains: ${discard}`,
   });
 }
 

@@ -76,13 +76,13 @@ export async function refuseChanged(
   const { device, identity, before } = of;
   if ((await identityOf(host, device)).identity !== identity)
     throw new RefusedError(`${device} now names a different device; nothing was written`, {
-      remedy: `see what it is (lsblk ${device}), then run the command again`,
+      remedy: `see what it is: lsblk ${device}; then run the command again`,
     });
   await refuseHeld(host, device, await holders(host, device));
   const now = await recognise(host, device);
   if (!sameContent(now, before ?? undefined))
     throw new RefusedError(`${device} now holds ${contentInWords(now)}; nothing was written`, {
       code: 'has-data',
-      remedy: `see what it is (blkid -p ${device}), then run the command again`,
+      remedy: `see what it is: blkid -p ${device}; then run the command again`,
     });
 }

@@ -57,7 +57,7 @@ export async function everyHolder(host: ReadHost, device: string): Promise<reado
   );
 }
 
-/** The same for one mount: what prevents its unmount. */
+/** Like `everyHolder`, for one mount: what prevents its unmount. */
 export async function mountHolders(host: ReadHost, mount: MountEntry): Promise<readonly Holder[]> {
   return await orWhatIsKnown(
     () => mountHoldersEverywhere(host, mount),

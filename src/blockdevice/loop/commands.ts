@@ -27,7 +27,7 @@ export function attachedLoops(
   };
 }
 
-/** The same for other users: without root the inode is unknown. */
+/** The attached loop devices for users other than root, who cannot read the inode. */
 export function loopFiles(): ReadCommand<readonly LoopFile[]> {
   return {
     ...attachedLoops(),

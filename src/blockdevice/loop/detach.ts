@@ -58,7 +58,7 @@ export const detachLoop = operation({
     const loop = await loopNumbered(host, was.number);
     if (loop === undefined || !showsSame(loop, was))
       throw new RefusedError(`/dev/loop${was.number} is no longer attached to ${was.file}`, {
-        remedy: 'see who else works on it (losetup --list), then run the command again',
+        remedy: 'see who else works on it: losetup --list; then run the command again',
       });
     await refuseUsed(host, loop.device);
     await detachAndWait(host, loop);
@@ -131,6 +131,6 @@ async function refuseLost(
 function taken({ number, file }: Undo, here: LoopDevice): RefusedError {
   return new RefusedError(
     `${here.device} is now attached to ${here.file}: ${file} cannot be attached there again`,
-    { remedy: `detach it (losetup --detach /dev/loop${number}), then bofh recover` },
+    { remedy: `detach it: losetup --detach /dev/loop${number}; then: bofh recover` },
   );
 }

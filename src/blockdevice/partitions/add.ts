@@ -86,7 +86,7 @@ export const addPartition = operation({
     const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
     if (found?.bytes !== 'unchanged' || entry === undefined || !kernelHas(found.kernel, of, undefined))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it has (bofh block partitions ${of.device}), then run the command again`,
+        remedy: `see what it has: bofh block partitions ${of.device}; then run the command again`,
       });
     const { path } = found.node;
     await host.run(appendPartition(path, of.table.sectorSize, entry));

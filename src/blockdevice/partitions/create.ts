@@ -87,7 +87,7 @@ export const createPartitionTable = operation({
     const found = await findChange(host, of);
     if (found?.bytes !== 'unchanged')
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
+        remedy: `see what it holds: wipefs ${of.device}; then run the command again`,
       });
     const { path } = found.node;
     await refuseHeld(host, path, await holders(host, path));

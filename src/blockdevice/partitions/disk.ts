@@ -59,7 +59,7 @@ export async function partitioned(host: ReadHost, device: string): Promise<Parti
     throw new RefusedError(
       `the kernel has other partitions of ${device} than its table; nothing was changed`,
       {
-        remedy: `compare them (lsblk ${device}; sfdisk --list ${device}), and tell the kernel: partx --update ${device}`,
+        remedy: `compare them: lsblk ${device}; sfdisk --list ${device}; then tell the kernel: partx --update ${device}`,
       },
     );
   return { node, size: await sizeOf(host, node), type, table };

@@ -76,7 +76,7 @@ export const growPartition = operation({
     const [found, [old, entry]] = [await findChange(host, of), entriesOf(of)];
     if (found?.bytes !== 'unchanged' || !kernelHas(found.kernel, of, old))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it has (bofh block partitions ${of.device}), then run the command again`,
+        remedy: `see what it has: bofh block partitions ${of.device}; then run the command again`,
       });
     const { path } = found.node;
     await host.run(setPartitionSize(path, of.table.sectorSize, entry));

@@ -140,7 +140,7 @@ export function refuseLeft(
   throw new RefusedError(
     `${device} has a partition table (${type}), which wipefs does not erase, because ${device} is not a whole disk`,
     {
-      remedy: `see it (wipefs ${device}), and erase it by hand: wipefs --all --force ${device}`,
+      remedy: `see it: wipefs ${device}; then erase it by hand: wipefs --all --force ${device}`,
     },
   );
 }

@@ -58,7 +58,7 @@ export const wipe = operation({
     const isSame = offsets.join() === of.magics.map(({ offset }) => offset).join();
     if (found?.path !== of.device || !isSame || !isUntouched(found.now))
       throw new RefusedError(`${of.device} has changed; nothing was erased`, {
-        remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
+        remedy: `see what it holds: wipefs ${of.device}; then run the command again`,
       });
     await refuseHeld(host, path, await holders(host, path));
     await namingHolders(host, path, () => host.run(wipeSignatures(path)));

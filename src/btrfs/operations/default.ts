@@ -44,7 +44,7 @@ export const setDefaultSubvolume = operation({
       });
     if (expected !== undefined && subvolume.uuid !== expected)
       throw new RefusedError(`another subvolume is at ${path} now: its uuid is ${subvolume.uuid ?? 'none'}`, {
-        remedy: `look at it (bofh btrfs show ${path}), and name the right one`,
+        remedy: `look at it: bofh btrfs show ${path}; then name the right one`,
       });
     const was = await defaultOf(host, fs);
     if (was === subvolume.id)

@@ -63,7 +63,7 @@ export function identified(
     });
   if (expected !== undefined && uuid !== expected)
     throw new RefusedError(`another subvolume is at ${path} now: its uuid is ${uuid}, not ${expected}`, {
-      remedy: `look at it (bofh btrfs show ${path}), and name the right one`,
+      remedy: `look at it: bofh btrfs show ${path}; then name the right one`,
     });
   return { ...found, uuid };
 }
@@ -77,7 +77,7 @@ export async function findKnown(host: ReadHost, of: KnownSubvolume): Promise<Sub
   return found?.uuid === of.uuid ? found : undefined;
 }
 
-/** The same for one that must exist. */
+/** Like `findKnown`, for a subvolume that must exist. */
 export async function stillKnown(host: ReadHost, of: KnownSubvolume): Promise<Subvolume> {
   const found = await findKnown(host, of);
   if (found !== undefined) return found;

@@ -73,7 +73,7 @@ export const moveTopLevel = operation({
     if (taken !== undefined)
       throw new RefusedError(`${posix.join(top, gone)} exists already`, {
         code: 'exists',
-        remedy: 'see what it is, and move it away',
+        remedy: `see what it is: ls -ld ${posix.join(top, gone)}; then move it away: mv ${posix.join(top, gone)} ${posix.join(top, gone)}.old`,
       });
     await refuseUsed(host, wanted.fs);
     await contentOf(host, wanted.fs);
@@ -177,7 +177,7 @@ async function refuseLost(host: ReadHost, of: Undo, result: NewSubvolumeResult |
   throw new RefusedError(
     `the subvolume ${of.path} is gone, so its original data in ${aside} is not deleted`,
     {
-      remedy: `move what you need out of ${aside}, and remove that directory; then bofh recover`,
+      remedy: `move what you need out of ${aside}, and remove that directory; then: bofh recover`,
     },
   );
 }

@@ -84,7 +84,7 @@ export async function planReceived(
   if ((await host.stat(at)) !== undefined)
     throw new RefusedError(`${at} exists already`, {
       code: 'exists',
-      remedy: 'see what it is, and move it away',
+      remedy: `see what it is: ls -ld ${at}; then move it away: mv ${at} ${at}.old`,
     });
   const { name, uuid: streamUuid, parentUuid } = stream;
   await refuseFullMembers(host, planned.fs, `receiving ${planned.path}`);
@@ -189,7 +189,7 @@ async function clearInbox(host: ChangeHost, wanted: ReceivedUndo): Promise<void>
     const subvolume = await subvolumeAt(host, path);
     if (subvolume === undefined)
       throw new RefusedError(`${path} is not a subvolume: it was not received, and stays`, {
-        remedy: 'see what it is, and move it away; then bofh recover',
+        remedy: `see what it is: ls -ld ${path}; then move it to another directory: mv ${path} DIRECTORY; then: bofh recover`,
       });
     await deleteById(host, { fs: wanted.fs, subvolume });
   }

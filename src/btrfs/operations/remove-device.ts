@@ -28,10 +28,10 @@ import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts
 import { concurrentChange } from './concurrent-change.ts';
 
 const undo = z.extend(knownDevice, {
-  /** Its devid, and the uuid that differs if another device gets the devid later. */
+  /** Its devid, and its uuid: a later device can get the same devid, but not the same uuid. */
   devid: z.int(),
   uuid,
-  /** A witness of its ends before the act. Missing in journals of older versions. */
+  /** Witness of its first and last 128 KiB before the step. Missing in journals of older versions. */
   edges: z.exactOptional(z.string()),
 });
 

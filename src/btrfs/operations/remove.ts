@@ -20,8 +20,8 @@ import { deleteById, refuseHeld } from './remove-subvolume.ts';
 
 const undo = z.extend(knownSubvolume, {
   /**
-   * Its path from the top level until the commit. In the same directory: a read-only one cannot be
-   * moved to another.
+   * Its path, seen from the top level, from the rename until the commit. It stays in the same
+   * directory, because btrfs cannot move a read-only subvolume to another one.
    */
   gone: z.string(),
 });
@@ -49,7 +49,7 @@ export const removeSubvolume = operation({
     if ((await host.stat(at)) !== undefined)
       throw new RefusedError(`${at} exists already`, {
         code: 'exists',
-        remedy: 'see what it is, and move it away',
+        remedy: `see what it is: ls -ld ${at}; then move it away: mv ${at} ${at}.old`,
       });
     return { ...known, gone };
   },
@@ -79,7 +79,7 @@ export const removeSubvolume = operation({
     if (subvolume === undefined) return;
     if (at(subvolume) !== of.gone)
       throw new RefusedError(`${called(subvolume)} was moved meanwhile: it is not deleted`, {
-        remedy: 'to remove it: btrfs subvolume delete; then bofh recover',
+        remedy: `to remove it: btrfs subvolume delete --subvolid ${String(of.id)} ${of.mounted}; then: bofh recover`,
       });
     await deleteById(host, { fs: of.fs, subvolume });
   },
@@ -141,8 +141,8 @@ async function move(host: ChangeHost, of: Undo, to: string): Promise<void> {
   const after = await stillKnown(host, of);
   if (at(after) === to) return;
   throw new RefusedError(
-    `${called(after)} cannot be called ${wanted}: that name was taken meanwhile, or ${old} is something else now`,
-    { remedy: `look at both (ls -ld ${old} ${wanted}), move one of them away, then bofh recover` },
+    `${called(after)} could not be renamed to ${wanted}: that name is in use, or ${old} is another object now`,
+    { remedy: `look at both: ls -ld ${old} ${wanted}; move the wrong one away; then: bofh recover` },
   );
 }
 

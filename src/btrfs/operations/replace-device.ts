@@ -76,10 +76,13 @@ export const replaceDevice = deferred({
     await refuseFullBeneath(host, by, `the copy to ${by}`);
     const room = await size(host, by);
     if (room < bytes)
-      throw new RefusedError(`${by} has ${formatSize(room)}, and replaces ${formatSize(bytes)}`, {
-        remedy:
-          'use a larger device; or shrink the filesystem on the old one: btrfs filesystem resize NUMBER:SIZE',
-      });
+      throw new RefusedError(
+        `${by} has only ${formatSize(room)}; the device that it replaces has ${formatSize(bytes)}`,
+        {
+          remedy:
+            'use a larger device; or shrink the filesystem on the old one: btrfs filesystem resize NUMBER:SIZE',
+        },
+      );
     const { identity, key } = await identityOf(host, by);
     const known = { fs, source: mount.source, mounted, device: by, identity, key };
     return { ...known, ...gone, before: before ?? null };
@@ -196,7 +199,7 @@ async function replace(
     // Each block group is read-only while it is copied: writes meanwhile need another one.
     throw new RefusedError(`the btrfs on ${of.mounted} is too full to have a device replaced`, {
       cause: error,
-      remedy: `delete data that is no longer needed, or make room: btrfs balance start -dusage=50 ${of.mounted}; then bofh recover`,
+      remedy: `delete data that is no longer needed, or make room: btrfs balance start -dusage=50 ${of.mounted}; then: bofh recover`,
     });
   }
 }

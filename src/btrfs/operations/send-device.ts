@@ -45,7 +45,7 @@ import { askedSource, planSent, sentNeeds, sentPaths, sentUndo } from './sent.ts
 const undo = z.strictObject({
   ...sentUndo,
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device: its path may belong to another device later. */
   identity: z.string(),
   /** Name of the device at that time. */
   key: z.string(),
@@ -55,7 +55,7 @@ const undo = z.strictObject({
   size: z.int(),
   /** Text in its last block until the commit. */
   mark: z.string(),
-  /** The UUID by which a receiver knows it. */
+  /** The UUID of the subvolume in the stream: btrfs receive stores it as received UUID. */
   streamUuid: uuid,
   /** Previous content of the device, and its previous stream; null: none. */
   before: z.nullable(signatureSchema),
@@ -161,7 +161,7 @@ async function recheck(host: ReadHost, of: Undo): Promise<string> {
   if (identity === of.identity && sameContent(now, of.before ?? undefined) && stream === of.streamBefore)
     return path;
   throw new RefusedError(`${of.device} has changed; nothing was written`, {
-    remedy: `see what it holds (blkid -p ${of.device}), then run the command again`,
+    remedy: `see what it holds: blkid -p ${of.device}; then run the command again`,
   });
 }
 
@@ -173,7 +173,7 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   const sent = (await streamOn(host, path))?.uuid;
   if (sent !== of.streamUuid)
     throw new RefusedError(`btrfs has sent ${sent ?? 'nothing'}, not the subvolume ${of.streamUuid}`, {
-      remedy: `look at what is on it (blkid -p ${path}), then run the command again`,
+      remedy: `look at what is on it: blkid -p ${path}; then run the command again`,
     });
   if (!(await hasGuard(host, path, of))) throw await tooSmall(host, path, of);
   const found = await recognise(host, path);

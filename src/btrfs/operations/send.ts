@@ -22,7 +22,7 @@ const undo = z.strictObject({
   file: absolutePath,
   /** A hard link to the new file until the commit: proves the step. */
   private: absolutePath,
-  /** The UUID by which a receiver knows it. */
+  /** The UUID of the subvolume in the stream: btrfs receive stores it as received UUID. */
   streamUuid: z.string(),
 });
 
@@ -30,9 +30,9 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * `tx.btrfs.sendToFile`: writes the stream of a read-only subvolume into a new file. The file
- * appears with the complete stream or not at all, and never replaces another one. As with an image,
- * the file at the path belongs to the step while it is the inode of the private name, which stays
- * until the commit.
+ * appears with the complete stream or not at all, and never replaces another one. The file at the
+ * path was created by the step as long as it is the same inode as the private name, which the commit
+ * removes.
  */
 export const sendToFile = operation({
   kind: 'btrfs.send',

@@ -18,7 +18,7 @@ export const askedSource = {
   parent: z.exactOptional(z.string()),
 };
 
-/** The same as journalled. */
+/** The journalled source and parent. */
 export const sentUndo = { source: knownSubvolume, parent: z.nullable(knownSubvolume) };
 
 interface Sent {

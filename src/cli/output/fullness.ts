@@ -1,13 +1,13 @@
 import { fullLimit, nearLimit } from '../../lvm/filling.ts';
 import type { TextStyle } from './style.ts';
 
-/** What the usage of something that can be full says, in percent; undefined: there is room. */
+/** Returns the style for a usage in percent: `bad` if it is full, `warning` from `near` on; undefined below. */
 export function fullness(percent: number | undefined, near = nearLimit): TextStyle | undefined {
   if (percent === undefined || percent < Math.min(near, fullLimit)) return undefined;
   return percent >= fullLimit ? 'bad' : 'warning';
 }
 
-/** The share of a whole in percent; 0 of nothing. */
+/** Returns `part` in percent of `whole`; 0 if `whole` is 0. */
 export function percentOf(part: number, whole: number): number {
   return whole === 0 ? 0 : (part / whole) * 100;
 }

@@ -24,7 +24,7 @@ process.once('disconnect', () => process.exit(1));
 async function plan(task: DryTask): Promise<DryEnd> {
   const { script, args, journals, root } = task;
   process.argv.splice(1, Number.POSITIVE_INFINITY, script, ...args);
-  const reading = { cache: root ? 'read' : 'unused', warn: () => undefined } as const;
+  const reading = { cache: root ? 'read-only' : 'unused', warn: () => undefined } as const;
   const modules: Readonly<Record<string, unknown>> = {
     bofh: {
       ...api,

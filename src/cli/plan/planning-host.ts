@@ -24,7 +24,7 @@ export interface Told {
 /** Reports each change, with its step, before it is made. */
 export interface Telling {
   readonly host: Host;
-  /** The same operation, which also reports the phase of its changes. */
+  /** Returns the operation so that it also reports the phase of its changes. */
   readonly marked: (code: AnyOperation) => AnyOperation;
 }
 

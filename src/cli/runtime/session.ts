@@ -127,7 +127,7 @@ async function siteOf(runtime: Runtime): Promise<Site> {
   if (path === undefined) return defaultSite;
   log.debug('site file', { path });
   const load = readSite(path, {
-    cache: !root ? 'unused' : settings.mode === 'plan' ? 'read' : 'used',
+    cache: !root ? 'unused' : settings.mode === 'plan' ? 'read-only' : 'read-write',
     warn: (message, facts) => log.warn(message, { ...facts }),
   });
   return await siteGiven(runtime, path, load);

@@ -67,7 +67,7 @@ function logger(message: string): Command<void, 'read'> {
   return { ...read, argv: [...words, '--size', '8KiB'], stdin: `${message}\n` };
 }
 
-/** The same with fields, one a line: a control character in one must not begin another. */
+/** Returns the logger(1) command for fields, one a line: a control character in one must not begin another. */
 function journald(fields: readonly string[]): Command<void, 'read'> {
   return { ...read, argv: ['--journald'], stdin: fields.map((field) => `${oneLine(field)}\n`).join('') };
 }

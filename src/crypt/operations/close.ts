@@ -197,7 +197,7 @@ async function closeNow(
     throw new RefusedError(
       `what was open as ${of.name} is ${mapping === undefined ? 'closed' : `open as ${mapping.name}`} now`,
       {
-        remedy: 'look at it (bofh crypt list), then run the command again',
+        remedy: 'look at it: bofh crypt list; then run the command again',
       },
     );
   await refuseHeld(host, mapping.path, await holders(host, mapping.path));

@@ -46,7 +46,7 @@ export const erase = deferred({
     const { known, header } = await luksDevice(host, device);
     if (header.uuid !== uuid)
       throw new RefusedError(`${device} is the LUKS device ${header.uuid}, not ${uuid}; nothing was erased`, {
-        remedy: 'look at it (bofh crypt list), and name the right one',
+        remedy: 'look at it: bofh crypt list; then name the right one',
       });
     if (header.keySlots.length === 0)
       throw new RefusedError(`${device} has no key: it is erased already`, {
@@ -117,7 +117,7 @@ async function refuseTwin(host: ReadHost, { device, luksUuid }: KnownDevice, pat
   throw new RefusedError(
     `${path} and ${twin} are both the LUKS device ${luksUuid}, and ${device} has no serial number: which of them was meant before the reboot is unknown; nothing was erased`,
     {
-      remedy: `look at both (lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}), close the journal (bofh recover --abandon), and run the command again for the right one`,
+      remedy: `look at both: lsblk -o NAME,SIZE,UUID,SERIAL ${path} ${twin}; close the journal: bofh recover --abandon ID --because "…"; then run the command again for the right device`,
     },
   );
 }

@@ -105,19 +105,19 @@ export const open = operation({
   again: async ({ undo: made, host }) => {
     const { adopted, identity } = made;
     const device = await locate(host, { path: made.device, identity });
-    const there = device === undefined ? undefined : await mappingOn(host, device);
-    if (adopted !== null || device === undefined || there !== undefined)
-      throw new RefusedError(
-        there === undefined
-          ? `${made.device} was opened by others, and is closed now`
-          : `${device} is open as ${there.path}`,
-        {
-          remedy:
-            there === undefined
-              ? `open it as it was: cryptsetup open ${made.device} ${made.name}`
-              : `cryptsetup close ${there.name}`,
-        },
-      );
+    if (device === undefined)
+      throw new RefusedError(`the volume ${made.device} was removed`, {
+        remedy: 'see which backups of its volume group have it: vgcfgrestore --list VG',
+      });
+    const there = await mappingOn(host, device);
+    if (there !== undefined)
+      throw new RefusedError(`${device} is open as ${there.path}`, {
+        remedy: `close it: cryptsetup close ${there.name}`,
+      });
+    if (adopted !== null)
+      throw new RefusedError(`${device} was already open before this sequence, and is closed now`, {
+        remedy: `open it again: ${reopening(made, device)}`,
+      });
     return { ...made, device };
   },
   value: ({ undo: { name, adopted } }) => ({ name, path: `/dev/mapper/${name}`, adopted: adopted !== null }),
@@ -134,6 +134,14 @@ export const open = operation({
   },
   describe: openedRecovery,
 });
+
+function reopening({ name, mode, header }: Undo, device: string): string {
+  const how = [
+    ...(mode === 'ro' ? ['--readonly'] : []),
+    ...(header === undefined ? [] : ['--header', header]),
+  ];
+  return ['cryptsetup', 'open', ...how, device, name].join(' ');
+}
 
 async function uuidOn(
   host: ReadHost,
@@ -164,7 +172,7 @@ function adopt({ name, mode = 'rw', device }: Args, there: Mapping, uuid: string
 
 async function recheck(host: ChangeHost, wanted: Undo): Promise<void> {
   const { device, identity, luksUuid: uuid, adopted } = wanted;
-  const again = { remedy: 'look at it (bofh crypt list), then run the command again' };
+  const again = { remedy: 'look at it: bofh crypt list; then run the command again' };
   const same =
     (await identityOf(host, device)).identity === identity && (await uuidOn(host, wanted)) === uuid;
   if (!same) throw new RefusedError(`${device} now names a different device; nothing was done`, again);

@@ -111,7 +111,7 @@ export const restoreHeader = operation({
 async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
   const { device, file } = wanted;
   const again = {
-    remedy: `look at both (bofh crypt show ${device}; bofh crypt show ${file}), then run the command again`,
+    remedy: `look at both: bofh crypt show ${device}; bofh crypt show ${file}; then run the command again`,
   };
   const path = await locate(host, { path: device, identity: wanted.identity });
   if (path === undefined || (await sumOn(host, path)) !== wanted.before)
@@ -154,7 +154,7 @@ async function putBack(host: ChangeHost, made: Undo): Promise<void> {
     const holds = now === 'other' ? `holds ${contentInWords(found)}` : 'has a header with other keys';
     throw new RefusedError(
       `${path} ${holds} now, written by another process; the previous header is saved in ${made.saved}`,
-      { code: 'has-data', remedy: `if it is not needed: rm ${made.saved}; then bofh recover` },
+      { code: 'has-data', remedy: `if it is not needed: rm ${made.saved}; then: bofh recover` },
     );
   }
   await refuseHeld(host, path, await holders(host, path));

@@ -66,7 +66,7 @@ function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
   if (more.length > 0)
     throw new RefusedError(
       `to follow its configuration ${name} now needs other changes than were requested (${changes.join('; ')}): ${more.join('; ')}. Nothing was done`,
-      { remedy: `if they are wanted: drbdadm adjust ${name}, then: bofh recover` },
+      { remedy: `if they are wanted: drbdadm adjust ${name}; then: bofh recover` },
     );
 }
 
@@ -88,7 +88,7 @@ async function refuseTaking(
   throw new RefusedError(
     `to follow its configuration ${name} would be interrupted (${found}), and it is in use`,
     {
-      remedy: `make it secondary first (bofh drbd secondary ${name}), or do it by hand: drbdadm adjust ${name}`,
+      remedy: `make it secondary first: bofh drbd secondary ${name}; or do it by hand: drbdadm adjust ${name}`,
       holders: who,
     },
   );

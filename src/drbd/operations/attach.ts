@@ -53,7 +53,7 @@ function refuseLastCopy({ name, role, connections }: ResourceState, volumes: rea
       throw new RefusedError(
         `${name} is primary on this host, and no peer has volume ${String(volume)} up to date: without its disk there is no data`,
         {
-          remedy: `make it secondary first (bofh drbd secondary ${name}), or wait for a peer: bofh drbd wait-sync ${name}`,
+          remedy: `make it secondary first: bofh drbd secondary ${name}; or wait for a peer: bofh drbd wait-sync ${name}`,
         },
       );
   }

@@ -7,7 +7,7 @@ import { noteOf, writeNote } from '../../file/notes.ts';
 import { refuseWithoutAddress } from '../address.ts';
 import { otherAddresses } from '../differences.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
-import { partingChoices, partings } from '../problems.ts';
+import { refusedConnectionChoices, refusedConnection } from '../problems.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdConnect, drbdDisconnect } from '../volume-commands.ts';
 import {
@@ -284,11 +284,11 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
   const ends =
     of.mine === 'kept'
       ? ''
-      : 'This order stays open until it is ended: bofh recover --abandon ID --because "…" (to see the ID: bofh journal list). ';
+      : 'The sequence stays unfinished until you give it up: bofh recover --abandon ID --because "…"; for the ID: bofh journal list. ';
   if (seen.alone)
     throw new RefusedError(
-      `${of.name} is StandAlone again, because one of the two hosts refused the connection: ${partings}`,
-      { remedy: `${ends}See which of the two: dmesg | grep drbd. ${partingChoices(of.name)}` },
+      `${of.name} is StandAlone again, because one of the two hosts refused the connection: ${refusedConnection}`,
+      { remedy: `${ends}See which of the two: dmesg | grep drbd. ${refusedConnectionChoices(of.name)}` },
     );
 }
 

@@ -114,7 +114,7 @@ async function refuseRunning(host: ReadHost, { was, ...made }: z.infer<typeof un
       ? ['has the devices', `bofh drbd down ${name}`]
       : ['looks for its peer by the addresses', `bofh drbd disconnect ${name}`];
   throw new RefusedError(`${name} is up, and ${why} of ${path}: the file stays`, {
-    remedy: `to undo it nevertheless: ${first}, then: bofh recover`,
+    remedy: `to undo it nevertheless: ${first}; then: bofh recover`,
   });
 }
 

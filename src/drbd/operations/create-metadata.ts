@@ -158,7 +158,7 @@ export const createMetadata = operation({
     const found = await find(host, of);
     if (found?.path !== of.device || found.now !== 'as it was')
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
+        remedy: `see what it holds: wipefs ${of.device}; then run the command again`,
       });
     const { path: device } = await deviceNode(host, of.device);
     await refuseHeld(host, device, await holders(host, device));

@@ -14,7 +14,7 @@ export async function refuseLost(
   throw new RefusedError(
     `there is no ${disk}, the disk that the configuration of ${name} names on this host`,
     {
-      remedy: `if its volume is only inactive, activate it${vg === undefined ? '' : `: bofh lvm activate ${vg}/${String(lv)}`}. If it is lost: ${make}, as large as on the peer; bofh drbd create-md ${name}; ${then}; what the peer has up to date is then fetched from there. To give up the part of this host: drbdadm down ${name}; bofh drbd remove --here ${name}`,
+      remedy: `if its volume is only inactive, activate it${vg === undefined ? '' : `: bofh lvm activate ${vg}/${String(lv)}`}. If it is lost: ${make}, as large as on the peer; bofh drbd create-md ${name}; ${then}; DRBD then resyncs the data from the peer. To give up the part of this host: drbdadm down ${name}; bofh drbd remove --here ${name}`,
     },
   );
 }
@@ -43,7 +43,7 @@ export async function checkDisk(
   throw new RefusedError(
     `${disk} has no metadata of DRBD at its end: it ${found === undefined ? 'is blank' : `holds ${found.type}`}`,
     {
-      remedy: `make it (bofh drbd create-md ${name}); if the device has grown since it was up, bring it up by hand: drbdadm up ${name}`,
+      remedy: `create it: bofh drbd create-md ${name}; or, if the device has grown since it was up, bring it up by hand: drbdadm up ${name}`,
     },
   );
 }

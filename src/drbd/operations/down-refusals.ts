@@ -34,7 +34,7 @@ export function refuseUnlikeConfigured(of: Here & { readonly state: ResourceStat
     throw new RefusedError(
       `volume ${String(bare.volume)} of ${name} is ${bare.disk}: an undo could not restore that, because drbdadm up attaches every disk`,
       {
-        remedy: `attach it first (bofh drbd attach ${name}); if its disk is lost: drbdadm down ${name}, then run the command again`,
+        remedy: `attach it first: bofh drbd attach ${name}; or, if its disk is lost: drbdadm down ${name}; then run the command again`,
       },
     );
   const alone = state.connections.find((each) => each.state === 'StandAlone');

@@ -134,7 +134,7 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   if (found.is === 'up') return found.state;
   throw new RefusedError(
     `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and a step of it is still pending`,
-    { remedy: `bring it up on every host (drbdadm up ${of.name}), then: bofh recover` },
+    { remedy: `bring it up, on every host: drbdadm up ${of.name}; then: bofh recover` },
   );
 }
 

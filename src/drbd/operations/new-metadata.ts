@@ -108,7 +108,7 @@ export async function checkContent(
       `${device} holds ${how}; the metadata would begin at ${formatSize(from)}; nothing was written`,
       {
         code: 'has-data',
-        remedy: `make the device larger, or what it holds smaller (bofh block resize ${device} SIZE), or take another device`,
+        remedy: `make the device larger; or its content smaller: bofh block resize ${device} SIZE; or use another device`,
       },
     );
   }

@@ -89,7 +89,7 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found?.path !== of.device || found.now !== 'there')
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it holds (wipefs ${of.device}), then run the command again`,
+        remedy: `see what it holds: wipefs ${of.device}; then run the command again`,
       });
     await write(host, of, new Uint8Array(blockSize));
     if ((await find(host, of))?.now !== 'gone')

@@ -96,7 +96,7 @@ function refuseAlone({ name, role, volumes, connections }: ResourceState, volume
   const away = connections.find(({ state }) => state !== 'Connected');
   if (connections.length === 0 || away !== undefined)
     throw new RefusedError(`${name} is not connected to every peer, and grows on all hosts or on none`, {
-      remedy: `wait for it (bofh drbd wait-connect ${name}), then run the command again; for one that was committed: bofh recover`,
+      remedy: `wait for it: bofh drbd wait-connect ${name}; then run the command again; or, if the change was committed: bofh recover`,
     });
   const disks = [
     ...volumes.filter((each) => each.volume === volume),

@@ -109,7 +109,7 @@ async function refuseUnsent(host: ReadHost, of: Undo): Promise<void> {
   if (typeof state !== 'object' || isSent(state)) return;
   const { hostname } = await host.facts();
   throw new RefusedError(await unsentOn(host, state), {
-    remedy: `on ${hostname}, ${reconnect(of.name, state)}; then, where it was started: bofh recover`,
+    remedy: `on ${hostname}, ${reconnect(of.name, state)}; then, on the host where the sequence was started: bofh recover`,
   });
 }
 

@@ -162,7 +162,7 @@ function refuseReplica({ name, connections }: ResourceState): void {
     throw new RefusedError(
       `${name} is connected to ${peer.peer}, which was up before: it is a replica of the data there, and stays`,
       {
-        remedy: `to undo it anyway, there: bofh drbd disconnect ${name}, then: bofh recover; to keep it as it is: bofh recover --abandon ID --because "…" (to see the ID: bofh journal list)`,
+        remedy: `to undo it anyway, there: bofh drbd disconnect ${name}; then: bofh recover; or, to keep it as it is: bofh recover --abandon ID --because "…"; for the ID: bofh journal list`,
       },
     );
 }

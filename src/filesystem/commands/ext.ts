@@ -93,7 +93,7 @@ function parseSuperblock(text: string): ExtSuperblock {
   }
   const word = (key: string): string => {
     const value = values.get(key);
-    if (value === undefined) throw new ParseError(`dumpe2fs tells no "${key}"`);
+    if (value === undefined) throw new ParseError(`dumpe2fs does not show "${key}"`);
     return value;
   };
   const count = (key: string, without?: number): number => {

@@ -36,7 +36,7 @@ export function labelOf({ type, device, path }: LabelAt): ReadCommand<string | n
   }
 }
 
-/** Sets another label, or none. A mounted xfs or btrfs takes it only by its mount point. */
+/** Sets another label, or removes it. A mounted xfs or btrfs must be named by its mount point. */
 export function relabel({ type, device, path }: LabelAt, label: string | null): Command<void, 'change'> {
   switch (type) {
     case 'ext2':
@@ -44,7 +44,8 @@ export function relabel({ type, device, path }: LabelAt, label: string | null): 
     case 'ext4':
       return changing('e2label', [device, label ?? ''], classifyDevice);
     case 'xfs':
-      // As in xfs_admin, a script whose shell would parse the path. `--` means no label.
+      // The command of xfs_db that xfs_admin runs: xfs_admin itself is a shell script, whose shell would
+      // parse the path. `--` means no label.
       if (path === undefined)
         return changing('xfs_db', ['-x', '-c', `label ${label ?? '--'}`, device], classifyXfs);
       return changing('xfs_io', ['-c', label === null ? 'label -c' : `label -s ${label}`, path], classifyXfs);
@@ -78,7 +79,7 @@ function reading(
   return { tool, argv, access: 'read', parse, classify };
 }
 
-/** A change that answers only success. */
+/** A command that changes something and prints nothing. */
 export function changing(
   tool: Tool,
   argv: readonly string[],

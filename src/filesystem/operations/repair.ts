@@ -92,8 +92,7 @@ function repairableIn(
     throw new RefusedError(
       `${device} holds a btrfs, and "btrfs check --repair" is dangerous by its own manual: nothing was done`,
       {
-        remedy:
-          'mount it and repair it from its other copies: bofh btrfs scrub start PATH; if it does not mount: mount -o ro,rescue=all, and save what is on it',
+        remedy: `mount it and repair it from its other copies: bofh btrfs scrub start PATH; or, if it cannot be mounted: mount -o ro,rescue=all ${device} /mnt; then copy what you need from /mnt`,
       },
     );
   if (found?.type === 'swap')

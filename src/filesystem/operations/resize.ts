@@ -115,7 +115,7 @@ async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
   throw new RefusedError(
     `${of.device} is another device, or holds another filesystem now; nothing was done`,
     {
-      remedy: `see what it is (lsblk --fs ${of.device}), then run the command again`,
+      remedy: `see what it is: lsblk --fs ${of.device}; then run the command again`,
     },
   );
 }

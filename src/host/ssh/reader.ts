@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Secret, posixWords } from '../../command/index.ts';
 import { outputLimit, timeout, tooLong } from '../start.ts';
-import { talk, type Talk } from '../talk.ts';
+import { openRequestChannel, type RequestChannel } from '../request-channel.ts';
 import { type Master, sshEnvironment } from './master.ts';
 import { type Errand, laterThan, type Outcome, remoteShell } from './session.ts';
 
@@ -72,37 +72,37 @@ function oneLine(word: string): string {
 
 export async function openReader(master: Master, as: 'login' | 'sudo'): Promise<Reader> {
   const argv = [...master.client, remoteShell(as, [loop])];
-  const talking = await talk({ file: master.ssh, argv, env: sshEnvironment() });
+  const channel = await openRequestChannel({ file: master.ssh, argv, env: sshEnvironment() });
   return {
-    run: (errand) => ask(talking, errand),
-    alive: () => talking.ended() === undefined,
-    close: () => talking.close(),
+    run: (errand) => ask(channel, errand),
+    alive: () => channel.ended() === undefined,
+    close: () => channel.close(),
   };
 }
 
-async function ask(talking: Talk, errand: Errand): Promise<Outcome | undefined> {
+async function ask(channel: RequestChannel, errand: Errand): Promise<Outcome | undefined> {
   const mark = `bofh-${randomBytes(12).toString('hex')}`;
   const line = requestLine(mark, errand);
   if (line === undefined || errand.timeoutMs === 'none') return undefined;
-  errand.started?.(talking.pid);
+  errand.started?.(channel.pid);
   const [out, err] = [framed(mark), framed(mark)];
   const enough = () => out.ended() && err.ended();
-  const came = await talking.say(line, errand.timeoutMs, {
+  const came = await channel.request(line, errand.timeoutMs, {
     stdout: (chunk) => (out.push(chunk), out.size() > outputLimit ? 'too much' : enough()),
     stderr: (chunk) => (err.push(chunk), err.size() > outputLimit ? 'too much' : enough()),
   });
   if (came === 'late') throw timeout(errand.program, errand.timeoutMs);
   if (came === 'too much') throw tooLong(errand.program);
-  if (came === 'gone') return whyGone(talking, out.begun() || err.begun(), err.text());
+  if (came === 'gone') return whyGone(channel, out.begun() || err.begun(), err.text());
   const [stdout, stderr] = [out.content(), err.content()];
   if (stdout === undefined || stderr === undefined || stdout.exitCode !== stderr.exitCode)
     throw new TypeError("the output of bofh's own script is incomplete");
   return { how: 'ended', exitCode: stdout.exitCode, stdout: stdout.bytes, stderr: stderr.bytes };
 }
 
-function whyGone(talking: Talk, begun: boolean, said: string): Outcome | undefined {
+function whyGone(channel: RequestChannel, begun: boolean, said: string): Outcome | undefined {
   if (/Session open refused by peer/.test(said)) return { how: 'full' };
-  const end = talking.ended();
+  const end = channel.ended();
   // 255 comes from ssh: the connection is lost, and the program may still run.
   return begun && end?.how === 'exit' && end.exitCode === 255 ? { how: 'lost' } : undefined;
 }

@@ -213,7 +213,7 @@ function whoHas(host: string, word: string, [, from = '', sequence = '']: readon
   const id = sequence.split(' ')[1] ?? '';
   return {
     by: `the ${sequence}, which the bofh of ${coordinator} works on`,
-    remedy: `see that it ends, or bofh recover on ${coordinator}; only if that will never come back: bofh recover --abandon ${id} --because '…' on ${host}`,
+    remedy: `finish it, on ${coordinator}: bofh recover; only if ${coordinator} will never come back, on ${host}: bofh recover --abandon ${id} --because "…"`,
   };
 }
 

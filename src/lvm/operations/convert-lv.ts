@@ -144,7 +144,7 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
   const after = await known(host, of);
   if (isLinear(after.lv)) return;
   throw new RefusedError(`lvconvert did not make ${after.lv.fullName} linear`, {
-    remedy: `look at it: lvs -a -o +devices ${after.lv.vg}; then bofh recover`,
+    remedy: `look at it: lvs -a -o +devices ${after.lv.vg}; then: bofh recover`,
   });
 }
 
@@ -155,7 +155,7 @@ async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly st
     const path = all.find((pv) => pv.uuid === uuid)?.path;
     if (path !== undefined) return path;
     throw new RefusedError(`the physical volume of uuid ${uuid}, ${device}, is missing`, {
-      remedy: 'attach its device (pvscan), then run the command again, or bofh recover',
+      remedy: 'attach its device; then run the command again; or, if it was interrupted: bofh recover',
     });
   });
 }

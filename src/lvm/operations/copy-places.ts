@@ -63,7 +63,7 @@ export async function copyToDrop(
   const own = members.filter(({ uuid }) => copy.pvUuids.includes(uuid));
   if (own.length !== copy.pvUuids.length)
     throw new RefusedError(`a device of that copy of ${lv.fullName} is missing`, {
-      remedy: 'attach it (pvscan), then run the command again',
+      remedy: 'attach it, and make lvm see it: pvscan; then run the command again',
     });
   return toKnown(
     host,

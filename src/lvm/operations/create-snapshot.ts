@@ -199,7 +199,7 @@ async function refuseOther(host: ReadHost, { vg, vgUuid, origin, pool, name }: U
   const lv = now.volumes.find((one) => one.name === origin.name);
   if (now.uuid !== vgUuid || lv?.uuid !== origin.uuid)
     throw new RefusedError(`${vg}/${origin.name} is another volume now; nothing was made`, {
-      remedy: 'look at it (bofh lvm list), then run the command again',
+      remedy: 'look at it: bofh lvm list; then run the command again',
     });
   if (pool !== undefined) refuseFullPool(poolOf(now, lv), `the snapshot ${vg}/${name}`);
 }

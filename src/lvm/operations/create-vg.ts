@@ -136,6 +136,6 @@ function extentOf(size: string | number): number {
   const isPower = Number.isInteger(Math.log2(bytes)) && bytes >= 4 * kib;
   if (isPower || (bytes > 0 && bytes % (128 * kib) === 0)) return bytes;
   throw new UsageError(
-    `extents of ${formatSize(bytes)} cannot be: a power of 2 from 4 KiB on, or a multiple of 128 KiB`,
+    `extents of ${formatSize(bytes)} are not possible: use a power of 2, at least 4 KiB, or a multiple of 128 KiB`,
   );
 }

@@ -33,7 +33,7 @@ export async function refuseOtherGroup(
   const now = await usableVg(host, vg);
   if (now.uuid === vgUuid) return now;
   throw new RefusedError(`another volume group is now named "${vg}"; nothing was created`, {
-    remedy: 'look at it (vgs -o vg_name,vg_uuid), then run the command again',
+    remedy: 'look at it: vgs -o vg_name,vg_uuid; then run the command again',
   });
 }
 
@@ -58,7 +58,10 @@ export async function findCreated(
   if (all === undefined) {
     throw new RefusedError(
       `the volume group "${vg}" (uuid ${vgUuid}) is missing, so bofh cannot read its volumes`,
-      { remedy: 'bofh recover when it is back; if it was removed on purpose: bofh recover --abandon' },
+      {
+        remedy:
+          'attach its devices; then: bofh recover; or, if it was removed on purpose: bofh recover --abandon ID --because "…"',
+      },
     );
   }
   const fits = (lv: LogicalVolume): boolean =>
@@ -69,7 +72,7 @@ export async function findCreated(
     throw new RefusedError(
       `${marked.map(({ fullName }) => fullName).join(' and ')} both have the tag ${tag}`,
       {
-        remedy: `remove the tag from the one that this sequence did not create: lvchange --deltag ${tag} VG/LV; then bofh recover`,
+        remedy: `remove the tag from the one that this sequence did not create: lvchange --deltag ${tag} VG/LV; then: bofh recover`,
       },
     );
   }

@@ -44,7 +44,7 @@ export async function refuseGroupName(host: ReadHost, name: string): Promise<voi
   const path = `/dev/${name}`;
   if ((await host.stat(path)) === undefined) return;
   throw new RefusedError(`${path} is there, though lvm has no volume group "${name}"`, {
-    remedy: `choose another name; or see what it is (ls -ld ${path}) and remove it`,
+    remedy: `choose another name; or see what it is: ls -ld ${path}; then remove it`,
   });
 }
 

@@ -32,16 +32,16 @@ export async function groupNamed(
   const vg = await usableVg(host, name);
   if (uuid === undefined || uuid === vg.uuid) return vg;
   throw new RefusedError(`another volume group is now named "${name}": its uuid is ${vg.uuid}, not ${uuid}`, {
-    remedy: 'look at it (bofh lvm vg list), and name the right group',
+    remedy: 'look at it: bofh lvm vg list; then name the right group',
   });
 }
 
-/** The same group, checked right before the act, under its previous name. */
+/** The journalled group, checked right before the act, under its previous name. */
 export async function sameGroup(host: ReadHost, { vg: name, vgUuid }: KnownGroup): Promise<WholeGroup> {
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
   throw new RefusedError(`another volume group is now named "${name}"; nothing was done`, {
-    remedy: 'look at it (vgs -o vg_name,vg_uuid), then run the command again',
+    remedy: 'look at it: vgs -o vg_name,vg_uuid; then run the command again',
   });
 }
 

@@ -86,7 +86,7 @@ export async function stillFree(host: ReadHost, known: readonly KnownPv[]): Prom
     if (now[index]?.uuid !== uuid)
       throw new RefusedError(
         `${device} is another physical volume now (${now[index]?.uuid ?? 'none'}, not ${uuid}); nothing was done`,
-        { remedy: 'see what it is (bofh lvm pv list), then run the command again' },
+        { remedy: 'see what it is: bofh lvm pv list; then run the command again' },
       );
 }
 

@@ -41,7 +41,7 @@ export function volumeNamed(
     });
   if (uuid !== undefined && lv.uuid !== uuid)
     throw new RefusedError(`${group}/${name} is another volume now: its uuid is ${lv.uuid}, not ${uuid}`, {
-      remedy: 'look at it (bofh lvm list), and name the right volume',
+      remedy: 'look at it: bofh lvm list; then name the right volume',
     });
   return lv;
 }
@@ -59,7 +59,7 @@ export async function findKnown(
   if (all === undefined) {
     throw new RefusedError(
       `the volume group "${vg}" (uuid ${vgUuid}) is missing, so bofh cannot read its volumes`,
-      { remedy: 'attach its devices (pvscan), then bofh recover' },
+      { remedy: 'attach its devices, and make lvm see them: pvscan; then: bofh recover' },
     );
   }
   const lv = all.find(({ uuid }) => uuid === lvUuid);
@@ -68,7 +68,7 @@ export async function findKnown(
   return undefined;
 }
 
-/** The same for a volume that must exist. */
+/** Like `findKnown`, for a volume that must exist. */
 export async function known(host: ReadHost, of: KnownVolume): Promise<VolumeAmong> {
   const found = await findKnown(host, of);
   if (found === undefined)
@@ -89,14 +89,14 @@ export async function rename(host: ChangeHost, of: KnownVolume, to: string): Pro
   if (taken !== undefined) {
     throw new RefusedError(
       `${lv.fullName} (uuid ${lv.uuid}) cannot be called ${to}: a volume with uuid ${taken.uuid} has that name`,
-      { remedy: `rename ${taken.fullName} (lvrename), then run the command again` },
+      { remedy: `rename the other one: lvrename ${taken.fullName} NEW; then run the command again` },
     );
   }
   await host.run(lvrename({ vg: lv.vg, name: lv.name, to, ...(await udevOf(host)) }));
   const after = await known(host, of);
   if (after.lv.name !== to)
     throw new RefusedError(`lvrename did not rename ${lv.fullName} (uuid ${lv.uuid}) to ${to}`, {
-      remedy: `look at both names (lvs -o lv_name,lv_uuid ${lv.vg}), then run the command again`,
+      remedy: `look at both names: lvs -o lv_name,lv_uuid ${lv.vg}; then run the command again`,
     });
   return after.lv;
 }

@@ -77,7 +77,7 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
     'this share of the group is too small for a volume with this number of stripes or mirrors',
     {
       code: 'no-space',
-      remedy: 'ask for more, or add a device: bofh lvm vg extend VG DEVICE',
+      remedy: 'request a larger share; or add a device: bofh lvm vg extend VG DEVICE',
     },
   );
 }
@@ -103,7 +103,10 @@ export async function refuseFewDevices(
   );
   if (usable.length >= needed) return;
   throw new RefusedError(
-    `a ${layout.type} volume of that shape needs ${needed} devices; ${name} has ${usable.length} with free extents`,
-    { code: 'no-space', remedy: `ask for fewer, or add a device: bofh lvm vg extend ${name} DEVICE` },
+    `a ${layout.type} volume with this number of stripes or mirrors needs ${needed} devices; ${name} has ${usable.length} with free extents`,
+    {
+      code: 'no-space',
+      remedy: `request fewer stripes or mirrors; or add a device: bofh lvm vg extend ${name} DEVICE`,
+    },
   );
 }

@@ -87,7 +87,7 @@ export const mergeSnapshot = deferred({
       throw new RefusedError(
         `${found.lv.fullName} is a snapshot of ${pair.origin.fullName} now: it is not merged`,
         {
-          remedy: `to merge it: bofh lvm snapshot merge ${found.lv.fullName}; give this one up: bofh recover --abandon`,
+          remedy: `to leave it as it is: bofh recover --abandon ID --because "…"; or, after that, to merge it: bofh lvm snapshot merge ${found.lv.fullName}`,
         },
       );
     await refuseUnmergeable(host, pair);

@@ -116,7 +116,7 @@ async function move(
   if (place !== (way === 'forth' ? 'here' : 'there')) {
     if (way === 'back') return;
     throw new RefusedError(`${of.vg}/${each.name} is no longer at its old place`, {
-      remedy: 'find out who else works on the group (pvs --segments -o +lv_name), then run the command again',
+      remedy: 'find out who else works on the group: pvs --segments -o +lv_name; then run the command again',
     });
   }
   const name = before.volumes.find(({ uuid }) => uuid === each.lvUuid)?.name ?? each.name;
@@ -128,7 +128,7 @@ async function move(
   const after = await extentsNow(host, of);
   if (after === undefined || placeOf(after, each) !== (way === 'forth' ? 'there' : 'here'))
     throw new RefusedError(`pvmove did not move the extents of ${before.vg}/${name} from ${at(from).path}`, {
-      remedy: `look where they are (pvs --segments -o +lv_name ${before.vg}), then run the command again`,
+      remedy: `look where they are: pvs --segments -o +lv_name ${before.vg}; then run the command again`,
     });
 }
 
@@ -136,7 +136,7 @@ function pathOf({ devices }: Extents, pvUuid: string): string {
   const path = devices.find(({ uuid }) => uuid === pvUuid)?.path;
   if (path !== undefined) return path;
   throw new RefusedError(`the physical volume of uuid ${pvUuid} is missing`, {
-    remedy: 'attach its device (pvscan), then bofh recover',
+    remedy: 'attach its device, and make lvm see it: pvscan; then: bofh recover',
   });
 }
 
@@ -163,7 +163,10 @@ function refuseTaken(
   const names = takers.map((taker) => volumes.find(({ uuid }) => uuid === taker)?.fullName ?? taker);
   throw new RefusedError(
     `the extents ${to.start} to ${end - 1} of the physical volume ${to.pvUuid}, the place for ${vg}/${name}, belong to ${[...new Set(names)].join(' and ')} now`,
-    { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
+    {
+      remedy:
+        'move them: pvmove --alloc anywhere DEVICE:START-END; or remove that volume; then: bofh recover',
+    },
   );
 }
 

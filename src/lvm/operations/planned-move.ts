@@ -66,7 +66,8 @@ function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
   const move = volumes.find(isMove);
   if (move === undefined) return;
   throw new RefusedError(`extents of ${vg.name} are being moved already, or were: ${move.fullName}`, {
-    remedy: 'wait until it ends (lvs -a -o +copy_percent,move_pv); resume one that was interrupted: pvmove',
+    remedy:
+      'wait until it ends: lvs -a -o +copy_percent,move_pv; or, if it was interrupted, resume it: pvmove',
   });
 }
 
@@ -139,7 +140,7 @@ function refuseTarget(
           : 'name a device of that group: bofh lvm pv list',
     });
   if (!target.allocatable)
-    throw new RefusedError(`no extents are given out on ${device}`, {
+    throw new RefusedError(`${device} is not allocatable`, {
       remedy: `pvchange --allocatable y ${device}; or name another device`,
     });
 }

@@ -26,7 +26,7 @@ export async function refuseTaken(
     // Another process may have created the volume after the group was listed: that is no leftover.
     refuseExisting((await volumesOf(host, vg.uuid)) ?? [], name);
     throw new RefusedError(`${path} is there, though lvm has no ${vg.name}/${name}`, {
-      remedy: `see what it is (dmsetup info, ls -l) and remove it`,
+      remedy: `see what it is: ls -l ${path}; then remove it`,
     });
   }
 }

@@ -94,7 +94,7 @@ export const removeLv = operation({
     if (of.sort !== 'classic snapshot' && (renamed.active === true || renamed.autoactivation))
       throw new RefusedError(
         `lvchange did not ${renamed.autoactivation ? 'exclude' : 'deactivate'} ${of.vg}/${of.name}${renamed.autoactivation ? ' from autoactivation' : ''}, although it reported success`,
-        { remedy: 'look at the log of the kernel (dmesg), then run the command again' },
+        { remedy: 'look at the log of the kernel: dmesg; then run the command again' },
       );
     return null;
   },
@@ -128,7 +128,7 @@ export const removeLv = operation({
     if (lv.name !== of.gone) {
       throw new RefusedError(
         `${of.vg}/${of.gone} was renamed to ${lv.fullName} meanwhile: it is not removed`,
-        { remedy: `to remove it: lvremove ${lv.fullName}; then bofh recover` },
+        { remedy: `to remove it: lvremove ${lv.fullName}; then: bofh recover` },
       );
     }
     refuseDependents(lv, all);

@@ -41,7 +41,7 @@ export const removePv = deferred({
       throw new RefusedError(
         `${device} is another physical volume now: its uuid is ${pv.uuid}, not ${uuid}`,
         {
-          remedy: 'look at it (bofh lvm pv list), and name the right one',
+          remedy: 'look at it: bofh lvm pv list; then name the right one',
         },
       );
     if (pv.vg?.name.startsWith(tombstonePrefix(mark)) !== true) await refuseMember(host, pv);

@@ -66,7 +66,7 @@ export const removeVg = operation({
     if (vg === undefined) return;
     if (vg.name !== of.gone)
       throw new RefusedError(`${of.gone} was renamed to ${vg.name} meanwhile: it is not removed`, {
-        remedy: `to remove it: vgremove ${vg.name}; then bofh recover`,
+        remedy: `to remove it: vgremove ${vg.name}; then: bofh recover`,
       });
     refuseVolumes(vg);
     await host.run(vgremove({ name: vg.name, uuid: vg.uuid, ...(await udevOf(host)) }));

@@ -91,7 +91,7 @@ async function refuseRename(host: ReadHost, vg: WholeGroup, to: string): Promise
     const path = pathIn(to, lv);
     if ((await host.stat(path)) !== undefined && !(await leadsTo(host, path, identityOfVolume(lv))))
       throw new RefusedError(`${path} is there: ${lv.fullName} cannot have that name`, {
-        remedy: 'see what it is (dmsetup info, ls -l) and remove it',
+        remedy: `see what it is: ls -l ${path}; then remove it`,
       });
     if ((await usersOf(host, [vg.name, to], lv)).length > 0)
       throw inUse(lv, await everyHolder(host, await deviceOf(host, lv)));

@@ -67,7 +67,7 @@ export const resizePv = operation({
       throw new RefusedError(
         `${of.pv.device} is another physical volume, or of another size, now; nothing was done`,
         {
-          remedy: 'look at it (bofh lvm pv list), then run the command again',
+          remedy: 'look at it: bofh lvm pv list; then run the command again',
         },
       );
     await resize(host, of, of.now);
@@ -139,7 +139,7 @@ async function resize(host: ChangeHost, of: Undo, to: number): Promise<void> {
   const bytes = await deviceSize(host, device);
   if (bytes < size)
     throw new RefusedError(`${device} has ${formatSize(bytes)} now, and ${formatSize(size)} are needed`, {
-      remedy: `make the device larger again, then bofh recover`,
+      remedy: `make the device larger again; then: bofh recover`,
     });
   const [node = device] = await nodesOf(host, [{ ...of.pv, device }]);
   await host.run(pvresize({ device: node, size, ...(await udevOf(host)) }));
@@ -175,7 +175,7 @@ async function refuseLost(
   throw new RefusedError(
     `${[...lost].join(' and ')} has extents at the end of ${device}, which would be cut off`,
     {
-      remedy: `see which (pvs --segments -o +lv_name ${device}), and move them: pvmove --alloc anywhere ${device}:${String(keeps)}- ${device}:0-${String(keeps - 1)}`,
+      remedy: `see which: pvs --segments -o +lv_name ${device}; then move them: pvmove --alloc anywhere ${device}:${String(keeps)}- ${device}:0-${String(keeps - 1)}`,
     },
   );
 }

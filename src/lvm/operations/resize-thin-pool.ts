@@ -109,6 +109,6 @@ async function sameGroup(host: ReadHost, { vgUuid }: Undo, { vg: name }: Logical
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
   throw new RefusedError(`another volume group is now named "${name}"`, {
-    remedy: 'look at it (vgs -o vg_name,vg_uuid), then bofh recover',
+    remedy: 'look at it: vgs -o vg_name,vg_uuid; then: bofh recover',
   });
 }

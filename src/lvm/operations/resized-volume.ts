@@ -180,7 +180,7 @@ export async function growBack(host: ChangeHost, of: ResizeUndo): Promise<void> 
       throw new RefusedError(
         `the physical volume of uuid ${run.pvUuid}, where ${lv.fullName} ended, is missing`,
         {
-          remedy: 'attach its device (pvscan), then bofh recover',
+          remedy: 'attach its device, and make lvm see it: pvscan; then: bofh recover',
         },
       );
     await grow(host, of, to, { path, start: run.start, count: run.count });
@@ -197,8 +197,10 @@ async function refuseTakenExtents(
   const takers = (await reported(host, pvSegments())).filter(inside).flatMap(({ of }) => of?.lvUuid ?? []);
   if (takers.length === 0) return;
   throw new RefusedError(
-    `the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid}, where ${vg}/${name} ended, belong to the volume of uuid ${takers.join(' and ')} now`,
-    { remedy: 'move them out of the way (pvmove), or remove that volume; then bofh recover' },
+    `${vg}/${name} cannot get its former extents back: the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid} now belong to other volumes (uuid ${takers.join(', ')})`,
+    {
+      remedy: `move them: pvmove --alloc anywhere DEVICE:${start}-${start + count - 1}; or remove the other volumes; then: bofh recover`,
+    },
   );
 }
 
@@ -224,7 +226,7 @@ async function expectSize(host: ReadHost, of: ResizeUndo, size: Bytes): Promise<
   const { lv } = await known(host, of);
   if (lv.size === size) return;
   throw new RefusedError(`${lv.fullName} (uuid ${lv.uuid}) has ${lv.size} bytes instead of ${size}`, {
-    remedy: `look at it (lvs --units b -o +lv_uuid ${lv.vg}), then run the command again`,
+    remedy: `look at it: lvs --units b -o +lv_uuid ${lv.vg}; then run the command again`,
   });
 }
 

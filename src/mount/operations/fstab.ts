@@ -97,7 +97,7 @@ export const removeFstab = tableOperation({
     const key = keyOf(of);
     if (key === '/')
       throw new RefusedError('the line of the root filesystem stays: without it the host may not boot', {
-        remedy: 'change it (bofh mount fstab set / --options OPTIONS), or edit it yourself',
+        remedy: 'change it: bofh mount fstab set / --options OPTIONS; or edit it yourself',
       });
     return { was: find(key), key };
   },

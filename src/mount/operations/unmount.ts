@@ -234,7 +234,7 @@ async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
     const device = await locate(host, of.device);
     if (device === undefined)
       throw new RefusedError(`${of.device.path}, which was mounted on ${path}, is gone`, {
-        remedy: `bofh recover --abandon closes the journal: there is nothing to mount`,
+        remedy: 'there is nothing to mount; close the journal: bofh recover --abandon ID --because "…"',
       });
     await refuseGuests(host, device, mode);
     await host.run(mountCommand({ device, path, mode, type, options }));
@@ -245,7 +245,7 @@ async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
     throw new RefusedError(
       `${of.source} is mounted nowhere any more, so it cannot be bind-mounted on ${path}`,
       {
-        remedy: `mount ${of.source}, then bofh recover`,
+        remedy: `mount ${of.source}; then: bofh recover`,
       },
     );
   await host.run(bindMount({ source: shown, path, mode, options }));

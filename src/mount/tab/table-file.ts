@@ -24,7 +24,7 @@ export async function readTable(host: ReadHost, path: string): Promise<TableFile
       remedy: `see what it is: ls -ld ${file}`,
     });
   if ((await otherNames(host, file, stat)) > 0)
-    throw new RefusedError(`${file} has another hard link: an edit would separate the two`, {
+    throw new RefusedError(`${file} has another hard link: bofh would change only one of the two`, {
       remedy: `find the other: find / -xdev -samefile ${file}`,
     });
   return { file, content: await contentOf(host, file) };

@@ -55,6 +55,6 @@ export async function refusePrivate(host: ReadHost, { private: own, back }: Tabl
     if ((await host.stat(path)) !== undefined)
       throw new RefusedError(`${path} exists already`, {
         code: 'exists',
-        remedy: 'see what it is, and move it away',
+        remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
       });
 }

@@ -27,7 +27,7 @@ export function nested(path: readonly string[], value: Revealed): Revealed {
   return path.reduceRight<Revealed>((inner, key) => ({ [key]: inner }), value);
 }
 
-/** The same with another value at the path; undefined removes it. */
+/** A copy of the object with another value at the path; undefined removes it. */
 export function withValue(
   of: unknown,
   [key = '', ...rest]: readonly string[],

@@ -3,10 +3,10 @@ import { resolve } from '../world/resolve.ts';
 import type { World } from '../world/world.ts';
 
 /** Wraps an act of an administrator, so that the host notices it. */
-export type Does = <A extends readonly unknown[], R>(act: (...args: A) => R) => (...args: A) => R;
+export type WrapAct = <A extends readonly unknown[], R>(act: (...args: A) => R) => (...args: A) => R;
 
 /** The host notices every act at once: unused objects are released, and its revision changes. */
-export function doesOn(world: World): Does {
+export function doesOn(world: World): WrapAct {
   return (act) =>
     (...args) => {
       const result = act(...args);

@@ -1,6 +1,6 @@
 import { btrfsTools } from '../tools/btrfs/btrfs.ts';
 import { settle, type World } from '../world/world.ts';
-import { type Does, must } from './act.ts';
+import { type WrapAct, must } from './act.ts';
 
 /** Acts of an administrator on btrfs. */
 export interface BtrfsAdmin {
@@ -9,7 +9,7 @@ export interface BtrfsAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function btrfsActs(world: World, does: Does): BtrfsAdmin {
+export function btrfsActs(world: World, does: WrapAct): BtrfsAdmin {
   return {
     btrfs: does((...argv) => {
       const { exitCode, stderr } = must(btrfsTools.btrfs, 'btrfs')({ world, tool: 'btrfs', argv });

@@ -3,7 +3,7 @@ import { openMapping } from '../tools/crypt/open.ts';
 import { begun } from '../tools/crypt/reencrypt.ts';
 import { luksAt, luksOffset, newSlot, putHeader } from '../tools/crypt/luks.ts';
 import { settle, type World } from '../world/world.ts';
-import { deviceOf, type Does } from './act.ts';
+import { deviceOf, type WrapAct } from './act.ts';
 import { format } from './devices.ts';
 import { put, write } from './files.ts';
 
@@ -52,7 +52,7 @@ export interface CryptAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function cryptActs(world: World, does: Does): CryptAdmin {
+export function cryptActs(world: World, does: WrapAct): CryptAdmin {
   return {
     luksFormat: does(({ device, key, moreKeys = {}, version = 2, ...make }) => {
       const { volumeKey, integrity, slotRoom, ...rest } = make;

@@ -5,7 +5,7 @@ import { nodeOf } from '../tools/blockdevice/partitions.ts';
 import { type Table, withBytes, withTable } from '../tools/blockdevice/sectors.ts';
 import { emptyTree } from '../world/tree.ts';
 import { settle, type World } from '../world/world.ts';
-import { deviceOf, type Does } from './act.ts';
+import { deviceOf, type WrapAct } from './act.ts';
 
 /** Acts of an administrator on devices and loop devices. */
 export interface DeviceAdmin {
@@ -25,7 +25,7 @@ export interface DeviceAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function deviceActs(world: World, does: Does): DeviceAdmin {
+export function deviceActs(world: World, does: WrapAct): DeviceAdmin {
   return {
     format: does((device, superblock) => format(world, device, superblock)),
     partition: does((path, table) => {

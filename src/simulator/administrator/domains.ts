@@ -2,7 +2,7 @@ import { type Bytes, parseSize } from '../../core/units.ts';
 import type { Domain } from '../world/parts.ts';
 import { addDomain } from '../tools/xen/domains.ts';
 import type { World } from '../world/world.ts';
-import { type Does, must } from './act.ts';
+import { type WrapAct, must } from './act.ts';
 
 const mib = 1024 ** 2;
 
@@ -30,7 +30,7 @@ export interface DomainAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function domainActs(world: World, does: Does): DomainAdmin {
+export function domainActs(world: World, does: WrapAct): DomainAdmin {
   const domainOf = (name: string) =>
     must(
       world.domains.find((each) => each.name === name),

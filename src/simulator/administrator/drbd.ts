@@ -3,7 +3,7 @@ import { write } from '../world/drbd-link.ts';
 import { withMetadata } from '../tools/drbd/bytes.ts';
 import { drbdTools } from '../tools/drbd/drbdadm.ts';
 import { settle, type World } from '../world/world.ts';
-import { deviceOf, type Does, must } from './act.ts';
+import { deviceOf, type WrapAct, must } from './act.ts';
 
 /** Acts of an administrator, or of the peer, on DRBD. */
 export interface DrbdAdmin {
@@ -18,7 +18,7 @@ export interface DrbdAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function drbdActs(world: World, does: Does): DrbdAdmin {
+export function drbdActs(world: World, does: WrapAct): DrbdAdmin {
   const named = (name: string): DrbdResource =>
     must(
       world.drbd.resources.find((each) => each.name === name),

@@ -4,7 +4,7 @@ import * as files from '../world/files.ts';
 import { resolve } from '../world/resolve.ts';
 import { addInode, file, inodeOf, type Inode, symlink } from '../world/tree.ts';
 import { settle, type World } from '../world/world.ts';
-import type { Does } from './act.ts';
+import type { WrapAct } from './act.ts';
 
 /** Acts of an administrator on files. */
 export interface FileAdmin {
@@ -25,7 +25,7 @@ export interface FileAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function fileActs(world: World, does: Does): FileAdmin {
+export function fileActs(world: World, does: WrapAct): FileAdmin {
   return {
     writeFile: does((path, content, mode = 0o644) =>
       put(world, path, () => write(world, path, content, mode)),

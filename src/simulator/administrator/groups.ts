@@ -1,7 +1,7 @@
 import { freePvs, pvStart } from '../world/devices.ts';
 import type { PhysicalVolume, VolumeGroup } from '../world/parts.ts';
 import type { World } from '../world/world.ts';
-import { deviceOf, type Does, must } from './act.ts';
+import { deviceOf, type WrapAct, must } from './act.ts';
 import { put, write } from './files.ts';
 
 /** Acts of an administrator on volume groups. */
@@ -25,7 +25,7 @@ export interface GroupAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function groupActs(world: World, does: Does): GroupAdmin {
+export function groupActs(world: World, does: WrapAct): GroupAdmin {
   return {
     vgcreate: does((name, devices) => {
       const group = { uuid: world.ids.lvmUuid(), name, extentSize: 4 * 1024 ** 2, seqno: 1, tags: [] };

@@ -1,7 +1,7 @@
 import type { Mount } from '../world/parts.ts';
 import { addMount, removeMount } from '../tools/mount/mounts.ts';
 import { change, type World } from '../world/world.ts';
-import { deviceOf, type Does, must } from './act.ts';
+import { deviceOf, type WrapAct, must } from './act.ts';
 
 /** Mounts and open files of an administrator. */
 export interface MountAdmin {
@@ -21,7 +21,7 @@ export interface MountAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function mountActs(world: World, does: Does): MountAdmin {
+export function mountActs(world: World, does: WrapAct): MountAdmin {
   return {
     mount: does((device, path) => {
       const { number, storage } = deviceOf(world, device);

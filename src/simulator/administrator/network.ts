@@ -1,5 +1,5 @@
 import type { World } from '../world/world.ts';
-import type { Does } from './act.ts';
+import type { WrapAct } from './act.ts';
 
 /** Acts of an administrator on the network card. */
 export interface NetworkAdmin {
@@ -8,7 +8,7 @@ export interface NetworkAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function networkActs(world: World, does: Does): NetworkAdmin {
+export function networkActs(world: World, does: WrapAct): NetworkAdmin {
   return {
     setAddresses: does((...addresses) => {
       world.addresses = addresses;

@@ -7,7 +7,7 @@ import {
   writeDatabase,
 } from '../world/packages.ts';
 import type { World } from '../world/world.ts';
-import type { Does } from './act.ts';
+import type { WrapAct } from './act.ts';
 
 /** A package of a simulated host, or of its archives. */
 export interface SimulatedPackage {
@@ -47,7 +47,7 @@ export interface PackageAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function packageActs(world: World, does: Does): PackageAdmin {
+export function packageActs(world: World, does: WrapAct): PackageAdmin {
   return {
     install: does((packages) => {
       const names = packages.map(({ name }) => name);

@@ -1,7 +1,7 @@
 import { serviceTools } from '../tools/service/systemctl.ts';
 import { setParameter } from '../world/parameters.ts';
 import { settle, type World } from '../world/world.ts';
-import type { Does } from './act.ts';
+import type { WrapAct } from './act.ts';
 
 /** Acts of an administrator on units of systemd. */
 export interface ServiceAdmin {
@@ -9,16 +9,16 @@ export interface ServiceAdmin {
   systemctl(verb: string, unit?: string): void;
   /** Sets a kernel parameter by its path below /proc/sys: `('net/ipv4/ip_forward', '1')`. */
   sysctl(path: string, value: string): void;
-  /** Loads a kernel module, with so many other uses than by modules (default: 0). */
+  /** Loads a kernel module. `opens`: its use count, without other modules that use it (default: 0). */
   module(name: string, opens?: number): void;
-  /** Creates a network bridge, which its module does not count as a use. */
+  /** Creates a network bridge. The use count of its kernel module does not change. */
   bridge(name: string): void;
-  /** Does by hand what a script of `tx.shell.run` does, or takes it back. */
+  /** Sets whether the work of a script of `tx.shell.run` is done, as if an administrator had done or undone it. */
   script(name: string, isDone: boolean): void;
 }
 
-/** These acts, on a host in memory. */
-export function serviceActs(world: World, does: Does): ServiceAdmin {
+/** Returns these methods for a simulated host. */
+export function serviceActs(world: World, does: WrapAct): ServiceAdmin {
   return {
     systemctl: does((verb, unit) => {
       const argv = unit === undefined ? [verb] : [verb, '--', unit];

@@ -4,7 +4,7 @@ import { lvconvertCopies } from '../tools/lvm/raid.ts';
 import { beginMove } from '../tools/lvm/pvmove.ts';
 import { allocate, createLv, joined, placeOf, removeLv } from '../tools/lvm/volumes.ts';
 import type { World } from '../world/world.ts';
-import { type Does, must } from './act.ts';
+import { type WrapAct, must } from './act.ts';
 import { groupOf } from './groups.ts';
 
 /** Acts of an administrator on logical volumes. */
@@ -77,7 +77,7 @@ export interface VolumeAdmin {
 }
 
 /** These acts, on a host in memory. */
-export function volumeActs(world: World, does: Does): VolumeAdmin {
+export function volumeActs(world: World, does: WrapAct): VolumeAdmin {
   const lvOf = (vg: string, name: string) => must(findLv(world, vg, name), `volume ${vg}/${name}`);
   return {
     lvcreate: does(({ vg, tags = [], ...make }) => createLv(world, groupOf(world, vg), { ...make, tags })),

@@ -26,7 +26,7 @@ interface Peer {
   readonly of: DrbdResource;
 }
 
-/** The same resource on another host, when both look for each other. */
+/** The resource on its other host, if each of the two hosts has the address of the other. */
 function peerOf(world: World, own: DrbdResource): Peer | undefined {
   if (own.connection === 'StandAlone') return undefined;
   const [ours, theirs] = own.addresses;

@@ -167,7 +167,7 @@ function forgetNameless(world: World, storage: string, isUnused: (key: string) =
       world.durable.delete(key);
 }
 
-/** The same after a crash, for every filesystem. */
+/** Forgets, for every filesystem, what a crash lost: the content of images without a name on the disk. */
 export function forgetLostImages(world: World): void {
   for (const storage of [...world.durable.keys()]) forgetNameless(world, storage, () => true);
 }

@@ -52,7 +52,7 @@ export interface LuksSlot {
 /** What a LUKS header says beside the superblock; what is missing is as cryptsetup makes it by itself. */
 export interface LuksParts {
   readonly slots: readonly LuksSlot[];
-  /** Another one: the data are encrypted by another key. */
+  /** Another one: the data is encrypted by another key. */
   readonly volumeKey?: string;
   readonly cipher?: string;
   readonly integrity?: true;

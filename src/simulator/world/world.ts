@@ -99,7 +99,7 @@ export interface World {
   bridges: readonly string[];
   /** Of its network card, eth0: `10.0.0.1/24`. */
   addresses: readonly string[];
-  /** Counts changes: derived data are computed again. */
+  /** Counts changes: derived data is computed again. */
   revision: number;
   readonly processes: SimulatedProcess[];
   nextPid: number;

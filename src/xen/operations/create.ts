@@ -33,7 +33,7 @@ const args = z.strictObject({
 });
 const result = z.strictObject({ domid: z.int().check(z.positive()) });
 
-/** Starts a guest from its config file, with a uuid chosen before. The undo destroys it. */
+/** Starts a guest from its config file, with the uuid of the file or one that bofh chose before. The undo destroys it. */
 export const create = operation({
   kind: 'xen.domain.create',
   version: 1,
@@ -44,13 +44,14 @@ export const create = operation({
   starts: 'a writer',
   restores: 'existence',
   prepare: async ({ args: { config, name, initially }, host, chosen }): Promise<JournalledGuest> => {
-    const read = await configOf(host, { config, name });
+    const guestConfig = await configOf(host, { config, name });
     await refuseExposed(host, config, 'there');
-    const uuid = read.uuid ?? chosen?.uuid ?? randomUuid();
-    const disks = await disksOf(host, read);
-    // The first call determines the locks; it is checked again under them.
-    if (chosen !== undefined) await refuse(host, { read, uuid, disks });
-    const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
+    const uuid = guestConfig.uuid ?? chosen?.uuid ?? randomUuid();
+    const disks = await disksOf(host, guestConfig);
+    // The first call only determines what to lock. The second one, under the locks, also checks whether
+    // the guest can start.
+    if (chosen !== undefined) await refuse(host, { guestConfig, uuid, disks });
+    const macs = guestConfig.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
     return { name, uuid, config, initially: initially ?? 'running', disks, macs };
   },
   claims: async ({ undo, on }) => {
@@ -80,13 +81,13 @@ function idsOf(done: { readonly domid: number } | undefined): readonly number[] 
 }
 
 interface Wanted {
-  readonly read: GuestConfig;
+  readonly guestConfig: GuestConfig;
   readonly uuid: string;
   readonly disks: JournalledGuest['disks'];
 }
 
 async function refuse(host: ReadHost, guest: Wanted): Promise<void> {
-  const { name, file } = guest.read;
+  const { name, file } = guest.guestConfig;
   await checkConfig(host, { config: file, name });
   const { refusals, held } = await refusalsOf(host, guest);
   if (refusals.length > 0)
@@ -101,14 +102,14 @@ async function refusalsOf(
   host: ReadHost,
   guest: Wanted,
 ): Promise<{ readonly refusals: readonly string[]; readonly held: readonly Holder[] }> {
-  const { read, uuid, disks } = guest;
+  const { guestConfig, uuid, disks } = guest;
   const refusals: string[] = [];
   const held: Holder[] = [];
-  for (const domain of await guestDomains(host, (one) => one.name === read.name || one.uuid === uuid))
+  for (const domain of await guestDomains(host, (one) => one.name === guestConfig.name || one.uuid === uuid))
     refusals.push(
-      `${describe(domain)} has its ${domain.name === read.name ? 'name' : `uuid ${uuid}`} (${remedyFor(domain)})`,
+      `${describe(domain)} has its ${domain.name === guestConfig.name ? 'name' : `uuid ${uuid}`} (${remedyFor(domain)})`,
     );
-  for (const file of [read.kernel, read.ramdisk])
+  for (const file of [guestConfig.kernel, guestConfig.ramdisk])
     if (file !== undefined && (await follow(host, file)).stat === undefined)
       refusals.push(`there is no ${file}`);
   for (const disk of disks) {
@@ -117,13 +118,13 @@ async function refusalsOf(
     held.push(...who);
     refusals.push(...who.map((each) => inWords([each])));
   }
-  for (const vif of read.vifs) {
+  for (const vif of guestConfig.vifs) {
     const found = await bridgeOf(host, vif);
     if (found === undefined || found.kind === 'other') continue;
     if ((await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
       refusals.push(`there is no bridge ${found.bridge}`);
   }
-  const memory = await memoryRefusal(host, read);
+  const memory = await memoryRefusal(host, guestConfig);
   return { refusals: memory === undefined ? refusals : [...refusals, memory], held };
 }
 

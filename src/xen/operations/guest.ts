@@ -69,8 +69,8 @@ export async function checkConfig(host: ReadHost, wanted: WantedConfig): Promise
 }
 
 /**
- * The disks of a config as they are journalled: the path with links not followed, and its current
- * target.
+ * The disks of a config as they are journalled: a file by the path that its links lead to, a block
+ * device (or a missing one) by its path in the config.
  */
 export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<JournalledGuest['disks']> {
   const disks: JournalledGuest['disks'] = [];
@@ -190,7 +190,7 @@ function backendHolder(backend: string): Holder {
   return { kind: 'unknown', words: `the backend ${backend} is left over from a domain that is gone` };
 }
 
-/** Starts a guest and verifies that it exists: its domain. */
+/** Starts a guest, verifies that it exists, and returns its domain. */
 export async function startGuest(host: ChangeHost, guest: JournalledGuest): Promise<Domain> {
   await createOf(host, guest);
   const { ours } = await findGuest(host, { guest, ids: [] });
@@ -243,8 +243,8 @@ function moreMemory({ name, config }: JournalledGuest, complaint: string): strin
 }
 
 // A start from its config file by others gives the same uuid and name, so these do not
-// distinguish the domains. xl has removed its own one, which never had a name; if it has not, the
-// undo must.
+// distinguish the domains. xl has already removed the domain that it was creating, which never had a
+// name. If it did not, the undo removes that domain.
 async function startedByOthers(
   host: ReadHost,
   guest: JournalledGuest,

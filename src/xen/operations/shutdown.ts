@@ -120,7 +120,7 @@ async function refuseNameTaken(host: ChangeHost, undo: Undo): Promise<void> {
     throw new RefusedError(
       `${undo.name} (uuid ${undo.uuid}) cannot be started again: ${describe(other)} has its name, under the uuid ${other.uuid}`,
       {
-        remedy: `end or rename the one that has its name (xl rename ${other.id} NAME), then bofh recover`,
+        remedy: `end or rename the guest that has its name: xl rename ${other.id} NAME; then: bofh recover`,
       },
     );
 }
@@ -212,7 +212,7 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
     argv: ['shutdown', String(domid)],
     reason: 'timeout',
     what: `${name} did not shut down within ${timeoutMs / 1000} s: it was asked to, and may still be shutting down`,
-    remedy: `see whether it still runs (bofh vm list), then allow it more time (${option('--time', 'timeoutMs')}), or power it off: ${option(`bofh vm stop ${name} --force-off`, `vm.stop('${name}', { forceOff: 'at once' })`)}`,
+    remedy: `see whether it still runs: bofh vm list; then allow it more time: ${option('--time SECONDS', 'timeoutMs')}; or power it off: ${option(`bofh vm stop ${name} --force-off`, `vm.stop('${name}', { forceOff: 'at once' })`)}`,
     cause,
   });
 }

@@ -132,7 +132,7 @@ describe('is refused before anything changes', () => {
       'one that is smaller',
       () => void secondDevice(host),
       (tx) => replace(tx, { device: 2, by: small() }),
-      /has 120 MiB, and replaces 160 MiB/,
+      /has only 120 MiB; the device that it replaces has 160 MiB/,
     ],
     [
       'one that holds something',

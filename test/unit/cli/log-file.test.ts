@@ -71,8 +71,8 @@ describe('--log-file', () => {
     expect(sequence).toMatch(/^[0-9a-f]+/);
     expect(found.map((line) => [line.verb, line.level, line.sequence, line.event?.type ?? line.msg])).toEqual(
       [
-        ['run', 30, sequence, 'begun'],
-        ['run', 30, sequence, 'step-begun'],
+        ['run', 30, sequence, 'started'],
+        ['run', 30, sequence, 'step-started'],
         ['run', 30, sequence, 'step-done'],
         ['run', 30, sequence, 'committed'],
         ['run', 30, sequence, 'step-finished'],

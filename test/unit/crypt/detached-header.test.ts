@@ -282,7 +282,7 @@ describe('an operation without support for a header in a file', () => {
       withBofh(simulatedBofh({ host }), () => block.resize({ device, to: { by: 64 * 1024 ** 2 }, key })),
     );
 
-    expect(String(error)).toContain('is open as /dev/mapper/web1, by a header that is not on it');
+    expect(String(error)).toContain('is open as /dev/mapper/web1 with a detached header');
     expect((error as RefusedError).remedy).toContain('bofh crypt resize /dev/mapper/web1 SIZE --header FILE');
     expect((error as RefusedError).remedy).not.toContain('--bare');
   });

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { identityOf } from '../../../src/blockdevice/index.ts';
+import { open } from '../../../src/crypt/operations/open.ts';
 import { crypt } from '../../../src/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
@@ -240,4 +242,38 @@ describe('crypt.open', () => {
 
     expect(names(booted)).toEqual(['vg0-web1-luks']);
   });
+
+  it.each([
+    [
+      'a removed device',
+      { adopted: null, removed: true },
+      `the volume ${device} was removed`,
+      'see which backups of its volume group have it: vgcfgrestore --list VG',
+    ],
+    [
+      'a device that was open before the sequence',
+      { adopted: 'CRYPT-LUKS2-x-web1', removed: false },
+      `${device} was already open before this sequence, and is closed now`,
+      `open it again: cryptsetup open --readonly ${device} web1`,
+    ],
+  ])(
+    'after a boot, names what prevents opening %s again',
+    async (_, { adopted, removed }, message, remedy) => {
+      const host = encrypted();
+      const { identity } = await identityOf(host, device);
+      if (removed) host.admin.lvremove('vg0', 'web1');
+      const undo = {
+        device,
+        identity,
+        luksUuid: uuid,
+        mark: 'bofh.5e1f00000000.1',
+        mode: 'ro',
+        name: 'web1',
+        adopted,
+      };
+
+      const error = await rejectionOf(Promise.resolve(open.again?.({ undo: { ...undo, mode: 'ro' }, host })));
+      expect(error).toMatchObject({ message, remedy });
+    },
+  );
 });

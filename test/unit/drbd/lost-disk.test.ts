@@ -42,7 +42,7 @@ describe('a host that has lost the disk of a resource', () => {
       expect(said).toContain(
         'there is no /dev/vg0/web1, the disk that the configuration of web1 names on this host',
       );
-      const way = waysIn(said, 'If it is lost: ', '; what the peer has');
+      const way = waysIn(said, 'If it is lost: ', '; DRBD then resyncs');
       for (const each of way) await typed(alpha, each.replace('SIZE', '68m'));
       await states(alpha);
       expect(await is(alpha)).toBe('UpToDate');

@@ -404,7 +404,7 @@ describe('operations without an inverse', () => {
       expect(stuck).toBeInstanceOf(StuckError);
       expect((stuck as StuckError).blocked[0]).toMatchObject({
         why: expect.stringContaining('web1 is down now') as unknown,
-        remedy: 'bring it up on every host (drbdadm up web1), then: bofh recover',
+        remedy: 'bring it up, on every host: drbdadm up web1; then: bofh recover',
       });
       host.admin.drbdadm('up', name);
       const peer = { role: 'Secondary', disk: again.disk } as const;

@@ -114,10 +114,16 @@ describe('a key', () => {
     const askKey = async (): Promise<string> => 'typed';
 
     expect(await read(of({ from: 'site', name: 'web' }), { siteKeys, askKey })).toBe('typed');
-    for (const name of ['loop', 'none', 'toString'])
-      expect(await rejectionOf(read(of({ from: 'site', name }), { siteKeys, askKey }))).toBeInstanceOf(
-        UsageError,
-      );
+    const refusal = (name: string): Promise<unknown> =>
+      rejectionOf(read(of({ from: 'site', name }), { siteKeys, askKey }));
+    for (const name of ['none', 'toString'])
+      expect(await refusal(name)).toMatchObject({ message: `the site file has no key "${name}"` });
+    const circle = await refusal('loop');
+    expect(circle).toBeInstanceOf(UsageError);
+    expect(circle).toMatchObject({
+      message: 'the key "loop" of the site file refers to itself, or to more than 8 other keys',
+      remedy: 'in keys of the site file, name the source of "loop" instead of another key: file:/PATH',
+    });
   });
 
   test('is asked for once, and a new one twice', async () => {
@@ -142,7 +148,9 @@ describe('a key', () => {
     let typed = 0;
     const askKey = async (): Promise<string> => String((typed += 1));
 
-    expect(String(await rejectionOf(read(of({ from: 'ask' }, 'new'), { askKey })))).toContain('not the same');
+    expect(String(await rejectionOf(read(of({ from: 'ask' }, 'new'), { askKey })))).toContain(
+      'the two inputs differ',
+    );
     expect(await rejectionOf(read(of({ from: 'ask' })))).toBeInstanceOf(RefusedError);
   });
 
@@ -152,7 +160,7 @@ describe('a key', () => {
     const { host } = hostWith('cat', { askKey });
     const again = async () => (await host.run(reading([], { stdin: of({ from: 'ask' }, 'new') }))).stdout;
 
-    expect(String(await rejectionOf(again()))).toContain('not the same');
+    expect(String(await rejectionOf(again()))).toContain('the two inputs differ');
     expect(await again()).toBe('same');
   });
 

@@ -70,7 +70,7 @@ describe('a password among the options', () => {
   });
 
   it('is found among words with commas too', () => {
-    expect(() => refuseSecrets(['nodev', 'ro,password=geheim'])).toThrow('option 2 holds a password');
+    expect(() => refuseSecrets(['nodev', 'ro,password=geheim'])).toThrow('option 2 contains a password');
     expect(() => refuseSecrets(['nodev', 'ro,credentials=/x'])).not.toThrow();
   });
 });

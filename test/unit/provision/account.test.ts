@@ -110,8 +110,8 @@ describe('users and groups of a description', () => {
   });
 
   it.each<readonly [string, (h: HostBuilder) => unknown, RegExp]>([
-    ['another number', (h) => h.group('adm', { gid: 7 }), /adm has the number 4, and the description says 7/],
-    ['another uid', (h) => h.user('root', { uid: 7 }), /root has the number 0/],
+    ['another number', (h) => h.group('adm', { gid: 7 }), /adm has the gid 4, but the description says 7/],
+    ['another uid', (h) => h.user('root', { uid: 7 }), /root has the uid 0/],
     ['another group', (h) => h.user('root', { group: 'adm' }), /another primary group/],
     ['a missing group', (h) => h.user('root', { groups: ['none'] }), /there is no group none/],
     ['a missing shell', (h) => h.user('web', { shell: '/bin/zsh' }), /there is no login shell \/bin\/zsh/],

@@ -209,8 +209,8 @@ readerTable('LVM', read, [
     'two reports',
     'vg',
     JSON.stringify({ report: [{ vg: [bases.vg] }, { vg: [bases.vg] }] }),
-    /not one report of "vg"/,
+    /no report of "vg", or more than one/,
   ),
-  raw('no report', 'pv', '{"report":[]}', /not one report of "pv"/),
+  raw('no report', 'pv', '{"report":[]}', /no report of "pv", or more than one/),
   raw('a warning before it', 'pv', `  WARNING: device is missing\n${text('pv', [bases.pv])}`, /JSON/),
 ]);

@@ -42,14 +42,14 @@ describe('drbd.create', () => {
     const { here } = two();
     const seen: string[] = [];
     const onEvent = (event: SequenceEvent): void => {
-      if (event.type === 'step-begun' || event.type === 'step-done')
+      if (event.type === 'step-started' || event.type === 'step-done')
         seen.push(`${event.type} ${event.step.kind}`);
     };
 
     await create({ ...here, engine: { ...here.engine, onEvent } });
 
     for (const kind of ['lvm.lv.create', 'drbd.metadata.create', 'drbd.up']) {
-      const [begun, done] = [`step-begun ${kind}`, `step-done ${kind}`];
+      const [begun, done] = [`step-started ${kind}`, `step-done ${kind}`];
       expect(seen.filter((each) => each.endsWith(kind))).toEqual([begun, begun, done, done]);
     }
   });

@@ -244,7 +244,7 @@ describe('drbd.grow', () => {
   });
 
   it.each([
-    ['no more than it has', '64m', /is not larger: DRBD only grows/],
+    ['no more than it has', '64m', /is not larger: bofh can only grow/],
     ['more than there is room for', '100g', /on alpha: vg0\/web1 needs .*; on beta: vg0\/web1 needs/],
   ])('refuses %s', async (_, size, words) => {
     const hosts = await made({ primary: 'alpha' });

@@ -36,7 +36,7 @@ afterEach(() => rmSync(work, { recursive: true, force: true }));
 function load(text: string, name = 'a.ts') {
   const path = join(work, name);
   writeFileSync(path, text);
-  return loadScript(path, { cache: 'used', warn, cacheDirectory: directory, modules: {} });
+  return loadScript(path, { cache: 'read-write', warn, cacheDirectory: directory, modules: {} });
 }
 
 describe('the cache of scripts', () => {

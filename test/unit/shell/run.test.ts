@@ -128,7 +128,7 @@ describe('tx.shell.run', () => {
     host.admin.script('cache', true);
     const before = host.snapshot();
     await expect(running(host, (tx) => tx.shell.run(script))).rejects.toThrow(
-      'the script cache has nothing to do: its probe says that it is done',
+      'the script cache has nothing to do: isDone exits with 0',
     );
     expect([scripts(host), host.snapshot()]).toEqual([[], before]);
   });

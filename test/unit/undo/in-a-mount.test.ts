@@ -228,7 +228,7 @@ describe('the mount that contains a file of the sequence', () => {
 
     const stuck = await rejectionOf(run(host, () => recover()));
     const file = (stuck as StuckError).blocked.find(({ kind }) => kind === 'file.create');
-    expect(file?.remedy).toContain('mount --bind /srv/photos /srv/vault, then: bofh recover');
+    expect(file?.remedy).toContain('mount --bind /srv/photos /srv/vault; then: bofh recover');
   });
 
   it('is given up by --discard', async () => {
@@ -236,7 +236,7 @@ describe('the mount that contains a file of the sequence', () => {
     host.world.active.delete(uuidOf(host));
     const stuck = await rejectionOf(run(host, () => recover()));
     const file = (stuck as StuckError).blocked.find(({ kind }) => kind === 'file.create');
-    expect(file?.remedy).toContain('activate it (lvchange -ay /dev/vg0/photos)');
+    expect(file?.remedy).toContain('activate it: lvchange -ay /dev/vg0/photos;');
     const [command = ''] = /(?<=or, to give up what it contains: bofh ).*/.exec(file?.remedy ?? '') ?? [];
 
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });

@@ -70,7 +70,7 @@ export const drbdShow = z.strictObject({
         /** Empty: only its address is known. */
         names: z.readonly(z.array(text)),
         here: z.boolean(),
-        /** null, as the next two: it has a separate address for each peer, or none. */
+        /** null, like `address` and `port`: the host has a separate address for each peer, or none. */
         family: z.nullable(text),
         address: z.nullable(text),
         port: z.nullable(count),
@@ -124,7 +124,7 @@ export const drbdShow = z.strictObject({
 /** `bofh drbd next` */
 export const drbdNext = z.strictObject({ port: count, minor: count });
 
-/** `bofh drbd up`, `down`, `primary` and `secondary RESOURCE`: its state afterwards. */
+/** Of each `bofh drbd` verb that changes a resource on this host (`up`, `primary`, `attach`, …): its state afterwards. */
 export const drbdChange = z.strictObject({
   resource: text,
   /** null: it is down. */

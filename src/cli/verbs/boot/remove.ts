@@ -51,7 +51,7 @@ function refusePackaged(found: readonly FoundUnit[]): void {
 function refuseEnabled(found: readonly FoundUnit[]): void {
   const on = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
   if (on.length === 0) return;
-  throw new RefusedError(`enabled: ${on.join(', ')}; without the files the links would lead nowhere`, {
+  throw new RefusedError(`enabled: ${on.join(', ')}; systemd would keep broken links to the removed files`, {
     remedy: `systemctl disable ${on.join(' ')}`,
   });
 }

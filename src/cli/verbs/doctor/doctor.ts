@@ -106,7 +106,7 @@ async function siteOf(
   if (path === undefined) return { site: defaultSite, found };
   try {
     // The doctor writes nothing, not even to the cache of transpiled scripts.
-    const cache = root ? 'read' : 'unused';
+    const cache = root ? 'read-only' : 'unused';
     const load = readSite(path, { cache, warn: () => undefined });
     return { site: await siteGiven(runtime, path, load), found };
   } catch (error) {

@@ -41,7 +41,7 @@ export async function readDescription(
 ): Promise<Described> {
   const path = resolve(file);
   const exported = await loadScript(path, {
-    cache: runtime.root ? 'used' : 'unused',
+    cache: runtime.root ? 'read-write' : 'unused',
     warn: (message, facts) => runtime.log.warn(message, { ...facts }),
     ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
   });

@@ -164,7 +164,10 @@ async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = fa
   }
 }
 
-/** Guards a sequence that must be confirmed: nothing asks it anything, and nothing waits for its answer. */
+/**
+ * Waits for the confirmation of a sequence, and rolls it back at the deadline. Runs in the background: it
+ * asks no questions, and nobody reads its output.
+ */
 export async function guardOne(
   runtime: Runtime<RecoveredList>,
   { engine }: Bofh,

@@ -36,7 +36,7 @@ async function runScript(runtime: Runtime, script: string, args: readonly string
         await withBofh(bofh, () =>
           inProgram(() =>
             loadScript(path, {
-              cache: runtime.root ? 'used' : 'unused',
+              cache: runtime.root ? 'read-write' : 'unused',
               warn: (message, facts) => runtime.log.warn(message, { ...facts }),
               started: () => {
                 runtime.script = path;

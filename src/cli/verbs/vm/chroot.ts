@@ -20,7 +20,7 @@ export default verb({
     const { settings } = runtime;
     if (settings.host !== undefined)
       throw new UsageError('a command in a guest runs on the host of the guest', {
-        remedy: `ssh -t ${settings.host} bofh vm chroot ${name} -- …`,
+        remedy: `if bofh is installed there: ssh -t ${settings.host} bofh vm chroot ${name} -- COMMAND`,
       });
     if (settings.mode === 'plan' || settings.answer === 'json')
       throw new UsageError(

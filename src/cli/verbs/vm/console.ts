@@ -14,7 +14,7 @@ export default verb({
     const { settings, terminal } = runtime;
     if (settings.host !== undefined)
       throw new UsageError('the console needs a terminal on the host of the guest', {
-        remedy: `ssh -t ${settings.host} bofh vm console ${name}`,
+        remedy: `ssh -t ${settings.host} xl console ${name}`,
       });
     if (settings.answer === 'json')
       throw new UsageError('the console has no JSON output', { remedy: 'leave out --json' });

@@ -76,13 +76,13 @@ export function removeDevice(
   if (refused !== undefined) return refused;
   const before = membersOf(world, at);
   const left = before.filter(({ storage }) => storage !== device.storage);
-  const [heir] = left;
+  const [successor] = left;
   const failing = `ERROR: error removing device '${path}':`;
   if (left.length === before.length) return failed(1, `${failing} Invalid argument`);
-  if (heir === undefined) return failed(1, `${failing} unable to remove the only writeable device`);
+  if (successor === undefined) return failed(1, `${failing} unable to remove the only writeable device`);
   const state: Btrfs = { ...at.state, members: left };
-  putState(world, at.mount, left.length === 1 && heir.devid === 1 ? withoutMembers(state) : state);
-  leave(world, at, device, heir);
+  putState(world, at.mount, left.length === 1 && successor.devid === 1 ? withoutMembers(state) : state);
+  leave(world, at, device, successor);
   return ok();
 }
 
@@ -114,27 +114,28 @@ export function replaceDevice(
   );
   if (device.size < from.size)
     return failed(1, `ERROR: target device smaller than source device (required ${from.size} bytes)`);
-  const heir = { ...old, storage: device.storage };
+  const successor = { ...old, storage: device.storage };
   const superblock: Superblock = {
     ...size,
     uuid: uuidOf(world, at),
     member: memberOf({ ...size, member: old }),
   };
   world.live.set(device.storage, { superblock });
-  const members = before.map((each) => (each === old ? heir : each));
+  const members = before.map((each) => (each === old ? successor : each));
   putState(world, at.mount, { ...at.state, members });
-  leave(world, at, from, heir);
+  leave(world, at, from, successor);
   return ok();
 }
 
 /** A device is out of its filesystem, and blank. */
-function leave(world: World, at: OnBtrfs, device: Device, heir: ModelMember): void {
-  if (at.mount.storage === device.storage || at.mount.storage === undefined) inherit(world, at, device, heir);
+function leave(world: World, at: OnBtrfs, device: Device, successor: ModelMember): void {
+  if (at.mount.storage === device.storage || at.mount.storage === undefined)
+    inherit(world, at, device, successor);
   world.live.set(device.storage, {});
-  const sysfs = `/sys/fs/btrfs/${uuidOf(world, at, heir)}/devices/${device.name}`;
+  const sysfs = `/sys/fs/btrfs/${uuidOf(world, at, successor)}/devices/${device.name}`;
   world.overlay?.imported.delete(sysfs);
   world.overlay?.absent.add(sysfs);
-  commit(world, at, [device.storage, heir.storage]);
+  commit(world, at, [device.storage, successor.storage]);
 }
 
 function withoutMembers({ members: _, ...rest }: Btrfs): Btrfs {
@@ -142,14 +143,14 @@ function withoutMembers({ members: _, ...rest }: Btrfs): Btrfs {
 }
 
 /** What the model keeps of the filesystem goes to another device, which its mounts show from then on. */
-function inherit(world: World, { mount }: OnBtrfs, from: Device, heir: ModelMember): void {
-  const to = devices(world).find(({ storage }) => storage === heir.storage);
-  if (to === undefined) throw new TypeError(`no device has ${heir.storage}`);
+function inherit(world: World, { mount }: OnBtrfs, from: Device, successor: ModelMember): void {
+  const to = devices(world).find(({ storage }) => storage === successor.storage);
+  if (to === undefined) throw new TypeError(`no device has ${successor.storage}`);
   const { storage } = mount;
   if (storage !== undefined) {
     const content = world.live.get(storage) ?? {};
-    const { superblock } = world.live.get(heir.storage) ?? {};
-    world.live.set(heir.storage, { ...content, ...(superblock === undefined ? {} : { superblock }) });
+    const { superblock } = world.live.get(successor.storage) ?? {};
+    world.live.set(successor.storage, { ...content, ...(superblock === undefined ? {} : { superblock }) });
   }
   world.mounts = world.mounts.map((each) => {
     if (storage === undefined) {
@@ -157,7 +158,7 @@ function inherit(world: World, { mount }: OnBtrfs, from: Device, heir: ModelMemb
       return isFrom ? { ...each, source: `/dev/${to.name}` } : each;
     }
     if (each.storage !== storage) return each;
-    return { ...each, storage: heir.storage, device: to.number, source: `/dev/${to.name}` };
+    return { ...each, storage: successor.storage, device: to.number, source: `/dev/${to.name}` };
   });
 }
 

@@ -40,7 +40,7 @@ export function superblockAt(size: number): number {
   return (Math.floor(size / block) - 1) * block;
 }
 
-/** The same metadata at the end of a device that has grown, for a volume of this size. */
+/** Moves the metadata to the end of a device that has grown, for a volume of this size. */
 export function placed({ size: device }: Pick<Device, 'size'>, content: Content, size: number): Content {
   if (content.metadata === undefined) return content;
   return { ...content, agreed: size / 512, metadata: { ...content.metadata, at: superblockAt(device) } };

@@ -155,7 +155,7 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
   return whole ? ok() : failed(1, 'No valid meta data found');
 }
 
-/** Metadata for each disk, over whatever is there: their data are good for nothing yet. */
+/** Metadata for each disk, over whatever is there: their data is not valid yet. */
 function forceMetadata(world: World, { hosts }: SimulatedConfig): Answer {
   for (const { disk } of hosts.find((each) => each.name === world.hostname)?.volumes ?? []) {
     const made = createMd(world, { disk, force: true });

@@ -82,7 +82,7 @@ export function nameMetadata(world: World, disk: string, uuid: string): Answer {
   return ok();
 }
 
-/** `set-gi UUID:0:0:0:1:1`: its data are whole and up to date. */
+/** `set-gi UUID:0:0:0:1:1`: its data is complete and up to date. */
 function setGeneration(world: World, disk: string, said: string): Answer {
   const generation = /^(?<uuid>[0-9a-f]{16}):0:0:0:1:1$/.exec(said)?.groups?.['uuid'];
   const device = deviceAt(world, disk);

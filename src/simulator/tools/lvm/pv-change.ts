@@ -16,7 +16,7 @@ function pvcreate(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { flags: ['--norestorefile'], values: ['--uuid', '--config'] });
   const [[path = '', ...more], uuid] = [options.words, one(options, '--uuid') ?? ''];
   if (more.length > 0 || !uuidForm.test(uuid) || !options.flags.has('--norestorefile'))
-    throw unmodelled(call, 'it makes one physical volume, of a uuid that is chosen');
+    throw unmodelled(call, 'it creates only one physical volume, with --uuid and --norestorefile');
   const device = deviceAt(world, path);
   if (device === undefined) return failed(5, `  No device found for ${path}.`);
   const other = allPvs(world).find((pv) => pv.uuid === uuid);
@@ -76,7 +76,7 @@ function pvchange(call: ToolCall): ReturnType<ToolModel> {
   const vg = device === undefined ? undefined : groupOn(world, device);
   const pv = vg?.pvs.find(({ number }) => number === device?.number);
   if (more.length > 0 || allocatable === undefined || vg === undefined || pv === undefined)
-    throw unmodelled(call, 'it says whether extents may be given out on one device of a group');
+    throw unmodelled(call, 'it changes only --allocatable of one physical volume in a group');
   const tags = [...new Set([...(pv.tags ?? []), ...(options.values.get('--addtag') ?? [])])];
   const { allocatable: _, ...rest } = pv;
   const changed = { ...rest, tags, ...(allocatable === 'n' ? ({ allocatable: 'no' } as const) : {}) };

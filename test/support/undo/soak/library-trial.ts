@@ -253,7 +253,7 @@ async function disturbed(
       // One that changed nothing has no commit: it relied on what it found until it ended.
       const unchanged = event.type === 'ended' && event.outcome === 'unchanged';
       if (event.type === 'committed' || unchanged) told.committed = state.commits += 1;
-      if (event.type !== 'undo-begun' || event.scope !== undefined) return;
+      if (event.type !== 'undo-started' || event.scope !== undefined) return;
       if (told.where === 'body' && state.signals < 3)
         at.found.push('the undo began while the function still ran');
       told.where = 'undo';
@@ -347,7 +347,7 @@ function verdictOf(told: Told, one: LibraryCase, { signals, stranger }: Run): re
   const found: string[] = [];
   const last = events.at(-1);
   const wasStopped = stops.some(({ where }) => where === 'body');
-  const began = events.some(({ type }) => type === 'begun');
+  const began = events.some(({ type }) => type === 'started');
   if (ending === undefined) return ['a sequence has no end'];
   if (ending.how === 'died')
     return one.end?.how === 'SIGKILL' || one.hung === 'SIGKILL' || hasCrash(one) ? [] : ['it died by itself'];
@@ -395,7 +395,7 @@ function verdictOf(told: Told, one: LibraryCase, { signals, stranger }: Run): re
     const undone = new Set(events.flatMap((event) => (event.type === 'step-undone' ? event.step.n : [])));
     // Newest first: calls that run side by side begin in any order.
     const objects = events
-      .flatMap((event) => (event.type === 'step-begun' && undone.has(event.step.n) ? [event.step] : []))
+      .flatMap((event) => (event.type === 'step-started' && undone.has(event.step.n) ? [event.step] : []))
       .map(({ objects: [first = ''] }) => first)
       .toReversed();
     if (

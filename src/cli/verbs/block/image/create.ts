@@ -57,7 +57,7 @@ export default verb({
       create: () => block.createImage({ ...asked, room }),
       ensure: () => ensure.block.createImage(asked),
       answer: (made, changed): Answer<BlockImageCreate> => ({
-        // How much of an existing one is allocated is not read.
+        // bofh does not read how much of an existing image is allocated.
         data: { ...made, room: changed ? room : null },
         lines: [
           changed

@@ -6,7 +6,7 @@ import { stated } from '../../../output/style.ts';
 import { openSession } from '../../../runtime/session.ts';
 import { verb } from '../../../runtime/verb.ts';
 
-/** Also lists those in no group, and those whose device is missing. */
+/** Lists all physical volumes, also those in no volume group and those whose device is missing. */
 export default verb({
   changes: false,
   answers: 'lvm pv list',

@@ -1,39 +1,40 @@
 import type { End } from './program.ts';
 import { startPiped } from './start.ts';
 
-/** Whether the output so far is a complete answer; `too much`: it exceeds the limit. */
-type Heard = (chunk: Uint8Array) => boolean | 'too much';
+/** Returns whether the output so far is a complete answer; `too much`: it exceeds the limit. */
+type IsComplete = (chunk: Uint8Array) => boolean | 'too much';
 
 /**
- * A program that gets a request, answers, and waits for the next. For programs that change nothing:
- * it must end when its input does. While it waits it does not keep this process from ending.
+ * A running program that answers requests, one after the other. Only for programs that change nothing,
+ * and that end when their input ends. While the program waits, it does not keep this process from
+ * ending.
  */
-export interface Talk {
+export interface RequestChannel {
   readonly pid: number | undefined;
   /** Undefined while it runs. */
   readonly ended: () => End | undefined;
   /**
-   * One request at a time. `late` and `too much`: it was killed. `gone`: it ended in the middle,
-   * and all its output was read.
+   * Sends one request, when no other one is open. `late` and `too much`: the program was killed.
+   * `gone`: it ended before the answer was complete, and all its output was read.
    */
-  readonly say: (
+  readonly request: (
     line: string,
     timeoutMs: number,
-    heard: { readonly stdout: Heard; readonly stderr: Heard },
+    isComplete: { readonly stdout: IsComplete; readonly stderr: IsComplete },
   ) => Promise<'answered' | 'too much' | 'late' | 'gone'>;
   /** Ends its input, and resolves when it has ended. */
   readonly close: () => Promise<void>;
 }
 
-/** Starts one. */
-export async function talk(program: Parameters<typeof startPiped>[0]): Promise<Talk> {
+/** Starts a program with which bofh exchanges requests and answers. */
+export async function openRequestChannel(program: Parameters<typeof startPiped>[0]): Promise<RequestChannel> {
   const child = await startPiped(program);
   const { stdin, stdout, stderr, hold } = child;
   let end: End | undefined;
   const closed = child.ended.then((ended) => {
     end = ended;
   });
-  // Its end is reported elsewhere.
+  // A write error means that the program has ended: `ended` reports that.
   stdin.on('error', () => undefined);
   let listening: Readonly<Record<'stdout' | 'stderr', (chunk: Uint8Array) => void>> | undefined;
   stdout.on('data', (chunk: Uint8Array) => listening?.stdout(chunk));
@@ -42,24 +43,24 @@ export async function talk(program: Parameters<typeof startPiped>[0]): Promise<T
   return {
     pid: child.pid,
     ended: () => end,
-    say: async (line, timeoutMs, heard) => {
+    request: async (line, timeoutMs, isComplete) => {
       hold('ref');
       let timer: NodeJS.Timeout | undefined;
-      const said = await new Promise<'answered' | 'too much' | 'late' | 'gone'>((resolve) => {
+      const outcome = await new Promise<'answered' | 'too much' | 'late' | 'gone'>((resolve) => {
         timer = setTimeout(() => resolve('late'), timeoutMs);
-        const hear = (of: Heard) => (chunk: Uint8Array) => {
-          const enough = of(chunk);
+        const listen = (complete: IsComplete) => (chunk: Uint8Array) => {
+          const enough = complete(chunk);
           if (enough !== false) resolve(enough === true ? 'answered' : enough);
         };
-        listening = { stdout: hear(heard.stdout), stderr: hear(heard.stderr) };
+        listening = { stdout: listen(isComplete.stdout), stderr: listen(isComplete.stderr) };
         void closed.then(() => resolve('gone'));
         stdin.write(line);
       });
       clearTimeout(timer);
       listening = undefined;
-      if (said === 'late' || said === 'too much') child.kill();
+      if (outcome === 'late' || outcome === 'too much') child.kill();
       hold('unref');
-      return said;
+      return outcome;
     },
     close: async () => {
       stdin.end();

@@ -1,6 +1,6 @@
 import { BofhError, messageOf, StuckError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
-import type { EventStep, Happening, SequenceEvent, Teller } from '../events.ts';
+import type { EventStep, SequenceEventBody, SequenceEvent, EventReporter } from '../events.ts';
 import type { Line } from '../journal/lines.ts';
 import { type State, stepOf } from '../journal/state.ts';
 import { objectsOf } from '../locks/host-key.ts';
@@ -10,20 +10,20 @@ import { kindOf, reason } from '../undo/report.ts';
  * Makes the events of a sequence. A listener that throws changes nothing in the sequence: it is
  * reported as a warning of the process.
  */
-export function tellerOf(
+export function eventReporterOf(
   listen: (event: SequenceEvent) => void,
   of: { readonly id: string; readonly name: string },
-): Teller {
+): EventReporter {
   let number = 0;
   let direction: SequenceEvent['direction'] = 'forward';
   const scopes = new Map<number, string>();
-  const begun = new Map<number, number>();
+  const startedAt = new Map<number, number>();
   let ended = false;
-  const tell = (what: Happening): void => {
+  const report = (what: SequenceEventBody): void => {
     // A step that was left running after a second signal still writes its lines.
     if (ended) return;
     ended = what.type === 'ended';
-    if (what.type === 'undo-begun') direction = 'back';
+    if (what.type === 'undo-started') direction = 'back';
     const own = what.type === 'step-undone' ? 'back' : direction;
     if (what.type === 'undo-done' && what.scope !== undefined) direction = 'forward';
     number += 1;
@@ -37,36 +37,36 @@ export function tellerOf(
     }
   };
   return {
-    tell,
+    report,
     line: (line, state) => {
       if (line.t === 'scope') scopes.set(line.s, line.name);
-      if (line.t === 'intent') begun.set(line.n, Date.now());
-      const what = happeningOf(line, state, { scopes, begun });
-      if (what !== undefined) tell(what);
+      if (line.t === 'intent') startedAt.set(line.n, Date.now());
+      const what = eventOf(line, state, { scopes, startedAt });
+      if (what !== undefined) report(what);
     },
   };
 }
 
-function happeningOf(
+function eventOf(
   line: Line,
   state: State,
   {
     scopes,
-    begun,
-  }: { readonly scopes: ReadonlyMap<number, string>; readonly begun: ReadonlyMap<number, number> },
-): Happening | undefined {
+    startedAt,
+  }: { readonly scopes: ReadonlyMap<number, string>; readonly startedAt: ReadonlyMap<number, number> },
+): SequenceEventBody | undefined {
   // A scope without a step is not in the journal: its end undoes nothing.
-  const ofScope = <T extends Happening>(s: number, tell: (scope: string) => T): T | undefined => {
+  const ofScope = <T extends SequenceEventBody>(s: number, report: (scope: string) => T): T | undefined => {
     const scope = scopes.get(s);
-    return scope === undefined ? undefined : tell(scope);
+    return scope === undefined ? undefined : report(scope);
   };
   switch (line.t) {
     case 'intent':
-      return { type: 'step-begun', step: eventStep(state, line.n) };
+      return { type: 'step-started', step: eventStep(state, line.n) };
     case 'done':
       return {
         ...{ type: 'step-done', step: eventStep(state, line.n) },
-        took: Date.now() - (begun.get(line.n) ?? Date.now()),
+        took: Date.now() - (startedAt.get(line.n) ?? Date.now()),
       };
     case 'undone':
       return { type: 'step-undone', step: eventStep(state, line.n), ...present({ notOurs: line.notOurs }) };
@@ -81,8 +81,8 @@ function happeningOf(
     }
     case 'rollback':
       return line.scope === undefined
-        ? { type: 'undo-begun', because: line.because }
-        : ofScope(line.scope, (scope) => ({ type: 'undo-begun', because: line.because, scope }));
+        ? { type: 'undo-started', because: line.because }
+        : ofScope(line.scope, (scope) => ({ type: 'undo-started', because: line.because, scope }));
     case 'scope-end':
       return ofScope(line.s, (scope) => ({ type: 'undo-done', scope }));
     case 'committed':
@@ -94,8 +94,8 @@ function happeningOf(
   }
 }
 
-/** How a sequence ended; `journal`: whether it had begun a step. */
-export function endOf(journal: 'some' | 'none', failure?: { readonly error: unknown }): Happening {
+/** How a sequence ended; `journal`: whether it had started a step. */
+export function endOf(journal: 'some' | 'none', failure?: { readonly error: unknown }): SequenceEventBody {
   const unchanged = journal === 'none' ? ('unchanged' as const) : undefined;
   if (failure === undefined) return { type: 'ended', outcome: unchanged ?? 'committed' };
   const { error } = failure;
