@@ -6,7 +6,7 @@ export default defineSite({
   // The volume group in which guests get their disks.
   // volumeGroup: 'vg0',
 
-  // Where guest configurations lie; new ones are written to the first.
+  // Directories with guest configurations; bofh writes new ones to the first directory.
   guestConfigDirs: ['/etc/xen'],
 
   // How the logical volumes of a guest are named.
@@ -27,7 +27,7 @@ export default defineSite({
   // guestGateway: ['192.0.2.1'],
   // guestDns: ['192.0.2.53'],
 
-  // Where "bofh vm base create" gets Debian from, and what it installs beside openssh-server and a kernel.
+  // Where "bofh vm base create" gets Debian from, and what it installs in addition to openssh-server and a kernel.
   // debianMirror: 'http://deb.debian.org/debian',
   // debianPackages: ['vim'],
 

@@ -282,7 +282,7 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly revert: (input: Left<U, R, ChangeHost>) => Promise<void>;
   /**
    * The step starts something that writes to what it uses (a guest to its disks). A recovery that
-   * may undo objects in use treats such writes as work of the sequence.
+   * may undo changes of objects in use treats such writes as work of the sequence.
    */
   readonly starts?: 'a writer';
   /** The content that `revert` destroys, if others can write to it. */

@@ -58,7 +58,7 @@ export interface OpenJournal {
 
 export interface RecoverOptions extends Signals {
   readonly engine: Engine;
-  /** Also undo objects that are in use now. */
+  /** Also undo changes of objects that are in use now. */
   readonly yes: boolean;
   /**
    * Objects (`fs:UUID`, `lv:vg0/web1`) that may be destroyed together with what others wrote there.

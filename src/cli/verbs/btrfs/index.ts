@@ -50,7 +50,7 @@ export const btrfs: Noun = {
       },
     },
     balance: {
-      summary: 'rewrite block groups so that the data takes less space',
+      summary: 'rewrite partly used block groups, so that their unused space is free for other block groups',
       verbs: {
         start: ['balance a filesystem and wait until it is done', () => import('./balance/start.ts')],
         status: ['show the progress of a balance', () => import('./balance/status.ts')],

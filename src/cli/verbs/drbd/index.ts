@@ -31,7 +31,7 @@ export const drbd: Noun = {
       () => import('./resize.ts'),
     ],
     'new-current-uuid': [
-      'skip the initial resync of a new resource whose disks are identical on both hosts',
+      'skip the initial resync of a new, connected resource whose disks are identical on both hosts',
       () => import('./new-current-uuid.ts'),
     ],
     invalidate: ['discard the data of this host and resync from the peer', () => import('./invalidate.ts')],

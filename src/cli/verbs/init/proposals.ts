@@ -95,7 +95,7 @@ async function kernel(host: ReadHost): Promise<Proposal> {
     parseSite({ guestKernel }, guestKernel);
     const guestRamdisk = await ramdiskOf(guestKernel);
     if (guestRamdisk === undefined)
-      throw new UsageError(`${guestKernel} has no ramdisk beside it (initrd.img-VERSION)`);
+      throw new UsageError(`${guestKernel} has no ramdisk in its directory (initrd.img-VERSION)`);
     await checkKernel({ host, site: defaultSite, kernel: guestKernel, ramdisk: guestRamdisk });
     return { guestKernel, guestRamdisk };
   };

@@ -6,7 +6,7 @@ export const journal: Noun = {
     list: ['list unfinished and finished sequences', () => import('./list.ts')],
     show: ['show what a sequence did and what recovery would do', () => import('./show.ts')],
     resolve: [
-      'decide about a step that only the code of an ended script could undo: it is undone, or its effect stays',
+      'record your decision about a step that recovery cannot judge (a function of an ended script, or an operation that this bofh does not know): it is undone, or its effect stays',
       () => import('./resolve.ts'),
     ],
     prune: ['remove old journals from the history', () => import('./prune.ts')],

@@ -12,7 +12,9 @@ export default verb({
   answers: 'mount remove',
   args: { path: ['<path>', 'mount point'] },
   options: {
-    mountId: value('<NUMBER>', 'only if the mount has this number in bofh mount list', { read: mountId }),
+    mountId: value('<NUMBER>', 'unmount only if bofh mount list shows this number for the mount', {
+      read: mountId,
+    }),
   },
   examples: ['mount remove /mnt'],
   run: (runtime, { path, mountId: id }) => {

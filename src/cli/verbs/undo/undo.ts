@@ -20,11 +20,11 @@ export default verb({
   args: { id: ['<id>', 'the sequence, as bofh journal list shows it'] },
   options: {
     inUse: flag(
-      'also undo objects that are in use now: a guest that the sequence started is powered off hard',
+      'also undo changes of objects that are in use now: a guest that the sequence started is powered off hard',
     ),
     discard: value(
       '<OBJECT,…>',
-      'also undo these objects, as the refusal names them (fs:UUID, lv:vg0/web1), and lose what others wrote to them',
+      'also undo the changes of these objects, whose names are in the error (fs:UUID, lv:vg0/web1); what others wrote to them is lost',
       { read: (text) => commaList(text).filter((each) => each !== '') },
     ),
   },

@@ -27,7 +27,7 @@ export default verb({
   options: {
     source: value(
       '<SOURCE>',
-      'content of its root filesystem: debian:SUITE (a Debian of "vm base create"), tar:FILE, dir:DIRECTORY, image:FILE (raw or qcow2), or the https://… address of an image',
+      'content of its root filesystem: debian:SUITE (a system that "bofh vm base create" installed), tar:FILE, dir:DIRECTORY, image:FILE (raw or qcow2), or the https://… address of an image',
       {
         required: true,
         read: sourceOf,
@@ -78,7 +78,10 @@ export default verb({
       read: one,
       repeatable: true,
     }),
-    kernel: value('<FILE>', 'kernel; needs --ramdisk (default: guestKernel of the site file)'),
+    kernel: value(
+      '<FILE>',
+      'kernel that xl loads (--boot direct); needs --ramdisk (default: guestKernel of the site file)',
+    ),
     ramdisk: value('<FILE>', 'ramdisk (default: guestRamdisk of the site file)'),
     drbd: value('<HOST>', 'replicate its disks to this host, so that the guest can move there'),
     peerVg: value('<VG>', 'with --drbd: volume group on that host (default: the same as here)'),

@@ -77,7 +77,10 @@ export const vm: Noun = {
       },
     },
     create: ['create a guest, completely or not at all', () => import('./create.ts')],
-    clone: ['copy a stopped guest, with a new name and new addresses and keys', () => import('./clone.ts')],
+    clone: [
+      'copy a stopped guest; the copy gets a new name, new MAC addresses and new SSH host keys',
+      () => import('./clone.ts'),
+    ],
     remove: [
       'remove a guest: its configuration and its disks, including disks replicated to a peer',
       () => import('./remove.ts'),

@@ -19,7 +19,7 @@ export default verb({
     }),
     snapshotSize: value(
       '<SIZE>',
-      'size of the snapshot of each disk that is not thin, for the changes (default: a fifth of the disk)',
+      'space for the changes: they are made in a snapshot of each disk, which is then merged into it; thin disks need none (default: a fifth of the disk)',
       { read: named(parseSize) },
     ),
   },

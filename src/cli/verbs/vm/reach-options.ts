@@ -8,7 +8,10 @@ const list = (placeholder: string, help: string) =>
 export function reachOptions({ keys, network }: { readonly keys: string; readonly network: string }) {
   return {
     hostname: value('<NAME>', 'host name inside the guest (default: name of the guest)'),
-    sshKey: list('<FILE>', `public keys that may log in as root by SSH (default: ${keys}); may be repeated`),
+    sshKey: list(
+      '<FILE>',
+      `file with public SSH keys, whose owners may log in as root (default: ${keys}); may be repeated`,
+    ),
     ip: list('<ADDRESS/PREFIX|dhcp>', `IP address of the guest (default: ${network})`),
     gateway: list('<ADDRESS>', 'gateway of the guest (default: guestGateway of the site file)'),
     dns: list('<ADDRESS>', 'name servers of the guest (default: guestDns of the site file); may be repeated'),
