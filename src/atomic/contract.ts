@@ -151,7 +151,7 @@ export interface ContentSpec<U, R> {
      */
     readonly touched: boolean;
     /**
-     * Whether it contains an object of the sequence, which is checked by itself. `before`: it did,
+     * Whether it contains an object of the sequence, which is checked separately. `before`: it did,
      * and that is undone.
      */
     readonly filled: 'now' | 'before' | 'never';

@@ -89,7 +89,7 @@ function isAway({ intent }: Step, { boots }: View): boolean {
 /**
  * Whether a step between the two gave access to the content of this one (a loop device, an open
  * LUKS device), and is undone before the container. Without that access the undo could not compare
- * the content, so this step is undone by itself.
+ * the content, so this step is undone separately.
  */
 function losesAccess(
   { steps, index }: State,

@@ -166,7 +166,7 @@ async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = fa
 
 /**
  * Waits for the confirmation of a sequence, and rolls it back at the deadline. Runs in the background: it
- * asks no questions, and nobody reads its output.
+ * asks no questions, and its output is not read.
  */
 export async function guardOne(
   runtime: Runtime<RecoveredList>,
