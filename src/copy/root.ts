@@ -129,7 +129,7 @@ async function removePrivateMount(host: ChangeHost, path: string): Promise<void>
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
   if (others.length > 0)
     throw new RefusedError(`${path} was created by this sequence, but something else is mounted over it`, {
-      remedy: `unmount what is mounted there (findmnt ${path}); then: bofh recover`,
+      remedy: `see what is mounted there: findmnt ${path}; then unmount it: umount ${path}; then: bofh recover`,
     });
   if (mounted !== undefined) await unmount(host, mounted);
   if ((await host.stat(path)) !== undefined) await host.removeDir(path);

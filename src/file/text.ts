@@ -17,7 +17,7 @@ export async function textFile(host: ReadHost, path: string): Promise<TextFile> 
   const content = Buffer.from(bytes).toString('utf8');
   if (!Buffer.from(content).equals(bytes))
     throw new RefusedError(`${path} is not UTF-8, so bofh cannot write a copy with the same bytes`, {
-      remedy: 'write it in UTF-8; iconv(1) converts',
+      remedy: `convert it: iconv --from-code=CHARSET --to-code=UTF-8 --output=NEW ${path}`,
     });
   return { content, sha256: sha256(bytes), mode: stat?.mode ?? 0o644 };
 }

@@ -44,7 +44,7 @@ export async function chooseDirectory(
   if ((await host.stat(own)) !== undefined)
     throw new RefusedError(`${own} exists already`, {
       code: 'exists',
-      remedy: `see what is mounted there (findmnt ${own}), and remove it`,
+      remedy: `if something is mounted there: umount ${own}; then: rmdir ${own}`,
     });
   return { path: own, private: true };
 }

@@ -11,7 +11,7 @@ const rootType = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709';
 
 /** What to do with an image of which bofh can copy no partition as the root of a guest. */
 export const packRemedy =
-  'attach it (losetup --find --show --partscan), mount its root, pack that (tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .), and use tar:/srv/root.tar';
+  'attach it: losetup --find --show --partscan FILE; then mount its root filesystem and pack it: tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .; then use tar:/srv/root.tar';
 
 /**
  * The partition of an image that is the root of a system: as named, else the only one with the type of

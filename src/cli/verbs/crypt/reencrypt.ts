@@ -40,7 +40,7 @@ export default verb({
             data: { device, uuid, cipher, slot },
             lines: [
               `${device} (LUKS ${uuid}) is reencrypted with ${cipher}; its key is in slot ${slot}`,
-              `backups of its header are useless: make a new one (bofh crypt header backup ${device} FILE)`,
+              `backups of its header are useless: make a new one: bofh crypt header backup ${device} FILE`,
             ],
           };
         },

@@ -27,7 +27,7 @@ export default verb({
       answer: ({ from, to }): Answer<DrbdGrow> => ({
         data: { resource: name, from, to },
         lines: [
-          `${name} has grown from ${formatSize(from)} to ${formatSize(to)} on both hosts; its content has not (bofh block resize of its device grows both)`,
+          `${name} has grown from ${formatSize(from)} to ${formatSize(to)} on both hosts; its content has not: bofh block resize of its device grows both`,
         ],
       }),
     });
