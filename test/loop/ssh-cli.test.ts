@@ -170,7 +170,7 @@ describe('bofh --host', () => {
     const { exitCode, stderr } = await bofh(said(verb, words, ['--host', 'there']));
 
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/are on the host that bofh runs on/);
+    expect(stderr).toMatch(/works only on the host that bofh runs on/);
   });
 
   test('every verb of the command line is in one of these lists', async () => {
