@@ -40,5 +40,5 @@ it.each(['fails before', 'no effect, exit 0', 'garbage answer'] as const)(
 it('a thin volume is empty without that', async () => {
   const host = simulatedHost();
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
-  await expect(create(host, { pool: 'pool' })).rejects.toThrow('a thin volume is empty as it is made');
+  await expect(create(host, { pool: 'pool' })).rejects.toThrow('a new thin volume is empty');
 });

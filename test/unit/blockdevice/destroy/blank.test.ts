@@ -180,5 +180,5 @@ test('reads a journal from before tags existed, and refuses one with neither', (
   const old = { device, identity: 'dev:vdz', size: 1, contents: [] };
   const magic = { offset: 1080, bytes: '53ef', type: 'ext4', uuid: 'u', around: 'a'.repeat(64) };
   expect(destroyed.parse({ ...old, magics: [magic] })).toEqual({ ...old, magics: [magic] });
-  expect(() => destroyed.parse({ ...old, magics: [] })).toThrow(/a signature or a mark/);
+  expect(() => destroyed.parse({ ...old, magics: [] })).toThrow(/a signature or a tag/);
 });
