@@ -221,7 +221,9 @@ describe('tx.copy.script', () => {
       atomic('test', (tx) => tx.copy.script({ script: web, mounts, made: 'filesystem' })),
     );
 
-    expect(String(await rejectionOf(failed))).toMatch(/this sequence did not create filesystem /);
+    expect(String(await rejectionOf(failed))).toMatch(
+      /is undone only when filesystem .* is removed, and this sequence did not create that/,
+    );
     expect(host.snapshot()).toBe(before);
   });
 });
