@@ -99,7 +99,6 @@ function uuidOf(latin1 = ''): string {
 
 export function noStream(path: string): RefusedError {
   return new RefusedError(`${path} is not a stream of btrfs send`, {
-    remedy:
-      'name a file or device that bofh btrfs send or btrfs send -f wrote; decompress a compressed file first',
+    remedy: 'name a file or device that holds a send stream; decompress a compressed file first',
   });
 }

@@ -8,6 +8,14 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
     /^bofh journal show \w+; bofh recover/,
   ],
   ['it needs the other host, which the test does not reach', /is not known here|cannot be reached/],
+  [
+    'the command is for the second of two cases ("or, if"), and the test has the first',
+    /or, if [^=]*?: (?<second>[^;]+?)(?:; [^=]*)? => \k<second>: /,
+  ],
+  [
+    'the test calls a disk Diskless that the simulated DRBD still has open',
+    /^attach it first: .* stores \/dev\/drbd/,
+  ],
   ['it asks for a key, and nobody types one', /crypt (?:open|reencrypt)|No key available/],
   [
     'the reader edits or moves something first',
@@ -32,6 +40,6 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
   ],
   ['it shows the lines of the journal, and fails after them', /^see what can be read: bofh journal show \w+/],
   ['the test has another guest under the name', /is not that of the running guest/],
-  ['the simulated host lacks the module of DRBD', /Module drbd not found/],
+  ['the simulated host lacks the module of DRBD', /Module drbd not found|the module of DRBD is not loaded/],
   ['the repositories of the test lack the package', /Unable to locate package/],
 ];
