@@ -90,6 +90,21 @@ describe('creating a domain', () => {
     });
   });
 
+  test.each(['rbd:pool/image', 'nbd:10.0.0.1:10809'])(
+    'starts a guest with the network disk %s, which has no path here',
+    async (target) => {
+      host.files.set(
+        config,
+        text.replace('disk = [', `disk = ['backendtype=qdisk,vdev=xvdc,target=${target}', `),
+      );
+
+      const { undo, result } = await started();
+
+      expect(result).toEqual({ domid: 1 });
+      expect(undo).toMatchObject({ disks: [{ path: '/dev/vg/web1' }, { path: '/srv/cd.iso' }] });
+    },
+  );
+
   test('leaves it paused on request', async () => {
     const undo = await prepared({ initially: 'paused' });
     await create.run({ args, undo, host });
