@@ -117,7 +117,7 @@ export function connect(
      * Called for each object left untouched (default: emits a process warning,
      * `process.on('warning', …)`).
      */
-    readonly onLeftAlone?: Engine['onLeftAlone'];
+    readonly onLeftUntouched?: Engine['onLeftUntouched'];
     /**
      * Called when a signal has to wait for the function of a sequence, or no longer waits for it
      * (default: emits a process warning).
@@ -149,7 +149,7 @@ export function connect(
     find: findAmong(site.operations),
     currentNames: withCurrentNames,
     fullBeneath,
-    onLeftAlone: (found) => warn(`left untouched, not created by this sequence: ${found}`),
+    onLeftUntouched: (found) => warn(`left untouched, not created by this sequence: ${found}`),
     onWaiting: warn,
     ...around?.engine,
     ...(options.site === undefined || around?.planning === true ? {} : { find: findAmong(site.operations) }),
@@ -159,7 +159,7 @@ export function connect(
       : filesIn(stateDir, places)),
     ...(options.argv === undefined ? {} : { who: { user: self.user, argv: options.argv, bofh: version } }),
     ...places,
-    ...(options.onLeftAlone === undefined ? {} : { onLeftAlone: options.onLeftAlone }),
+    ...(options.onLeftUntouched === undefined ? {} : { onLeftUntouched: options.onLeftUntouched }),
     ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),
     ...(waitMs === undefined ? {} : { waitMs }),
     ...(onProgress === undefined ? {} : { onProgress }),
@@ -381,7 +381,7 @@ const connectOptions = z.strictObject({
   onProgress: z.optional(called),
   onEvent: z.optional(called),
   log: z.optional(eventLog),
-  onLeftAlone: z.optional(called),
+  onLeftUntouched: z.optional(called),
   onWaiting: z.optional(called),
 });
 

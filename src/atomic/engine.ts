@@ -44,7 +44,7 @@ export interface Engine extends Places {
    * Called after a success with objects that the work after the commit, or the undo of a scope,
    * left untouched because they changed.
    */
-  readonly onLeftAlone?: (found: string) => void;
+  readonly onLeftUntouched?: (found: string) => void;
   /** Called when a signal has to wait for the body of a sequence, or no longer waits for it. */
   readonly onWaiting?: (notice: string) => void;
   /** Called for each event of each sequence. */

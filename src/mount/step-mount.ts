@@ -44,7 +44,7 @@ export async function chooseDirectory(
   if ((await host.stat(own)) !== undefined)
     throw new RefusedError(`${own} exists already`, {
       code: 'exists',
-      remedy: `if something is mounted there: umount ${own}; then: rmdir ${own}`,
+      remedy: `see what is mounted there: findmnt ${own}; if it is not needed: umount ${own}; then: rmdir ${own}`,
     });
   return { path: own, private: true };
 }

@@ -64,7 +64,7 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
       throw await stuck(unwinding, { cause: error, value, leftUntouched });
     throw error;
   }
-  for (const found of leftUntouched) engine.onLeftAlone?.(found);
+  for (const found of leftUntouched) engine.onLeftUntouched?.(found);
   return value;
 }
 

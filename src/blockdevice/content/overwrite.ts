@@ -45,7 +45,7 @@ export function refuseOther(
   if (found.usage === 'ambivalent' || found.ptType !== undefined)
     throw new RefusedError(holds, {
       code,
-      remedy: `see it: wipefs ${device}; then wipe it yourself: wipefs --all ${device}`,
+      remedy: `see it: wipefs ${device}; if none of it is needed: wipefs --all ${device}`,
     });
   if (found.usage === 'partition-table' && emptyTable === 'refused')
     throw new RefusedError(holds, {

@@ -39,6 +39,6 @@ export async function deleteById(host: ChangeHost, of: Of): Promise<void> {
   await host.run(subvolumeDelete({ root, id: subvolume.id }));
   if ((await subvolumeById(host, { fs, id: subvolume.id })) !== undefined)
     throw new RefusedError(`btrfs did not delete ${called(subvolume)}`, {
-      remedy: `see the reason: btrfs subvolume delete --subvolid ${subvolume.id} ${root}; then: bofh recover`,
+      remedy: `delete it by hand, to see the reason: btrfs subvolume delete --subvolid ${subvolume.id} ${root}; then: bofh recover`,
     });
 }

@@ -160,7 +160,7 @@ async function make(host: ChangeHost, of: KnownVolume, to: Undo['to']): Promise<
   const after = await known(host, of);
   if (isActive(after.lv) !== (to === 'active'))
     throw new RefusedError(`lvchange did not make ${after.lv.fullName} (uuid ${uuid}) ${to}`, {
-      remedy: `to see the reason: lvchange --activate ${to === 'active' ? 'y' : 'n'} ${after.lv.fullName}`,
+      remedy: `try it by hand, to see the reason: lvchange --activate ${to === 'active' ? 'y' : 'n'} ${after.lv.fullName}`,
     });
 }
 

@@ -115,7 +115,7 @@ export const removeLv = operation({
       // not.
       if ((await known(host, of)).lv.active !== true)
         throw new RefusedError(`lvchange did not activate ${lv.fullName} (uuid ${lv.uuid})`, {
-          remedy: `see the reason: lvchange -ay ${lv.fullName}; then: bofh recover`,
+          remedy: `try it by hand, to see the reason: lvchange -ay ${lv.fullName}; then: bofh recover`,
         });
     }
     if (of.autoactivation) await setBoot(host, lv, 'y');

@@ -245,7 +245,7 @@ describe('a foreign object that is left untouched', () => {
   const told = async (body: (tx: Tx) => Promise<unknown>) => {
     const found: string[] = [];
     const bofh = bofhOn(host);
-    const engine = { ...bofh.engine, onLeftAlone: (each: string) => void found.push(each) };
+    const engine = { ...bofh.engine, onLeftUntouched: (each: string) => void found.push(each) };
     await withBofh({ ...bofh, engine }, () => atomic('try', body));
     return found;
   };

@@ -247,7 +247,7 @@ describe('the mount that contains a file of the sequence', () => {
   it('that is unmounted before the commit: the undo is named that needs it, with the command', async () => {
     const found: string[] = [];
     const { engine, ...bofh } = simulatedBofh({ host: start });
-    const own = { ...bofh, engine: { ...engine, onLeftAlone: (each: string) => void found.push(each) } };
+    const own = { ...bofh, engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) } };
     await withBofh(own, () =>
       atomic('photos', async (tx) => {
         await onVolume?.(tx);

@@ -273,7 +273,7 @@ async function disturbed(
   try {
     const { signals: _, ...bofh } = simulatedBofh({ host, site });
     const work = withBofh(
-      { ...bofh, engine: { ...bofh.engine, onWaiting: () => undefined, onLeftAlone: () => undefined } },
+      { ...bofh, engine: { ...bofh.engine, onWaiting: () => undefined, onLeftUntouched: () => undefined } },
       () => Promise.all(running.map((mine) => who.run(mine, () => call(mine)))),
     );
     await toItsEnd(host, work, () => {

@@ -155,7 +155,7 @@ describe.each(takers)('%s', (_, act) => {
 
   test('refuses ambivalent content, without asking for its name', async () => {
     expect(await refused(act, { type: 'ambivalent' }, withAnswer('blkid', { exitCode: 8 }))).toBe(
-      `${device} holds several signatures, and blkid cannot tell which one counts; nothing was written -> see it: wipefs ${device}; then wipe it yourself: wipefs --all ${device}`,
+      `${device} holds several signatures, and blkid cannot tell which one counts; nothing was written -> see it: wipefs ${device}; if none of it is needed: wipefs --all ${device}`,
     );
   });
 

@@ -58,7 +58,7 @@ describe.each(['discard', 'zero'] as const)('block.%s of a device without a sign
   const act = (tx: Tx): Promise<void> => tx.block[how]({ device, overwrite: ['blank'] });
   const does = (body: (tx: Tx) => Promise<unknown>, left: string[] = []): Promise<unknown> => {
     const own = bofhOn(host);
-    const engine = { ...own.engine, onLeftAlone: (found: string) => void left.push(found) };
+    const engine = { ...own.engine, onLeftUntouched: (found: string) => void left.push(found) };
     return withBofh({ ...own, engine }, () => atomic('destroys', body));
   };
   /** Killed right after the commit: nothing is destroyed yet. */

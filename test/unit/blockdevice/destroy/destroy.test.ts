@@ -103,7 +103,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     const own = bofhOn(host);
     const bofh = {
       ...own,
-      engine: { ...own.engine, onLeftAlone: (found: string) => void notices.push(found) },
+      engine: { ...own.engine, onLeftUntouched: (found: string) => void notices.push(found) },
     };
     await withBofh(bofh, () =>
       atomic('destroys', async (tx) => {
