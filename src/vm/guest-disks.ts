@@ -96,7 +96,7 @@ export async function planGuestDisk(
   if (checked === undefined) throw new TypeError('a checked disk is missing');
   const vg = request.vg ?? site.volumeGroup;
   const volume = `${name}-${disk}`;
-  if (guest.disks.some(({ path }) => path !== undefined && isReplicated(path)))
+  if (guest.disks.some((each) => isReplicated(wordsOf(each))))
     throw new RefusedError(
       `the disks of ${name} are replicated, and a disk without a replica could not move with it`,
       {
@@ -130,7 +130,7 @@ export async function planDiskAttach(
         : `${device} is ${kindInWords(stat)}, not a block device`,
       stat?.kind === 'file'
         ? { remedy: `attach a loop device to it first: bofh block loop attach ${path}` }
-        : { code: 'not-found', remedy: 'bofh block tree shows the devices' },
+        : { code: 'not-found', remedy: 'see the devices: bofh block tree' },
     );
   const { key } = await keysOf(host, device);
   for (const each of guests)
@@ -138,7 +138,7 @@ export async function planDiskAttach(
       if (taken === device || (await keyAt(host, taken)) === key)
         throw new RefusedError(`${device} is a disk of the guest ${each.name} already (${each.file})`, {
           code: 'in-use',
-          remedy: 'name another device; bofh vm show GUEST shows the disks of a guest',
+          remedy: `name another device; to see its disks: bofh vm show ${each.name}`,
         });
   return { ...(await withDisk(host, { guest, device })), domid: domain?.id };
 }
@@ -179,7 +179,7 @@ export async function planDiskRemoval(
     throw new RefusedError(
       `the disk ${disk} of ${name} is another volume now: its uuid is ${volume.uuid}, not ${uuid}`,
       {
-        remedy: `look at it (bofh vm show ${name}), and name the right one`,
+        remedy: `look at it: bofh vm show ${name}; then name the right one`,
       },
     );
   return { ...plan, domid: undefined, volume: { ...volume, size: lv.size } };

@@ -176,12 +176,15 @@ describe('bofh vm disk', () => {
     expect(volumes()).toContain('web1-data');
   });
 
-  it('refuses a disk without a replica for a guest with replicated disks', async () => {
-    host.admin.writeFile('/etc/xen/web1.cfg', config().replace('/dev/vg0/web1-root', '/dev/drbd0'));
+  it.each(['phy:/dev/drbd0', 'drbd:web1'])(
+    'refuses a disk without a replica for a guest with the disk %s',
+    async (to) => {
+      host.admin.writeFile('/etc/xen/web1.cfg', config().replace('phy:/dev/vg0/web1-root', to));
 
-    const error = (await rejectionOf(typed(data))) as BofhError;
+      const error = (await rejectionOf(typed(data))) as BofhError;
 
-    expect(error.message).toContain('a disk without a replica could not move with it');
-    expect(error.remedy).toContain('bofh vm disk attach web1 /dev/drbdN');
-  });
+      expect(error.message).toContain('a disk without a replica could not move with it');
+      expect(error.remedy).toContain('bofh vm disk attach web1 /dev/drbdN');
+    },
+  );
 });
