@@ -1,5 +1,4 @@
 import * as z from 'zod/mini';
-import { keysOf } from '../blockdevice/index.ts';
 import { follow, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { parsed, sizeOption, text } from '../core/request.ts';
@@ -14,16 +13,16 @@ import {
   type ConfigFile,
   type Disk,
   guestConfig,
+  guestsWithDisk,
   type GuestConfig,
   parseConfig,
   withItem,
   withoutItem,
 } from '../xen/index.ts';
-import { refuseUnread } from './checks.ts';
 import { configured, diskNamed, rootOf } from './configured.ts';
 import { checkDisks, type DataDisk } from './data-disks.ts';
 import { createDisk, type DiskPlan, planVolumes } from './disks.ts';
-import { pathsOf, wordsOf } from './guest-file.ts';
+import { wordsOf } from './guest-file.ts';
 import { disksOf, type RemovePlan } from './remove.ts';
 import { isReplicated } from './replicas.ts';
 import { refuseSnapshots } from './snapshot-files.ts';
@@ -120,8 +119,7 @@ export async function planDiskAttach(
 ): Promise<GuestDiskPlan> {
   if (!device.startsWith('/'))
     throw new UsageError(`${device} is not an absolute path`, { remedy: 'name the device: /dev/vg0/data' });
-  const { guest, guests, problems, domain } = await configured(host, { name, site });
-  refuseUnread(problems, 'whether another guest uses the same disk');
+  const { guest, domain } = await configured(host, { name, site });
   const { path, stat } = await follow(host, device);
   if (stat?.kind !== 'block')
     throw new RefusedError(
@@ -132,20 +130,13 @@ export async function planDiskAttach(
         ? { remedy: `attach a loop device to it first: bofh block loop attach ${path}` }
         : { code: 'not-found', remedy: 'see the devices: bofh block tree' },
     );
-  const { key } = await keysOf(host, device);
-  for (const each of guests)
-    for (const taken of pathsOf(each))
-      if (taken === device || (await keyAt(host, taken)) === key)
-        throw new RefusedError(`${device} is a disk of the guest ${each.name} already (${each.file})`, {
-          code: 'in-use',
-          remedy: `name another device; to see its disks: bofh vm show ${each.name}`,
-        });
+  const [taken] = await guestsWithDisk(host, site.guestConfigDirs, [device]);
+  if (taken !== undefined)
+    throw new RefusedError(
+      `${device} is a disk of ${taken.guest === taken.file ? '' : `the guest ${taken.guest} already, in `}${taken.file}`,
+      { code: 'in-use', remedy: 'name another device; to see all of them: bofh block tree' },
+    );
   return { ...(await withDisk(host, { guest, device })), domid: domain?.id };
-}
-
-/** Undefined if there is no such device now. */
-async function keyAt(host: ReadHost, path: string): Promise<string | undefined> {
-  return (await host.stat(path)) === undefined ? undefined : (await keysOf(host, path)).key;
 }
 
 /** Makes all checks for a disk that the guest loses; its device stays. */

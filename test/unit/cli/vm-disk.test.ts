@@ -126,6 +126,15 @@ describe('bofh vm disk', () => {
       'vm disk attach web1 /dev/mapper/vg0-web1--swap',
       /is a disk of the guest web1 already/,
     ],
+    [
+      'a device in a configuration that cannot be read',
+      () => {
+        host.admin.lvcreate({ vg: 'vg0', name: 'spare', extents: 2 });
+        host.admin.writeFile('/etc/xen/web2.cfg', "name = web2\ndisk = ['phy:/dev/vg0/spare,xvda,w']\n");
+      },
+      'vm disk attach web1 /dev/vg0/spare',
+      /is a disk of \/etc\/xen\/web2.cfg/,
+    ],
     ['a missing device', () => undefined, 'vm disk attach web1 /dev/vg0/none', /there is no device/],
     [
       'a file',
