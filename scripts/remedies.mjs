@@ -1,5 +1,5 @@
-// `npm run test:remedies [-- FILE …]`: runs the unit tests, and types what errors say to type next, on copies of the simulated
-// host; then the tests on loop devices, to count where they make an error, too. Exit code 1 if a command fails without a reason
+// `npm run test:remedies [-- FILE …]`: sets up and runs the unit tests, and types what errors say to type next, on copies of the
+// simulated host; beside them the tests on loop devices, to count where they make an error, too. Exit code 1 if a command fails without a reason
 // in test/support/remedies/exceptions.ts. `--report` writes the counts into docs/reliability.md.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
@@ -17,13 +17,12 @@ const folder = mkdtempSync(join(tmpdir(), 'bofh-remedies-'));
 try {
   const file = join(folder, 'told.jsonl');
   const env = { ...process.env, BOFH_REMEDIES: file };
+  const run = (...args) => spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' }).status;
   const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-  const runs = (projects) =>
-    projects.map((project) => {
-      const args = [vitest, 'run', '--project', project, ...positionals];
-      return spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' }).status;
-    });
-  const status = runs(positionals.length > 0 ? ['unit'] : ['unit', 'loop']).find((each) => each !== 0) ?? 0;
+  const status =
+    positionals.length > 0
+      ? run(vitest, 'run', '--project', 'unit', ...positionals)
+      : run(join(root, 'scripts/test.mjs'), 'build', 'unit', 'loop');
   if (status !== 0) say('tests failed: their remedies count all the same');
   await import('./lib/typescript.mjs');
   const { report } = await import('../test/support/remedies/report.ts');
