@@ -18,6 +18,7 @@ import { planning } from './planning.ts';
 export type { GuestDiskChange, GuestDiskRequest } from '../vm/guest-disks.ts';
 
 const names = z.strictObject({ name: text, disk: text });
+const detachment = z.strictObject({ name: text, disk: text, now: z.exactOptional(z.boolean()) });
 const removal = z.strictObject({ name: text, disk: text, uuid: z.exactOptional(text) });
 const devices = z.strictObject({ name: text, device: text });
 
@@ -30,8 +31,8 @@ export interface CreatedGuestDisk extends GuestDiskChange {
 
 /**
  * Creates a disk for a guest in a sequence of its own: a volume, named after the guest and the disk
- * (`web1-data`), with a filesystem, as the last disk of the configuration. A running guest gets it at its
- * next start. RefusedError if the disks of the guest are replicated.
+ * (`web1-data`), with a filesystem, as the last disk of the configuration. A guest that runs gets it at once,
+ * a paused one at its next start. RefusedError if the disks of the guest are replicated.
  *
  * @param disk - Name of the disk: a letter, then letters, digits, `-` and `_`.
  */
@@ -51,8 +52,8 @@ export async function createDisk(
 }
 
 /**
- * Adds an existing block device to the configuration of a guest in a sequence of its own. A running guest
- * gets it at its next start. RefusedError if a guest has the device already.
+ * Adds an existing block device to the configuration of a guest in a sequence of its own. A guest that runs
+ * gets it at once, a paused one at its next start. RefusedError if the device is in use, or a guest has it already.
  *
  * @param device - Absolute path, which the configuration gets as it is: `/dev/drbd1`.
  */
@@ -73,12 +74,22 @@ export async function attachDisk(name: string, device: string): Promise<GuestDis
  *
  * @param disk - Its name in the guest (`xvdc`), or the name that `createDisk` or `create` got.
  */
-export async function detachDisk(name: string, disk: string): Promise<GuestDiskChange> {
+export async function detachDisk(
+  name: string,
+  disk: string,
+  options: {
+    /**
+     * Take it away from the running guest at once. The guest must have unmounted it, which bofh cannot see: Linux 5.15
+     * and later lose a disk that is mounted with what was not written yet.
+     */
+    readonly now?: boolean;
+  } = {},
+): Promise<GuestDiskChange> {
   beginRecipe('vm.detachDisk');
   const { host, site } = currentBofh();
-  parsed('vm.detachDisk', names, { name, disk });
+  const asked = parsed('vm.detachDisk', detachment, { ...options, name, disk });
   const plan = await planning('vm.detachDisk', { name, disk }, () =>
-    planDiskDetach(host, { site, name, disk }),
+    planDiskDetach(host, { ...asked, site }),
   );
   await single(`vm disk detach ${name} ${disk}`, (tx) => changeDisks(tx, plan));
   return changeOf(plan);
@@ -109,6 +120,6 @@ export async function removeDisk(
   return changeOf(plan);
 }
 
-function changeOf({ name, config, disk, device, domid }: GuestDiskChange): GuestDiskChange {
-  return { name, config, disk, device, domid };
+function changeOf({ name, config, disk, device, domid, effective }: GuestDiskChange): GuestDiskChange {
+  return { name, config, disk, device, domid, effective };
 }

@@ -11,13 +11,17 @@ import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import {
   type ConfigFile,
+  describe,
   type Disk,
+  type Domain,
   guestConfig,
   guestsWithDisk,
   type GuestConfig,
   parseConfig,
+  remedyFor,
   withItem,
   withoutItem,
+  xlDisks,
 } from '../xen/index.ts';
 import { configured, diskNamed, rootOf } from './configured.ts';
 import { checkDisks, type DataDisk } from './data-disks.ts';
@@ -57,14 +61,18 @@ export interface GuestDiskChange {
   readonly disk: string;
   /** Its device on this host, or the argument of its script: `/dev/vg0/web1-data`. */
   readonly device: string;
-  /** Of the running guest, which sees the change at its next start; undefined: the guest is off. */
+  /** Undefined: the guest is off. */
   readonly domid: number | undefined;
+  /** When the guest sees the change: now, or at its next start, also if it is off. */
+  readonly effective: 'now' | 'next start';
 }
 
 /** How the disks of a guest will be changed. */
 export interface GuestDiskPlan extends GuestDiskChange {
   /** The config file, as it was checked, and its new content with one character per byte. */
   readonly file: { readonly sha256: string; readonly content: string };
+  /** What changes in the guest while it runs; undefined: nothing. */
+  readonly live: { readonly uuid: string; readonly device: string | null } | undefined;
 }
 
 /** A new disk, with its filesystem. */
@@ -108,8 +116,8 @@ export async function planGuestDisk(
   ];
   const [made] = await planVolumes({ host, vg, wanted, pool: request.thin });
   if (made === undefined || vg === undefined) throw new TypeError('a planned volume is missing');
-  const plan = await withDisk(host, { guest, device: made.path });
-  return { ...plan, domid: domain?.id, vg, volume: made, fs: checked.fs };
+  const plan = await withDisk(host, { guest, domain, device: made.path });
+  return { ...plan, vg, volume: made, fs: checked.fs };
 }
 
 /** Makes all checks for a disk that exists already. */
@@ -136,13 +144,38 @@ export async function planDiskAttach(
       `${device} is a disk of ${taken.guest === taken.file ? '' : `the guest ${taken.guest} already, in `}${taken.file}`,
       { code: 'in-use', remedy: 'name another device; to see all of them: bofh block tree' },
     );
-  return { ...(await withDisk(host, { guest, device })), domid: domain?.id };
+  return withDisk(host, { guest, domain, device });
 }
 
-/** Makes all checks for a disk that the guest loses; its device stays. */
-export async function planDiskDetach(host: ReadHost, { site, name, disk }: Wanted): Promise<GuestDiskPlan> {
+/** Makes all checks for a disk that the guest loses; its device stays. `now`: also while the guest runs. */
+export async function planDiskDetach(
+  host: ReadHost,
+  { site, name, disk, now = false }: Wanted & { readonly now?: boolean },
+): Promise<GuestDiskPlan> {
   const { guest, domain } = await configured(host, { name, site });
-  return { ...(await withoutDisk(host, { guest, disk })), domid: domain?.id };
+  const edit = await withoutDisk(host, { guest, disk });
+  if (domain === undefined || !now)
+    return { ...edit, domid: domain?.id, effective: 'next start', live: undefined };
+  const running = runningOf(guest, domain);
+  if (running === undefined)
+    throw new RefusedError(`${name} is ${describe(domain)}, and no disk of it can be taken away now`, {
+      code: 'in-use',
+      remedy: `${remedyFor(domain)}; or without --now: bofh vm disk detach ${name} ${disk}`,
+    });
+  const given = (await host.run(xlDisks())).get(running.id) ?? [];
+  const hasIt = given.some(({ vdev }) => vdev === edit.disk);
+  return {
+    ...edit,
+    domid: running.id,
+    effective: 'now',
+    live: hasIt ? { uuid: running.uuid, device: null } : undefined,
+  };
+}
+
+/** The domain of the guest if it runs, and its disks can be changed. */
+function runningOf(guest: GuestConfig, domain: Domain | undefined): Domain | undefined {
+  const isIt = domain?.name === guest.name && (guest.uuid ?? domain.uuid) === domain.uuid;
+  return isIt && domain.state === 'running' ? domain : undefined;
 }
 
 /** Makes all checks for a disk that is removed with its volume. */
@@ -173,7 +206,13 @@ export async function planDiskRemoval(
         remedy: `look at it: bofh vm show ${name}; then name the right one`,
       },
     );
-  return { ...plan, domid: undefined, volume: { ...volume, size: lv.size } };
+  return {
+    ...plan,
+    domid: undefined,
+    effective: 'next start',
+    live: undefined,
+    volume: { ...volume, size: lv.size },
+  };
 }
 
 /** The recipe of a new disk: the configuration last, because a guest may not start with a disk that is missing. */
@@ -191,22 +230,36 @@ export async function removeGuestDisk(tx: Tx, plan: GuestDiskRemoval): Promise<v
   await tx.lvm.removeLv(volume);
 }
 
-/** The recipe that changes the configuration alone. */
-export async function changeDisks(tx: Tx, { config, file }: GuestDiskPlan): Promise<void> {
+/** The recipe for a device that stays: the file first, because the step in the guest is the one that can still fail. */
+export async function changeDisks(tx: Tx, { name, config, file, disk, live }: GuestDiskPlan): Promise<void> {
   await tx.file.change({ path: config, ...file, encoding: 'latin1' });
+  if (live !== undefined) await tx.xen.setDisk({ name, ...live, vdev: disk });
 }
 
-type Edited = Omit<GuestDiskPlan, 'domid'>;
+type Edited = Omit<GuestDiskPlan, 'domid' | 'effective' | 'live'>;
 
 async function withDisk(
   host: ReadHost,
-  { guest, device }: { readonly guest: GuestConfig; readonly device: string },
-): Promise<Edited> {
-  const vdev = freeName(guest);
+  {
+    guest,
+    domain,
+    device,
+  }: { readonly guest: GuestConfig; readonly domain: Domain | undefined; readonly device: string },
+): Promise<GuestDiskPlan> {
+  const running = runningOf(guest, domain);
+  const given = running === undefined ? [] : ((await host.run(xlDisks())).get(running.id) ?? []);
+  const vdev = freeName(guest.name, [...guest.disks, ...given]);
   const edit = (read: ConfigFile): Buffer => withItem(read, 'disk', `phy:${device},${vdev},w`);
   const isGood = (disks: readonly Disk[]): boolean =>
     same(disks.slice(0, -1), guest.disks) && disks.at(-1)?.path === device && disks.at(-1)?.vdev === vdev;
-  return { disk: vdev, device, ...(await edited(host, { guest, edit, isGood })) };
+  return {
+    disk: vdev,
+    device,
+    ...(await edited(host, { guest, edit, isGood })),
+    domid: domain?.id,
+    effective: running === undefined ? 'next start' : 'now',
+    live: running === undefined ? undefined : { uuid: running.uuid, device },
+  };
 }
 
 async function withoutDisk(
@@ -254,7 +307,7 @@ async function edited(
 }
 
 /** The first of xvda to xvdz that no disk of the guest has, as a whole or by a partition of it. */
-function freeName({ name, disks }: GuestConfig): string {
+function freeName(name: string, disks: readonly { readonly vdev: string }[]): string {
   const taken = new Set(disks.map(({ vdev }) => vdev.replace(/^(?:hd|sd)(?=[a-z])/, 'xvd').slice(0, 4)));
   const free = 'abcdefghijklmnopqrstuvwxyz'
     .split('')

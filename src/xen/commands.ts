@@ -3,10 +3,13 @@ import { type Answer, type Command, nothing, type ReadCommand } from '../command
 import { ParseError, type Reason } from '../core/errors.ts';
 import { quoted } from './config/write.ts';
 import {
+  type DomainDisk,
   dryRun,
+  type GivenDisk,
   type GivenResources,
   infoKeys,
   type ListedDomain,
+  longDisks,
   longList,
   longSettings,
   type XenInfo,
@@ -37,6 +40,16 @@ export function xlResources(): ReadCommand<readonly GivenResources[]> {
       .parse(JSON.parse(stdout))
       .filter(({ domid }) => domid !== 0)
       .map(({ domid, config: { b_info: given } }) => resourcesOf(domid, given));
+  return { ...xl(['list', '-l'], parse), access: 'read', shownOf: withoutConfigWords };
+}
+
+/**
+ * The disks that each guest has now, also those that it got while it ran. Like `xlListLong`, it leaves out guests without a
+ * configuration in xl.
+ */
+export function xlDisks(): ReadCommand<ReadonlyMap<number, readonly DomainDisk[]>> {
+  const parse = ({ stdout }: Answer): ReadonlyMap<number, readonly DomainDisk[]> =>
+    new Map(longDisks.parse(JSON.parse(stdout)).map(({ domid, config: { disks = [] } }) => [domid, disks]));
   return { ...xl(['list', '-l'], parse), access: 'read', shownOf: withoutConfigWords };
 }
 
@@ -157,6 +170,36 @@ export function xlWeight(domain: {
 }): Command<void, 'change'> {
   const argv = [`sched-${domain.scheduler}`, '-d', String(domain.id), '-w', String(domain.weight)];
   return { ...xl(argv, nothing), access: 'change' };
+}
+
+/**
+ * Gives a running guest a block device of this host as a disk. xl returns when the backend is there; the kernel of the
+ * guest takes the disk later, or not.
+ */
+export function xlBlockAttach({
+  id,
+  vdev,
+  path,
+  access,
+}: { readonly id: number | string } & GivenDisk): Command<void, 'change'> {
+  // `target=` must be the last: the path is the whole rest, commas included (xl-disk-configuration(5)).
+  const disk = `format=raw,vdev=${vdev},access=${access},target=${path}`;
+  return {
+    ...xl(['block-attach', String(id), disk], nothing),
+    classify: classifyCreate,
+    access: 'change',
+  };
+}
+
+/**
+ * Takes a disk away from a running guest. xl waits 10 s for the guest to let go of it, then fails; the guest may still let
+ * go of it later (Xen 4.15 and later; before, xl took it away by force).
+ */
+export function xlBlockDetach(domain: {
+  readonly id: number | string;
+  readonly vdev: string;
+}): Command<void, 'change'> {
+  return { ...xl(['block-detach', String(domain.id), domain.vdev], nothing), access: 'change' };
 }
 
 /** Pauses a guest. Exits with 0 also if there is no such domain (4.17). */

@@ -1,6 +1,7 @@
 import { commandWords } from '../command/index.ts';
 import type { ManualRecovery } from '../core/errors.ts';
-import { xlCreate } from './commands.ts';
+import { xlBlockAttach, xlBlockDetach, xlCreate } from './commands.ts';
+import type { GivenDisk } from './schema.ts';
 
 interface Guest {
   readonly name: string;
@@ -67,5 +68,28 @@ export function settingRecovery({
       ['xl', 'list', '-l', name],
     ],
     clear: [back],
+  };
+}
+
+/** Manual recovery for a disk of a running guest, by the name of the guest: an id may be another guest's by then. */
+export function diskRecovery({
+  undo: { name, uuid, vdev, from, to },
+}: {
+  readonly undo: {
+    readonly name: string;
+    readonly uuid: string;
+    readonly vdev: string;
+    readonly from: Omit<GivenDisk, 'vdev'> | null;
+    readonly to: Omit<GivenDisk, 'vdev'> | null;
+  };
+}): ManualRecovery {
+  const back = from === null ? xlBlockDetach({ id: name, vdev }) : xlBlockAttach({ id: name, vdev, ...from });
+  return {
+    what: `the disk ${vdev} of the guest ${name} (uuid ${uuid}), ${from?.path ?? to?.path ?? ''}, ${from === null ? 'which it did not have' : 'which it had'} before`,
+    look: [
+      ['xl', 'list', '-v'],
+      ['xl', 'block-list', name],
+    ],
+    clear: [commandWords(back)],
   };
 }

@@ -1,3 +1,4 @@
 export * from './operations/create.ts';
 export * from './operations/set.ts';
+export * from './operations/set-disk.ts';
 export * from './operations/shutdown.ts';

@@ -40,6 +40,29 @@ export const longSettings = z.array(
   }),
 );
 
+const longDisk = z.looseObject({
+  vdev: z.string(),
+  pdev_path: z.exactOptional(z.string()),
+  readwrite: z.exactOptional(count),
+});
+
+/** The disks in `xl list -l`. */
+export const longDisks = z.array(
+  z.object({ domid: count, config: z.object({ disks: z.exactOptional(z.array(longDisk)) }) }),
+);
+
+/** A disk in `xl list -l`, with all its keys. */
+export type DomainDisk = z.infer<typeof longDisk>;
+
+/** A disk that a running guest gets, or has. */
+export interface GivenDisk {
+  /** Its name in the guest: `xvdc`. */
+  readonly vdev: string;
+  /** The block device of this host. */
+  readonly path: string;
+  readonly access: 'ro' | 'rw';
+}
+
 /** What a running guest was given, and how far it can be changed. */
 export interface GivenResources {
   readonly domid: number;

@@ -1,4 +1,5 @@
-import type { ReadHost } from '../command/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
+import { ParseError } from '../core/errors.ts';
 
 export { until } from '../blockdevice/index.ts';
 
@@ -26,6 +27,24 @@ export async function backends(host: ReadHost): Promise<readonly Backend[]> {
     found.push({ name, domid: Number(domid), ...(device === undefined ? {} : { device }) });
   }
   return found;
+}
+
+/**
+ * How many requests of a domain that write or discard its backend of a device has passed on, since it was attached; 0 if there is
+ * no such backend (yet). Throws ParseError if the kernel does not show it.
+ */
+export async function writesTo(host: ReadHost, domid: number, path: string): Promise<number> {
+  const node = (await follow(host, path)).stat?.node;
+  const found = (await backends(host)).find((each) => each.domid === domid && each.device === node);
+  if (node === undefined || found === undefined) return 0;
+  let sum = 0;
+  for (const key of ['wr_req', 'ds_req']) {
+    const at = `${devices}/${found.name}/statistics/${key}`;
+    const text = new TextDecoder().decode(await host.readFile(at)).trim();
+    if (!/^\d+$/.test(text)) throw new ParseError(`cannot read ${at}: "${text}"`);
+    sum += Number(text);
+  }
+  return sum;
 }
 
 // xen-blkback prints the numbers in hex: fd:3 is 253:3. The backend may disappear between the

@@ -294,6 +294,8 @@ export interface DomainDisk {
   readonly number: string;
   /** Whether the guest may write to it (default: rw). */
   readonly mode?: 'ro' | 'rw';
+  /** How often the guest wrote to it (default: 0). */
+  readonly writes?: number;
 }
 
 export interface Domain {
@@ -319,7 +321,7 @@ export interface Domain {
   /** As `xl list` shows it. */
   state: 'running' | 'blocked' | 'paused' | 'shutdown' | 'crashed' | 'dying';
   /** Its disks. */
-  readonly disks: readonly DomainDisk[];
+  disks: readonly DomainDisk[];
   /** `half-built`: xl has no configuration of it. */
   readonly built: 'whole' | 'half-built';
 }

@@ -96,10 +96,12 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     else yield* block(world, device, uppers.get(device.number) ?? []);
   yield* btrfsDevices(world);
   for (const { domid, disks } of world.domains)
-    for (const { vdev, number, mode } of disks) {
+    for (const { vdev, number, mode, writes = 0 } of disks) {
       const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;
       yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
       yield [`${at}/mode`, file(mode === 'ro' ? 'r\n' : 'w\n', 0o444)];
+      yield [`${at}/statistics/wr_req`, file(`${String(writes)}\n`, 0o444)];
+      yield [`${at}/statistics/ds_req`, file('0\n', 0o444)];
     }
 }
 

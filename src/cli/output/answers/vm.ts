@@ -72,8 +72,10 @@ export const vmDisk = z.strictObject({
   /** The name that the guest has for it: `xvdc`. */
   disk: text,
   device: text,
-  /** Of the running guest, which sees the change at its next start; null: the guest is off. */
+  /** Null: the guest is off. */
   domid: z.nullable(count),
+  /** When the guest sees the change: now, or at its next start, also if it is off. */
+  effective: z.enum(['now', 'next start']),
 });
 
 export type VmDisk = z.infer<typeof vmDisk>;

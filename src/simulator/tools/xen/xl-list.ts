@@ -61,7 +61,12 @@ export function xlLongList(world: World): string {
           target_memkb: memoryMiB * 1024,
           sched_params: { sched: 'credit2', weight, cap: 0 },
         },
-        disks: disks.map(({ path, vdev }) => ({ pdev_path: path, vdev, readwrite: 1 })),
+        disks: disks.map(({ path, vdev, mode }) => ({
+          pdev_path: path,
+          vdev,
+          format: 'raw',
+          readwrite: mode === 'ro' ? 0 : 1,
+        })),
       },
     }));
   return `${JSON.stringify([zero, ...guests], undefined, 4)}\n`;

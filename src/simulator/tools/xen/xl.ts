@@ -5,6 +5,7 @@ import { unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
 import type { Domain, DomainDisk } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
+import { deviceAt } from '../blockdevice/device-at.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { xlInfo, xlList, xlLongList } from './xl-list.ts';
 
@@ -30,6 +31,8 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'unpause') return pausing(call, words, -1);
   if (verb === 'mem-set') return memSet(call, words);
   if (verb === 'vcpu-set' && words[0] === '--ignore-host') return vcpuSet(call, words.slice(1));
+  if (verb === 'block-attach') return blockAttach(call, words);
+  if (verb === 'block-detach') return blockDetach(call, words);
   if (verb === 'sched-credit2' && words[0] === '-d' && words[2] === '-w')
     return weigh(call, words[1] ?? '', words.slice(3));
   throw unmodelled(call, 'the verb, or an option of it, is new to it');
@@ -177,6 +180,36 @@ function vcpuSet(call: ToolCall, [id = '', count = '', ...more]: readonly string
   const said = `libxl_set_vcpuonline failed domid=${id} max_vcpus=${count}, rc: -6`;
   if (domain === undefined || Number(count) > domain.most.vcpus) return failed(1, said);
   domain.vcpus = Number(count);
+  return ok();
+}
+
+function blockAttach(
+  call: ToolCall,
+  [id = '', disk = '', ...more]: readonly string[],
+): ReturnType<ToolModel> {
+  const { world } = call;
+  const given = /^format=raw,vdev=(?<vdev>xvd[a-z]),access=(?<mode>ro|rw),target=(?<path>\/.*)$/.exec(
+    disk,
+  )?.groups;
+  const { vdev = '', path = '', mode } = given ?? {};
+  if (given === undefined || more.length > 0) throw unmodelled(call, 'it knows one raw disk of a domain');
+  const domain = domainOf(world, id);
+  if (domain === undefined) return failed(1, 'x');
+  const { number } = deviceAt(world, path) ?? { number: '' };
+  domain.disks = [...domain.disks, { vdev, path, number, mode: mode === 'ro' ? 'ro' : 'rw' }];
+  return ok();
+}
+
+/** The kernel of its guests lets go of a disk at once. */
+function blockDetach(
+  call: ToolCall,
+  [id = '', vdev = '', ...more]: readonly string[],
+): ReturnType<ToolModel> {
+  if (more.length > 0) throw unmodelled(call, 'it takes one disk away');
+  const domain = domainOf(call.world, id);
+  if (domain === undefined) return failed(1, 'x');
+  if (!domain.disks.some((each) => each.vdev === vdev)) return failed(1, 'x');
+  domain.disks = domain.disks.filter((each) => each.vdev !== vdev);
   return ok();
 }
 

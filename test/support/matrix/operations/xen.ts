@@ -16,6 +16,13 @@ export const xen: RigSpecimens['xen'] = {
     content: `xl list -l ${guest} | grep -E 'target_memkb'`,
     clear: `xl destroy ${guest}; ${gone}; for n in $(seq 50); do ${removeVolume} && break; sleep 0.2; done; rm ${config}`,
   },
+  setDisk: {
+    setUp: `${makeGuest} && xl create ${config} && lvcreate --quiet -y -W y -L 8M -n ${guest}-more vg0`,
+    call: `tx.xen.setDisk({ name: '${guest}', uuid: '${domain}', vdev: 'xvdb', device: '/dev/vg0/${guest}-more' })`,
+    act: { tool: 'xl', words: ['block-attach'] },
+    content: `xl list -l ${guest} | grep -E 'vdev|pdev_path'`,
+    clear: `xl destroy ${guest}; ${gone}; for n in $(seq 50); do ${removeVolume} && lvremove -q -y vg0/${guest}-more && break; sleep 0.2; done; rm ${config}`,
+  },
   shutdown: {
     setUp: `${makeGuest} && xl create ${config}`,
     call: `tx.xen.shutdown({ name: '${guest}', uuid: '${domain}', config: '${config}', how: 'destroy' })`,

@@ -1,7 +1,10 @@
 import {
+  xlBlockAttach,
+  xlBlockDetach,
   xlCheck,
   xlCreate,
   xlDestroy,
+  xlDisks,
   xlInfo,
   xlList,
   xlListLong,
@@ -23,6 +26,9 @@ const create = (name: string, id = third) => xlCreate({ config: `/etc/xen/${name
 const check = (name: string) => xlCheck({ config: `/etc/xen/${name}.cfg`, uuid });
 /** No domain has it. Those of the others are how many `xl create` had begun by then, those that failed among them. */
 const none = 77;
+
+const plug = (path: string, id = 7) => xlBlockAttach({ id, vdev: 'xvdb', path, access: 'rw' });
+const unplug = (id = 7) => xlBlockDetach({ id, vdev: 'xvdb' });
 
 /** Shell: waits until a guest of this name is in such a state of `xl list`. */
 const until = (name: string, state: string): string =>
@@ -121,10 +127,50 @@ export const xen: Group = {
       command: create('used'),
       answers: 'busy',
     },
+    {
+      name: 'xl/block-attach-no-device',
+      command: plug('/dev/vg0/nosuch'),
+      answers: 'not-found',
+    },
+    {
+      name: 'xl/block-attach-mounted',
+      given:
+        'lvcreate --quiet -y -W y -L 32M -n plug vg0; mkfs.ext4 -q /dev/vg0/plug; mount /dev/vg0/plug /mnt',
+      command: plug('/dev/vg0/plug'),
+      answers: 'busy',
+    },
+    {
+      name: 'xl/block-attach-used-by-guest',
+      given: 'umount /mnt',
+      command: plug('/dev/vg0/web1'),
+      answers: 'busy',
+    },
+    { name: 'xl/block-attach-no-such', command: plug('/dev/vg0/plug', none), answers: 'not-found' },
+    { name: 'xl/block-attach', command: plug('/dev/vg0/plug'), answers: 'parsed' },
+    { name: 'xl/list-long-plugged', command: xlDisks(), answers: 'parsed' },
+    { name: 'xl/block-attach-name-taken', command: plug('/dev/vg0/blank'), answers: 'unknown' },
+    {
+      name: 'xl/block-detach',
+      given: 'until grep -qs 4 /sys/bus/xen-backend/devices/vbd-7-51728/state; do sleep 0.5; done',
+      command: unplug(),
+      answers: 'parsed',
+    },
+    { name: 'xl/block-detach-missing', command: unplug(), answers: 'not-found' },
+    { name: 'xl/block-detach-no-such', command: unplug(none), answers: 'not-found' },
+    {
+      name: 'xl/block-detach-held',
+      // A paused guest lets go of nothing.
+      given: `
+        xl block-attach 7 format=raw,vdev=xvdb,access=rw,target=/dev/vg0/plug >/dev/null 2>&1
+        until grep -qs 4 /sys/bus/xen-backend/devices/vbd-7-51728/state; do sleep 0.5; done; xl pause web1`,
+      command: unplug(),
+      answers: 'busy',
+    },
+    { name: 'xl/list-long-held', command: xlDisks(), answers: 'parsed' },
     { name: 'xl/list-paused', given: 'xl pause web1', command: xlList(), answers: 'parsed' },
     {
       name: 'xl/shutdown',
-      given: 'xl unpause web1',
+      given: 'xl unpause web1; xl unpause web1',
       command: xlShutdown({ id: 7, timeoutMs: 60_000 }),
       answers: 'parsed',
     },

@@ -37,7 +37,44 @@ export function deedsOf(before: SimulatedHost, now: SimulatedHost): readonly Dee
         (each) => each.name === 'web1' && !before.world.drbd.resources.some((old) => isAlike(old, each)),
       )
       .map(written),
+    ...writesOfGuests(before, now),
   ];
+}
+
+/** Disks that a guest got while it ran: what it writes there would be lost with them. */
+export function disksGiven(
+  before: SimulatedHost,
+  now: SimulatedHost,
+): readonly { readonly domid: number; readonly vdev: string }[] {
+  return before.world.domains.flatMap(({ domid, disks }) =>
+    (now.world.domains.find((each) => each.domid === domid)?.disks ?? [])
+      .filter(({ vdev }) => !disks.some((each) => each.vdev === vdev))
+      .map(({ vdev }) => ({ domid, vdev })),
+  );
+}
+
+/** Its kernel unmounts the disk when the administrator wants it to. */
+function writesOfGuests(before: SimulatedHost, now: SimulatedHost): readonly Deed[] {
+  return disksGiven(before, now).map(({ domid, vdev }) => {
+    const changed = ({ world }: SimulatedHost, writes: number): void => {
+      const domain = world.domains.find((each) => each.domid === domid);
+      if (domain === undefined) throw new TypeError('that guest is gone');
+      domain.disks = domain.disks.map((each) => (each.vdev === vdev ? { ...each, writes } : each));
+      world.revision += 1;
+    };
+    return {
+      title: `the guest writes to ${vdev}`,
+      act: (host) => {
+        changed(host, 7);
+        return {
+          isKept: ({ world }) =>
+            world.domains.some(
+              (each) => each.domid === domid && each.disks.some(({ writes }) => writes === 7),
+            ),
+        };
+      },
+    };
+  });
 }
 
 function isAlike(one: DrbdResource, other: DrbdResource): boolean {

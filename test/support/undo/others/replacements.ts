@@ -8,6 +8,7 @@ import { createLv, removeLv } from '../../../../src/simulator/tools/lvm/volumes.
 import { file } from '../../../../src/simulator/world/tree.ts';
 import { copyContent, settle } from '../../../../src/simulator/world/world.ts';
 import { type Deed, laterFile, theirFilesystem, theirText, theirUuid } from './theirs.ts';
+import { disksGiven } from './deeds.ts';
 import { hasBytes, hasFile, hasSuperblock } from './kept.ts';
 import { touchedIn } from './touched.ts';
 
@@ -26,6 +27,7 @@ export function replacementsOf(before: SimulatedHost, now: SimulatedHost): reado
     ...anotherLoop(before, now),
     ...anotherGuest(before, now),
     ...anotherSubvolume(before, now),
+    ...anotherDiskOfGuest(before, now),
   ];
 }
 
@@ -211,6 +213,25 @@ function anotherGuest(before: SimulatedHost, now: SimulatedHost): readonly Deed[
         return { isKept: (host) => host.world.domains.some((each) => each.domid === domid) };
       },
     }));
+}
+
+function anotherDiskOfGuest(before: SimulatedHost, now: SimulatedHost): readonly Deed[] {
+  const other = now.world.disks.find(({ name }) => name === 'vdy');
+  if (other === undefined) return [];
+  return disksGiven(before, now).map(({ domid, vdev }) => ({
+    title: `another disk is ${vdev} of the guest`,
+    act: (host) => {
+      const disk = { vdev, path: '/dev/vdy', number: other.number };
+      for (const domain of host.world.domains)
+        if (domain.domid === domid)
+          domain.disks = domain.disks.map((each) => (each.vdev === vdev ? disk : each));
+      host.world.revision += 1;
+      return {
+        isKept: ({ world }) =>
+          world.domains.some((each) => each.disks.some(({ path }) => path === disk.path)),
+      };
+    },
+  }));
 }
 
 function anotherSubvolume(before: SimulatedHost, now: SimulatedHost): readonly Deed[] {

@@ -33,6 +33,23 @@ export const xen: Specimens['xen'] = {
       },
     },
   ],
+  setDisk: [
+    {
+      title: 'attached',
+      stage: (host) => {
+        const { uuid } = runningGuest(host);
+        host.admin.lvcreate({ vg: 'vg0', name: 'more', extents: 2 });
+        return (tx) => tx.xen.setDisk({ name: 'web1', uuid, vdev: 'xvdb', device: '/dev/vg0/more' });
+      },
+    },
+    {
+      title: 'detached',
+      stage: (host) => {
+        const { uuid } = runningGuest(host);
+        return (tx) => tx.xen.setDisk({ name: 'web1', uuid, vdev: 'xvda', device: null });
+      },
+    },
+  ],
   shutdown: [
     {
       title: 'asked',

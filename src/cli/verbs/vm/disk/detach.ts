@@ -2,19 +2,24 @@ import * as vm from '../../../../api/vm.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { VmDisk } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
-import { verb } from '../../../runtime/verb.ts';
+import { flag, verb } from '../../../runtime/verb.ts';
 import { dataOf, disk as diskArgument, late } from './shared.ts';
 
 export default verb({
   changes: true,
   answers: 'vm disk detach',
   args: { name: ['<name>', 'name of the guest'], disk: diskArgument },
-  examples: ['vm disk detach web1 data', 'vm disk detach web1 xvdc'],
-  run: (runtime, { name, disk }) =>
+  options: {
+    now: flag(
+      'also take it away from the running guest; unmount it there first: bofh cannot see whether it is mounted, and the guest can lose data',
+    ),
+  },
+  examples: ['vm disk detach web1 data', 'vm disk detach web1 xvdc --now'],
+  run: (runtime, { name, disk, now }) =>
     change(
       runtime,
       {
-        act: () => vm.detachDisk(name, disk),
+        act: () => vm.detachDisk(name, disk, { now }),
         answer: (made): Answer<VmDisk> => {
           const data = dataOf(made);
           return {

@@ -10,7 +10,9 @@ export function dataOf({ domid, ...rest }: GuestDiskChange): VmDisk {
   return { ...rest, domid: domid ?? null };
 }
 
-/** When a running guest sees the change. */
-export function late({ name, domid }: Pick<VmDisk, 'name' | 'domid'>): readonly string[] {
-  return domid === null ? [] : [`${name} runs: it takes effect at its next start (bofh vm restart ${name})`];
+/** When a guest that is not off sees the change. */
+export function late({ name, domid, effective }: VmDisk): readonly string[] {
+  return domid === null || effective === 'now'
+    ? []
+    : [`${name} is not off: it takes effect at its next start (bofh vm restart ${name})`];
 }

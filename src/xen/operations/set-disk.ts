@@ -1,0 +1,168 @@
+import * as z from 'zod/mini';
+import { operation } from '../../atomic/operation.ts';
+import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
+import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
+import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
+import { describe, type Domain, guestDomains } from '../domains.ts';
+import { diskRecovery } from '../manual-recovery.ts';
+import { remedyFor } from '../start-all.ts';
+import { domainHolder } from './guest.ts';
+import { writesTo } from '../wait.ts';
+
+const args = z.strictObject({
+  /** Name of the running guest. */
+  name: z.string().check(z.minLength(1)),
+  /** UUID of the running domain. */
+  uuid: z.string().check(z.minLength(1)),
+  /** The name that the guest has for the disk: `xvdc`. */
+  vdev: z.string().check(z.regex(/^xvd[a-z]\d*$/)),
+  /** Absolute path of a block device, which the guest gets; null takes the disk away from it. */
+  device: z.nullable(z.string().check(z.startsWith('/'))),
+});
+
+const slot = z.nullable(z.strictObject({ path: z.string(), access: z.enum(['ro', 'rw']) }));
+type Slot = z.infer<typeof slot>;
+
+const undoSchema = z.strictObject({
+  name: z.string(),
+  uuid: z.string(),
+  vdev: z.string(),
+  from: slot,
+  to: slot,
+});
+type Undo = z.infer<typeof undoSchema>;
+
+/** What `xl list -l` shows of a disk that `block-attach` can give again with path, name and access alone. */
+const ordinary: Readonly<Record<string, unknown>> = {
+  format: 'raw',
+  backend: 'phy',
+  colo_restore_enable: 'False',
+  colo_enable: 'False',
+};
+
+/**
+ * Gives a running guest a disk, or takes one away, until it ends. The old and the new device under the name of the disk
+ * prove the step: a third one was put there by others and is left untouched. The kernel of the guest must let go of a disk
+ * that is taken away: since Linux 5.15 it does so at once, also if the disk is mounted. So the undo leaves a disk to which the
+ * guest wrote.
+ */
+export const setDisk = operation({
+  kind: 'xen.domain.set-disk',
+  version: 1,
+  args,
+  undo: undoSchema,
+  result: z.null(),
+  lives: 'boot',
+  starts: 'a writer',
+  restores: 'state',
+  prepare: async ({ args: { device, ...asked }, host }): Promise<Undo> => {
+    const domain = await domainOf(host, asked);
+    if (domain?.state !== 'running')
+      throw new RefusedError(
+        domain === undefined
+          ? `no domain ${asked.name} with the uuid ${asked.uuid} runs`
+          : `${asked.name} is not running: ${describe(domain)}`,
+        { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
+      );
+    const from = await slotOf(host, { ...asked, id: domain.id });
+    if (device === null && from === null)
+      throw new UsageError(`${asked.name} has no disk ${asked.vdev}: there is nothing to take away`);
+    if (device !== null && from !== null)
+      throw new RefusedError(`${asked.name} has a disk ${asked.vdev} already: ${from.path}`, {
+        code: 'in-use',
+        remedy: `use another name; to see its disks: xl block-list ${domain.id}`,
+      });
+    if (device === null) return { ...asked, from, to: null };
+    const { stat } = await follow(host, device);
+    if (stat?.kind !== 'block') throw new UsageError(`${device} is not a block device`);
+    await refuseHeld(host, device);
+    return { ...asked, from, to: { path: device, access: 'rw' } };
+  },
+  claims: async ({ undo: { name, uuid, from, to }, on }) => {
+    const { key, beneath } = await on((to ?? from)?.path ?? '');
+    return { changes: [`dom:${name}`, `dom-uuid:${uuid}`, key], needs: beneath };
+  },
+  run: async ({ undo, host }) => {
+    await apply(host, undo, undo.to);
+    return null;
+  },
+  value: () => null,
+  look: async ({ undo, host }) => {
+    const domain = await domainOf(host, undo);
+    if (domain === undefined) return { state: 'gone' };
+    const now = await slotOf(host, { ...undo, id: domain.id });
+    if (same(now, undo.from)) return { state: 'gone' };
+    if (!same(now, undo.to))
+      return { state: 'not-ours', found: `${undo.vdev} of ${undo.name} is ${now?.path ?? 'gone'} now` };
+    const isWritten = undo.to !== null && (await writesTo(host, domain.id, undo.to.path)) > 0;
+    return { state: 'ours', holders: isWritten ? [domainHolder(domain)] : [] };
+  },
+  revert: async ({ undo, host }) => {
+    const domain = await domainOf(host, undo);
+    if (domain === undefined || same(await slotOf(host, { ...undo, id: domain.id }), undo.from)) return;
+    if (undo.to !== null && (await writesTo(host, domain.id, undo.to.path)) > 0)
+      throw new RefusedError(
+        `${undo.name} has written to its disk ${undo.vdev}, ${undo.to.path}, and may have it mounted`,
+        {
+          code: 'in-use',
+          remedy: `unmount it in the guest; then: xl block-detach ${undo.name} ${undo.vdev}; then: bofh recover`,
+          holders: [domainHolder(domain)],
+        },
+      );
+    await apply(host, undo, undo.from);
+  },
+  describe: diskRecovery,
+});
+
+/** Dom0 or another guest would write to it too. */
+async function refuseHeld(host: ReadHost, device: string): Promise<void> {
+  if ((await holders(host, device)).length === 0) return;
+  const held = await everyHolder(host, device);
+  throw new RefusedError(`${device} is in use: ${inWords(held)}`, {
+    code: 'in-use',
+    remedy: freeing(held),
+    holders: held,
+  });
+}
+
+async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
+  const { name, vdev } = undo;
+  const domain = await domainOf(host, undo);
+  if (domain?.state !== 'running')
+    throw new RefusedError(
+      domain === undefined ? `${name} has ended meanwhile` : `${name} is not running: ${describe(domain)}`,
+      { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
+    );
+  await host.run(
+    to === null ? xlBlockDetach({ id: domain.id, vdev }) : xlBlockAttach({ id: domain.id, vdev, ...to }),
+  );
+}
+
+async function domainOf(
+  host: ReadHost,
+  { name, uuid }: { readonly name: string; readonly uuid: string },
+): Promise<Domain | undefined> {
+  const [domain] = await guestDomains(host, (each) => each.name === name && each.uuid === uuid);
+  return domain;
+}
+
+/** What the guest has under that name now. RefusedError for a disk that xl could not attach again as it is. */
+async function slotOf(
+  host: ReadHost,
+  { id, name, vdev }: { readonly id: number; readonly name: string; readonly vdev: string },
+): Promise<Slot> {
+  const disk = (await host.run(xlDisks())).get(id)?.find((each) => each.vdev === vdev);
+  if (disk === undefined) return null;
+  const { vdev: _, pdev_path: path, readwrite = 0, ...rest } = disk;
+  const odd = Object.entries(rest).find(([key, value]) => ordinary[key] !== value);
+  if (path !== undefined && odd === undefined) return { path, access: readwrite === 0 ? 'ro' : 'rw' };
+  throw new RefusedError(
+    `the disk ${vdev} of ${name} has ${odd === undefined ? 'no path' : `the option ${odd[0]}`}, and the undo could not give it back`,
+    { remedy: `take it away by hand: xl block-detach ${name} ${vdev}` },
+  );
+}
+
+function same(a: Slot, b: Slot): boolean {
+  return a?.path === b?.path && a?.access === b?.access;
+}
