@@ -32,10 +32,15 @@ export async function record(options: {
     say(`${group.name} on ${suite}`);
     // One processor: for those without disks of their own it is the machine of the matrix, booted once for both.
     const of = { suite, hypervisor, cpus: 1 } as const;
-    await using machine = await bootMachine({ ...of, ...(disks === undefined ? {} : { disks }) });
-    const found = await recordGroup(machine, { group, say });
-    changed += found.changed;
-    surprises += found.surprises;
+    const machine = await bootMachine({ ...of, ...(disks === undefined ? {} : { disks }) });
+    // Not `await using`, which the loader of the scripts cannot translate for Node 20.
+    try {
+      const found = await recordGroup(machine, { group, say });
+      changed += found.changed;
+      surprises += found.surprises;
+    } finally {
+      await machine.close();
+    }
   }
   return { changed, surprises };
 }
