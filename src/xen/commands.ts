@@ -186,7 +186,10 @@ export function xlBlockAttach({
   const disk = `format=raw,vdev=${vdev},access=${access},target=${path}`;
   return {
     ...xl(['block-attach', String(id), disk], nothing),
-    classify: classifyCreate,
+    classify: (answer) => {
+      const reason = classifyCreate(answer);
+      return reason === 'unknown' ? classifyXl(answer) : reason;
+    },
     access: 'change',
   };
 }
@@ -227,10 +230,11 @@ function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
 export function classifyXl({ stderr }: Answer): Reason {
   // The last alternative is the message of Xen 4.20.
   const gone =
-    /does not exist|unable to find domain info|is an invalid domain identifier|Non-existant domain|unable to get (?:domain type|dominfo: No such process)/;
+    /does not exist|unable to find domain info|is an invalid domain identifier|Non-existant domain|Device \S+ not connected|unable to get (?:domain type|dominfo: No such process)/;
   if (gone.test(stderr)) return 'not-found';
   if (/Permission denied/.test(stderr)) return 'denied';
   if (/didn't acknowledge control request/.test(stderr)) return 'timeout';
+  if (/unable to remove device with path/.test(stderr)) return 'busy';
   return 'unknown';
 }
 

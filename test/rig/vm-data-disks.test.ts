@@ -83,12 +83,23 @@ describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen hos
     const config = () => text('cat /etc/xen/web1.cfg');
     const seen = () => text("xl block-list web1 | awk 'NR > 1 { print $1 }' | sort -n | xargs");
     const [before, was] = [await config(), await state()];
-    await killedAt(machine, added, { tool: 'mkfs.ext4', words: ['*web1-data'] });
-    await bofh('recover --yes');
-    expect([await config(), await state()]).toEqual([before, was]);
+    for (const act of [
+      { tool: 'mkfs.ext4', words: ['*web1-data'] },
+      { tool: 'xl', words: ['block-attach'] },
+    ]) {
+      await killedAt(machine, added, act);
+      await bofh('recover --yes');
+      expect([await config(), await state(), await seen()]).toEqual([before, was, '51712']);
+    }
 
-    expect(await bofh(added)).toMatch(/xvdb of web1 is \/dev\/vg0\/web1-data[^]*at its next start[^]*UUID=/);
-    expect(await seen()).toBe('51712');
+    expect(await bofh(added)).toMatch(/xvdb of web1 is \/dev\/vg0\/web1-data[^]*UUID=/);
+    expect(await seen()).toBe('51712 51728');
+    // The kernel of the guest has taken it.
+    await text('until grep -qx Connected /sys/bus/xen-backend/devices/vbd-*-51728/state; do sleep 0.5; done');
+    await bofh('vm disk detach web1 data --now');
+    expect([await config(), await seen()]).toEqual([before, '51712']);
+    await bofh('vm disk attach web1 /dev/vg0/web1-data');
+    expect(await seen()).toBe('51712 51728');
     await bofh('vm restart web1 --force');
     expect(await seen()).toBe('51712 51728');
 

@@ -296,6 +296,8 @@ export interface DomainDisk {
   readonly mode?: 'ro' | 'rw';
   /** How often the guest wrote to it (default: 0). */
   readonly writes?: number;
+  /** The kernel of the guest does not let go of it. */
+  readonly kept?: true;
 }
 
 export interface Domain {

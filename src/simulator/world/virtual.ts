@@ -98,7 +98,8 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
   for (const { domid, disks } of world.domains)
     for (const { vdev, number, mode, writes = 0 } of disks) {
       const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;
-      yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
+      // Its hotplug script refused the device: the backend has none.
+      if (number !== '') yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
       yield [`${at}/mode`, file(mode === 'ro' ? 'r\n' : 'w\n', 0o444)];
       yield [`${at}/statistics/wr_req`, file(`${String(writes)}\n`, 0o444)];
       yield [`${at}/statistics/ds_req`, file('0\n', 0o444)];
@@ -261,7 +262,7 @@ function swaps(world: World): string {
 }
 
 /** xen/interface/io/blkif.h and libxl__device_disk_dev_number: xvda is 202 << 8, sixteen minors a disk. */
-function vdevNumber(vdev: string): number {
+export function vdevNumber(vdev: string): number {
   // A guest of a real host is known by its backend, which has the number.
   if (/^\d+$/.test(vdev)) return Number(vdev);
   const { letter, part } = /^xvd(?<letter>[a-p])(?<part>\d+)?$/.exec(vdev)?.groups ?? {};

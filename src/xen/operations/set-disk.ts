@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
 import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
-import { RefusedError, UsageError } from '../../core/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
 import { diskRecovery } from '../manual-recovery.ts';
@@ -48,7 +49,7 @@ const ordinary: Readonly<Record<string, unknown>> = {
  * guest wrote.
  */
 export const setDisk = operation({
-  kind: 'xen.domain.set-disk',
+  kind: 'xen.disk.set',
   version: 1,
   args,
   undo: undoSchema,
@@ -57,14 +58,7 @@ export const setDisk = operation({
   starts: 'a writer',
   restores: 'state',
   prepare: async ({ args: { device, ...asked }, host }): Promise<Undo> => {
-    const domain = await domainOf(host, asked);
-    if (domain?.state !== 'running')
-      throw new RefusedError(
-        domain === undefined
-          ? `no domain ${asked.name} with the uuid ${asked.uuid} runs`
-          : `${asked.name} is not running: ${describe(domain)}`,
-        { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
-      );
+    const domain = await runningDomain(host, asked);
     const from = await slotOf(host, { ...asked, id: domain.id });
     if (device === null && from === null)
       throw new UsageError(`${asked.name} has no disk ${asked.vdev}: there is nothing to take away`);
@@ -73,9 +67,12 @@ export const setDisk = operation({
         code: 'in-use',
         remedy: `use another name; to see its disks: xl block-list ${domain.id}`,
       });
+    const { stat } = await follow(host, device ?? from?.path ?? '');
+    if (stat?.kind !== 'block')
+      throw new UsageError(
+        `${device ?? `the disk ${asked.vdev} of ${asked.name}, ${from?.path ?? ''},`} is not a block device`,
+      );
     if (device === null) return { ...asked, from, to: null };
-    const { stat } = await follow(host, device);
-    if (stat?.kind !== 'block') throw new UsageError(`${device} is not a block device`);
     await refuseHeld(host, device);
     return { ...asked, from, to: { path: device, access: 'rw' } };
   },
@@ -127,22 +124,40 @@ async function refuseHeld(host: ReadHost, device: string): Promise<void> {
 }
 
 async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
-  const { name, vdev } = undo;
-  const domain = await domainOf(host, undo);
-  if (domain?.state !== 'running')
-    throw new RefusedError(
-      domain === undefined ? `${name} has ended meanwhile` : `${name} is not running: ${describe(domain)}`,
-      { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
-    );
-  await host.run(
-    to === null ? xlBlockDetach({ id: domain.id, vdev }) : xlBlockAttach({ id: domain.id, vdev, ...to }),
+  const domain = await runningDomain(host, undo);
+  const { vdev } = undo;
+  if (to !== null) return host.run(xlBlockAttach({ id: domain.id, vdev, ...to }));
+  try {
+    await host.run(xlBlockDetach({ id: domain.id, vdev }));
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
+    const { tool, argv, reason, exitCode, stderr } = error;
+    throw new CommandError({
+      ...{ tool, argv, reason, stderr, cause: error, ...present({ exitCode }) },
+      what: `${undo.name} did not let go of its disk ${vdev} within 10 s, and may do so later`,
+      remedy: `unmount it in the guest; then run the command again`,
+    });
+  }
+}
+
+interface Guest {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/** Throws RefusedError if it does not run: a paused guest lets go of no disk. */
+async function runningDomain(host: ReadHost, guest: Guest): Promise<Domain> {
+  const domain = await domainOf(host, guest);
+  if (domain?.state === 'running') return domain;
+  throw new RefusedError(
+    domain === undefined
+      ? `no domain ${guest.name} with the uuid ${guest.uuid} runs`
+      : `${guest.name} is not running: ${describe(domain)}`,
+    { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
   );
 }
 
-async function domainOf(
-  host: ReadHost,
-  { name, uuid }: { readonly name: string; readonly uuid: string },
-): Promise<Domain | undefined> {
+async function domainOf(host: ReadHost, { name, uuid }: Guest): Promise<Domain | undefined> {
   const [domain] = await guestDomains(host, (each) => each.name === name && each.uuid === uuid);
   return domain;
 }
@@ -154,9 +169,9 @@ async function slotOf(
 ): Promise<Slot> {
   const disk = (await host.run(xlDisks())).get(id)?.find((each) => each.vdev === vdev);
   if (disk === undefined) return null;
-  const { vdev: _, pdev_path: path, readwrite = 0, ...rest } = disk;
+  const { vdev: _, pdev_path: path = '', readwrite = 0, ...rest } = disk;
   const odd = Object.entries(rest).find(([key, value]) => ordinary[key] !== value);
-  if (path !== undefined && odd === undefined) return { path, access: readwrite === 0 ? 'ro' : 'rw' };
+  if (path !== '' && odd === undefined) return { path, access: readwrite === 0 ? 'ro' : 'rw' };
   throw new RefusedError(
     `the disk ${vdev} of ${name} has ${odd === undefined ? 'no path' : `the option ${odd[0]}`}, and the undo could not give it back`,
     { remedy: `take it away by hand: xl block-detach ${name} ${vdev}` },

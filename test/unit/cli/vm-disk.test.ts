@@ -70,13 +70,36 @@ describe('bofh vm disk', () => {
     expect(config()).toMatch(/web1-data,xvdc,w",\n {2}"phy:\/dev\/vg0\/web1-swap,xvdb,w",\n\]/);
   });
 
-  it('leaves a running guest alone until its next start, and says so', async () => {
+  it('gives a running guest the disk at once, and takes it away with --now alone', async () => {
     await typed('vm start web1');
+    const given = () => host.world.domains[0]?.disks.map(({ vdev }) => vdev);
+
+    expect(await typed(data)).toMatchObject({ disk: 'xvdc', effective: 'now' });
+    expect(given()).toEqual(['xvda', 'xvdb', 'xvdc']);
+
+    expect(await typed('vm disk detach web1 data')).toMatchObject({ effective: 'next start' });
+    expect(given()).toContain('xvdc');
+    await typed('vm disk detach web1 xvdb --now');
+    expect(given()).toEqual(['xvda', 'xvdc']);
+
+    // The guest still has the name that is free in its configuration.
+    const again = await typed('vm disk attach web1 /dev/vg0/web1-swap');
+    expect(again).toMatchObject({ disk: 'xvdb', effective: 'now' });
+    expect(given()).toEqual(['xvda', 'xvdc', 'xvdb']);
+  });
+
+  it('changes the configuration alone of a guest that is paused, and says so', async () => {
+    await typed('vm start web1');
+    await typed('vm pause web1');
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
 
     await runVerb(runtime, data);
 
     expect(stdout()).toContain('it takes effect at its next start (bofh vm restart web1)');
+    expect(host.world.domains[0]?.disks).toHaveLength(2);
+    expect((await rejectionOf(typed('vm disk detach web1 data --now'))) as Error).toMatchObject({
+      message: expect.stringMatching(/paused, and no disk of it can be taken away now/) as string,
+    });
   });
 
   it('names the volume, its size and its uuid before it removes a disk', async () => {

@@ -54,6 +54,46 @@ describe('xl fails in the model as on Xen 4.17', () => {
     });
 });
 
+/** The disks of a running guest: the argv is that of the recording, of domain 7. */
+const disks: Readonly<Record<string, (host: SimulatedHost) => void>> = {
+  'block-attach-no-device': () => undefined,
+  'block-attach-mounted': (host) => host.admin.mount('/dev/vg0/plug', '/mnt'),
+  'block-attach-no-such': () => undefined,
+  'block-attach-name-taken': (host) => given(host, {}),
+  'block-detach-missing': () => undefined,
+  'block-detach-no-such': () => undefined,
+  'block-detach-held': (host) => given(host, { kept: true }),
+};
+
+describe('xl gives and takes disks in the model as on Xen 4.17', () => {
+  test.each(Object.entries(disks))('%s', async (name, prepare) => {
+    const host = hostWithDisk();
+    for (const more of ['plug', 'blank']) host.admin.lvcreate({ vg: 'vg0', name: more, extents: 2 });
+    host.admin.format('/dev/vg0/plug', { type: 'ext4', usage: 'filesystem', uuid });
+    host.world.nextDomid = 7;
+    started(host, 'web1');
+    prepare(host);
+    const file = new URL(`../../fixtures/xl/${name}@4.17.7.json`, import.meta.url);
+    const recorded = JSON.parse(readFileSync(file, 'utf8')) as Answer & { readonly argv: readonly string[] };
+
+    const answer = await xl(host, recorded.argv.slice(1));
+
+    const same = ({ exitCode, stderr }: Answer) => [
+      exitCode,
+      stderr
+        .replaceAll(/dm-\d+/g, 'dm-N')
+        .replaceAll(/\[\d+\]/g, '[N]')
+        .trim(),
+    ];
+    expect(same(answer)).toEqual(same(recorded));
+  });
+});
+
+function given(host: SimulatedHost, more: { readonly kept?: true }): void {
+  for (const domain of host.world.domains)
+    domain.disks = [...domain.disks, { vdev: 'xvdb', path: '/dev/vg0/plug', number: '', ...more }];
+}
+
 describe('xl list -v prints in the model what it printed on Xen 4.17', () => {
   for (const [name, state] of [
     ['list-running', 'blocked'],

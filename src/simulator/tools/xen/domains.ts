@@ -34,18 +34,25 @@ export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[
   if (guest.memoryMiB > freeMemoryMiB(world))
     return "xc: error: panic: xg_dom_boot.c:119: xc_dom_boot_mem_init: can't allocate low memory for domain: Out of memory\nlibxl: error: libxl_dom.c:586:libxl__build_dom: xc_dom_boot_mem_init failed: Cannot allocate memory";
   for (const { number } of disks) {
-    const [user] = openers(world, number);
-    if (user === undefined) continue;
-    const node = `/dev/${deviceByNumber(world, number)?.name ?? number}`;
-    const where = user.startsWith('guest')
-      ? 'a guest domain,\nand so cannot be mounted now.'
-      : 'the privileged domain,\nand so cannot be mounted by a guest.';
-    return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [892] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Device ${node} is mounted in ${where}\nlibxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain ${domid}:unable to add disk devices`;
+    const refusal = refusalOfScript(world, number);
+    if (refusal !== undefined)
+      return `${refusal}\nlibxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain ${domid}:unable to add disk devices`;
   }
   for (const { bridge } of guest.vifs)
     if (bridge !== undefined && !resolve(world, `/sys/class/net/${bridge}`, 'follow').found)
       return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [1176] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Could not find bridge device ${bridge}\nlibxl: error: libxl_create.c:1921:domcreate_attach_devices: Domain ${domid}:unable to add vif devices`;
   return undefined;
+}
+
+/** What the hotplug script says of a device that is in use. */
+export function refusalOfScript(world: World, number: string): string | undefined {
+  const [user] = openers(world, number);
+  if (user === undefined) return undefined;
+  const node = `/dev/${deviceByNumber(world, number)?.name ?? number}`;
+  const where = user.startsWith('guest')
+    ? 'a guest domain,\nand so cannot be mounted now.'
+    : 'the privileged domain,\nand so cannot be mounted by a guest.';
+  return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [892] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Device ${node} is mounted in ${where}`;
 }
 
 /** What xl create leaves in the hypervisor. Ids are not used again until the next boot. */

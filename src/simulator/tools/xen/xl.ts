@@ -3,13 +3,14 @@ import { present } from '../../../core/present.ts';
 import { guestConfig, type GuestConfig, parseConfig } from '../../../xen/config/index.ts';
 import { unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
+import { vdevNumber } from '../../world/virtual.ts';
 import type { Domain, DomainDisk } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { xlInfo, xlList, xlLongList } from './xl-list.ts';
 
-import { addDomain, complaintOf, giveUp } from './domains.ts';
+import { addDomain, complaintOf, giveUp, refusalOfScript } from './domains.ts';
 
 /** xl (Xen 4.17). It exits with 1, or with 3 where libxl failed. */
 export const xlTools: Readonly<Record<string, ToolModel>> = { xl };
@@ -194,22 +195,52 @@ function blockAttach(
   const { vdev = '', path = '', mode } = given ?? {};
   if (given === undefined || more.length > 0) throw unmodelled(call, 'it knows one raw disk of a domain');
   const domain = domainOf(world, id);
-  if (domain === undefined) return failed(1, 'x');
-  const { number } = deviceAt(world, path) ?? { number: '' };
+  const ends = (line: string): ReturnType<ToolModel> =>
+    failed(1, `libxl: error: ${line}\nlibxl_device_disk_add failed.`);
+  const notAdded = 'libxl: error: libxl_device.c:1486:device_addrm_aocomplete: unable to add device';
+  if (domain === undefined)
+    return ends(`libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=${id}\n${notAdded}`);
+  const { domid } = domain;
+  const device = deviceAt(world, path);
+  if (device === undefined)
+    return ends(
+      `libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=${vdev} failed to stat: ${path}: No such file or directory\n${notAdded}`,
+    );
+  if (domain.disks.some((each) => each.vdev === vdev))
+    return ends(
+      `libxl_disk.c:343:device_disk_add: Domain ${domid}:device already exists in xenstore\n${notAdded}`,
+    );
+  const refusal = refusalOfScript(world, device.number);
+  const number = refusal === undefined ? device.number : '';
   domain.disks = [...domain.disks, { vdev, path, number, mode: mode === 'ro' ? 'ro' : 'rw' }];
-  return ok();
+  if (refusal === undefined) return ok();
+  // The disk stays in the store, without a device.
+  return failed(
+    1,
+    `${refusal}\nlibxl: error: libxl_device.c:1481:device_addrm_aocomplete: Domain ${domid}:Unable to add vbd with id ${vdevNumber(vdev)}\nlibxl_device_disk_add failed.`,
+  );
 }
 
-/** The kernel of its guests lets go of a disk at once. */
 function blockDetach(
   call: ToolCall,
   [id = '', vdev = '', ...more]: readonly string[],
 ): ReturnType<ToolModel> {
   if (more.length > 0) throw unmodelled(call, 'it takes one disk away');
   const domain = domainOf(call.world, id);
-  if (domain === undefined) return failed(1, 'x');
-  if (!domain.disks.some((each) => each.vdev === vdev)) return failed(1, 'x');
-  domain.disks = domain.disks.filter((each) => each.vdev !== vdev);
+  const disk = domain?.disks.find((each) => each.vdev === vdev);
+  const number = vdevNumber(vdev);
+  if (domain === undefined || disk === undefined)
+    return failed(
+      1,
+      `libxl: error: libxl_disk.c:516:libxl__disk_from_xenstore: disk /libxl/${domain?.domid ?? id}/device/vbd/${number} does not exist (no backend path\nError: Device ${vdev} not connected.`,
+    );
+  const { domid } = domain;
+  if (disk.kept === true)
+    return failed(
+      1,
+      `libxl: error: libxl_device.c:1181:device_backend_callback: Domain ${domid}:unable to remove device with path /local/domain/0/backend/vbd/${domid}/${number}\nlibxl: error: libxl_device.c:1481:device_addrm_aocomplete: Domain ${domid}:Unable to remove vbd with id ${number}\nlibxl_device_disk_safe_remove failed.`,
+    );
+  domain.disks = domain.disks.filter((each) => each !== disk);
   return ok();
 }
 
