@@ -7,6 +7,7 @@ import * as structure from './btrfs-structure.ts';
 import * as power from './guest-power.ts';
 import * as drbd from './replica.ts';
 import * as disks from './guest-disks.ts';
+import * as interfaces from './guest-interfaces.ts';
 import * as vm from './vm.ts';
 import * as xen from './xen.ts';
 import { checkFunction } from '../core/checks.ts';
@@ -26,6 +27,7 @@ const recipes = {
     ...pick(xen, ['start']),
     ...pick(power, ['pause', 'restart', 'resume', 'stop']),
     ...pick(disks, ['attachDisk', 'createDisk', 'detachDisk', 'removeDisk']),
+    ...pick(interfaces, ['attachInterface', 'detachInterface']),
     ...pick(vm, [
       'backup',
       'clone',

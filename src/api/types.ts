@@ -149,6 +149,7 @@ export type {
 } from '../vm/request.ts';
 export type { CreatedGuestDisk } from './guest-disks.ts';
 export type { GuestDiskChange, GuestDiskRequest } from '../vm/guest-disks.ts';
+export type { GuestInterfaceChange, GuestInterfaceRequest } from '../vm/guest-interfaces.ts';
 export type { SetRow as VmSetRow } from '../vm/set.ts';
 export type { StartOptions as GuestStartOptions } from '../vm/start.ts';
 export type { Disk as GuestDisk } from '../xen/config/disk.ts';

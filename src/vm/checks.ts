@@ -153,9 +153,31 @@ export async function checkClashes(options: {
       code: 'exists',
       remedy: `choose another name, or remove that guest: bofh vm remove ${name}`,
     });
-  const sameMac = guests.find((guest) => mac !== undefined && guest.vifs.some((vif) => vif.mac === mac));
-  if (sameMac !== undefined)
-    throw new RefusedError(`the MAC address ${mac ?? ''} belongs to ${sameMac.name} (${sameMac.file})`, {
+  if (mac !== undefined) refuseUsedMac(guests, mac);
+}
+
+/** Throws UsageError for a MAC address that no interface can have, or `withoutBridge`. */
+export function checkMac(mac: string, withoutBridge: boolean): void {
+  if (withoutBridge)
+    throw new UsageError(
+      `${option('--mac', 'mac')} needs ${option('--bridge', 'bridge')}: without one the guest has no network interface`,
+    );
+  const first = Number.parseInt(mac.slice(0, 2), 16);
+  if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac))
+    throw new UsageError(
+      `${option('--mac', 'mac')} ${mac}: six pairs of hexadecimal digits, 00:16:3e:12:34:56`,
+    );
+  if ((first & 1) === 1)
+    throw new UsageError(
+      `${option('--mac', 'mac')} ${mac} is a multicast address, which no interface can have`,
+    );
+}
+
+/** RefusedError if one of them has the MAC address. */
+export function refuseUsedMac(guests: readonly GuestConfig[], mac: string): void {
+  const used = guests.find((guest) => guest.vifs.some((vif) => vif.mac === mac));
+  if (used !== undefined)
+    throw new RefusedError(`the MAC address ${mac} belongs to ${used.name} (${used.file})`, {
       remedy: `choose another MAC address, or leave ${option('--mac', 'mac')} out`,
     });
 }

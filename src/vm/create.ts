@@ -17,7 +17,7 @@ import type { CheckedCreate } from './create-request.ts';
 import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
 import { refuseNoScript } from '../copy/index.ts';
-import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory } from './checks.ts';
+import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkMac } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { downloadImage } from './images.ts';
@@ -289,22 +289,6 @@ function checkNumbers({ vcpus, memory, size }: SizedCreate): void {
   if (size < 16 * 1024 ** 2)
     throw new UsageError(
       `${option('--size', 'size')} ${formatSize(size)}: a root filesystem needs at least 16 MiB`,
-    );
-}
-
-function checkMac(mac: string, withoutBridge: boolean): void {
-  if (withoutBridge)
-    throw new UsageError(
-      `${option('--mac', 'mac')} needs ${option('--bridge', 'bridge')}: without one the guest has no network interface`,
-    );
-  const first = Number.parseInt(mac.slice(0, 2), 16);
-  if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac))
-    throw new UsageError(
-      `${option('--mac', 'mac')} ${mac}: six pairs of hexadecimal digits, 00:16:3e:12:34:56`,
-    );
-  if ((first & 1) === 1)
-    throw new UsageError(
-      `${option('--mac', 'mac')} ${mac} is a multicast address, which no interface can have`,
     );
 }
 

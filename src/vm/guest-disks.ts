@@ -173,7 +173,7 @@ export async function planDiskDetach(
 }
 
 /** The domain of the guest if it runs, and its disks can be changed. */
-function runningOf(guest: GuestConfig, domain: Domain | undefined): Domain | undefined {
+export function runningOf(guest: GuestConfig, domain: Domain | undefined): Domain | undefined {
   const isIt = domain?.name === guest.name && (guest.uuid ?? domain.uuid) === domain.uuid;
   return isIt && domain.state === 'running' ? domain : undefined;
 }
@@ -250,12 +250,12 @@ async function withDisk(
   const given = running === undefined ? [] : ((await host.run(xlDisks())).get(running.id) ?? []);
   const vdev = freeName(guest.name, [...guest.disks, ...given]);
   const edit = (read: ConfigFile): Buffer => withItem(read, 'disk', `phy:${device},${vdev},w`);
-  const isGood = (disks: readonly Disk[]): boolean =>
+  const isGood = ({ disks }: GuestConfig): boolean =>
     same(disks.slice(0, -1), guest.disks) && disks.at(-1)?.path === device && disks.at(-1)?.vdev === vdev;
   return {
     disk: vdev,
     device,
-    ...(await edited(host, { guest, edit, isGood })),
+    ...(await edited(host, { guest, key: 'disk', edit, isGood })),
     domid: domain?.id,
     effective: running === undefined ? 'next start' : 'now',
     live: running === undefined ? undefined : { uuid: running.uuid, device },
@@ -274,35 +274,46 @@ async function withoutDisk(
   await refuseSnapshots(host, guest.name);
   const at = guest.disks.indexOf(disk);
   const edit = (read: ConfigFile): Buffer => withoutItem(read, 'disk', at);
-  const isGood = (disks: readonly Disk[]): boolean => same(disks, guest.disks.toSpliced(at, 1));
-  return { disk: disk.vdev, device: wordsOf(disk), ...(await edited(host, { guest, edit, isGood })) };
+  const isGood = ({ disks }: GuestConfig): boolean => same(disks, guest.disks.toSpliced(at, 1));
+  return {
+    disk: disk.vdev,
+    device: wordsOf(disk),
+    ...(await edited(host, { guest, key: 'disk', edit, isGood })),
+  };
 }
 
 function same(a: readonly Disk[], b: readonly Disk[]): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** The config file with that edit, which is compared: xl must read from it what was asked for. */
-async function edited(
+/** An edited config file. */
+export type EditedConfig = Pick<GuestDiskPlan, 'name' | 'config' | 'file'>;
+
+/** The config file with an edit of the list `key`, which is compared: xl must read from it what was asked for. */
+export async function edited(
   host: ReadHost,
   {
     guest,
+    key,
     edit,
     isGood,
   }: {
     readonly guest: GuestConfig;
+    readonly key: 'disk' | 'vif';
     readonly edit: (read: ConfigFile) => Buffer;
-    readonly isGood: (disks: readonly Disk[]) => boolean;
+    readonly isGood: (changed: GuestConfig) => boolean;
   },
-): Promise<Pick<GuestDiskPlan, 'name' | 'config' | 'file'>> {
+): Promise<EditedConfig> {
   const config = await realPath(host, guest.file);
   const content = await host.readFile(config);
   const changed = edit({ text: content, file: config });
-  const { disks } = guestConfig(parseConfig({ text: changed, file: config }));
-  if (!isGood(disks))
-    throw new RefusedError(`bofh cannot change the disks in ${config}: they are set in more than one place`, {
-      remedy: `put them into one list, disk = [ … ], in ${config}; then run the command again`,
-    });
+  if (!isGood(guestConfig(parseConfig({ text: changed, file: config }))))
+    throw new RefusedError(
+      `bofh cannot change the list ${key} in ${config}: it is set in more than one place`,
+      {
+        remedy: `put everything into one list, ${key} = [ … ], in ${config}; then run the command again`,
+      },
+    );
   return { name: guest.name, config, file: { sha256: sha256(content), content: changed.toString('latin1') } };
 }
 

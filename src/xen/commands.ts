@@ -4,12 +4,15 @@ import { ParseError, type Reason } from '../core/errors.ts';
 import { quoted } from './config/write.ts';
 import {
   type DomainDisk,
+  type DomainInterface,
   dryRun,
   type GivenDisk,
+  type GivenInterface,
   type GivenResources,
   infoKeys,
   type ListedDomain,
   longDisks,
+  longInterfaces,
   longList,
   longSettings,
   type XenInfo,
@@ -50,6 +53,15 @@ export function xlResources(): ReadCommand<readonly GivenResources[]> {
 export function xlDisks(): ReadCommand<ReadonlyMap<number, readonly DomainDisk[]>> {
   const parse = ({ stdout }: Answer): ReadonlyMap<number, readonly DomainDisk[]> =>
     new Map(longDisks.parse(JSON.parse(stdout)).map(({ domid, config: { disks = [] } }) => [domid, disks]));
+  return { ...xl(['list', '-l'], parse), access: 'read', shownOf: withoutConfigWords };
+}
+
+/** The network interfaces that each guest has now. Like `xlListLong`, it leaves out guests without a configuration in xl. */
+export function xlInterfaces(): ReadCommand<ReadonlyMap<number, readonly DomainInterface[]>> {
+  const parse = ({ stdout }: Answer): ReadonlyMap<number, readonly DomainInterface[]> =>
+    new Map(
+      longInterfaces.parse(JSON.parse(stdout)).map(({ domid, config: { nics = [] } }) => [domid, nics]),
+    );
   return { ...xl(['list', '-l'], parse), access: 'read', shownOf: withoutConfigWords };
 }
 
@@ -186,10 +198,7 @@ export function xlBlockAttach({
   const disk = `format=raw,vdev=${vdev},access=${access},target=${path}`;
   return {
     ...xl(['block-attach', String(id), disk], nothing),
-    classify: (answer) => {
-      const reason = classifyCreate(answer);
-      return reason === 'unknown' ? classifyXl(answer) : reason;
-    },
+    classify: classifyAttach,
     access: 'change',
   };
 }
@@ -203,6 +212,32 @@ export function xlBlockDetach(domain: {
   readonly vdev: string;
 }): Command<void, 'change'> {
   return { ...xl(['block-detach', String(domain.id), domain.vdev], nothing), access: 'change' };
+}
+
+/**
+ * Gives a running guest a network interface. Each setting is an argument of its own (xl_nic.c). xl returns when its script has
+ * connected the interface to the bridge.
+ */
+export function xlNetworkAttach({
+  id,
+  mac,
+  bridge,
+  script,
+}: { readonly id: number | string } & GivenInterface): Command<void, 'change'> {
+  const more = script === undefined ? [] : [`script=${script}`];
+  return {
+    ...xl(['network-attach', String(id), `mac=${mac}`, `bridge=${bridge}`, ...more], nothing),
+    classify: classifyAttach,
+    access: 'change',
+  };
+}
+
+/** Takes a network interface away from a running guest; after 10 s by force. */
+export function xlNetworkDetach(domain: {
+  readonly id: number | string;
+  readonly mac: string;
+}): Command<void, 'change'> {
+  return { ...xl(['network-detach', String(domain.id), domain.mac], nothing), access: 'change' };
 }
 
 /** Pauses a guest. Exits with 0 also if there is no such domain (4.17). */
@@ -230,7 +265,7 @@ function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
 export function classifyXl({ stderr }: Answer): Reason {
   // The last alternative is the message of Xen 4.20.
   const gone =
-    /does not exist|unable to find domain info|is an invalid domain identifier|Non-existant domain|Device \S+ not connected|unable to get (?:domain type|dominfo: No such process)/;
+    /does not exist|unable to find domain info|is an invalid domain identifier|Non-existant domain|Device \S+ not connected|Unknown device \S|unable to get (?:domain type|dominfo: No such process)/;
   if (gone.test(stderr)) return 'not-found';
   if (/Permission denied/.test(stderr)) return 'denied';
   if (/didn't acknowledge control request/.test(stderr)) return 'timeout';
@@ -252,6 +287,12 @@ export function classifyCreate({ stderr }: Answer): Reason {
   if (/No such file or directory/.test(stderr) && !/privileged command interface/.test(stderr))
     return 'not-found';
   return 'unknown';
+}
+
+/** Why xl could not give a guest a device: its script refused it, or there is no such guest. */
+function classifyAttach(answer: Answer): Reason {
+  const reason = classifyCreate(answer);
+  return reason === 'unknown' ? classifyXl(answer) : reason;
 }
 
 /**

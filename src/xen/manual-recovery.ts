@@ -1,7 +1,7 @@
 import { commandWords } from '../command/index.ts';
 import type { ManualRecovery } from '../core/errors.ts';
-import { xlBlockAttach, xlBlockDetach, xlCreate } from './commands.ts';
-import type { GivenDisk } from './schema.ts';
+import { xlBlockAttach, xlBlockDetach, xlCreate, xlNetworkAttach, xlNetworkDetach } from './commands.ts';
+import type { GivenDisk, GivenInterface } from './schema.ts';
 
 interface Guest {
   readonly name: string;
@@ -89,6 +89,30 @@ export function diskRecovery({
     look: [
       ['xl', 'list', '-v'],
       ['xl', 'block-list', name],
+    ],
+    clear: [commandWords(back)],
+  };
+}
+
+/** Manual recovery for a network interface of a running guest, by the name of the guest. */
+export function interfaceRecovery({
+  undo: { name, uuid, mac, from, to },
+}: {
+  readonly undo: {
+    readonly name: string;
+    readonly uuid: string;
+    readonly mac: string;
+    readonly from: Omit<GivenInterface, 'mac'> | null;
+    readonly to: Omit<GivenInterface, 'mac'> | null;
+  };
+}): ManualRecovery {
+  const back =
+    from === null ? xlNetworkDetach({ id: name, mac }) : xlNetworkAttach({ id: name, mac, ...from });
+  return {
+    what: `the interface ${mac} of the guest ${name} (uuid ${uuid}) on ${(from ?? to)?.bridge ?? ''}, ${from === null ? 'which it did not have' : 'which it had'} before`,
+    look: [
+      ['xl', 'list', '-v'],
+      ['xl', 'network-list', name],
     ],
     clear: [commandWords(back)],
   };

@@ -54,6 +54,29 @@ export const longDisks = z.array(
 /** A disk in `xl list -l`, with all its keys. */
 export type DomainDisk = z.infer<typeof longDisk>;
 
+const longInterface = z.looseObject({
+  mac: z.string(),
+  bridge: z.exactOptional(z.string()),
+  script: z.exactOptional(z.string()),
+});
+
+/** The network interfaces in `xl list -l`. */
+export const longInterfaces = z.array(
+  z.object({ domid: count, config: z.object({ nics: z.exactOptional(z.array(longInterface)) }) }),
+);
+
+/** A network interface in `xl list -l`, with all its keys. */
+export type DomainInterface = z.infer<typeof longInterface>;
+
+/** A network interface that a running guest gets, or has. */
+export interface GivenInterface {
+  /** Lower case, with colons. */
+  readonly mac: string;
+  readonly bridge: string;
+  /** The script that connects it (default: that of xl.conf). */
+  readonly script?: string;
+}
+
 /** A disk that a running guest gets, or has. */
 export interface GivenDisk {
   /** Its name in the guest: `xvdc`. */

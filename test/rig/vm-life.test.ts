@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsOn } from '../support/dom0/commands.ts';
+import { killedAt } from '../support/dom0/killed-at.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, guestUp, layFault, type Machine, until } from '../support/rig/index.ts';
 
@@ -74,6 +75,27 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
       'nothing to do',
     );
   });
+
+  it('gets a network interface while it runs, and loses it; a kill in between changes nothing', async () => {
+    const before = await config();
+    await machine.run('ip link add xenbr9 type bridge && ip link set xenbr9 up');
+    const mac = '00:16:3e:00:00:09';
+    const attach = `vm interface attach web1 --bridge xenbr9 --mac ${mac}`;
+    const seen = () =>
+      text("xl network-list web1 | awk 'NR > 1 { print $3 }'; ls /sys/class/net/xenbr9/brif");
+    await killedAt(machine, attach, { tool: 'xl', words: ['network-attach'] });
+    await bofh('recover --yes');
+    expect([await config(), await seen()]).toEqual([before, '']);
+
+    expect(await bofh(attach)).toContain(`web1 has the interface ${mac} on xenbr9`);
+    expect(await seen()).toMatch(new RegExp(`^${mac}\\nvif\\d+\\.0$`));
+    expect(await config()).toContain(`mac=${mac},bridge=xenbr9`);
+
+    await bofh(`vm interface detach web1 ${mac}`);
+    expect(await seen()).toBe('');
+    expect((await config()).replace(/^vif = \[\]\n/m, '')).toBe(before);
+    await machine.run('ip link del xenbr9');
+  }, 600_000);
 
   it('and its file are unchanged if a later step fails', async () => {
     const before = [await config(), await given()];

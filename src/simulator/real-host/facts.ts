@@ -10,8 +10,9 @@ import { pvStarts } from '../../lvm/pv-commands.ts';
 import type { LogicalVolume as RealVolume, PvSegment } from '../../lvm/objects.ts';
 import { lvs, pvs, pvSegments, vgs } from '../../lvm/report-commands.ts';
 import { spreadAmong, spreadType } from '../../lvm/spread.ts';
-import { xlInfo, xlList, xlResources } from '../../xen/commands.ts';
-import type { GivenResources } from '../../xen/schema.ts';
+import { xlDisks, xlInfo, xlInterfaces, xlList, xlResources } from '../../xen/commands.ts';
+import type { DomainDisk } from '../../xen/schema.ts';
+import { vdevNumber } from '../world/virtual.ts';
 import { luksOffset } from '../tools/crypt/luks.ts';
 import type {
   CryptMapping,
@@ -131,12 +132,12 @@ function runsOf(segments: readonly PvSegment[], lvUuid: string): readonly Extent
     .map(({ pvUuid, start, extents }) => ({ pv: pvUuid, start, count: extents }));
 }
 
-/** None if that listing fails, as it does if a single guest fails (4.17). */
-async function resourcesOf(real: ReadHost): Promise<readonly GivenResources[]> {
+/** `none` if that listing fails, as it does if a single guest fails (4.17). */
+async function orNone<T>(list: () => Promise<T>, none: T): Promise<T> {
   try {
-    return await real.run(xlResources());
+    return await list();
   } catch (error) {
-    if (error instanceof CommandError || error instanceof ParseError) return [];
+    if (error instanceof CommandError || error instanceof ParseError) return none;
     throw error;
   }
 }
@@ -149,11 +150,17 @@ export async function xenOf(
     info: await real.run(xlInfo()),
   }));
   if (listed === undefined) return undefined;
-  const given = listed.rows.length > 1 ? await resourcesOf(real) : [];
+  const isAlone = listed.rows.length <= 1;
+  const given = isAlone ? [] : await orNone(() => real.run(xlResources()), []);
+  const named = isAlone ? new Map<number, never[]>() : await orNone(() => real.run(xlDisks()), new Map());
+  const interfaces = isAlone
+    ? new Map<number, never[]>()
+    : await orNone(() => real.run(xlInterfaces()), new Map());
   const domains: Domain[] = [];
   for (const { id, name = '', uuid, memoryMiB, vcpus, flags } of listed.rows) {
     if (id === 0) continue;
-    const disks = await disksOf(real, id);
+    const disks = await disksOf(real, id, named.get(id) ?? []);
+    const nics = (interfaces.get(id) ?? []).map(({ mac, bridge = '' }) => ({ mac, bridge }));
     const its = given.find(({ domid }) => domid === id);
     domains.push({
       domid: id,
@@ -163,6 +170,7 @@ export async function xenOf(
       vcpus: its?.vcpus ?? vcpus,
       state: stateOf(flags),
       disks,
+      nics,
       built: name === '' ? 'half-built' : 'whole',
       most: { memoryMiB: (its?.maxMemoryKiB ?? 0) / 1024 || memoryMiB, vcpus: its?.maxVcpus ?? vcpus },
       weight: its?.weight ?? 256,
@@ -196,7 +204,11 @@ export async function backendsOf(real: ReadHost): Promise<ReadonlyMap<string, nu
 }
 
 /** From the kernel's back ends: these are the devices that a guest has open. */
-async function disksOf(real: ReadHost, domid: number): Promise<Domain['disks']> {
+async function disksOf(
+  real: ReadHost,
+  domid: number,
+  named: readonly DomainDisk[],
+): Promise<Domain['disks']> {
   const top = '/sys/bus/xen-backend/devices';
   if ((await real.stat(top)) === undefined) return [];
   const disks: Domain['disks'][number][] = [];
@@ -211,8 +223,12 @@ async function disksOf(real: ReadHost, domid: number): Promise<Domain['disks']> 
       .join(':');
     const mode = `${top}/${name}/mode`;
     const isReadOnly = (await real.stat(mode)) !== undefined && (await textOf(real, mode)).trim() === 'r';
+    const backend = name.split('-')[2] ?? '';
+    const known = named.find(
+      ({ vdev }) => /^xvd[a-p]\d*$/.test(vdev) && String(vdevNumber(vdev)) === backend,
+    );
     disks.push({
-      ...{ vdev: name.split('-')[2] ?? '', path: `device ${number}`, number },
+      ...{ vdev: known?.vdev ?? backend, path: known?.pdev_path ?? `device ${number}`, number },
       mode: isReadOnly ? 'ro' : 'rw',
     });
   }

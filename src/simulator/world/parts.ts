@@ -324,6 +324,8 @@ export interface Domain {
   state: 'running' | 'blocked' | 'paused' | 'shutdown' | 'crashed' | 'dying';
   /** Its disks. */
   disks: readonly DomainDisk[];
+  /** Its network interfaces. */
+  nics: readonly { readonly mac: string; readonly bridge: string }[];
   /** `half-built`: xl has no configuration of it. */
   readonly built: 'whole' | 'half-built';
 }

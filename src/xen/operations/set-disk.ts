@@ -5,10 +5,9 @@ import { everyHolder, holders, inWords, remedyFor as freeing } from '../../block
 import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
-import { describe, type Domain, guestDomains } from '../domains.ts';
 import { diskRecovery } from '../manual-recovery.ts';
-import { remedyFor } from '../start-all.ts';
 import { domainHolder } from './guest.ts';
+import { domainIn, domainOf } from './running.ts';
 import { writesTo } from '../wait.ts';
 
 const args = z.strictObject({
@@ -58,7 +57,7 @@ export const setDisk = operation({
   starts: 'a writer',
   restores: 'state',
   prepare: async ({ args: { device, ...asked }, host }): Promise<Undo> => {
-    const domain = await runningDomain(host, asked);
+    const domain = await domainIn(host, asked, ['running']);
     const from = await slotOf(host, { ...asked, id: domain.id });
     if (device === null && from === null)
       throw new UsageError(`${asked.name} has no disk ${asked.vdev}: there is nothing to take away`);
@@ -124,7 +123,7 @@ async function refuseHeld(host: ReadHost, device: string): Promise<void> {
 }
 
 async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
-  const domain = await runningDomain(host, undo);
+  const domain = await domainIn(host, undo, ['running']);
   const { vdev } = undo;
   if (to !== null) return host.run(xlBlockAttach({ id: domain.id, vdev, ...to }));
   try {
@@ -138,28 +137,6 @@ async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
       remedy: `unmount it in the guest; then run the command again`,
     });
   }
-}
-
-interface Guest {
-  readonly name: string;
-  readonly uuid: string;
-}
-
-/** Throws RefusedError if it does not run: a paused guest lets go of no disk. */
-async function runningDomain(host: ReadHost, guest: Guest): Promise<Domain> {
-  const domain = await domainOf(host, guest);
-  if (domain?.state === 'running') return domain;
-  throw new RefusedError(
-    domain === undefined
-      ? `no domain ${guest.name} with the uuid ${guest.uuid} runs`
-      : `${guest.name} is not running: ${describe(domain)}`,
-    { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
-  );
-}
-
-async function domainOf(host: ReadHost, { name, uuid }: Guest): Promise<Domain | undefined> {
-  const [domain] = await guestDomains(host, (each) => each.name === name && each.uuid === uuid);
-  return domain;
 }
 
 /** What the guest has under that name now. RefusedError for a disk that xl could not attach again as it is. */

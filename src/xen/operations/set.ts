@@ -4,12 +4,12 @@ import type { ChangeHost, Command, ReadHost } from '../../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { xlMemSet, xlPause, xlUnpause, xlVcpuSet, xlWeight } from '../commands.ts';
-import { describe, type Domain, guestDomains } from '../domains.ts';
+import type { Domain } from '../domains.ts';
 import { settingRecovery } from '../manual-recovery.ts';
 import { refuseMissingMemory } from '../memory.ts';
 import { givenTo } from '../resources.ts';
 import type { GivenResources } from '../schema.ts';
-import { remedyFor } from '../start-all.ts';
+import { domainIn, domainOf } from './running.ts';
 
 const whole = z.int().check(z.nonnegative());
 const kib = 1024;
@@ -64,14 +64,7 @@ export const set = operation({
     const { name, setting: what } = asked;
     const to = what === 'memory' ? asked.to / kib : asked.to;
     if (!Number.isInteger(to)) throw new UsageError(`to: ${asked.to} bytes of memory are no whole KiB`);
-    const domain = await domainOf(host, asked);
-    if (domain?.state !== 'running' && domain?.state !== 'paused')
-      throw new RefusedError(
-        domain === undefined
-          ? `no domain ${name} with the uuid ${asked.uuid} runs`
-          : `${name} is not running: ${describe(domain)}`,
-        { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
-      );
+    const domain = await domainIn(host, asked, ['running', 'paused']);
     const { from, most, scheduler } = await valueOf(host, domain, what);
     if (from === undefined)
       throw new RefusedError(`${name} has no weight: its scheduler is neither credit nor credit2`, {
@@ -110,14 +103,6 @@ async function current(host: ReadHost, undo: Undo): Promise<number | undefined> 
   // It was complete, so `building` means that xl shows no configuration of any guest now.
   if (domain === undefined || !['running', 'paused', 'building'].includes(domain.state)) return undefined;
   return (await valueOf(host, domain, undo.setting)).from;
-}
-
-async function domainOf(
-  host: ReadHost,
-  { name, uuid }: { readonly name: string; readonly uuid: string },
-): Promise<Domain | undefined> {
-  const [domain] = await guestDomains(host, (each) => each.name === name && each.uuid === uuid);
-  return domain;
 }
 
 /** The value of a setting, and the greatest that a running guest can get. */

@@ -175,6 +175,8 @@ describe('reads and changes', () => {
     ['vm disk attach x /dev/vg0/y', true],
     ['vm disk detach x xvdb', true],
     ['vm disk remove x xvdb', true],
+    ['vm interface attach x --bridge br0 --mac 00:16:3e:00:00:01', true],
+    ['vm interface detach x 00:16:3e:00:00:01', true],
     ['vm pause x', true],
     ['vm wait x --for stopped', false],
     ['vm console x', false],

@@ -409,7 +409,25 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       },
     },
   ],
-  'vm disk detach': [{ line: 'vm disk detach web1 xvdb', on: () => withGuest(true) }],
+  'vm disk detach': [
+    { line: 'vm disk detach web1 xvdb', on: () => withGuest(true) },
+    { line: 'vm disk detach web1 xvdb --now', on: () => withGuest(true) },
+  ],
+  'vm interface attach': [
+    { line: 'vm interface attach web1 --bridge xenbr0 --mac 00:16:3e:00:00:09', on: () => withGuest(true) },
+    { line: 'vm interface attach web1 --bridge xenbr0 --mac 00:16:3e:00:00:09', on: () => withGuest(false) },
+  ],
+  'vm interface detach': [
+    {
+      line: 'vm interface detach web1 00:16:3e:00:00:09',
+      on: async () => {
+        const host = await withGuest(false);
+        const text = host.admin.readFile('/etc/xen/web1.cfg');
+        host.admin.writeFile('/etc/xen/web1.cfg', `${text}vif = ['mac=00:16:3e:00:00:09,bridge=xenbr0']\n`);
+        return host;
+      },
+    },
+  ],
   'vm disk remove': [{ line: 'vm disk remove web1 xvdb', on: () => withGuest(false) }],
   'vm provision': [
     {

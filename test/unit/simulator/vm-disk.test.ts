@@ -1,6 +1,7 @@
 import { beforeAll, describe } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { attachDisk, createDisk, detachDisk, removeDisk } from '../../../src/api/guest-disks.ts';
+import { attachInterface } from '../../../src/api/guest-interfaces.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { bofhOn, hostWithSource, vmCreate } from './support.ts';
@@ -42,6 +43,17 @@ const trials: readonly (readonly [string, Trial])[] = [
     },
   ],
   [
+    'taken away from a running guest',
+    {
+      start: async () => {
+        const host = fork(running).restart();
+        await add(host);
+        return host;
+      },
+      work: (host) => withBofh(bofhOn(host), () => detachDisk('web1', 'data', { now: true })),
+    },
+  ],
+  [
     'removed',
     {
       start: async () => fork(more).restart(),
@@ -49,6 +61,21 @@ const trials: readonly (readonly [string, Trial])[] = [
     },
   ],
 ];
+
+const interfaces: readonly (readonly [string, Trial])[] = [
+  [
+    'attached to a running guest',
+    {
+      start: async () => fork(running).restart(),
+      work: (host) =>
+        withBofh(bofhOn(host), () => attachInterface('web1', { bridge: 'xenbr0', mac: '00:16:3e:00:00:09' })),
+    },
+  ],
+];
+
+describe.each(interfaces)('an interface %s on the simulated host', { timeout: 300_000 }, (_, trial) => {
+  testSweep(trial, { faults: ['fails before', 'acts then fails', 'no effect, exit 0'] });
+});
 
 describe.each(trials)('a disk %s on the simulated host', { timeout: 300_000 }, (_, trial) => {
   testSweep(trial, { faults: ['fails before', 'acts then fails', 'no effect, exit 0'] });

@@ -25,6 +25,8 @@ export const answers = {
   'vm disk attach': given.vmDisk,
   'vm disk detach': given.vmDisk,
   'vm disk remove': given.vmDisk,
+  'vm interface attach': given.vmInterface,
+  'vm interface detach': given.vmInterface,
   'vm rename': given.vmRename,
   'vm mount': given.vmMount,
   'vm provision': given.vmProvision,

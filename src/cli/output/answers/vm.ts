@@ -90,6 +90,22 @@ export const vmDiskCreate = z.strictObject({
 
 export type VmDiskCreate = z.infer<typeof vmDiskCreate>;
 
+/** `bofh vm interface attach NAME` and `vm interface detach NAME MAC` */
+export const vmInterface = z.strictObject({
+  name: text,
+  config: text,
+  /** Lower case, with colons. */
+  mac: text,
+  /** Null: the configuration names none. */
+  bridge: z.nullable(text),
+  /** Null: the guest is off. */
+  domid: z.nullable(count),
+  /** When the guest sees the change: now, or at its next start, also if it is off. */
+  effective: z.enum(['now', 'next start']),
+});
+
+export type VmInterface = z.infer<typeof vmInterface>;
+
 /** `bofh vm mount NAME [DIR]` */
 export const vmMount = z.strictObject({
   name: text,

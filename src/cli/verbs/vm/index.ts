@@ -34,7 +34,10 @@ export const vm: Noun = {
           'create a volume with a filesystem as a new disk of a guest',
           () => import('./disk/create.ts'),
         ],
-        attach: ['add an existing device to the configuration of a guest', () => import('./disk/attach.ts')],
+        attach: [
+          'add an existing device to a guest: to its configuration, and to the guest if it runs',
+          () => import('./disk/attach.ts'),
+        ],
         detach: [
           'take a disk out of the configuration of a guest; its device and data stay',
           () => import('./disk/detach.ts'),
@@ -42,6 +45,19 @@ export const vm: Noun = {
         remove: [
           'remove a disk of a stopped guest: from its configuration, and its volume',
           () => import('./disk/remove.ts'),
+        ],
+      },
+    },
+    interface: {
+      summary: 'network interfaces of an existing guest',
+      verbs: {
+        attach: [
+          'add a network interface to a guest: to its configuration, and to the guest if it runs',
+          () => import('./interface/attach.ts'),
+        ],
+        detach: [
+          'remove a network interface from a guest: from its configuration, and from the guest if it runs',
+          () => import('./interface/detach.ts'),
         ],
       },
     },

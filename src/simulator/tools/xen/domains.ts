@@ -38,9 +38,11 @@ export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[
     if (refusal !== undefined)
       return `${refusal}\nlibxl: error: libxl_create.c:1672:domcreate_launch_dm: Domain ${domid}:unable to add disk devices`;
   }
-  for (const { bridge } of guest.vifs)
-    if (bridge !== undefined && !resolve(world, `/sys/class/net/${bridge}`, 'follow').found)
-      return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [1176] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Could not find bridge device ${bridge}\nlibxl: error: libxl_create.c:1921:domcreate_attach_devices: Domain ${domid}:unable to add vif devices`;
+  for (const { bridge } of guest.vifs) {
+    const refusal = refusalOfVifScript(world, bridge);
+    if (refusal !== undefined)
+      return `${refusal}\nlibxl: error: libxl_create.c:1921:domcreate_attach_devices: Domain ${domid}:unable to add vif devices`;
+  }
   return undefined;
 }
 
@@ -55,13 +57,19 @@ export function refusalOfScript(world: World, number: string): string | undefine
   return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [892] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Device ${node} is mounted in ${where}`;
 }
 
+/** What vif-bridge says without its bridge. */
+export function refusalOfVifScript(world: World, bridge: string | undefined): string | undefined {
+  if (bridge === undefined || resolve(world, `/sys/class/net/${bridge}`, 'follow').found) return undefined;
+  return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [1176] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Could not find bridge device ${bridge}`;
+}
+
 /** What xl create leaves in the hypervisor. Ids are not used again until the next boot. */
 export function addDomain(
   world: World,
   make: Pick<Domain, 'name' | 'uuid' | 'memoryMiB' | 'vcpus' | 'disks' | 'state'> &
-    Partial<Pick<Domain, 'built' | 'most' | 'weight'>>,
+    Partial<Pick<Domain, 'built' | 'most' | 'weight' | 'nics'>>,
 ): Domain {
-  const { name, uuid, memoryMiB, vcpus, disks, state, built = 'whole', weight = 256 } = make;
+  const { name, uuid, memoryMiB, vcpus, disks, state, built = 'whole', weight = 256, nics = [] } = make;
   const { most = { memoryMiB, vcpus } } = make;
   const domid = world.nextDomid;
   const domain: Domain = {
@@ -71,6 +79,7 @@ export function addDomain(
     memoryMiB,
     vcpus,
     disks,
+    nics,
     state,
     built,
     most,

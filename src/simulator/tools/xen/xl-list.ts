@@ -27,6 +27,7 @@ export function xlList(world: World): string {
     vcpus: 2,
     state: 'running',
     disks: [],
+    nics: [],
     built: 'whole',
     most: { memoryMiB: 1024, vcpus: 2 },
     weight: 256,
@@ -50,7 +51,7 @@ export function xlLongList(world: World): string {
   };
   const guests = world.domains
     .filter(({ built }) => built === 'whole')
-    .map(({ domid, name, uuid, memoryMiB, vcpus, most, weight, disks }) => ({
+    .map(({ domid, name, uuid, memoryMiB, vcpus, most, weight, disks, nics }) => ({
       domid,
       config: {
         c_info: { type: 'pv', name, uuid },
@@ -67,6 +68,7 @@ export function xlLongList(world: World): string {
           format: 'raw',
           readwrite: mode === 'ro' ? 0 : 1,
         })),
+        nics: nics.map((nic, devid) => ({ devid, ...nic, nictype: 'vif' })),
       },
     }));
   return `${JSON.stringify([zero, ...guests], undefined, 4)}\n`;

@@ -10,7 +10,7 @@ import { deviceAt } from '../blockdevice/device-at.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { xlInfo, xlList, xlLongList } from './xl-list.ts';
 
-import { addDomain, complaintOf, giveUp, refusalOfScript } from './domains.ts';
+import { addDomain, complaintOf, giveUp, refusalOfScript, refusalOfVifScript } from './domains.ts';
 
 /** xl (Xen 4.17). It exits with 1, or with 3 where libxl failed. */
 export const xlTools: Readonly<Record<string, ToolModel>> = { xl };
@@ -33,6 +33,8 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'mem-set') return memSet(call, words);
   if (verb === 'vcpu-set' && words[0] === '--ignore-host') return vcpuSet(call, words.slice(1));
   if (verb === 'block-attach') return blockAttach(call, words);
+  if (verb === 'network-attach') return networkAttach(call, words);
+  if (verb === 'network-detach') return networkDetach(call, words);
   if (verb === 'block-detach') return blockDetach(call, words);
   if (verb === 'sched-credit2' && words[0] === '-d' && words[2] === '-w')
     return weigh(call, words[1] ?? '', words.slice(3));
@@ -99,7 +101,8 @@ function create(call: ToolCall, words: readonly string[]): ReturnType<ToolModel>
   const most = { memoryMiB: maxMemoryMiB, vcpus: maxVcpus };
   const { weight } = guest;
   const state = paused ? 'paused' : 'blocked';
-  addDomain(world, { ...guest, uuid, disks, most, state, ...present({ weight }) });
+  const nics = guest.vifs.flatMap(({ mac, bridge = '' }) => (mac === undefined ? [] : [{ mac, bridge }]));
+  addDomain(world, { ...guest, uuid, disks, nics, most, state, ...present({ weight }) });
   return ok('', said);
 }
 
@@ -241,6 +244,43 @@ function blockDetach(
       `libxl: error: libxl_device.c:1181:device_backend_callback: Domain ${domid}:unable to remove device with path /local/domain/0/backend/vbd/${domid}/${number}\nlibxl: error: libxl_device.c:1481:device_addrm_aocomplete: Domain ${domid}:Unable to remove vbd with id ${number}\nlibxl_device_disk_safe_remove failed.`,
     );
   domain.disks = domain.disks.filter((each) => each !== disk);
+  return ok();
+}
+
+function networkAttach(
+  call: ToolCall,
+  [id = '', first = '', second = '', ...more]: readonly string[],
+): ReturnType<ToolModel> {
+  const { world } = call;
+  const mac = /^mac=(?<mac>[0-9a-f:]{17})$/.exec(first)?.groups?.mac;
+  const bridge = /^bridge=(?<bridge>.+)$/.exec(second)?.groups?.bridge;
+  if (mac === undefined || bridge === undefined || more.some((each) => !each.startsWith('script=')))
+    throw unmodelled(call, 'it knows a MAC address and a bridge');
+  const domain = domainOf(world, id);
+  if (domain === undefined)
+    return failed(
+      1,
+      `libxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=${id}\nlibxl: error: libxl_device.c:1486:device_addrm_aocomplete: unable to add device\nlibxl_device_nic_add failed.`,
+    );
+  const at = domain.nics.length;
+  // It stays in the store if its script refuses it.
+  domain.nics = [...domain.nics, { mac, bridge }];
+  const refusal = refusalOfVifScript(world, bridge);
+  if (refusal === undefined) return ok();
+  return failed(
+    1,
+    `${refusal}\nlibxl: error: libxl_device.c:1481:device_addrm_aocomplete: Domain ${domain.domid}:Unable to add vif with id ${at}\nlibxl_device_nic_add failed.`,
+  );
+}
+
+function networkDetach(
+  call: ToolCall,
+  [id = '', mac = '', ...more]: readonly string[],
+): ReturnType<ToolModel> {
+  if (more.length > 0) throw unmodelled(call, 'it takes one interface away');
+  const domain = domainOf(call.world, id);
+  if (domain?.nics.some((each) => each.mac === mac) !== true) return failed(1, `Unknown device ${mac}.`);
+  domain.nics = domain.nics.filter((each) => each.mac !== mac);
   return ok();
 }
 

@@ -23,6 +23,13 @@ export const xen: RigSpecimens['xen'] = {
     content: `xl list -l ${guest} | grep -E 'vdev|pdev_path'`,
     clear: `xl destroy ${guest}; ${gone}; for n in $(seq 50); do ${removeVolume} && lvremove -q -y vg0/${guest}-more && break; sleep 0.2; done; rm ${config}`,
   },
+  setInterface: {
+    setUp: `${makeGuest} && xl create ${config} && ip link add xenbr9 type bridge && ip link set xenbr9 up`,
+    call: `tx.xen.setInterface({ name: '${guest}', uuid: '${domain}', mac: '00:16:3e:00:00:09', bridge: 'xenbr9' })`,
+    act: { tool: 'xl', words: ['network-attach'] },
+    content: `xl list -l ${guest} | grep -E '"mac"|"bridge"'`,
+    clear: `xl destroy ${guest}; ${gone}; ip link del xenbr9; for n in $(seq 50); do ${removeVolume} && break; sleep 0.2; done; rm ${config}`,
+  },
   shutdown: {
     setUp: `${makeGuest} && xl create ${config}`,
     call: `tx.xen.shutdown({ name: '${guest}', uuid: '${domain}', config: '${config}', how: 'destroy' })`,

@@ -6,8 +6,11 @@ import {
   xlDestroy,
   xlDisks,
   xlInfo,
+  xlInterfaces,
   xlList,
   xlListLong,
+  xlNetworkAttach,
+  xlNetworkDetach,
   xlShutdown,
 } from '../../../../src/xen/commands.ts';
 import { guestConfig } from '../../rig/index.ts';
@@ -28,6 +31,9 @@ const check = (name: string) => xlCheck({ config: `/etc/xen/${name}.cfg`, uuid }
 const none = 77;
 
 const plug = (path: string, id = 7) => xlBlockAttach({ id, vdev: 'xvdb', path, access: 'rw' });
+const mac = '00:16:3e:00:00:09';
+const connect = (bridge: string, id = 7) => xlNetworkAttach({ id, mac, bridge });
+const disconnect = (id = 7) => xlNetworkDetach({ id, mac });
 const unplug = (id = 7) => xlBlockDetach({ id, vdev: 'xvdb' });
 
 /** Shell: waits until a guest of this name is in such a state of `xl list`. */
@@ -164,9 +170,23 @@ export const xen: Group = {
     { name: 'xl/block-detach-missing', command: unplug(), answers: 'not-found' },
     { name: 'xl/block-detach-no-such', command: unplug(none), answers: 'not-found' },
     {
+      name: 'xl/network-attach',
+      given: 'ip link add xenbr9 type bridge; ip link set xenbr9 up',
+      command: connect('xenbr9'),
+      answers: 'parsed',
+    },
+    { name: 'xl/list-long-connected', command: xlInterfaces(), answers: 'parsed' },
+    { name: 'xl/network-detach', command: disconnect(), answers: 'parsed' },
+    { name: 'xl/network-detach-missing', command: disconnect(), answers: 'not-found' },
+    { name: 'xl/network-detach-no-such', command: disconnect(none), answers: 'not-found' },
+    { name: 'xl/network-attach-no-such', command: connect('xenbr9', none), answers: 'not-found' },
+    { name: 'xl/network-attach-no-bridge', command: connect('nobr0'), answers: 'not-found' },
+    { name: 'xl/list-long-refused', command: xlInterfaces(), answers: 'parsed' },
+    {
       name: 'xl/block-detach-held',
       // A paused guest lets go of nothing.
       given: `
+        xl network-detach 7 ${mac}
         xl block-attach 7 format=raw,vdev=xvdb,access=rw,target=/dev/vg0/plug >/dev/null 2>&1
         until grep -qs Connected /sys/bus/xen-backend/devices/vbd-7-51728/state; do sleep 0.5; done; xl pause web1`,
       command: unplug(),

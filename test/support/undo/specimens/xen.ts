@@ -50,6 +50,25 @@ export const xen: Specimens['xen'] = {
       },
     },
   ],
+  setInterface: [
+    {
+      title: 'attached',
+      stage: (host) => {
+        const { uuid } = runningGuest(host);
+        const mac = '00:16:3e:00:00:09';
+        return (tx) => tx.xen.setInterface({ name: 'web1', uuid, mac, bridge: 'xenbr0' });
+      },
+    },
+    {
+      title: 'detached',
+      stage: (host) => {
+        const { uuid } = runningGuest(host);
+        const mac = '00:16:3e:00:00:08';
+        for (const domain of host.world.domains) domain.nics = [{ mac, bridge: 'xenbr0' }];
+        return (tx) => tx.xen.setInterface({ name: 'web1', uuid, mac, bridge: null });
+      },
+    },
+  ],
   shutdown: [
     {
       title: 'asked',

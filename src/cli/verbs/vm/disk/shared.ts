@@ -11,7 +11,11 @@ export function dataOf({ domid, ...rest }: GuestDiskChange): VmDisk {
 }
 
 /** When a guest that is not off sees the change. */
-export function late({ name, domid, effective }: VmDisk): readonly string[] {
+export function late({
+  name,
+  domid,
+  effective,
+}: Pick<VmDisk, 'name' | 'domid' | 'effective'>): readonly string[] {
   return domid === null || effective === 'now'
     ? []
     : [`${name} is not off: it takes effect at its next start (bofh vm restart ${name})`];

@@ -1,0 +1,32 @@
+import type { ReadHost } from '../../command/index.ts';
+import { RefusedError } from '../../core/errors.ts';
+import { describe, type Domain, guestDomains } from '../domains.ts';
+import { remedyFor } from '../start-all.ts';
+
+/** A running guest by its name and the UUID of its domain. */
+export interface RunningGuest {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/** Undefined: it has ended, or another guest has its name. */
+export async function domainOf(host: ReadHost, { name, uuid }: RunningGuest): Promise<Domain | undefined> {
+  const [domain] = await guestDomains(host, (each) => each.name === name && each.uuid === uuid);
+  return domain;
+}
+
+/** Throws RefusedError if it is in none of these states. */
+export async function domainIn(
+  host: ReadHost,
+  guest: RunningGuest,
+  states: readonly Domain['state'][],
+): Promise<Domain> {
+  const domain = await domainOf(host, guest);
+  if (domain !== undefined && states.includes(domain.state)) return domain;
+  throw new RefusedError(
+    domain === undefined
+      ? `no domain ${guest.name} with the uuid ${guest.uuid} runs`
+      : `${guest.name} is not running: ${describe(domain)}`,
+    { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
+  );
+}
