@@ -36,7 +36,7 @@ const undoSchema = z.strictObject({
 });
 type Undo = z.infer<typeof undoSchema>;
 
-/** Keys of `xl list -l` that xl chooses anew when the undo gives the interface back. */
+/** Keys of `xl list -l` that xl sets by itself: the undo need not name them. */
 const chosen: readonly string[] = ['devid', 'nictype'];
 
 /**
