@@ -159,13 +159,13 @@ export function findingsOf(
   if (unknownTags.length === 0) return found;
   const names = unknownTags.map(({ what, id }) => `${what} of ${id}`).join('; ');
   const says = `tags of sequences that are not in this journal (any more), which is no fault: ${names}`;
-  return [...found, finding('unknown mark', 'ok', says)];
+  return [...found, finding('unknown tag', 'ok', says)];
 }
 
 function unknown({ id, kind, what, look }: Marked): readonly Finding[] {
   if (kind === 'stays') return [];
   const says = `${what}: left by the sequence ${id}, which is not in this journal (any more)`;
-  return [finding('unknown mark', 'warning', says, look)];
+  return [finding('unknown tag', 'warning', says, look)];
 }
 
 function ofKnown(marked: Marked, journal: KnownJournal): readonly Finding[] {

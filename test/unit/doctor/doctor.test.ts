@@ -241,14 +241,14 @@ describe('bofh doctor', () => {
 
     const { of } = await examined(host);
 
-    expect(of('unknown mark').map(({ level, says }) => [level, says])).toEqual([
+    expect(of('unknown tag').map(({ level, says }) => [level, says])).toEqual([
       [
         'warning',
         expect.stringMatching(/^the volume group bofh_gone_0123456789ab_2, which waits to be removed/),
       ],
       ['ok', expect.stringContaining('the volume group made (tag bofh.0123456789ab.1)')],
     ]);
-    expect(of('unknown mark')[0]?.run.join()).toContain('vg_uuid=aaaaaa-0000-0000-0000-0000-0000-000002');
+    expect(of('unknown tag')[0]?.run.join()).toContain('vg_uuid=aaaaaa-0000-0000-0000-0000-0000-000002');
   });
 
   it('recognises the tags of a committed sequence', async () => {
@@ -297,7 +297,7 @@ describe('bofh doctor', () => {
     const { exitCode, of } = await examined(host);
 
     expect(exitCode).toBe(0);
-    expect(of('unknown mark').map(({ level, says }) => [level, says])).toEqual([
+    expect(of('unknown tag').map(({ level, says }) => [level, says])).toEqual([
       ['warning', expect.stringContaining('vg0/bofh_gone_00ff00ff00ff_3, which waits to be removed')],
       [
         'ok',
