@@ -96,7 +96,7 @@ function refuseOthers(surplus: Rotation['surplus'], agreed: readonly string[] | 
   const others = agreed === undefined ? [] : surplus.filter(({ uuid }) => !agreed.includes(uuid));
   if (others.length === 0) return;
   throw new RefusedError(
-    `${others.map(({ path }) => path).join(', ')} would be deleted too, but you did not agree to that`,
+    `${others.map(({ path }) => path).join(', ')} would be deleted too, but you did not confirm that`,
     { remedy: 'another rotation of this label ran meanwhile: run the command again' },
   );
 }

@@ -93,7 +93,7 @@ export async function waitUntil(
 /** Brings up a configured resource in a sequence of its own. */
 export const up = once('drbd', 'up');
 
-/** Takes down a resource that is secondary and has complete data, in a sequence of its own. */
+/** Brings down an unused, secondary resource whose data is complete, in a sequence of its own. */
 export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<void> {
   await single('drbd.down', (tx) => tx.drbd.down(args));
 }
@@ -123,7 +123,7 @@ export const removeMetadata = once('drbd', 'removeMetadata');
 /** Attaches the disks of a resource that is up, in a sequence of its own. */
 export const attach = once('drbd', 'attach');
 
-/** Detaches the disks of a resource without data loss in a sequence of its own. */
+/** Detaches the disks of a resource in a sequence of its own. Refused on a primary if no peer has all data. */
 export const detach = once('drbd', 'detach');
 
 /** Connects a StandAlone resource to its peers in a sequence of its own. */

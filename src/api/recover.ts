@@ -53,7 +53,7 @@ export async function recover(request: RecoverRequest = {}): Promise<readonly Re
   for (const journal of wanted)
     try {
       const ended = await recoverJournal(journal.id, { engine, yes: inUse, ...signals });
-      // It has ended by itself since it was listed.
+      // Omits a journal that another process closed after it was listed.
       if (ended.end !== 'nothing-to-do' || ended.name !== '') done.push(ended);
     } catch (error) {
       if (!(error instanceof BofhError)) throw error;

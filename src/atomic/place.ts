@@ -30,7 +30,7 @@ export function placeOf(places: Places, name: string): Place {
   const found = places.place?.(name);
   if (found !== undefined) return found;
   throw new JournalError(`the host "${name}" of a step is not known here; nothing was touched`, {
-    remedy: 'recover it with the site file that names this host',
+    remedy: 'recover with a site file that names this host: bofh --site FILE recover',
   });
 }
 
@@ -39,7 +39,7 @@ export function otherHost(places: Places, name: string): Place {
   if (typeof name !== 'string') checkText('tx.on: the host', name);
   const found = name === places.host.name ? places : places.place?.(name);
   if (found !== undefined) return found;
-  // A place is unknown only in memory: any other name is given to ssh.
+  // Only a simulated host can be unknown: every other name is passed to ssh.
   throw new UsageError(`tx.on: host: the simulated host knows no host "${name}"`, {
     code: 'not-found',
     remedy: `simulatedPair() has two hosts, named "" and "there"; for more of them: simulatedPair({ others: { ${JSON.stringify(name)}: simulatedHost() } })`,

@@ -26,7 +26,7 @@ export function parseSize(text: string | number): Bytes {
   const groups = match?.groups;
   if (groups === undefined && /^\d+(?:\.\d+)?$/.test(String(text).trim()))
     throw new UsageError(`"${text}" has no unit`, {
-      remedy: 'write one behind it: b, k, m, g, t or p (bytes, KiB, MiB, GiB, TiB, PiB), for example 512m',
+      remedy: 'add one: b, k, m, g, t or p (bytes, KiB, MiB, GiB, TiB, PiB), for example 512m',
     });
   if (groups === undefined)
     throw new UsageError(`"${text}" is not a size`, { remedy: 'write for example 512m, 10g or 10GiB' });

@@ -95,7 +95,7 @@ function factsIn(text: string): Said {
   );
   const known = Object.fromEntries(words);
   if (Object.keys(known).length < words.length)
-    throw new ParseError(`the line ${JSON.stringify(text)} says something twice`);
+    throw new ParseError(`the line ${JSON.stringify(text)} has a key twice`);
   return { text, object, facts: known };
 }
 
@@ -108,11 +108,15 @@ function refuseStrays(said: readonly (readonly unknown[])[], found: readonly Res
   ]);
   const names = new Set(found.map(({ name }) => name));
   if (names.size < found.length || placed.reduce((sum, each) => sum + each, 0) !== count)
-    throw new ParseError('it has an object of no resource or connection, or one twice');
+    throw new ParseError(
+      'it lists an object that belongs to no resource or connection, or lists an object twice',
+    );
   for (const { name, volumes, connections } of found)
     for (const { peer, volumes: peers } of connections)
       if (numbers(peers) !== numbers(volumes))
-        throw new ParseError(`${name} has the volumes ${numbers(volumes)}, and to ${peer} ${numbers(peers)}`);
+        throw new ParseError(
+          `${name} has the volumes ${numbers(volumes)}, but its connection to ${peer} has the volumes ${numbers(peers)}`,
+        );
 }
 
 function numbers(volumes: readonly { readonly volume: number }[]): string {

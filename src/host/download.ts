@@ -13,8 +13,8 @@ const keptMs = 7 * 24 * 3_600_000;
 const again = 'run the command again: it continues where this one ended';
 
 /**
- * Downloads a file into a directory of root's own, under a private name until its checksum is right. The next
- * download continues a `.part` that a killed one left, if the server still has the same file.
+ * Downloads a file into a directory that only root can enter, under a private name until its checksum is right. The next
+ * download continues a `.part` file that a killed download left, if the server still has the same file.
  */
 export function downloader(flock: LocalHost['flock']) {
   return async (of: Download): Promise<void> => {
@@ -96,9 +96,9 @@ interface Receiving extends Download {
   readonly part: string;
 }
 
-/** Receives all of it, or the rest; returns the name that the part has now. */
+/** Receives the whole file, or the rest of it; returns the new name of the `.part` file. */
 async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
-  // node:http and node:tls cost each start 5 ms.
+  // Imported only here: node:http and node:tls would cost 5 ms at each start of bofh.
   const { get } = await import('./https.ts');
   const validator = Buffer.from(/\.([\w-]*)\.part$/.exec(part)?.[1] ?? '', 'base64url').toString();
   let at = validator === '' ? 0 : (await file.stat()).size;
@@ -122,7 +122,7 @@ async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
   }
   if ((answer.headers['content-encoding'] ?? 'identity') !== 'identity') {
     answer.destroy();
-    throw new RefusedError(`${url}: the server compresses what it sends, so its checksum would be another`, {
+    throw new RefusedError(`${url}: the server compresses the file, so its checksum would differ`, {
       remedy: 'download it yourself, and name the file: --source image:FILE',
     });
   }
@@ -140,7 +140,7 @@ async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
   try {
     await refuseWithoutRoom(dirname(part), (total ?? at) - at, url);
     for await (const chunk of answer as AsyncIterable<Buffer>) {
-      // A disk that is nearly full takes a part of it.
+      // On a disk that is nearly full, write() may write only a part of the chunk.
       for (let from = 0, end = at + chunk.length; at < end; from = chunk.length - (end - at))
         at += (await file.write(chunk, from, end - at, at)).bytesWritten;
       if (Date.now() - told < 200) continue;
@@ -150,9 +150,10 @@ async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
   } catch (error) {
     answer.destroy();
     if (error instanceof BofhError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
-    throw ended(url, `${formatSize(at)} came, then: ${(error as Error).message}`, error);
+    throw ended(url, `${formatSize(at)} were received, then: ${(error as Error).message}`, error);
   }
-  if (total !== undefined && at !== total) throw ended(url, `${String(at)} of ${String(total)} bytes came`);
+  if (total !== undefined && at !== total)
+    throw ended(url, `${String(at)} of ${String(total)} bytes were received`);
   return name;
 }
 
@@ -169,7 +170,7 @@ async function refuseWithoutRoom(directory: string, wanted: number, url: string)
   if (wanted <= bavail * bsize) return;
   throw new RefusedError(
     `${url} needs ${formatSize(wanted)}, and ${directory} has ${formatSize(bavail * bsize)} free`,
-    { code: 'no-space', remedy: `make room on it: df ${directory}; then run the command again` },
+    { code: 'no-space', remedy: `free space there: df ${directory}; then run the command again` },
   );
 }
 
@@ -180,9 +181,12 @@ async function check({ url, part, algorithm, checksum }: Omit<Receiving, 'file'>
   const found = hash.digest('hex');
   if (found === checksum) return;
   await fs.unlink(part);
-  throw new RefusedError(`${url} has the ${algorithm} ${found}, and not ${checksum}; it was deleted`, {
-    code: 'differs',
-    remedy:
-      'compare it with the sums that the site publishes (SHA256SUMS, SHA512SUMS); an address with "latest" gets new files',
-  });
+  throw new RefusedError(
+    `${url} has the ${algorithm} ${found}, and not ${checksum}; the downloaded file was deleted`,
+    {
+      code: 'differs',
+      remedy:
+        'compare it with the sums that the site publishes (SHA256SUMS, SHA512SUMS); an address with "latest" gets new files',
+    },
+  );
 }

@@ -9,7 +9,7 @@ import type { WholeGroup } from '../lvm/objects.ts';
 import type { Bytes } from '../core/units.ts';
 
 /** The state of a host, as far as a new resource needs it. */
-export interface Ground {
+export interface HostState {
   /** Of the module: `8.4`, `9`. */
   readonly series: string;
   readonly version: string;
@@ -18,7 +18,7 @@ export interface Ground {
 }
 
 /** A module that is loaded and that bofh knows, and the programs with their configuration. */
-export async function checkDrbd(host: ReadHost): Promise<Pick<Ground, 'series' | 'version'>> {
+export async function checkDrbd(host: ReadHost): Promise<Pick<HostState, 'series' | 'version'>> {
   const version = await moduleVersion(host);
   if (version === undefined)
     throw new RefusedError('the module of DRBD is not loaded', { remedy: 'load it there: modprobe drbd' });
@@ -79,7 +79,7 @@ export function checkRoom(vg: WholeGroup, { lv, size }: { readonly lv: string; r
 
 /** Modules of two series replicate to one another only as the older one can, and their metadata differ. */
 export function checkSeries(
-  grounds: readonly (Pick<Ground, 'series' | 'version'> & { name: string })[],
+  grounds: readonly (Pick<HostState, 'series' | 'version'> & { name: string })[],
 ): void {
   if (new Set(grounds.map(({ series }) => series)).size <= 1) return;
   const all = grounds.map(({ name, version }) => `${version} on ${name}`).join(' and ');

@@ -12,7 +12,7 @@ import {
   checkNumbers,
   checkRoom,
   checkSeries,
-  type Ground,
+  type HostState,
   groupNamed,
   sizeFor,
 } from './checks.ts';
@@ -62,7 +62,7 @@ export async function planCreate(options: {
   const vg = groupNamed(request.vg, site);
   const vgOf = ({ asked }: Member): string => (asked === request.on[1] ? (request.peerVg ?? vg) : vg);
   const found = refusals();
-  const looks = await found.each(members, async (member, attempt): Promise<(Ground & Named)[]> => {
+  const looks = await found.each(members, async (member, attempt): Promise<(HostState & Named)[]> => {
     const { host, name: at } = member;
     const drbd = await attempt(() => on(at, () => checkDrbd(host)));
     const group = await attempt(() => on(at, () => checkGroup(host, { vg: vgOf(member), lv: name })));
@@ -86,7 +86,7 @@ export async function planCreate(options: {
   const lvSize = sizeFor(groups, deviceSizeFor(request.size));
   for (const ground of grounds)
     await found.try(() =>
-      on(ground.name, () => checkRoom(without(ground, beside), { lv: name, size: lvSize })),
+      on(ground.name, () => checkRoom(withReducedSpace(ground, beside), { lv: name, size: lvSize })),
     );
   const config = await found.try(() =>
     configFor(members, {
@@ -111,8 +111,8 @@ export async function planCreate(options: {
 }
 
 /**
- * The recipe: creates a zeroed volume on each host, and one DRBD device of both. The steps of the two
- * hosts run at the same time.
+ * Creates a zeroed volume on each host, and one DRBD device from both. The steps of the two hosts run at
+ * the same time.
  */
 export async function createReplica(tx: Tx, hosts: Reachable, plan: CreatePlan): Promise<CreatedReplica> {
   const { config, vgs, members } = plan;
@@ -148,8 +148,8 @@ function takenBy({ config: { hosts } }: CreatePlan): Taken {
   };
 }
 
-/** The group of a host with its free space after these allocations. */
-function without(
+/** The group of a host with its free space after the allocations of the other plans. */
+function withReducedSpace(
   { name, vg }: { readonly name: string; readonly vg: WholeGroup },
   beside: readonly CreatePlan[],
 ): WholeGroup {

@@ -46,7 +46,7 @@ export function commonPair(
   const all = pairs.map((pair) => pair.join(' and ')).join('; ');
   throw new RefusedError(
     only === undefined
-      ? `${names.join(' and ')} have no network of IPv4 in common`
+      ? `${names.join(' and ')} have no IPv4 network in common`
       : `${names.join(' and ')} have more than one network in common: ${all}`,
     {
       remedy: `choose the addresses: ${option(
@@ -62,10 +62,10 @@ export function commonPair(
  * does not have it.
  */
 export async function checkAddress(host: ReadHost, address: string): Promise<string> {
-  if (!isIPv4(address)) throw new UsageError(`"${address}" is not an address of IPv4`);
+  if (!isIPv4(address)) throw new UsageError(`"${address}" is not an IPv4 address`);
   const all = (await interfaces(host)).flatMap((each) => each.addresses);
   if (all.some((each) => each.address === address && each.state === 'usable')) return address;
-  throw new RefusedError(`it has not the address ${address}`, {
-    remedy: `it has ${all.map((each) => each.address).join(', ')}`,
+  throw new RefusedError(`it does not have the address ${address}`, {
+    remedy: `name one of its addresses: ${all.map((each) => each.address).join(', ')}`,
   });
 }

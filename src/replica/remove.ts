@@ -47,7 +47,7 @@ export async function planRemove(options: {
   const isKeeper = (each: Member): boolean => each.name === keepOn || each.asked === keepOn;
   if (keepOn !== undefined && !parts.some(isKeeper))
     throw new UsageError(`${name} has no "on" section for the host "${keepOn}"`, {
-      remedy: `it is on ${parts.map((each) => each.name).join(' and ')}`,
+      remedy: `name one of its hosts: ${parts.map((each) => option(`--keep-on ${each.name}`, `keepOn: '${each.name}'`)).join('; or ')}`,
     });
   for (const part of parts) {
     const { place, name: at, resource } = part;

@@ -48,7 +48,7 @@ export async function targetOf(wanted: Wanted): Promise<Target> {
   if (addresses === undefined || port === undefined || place === undefined) {
     found.throwAll();
     throw new RefusedError(`the place for the disk on ${to.name} is unknown`, {
-      remedy: 'see what else is refused',
+      remedy: 'the other refusals in this list have the reason',
     });
   }
   const [own] = up.resource.here.volumes;

@@ -308,7 +308,9 @@ export function checkNetwork(asked: {
   const ip = [asked.ip].flat();
   if (ip.join() === 'dhcp') {
     if (gateway.length > 0)
-      throw new UsageError(`${names.gateway}: with ${names.ip} dhcp the server names it`);
+      throw new UsageError(
+        `${names.gateway}: leave it out with ${names.ip} dhcp, because the DHCP server names the gateway`,
+      );
     return { mac, ip: 'dhcp', gateway, dns };
   }
   for (const family of [4, 6] as const) {
@@ -318,7 +320,7 @@ export function checkNetwork(asked: {
       throw new UsageError(`${names.ip}, ${names.gateway}: one IPv4 and one IPv6 address at most`);
     if (via !== undefined && (own === undefined || own.split('/')[0] === via || !within(own, via, family)))
       throw new UsageError(
-        `${names.gateway} ${via}: is no other address of the network of ${names.ip} ${ip.join(',')}`,
+        `${names.gateway} ${via}: must be another address in the network of ${names.ip} ${ip.join(',')}`,
       );
   }
   for (const each of ip)

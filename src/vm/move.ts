@@ -177,7 +177,7 @@ async function replicated(
 
 /** The other host must have all of it, under the same devices, and unused. */
 async function checkPeer({ name, here, state }: Resource, to: Member): Promise<void> {
-  const see = { remedy: `see how it stands: bofh drbd status ${name}` };
+  const see = { remedy: `see the state of the resource: bofh drbd status ${name}` };
   const [peer, ...others] = state?.connections ?? [];
   if (peer === undefined || others.length > 0)
     throw new RefusedError(
@@ -188,7 +188,7 @@ async function checkPeer({ name, here, state }: Resource, to: Member): Promise<v
   const there = await on(to.name, () => resourceNamed(to.host, name));
   if (devicesOf(there.here) !== devicesOf(here))
     throw new RefusedError(`${name} has other devices on ${to.name} than here`, {
-      remedy: `the guest is configured with a device by its number: bofh drbd show ${name}`,
+      remedy: `the minor numbers must be the same on both hosts, because the configuration of the guest names the device by its number; compare them on both hosts: bofh drbd show ${name}`,
     });
   if (there.state?.role !== 'Secondary')
     throw new RefusedError(`${name} is ${there.state?.role ?? 'down'} on ${to.name}`, see);
@@ -209,8 +209,11 @@ function devicesOf(of: Resource['here']): string {
 async function checkFiles(host: ReadHost, { kernel, ramdisk, file }: GuestConfig): Promise<void> {
   for (const path of [kernel, ramdisk])
     if (path !== undefined && (await followed(host, path)) === undefined)
-      throw new RefusedError(`there is no ${path}, which ${file} starts it with`, {
-        code: 'not-found',
-        remedy: 'put the same kernel and ramdisk there',
-      });
+      throw new RefusedError(
+        `there is no ${path}, which ${file} names as the kernel or ramdisk of the guest`,
+        {
+          code: 'not-found',
+          remedy: 'put the same kernel and ramdisk there',
+        },
+      );
 }

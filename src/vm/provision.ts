@@ -66,13 +66,18 @@ export async function planProvision(options: {
         remedy: `give it one: bofh filesystem uuid ${device}`,
       });
     if (mode === 'ro')
-      throw new RefusedError(`${name} has ${device} read-only on ${target}: nothing can be written there`, {
-        remedy: `make it writable in /etc/fstab of ${name} and in its configuration, or mark its line noauto`,
-      });
+      throw new RefusedError(
+        `${name} mounts ${device} read-only on ${target}: nothing can be written there`,
+        {
+          remedy: `make it writable in /etc/fstab of ${name} and in its configuration, or mark its line noauto`,
+        },
+      );
     if (type === 'btrfs')
       throw new RefusedError(
-        `${device} of ${name} holds a btrfs: the kernel takes a snapshot of its volume for the same device`,
-        { remedy: `mark its line in /etc/fstab of ${name} noauto, or apply the description over SSH` },
+        `${device} of ${name} contains a btrfs: a snapshot of its volume has the same UUID, and the kernel would confuse the two`,
+        {
+          remedy: `mark its line in /etc/fstab of ${name} noauto; or start the guest and apply the description over SSH: bofh --host root@ADDRESS host apply ${description}`,
+        },
       );
     mounts.push({ disk, filesystem, type, target });
   }

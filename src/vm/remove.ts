@@ -179,8 +179,8 @@ export function domainOf(
 }
 
 function inUse({ name, id, state }: Domain): RefusedError {
-  return new RefusedError(`the guest ${name ?? ''} is there as domain ${id} (${state})`, {
-    remedy: `${option('--stop', "running: 'shutdown'")} shuts it down first, ${option('--force-off', "running: 'destroy'")} powers it off hard`,
+  return new RefusedError(`the guest ${name ?? ''} exists as domain ${id} (${state})`, {
+    remedy: `run the command again with ${option('--stop', "running: 'shutdown'")}, which shuts the guest down; or with ${option('--force-off', "running: 'destroy'")}, which powers it off`,
   });
 }
 

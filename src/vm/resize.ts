@@ -37,7 +37,7 @@ export async function planVmResize(
     });
   if (domain === undefined) return { disk: vdev, device, what: 'stack', domid: undefined };
   if (to === 'min' || (to !== 'max' && (await growthOf(host, device, to)) < 0))
-    throw new RefusedError(`${name} is there as domain ${domain.id}: its disk ${vdev} can only grow`, {
+    throw new RefusedError(`${name} exists as domain ${domain.id}: its disk ${vdev} can only grow`, {
       remedy: `bofh vm stop ${name}; then run the command again`,
     });
   return { disk: vdev, device, what: 'device', domid: domain.id };

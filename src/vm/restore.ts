@@ -64,14 +64,17 @@ export async function planRestore(options: {
 }): Promise<RestorePlan> {
   const { host, site, file, how } = options;
   const backup = await readBackup(host, file);
-  await refuseOfOthers(host, backup.path);
+  await refuseWritableByOthers(host, backup.path);
   const name = how.as ?? backup.guest;
   checkGuestName(name);
-  if (how.as === backup.guest) throw new UsageError(`${how.as} is the guest's own name: leave it out`);
+  if (how.as === backup.guest)
+    throw new UsageError(
+      `${how.as} is the name of the guest in the backup: leave out ${option('--as', '`as`')}`,
+    );
   const old = guestConfig(parseConfig({ text: backup.config.content, file: `${file} (config)` }));
   if (old.name !== backup.guest)
     throw new RefusedError(
-      `${file} is a backup of ${backup.guest}, and its configuration is of ${old.name}`,
+      `${file} is a backup of ${backup.guest}, but the configuration in it is that of ${old.name}`,
       {
         remedy: `restore another backup: bofh vm list-backups ${backup.directory}`,
       },
@@ -104,7 +107,7 @@ export async function planRestore(options: {
 }
 
 /** Xen runs as root what a configuration names, so whoever can write it is root. */
-async function refuseOfOthers(host: ReadHost, path: string): Promise<void> {
+async function refuseWritableByOthers(host: ReadHost, path: string): Promise<void> {
   const stat = await host.stat(path);
   if (stat?.uid === 0 && (stat.mode & 0o022) === 0) return;
   throw new RefusedError(
@@ -128,7 +131,7 @@ function restoredDisk(
   const { backup, name, how, site } = of;
   return {
     ...{ vdev, size, sha256, vg: how.vg ?? vg },
-    // A volume that is not named after the guest is named after both.
+    // Without the name of the guest in its name, a volume is called NEWGUEST-OLDVOLUME.
     volume:
       how.as === undefined
         ? volume
@@ -202,7 +205,7 @@ async function refuseTaken(
         : `the guest ${same.name} (${same.file}) has the UUID or a MAC address of this backup`,
       {
         code: 'exists',
-        remedy: `restore it beside that: ${option(`bofh vm restore ${backup.path} --as NEW`, "as: 'NEW'")}`,
+        remedy: `restore it under another name: ${option(`bofh vm restore ${backup.path} --as NEW`, "as: 'NEW'")}`,
       },
     );
   await checkClashes({ host, site, name, mac: undefined });
@@ -217,14 +220,17 @@ async function checkStart(
   }: { readonly guest: GuestConfig; readonly missing: readonly string[]; readonly file: string },
 ): Promise<void> {
   if (missing.length > 0)
-    throw new RefusedError(`this host has no ${missing.join(' and no ')}, which the guest boots`, {
+    throw new RefusedError(`this host has no ${missing.join(' and no ')}, which the guest boots from`, {
       code: 'not-found',
       remedy: `leave out ${option('--start', 'start')}: bofh vm restore ${file}; then name another kernel in its configuration`,
     });
   await checkFreeMemory(host, guest);
 }
 
-/** The recipe. Each volume is read back and compared with the checksum of its disk. */
+/**
+ * Creates and fills the volumes, writes the configuration and starts the guest if requested. Each volume is read back and compared with
+ * the checksum of its disk.
+ */
 export async function restoreVm(tx: Tx, host: ReadHost, plan: RestorePlan): Promise<RestoredVm> {
   const { name, config, disks, start } = plan;
   for (const { vg, volume, pool, size, file, sha256 } of disks)

@@ -30,7 +30,7 @@ export async function roleScripts(
     const name = `${option('--role', 'roles')} ${JSON.stringify(role)}`;
     if (!/^\w[\w.-]*$/.test(role))
       throw new UsageError(`${name}: must be the name of a file in ${directory}, without "/"`);
-    if (roles.indexOf(role) < at) throw new UsageError(`${name} is there twice`);
+    if (roles.indexOf(role) < at) throw new UsageError(`${name} is given twice`);
     const there = await namesIn(host, directory);
     if (!there.includes(role))
       throw new UsageError(

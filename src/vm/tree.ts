@@ -76,7 +76,7 @@ export async function planTree(
   const { guest, domain } = await configured(host, of);
   if (domain !== undefined)
     throw new RefusedError(
-      `${name} is there as domain ${domain.id} (${domain.state}): two kernels that use one filesystem destroy it`,
+      `${name} exists as domain ${domain.id} (${domain.state}): two kernels that use one filesystem destroy it`,
       { remedy: `bofh vm stop ${name}; then run the command again` },
     );
   await refuseSecondary(host, guest);

@@ -296,7 +296,7 @@ describe('a login', () => {
 
     expect(refused).toMatchObject({ name: 'RefusedError' });
     expect(String(refused)).toMatch(
-      /the login on there is not root, and may not become it: .*sudo: a password is required/,
+      /the login user on there is not root, and cannot become root with sudo: .*sudo: a password is required/,
     );
     const login = overSsh(sshd, { ...script(sshd, 'id -u'), options, become: 'login' });
     expect((await login.run(reading)).stdout).toBe('7007\n');

@@ -252,19 +252,19 @@ it.each<[string, () => unknown, string, string | undefined]>([
     'a size without a unit',
     () => library.lvm.createLv({ vg: 'vg0', name: 'a', size: '4' }),
     'lvm.createLv: size: "4" has no unit',
-    'write one behind it',
+    'add one: b',
   ],
   [
     'in ensure',
     () => library.ensure.block.createImage({ file: '/srv/a', size: '4' }),
     'block.createImage: size: "4" has no unit',
-    'write one behind it',
+    'add one: b',
   ],
   [
     'in a recipe',
     () => library.block.resize({ device: '/dev/vg0/data', to: { by: '4' } }),
     'block.resize: to.by: "4" has no unit',
-    'write one behind it',
+    'add one: b',
   ],
   [
     'a number out of range',

@@ -75,7 +75,7 @@ const cases: Readonly<Record<string, () => string | Promise<string>>> = {
   'cannot be written': () =>
     withFault({ tool: 'store', mode: 'no space', times: 999 }, 'lvm create vg0/more --size 64m'),
   'there is no logical volume': () => said(withVolume(), '--yes lvm remove vg0/dota'),
-  'is there as domain': async () => await said(await withGuest(), '--yes vm remove web1'),
+  'exists as domain': async () => await said(await withGuest(), '--yes vm remove web1'),
   'MiB are free': () => said(hostWithSource(), `${create} --memory 64g`),
   'there is no bridge': () => said(hostWithSource(), `${create} --bridge br7`),
   'needs confirmation, but there is no terminal': () => said(withVolume(), 'lvm remove vg0/data'),

@@ -17,7 +17,7 @@ describe('a size', () => {
     expect(() => parseSize('512')).toThrow(
       expect.objectContaining({
         message: '"512" has no unit',
-        remedy: 'write one behind it: b, k, m, g, t or p (bytes, KiB, MiB, GiB, TiB, PiB), for example 512m',
+        remedy: 'add one: b, k, m, g, t or p (bytes, KiB, MiB, GiB, TiB, PiB), for example 512m',
       }) as Error,
     );
   });

@@ -115,7 +115,7 @@ export function refuseUntrusted(directory: string): true | undefined {
       throw new JournalError(
         `${place} cannot hold the journals: it is not your own directory, writable only by you`,
         {
-          remedy: `chown and chmod 700 it, or choose another with ${option('--state-dir', 'stateDir')}`,
+          remedy: `chown ${String(uid)} ${place}; chmod 700 ${place}; or choose another directory with ${option('--state-dir DIRECTORY', 'stateDir')}`,
         },
       );
   }

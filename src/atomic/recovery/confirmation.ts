@@ -88,7 +88,7 @@ function atWork(engine: Engine, id: string): JournalError {
 }
 
 /**
- * The work of the guard process (src/service/guard.ts): waits until the sequence has ended. Rolls
+ * The work of the process that src/service/guard.ts starts: waits until the sequence has ended. Rolls
  * it back at its deadline, or at once if its process ends before the last step. Undefined if
  * another process ended it.
  */
@@ -97,7 +97,8 @@ export async function guardSequence(id: string, options: RecoverOptions): Promis
   for (;;) {
     const seen = journalOf(engine, id);
     if (seen === undefined) return undefined;
-    if (stop?.aborted === true) throw new InterruptedError(`the guard of ${id} was told to stop`, {});
+    if (stop?.aborted === true)
+      throw new InterruptedError(`waiting for the confirmation of sequence ${id} was interrupted`, {});
     const { state } = seen;
     const isDue =
       state.awaiting === undefined ? !isOwned(engine, seen) : !isWaiting(state, engine.processes.self.boot);

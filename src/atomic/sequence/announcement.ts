@@ -89,7 +89,7 @@ export class Announcements {
     const undoing = this.journal === undefined ? undefined : beingUndone(this.journal.state, intent);
     if (undoing === undefined) return [...this.#queued, intent];
     throw new UsageError(
-      `${stepName(intent.kind)} works on what a scope that failed is undoing (${describe(undoing)}): await the scope first`,
+      `${stepName(intent.kind)} works on ${describe(undoing)}, which a failed scope is undoing now: await that scope first`,
     );
   }
 }

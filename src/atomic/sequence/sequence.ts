@@ -282,9 +282,9 @@ export class AtomicOperationSequence {
       const key = exclusive(claims).find((each) => made.includes(each));
       if (key !== undefined && intent !== undefined)
         throw new UsageError(
-          `${stepName(kind)} changes what the temporary ${stepName(intent.kind)} opened, and that is closed before the commit`,
+          `${stepName(kind)} makes a lasting change to an object that the temporary step ${stepName(intent.kind)} opened, but this object is closed before the commit`,
           {
-            remedy: `let ${stepName(intent.kind)} be a step that stays: without tx.temporary, and closed by a step at the end`,
+            remedy: `call ${stepName(intent.kind)} without tx.temporary, and close the object with a step at the end of the sequence`,
           },
         );
     }

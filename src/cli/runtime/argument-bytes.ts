@@ -15,7 +15,7 @@ export function refuseOtherBytes(
   const odd = wordsOf(words()).find((word) => !isUtf8(word));
   if (odd === undefined) return;
   throw new UsageError(`the argument ${inOctal(odd)} is not UTF-8`, {
-    remedy: 'give it another name first: mv, with the bytes as the shell has them (Tab completes them)',
+    remedy: `if it is the name of a file, rename the file: mv ${inOctal(odd)} NEW`,
   });
 }
 

@@ -35,11 +35,11 @@ export function changeOrEnsure<F extends object, T extends F, D extends { readon
     {
       act: async () => (isEnsured ? ensure() : { value: await create(), changed: true }),
       answer: ({ value, changed }) => {
-        const told = answer(value, changed);
-        if (!isEnsured) return told;
-        const data = { ...told.data, changed };
-        if (changed || !('lines' in told)) return { ...told, data };
-        return { data, lines: [unchanged, ...told.lines] };
+        const given = answer(value, changed);
+        if (!isEnsured) return given;
+        const data = { ...given.data, changed };
+        if (changed || !('lines' in given)) return { ...given, data };
+        return { data, lines: [unchanged, ...given.lines] };
       },
     },
     { root },

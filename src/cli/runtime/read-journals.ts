@@ -80,7 +80,7 @@ export async function readAnyById(engine: Engine, id: string): Promise<ReadJourn
       remedy: 'see those that are there: bofh journal list',
     });
   if (others.length > 0)
-    throw new RefusedError(`${id} begins several journals: ${meant.join(', ')}`, {
+    throw new RefusedError(`several journals have an ID that begins with ${id}: ${meant.join(', ')}`, {
       remedy: 'name one of them',
     });
   const there = reserved.find((each) => each.id === only);

@@ -59,7 +59,7 @@ export const createConfig = operation({
     if (here === undefined)
       throw new RefusedError(
         `the resource ${name} has no section "on ${hostname}" for this host: it names ${asked.hosts.map((each) => each.name).join(', ')}`,
-        { remedy: 'name each host as uname -n says it there' },
+        { remedy: 'name each host by the output of uname -n on that host' },
       );
     const path = fileOf(name);
     await refuseTaken(host, { name, here, up: asked.whileUp === true ? 'itself' : 'nothing' });
@@ -82,7 +82,7 @@ export const createConfig = operation({
     const found = (await configured(host)).find(({ name }) => name === asked.name);
     if (found?.file === wanted.path) return null;
     throw new RefusedError(`drbdadm does not read ${wanted.path}`, {
-      remedy: 'have /etc/drbd.conf include "drbd.d/*.res", then run the command again',
+      remedy: 'add this line to /etc/drbd.conf: include "drbd.d/*.res"; then run the command again',
     });
   },
   revert: async ({ undo: made, host }) => {

@@ -48,8 +48,8 @@ interface VolumeChange {
   readonly act: (of: VolumeOf) => Command<void, 'change'>;
   readonly undoAct: (of: VolumeOf) => Command<void, 'change'>;
   /**
-   * The state of a resource that is down now: without the change, or without what the undo would
-   * set.
+   * How the step counts while the resource is down. `gone`: as undone; `not-ours`: it is left untouched, because only a resource that is
+   * up can be undone.
    */
   readonly whenDown: 'gone' | 'not-ours';
   /** Checks before the step. */
@@ -110,7 +110,7 @@ export function volumeChange(
       if (!of.volumes.some((volume) => change.isDone(state, volume))) return { state: 'gone' };
       return { state: 'ours', holders: (await change.holders?.(host, of)) ?? [] };
     },
-    revert: ({ undo: of, host }) => goBack(change, host, of),
+    revert: ({ undo: of, host }) => undoVolumes(change, host, of),
     describe: ({ undo: of }) => ({
       what: `that ${namesOf(of.name, of.volumes)} ${change.words}`,
       look: [['drbdsetup', 'events2', '--now', of.name]],
@@ -122,7 +122,7 @@ export function volumeChange(
   });
 }
 
-async function goBack(change: VolumeChange, host: ChangeHost, of: VolumesUndo): Promise<void> {
+async function undoVolumes(change: VolumeChange, host: ChangeHost, of: VolumesUndo): Promise<void> {
   const state = await found(host, of);
   if (typeof state === 'string') return;
   const changed = of.volumes.filter((volume) => change.isDone(state, volume));

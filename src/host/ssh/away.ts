@@ -1,6 +1,6 @@
 import { text } from '../answer.ts';
 
-/** The directories of bofh on another host: the same as on its own. */
+/** The directories of bofh on another host: those that a bofh installed there would use. */
 export interface AwayPlace {
   /** /var/lib/bofh there. */
   readonly stateDir: string;
@@ -8,13 +8,13 @@ export interface AwayPlace {
   readonly runDir: string;
 }
 
-/** Of one sequence. */
+/** The files of one sequence there. */
 export interface AwayFiles {
-  /** The owner and the objects of the reservation, durable. */
+  /** Lists the owner and the objects of the reservation; survives a reboot. */
   readonly reservation: string;
-  /** Emptied by a boot, which also ends the programs. */
+  /** A directory that a reboot empties; the reboot also ends the programs. */
   readonly work: string;
-  /** Shared by the shell around each of its programs for as long as it runs. */
+  /** The shell around each program holds a shared lock on this file while the program runs. */
   readonly lock: string;
 }
 
@@ -40,7 +40,7 @@ export function said(
 
 /**
  * `members FILE` lists the living processes of the session recorded in a file (src/host/shell.ts),
- * and leaves its name, leader and whether it may be ended in `leader` and `safe`; it fails if none
+ * and sets `leader` to the number of the session and `safe` to whether its processes may be ended; it fails if none
  * lives. The kernel does not reuse a number while a process of the session lives: if a process has
  * it now with a different start time, all of them have ended. The name of a process, in
  * parentheses, may contain spaces and newlines.

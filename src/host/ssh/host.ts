@@ -66,7 +66,7 @@ const sshOptions = z.strictObject({
 });
 
 /**
- * A host reached by OpenSSH, with its own configuration, keys, agent, jump hosts and known_hosts,
+ * A host reached with OpenSSH and the user's configuration, keys, agent, jump hosts and known_hosts,
  * over one connection for all commands, opened at the first one. The host needs a POSIX shell,
  * util-linux, coreutils, findutils and the tools. Unreachable: ConnectionError.
  */
@@ -144,7 +144,10 @@ function readingOver(link: Link, options: SshHostOptions): Reading {
   };
 }
 
-/** The next attempt finds out whether the condition is met. */
+/**
+ * Called before a busy command is tried again: waits until udev has handled its events. Errors do not matter, because the next attempt
+ * shows whether the object is free.
+ */
 async function settle(
   files: Pick<Host, 'stat'>,
   programFor: (of: Pick<Command<unknown>, 'tool' | 'argv'>) => Promise<Program>,
@@ -156,11 +159,11 @@ async function settle(
     const program = await programFor({ tool: 'udevadm', argv: ['settle', '--timeout=5'] });
     await collect(program, { timeoutMs: 10_000 });
   } catch {
-    // As above.
+    // The next attempt shows whether the object is free.
   }
 }
 
-/** cd of a shell exports where it is. */
+/** The cd of the shell exports PWD and OLDPWD; the program must not get them. */
 const withInput = 'exec env -u PWD -u OLDPWD "$@"';
 const withoutInput = `${withInput} </dev/null`;
 

@@ -9,7 +9,7 @@ import { type Readers, readers } from './readers.ts';
 import { type Answered, type Errand, type Outcome, runOnce } from './session.ts';
 import { turns } from '../turns.ts';
 
-/** The result of a remote script, as an exit code of a shell: 128 and more is a signal. */
+/** The result of a remote script. Its exit code is that of a shell: above 128 it means a signal. */
 export type Ended = Outcome & { readonly how: 'ended' };
 
 /**
@@ -55,8 +55,8 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     for (;;) {
       const outcome = await room.take(async () => {
         const came = await runOnce(made.master, errand, made.as);
-        // While it still counts as running. First the shells that read are closed; if there are none, the limit
-        // is lowered by one.
+        // Inside `take`, so that this command still counts as running. Closes the shells for reads first; if
+        // there are none, lowers the limit by one.
         if (came.how === 'full' && !(await made.readers.retire()) && !room.fewer())
           throw noSession(host, errand.program);
         return came;
@@ -79,9 +79,9 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
   const change = async (errand: Errand): Promise<Ended> => {
     const with_ = connected();
     const made = await with_;
-    // An unused connection has ended. Finding that out by sending would leave open whether the
-    // command was sent.
-    if (!made.readers.connected() && !(await made.master.stands())) {
+    // An unused connection may have ended. Check this first: if sending the change failed, it would be
+    // unknown whether the change was sent.
+    if (!made.readers.connected() && !(await made.master.isConnected())) {
       forget(made, with_);
       return change(errand);
     }
@@ -111,7 +111,7 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
 }
 
 function noSession(host: string, program: Program): CommandError {
-  const what = `${host} opens no session for it (MaxSessions of its sshd)`;
+  const what = `the sshd of ${host} refuses another session (MaxSessions in sshd_config)`;
   return new CommandError({ ...program, reason: 'busy', what });
 }
 
@@ -144,9 +144,12 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
   if (outcome.how === 'full') throw noSession(host, errand.program);
   const said = outcome.how === 'not-begun' ? outcome.said.replaceAll('\n', '; ') : '';
   if (as === 'sudo')
-    throw new RefusedError(`the login on ${host} is not root, and may not become it: ${said}`, {
-      remedy: `log in as root, or let it use sudo without a password; or set become: 'login' in hosts of the site file`,
-    });
+    throw new RefusedError(
+      `the login user on ${host} is not root, and cannot become root with sudo: ${said}`,
+      {
+        remedy: `log in as root, or let it use sudo without a password; or set become: 'login' in hosts of the site file`,
+      },
+    );
   throw new ConnectionError(
     `the login shell on ${host} does not run commands as a POSIX shell does: ${said}`,
     {
@@ -156,7 +159,10 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
   );
 }
 
-/** The user there, a word as it arrived, and the available tools. It starts no program but id. */
+/**
+ * Prints the uid of the remote user, the test word as the remote shell passed it, and the paths of the tools. Starts no program
+ * except id.
+ */
 const look = `printf '%s\\0' "$(id -u)" "$1"
 shift
 for t do for d in ${toolDirectories.join(' ')}; do

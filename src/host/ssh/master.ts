@@ -13,7 +13,7 @@ export interface Master {
   readonly ssh: string;
   readonly client: readonly string[];
   /** Whether it is still connected. */
-  readonly stands: () => Promise<boolean>;
+  readonly isConnected: () => Promise<boolean>;
   /** Ends the connection. */
   readonly close: () => Promise<void>;
   /** The connection is broken already: removes its local files. */
@@ -86,7 +86,7 @@ function opened(ssh: string, place: Place): Master {
     ssh,
     client: [...common, '-o', 'BatchMode=yes', '-o', 'LogLevel=ERROR', '-T', '--', 'bofh'],
     forget,
-    stands: async () => {
+    isConnected: async () => {
       const end = (await tell(ssh, ask('check')))?.end;
       return end?.how === 'exit' && end.exitCode === 0;
     },

@@ -167,8 +167,8 @@ export function sshReservations(
       if (word === 'fenced')
         return {
           key: keys[0]?.[1] ?? '',
-          by: 'the recovery of this very sequence',
-          remedy: 'see what it says',
+          by: 'the recovery of this sequence, which another process runs',
+          remedy: `see its result: bofh journal show ${of.id}`,
         };
       if (word === 'called')
         return {

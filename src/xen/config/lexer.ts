@@ -25,7 +25,8 @@ const rules =
  */
 export function lex({ text, file }: { readonly text: Uint8Array | string; readonly file: string }): Token[] {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : Buffer.from(text);
-  if (bytes.length > largest) throw new UsageError(`${file}: is larger than any guest config (1 MiB)`);
+  if (bytes.length > largest)
+    throw new UsageError(`${file}: is larger than 1 MiB, the limit for a guest configuration`);
   // xl works on bytes: a comment in an old encoding is valid, so only strings are decoded.
   const source = bytes.toString('latin1');
   const tokens: Token[] = [];

@@ -83,7 +83,7 @@ function readValue(reader: Reader, depth: number): ConfigValue {
   if (number !== undefined) return atomOf(number);
   const open = reader.take('[');
   if (open === undefined) reader.fail('a quoted string, a number or a list');
-  if (depth > deepest) reader.fail(`at most ${deepest} lists within each other`);
+  if (depth > deepest) reader.fail(`lists nested at most ${deepest} deep`);
   const items: ConfigValue[] = [];
   for (;;) {
     while (reader.take('newline'));

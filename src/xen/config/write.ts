@@ -57,8 +57,8 @@ function written(key: string, value: Setting, depth: number): string {
   if (typeof value === 'string') return quoted({ text: value, what: key });
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value) && value >= 0) return String(Math.abs(value));
-    throw new UsageError(`${key}: a guest config holds whole numbers from 0 on, not ${value}`);
+    throw new UsageError(`${key}: must be a whole number, 0 or greater, not ${value}`);
   }
-  if (depth > deepest) throw new UsageError(`${key}: expected at most ${deepest} lists within each other`);
+  if (depth > deepest) throw new UsageError(`${key}: lists may be nested at most ${deepest} deep`);
   return `[${value.map((item) => written(key, item, depth + 1)).join(', ')}]`;
 }

@@ -127,7 +127,7 @@ describe('bofh journal show', () => {
     );
     expect(await at(['journal', 'show', 'aa'])).toMatchObject({
       exitCode: 1,
-      stderr: containing('begins several journals: aa11, aa22'),
+      stderr: containing('several journals have an ID that begins with'),
     });
   });
 

@@ -186,7 +186,7 @@ describe('vm restore', () => {
     expect(host.world.domains.map(({ name }) => name)).toEqual(['shop']);
   });
 
-  test('refuses an existing name, and says how to restore it beside', async () => {
+  test('refuses an existing name, and says how to restore it under another name', async () => {
     const { path } = await backup();
     const error = await rejectionOf(restore(path));
     expect(error).toMatchObject({ code: 'exists' });
@@ -300,7 +300,7 @@ describe('vm verify and vm list-backups', () => {
     [
       'another guest in its configuration',
       (body) => ({ ...body, guest: 'web9' }),
-      /its configuration is of web1/,
+      /the configuration in it is that of web1/,
     ],
     ['a path as a guest', (body) => ({ ...body, guest: '../web1' }), /cannot be a guest's name/],
   ])('refuse a manifest with %s before anything changes', async (_, hostile, message) => {

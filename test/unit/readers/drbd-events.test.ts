@@ -100,18 +100,18 @@ const rows: readonly Row<string>[] = [
     /its minor is "x"/,
   ],
   ['no role', `${resource('suspended:no')}${end}`, /its role is missing, in the line/],
-  ['a device of no resource', `${device()}${end}`, /an object of no resource/],
+  ['a device of no resource', `${device()}${end}`, /an object that belongs to no resource/],
   [
     'a volume that the connection lacks',
     `${resource()}${connection()}${device()}${end}`,
-    /r has the volumes 0, and to beta/,
+    /r has the volumes 0, but its connection to beta/,
   ],
   [
     'a resource twice',
     `${resource()}${resource()}${end}`,
-    /an object of no resource or connection, or one twice/,
+    /belongs to no resource or connection, or lists an object twice/,
   ],
-  ['a fact twice', `${resource('role:Primary role:Secondary suspended:no')}${end}`, /says something twice/],
+  ['a fact twice', `${resource('role:Primary role:Secondary suspended:no')}${end}`, /has a key twice/],
   ['a kind that is new', `${of('helper', 'name:r x:y')}${end}`, /cannot read the line "exists helper/],
   [
     'an event that is no fact',

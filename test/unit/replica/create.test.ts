@@ -180,7 +180,7 @@ describe('drbd.create refuses, with both hosts unchanged', () => {
     [
       'an address of another host',
       { addresses: { alpha: '10.0.0.2', there: '10.0.0.2' } },
-      /on alpha: it has not the address 10\.0\.0\.2/,
+      /on alpha: it does not have the address 10\.0\.0\.2/,
     ],
     ['a name that DRBD does not take', { name: 'all' }, /neither "all" nor/],
     ['one host by two names', { on: ['alpha', 'alpha'] as [string, string] }, /are the same host/],
@@ -214,7 +214,7 @@ describe('drbd.create refuses, with both hosts unchanged', () => {
   it('hosts without a common network, or with several', async () => {
     const apart = two(ground('alpha', '10.0.0.1'), ground('beta', '10.0.1.2'));
     const error = await refusing(apart);
-    expect(error.message).toBe('alpha and beta have no network of IPv4 in common');
+    expect(error.message).toBe('alpha and beta have no IPv4 network in common');
     expect(error.remedy).toContain("addresses: { 'alpha': 'IP', 'beta': 'IP' }");
     const twice = two(
       ground('alpha', '10.0.0.1', { addresses: ['10.0.0.1/24', '10.9.0.1/16'] }),

@@ -107,7 +107,7 @@ describe('vm create --role', () => {
       '--role mail',
       /--role "mail": there is no such file.*roles of this site: web/s,
     ],
-    ['one twice', '--role web --role web', /--role "web" is there twice/],
+    ['one twice', '--role web --role web', /--role "web" is given twice/],
     ['a limit without a role', '--role-timeout 5m', /--role-timeout needs --role or --provision/],
     ['no time at all', '--role web --role-timeout 0s', /roleTimeoutMs/],
   ])('refuses %s, and changes nothing', async (_, options, why) => {

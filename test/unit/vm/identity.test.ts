@@ -224,16 +224,16 @@ DNS=192.0.2.53
     [
       'a gateway in another network',
       { ip: '192.0.2.10/24', gateway: ['198.51.100.1'] },
-      /is no other address of the network/,
+      /must be another address in the network/,
     ],
-    ['itself as the gateway', { ip: '192.0.2.10/24', gateway: ['192.0.2.10'] }, /is no other address/],
+    ['itself as the gateway', { ip: '192.0.2.10/24', gateway: ['192.0.2.10'] }, /must be another address/],
     [
       'a gateway of another family',
       { ip: '192.0.2.10/24', gateway: ['2001:db8::1'] },
-      /is no other address of the network/,
+      /must be another address in the network/,
     ],
     ['a gateway that is no address', { ip: '192.0.2.10/24', gateway: ['router'] }, /must be an IP address/],
-    ['a gateway with dhcp', { ip: 'dhcp', gateway: ['192.0.2.1'] }, /the server names it/],
+    ['a gateway with dhcp', { ip: 'dhcp', gateway: ['192.0.2.1'] }, /the DHCP server names the gateway/],
     ['a line break', { ip: '192.0.2.10/24\n', gateway: [] }, /must be dhcp/],
     ['a name server that is none', { ip: 'dhcp', dns: ['dns.example.org'] }, /must be an IP address/],
   ])('is refused: %s', (_, more, message) => {

@@ -170,7 +170,7 @@ describe('vm move refuses, with both hosts unchanged', () => {
     [
       'a kernel that is not there',
       ({ there }) => there.host().admin.removeFile('/boot/guest'),
-      /on beta: there is no \/boot\/guest, which \/etc\/xen\/web1\.cfg starts it with/,
+      /on beta: there is no \/boot\/guest, which \/etc\/xen\/web1\.cfg names as the kernel/,
     ],
     [
       'a disk that is not replicated',

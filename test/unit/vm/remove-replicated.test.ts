@@ -163,7 +163,7 @@ describe('vm.remove of a guest with replicated disks', () => {
   });
 
   it.each<readonly [string, (hosts: Hosts) => void, object, RegExp]>([
-    ['a guest that runs', () => undefined, { running: 'refuse' }, /is there as domain/],
+    ['a guest that runs', () => undefined, { running: 'refuse' }, /exists as domain/],
     [
       'a domain of its name on the other host',
       ({ there }) => {

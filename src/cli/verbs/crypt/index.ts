@@ -3,7 +3,7 @@ import type { Noun } from '../../runtime/verb.ts';
 export const crypt: Noun = {
   summary: 'encrypted devices (LUKS)',
   verbs: {
-    list: ['list encrypted devices and their open names', () => import('./list.ts')],
+    list: ['list encrypted devices and the names under which they are open', () => import('./list.ts')],
     show: ['show the header of an encrypted device', () => import('./show.ts')],
     status: ['show an open encrypted device (mapping) by its name', () => import('./status.ts')],
     format: ['create an encrypted device (LUKS) on a blank device', () => import('./format.ts')],

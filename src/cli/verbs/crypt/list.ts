@@ -7,7 +7,7 @@ import { stated } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 
-/** Lists also what else cryptsetup has open, and the devices that cannot be read. */
+/** Also lists the other open mappings of cryptsetup, and the devices that cannot be read. */
 export default verb({
   changes: false,
   answers: 'crypt list',

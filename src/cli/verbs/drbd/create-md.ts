@@ -21,7 +21,7 @@ export default verb({
         read: wordsIn,
       },
     ),
-    keep: value('<UUID,…>', 'existing filesystem that becomes the content of the volume', {
+    keep: value('<UUID,…>', 'UUID of the existing filesystem to keep: it becomes the content of the volume', {
       read: wordsIn,
     }),
   },

@@ -66,7 +66,7 @@ async function plan(
   if (to >= from) return { uuid: lv.uuid, from, to };
   if (lv.active !== true)
     throw new RefusedError(`${group}/${name} is not active: its content is unknown`, {
-      remedy: `lvchange -ay ${group}/${name}; then run the command again`,
+      remedy: `bofh lvm activate ${group}/${name}; then run the command again`,
     });
   const on = await reachOf(host, lv.dmPath);
   // A thin volume loses no extents: what ends before its new end is left as it is.

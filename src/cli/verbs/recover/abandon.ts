@@ -23,7 +23,7 @@ export async function abandonOne(
   if (journal.is === 'reserved') return await abandonReserved(runtime, bofh, journal, because);
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed already`);
   const plan = await planOf(bofh, journal);
-  runtime.terminal.line('This stays as it is on the host, and bofh forgets it:');
+  runtime.terminal.line('This stays as it is on the host, and bofh closes the journal:');
   for (const line of plan) runtime.terminal.line(line);
   const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
   if (runtime.settings.mode === 'plan')
@@ -33,7 +33,7 @@ export async function abandonOne(
   const away = await logged(runtime, bofh.host, () => abandon(bofh.engine, journal.id, because));
   for (const host of away)
     runtime.terminal.line(
-      `${printable(host)} could not be reached, and keeps it reserved: bofh recover --abandon ${journal.id} --because '…' there`,
+      `${printable(host)} could not be reached, and keeps the objects reserved; on ${printable(host)}: bofh recover --abandon ${journal.id} --because "…"`,
     );
   tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftUntouched: [], because }]);
   return 0;

@@ -43,7 +43,7 @@ export const vm: Noun = {
           () => import('./disk/detach.ts'),
         ],
         remove: [
-          'remove a disk of a stopped guest: from its configuration, and its volume',
+          'remove a disk of a stopped guest: its line in the configuration, and its volume',
           () => import('./disk/remove.ts'),
         ],
       },

@@ -62,8 +62,8 @@ describe('an invalid xl.cfg gives the place and what was expected', () => {
     [String.raw`a="\q"`, 'x.cfg:1: "\\q" is not an escape that xl knows'],
     ['a="\0"', 'x.cfg:1: a string holds a NUL byte'],
     ['a=\0', 'x.cfg:1: byte 0x0 outside quotes'],
-    ['a=' + '['.repeat(100_000), 'at most 16 lists within each other'],
-    ['#'.repeat(2 ** 20 + 1), 'x.cfg: is larger than any guest config'],
+    ['a=' + '['.repeat(100_000), 'lists nested at most 16 deep'],
+    ['#'.repeat(2 ** 20 + 1), 'x.cfg: is larger than 1 MiB'],
   ])('%.40j', (text, message) => {
     expect(() => read(text)).toThrow(UsageError);
     expect(() => read(text)).toThrow(message);

@@ -78,7 +78,7 @@ describe('refuses values that cannot be quoted', () => {
     [{ a: ['x', 'tab\t'] }, 'U+0009'],
     [{ a: 'nul\0' }, 'U+0000'],
     [{ a: 'half \ud800' }, 'U+d800'],
-    [{ a: -1 }, 'whole numbers from 0 on, not -1'],
+    [{ a: -1 }, 'must be a whole number, 0 or greater, not -1'],
     [{ a: 1.5 }, 'not 1.5'],
     [{ a: Number.NaN }, 'not NaN'],
     [{ A: 1 }, '"A" cannot be a key'],
@@ -93,7 +93,7 @@ describe('refuses values that cannot be quoted', () => {
     let list: Setting = [];
     for (let depth = 0; depth < 16; depth += 1) list = [list];
 
-    expect(() => writeConfig({ a: list })).toThrow('at most 16 lists within each other');
+    expect(() => writeConfig({ a: list })).toThrow('lists may be nested at most 16 deep');
   });
 });
 

@@ -14,7 +14,7 @@ export default verb({
   args: {
     device: ['<device>', 'disk with the partition, for example /dev/sdb'],
     number: ['<number>', 'number of the partition, for example 1'],
-    size: ['<size|max>', 'new size, for example 20g, or max: all free space behind it'],
+    size: ['<size|max>', 'new size, for example 20g, or max: all free space after it'],
   },
   examples: ['block partition grow /dev/sdb 1 max'],
   run: (runtime, { device, number, size }) => {

@@ -12,7 +12,7 @@ export default verb({
   args: {
     path: ['<path>', 'directory on the filesystem'],
     device: ['<device|number>', 'device to replace, or the number of a missing device'],
-    by: ['<by>', 'new device, for example /dev/sdc'],
+    by: ['<new-device>', 'new device, for example /dev/sdc'],
   },
   options: {
     overwrite: value('<UUID|TYPE>', 'UUID, or type, of the content of the new device to overwrite'),
