@@ -66,7 +66,7 @@ export interface Bofh {
   readonly signals?: Signals;
   /** True in a dry run: steps are planned and not run. */
   readonly planning: boolean;
-  /** Where identifiers come from (default: the kernel). */
+  /** Source of identifiers (default: the kernel). */
   readonly random?: Random;
 }
 
@@ -385,7 +385,7 @@ const connectOptions = z.strictObject({
   onWaiting: z.optional(called),
 });
 
-/** What `atomic` checks its options with. */
+/** The schema of the options of `atomic`. */
 export const atomicOptions = z.strictObject({
   signal: z.exactOptional(z.instanceof(AbortSignal)),
   timeout: z.exactOptional(milliseconds.check(z.positive())),
@@ -691,7 +691,7 @@ export function beginRecipe(name: string, what: 'method' | 'alone' = 'method'): 
 function refuseNested(what: string): void {
   if (sequences.getStore()?.open === true)
     throw new UsageError(
-      `${what} was started inside atomic(): it would commit alone, and stay when the outer one is undone`,
+      `${what} was started inside atomic(): it would commit separately, and stay when the outer sequence is undone`,
       {
         remedy:
           'for a part that is undone with the whole sequence, use await tx.scope(name, async (tx) => …)',

@@ -69,7 +69,7 @@ const existing = {
 
 type Existing = { readonly [D in keyof typeof existing]: Awaited<ReturnType<(typeof existing)[D]>> };
 
-/** `ensure`: a create method that does nothing if the object is there exactly as asked. */
+/** `ensure`: a create method that does nothing if the object exists exactly as requested. */
 export type EnsureMethods = {
   readonly [D in keyof Existing]: {
     readonly [K in keyof Existing[D]]: Existing[D][K] extends Ensurable<infer A, infer V>
@@ -231,7 +231,7 @@ export function bindOperations(
   return { ...bind(call.step), temporary: bind(call.temporary) } as OperationMethods & Pick<Tx, 'temporary'>;
 }
 
-/** What works as a user, on files of that user. Every other operation needs root. */
+/** Operations that a user can run on files of that user. Every other operation needs root. */
 const forUsers = new Set([
   ...['file.create', 'file.change', 'file.remove', 'file.link', 'file.directory.create'],
   ...['file.attributes', 'file.directory.remove'],
@@ -267,7 +267,7 @@ export async function findOperation(kind: string, version: number): Promise<AnyO
     .find((code) => code.kind === kind && code.version === version);
 }
 
-/** What is full beneath the objects of a step: lvm is loaded when a step has failed. */
+/** Finds a full thin pool or snapshot below the objects of a failed step. lvm is loaded only then. */
 export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys) => {
   const { fullAmong, fullUnder } = await import('./lvm/index.ts');
   const full = await fullAmong(host, keys);

@@ -24,9 +24,9 @@ const siteSchema = z.strictObject({
   /** Names of the logical volumes of a guest. */
   diskNaming: z._default(
     z.strictObject({
-      /** Of the root disk; `{name}` is the name of the guest (default: `{name}-root`). */
+      /** Name of the root disk; `{name}` is the name of the guest (default: `{name}-root`). */
       root: lvPattern,
-      /** Of the swap disk (default: `{name}-swap`). */
+      /** Name of the swap disk (default: `{name}-swap`). */
       swap: lvPattern,
     }),
     {
@@ -137,7 +137,7 @@ function checkOwnIn(operations: readonly AnyOperation[], source: string): void {
   }
 }
 
-/** Where a setting was set. */
+/** The origin of the value of a setting. */
 export interface Origin {
   readonly by: 'default' | 'site file' | 'override' | 'program';
   /** The path of the site file. */

@@ -8,7 +8,7 @@ import { existingGuest } from '../vm/existing.ts';
 import { checkCreate, type CreateRequest } from '../vm/create-request.ts';
 import { planning } from './planning.ts';
 
-/** Recipes that do nothing if the guest is there as asked. */
+/** Recipes that do nothing if the guest exists as requested. */
 export interface EnsureRecipes {
   /** Recipes for guests. */
   readonly vm: {

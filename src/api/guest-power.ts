@@ -93,7 +93,7 @@ const waitOptions = z.strictObject({
   timeoutMs: z.exactOptional(milliseconds),
 });
 
-/** What `wait` waits for. `stopped`: the domain is gone, so its disks are free soon. */
+/** The options of `wait`. `stopped`: the domain is gone, so its disks are free soon. */
 export interface WaitOptions {
   /** `running`: until it runs. `stopped`: until its domain is gone. */
   readonly for: 'running' | 'stopped';

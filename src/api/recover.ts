@@ -17,7 +17,7 @@ const recoverOptions = z.strictObject({
   inUse: z.exactOptional(z.boolean()),
 });
 
-/** What `recover` takes. */
+/** The options of `recover`. */
 export interface RecoverRequest {
   /** Only this journal (default: all). */
   readonly id?: string;

@@ -258,7 +258,7 @@ export interface ResizedVm extends StackResized {
   /** The name that the guest has for it: `xvda`. */
   readonly disk: string;
   readonly device: string;
-  /** Of the running guest, whose disk grew without its content; undefined: the guest is off. */
+  /** Domain ID of the running guest, whose disk grew without its content; undefined: the guest is off. */
   readonly domid: number | undefined;
 }
 
@@ -288,7 +288,7 @@ export async function resize(
 
 /** The filesystems of a guest, mounted as one tree. */
 export interface MountedVm {
-  /** Where its root is. */
+  /** Directory on which its root is mounted. */
   readonly path: string;
   readonly mounts: readonly { readonly device: string; readonly path: string; readonly mode: 'ro' | 'rw' }[];
   /** False: all of it was mounted already. */
@@ -369,7 +369,7 @@ function refuseOthers({ surplus }: BackupPlan, agreed: readonly string[] | undef
   const others = agreed === undefined ? [] : surplus.filter(({ path }) => !agreed.includes(path));
   if (others.length === 0) return;
   throw new RefusedError(
-    `${others.map(({ path }) => path).join(', ')} would be removed too, but you did not agree to that`,
+    `${others.map(({ path }) => path).join(', ')} would be removed too, but you did not confirm that`,
     { remedy: 'another backup of this guest ended meanwhile: run the command again' },
   );
 }

@@ -37,7 +37,7 @@ export interface GuestRow {
   readonly vcpus: number;
   /** Undefined if no config file is known. */
   readonly config?: string;
-  /** Those of its configuration; undefined if no config file is known. */
+  /** The disks in its configuration; undefined if no config file is known. */
   readonly disks?: readonly driver.GuestConfig['disks'][number][];
 }
 

@@ -47,7 +47,7 @@ export interface Look {
 
 /** What others changed in an object since the sequence wrote it. Its undo would destroy that. */
 export interface Changed {
-  /** For people: `accounts/ledger.txt, written 2026-11-22 16:40:01 UTC`. */
+  /** A text for the administrator: `accounts/ledger.txt, written 2026-11-22 16:40:01 UTC`. */
   readonly found: string;
   readonly holders?: readonly Holder[];
   /**
@@ -186,7 +186,7 @@ export interface LaterSpec<U, R> {
   readonly bringBack?: (input: Left<U, R, ChangeHost> & { readonly from: string }) => Promise<Partial<U>>;
 }
 
-/** What the journal has of a step, and its host. */
+/** The journalled data of a step, and its host. */
 export interface Left<U, R, H> {
   readonly undo: U;
   /** Missing if the journal has no `done` line. */
@@ -211,7 +211,7 @@ export interface Left<U, R, H> {
  * `describe`, in this order. docs/journal.md has the reasons.
  */
 export interface OperationSpec<A, U, R, V> extends Common<A, U> {
-  /** What is known only after the act; `z.null()` if nothing. */
+  /** The data that is known only after the act; `z.null()` if there is none. */
   readonly result: Schema<R>;
   /** `disk`: the effect outlasts a reboot. `boot`: it does not. */
   readonly lives: 'disk' | 'boot';
@@ -258,7 +258,7 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    * the commit, unless `after` returns true.
    */
   readonly defers?: (input: { readonly undo: U }) => boolean;
-  /** Only with `defers`: a step that does not defer has a part after the commit too. */
+  /** Only with `defers`: a part after the commit of a step that does not defer its act. */
   readonly after?: (input: { readonly undo: U }) => boolean;
   /**
    * The act: one changing command if possible. Look first, as `revert` does, because the object may
@@ -320,7 +320,7 @@ export interface DeferredSpec<A, U> extends Common<A, U> {
   readonly look: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<Look>;
   /** The irreversible act, idempotent. Runs when everything is committed. */
   readonly afterCommit: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
-  /** What the act destroys, if others can write to it. */
+  /** The content that the act destroys, if others can write to it. */
   readonly content?: ContentSpec<U, null>;
   /** Writes to disk what the act left in the page cache. */
   readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;

@@ -19,21 +19,21 @@ export interface Engine extends Places {
   readonly store: Store;
   /** Directory of what commits removed, kept for `bofh undo` (default: the history). */
   readonly keptIn?: string;
-  /** Of the host that the store is on. */
+  /** The processes of the host that the store is on. */
   readonly flock: LocalHost['flock'];
   readonly locks: LockTable;
   /** Reservations by other hosts on the host of the store. */
   readonly reserved?: ReservedHere;
   readonly processes: Processes;
-  /** Who makes the change: the user, the command line without secrets, and the version of bofh. */
+  /** The user who makes the change, the command line without secrets, and the version of bofh. */
   readonly who: { readonly user: string; readonly argv: readonly string[]; readonly bofh: string };
   /** The code of a journalled step; undefined for an unknown kind or version. */
   readonly find: (kind: string, version: number) => Promise<AnyOperation | undefined>;
   /** The journalled data of a step, with the names that its devices have now, for people to read. */
   readonly currentNames: (host: ReadHost, undo: unknown) => Promise<unknown>;
   /**
-   * What fills up beneath the objects of a step, such as a thin pool, if it is full now: why, and what
-   * to type. A program that fails on such a device does not say so.
+   * Finds a full thin pool or snapshot below the objects of a step: returns the reason and the remedy.
+   * A program that fails on such a device does not report it.
    */
   readonly fullBeneath?: (
     host: ReadHost,
@@ -57,16 +57,17 @@ export interface Engine extends Places {
 
 /**
  * `stop` undoes the sequence when its body has ended; `abandon` leaves the journal open. With
- * `again`, the third and the fourth signal of a person, `abandon` is the second: while the body
- * runs code of its own it only says so, the next one starts the undo while that code runs, and the
- * one after that leaves the journal open. `beneath` ends the wait for the body, not for its steps.
+ * `again` (the third and the fourth Ctrl-C), `abandon` is the second one. While the body runs its own
+ * code, the second one only prints a message, the third one starts the undo although that code still
+ * runs, and the fourth one leaves the journal open. `beneath` ends the wait for the body, not for its
+ * steps.
  */
 export interface Signals {
   /** Undoes the sequence when its function has ended. */
   readonly stop?: AbortSignal;
   /** Leaves the journal open, for `bofh recover`. */
   readonly abandon?: AbortSignal;
-  /** The third and the fourth signal of a person, if `abandon` is the second. */
+  /** The third and the fourth Ctrl-C, if `abandon` is the second. */
   readonly again?: readonly AbortSignal[];
   /** Starts the undo although the function of the sequence still runs. A running step ends first. */
   readonly beneath?: AbortSignal;

@@ -6,21 +6,21 @@ import type { ReadHost } from '../command/index.ts';
 import type { Key, Operation } from './operation.ts';
 import type { Steps } from './sequence/sequence.ts';
 
-/** An object that has the name of the one that was asked for. */
+/** An existing object with the requested name. */
 export interface Found<V> {
-  /** For people: `the logical volume vg0/web1`. */
+  /** A text for the administrator: `the logical volume vg0/web1`. */
   readonly what: string;
   /** Shared while the sequence relies on it. */
   readonly keys: readonly Key[];
-  /** Each property with the value that was asked for, if any, and the one that is there. */
+  /** Each property with the requested value, if any, and the value that was found. */
   readonly compared: Readonly<Record<string, readonly [asked: unknown, found: unknown]>>;
-  /** What the create method would return; only used if nothing differs. */
+  /** The value that the create method would return; used only if nothing differs. */
   readonly value: V | undefined;
   /** A command that shows the object. */
   readonly show: string;
 }
 
-/** A create method, and how to find what it would create. */
+/** A create method, and a function that finds the object that it would create. */
 export interface Ensurable<A, V> {
   readonly code: Operation<A, V>;
   readonly find: (host: ReadHost, args: A) => Promise<Found<V> | undefined>;

@@ -2,7 +2,7 @@ import { UsageError } from '../core/errors.ts';
 import { stepName } from '../core/option.ts';
 import type { EventStep, SequenceEvent } from './events.ts';
 
-/** What a program hands over to log events: pino, or whatever takes the same arguments. */
+/** The logger that a program passes for events: pino, or any logger that takes the same arguments. */
 export interface EventLog {
   /** Logs progress within a step. */
   readonly debug: (facts: object, text: string) => void;

@@ -39,7 +39,7 @@ export type SequenceEventBody =
       /** Milliseconds since its `step-started`. */
       readonly took: number;
     }
-  /** It waits for another sequence. */
+  /** The sequence waits for another one. */
   | { readonly type: 'waiting'; readonly for: string }
   /** The undo begins, of the whole sequence or of a scope. */
   | { readonly type: 'undo-started'; readonly because: string; readonly scope?: string }
@@ -64,7 +64,7 @@ export type SequenceEventBody =
   /** The last event. `unchanged`: it ended before its first step. */
   | {
       readonly type: 'ended';
-      /** What became of the sequence. */
+      /** The end of the sequence. */
       readonly outcome: 'committed' | 'rolled-back' | 'stuck' | 'unchanged';
       /** The code of the error that `atomic()` throws; missing after a commit. */
       readonly code?: ErrorCode;

@@ -103,7 +103,7 @@ export async function meet(
 
 function unreserved(name: string): JournalError {
   return new JournalError(
-    `${name} knows nothing of this sequence: it was abandoned there, or a different host has this name now`,
+    `${name} has no reservation for this sequence: it was abandoned there, or a different host has this name now`,
     {
       remedy: `check whether ${name} is still the same host; clear what is left there by hand; then: bofh recover --abandon ID --because "…"`,
     },

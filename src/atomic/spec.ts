@@ -1,7 +1,7 @@
 import { checkKeys } from '../core/checks.ts';
 import { UsageError } from '../core/errors.ts';
 
-/** What a part of a spec must be, and whether it may be missing. */
+/** The type that a part of a spec must have, and whether the part may be missing. */
 interface Part {
   readonly fits: (value: unknown) => boolean;
   readonly wanted: string;

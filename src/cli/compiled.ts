@@ -5,7 +5,7 @@ import { cachedDataVersionTag, deserialize, serialize } from 'node:v8';
 import { Script } from 'node:vm';
 import { cacheDirectory, openCache } from '../script/cache.ts';
 
-/** What a file exports, and how the compiled code is kept for the next process. */
+/** The exports of a file, and its compiled code for the next process. */
 export interface Compiled<T> {
   readonly exports: T;
   /** Keeps the code of all functions that ran so far, unless it was done for the same `work` already. */
@@ -14,7 +14,7 @@ export interface Compiled<T> {
 
 interface Kept {
   readonly works: readonly string[];
-  /** By the name of the file. */
+  /** The compiled code of each file, by its name. */
   readonly code: ReadonlyMap<string, Buffer>;
 }
 

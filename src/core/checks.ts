@@ -24,7 +24,7 @@ export function wrongOptions(
   return error;
 }
 
-/** What is wrong with each value, by its name. */
+/** The error of each value, by its name. */
 export function issuesIn(issues: readonly Issue[], value: unknown, known: readonly string[] = []): string {
   return [...new Set(issues.map((issue) => textOf(issue, value, known)))].join('; ');
 }
@@ -171,7 +171,7 @@ export function checkText(what: string, value: unknown): void {
   if (typeof value !== 'string' || value === '') throw not('text', what, value);
 }
 
-/** Throws UsageError for an argument that is no function. */
+/** Throws UsageError for an argument that is not a function. */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== 'function') throw not('a function', what, value);
 }

@@ -30,7 +30,7 @@ export type Holder =
   | (Held & { readonly kind: 'volume'; readonly volume: string })
   | (Held & { readonly kind: 'btrfs'; readonly filesystem: string })
   | (Held & { readonly kind: 'guest'; readonly domid: number; readonly name?: string })
-  /** It is held, but no holder was found; or something that could not be examined may hold it. */
+  /** The object is in use, but no user was found; or something that could not be examined may use it. */
   | (Held & { readonly kind: 'unknown' });
 
 /** An error as plain JSON. */
@@ -45,28 +45,28 @@ export interface ErrorAsJson {
   readonly cause?: ErrorAsJson;
   /** Several causes. */
   readonly errors?: readonly ErrorAsJson[];
-  /** Of a DiffersError. */
+  /** Only in a DiffersError: the differences. */
   readonly differences?: readonly Difference[];
-  /** What uses the object that could not be changed. */
+  /** The users of the object that could not be changed. */
   readonly holders?: readonly Holder[];
-  /** Of a RolledBackError: the code of what made the sequence fail. */
+  /** Only in a RolledBackError: the code of the error that made the sequence fail. */
   readonly causeCode?: ErrorCode;
-  /** Of a RolledBackError: the method that failed. */
+  /** Only in a RolledBackError: the method that failed. */
   readonly failed?: string;
-  /** Of a RolledBackError: the host of the step that failed, if it is another one than that of the sequence. */
+  /** Only in a RolledBackError: the host of the failed step, if it is not the host of the sequence. */
   readonly failedOn?: string;
   /** The steps that were undone, newest first; of a StuckError with all that is known of them. */
   readonly undone?: readonly (string | StuckStep)[];
   /** Objects that were changed by others, and were not touched. */
   readonly leftUntouched?: readonly string[];
-  /** What the same call had changed before, in a sequence of its own, and cannot be undone. */
+  /** Changes that the same call made before, in a separate sequence, and that cannot be undone. */
   readonly stays?: string;
-  /** Of a StuckError: whether it was committed, and the steps of each kind. */
+  /** Only in a StuckError: whether the sequence was committed, and its steps by state. */
   readonly committed?: boolean;
   readonly done?: readonly StuckStep[];
   readonly blocked?: readonly StuckStep[];
   readonly remaining?: readonly StuckStep[];
-  /** Of a CommandError: the program, why it failed as far as that is known, and what it said. */
+  /** Only in a CommandError: the program, why it failed as far as that is known, and its output. */
   readonly tool?: string;
   readonly argv?: readonly string[];
   readonly reason?: unknown;
@@ -161,7 +161,7 @@ export class UsageError extends BofhError {
 /** A check refused: in use, not created by bofh, holds data, not root. The host is untouched. */
 export class RefusedError extends BofhError {}
 
-/** A property of an existing object that is not as asked. Sizes are in bytes. */
+/** A property of an existing object that differs from the request. Sizes are in bytes. */
 export interface Difference {
   readonly property: string;
   readonly asked: unknown;
@@ -169,7 +169,7 @@ export interface Difference {
   readonly found: unknown;
 }
 
-/** `ensure` found the object, and it is not as asked. It was not touched. */
+/** `ensure` found the object, but it differs from the request. It was not touched. */
 export class DiffersError extends RefusedError {
   readonly differences: readonly Difference[];
 
@@ -253,7 +253,7 @@ function usualRemedy({
     return 'see what is full: df -h; bofh lvm vg list; make room there; then run the command again';
   if (reason !== 'not-found' || tool !== 'file') return undefined;
   return argv.at(-1)?.startsWith('/dev/') === true
-    ? 'see the devices that are there: bofh block tree'
+    ? 'see all devices: bofh block tree'
     : 'name one that exists, then run the command again';
 }
 
@@ -304,14 +304,14 @@ export class ParseError extends BofhError {
   }
 }
 
-/** What an error about an undone sequence reports. */
+/** The details of an error about an undone sequence. */
 interface Undone {
   readonly id?: string | undefined;
   readonly failed?: string | undefined;
   readonly failedOn?: string | undefined;
   readonly undone?: readonly string[];
   readonly leftUntouched?: readonly string[];
-  /** What the same call had changed before, in a sequence of its own, and cannot be undone. */
+  /** Changes that the same call made before, in a separate sequence, and that cannot be undone. */
   readonly stays?: string | undefined;
   /** Missing: that of the cause. */
   readonly remedy?: string | undefined;
@@ -513,7 +513,7 @@ export class InterruptedError extends BofhError {
   readonly reason: unknown;
   /** The steps that were undone, newest first. */
   readonly undone: readonly string[];
-  /** As of a RolledBackError. */
+  /** As in a RolledBackError. */
   readonly stays: string | undefined;
 
   constructor(

@@ -14,7 +14,7 @@ export function explain(error: unknown): string {
   ].join('\n');
 }
 
-/** What others put in place of objects of the sequence. */
+/** The objects of others that are in place of objects of the sequence. */
 function leftUntouched(error: unknown): readonly string[] {
   return error instanceof RolledBackError || error instanceof StuckError ? error.leftUntouched : [];
 }

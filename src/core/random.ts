@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes as realBytes, randomUUID as realUuid } from 'node:crypto';
 
-/** Where identifiers come from: of a simulated host with a seed they are the same in each run. */
+/** Source of identifiers. On a simulated host with a seed they are the same in each run. */
 export interface Random {
   /** A UUID of version 4. */
   readonly uuid: () => string;

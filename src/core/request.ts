@@ -14,7 +14,7 @@ export function parsed<S extends z.ZodMiniType>(what: string, schema: S, value: 
 /** Text that is not empty, as an option. */
 export const text = z.string().check(z.minLength(1));
 
-/** One text, or several. */
+/** One text, or a list of texts. */
 export const oneOrMore = z.union([text, z.array(text)]);
 
 /** A number, or text with more forms than a size (`+5g`, `max`). The caller parses and checks it. */

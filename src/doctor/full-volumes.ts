@@ -19,8 +19,10 @@ function findingOf(lv: LogicalVolume): Finding {
   const name = `the snapshot ${lv.fullName} of ${lv.vg}/${lv.origin?.name ?? '?'}`;
   // lvm shows 100 % for an invalid snapshot (lv_attr I), and extending it does not bring it back.
   return (lv.data ?? 0) >= 100
-    ? finding('lvm', 'problem', `${name} ran full and is lost: it can only be removed`, [
+    ? finding('lvm', 'problem', `${name} is invalid, because it was full: it can only be removed`, [
         ['bofh', 'lvm', 'remove', lv.fullName],
       ])
-    : finding('lvm', 'problem', `${name} is full (${filledInWords(lv)}), and is lost at 100 %`, [enlarge]);
+    : finding('lvm', 'problem', `${name} is full (${filledInWords(lv)}), and becomes invalid at 100 %`, [
+        enlarge,
+      ]);
 }

@@ -17,7 +17,7 @@ import {
   markedVolumes,
 } from './marks.ts';
 
-/** What the search for leftovers needs. */
+/** The parameters of the search for leftovers. */
 export interface Scene {
   readonly host: ReadHost;
   readonly find: Engine['find'];
@@ -35,14 +35,14 @@ export interface Scene {
 export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
   const { host, root } = scene;
   const known = await Promise.all(scene.journals.map((journal) => stillThere(scene, journal)));
-  const told = new Set(known.flat().map(({ key }) => key));
+  const fromJournals = new Set(known.flat().map(({ key }) => key));
   const search = (
     what: string,
     look: () => Promise<readonly Marked[]>,
     beside: () => Promise<readonly Finding[]> = () => Promise.resolve([]),
   ) =>
     looking({ check: 'leftover', what, root }, async () => [
-      ...findingsOf(await look(), scene.journals, told),
+      ...findingsOf(await look(), scene.journals, fromJournals),
       ...(await beside()),
     ]);
   const found = [
@@ -80,7 +80,7 @@ function directoriesOf({ journals, configDirs }: Scene): readonly string[] {
   return [...configDirs, ...files.map((path) => posix.dirname(path))];
 }
 
-interface Told {
+interface Report {
   readonly key: string;
   readonly said: Finding;
 }
@@ -89,20 +89,20 @@ interface Told {
  * Returns the steps of an interrupted or abandoned sequence whose effect still exists, as their
  * operations report it.
  */
-async function stillThere(scene: Scene, journal: KnownJournal): Promise<readonly Told[]> {
+async function stillThere(scene: Scene, journal: KnownJournal): Promise<readonly Report[]> {
   const { state, is } = journal;
   if (state === undefined || (is !== 'interrupted' && is !== 'abandoned')) return [];
   const left = state.steps.filter((step) => isLeft(state, step));
-  const told = await Promise.all(left.map((step) => lookAt(scene, journal, step)));
-  return told.flat();
+  const found = await Promise.all(left.map((step) => lookAt(scene, journal, step)));
+  return found.flat();
 }
 
-async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<readonly Told[]> {
+async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<readonly Report[]> {
   const { host, root } = scene;
   const { n, intent, done } = step;
   const key = keyOf(journal.id, n);
   const named = `step ${String(n)} ${kindOf(intent)} of ${sequence(journal)}`;
-  const say = (level: Finding['level'], says: string, run: readonly (readonly string[])[] = []): Told[] => [
+  const say = (level: Finding['level'], says: string, run: readonly (readonly string[])[] = []): Report[] => [
     { key, said: finding('leftover', level, says, run) },
   ];
   if (intent.kind === 'bare' || intent.host !== host.name)
@@ -147,10 +147,10 @@ async function left(
 export function findingsOf(
   marked: readonly Marked[],
   journals: readonly KnownJournal[],
-  told: ReadonlySet<string>,
+  fromJournals: ReadonlySet<string>,
 ): readonly Finding[] {
   const byId = new Map(journals.map((journal) => [journal.id, journal]));
-  const fresh = marked.filter(({ id, n }) => !told.has(keyOf(id, n)));
+  const fresh = marked.filter(({ id, n }) => !fromJournals.has(keyOf(id, n)));
   const unknownTags = fresh.filter(({ id, kind }) => !byId.has(id) && kind === 'stays');
   const found = fresh.flatMap((each) => {
     const journal = byId.get(each.id);

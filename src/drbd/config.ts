@@ -20,7 +20,7 @@ export interface ConfiguredVolume {
   readonly metadata: 'internal' | { readonly device: string; readonly index?: number };
 }
 
-/** Where a host of a resource is reached. */
+/** The address of a host of a resource. */
 export interface Address {
   /** `ipv4`, `ipv6`, `ssocks`, `sdp` */
   readonly family: string;
@@ -30,7 +30,7 @@ export interface Address {
 
 /** A host of a resource. */
 export interface ConfiguredHost {
-  /** Empty: the host is identified by its address alone (`floating`). */
+  /** Empty: the host is identified only by its address (`floating`). */
   readonly names: readonly string[];
   /**
    * The address of the host, or the one for every peer; undefined: it differs by peer, or there is
@@ -45,7 +45,7 @@ export interface ConfiguredHost {
 /** A resource of the configuration. */
 export interface Configured {
   readonly name: string;
-  /** Where it begins. */
+  /** The file and line where the resource begins. */
   readonly file: string;
   readonly line: number;
   /** Empty: its file is incomplete. */
@@ -99,7 +99,7 @@ const attributes = {
  */
 export function parseConfig(xml: string): readonly Configured[] {
   const top = parseXml(xml).root;
-  if (top?.name !== 'config') throw new ParseError('its top is no <config>');
+  if (top?.name !== 'config') throw new ParseError('its root element is not <config>');
   const { many } = partsOf(top, ['resource', 'common', 'global']);
   const common = many('common').flatMap((each) => partsOf(each, ['section']).many('section'));
   const anyAddress = many('global').some((each) =>
@@ -248,7 +248,7 @@ function partsOf(element: XmlElement, known: readonly string[]): Parts {
   const inner = element.children.flatMap((child) => {
     if (child instanceof XmlElement && known.includes(child.name)) return [child];
     if (child instanceof XmlComment || (child instanceof XmlText && child.text.trim() === '')) return [];
-    throw new ParseError(`<${element.name}> has something unknown in it: ${JSON.stringify(child)}`);
+    throw new ParseError(`<${element.name}> contains an unknown node: ${JSON.stringify(child)}`);
   });
   const many = (name: string): readonly XmlElement[] => inner.filter((each) => each.name === name);
   return {
@@ -257,7 +257,7 @@ function partsOf(element: XmlElement, known: readonly string[]): Parts {
       const [only, ...more] = many(name);
       if (only === undefined || more.length > 0)
         throw new ParseError(
-          `<${element.name}> has not one <${name}> in it, but ${String(many(name).length)}`,
+          `<${element.name}> must contain exactly one <${name}>, not ${String(many(name).length)}`,
         );
       return only;
     },
@@ -273,6 +273,6 @@ function deviceIn(element: XmlElement, minor: number): string {
 function textIn({ name, children }: XmlElement): string {
   const text = children.map((child) => (child instanceof XmlText ? child.text : undefined));
   const whole = text.join('').trim();
-  if (whole === '' || text.includes(undefined)) throw new ParseError(`<${name}> is no mere text`);
+  if (whole === '' || text.includes(undefined)) throw new ParseError(`<${name}> must contain only text`);
   return whole;
 }

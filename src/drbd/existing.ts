@@ -9,7 +9,7 @@ export const createConfig = ensurable(operations.createConfig, async (host, args
   checkNewConfig(args);
   const { name, hosts, protocol, options = {}, text, mode } = args;
   if (hosts.some(({ nodeId }) => nodeId !== undefined))
-    throw incomparable('nodeId', 'bofh does not read it of an existing resource');
+    throw incomparable('nodeId', 'bofh cannot read it from an existing resource');
   const found = (await configured(host)).find((each) => each.name === name);
   if (found === undefined) return undefined;
   const { hostname } = await host.facts();

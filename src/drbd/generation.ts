@@ -6,7 +6,7 @@ import type { ResourceState } from './state.ts';
 import { drbdGenerations } from './volume-commands.ts';
 
 /**
- * Identifies the data that an order to discard was given for, as far as this host knows. Module 8.4
+ * Identifies the data that is to be discarded, as far as this host knows. Module 8.4
  * does not show the generation of the peer; this host knows the bitmap UUID (the generation that
  * the two had in common) and, while they are connected and up to date, that it is the same as its
  * own.
@@ -19,7 +19,7 @@ export const dataState = z.strictObject({
   connections: z.array(
     z.strictObject({ peer: z.string(), state: z.enum(['StandAlone', 'looking', 'Connected']) }),
   ),
-  /** Those that have a disk. */
+  /** The volumes that have a disk. */
   volumes: z.array(
     z.strictObject({
       volume: z.int(),
@@ -122,19 +122,19 @@ export function refuseOtherData(
     readonly is: DataState;
     /** Tag of the step: it contains `bofh.ID.N`. */
     readonly mark: string;
-    /** The command line that repeats the order. */
+    /** The command line that requests the same again. */
     readonly order: string;
   },
 ): void {
   const changes =
-    was === undefined ? ['the journal does not say which data the order was about'] : changesOf(was, is);
+    was === undefined ? ['the journal does not record which data was to be discarded'] : changesOf(was, is);
   if (changes.length === 0) return;
   const id = /bofh\.(?<id>[0-9a-z]+)\.\d+/.exec(mark)?.groups?.id ?? 'ID';
-  const ordered = was === undefined ? '' : `ordered for ${dataInWords(was)}; `;
+  const ordered = was === undefined ? '' : `recorded: ${dataInWords(was)}; `;
   throw new RefusedError(
-    `${name} does not hold the data that was to be discarded: ${changes.join('; ')} (${ordered}now ${dataInWords(is)}). Nothing was discarded`,
+    `${name} does not hold the data that was to be discarded: ${changes.join('; ')} (${ordered}now: ${dataInWords(is)}). Nothing was discarded`,
     {
-      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data has changed". To discard it anyway, type this afterwards: ${order}`,
+      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data has changed"; to discard the data anyway, run this afterwards: ${order}`,
     },
   );
 }

@@ -18,7 +18,7 @@ export const drbdDevice: Layer = {
   tell: async (at) => {
     const { size } = at.device;
     const found = await resourceAt(at, at.device);
-    if (found === undefined) return { size, unknown: ['no resource has it'] };
+    if (found === undefined) return { size, unknown: ['no DRBD resource that is up has this device'] };
     const { resource, volume } = found;
     return {
       size,
@@ -44,7 +44,7 @@ export const drbdBacking: Layer = {
   toOpen: async (at) => {
     const name = await configuredOn(at);
     return name === undefined
-      ? 'no resource is configured on it: look at what it is (drbdmeta)'
+      ? 'no resource is configured on this device: see its metadata with drbdmeta'
       : `bring it up: bofh drbd up ${name.replace(/\/.*$/, '')}`;
   },
   tell: async (at) => {
@@ -52,7 +52,7 @@ export const drbdBacking: Layer = {
     const own = above.find(({ kind }) => kind === 'drbd');
     if (own !== undefined) return { size: own.size, overhead: device.size - own.size };
     const name = await configuredOn(at);
-    if (name === undefined) return { unknown: ['no resource of it is up, and none is configured'] };
+    if (name === undefined) return { unknown: ['no resource on this device is up or configured'] };
     const overhead = internalMetadata(device.size);
     return {
       ...{ size: device.size - overhead, overhead, facts: [['resource', name]] },

@@ -16,7 +16,7 @@ export interface MetadataAt {
 
 /**
  * Writes new metadata at the end of a device. If drbdmeta finds content at the start of the device,
- * or metadata, it asks, and without a terminal takes that for a no, exit 1; `told` answers yes. It
+ * or metadata, it asks, and without a terminal assumes "no", exit 1; `told` answers yes. It
  * always refuses an ext2/3/4, xfs, jfs or reiserfs that reaches into the metadata, exit 40, and a
  * volume that is up, exit 20 (drbdmeta.c of 9.22). `peers`: only for v09.
  */

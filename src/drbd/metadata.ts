@@ -7,7 +7,7 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { blocksAt, blockSize } from './metadata-commands.ts';
 import { internalMetadata, type MetadataShape } from './size.ts';
 
-/** Where the internal metadata of a device is. */
+/** The range of the internal metadata of a device. */
 export interface Area {
   readonly from: Bytes;
   readonly length: Bytes;
@@ -90,7 +90,7 @@ export type AreaNow = 'as it was' | 'ours' | 'begun' | 'something else';
 const magics: ReadonlySet<number> = new Set([0x8374026a, 0x8374026b, 0x8374026c, 0x8374026d]);
 /** The pattern that create-md fills the activity log with (drbd.h). */
 const logMagic = 0x69cb65a2;
-/** As create-md leaves it: drbdadm sets a random one at once. */
+/** The UUID that create-md writes first; drbdadm then sets a random one. */
 const unnamed = '0000000000000000';
 
 /** Compares an area with its saved content, and with the metadata UUID of this sequence. */

@@ -12,17 +12,20 @@ const quotable = z
   .check(z.regex(/^[^"\\\p{Cc}]{1,255}$/u, 'no quotes, backslashes or control characters'));
 
 const optionName = z.string().check(
-  z.regex(/^[a-z][a-z0-9-]*$/, 'the name of an option, as drbd.conf(5) has it'),
-  z.refine((name) => name !== 'shared-secret', 'no secret: write it into the file by hand, and chmod 600 it'),
+  z.regex(/^[a-z][a-z0-9-]*$/, 'the name of an option in drbd.conf(5)'),
+  z.refine(
+    (name) => name !== 'shared-secret',
+    'no secret: write the secret into the file by hand, and set mode 600',
+  ),
 );
 
 const section = z.exactOptional(z.record(optionName, z.union([z.literal(''), quotable])));
 
 const host = z.strictObject({
   /** The output of `uname -n` on that host. */
-  name: z.string().check(z.regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'a host, as uname -n names it')),
+  name: z.string().check(z.regex(/^[A-Za-z0-9][\w.-]{0,63}$/, 'the output of uname -n on a host')),
   /** IPv4, or IPv6 without brackets. */
-  address: z.string().check(z.refine((text) => isIP(text) !== 0, 'an address of IPv4 or IPv6')),
+  address: z.string().check(z.refine((text) => isIP(text) !== 0, 'an IPv4 or IPv6 address')),
   /** TCP port for this resource. */
   port: z.int().check(z.minimum(1), z.maximum(65535)),
   /** Only for DRBD 9; omitted from the file if drbdadm is that of 8.4, which does not know it. */
@@ -57,7 +60,7 @@ export const newConfig = z.strictObject({
   hosts: z.array(host).check(z.minLength(2)),
   /** Protocol (default: C). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
-  /** As in drbd.conf(5); '' is an option without a value. */
+  /** Options as in drbd.conf(5); '' is an option without a value. */
   options: z.exactOptional(
     z.strictObject({
       /** Section `net`: the connection. */
@@ -91,7 +94,7 @@ export function checkNewConfig({ name, hosts, protocol, options }: NewConfig): v
     }
   const ids = hosts.flatMap(({ nodeId }) => nodeId ?? []);
   if (ids.length > 0 && (ids.length < hosts.length || twice(ids) !== undefined))
-    fail('give a node id to each of its hosts, and each another one, or to none');
+    fail('give each of its hosts a different node id, or give none');
   if (protocol !== undefined && options?.net?.['protocol'] !== undefined)
-    fail('its protocol stands among the options of net as well');
+    fail('its protocol is also among the options of net');
 }

@@ -34,7 +34,8 @@ export function withOtherPeer(text: string, peer: OtherPeer): string {
   const [resource, ...more] = statementsIn(text).filter(
     ({ words }) => words[0]?.text === 'resource' && words[1]?.text === name,
   );
-  if (resource === undefined || more.length > 0) throw unclear(peer, 'it does not have the resource once');
+  if (resource === undefined || more.length > 0)
+    throw unclear(peer, 'it does not contain the resource exactly once');
   if (hasSecret(resource))
     throw new RefusedError(
       `the file of ${name} has a shared secret in it, which bofh copies to no other host`,
@@ -69,7 +70,8 @@ function hostIn(
     return on?.text === 'on' && name?.text === host && others.length === 0 ? [{ of, name }] : [];
   });
   const [only, ...more] = found;
-  if (only === undefined || more.length > 0) throw unclear(peer, `it does not say "on ${host}" once`);
+  if (only === undefined || more.length > 0)
+    throw unclear(peer, `it does not contain the section "on ${host}" exactly once`);
   return only;
 }
 
@@ -78,7 +80,7 @@ function addressIn({ inner }: Statement, { name, address, port }: End, peer: Oth
   const [only, ...more] = inner.filter(({ words }) => words[0]?.text === 'address');
   const [first, last] = [only?.words[1], only?.words.at(-1)];
   if (first === undefined || last === undefined || more.length > 0)
-    throw unclear(peer, `it has not one address for ${name}`);
+    throw unclear(peer, `it does not contain exactly one address for ${name}`);
   return { from: first.from, to: last.to, text: `ipv4 ${address}:${String(port)}` };
 }
 
@@ -94,12 +96,12 @@ function diskIn(host: Statement, peer: OtherPeer): readonly Edit[] {
     .flatMap(({ words }) => (words[0]?.text === 'disk' && words[1]?.text === was ? [words[1]] : []));
   const [only, ...more] = paths;
   if (only === undefined || more.length > 0)
-    throw unclear(peer, `it does not say by itself that the disk of ${peer.from} is ${was}`);
+    throw unclear(peer, `it does not contain exactly one line for the disk of ${peer.from}, ${was}`);
   return [{ ...only, text: is }];
 }
 
 function unclear({ name, from }: OtherPeer, why: string): RefusedError {
-  return new RefusedError(`what the file of ${name} says of ${from} cannot be replaced: ${why}`, {
+  return new RefusedError(`the section of ${from} in the file of ${name} cannot be replaced: ${why}`, {
     remedy: `write it as "on HOST { device …; disk …; meta-disk internal; address …; }" for each of the two, or replace the peer by hand`,
   });
 }

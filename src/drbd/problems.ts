@@ -49,7 +49,7 @@ export function missingAddresses(
     )
     .map(({ address }) =>
       problem(
-        `no interface of this host that is up has its address ${address}: it reaches no peer, and cannot be connected`,
+        `its address ${address} is on no interface of this host that is up: it cannot reach a peer`,
         addressRemedy(address),
       ),
     );
@@ -67,13 +67,13 @@ function plain(address: string): string {
 }
 
 /**
- * The same for a device that only the kernel reports, on a host without drbd-utils: its name is
+ * The problems of a device that only the kernel reports, on a host without drbd-utils: its name is
  * unknown.
  */
 export function kernelFindings({ state }: Pick<Resource, 'state'>): readonly Finding[] {
   const unknown = note(
-    'only the kernel was asked: drbd-utils is not installed, which tells what it is called and where it is configured',
-    'install drbd-utils; the commands that are named here need it too',
+    'drbd-utils is not installed, so its name and its configuration file are unknown',
+    'install drbd-utils (the commands that are named here need it too): apt-get install drbd-utils',
   );
   return [unknown, ...(state === undefined ? [] : ofState('RESOURCE', state))];
 }
@@ -86,7 +86,7 @@ function ofState(name: string, state: ResourceState): readonly Finding[] {
       : [
           problem(
             `its I/O stands still (${state.suspended.join(', ')})`,
-            `when the reason is gone: drbdadm resume-io ${name}`,
+            `when the cause is removed: drbdadm resume-io ${name}`,
           ),
         ]),
     ...(state.role === 'Primary' && primaries.length > 0

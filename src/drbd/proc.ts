@@ -10,7 +10,7 @@ const kibibytes = z.pipe(
 
 const configured = z.object({
   minor: count,
-  /** In the words of 8.4: `StandAlone`, `WFConnection`, `Connected`, `SyncSource` … */
+  /** The connection state of 8.4: `StandAlone`, `WFConnection`, `Connected`, `SyncSource` … */
   state: z.string(),
   role,
   peerRole: role,

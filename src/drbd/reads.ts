@@ -9,7 +9,7 @@ import { checkText } from '../core/checks.ts';
 
 /** A resource that is configured, up, or both. */
 export interface Resource {
-  /** As in its configuration; of one without, as in the kernel. */
+  /** The name in its configuration, or in the kernel if it has no configuration. */
   readonly name: string;
   /** Undefined: the kernel has it, but the configuration does not. */
   readonly configured?: Configured;

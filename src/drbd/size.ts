@@ -58,7 +58,7 @@ export function dataSize(device: Bytes, shape: MetadataShape = {}): Bytes {
   if (size > 0) return size;
   throw new RefusedError(`a device of ${String(device)} bytes has no room for DRBD's metadata and data`, {
     code: 'invalid',
-    remedy: 'use a larger one',
+    remedy: 'use a larger device',
   });
 }
 

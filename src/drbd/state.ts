@@ -7,7 +7,7 @@ export interface ResourceState {
   readonly role: Role;
   /** Why its I/O is suspended (user, no-data, fencing, quorum); empty: it is not. */
   readonly suspended: readonly string[];
-  /** By number. */
+  /** Volumes, ordered by number. */
   readonly volumes: readonly VolumeState[];
   readonly connections: readonly Connection[];
 }
@@ -50,7 +50,7 @@ export interface PeerVolume {
   readonly outOfSync?: Bytes;
 }
 
-/** What connects a resource again, and waits: one that looks for its peer waits for the other host. */
+/** The commands that connect a resource again and wait. If it already looks for its peer, only the other host has to connect. */
 export function reconnect(name: string, state: ResourceState | undefined): string {
   const wait = `bofh drbd wait-sync ${name}`;
   if (state === undefined) return `bring it up, and wait: bofh drbd up ${name}; ${wait}`;

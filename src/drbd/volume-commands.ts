@@ -65,7 +65,8 @@ export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
         .split('\n')
         .filter((line) => line.trim() !== '')
         .map((line) => {
-          if (!adjustment.test(line)) throw new ParseError('it shows what is no command of DRBD');
+          if (!adjustment.test(line))
+            throw new ParseError('it contains a line that is not a command of DRBD');
           return withoutDrbdSecrets(line);
         }),
     classify: classifyDrbd,

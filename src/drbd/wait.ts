@@ -106,9 +106,12 @@ export async function waitUntil(
   const isReachedInTime = await until({ check, limitMs });
   if (isReachedInTime && last !== undefined) return last;
   const now = last === undefined ? '' : towards(last).map(inWords).join('; ');
-  throw new RefusedError(`${name} is not so far after ${String(Math.round(limitMs / 1000))} s: ${now}`, {
-    remedy: `give it more time (${option('--time', 'limitMs')}), or see why: bofh drbd status ${name}`,
-  });
+  throw new RefusedError(
+    `${name} has not reached that state after ${String(Math.round(limitMs / 1000))} s: ${now}`,
+    {
+      remedy: `see why: bofh drbd status ${name}; or wait longer with ${option('--time', 'limitMs')}`,
+    },
+  );
 }
 
 function refuseHopeless(state: ResourceState, what: WaitFor): void {
@@ -122,7 +125,7 @@ function refuseHopeless(state: ResourceState, what: WaitFor): void {
   const paused = connections.flatMap(({ volumes }) => volumes).find((each) => each.paused.includes('user'));
   if (what === 'sync' && paused !== undefined)
     throw new RefusedError(
-      `volume ${String(paused.volume)} of ${name} does not resync: it is held up on this host`,
+      `volume ${String(paused.volume)} of ${name} does not resync: the resync is paused on this host`,
       {
         remedy: `continue it: bofh drbd resume-sync ${name}`,
       },

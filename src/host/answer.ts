@@ -10,7 +10,7 @@ export interface Ran {
   readonly end: End;
   readonly stdout: Output;
   readonly stderr: Output;
-  /** bofh ended it. Its exit code is no answer then. */
+  /** bofh ended the program, so its exit code means nothing. */
   readonly stopped?: { readonly reason: 'killed' | 'timeout'; readonly what: string } | undefined;
 }
 

@@ -4,8 +4,8 @@ import { findProgram } from './program.ts';
 import { collect } from './start.ts';
 
 /**
- * No core dump of this process, and of programs that it starts afterwards, contains a key. The
- * limit is 1 byte and not 0, because the kernel passes a dump to a program (core_pattern `|…`, as
+ * Turns off core dumps of this process, and of programs that it starts afterwards, because they could
+ * contain a key. The limit is 1 byte and not 0, because the kernel passes a dump to a program (core_pattern `|…`, as
  * with systemd-coredump) with any limit except 1 (core(5); do_coredump in fs/coredump.c). It writes
  * no dump file smaller than a page.
  */

@@ -136,15 +136,15 @@ async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
   }
   const length = answer.headers['content-length'];
   const total = isRest ? Number(range?.['total']) : length === undefined ? undefined : Number(length);
-  let told = 0;
+  let reportedAt = 0;
   try {
     await refuseWithoutRoom(dirname(part), (total ?? at) - at, url);
     for await (const chunk of answer as AsyncIterable<Buffer>) {
       // On a disk that is nearly full, write() may write only a part of the chunk.
       for (let from = 0, end = at + chunk.length; at < end; from = chunk.length - (end - at))
         at += (await file.write(chunk, from, end - at, at)).bytesWritten;
-      if (Date.now() - told < 200) continue;
-      told = Date.now();
+      if (Date.now() - reportedAt < 200) continue;
+      reportedAt = Date.now();
       of.onProgress?.(total === undefined ? undefined : at / total);
     }
   } catch (error) {

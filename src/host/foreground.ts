@@ -6,8 +6,8 @@ import { baseEnvironment } from './setting.ts';
 
 /**
  * Runs a program of this machine that has the terminal until it ends; its exit code, or 128 and the
- * number of the signal that ended it. For programs that people talk to: nothing is read from it, and
- * it must change nothing that has an undo. Ctrl-C is for the program alone.
+ * number of the signal that ended it. For interactive programs: nothing is read from it, and
+ * it must change nothing that has an undo. Ctrl-C goes only to the program.
  */
 export async function inForeground(
   command: { readonly tool: Tool; readonly argv: readonly string[] },

@@ -37,7 +37,7 @@ export async function get(
     left > 0
       ? `${url} redirects to ${next.protocol}, and bofh follows only to https:`
       : `${url} redirects without end`,
-    { remedy: 'name an address that has the file itself' },
+    { remedy: 'name the address of the file itself' },
   );
 }
 
@@ -56,7 +56,9 @@ async function request(
       : { createConnection: () => connect({ socket, servername: url.hostname }) }),
   });
   let reading: http.ClientRequest | http.IncomingMessage = asked;
-  asked.setTimeout(stalled, () => reading.destroy(new Error(`nothing came for ${String(stalled / 1000)} s`)));
+  asked.setTimeout(stalled, () =>
+    reading.destroy(new Error(`no data was received for ${String(stalled / 1000)} s`)),
+  );
   const [answer] = (await once(asked, 'response')) as [http.IncomingMessage];
   reading = answer;
   // The error of a connection reaches the request, and not whoever reads its answer.
@@ -64,7 +66,7 @@ async function request(
   return answer;
 }
 
-/** As curl reads `https_proxy` and `no_proxy`. */
+/** The proxy, from `https_proxy` and `no_proxy` as curl reads them. */
 function proxyFor({ hostname }: URL): URL | undefined {
   const {
     https_proxy: proxy = process.env['HTTPS_PROXY'] ?? '',

@@ -61,7 +61,7 @@ export function keyFetcher(options: KeyOptions, env: Readonly<Record<string, str
         try {
           return await asked;
         } catch (error) {
-          // A mistyped key may be asked for again.
+          // After a mistyped key bofh may ask again.
           typed.delete(label);
           throw error;
         }
@@ -114,7 +114,7 @@ function checked(bytes: Uint8Array, key: KeyRef): Secret {
     throw new RefusedError(
       `the key from ${from} has more than 8 MiB, and cryptsetup would read only a part of it`,
       {
-        remedy: 'take a shorter key',
+        remedy: 'use a shorter key',
       },
     );
   return new Secret(bytes);

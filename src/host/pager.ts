@@ -25,7 +25,7 @@ export async function page(text: string, pager: string): Promise<boolean> {
   }
 }
 
-/** As git sets it. For root less starts no editor and no shell, as for sudo. */
+/** The environment as git sets it. For root, less starts no editor and no shell, as for sudo. */
 export function pagerEnvironment(
   env: NodeJS.ProcessEnv = process.env,
   root = process.getuid?.() === 0,

@@ -7,8 +7,8 @@ import { text } from '../core/request.ts';
 import * as z from 'zod/mini';
 
 /**
- * A command ready to start: its file by absolute path, its arguments with this host's own ones in
- * front.
+ * A command ready to start: the absolute path of its file, and its arguments after those that this
+ * host adds.
  */
 export interface Program {
   readonly tool: string;
@@ -22,7 +22,7 @@ export type End =
   | { readonly how: 'signal'; readonly signal: string }
   /** `exitCode`: 126 or 127 of the shell around the program. */
   | { readonly how: 'not-started'; readonly why: string; readonly exitCode?: number }
-  /** It was started, and its end is unknown. */
+  /** The program was started, and its end is unknown. */
   | { readonly how: 'unknown'; readonly why: string };
 
 /** Own paths of programs, by the names of the tool table. */
@@ -79,7 +79,7 @@ export function notInstalled(name: string, debianPackage: string, paths: readonl
   });
 }
 
-/** Where a program is looked for. */
+/** The paths where bofh looks for a program. */
 export function placesOf(name: string): readonly string[] {
   return toolDirectories.map((directory) => join(directory, name));
 }

@@ -8,7 +8,7 @@ export interface HostEvent {
     | 'program ended'
     | 'program is tried again'
     | 'program is being stopped'
-    | 'progress could not be told';
+    | 'progress could not be reported';
   readonly tool: string;
   readonly argv: readonly string[];
   readonly pid?: number | undefined;

@@ -1,7 +1,7 @@
 import { content, processStat } from '../core/proc.ts';
 
 /**
- * The SSH connection that this process came by: the process of sshd that serves it, which all logins
+ * The SSH connection in which this process runs: the process of sshd that serves it, which all logins
  * through one connection (ControlMaster) share. Undefined on a console, and in a terminal multiplexer,
  * whose server no login started.
  */

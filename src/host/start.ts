@@ -71,7 +71,7 @@ function refuseExhausted({ tool, argv }: Pick<Program, 'tool' | 'argv'>): void {
       what: `it could not be started: too many open files (${code})`,
       remedy:
         code === 'EMFILE'
-          ? 'give bofh more descriptors (ulimit -n), or do less at once'
+          ? 'give bofh more descriptors (ulimit -n), or run fewer commands at once'
           : 'see what on this host has so many files open (sysctl fs.file-nr)',
     });
   } finally {

@@ -131,7 +131,7 @@ function telling(
       step.onProgress({ command, ...now });
     } catch {
       state = 'broken';
-      log({ event: 'progress could not be told', ...command });
+      log({ event: 'progress could not be reported', ...command });
     }
   };
 }

@@ -10,7 +10,7 @@ import type { Bytes } from '../core/units.ts';
 
 /** The state of a host, as far as a new resource needs it. */
 export interface HostState {
-  /** Of the module: `8.4`, `9`. */
+  /** Series of the module: `8.4`, `9`. */
   readonly series: string;
   readonly version: string;
   readonly vg: WholeGroup;
@@ -25,11 +25,11 @@ export async function checkDrbd(host: ReadHost): Promise<Pick<HostState, 'series
   const series = /^(?<series>8\.4|9)\./.exec(version)?.groups?.series;
   if (series === undefined)
     throw new RefusedError(`bofh does not know module ${version} of DRBD`, {
-      remedy: 'it knows modules 8.4 and 9',
+      remedy: 'load module 8.4 or 9: bofh knows only these',
     });
   if ((await configured(host)).length === 0 && (await host.stat('/etc/drbd.conf')) === undefined)
     throw new RefusedError('there is no /etc/drbd.conf', {
-      remedy: 'it comes with drbd-utils, and includes "drbd.d/*.res"',
+      remedy: 'create it with this line: include "drbd.d/*.res";',
     });
   return { series, version };
 }

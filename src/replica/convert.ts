@@ -29,19 +29,19 @@ export interface ConvertPlan extends JoinPlan {
   };
   readonly target: { readonly place: string; readonly vg: string };
   readonly lvSize: Bytes;
-  /** Of the device. */
+  /** Size of the device. */
   readonly size: Bytes;
 }
 
-/** A resource with the data of one host, which the other one fetches. */
+/** A resource with the data of one host; the other host fetches the data. */
 export interface ConvertedReplica {
   readonly name: string;
   /** The device to use from now on, and the previous one. */
   readonly device: string;
   readonly was: string;
-  /** Of the device, in bytes. */
+  /** Size of the device, in bytes. */
   readonly size: Bytes;
-  /** Which host has the data. */
+  /** The host that has the data. */
   readonly from: string;
   readonly hosts: readonly {
     readonly name: string;
@@ -51,7 +51,7 @@ export interface ConvertedReplica {
   }[];
 }
 
-/** The host that is worked on, and that of the request; by their names. */
+/** This host and the requested peer, by their names. */
 export async function membersOfConversion(hosts: Reachable, { to }: CheckedConvert): Promise<Members> {
   return membersAt(hosts, [(await hosts.host.facts()).hostname, to]);
 }
@@ -117,7 +117,7 @@ export async function planConvert(options: {
 }
 
 /**
- * The recipe: extends the volume behind its data by the size of the metadata, creates a volume of
+ * Converts a volume: extends it by the size of the metadata, creates a volume of
  * that size on the other host, and makes one DRBD device of both. It has the data of this host; the
  * other one fetches all of it.
  */

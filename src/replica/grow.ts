@@ -28,7 +28,7 @@ export interface GrowPlan {
     readonly now: Bytes;
     readonly memory: Memory | undefined;
   })[];
-  /** Where the resize is ordered: DRBD resizes on a primary. */
+  /** The host that runs the resize: DRBD resizes only on a primary. */
   readonly primary: Member;
 }
 
@@ -82,7 +82,7 @@ export async function planGrow(options: {
 }
 
 /**
- * The recipe: the volumes first, in the order of the hosts, then DRBD. All of it is irreversible
+ * Grows a resource: the volumes first, in the order of the hosts, then DRBD. All of it is irreversible
  * and runs after the commit. Before that every host records where its metadata is, because a host
  * that boots in between has it in the middle of its disk.
  */

@@ -35,7 +35,7 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
   if (found === undefined)
     throw new UsageError(`there is no host "${asked}"`, {
       code: 'not-found',
-      remedy: 'name it as ssh does, or as hosts of the site file has it',
+      remedy: 'use a name that ssh knows, or a name from hosts in the site file',
     });
   const facts = await found.host.facts();
   // Independent of how it was reached. Machines that resume from one memory snapshot share a boot
@@ -45,20 +45,20 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
   return { asked, place, name: facts.hostname, host: at };
 }
 
-/** The host that bofh runs on, when it works on another one. */
+/** The host that bofh runs on, if bofh works on another host. */
 async function localHost({ host, place }: Reachable) {
   const local = host.name === '' ? undefined : place?.('')?.host;
   return local === undefined ? undefined : { ...(await local.facts()), place: '', host: local };
 }
 
-/** Both hosts, by their names. RefusedError if they are the same. */
+/** Both hosts, by their names. RefusedError if they are the same host. */
 export async function membersAt(hosts: Reachable, asked: readonly [string, string]): Promise<Members> {
   const [a, b] = [await memberAt(hosts, asked[0]), await memberAt(hosts, asked[1])];
   if (a.place === b.place || a.name === b.name)
     throw new RefusedError(
       a.place === b.place
         ? `${asked.join(' and ')} are the same host (${a.name})`
-        : `both hosts are called ${a.name} (uname -n), and DRBD knows hosts by that`,
+        : `both hosts have the name ${a.name} (uname -n), and DRBD identifies hosts by this name`,
       { remedy: 'name two hosts with different names' },
     );
   return a.name < b.name ? [a, b] : [b, a];
@@ -71,7 +71,7 @@ export async function ownAnd(hosts: Reachable, other: string): Promise<Members> 
     await memberAt(hosts, other),
   ];
   if (own.place !== peer.place) return [own, peer];
-  throw new RefusedError(`"${other}" is this host itself (${own.name})`, { remedy: 'name the other one' });
+  throw new RefusedError(`"${other}" is this host itself (${own.name})`, { remedy: 'name the other host' });
 }
 
 /** The hosts of a plan, as members of another set of connections. */

@@ -66,7 +66,7 @@ export function checkNames(
   );
 }
 
-/** In the order of the members. */
+/** The two addresses, in the order of the members. */
 export async function pairOf(
   members: Members,
   addresses: Readonly<Record<string, string>> | undefined,
@@ -80,11 +80,11 @@ export async function pairOf(
   return commonPair([await addressesOf(a.host), await addressesOf(b.host)], [a.name, b.name]);
 }
 
-/** In the order of the members, whose disks these are. */
+/** The configuration for the disks, which are in the order of the members. */
 export function configFor(
   members: readonly Member[],
   of: {
-    /** What was requested, as text for an error. */
+    /** The requested method, as text for an error. */
     readonly asked: string;
     readonly name: string;
     readonly protocol: NewConfig['protocol'] | undefined;
@@ -113,7 +113,7 @@ export function newGeneration(): string {
   return `${bytes.toString('hex', 0, 7)}${(((bytes[7] ?? 0) & 0xfe) | 0x10).toString(16)}`;
 }
 
-/** As each of the two sees it. */
+/** Waits until this host reports that it is connected to the other one, or in sync with it. */
 export async function connected(
   { host, name: at }: Member,
   {

@@ -84,18 +84,17 @@ export async function partsOf(members: readonly Member[], name: string): Promise
 }
 
 function refuseUnlike(name: string, parts: readonly Part[]): never {
-  const compare = `compare them: bofh drbd show ${name}, on each`;
+  const compare = `compare them, on each host: bofh drbd show ${name}`;
   const namesOf = ({ resource }: Part) => (resource.configured?.hosts ?? []).flatMap(({ names }) => names);
   // A peer that was replaced while it was off still has the configuration of that time.
   const replaced = parts.filter((part) => !parts.every((each) => namesOf(each).includes(part.name)));
   const [gone] = replaced;
   if (gone === undefined || replaced.length > 1)
     throw new RefusedError(
-      `the configuration of ${name} on ${parts.map((each) => each.name).join(' is not that on ')}`,
+      `the configurations of ${name} on ${parts.map((each) => each.name).join(' and ')} differ`,
       { remedy: compare },
     );
-  const forWhom = (part: Part) =>
-    `on ${part.name} ${part === parts[0] ? 'is ' : ''}for ${namesOf(part).join(' and ')}`;
+  const forWhom = (part: Part) => `on ${part.name} names ${namesOf(part).join(' and ')}`;
   throw new RefusedError(`the configuration of ${name} ${parts.map(forWhom).join(', and that ')}`, {
     remedy: `if ${gone.name} was replaced, remove its part, there: bofh drbd remove ${name} --here; if not, ${compare}`,
   });

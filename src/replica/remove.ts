@@ -70,7 +70,7 @@ export async function planRemove(options: {
   return { name, hosts };
 }
 
-/** The recipe: takes down and renames on all hosts until the commit, and removes after it. */
+/** Removes a resource: before the commit takes it down and renames on all hosts, after it removes. */
 export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan): Promise<void> {
   const { name } = plan;
   await reserveOn(tx, hosts, plan.hosts, [`drbd:${name}`]);

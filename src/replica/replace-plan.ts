@@ -148,7 +148,9 @@ function goodPart(part: Part): UpPart {
   if (bad !== undefined)
     throw new RefusedError(
       `volume ${String(bad.volume)} of ${name} is ${bad.disk} on this host, from which the new peer would copy all data`,
-      { remedy: `wait until it is up to date: bofh drbd wait-sync ${name}; or do it on the host that is` },
+      {
+        remedy: `wait until it is up to date: bofh drbd wait-sync ${name}; or run the command on the host whose data is up to date`,
+      },
     );
   const [only, ...more] = here.volumes;
   if (only?.volume !== 0 || more.length > 0 || state.volumes.length !== 1)
@@ -178,7 +180,7 @@ function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedRep
         {
           remedy:
             old === 'lost'
-              ? `without ${option('--lost', "old: 'lost'")} what it has of it is removed too`
+              ? `leave out ${option('--lost', "old: 'lost'")}: bofh then also removes the part of the resource there`
               : `make this host primary first: bofh drbd promote ${name}`,
         },
       );

@@ -82,7 +82,7 @@ async function checkModules(up: UpPart, to: Member): Promise<void> {
       throw new RefusedError(
         `bofh cannot replace a peer while ${nine.name} runs module ${nine.version} of DRBD`,
         {
-          remedy: 'by hand: write the file on both hosts, create-md on the new one, then: drbdadm adjust',
+          remedy: `replace it by hand: write the new file on both hosts; on the new host: drbdadm create-md RESOURCE; then on both: drbdadm adjust RESOURCE`,
         },
       );
     });

@@ -16,7 +16,7 @@ export interface ReplacedPeer {
   /** The previous peer. */
   readonly from: {
     readonly name: string;
-    /** `lost`: its part of the resource still exists there, should it come back. */
+    /** `lost`: if it comes back, its part of the resource still exists there. */
     readonly end: 'removed' | 'lost';
     /** Removed logical volumes, and disks that stay. */
     readonly volumes: readonly string[];
@@ -34,7 +34,7 @@ export interface ReplacedPeer {
 }
 
 /**
- * The recipe. The slow steps, on the new host, come first. Then this host disconnects from its
+ * Replaces the peer. The slow steps, on the new host, come first. Then this host disconnects from its
  * peer, which is taken down, and connects to the new one, whose metadata says that it has no data
  * yet. The device of this host stays in use all the time. If a step fails, the two are peers again
  * as before. The part of the old peer is removed last.

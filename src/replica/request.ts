@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { anySize, parsed, sizeOption } from '../core/request.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
 
@@ -16,7 +17,7 @@ const createSchema = z.strictObject({
   vg: z.exactOptional(text),
   /** The group on the second host of `on`; missing: the same. */
   peerVg: z.exactOptional(text),
-  /** By host name, as in `on`. Missing: the one network that both are in. */
+  /** Addresses by host name, as in `on`. Missing: those in the only network that both hosts share. */
   addresses: z.exactOptional(z.record(text, text)),
   /** TCP port of the resource (default: the lowest that is free on both hosts). */
   port: z.exactOptional(z.int()),
@@ -72,7 +73,7 @@ const removeSchema = z.strictObject({
   ...known,
   /** `both`: on both hosts. `this`: only the part of this host. */
   hosts: z._default(z.enum(['both', 'this']), 'both'),
-  /** What happens to its logical volumes (default: `removed`). */
+  /** Whether its logical volumes are removed or kept (default: `removed`). */
   volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
   /** The host that keeps the data, in a plain volume without metadata. */
   keepOn: z.exactOptional(text),
@@ -106,7 +107,7 @@ const replaceSchema = z.strictObject({
   from: z.exactOptional(text),
   /** `lost`: the peer is not contacted and not changed, and it may be `to`, reinstalled. */
   old: z._default(z.enum(['removed', 'lost']), 'removed'),
-  /** What happens to its logical volume. */
+  /** Whether its logical volume is removed or kept. */
   volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
   /** The group on the new host; missing: the one of the volume here. */
   vg: z.exactOptional(text),
@@ -131,7 +132,7 @@ export function checkReplace(request: unknown): CheckedReplace {
   if (asked.old === 'removed') return asked;
   if (asked.from === undefined && asked.volumes === 'removed') return asked;
   throw new UsageError(
-    'of a peer that is lost nothing is removed: name neither it nor what becomes of its volume',
+    `bofh removes nothing from a lost peer: leave out ${option('--from', 'from')} and ${option('--keep-volumes', 'volumes')}`,
   );
 }
 

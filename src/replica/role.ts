@@ -45,7 +45,7 @@ export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<
 export async function planPromote(options: {
   readonly members: Members;
   readonly name: string;
-  /** By its requested name, or its own. */
+  /** The host, by its requested name or its own. */
   readonly to: string;
   /** Timeout for a resync that it must wait for. */
   readonly limitMs: number;
@@ -55,7 +55,7 @@ export async function planPromote(options: {
   const to = parts.find((each) => each.name === options.to || each.asked === options.to);
   if (to === undefined)
     throw new UsageError(`${name} has no "on" section for the host "${options.to}"`, {
-      remedy: `it is on ${parts.map((each) => each.name).join(' and ')}`,
+      remedy: `name one of its hosts: ${parts.map((each) => each.name).join(' or ')}`,
     });
   const { state } = to.resource;
   const from = parts.find((each) => each !== to && each.resource.state.role === 'Primary');
@@ -100,7 +100,7 @@ export async function planDemote(options: {
   return { name, to: undefined, other: undefined, from, sync: 'over', limitMs: 0 };
 }
 
-/** The recipe. If a step fails, the previous primary is primary again: it has all writes. */
+/** Changes the role. If a step fails, the previous primary is primary again: it has all writes. */
 export async function changeRole(tx: Tx, hosts: Reachable, plan: RolePlan): Promise<void> {
   const { name, to, from, other, sync, limitMs } = plan;
   const { signal } = tx;

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { follow, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 
-/** xendomains starts at boot what is here (XENDOMAINS_AUTO of /etc/default/xendomains). */
+/** xendomains starts the guests in this directory at boot (XENDOMAINS_AUTO of /etc/default/xendomains). */
 const directory = '/etc/xen/auto';
 
 /** The symbolic links by which xendomains starts the guest of a config file at boot. */

@@ -93,7 +93,7 @@ export interface SavedVm {
 }
 
 /**
- * The recipe. All disks are as they were at one moment: snapshots are read, which are removed as
+ * Backs up a guest. All disks are as they were at one moment: snapshots are read, which are removed as
  * soon as they are not needed. The manifest comes last, and makes it a backup.
  */
 export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<SavedVm> {

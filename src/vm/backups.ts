@@ -7,7 +7,7 @@ import { type Backup, isManifestName, readBackup, whyIncomplete } from './manife
 
 /** The backups in a directory. */
 export interface Backups {
-  /** By guest, the oldest first. */
+  /** Ordered by guest, the oldest first. */
   readonly backups: readonly Backup[];
   /** Files that are named like one and cannot be used, each with the reason. */
   readonly problems: readonly { readonly path: string; readonly why: string }[];
@@ -51,7 +51,7 @@ export async function directoryAt(host: ReadHost, directory: string): Promise<st
   if (real !== undefined && (await host.stat(real))?.kind === 'directory') return real;
   throw new UsageError(`there is no directory ${directory}`, {
     code: 'not-found',
-    remedy: `create it, for root alone: install --directory --mode=0700 ${directory}`,
+    remedy: `create it, for root only: install --directory --mode=0700 ${directory}`,
   });
 }
 

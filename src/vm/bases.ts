@@ -32,7 +32,7 @@ export interface DebianBase extends GuestBase {
 /** Not /var/cache/bofh, which only root may enter: apt downloads as another user. */
 const directory = '/var/cache/bofh-bases';
 
-/** What every guest needs: to be reached, and to boot its own kernel. */
+/** The packages that every guest needs: to be reachable, and to boot its own kernel. */
 const ownPackages = ['openssh-server', 'linux-image-amd64'];
 
 /** Whether a key names a base or a downloaded image. */
@@ -147,7 +147,7 @@ export async function planBase(of: {
   return { ...asked, name, date, path, isFirst };
 }
 
-/** The recipe: the archive, and its directory if it is the first one. */
+/** Creates the archive, and its directory if it is the first archive. */
 export async function createBase(tx: Tx, plan: BasePlan): Promise<DebianBase> {
   const { name, date, path, isFirst, ...what } = plan;
   if (isFirst) await tx.file.createDirectory({ path: directory, mode: 0o755 });

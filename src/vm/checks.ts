@@ -69,7 +69,7 @@ export async function checkSpace(options: {
             `there is a logical volume ${lv.fullName} already (${formatSize(lv.size)}, uuid ${lv.uuid})`,
         )
         .join('; '),
-      { code: 'exists', remedy: 'choose another name, or remove it' },
+      { code: 'exists', remedy: 'choose another name; see the volumes: bofh lvm list' },
     );
   if (pool !== undefined) {
     refuseFullPool(poolNamed(vg, { name: pool }), `the guest's disks`);
@@ -217,7 +217,7 @@ export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   if (found?.kind === 'openvswitch' && (await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
     throw new RefusedError(`there is no bridge ${found.bridge}`, {
       code: 'not-found',
-      remedy: 'name one that is there: ovs-vsctl list-br',
+      remedy: 'name an existing bridge: ovs-vsctl list-br',
     });
 }
 

@@ -126,7 +126,7 @@ export async function planClone(options: {
   return { name, to, volumes, config, inside, texts, start: request.start, ssh };
 }
 
-/** The recipe: its undo removes the new volumes with all that was done in them. */
+/** Clones a guest. The undo removes the new volumes with everything in them. */
 export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
   const { name, to, config, inside } = plan;
   const uuids = new Map<string, string>();

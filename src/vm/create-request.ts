@@ -150,7 +150,7 @@ const createSchema = z.strictObject({
   gateway: z.exactOptional(oneOrMore),
   /** Its name servers. */
   dns: z.exactOptional(oneOrMore),
-  /** As in /usr/share/zoneinfo: `Europe/Vienna`. */
+  /** The time zone, as in /usr/share/zoneinfo: `Europe/Vienna`. */
   timezone: z.exactOptional(
     text.check(z.regex(/^[A-Za-z][\w+/-]*$/, 'must be a name such as Europe/Vienna')),
   ),

@@ -170,7 +170,7 @@ export async function planCreate(options: {
   };
 }
 
-/** What the guest of a request is after its creation, without a check of the free space of the host. */
+/** The guest that a request creates, without a check of the free space of the host. */
 export async function describeGuest(
   host: ReadHost,
   { site, request }: { readonly site: Site; readonly request: CheckedCreate },
@@ -238,7 +238,7 @@ function addressOf(network: GuestNetwork | undefined): string | undefined {
   return network === undefined || network.ip === 'dhcp' ? undefined : network.ip[0]?.split('/')[0];
 }
 
-/** The recipe. Its leaves are operations: whichever step fails, all of them are undone, newest first. */
+/** Creates the guest. If any step fails, all of them are undone, newest first. */
 export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Promise<CreatedVm> {
   const { vg, name, peer } = plan;
   const root = await createDisk(tx, { vg, disk: plan.root, hosts });

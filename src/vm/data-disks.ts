@@ -16,7 +16,7 @@ export const dataDisks = z.record(
     size: sizeOption,
     /** Its filesystem (default: ext4). */
     fs: z._default(z.enum(['ext4', 'xfs', 'btrfs']), 'ext4'),
-    /** Where the guest mounts it: a line of its /etc/fstab. Missing: nowhere. */
+    /** The directory on which the guest mounts the disk, as a line in its /etc/fstab. Missing: the guest does not mount it. */
     mount: z.exactOptional(text),
   }),
 );
@@ -39,7 +39,7 @@ const system = ['/dev', '/proc', '/run', '/sys', '/tmp', '/var/tmp', '/lost+foun
 /** Throws UsageError for a disk that no guest can have. */
 export function checkDisks(
   asked: z.output<typeof dataDisks>,
-  /** What the errors call a disk. */
+  /** The name of a disk in errors. */
   at = option('--disk', 'disks'),
 ): readonly DataDisk[] {
   const disks = Object.entries(asked).map(([name, { size, ...rest }]): DataDisk => {

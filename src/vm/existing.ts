@@ -12,9 +12,9 @@ import { type CreatedVm, describeGuest } from './create.ts';
 const mib = 1024 ** 2;
 
 /**
- * The configured guest of that name, compared with a request: the settings in its configuration that
- * were asked for, and the size and pool of each disk. What is inside its disks is not compared, and
- * neither is an interface's MAC address that was not asked for. Undefined if none is configured.
+ * The configured guest of that name, compared with a request: the requested settings in its
+ * configuration, and the size and pool of each disk. The content of its disks is not compared, nor a
+ * MAC address that was not requested. Undefined if no such guest is configured.
  */
 export async function existingGuest(
   host: ReadHost,

@@ -13,7 +13,7 @@ export interface GuestNetwork {
   readonly dns: readonly string[];
 }
 
-/** What turns a copied root into the root of one guest. */
+/** The settings that make a copied root the root of one guest. */
 export interface Identity {
   readonly hostname: string;
   /** Lines of `authorized_keys` of root. */
@@ -246,7 +246,7 @@ function keyfileText({ mac, ip, gateway, dns }: GuestNetwork): string {
   return `[connection]\nid=bofh\ntype=ethernet\n\n[ethernet]\nmac-address=${mac}\n\n${section(4)}\n\n${section(6)}\n`;
 }
 
-/** Its interface is eth0 in Debian 12 and enX0 in Debian 13: a hot-plugged one that is not there is no error. */
+/** The interface is eth0 in Debian 12 and enX0 in Debian 13. With allow-hotplug, a missing interface is not an error. */
 function interfacesText({ ip, gateway, dns }: GuestNetwork): string {
   const stanza = (name: string, family: 4 | 6): readonly string[] => {
     const inet = `iface ${name} ${family === 4 ? 'inet' : 'inet6'}`;

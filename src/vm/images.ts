@@ -13,7 +13,7 @@ export const imagesDirectory = '/var/cache/bofh-images';
 type Source = CheckedCreate['source'];
 type HttpsSource = Extract<Source, { readonly type: 'https' }>;
 
-/** Downloads the image of an `https` source, unless it is there. */
+/** Downloads the image of an `https` source, unless the file exists. */
 export async function downloadImage(
   host: ReadHost,
   source: HttpsSource,

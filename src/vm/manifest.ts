@@ -22,9 +22,9 @@ const diskSchema = z.strictObject({
   /** Its thin pool; null: it was linear. */
   pool: z.nullable(text),
   size: bytes,
-  /** What blkid found on it; null: nothing. */
+  /** The content that blkid found on the disk; null: none. */
   content: z.nullable(z.strictObject({ type: text, uuid: z.nullable(text), label: z.nullable(z.string()) })),
-  /** Of the content. */
+  /** SHA-256 of the content. */
   sha256: hash,
   compression: z.literal('zstd'),
   file: z.strictObject({ name: fileName, size: bytes, sha256: hash }),
@@ -48,7 +48,7 @@ const bodySchema = z.strictObject({
   disks: z.array(diskSchema).check(z.minLength(1), z.maxLength(64)),
 });
 
-/** What a backup contains. */
+/** The content of a backup. */
 export type Manifest = z.infer<typeof bodySchema>;
 export type SavedDisk = Manifest['disks'][number];
 
@@ -123,7 +123,7 @@ function parsed(file: string, content: Uint8Array): Manifest {
   }
   if (sum !== sha256(JSON.stringify(body)))
     throw new RefusedError(`${file} is damaged: it does not have its own checksum`, {
-      remedy: `take another backup: bofh vm list-backups ${posix.dirname(file)}`,
+      remedy: `use another backup: bofh vm list-backups ${posix.dirname(file)}`,
     });
   const { guest, disks } = result.data;
   checkGuestName(guest);

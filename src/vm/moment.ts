@@ -31,7 +31,7 @@ export interface Moment {
 }
 
 /**
- * Checks whether a snapshot can be made of every disk of a guest. RefusedError if one is no logical
+ * Checks whether a snapshot can be made of every disk of a guest. RefusedError if one is not a logical
  * volume, if there is no space, or if the guest is neither running, paused nor off.
  *
  * @param suffix - Each snapshot is named after its volume: `web1-root-SUFFIX`.
@@ -45,7 +45,7 @@ export async function planMoment(
     readonly suffix: string;
     readonly use: string;
     readonly snapshotSize?: Bytes | undefined;
-    /** What helps if a disk is no logical volume (default: save it inside the guest). */
+    /** The remedy if a disk is not a logical volume (default: save it inside the guest). */
     readonly otherwise?: string;
     /** Paths of the only disks that get one, as in the configuration (default: all). */
     readonly only?: ReadonlySet<string>;
@@ -93,9 +93,12 @@ async function planDisk(
       { remedy: `${otherwise}; see its disks: bofh vm show ${name}` },
     );
   if (!/^[A-Za-z0-9]{1,16}$/.test(vdev))
-    throw new UsageError(`the disk ${wordsOf(disk)} of ${name} has the name ${JSON.stringify(vdev)}`, {
-      remedy: 'name it in the configuration with letters and digits: xvda',
-    });
+    throw new UsageError(
+      `the disk ${wordsOf(disk)} of ${name} has the name ${JSON.stringify(vdev)}, which is not only letters and digits`,
+      {
+        remedy: 'give it another name in the configuration, for example xvda',
+      },
+    );
   const snapshot = `${lv.name}-${suffix}`;
   checkLvName(lv.vg, snapshot);
   const isThin = lv.layout.includes('thin');

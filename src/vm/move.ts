@@ -93,7 +93,7 @@ export async function planMove(options: {
 }
 
 /**
- * The recipe: shuts the guest down here, hands over its disks, moves its configuration (or keeps
+ * Moves a guest: shuts it down here, hands over its disks, moves its configuration (or keeps
  * both, if both hosts had it), and starts it there. If a step fails, it runs here again.
  */
 export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<MovedVm> {
@@ -152,7 +152,7 @@ async function replicated(
     const resource = path === undefined ? undefined : await of(path);
     if (resource === undefined)
       throw new RefusedError(`the disk ${target} of ${guest.name} is not a DRBD device that is up on ${at}`, {
-        remedy: `only replicated disks are on the other host too: bofh drbd list`,
+        remedy: `see the replicated disks: bofh drbd list`,
       });
     found.set(resource.name, resource);
   }
@@ -163,14 +163,14 @@ async function replicated(
         throw new RefusedError(
           `${path} of the resource ${shared.name} is a disk of the guest ${other.name}, too`,
           {
-            remedy: 'a resource goes to the other host as a whole: give each guest its own',
+            remedy:
+              'give each guest a resource of its own, because a resource moves to the other host as a whole',
           },
         );
     }
   if (found.size === 0)
     throw new RefusedError(`${guest.name} has no disk that is replicated`, {
-      remedy:
-        'there is nothing of it on the other host; to replicate a disk: bofh drbd convert VG/NAME --to HOST',
+      remedy: 'replicate its disks first: bofh drbd convert VG/NAME --to HOST',
     });
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -197,7 +197,7 @@ async function checkPeer({ name, here, state }: Resource, to: Member): Promise<v
     throw new RefusedError(
       `volume ${String(worse.volume)} of ${name} is not UpToDate on both hosts: ${worse.disk}`,
       {
-        remedy: `wait until it is: bofh drbd wait-sync ${name}`,
+        remedy: `wait until both are: bofh drbd wait-sync ${name}`,
       },
     );
 }

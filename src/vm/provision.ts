@@ -85,7 +85,7 @@ export async function planProvision(options: {
 }
 
 /**
- * The recipe: applies the description to snapshots of the disks, which are merged into the disks
+ * Applies the description to snapshots of the disks, which are merged into the disks
  * after the commit. Until then the disks stay as they are. RefusedError if another program writes to
  * a disk meanwhile: the merge would lose that.
  *

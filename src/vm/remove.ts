@@ -25,7 +25,7 @@ import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
 import type { RemoveRequest } from './request.ts';
 import { refuseSnapshots } from './snapshot-files.ts';
 
-/** What happens to a running domain. */
+/** The action for a running domain. */
 export type Running = RemoveRequest['running'];
 
 /** How a guest will be removed. */
@@ -95,7 +95,7 @@ export async function planRemove(options: {
   };
 }
 
-/** The recipe: only stops and renames until the commit, and removes after it. */
+/** Removes a guest: before the commit only stops and renames, after it removes. */
 export async function removeVm(tx: Tx, plan: RemovePlan, hosts?: Reachable): Promise<void> {
   const { name, config, domain, replicas } = plan;
   if (replicas !== undefined) await reserveReplicas(tx, replicas, hosts);
@@ -141,9 +141,9 @@ export async function unknown(
 ): Promise<RefusedError> {
   const { name, site, problems } = options;
   const [domain] = await domains(host, (each) => each.name === name);
-  const also = domain === undefined ? '' : `, though a domain of that name is there (id ${domain.id})`;
-  const told = problems.map(({ message }) => message).join('; ');
-  const unread = problems.length === 0 ? '' : `; these files could not be read: ${told}`;
+  const also = domain === undefined ? '' : `, but a domain with that name exists (id ${domain.id})`;
+  const texts = problems.map(({ message }) => message).join('; ');
+  const unread = problems.length === 0 ? '' : `; these files could not be read: ${texts}`;
   return new RefusedError(
     `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
     { code: 'not-found', remedy: 'see every guest: bofh xen list' },
@@ -171,7 +171,7 @@ export function domainOf(
     throw new RefusedError(`the domain ${guest.name} (id ${domain.id}) is ${domain.state}`, {
       remedy:
         domain.state === 'paused'
-          ? `${option('--force-off', "running: 'destroy'")} powers it off hard`
+          ? `run the command again with ${option('--force-off', "running: 'destroy'")}, which powers it off`
           : remedyFor(domain),
     });
   if (running === 'refuse') throw inUse(domain);

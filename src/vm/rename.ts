@@ -29,7 +29,7 @@ export interface RenamePlan {
     readonly to: string;
     readonly sha256: string;
     readonly mode: number;
-    /** One character per byte. */
+    /** Text with one character per byte. */
     readonly content: string;
   };
   readonly volumes: readonly {
@@ -109,7 +109,7 @@ export async function planRename(options: {
   };
 }
 
-/** The recipe: its undo starts the guest again under its old name. */
+/** Renames the guest. The undo starts it again under its old name. */
 export async function renameVm(
   tx: Tx,
   host: ReadHost,

@@ -67,7 +67,7 @@ async function theirHosts(
     const its = await membersOf(hosts, { name: other });
     if (its.some(({ place }, nth) => place !== members[nth]?.place))
       throw new RefusedError(`${first} and ${other}, disks of ${name}, are on different hosts`, {
-        remedy: `leave them (${option('--keep-replicas', "replicas: 'kept'")}), and remove each by itself: bofh drbd remove RESOURCE`,
+        remedy: `keep them with ${option('--keep-replicas', "replicas: 'kept'")}; then, if nothing in them is needed, remove each one: bofh drbd remove RESOURCE`,
       });
   }
   return members;
@@ -121,7 +121,7 @@ async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly 
         ? await resourceAt(host, all, wordsOf(disk))
         : all.find((each) => each.name === name && each.state !== undefined);
     if (resource === undefined)
-      throw new RefusedError(`${wordsOf(disk)} is a device of no DRBD resource that is up here`, {
+      throw new RefusedError(`${wordsOf(disk)} is not a device of a DRBD resource that is up here`, {
         remedy: `see which resource it is: bofh drbd list; then bring it up: bofh drbd up RESOURCE; or keep the replicated disks: ${option('--keep-replicas', "replicas: 'kept'")}`,
       });
     found.set(resource.name, resource);
@@ -148,9 +148,9 @@ async function refuseMore(
   const more = volumes.find(({ minor }) => !own.has(minor));
   if (more !== undefined)
     throw new RefusedError(
-      `the DRBD resource ${name} has ${deviceOf(more.minor)} as well, which is no disk of the guest ${guest.name}`,
+      `the DRBD resource ${name} has ${deviceOf(more.minor)} as well, which is not a disk of the guest ${guest.name}`,
       {
-        remedy: `leave what is replicated (${option('--keep-replicas', "replicas: 'kept'")}), and if none of it is needed: bofh drbd remove ${name}`,
+        remedy: `keep the replicated disks with ${option('--keep-replicas', "replicas: 'kept'")}; later, if nothing in ${name} is needed: bofh drbd remove ${name}`,
       },
     );
 }

@@ -7,11 +7,11 @@ import { type Bytes, parseSize } from '../core/units.ts';
 const removeSchema = z.strictObject({
   /** Name of the guest. */
   name: z.string(),
-  /** What happens to a running domain. */
+  /** The action for a running domain. */
   running: z.enum(['refuse', 'shutdown', 'destroy']),
   /** Timeout for a shutdown (default: 2 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
-  /** What happens to disks that are replicated to another host: on both. */
+  /** The action for disks that are replicated to another host, on both hosts. */
   replicas: z._default(z.enum(['removed', 'kept']), 'removed'),
   /** The two hosts of these, if they cannot be reached by their names in the configuration. */
   on: z.exactOptional(z.tuple([text, text])),
@@ -161,7 +161,7 @@ export type CheckedProvision = Omit<z.output<typeof provisionSchema>, 'snapshotS
   readonly snapshotSize?: Bytes;
 };
 
-/** Where and how the disks of a guest are mounted. */
+/** The mount point of the disks of a guest, and the mode. */
 export type MountOptions = z.input<typeof mountSchema>;
 
 /** How a guest is cloned. */
@@ -239,7 +239,7 @@ export function checkClone(request: unknown): CheckedClone {
   return { ...rest, ...(memory === undefined ? {} : { memory: mebibytesOf('memory', memory) }) };
 }
 
-/** Where and how the disks of a guest are mounted. */
+/** The mount point of the disks of a guest, and the mode. */
 export function checkMount(request: unknown): z.output<typeof mountSchema> {
   return parsed('vm.mount', mountSchema, request);
 }

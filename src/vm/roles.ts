@@ -8,7 +8,7 @@ import type { Site } from '../site.ts';
 import type { CheckedCreate } from './create-request.ts';
 import type { NewMount } from './data-disks.ts';
 
-/** The scripts of the site that set up a new guest, and what they get. */
+/** The scripts of the site that set up a new guest, and their environment. */
 export interface Roles {
   /** Absolute paths, in the order in which they run. */
   readonly scripts: readonly string[];

@@ -9,7 +9,7 @@ import { type FstabLine, mountsInFstab } from '../mount/index.ts';
 /** Root of Linux on x86-64, as the Discoverable Partitions Specification has it. */
 const rootType = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709';
 
-/** What to do with an image of which bofh can copy no partition as the root of a guest. */
+/** The remedy for an image without a partition that bofh can copy as the root of a guest. */
 export const packRemedy =
   'attach it: losetup --find --show --partscan FILE; then mount its root filesystem and pack it: tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .; then use tar:/srv/root.tar';
 

@@ -34,7 +34,7 @@ import { espMounts, packRemedy, rootPartition } from './root-partition.ts';
 /** With this file of Ubuntu's cloud images, update-grub names a partition that the guest does not have. */
 const namesPartition = ['etc/default/grub.d/40-force-partuuid.cfg'];
 
-/** What is changed in the root. */
+/** The changes in the root. */
 interface Inside extends IdentityFiles {
   /** Undefined: the guest does not boot a kernel in it. */
   readonly menu: GrubMenu | undefined;
@@ -42,7 +42,7 @@ interface Inside extends IdentityFiles {
   readonly dropped: readonly string[];
 }
 
-/** What the root of a new guest is filled from, checked. */
+/** The checked source that fills the root of a new guest. */
 export type RootSource =
   | { readonly type: 'files'; readonly path: string; readonly inside: Inside }
   | {
@@ -51,11 +51,11 @@ export type RootSource =
       readonly format: ImageSource['format'];
       /** Number of the partition; undefined: the image has none. */
       readonly partition: number | undefined;
-      /** What is changed in the copy, by what it has. */
+      /** The changes in the copy, which depend on its content. */
       readonly insideOf: (device: string) => Promise<Inside>;
     };
 
-/** The size of the root: as asked for, or that of the image. */
+/** The size of the root: as requested, or that of the image. */
 export async function sizeOfSource(
   host: ReadHost,
   { size, source }: Pick<FileCreate, 'size' | 'source'>,

@@ -24,7 +24,7 @@ import type { CheckedSet } from './request.ts';
 /** A setting that changes, or has yet to take effect. Memory is in MiB. */
 export interface SetRow {
   readonly setting: keyof CheckedSet;
-  /** In the config file until now; undefined: xl used its default. */
+  /** The value in the config file before; undefined: xl used its default. */
   readonly from: string | number | boolean | undefined;
   readonly to: string | number | boolean;
   /** When the guest has it: now, or at its next start, also if it does not run. */
@@ -40,11 +40,11 @@ export interface SetPlan {
   readonly rows: readonly SetRow[];
   /** Undefined: the file has these settings already. */
   readonly file:
-    | { readonly sha256: string /** One character per byte. */; readonly content: string }
+    | { readonly sha256: string /** Text with one character per byte. */; readonly content: string }
     | undefined;
   /** Links for the start at boot: `to` null removes one. */
   readonly links: readonly { readonly path: string; readonly to: string | null }[];
-  /** What changes in the guest while it runs. */
+  /** The changes in the running guest. */
   readonly live: readonly {
     readonly uuid: string;
     readonly setting: GuestSetting;
@@ -114,7 +114,7 @@ export async function planSet(options: {
   return { name, config, rows, file, links, live };
 }
 
-/** The recipe: the file first, because a step in the guest is the one that can still fail. */
+/** Changes the file first, because a step in the guest can still fail. */
 export async function setVm(tx: Tx, { name, config, file, links, live }: SetPlan): Promise<void> {
   if (file !== undefined) await tx.file.change({ path: config, ...file, encoding: 'latin1' });
   for (const link of links) await tx.file.link(link);

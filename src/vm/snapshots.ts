@@ -50,7 +50,7 @@ export interface GuestSnapshot extends Omit<Body, 'format'> {
 
 /** The snapshots of guests. */
 export interface GuestSnapshots {
-  /** By guest, the oldest first. */
+  /** Ordered by guest, the oldest first. */
   readonly snapshots: readonly (GuestSnapshot & {
     /** Why it cannot be restored; undefined: it can. */
     readonly why: string | undefined;
@@ -111,7 +111,7 @@ export async function planSnapshot(options: {
   };
 }
 
-/** The recipe. The file comes last, and makes it a snapshot of the guest. */
+/** Creates the snapshots of the volumes, and then the file that makes them a snapshot of the guest. */
 export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Promise<GuestSnapshot> {
   const { name, label, path, time, config, domain } = plan;
   const made = await takeSnapshots(tx, host, { ...plan, lasting: true });
@@ -190,10 +190,10 @@ function unreadable(path: string, why: string, cause?: unknown): RefusedError {
 function whyLost({ disks }: GuestSnapshot, known: readonly LogicalVolume[]): string | undefined {
   for (const { vg, volume, uuid, snapshot, snapshotUuid } of disks) {
     const [origin, of] = [uuid, snapshotUuid].map((each) => known.find((lv) => lv.uuid === each));
-    if (origin === undefined) return `the volume ${vg}/${volume} is not there any more`;
-    if (of === undefined) return `the volume ${vg}/${snapshot} is not there any more`;
+    if (origin === undefined) return `the volume ${vg}/${volume} no longer exists`;
+    if (of === undefined) return `the volume ${vg}/${snapshot} no longer exists`;
     if (of.origin?.uuid !== uuid) return `${of.fullName} is not a snapshot of ${origin.fullName} any more`;
-    if (of.pool === undefined && of.data === 100) return `${of.fullName} is full, so its content is lost`;
+    if (of.pool === undefined && of.data === 100) return `${of.fullName} is invalid, because it was full`;
   }
   return undefined;
 }
@@ -206,7 +206,7 @@ export async function findSnapshot(host: ReadHost, name: string, label: string):
   if ((await host.stat(path)) !== undefined) return readSnapshot(host, path);
   throw new RefusedError(`there is no snapshot ${label} of ${name}`, {
     code: 'not-found',
-    remedy: `see those that are there: bofh vm snapshot list ${name}`,
+    remedy: `see all of them: bofh vm snapshot list ${name}`,
   });
 }
 
@@ -263,7 +263,7 @@ export async function planSnapshotRestore(options: {
 }
 
 /**
- * The recipe: after the commit the snapshots are merged into the volumes, which removes them. An interrupted
+ * Restores a guest: after the commit the snapshots are merged into the volumes, which removes the snapshots. An interrupted
  * merge is resumed.
  */
 export async function restoreSnapshot(tx: Tx, plan: SnapshotRestorePlan): Promise<void> {
@@ -296,7 +296,7 @@ export async function planSnapshotRemoval(
   return { ...found, volumes };
 }
 
-/** The recipe: the guest stays as it is. */
+/** Removes a snapshot; the guest does not change. */
 export async function removeSnapshot(tx: Tx, plan: SnapshotRemovalPlan): Promise<void> {
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
   await tx.file.remove({ path: plan.path, sha256: plan.sha256 });

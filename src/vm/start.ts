@@ -44,7 +44,7 @@ export const startShape = {
 
 export const startOptions = z.strictObject(startShape);
 
-/** What is known of the other host of a replicated disk when a guest starts. */
+/** The known state of the other host of a replicated disk when a guest starts. */
 export type StartOptions = Readonly<z.input<typeof startOptions>>;
 
 /**

@@ -35,7 +35,7 @@ export interface GuestMount {
 /** How the filesystems of a guest will be mounted. */
 export interface TreePlan {
   readonly mounts: readonly GuestMount[];
-  /** Where all of it is mounted already; undefined: nothing is. */
+  /** The mount point if the whole tree is mounted already; undefined: nothing is mounted. */
   readonly at: string | undefined;
 }
 
@@ -55,7 +55,7 @@ const ofHost = ['nosuid', 'nodev'];
 const harmless =
   /^(?:noexec|noatime|nodiratime|relatime|strictatime|lazytime|sync|dirsync|subvol(?:id)?=.*)$/;
 
-/** Filesystems that the kernel mounts by itself: of another type mount(8) starts a program. */
+/** Filesystems that the kernel mounts without help. For other types mount(8) starts a program. */
 const kernelTypes = /^(?:ext[234]|xfs|btrfs|vfat)$/;
 
 /**
@@ -249,7 +249,7 @@ function diskOf(
   if (disk === undefined && options.includes('nofail')) return undefined;
   if (disk === undefined)
     throw new RefusedError(
-      `/etc/fstab of ${guest.name} mounts ${source} on ${target}, and none of its disks is that (${disks.map(inFstab).join('; ')})`,
+      `/etc/fstab of ${guest.name} mounts ${source} on ${target}, which is none of its disks (${disks.map(inFstab).join('; ')})`,
       {
         code: 'not-found',
         remedy: `mount what you need by itself: bofh mount add ${guest.disks[0]?.path ?? 'DEVICE'}`,
@@ -257,7 +257,7 @@ function diskOf(
     );
   if (other !== undefined)
     throw new RefusedError(
-      `/etc/fstab of ${guest.name} mounts ${source} on ${target}, and that is both ${disk.path} and ${other.path}`,
+      `/etc/fstab of ${guest.name} mounts ${source} on ${target}, which matches both ${disk.path} and ${other.path}`,
       {
         remedy: `give one of them another UUID or label: bofh filesystem uuid ${other.path}`,
       },

@@ -3,7 +3,7 @@ import { domains } from './domains.ts';
 import { configOf } from './operations/guest.ts';
 import * as operations from './operations.ts';
 
-/** Starts a guest from its configuration, or does nothing if it runs, or is paused, as asked. */
+/** Starts a guest from its configuration, or does nothing if it runs, or is paused, as requested. */
 export const create = ensurable(operations.create, async (host, { config, name, initially = 'running' }) => {
   const read = await configOf(host, { config, name });
   const [domain, ...more] = await domains(host, (each) => each.name === name);

@@ -122,17 +122,18 @@ async function namesIn(host: ReadHost, dir: string): Promise<readonly string[]> 
     return await host.readDir(dir);
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'not-found') throw error;
-    throw new UsageError(`the directory ${dir} is not there`, {
+    throw new UsageError(`there is no directory ${dir}`, {
       code: 'not-found',
       cause: error,
-      remedy: 'say guestConfigDirs in the site file, or install xen-utils-common',
+      remedy:
+        'install xen-utils-common: apt-get install xen-utils-common; or set guestConfigDirs in the site file',
     });
   }
 }
 
 async function realFile(host: ReadHost, file: string): Promise<string> {
   const { path, stat } = await follow(host, file);
-  if (stat === undefined) throw new UsageError(`${file}: the link leads nowhere`);
+  if (stat === undefined) throw new UsageError(`${file}: the symbolic link is broken`);
   if (stat.kind !== 'file') throw new UsageError(`${file}: not a file but ${kindInWords(stat)}`);
   return path;
 }

@@ -20,7 +20,7 @@ export const longList = z.array(z.object({ domid: z.int().check(z.nonnegative())
 const count = z.int().check(z.nonnegative());
 
 /**
- * The keys of `xl list -l` that say what a running guest was given; Domain-0 has not all of them.
+ * The keys of `xl list -l` with the resources of a running guest; Domain-0 lacks some of them.
  * Memory is in KiB.
  */
 export const longSettings = z.array(
@@ -86,10 +86,10 @@ export interface GivenDisk {
   readonly access: 'ro' | 'rw';
 }
 
-/** What a running guest was given, and how far it can be changed. */
+/** The resources of a running guest, and their limits. */
 export interface GivenResources {
   readonly domid: number;
-  /** What its balloon driver was asked for: the guest may still have another amount. */
+  /** The target of its balloon driver; the guest may still have another amount. */
   readonly memoryKiB: number;
   readonly maxMemoryKiB: number;
   /** The virtual CPUs that it may use: whether it does is for its kernel to decide. */

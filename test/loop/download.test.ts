@@ -259,14 +259,16 @@ describe('a download over https', () => {
   it('times out when the server sends nothing, before or within the answer', async () => {
     serve = () => undefined;
     expect((await download({ stallMs: 500 })).error).toMatchObject({
-      message: expect.stringContaining('nothing came for 0.5 s') as string,
+      message: expect.stringContaining('no data was received for 0.5 s') as string,
     });
     serve = (_, response) => {
       response.writeHead(200, { ...headers, 'Content-Length': content.length });
       response.write(content.subarray(0, 1000));
     };
     expect((await download({ stallMs: 500 })).error).toMatchObject({
-      message: expect.stringMatching(/ended early: 1000 B came, then: nothing came for 0\.5 s/) as string,
+      message: expect.stringMatching(
+        /ended early: 1000 B were received, then: no data was received for 0\.5 s/,
+      ) as string,
     });
   });
 

@@ -543,7 +543,7 @@ describe('a host that goes away in the middle', () => {
 
     const stays = await rejectionOf(recover(id, { engine: engineHere(far()), yes: true }));
 
-    expect((stays as Error).message).toMatch(/there knows nothing of this sequence/);
+    expect((stays as Error).message).toMatch(/there has no reservation for this sequence/);
     expect(left()).toEqual(['b']);
     expect(readFileSync(at('there', 'state', 'reservations', 'history', id), 'utf8')).toMatch(
       /abandoned "the other one burned down"\n$/,

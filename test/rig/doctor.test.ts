@@ -96,7 +96,9 @@ describe.skipIf(!can.ok && !required)('bofh doctor on a real Xen host', () => {
     expect(again).toMatchObject({
       exitCode: 4,
       stderr: expect.stringMatching(
-        new RegExp(`vg0/stuck belongs to the unfinished sequence ${id} "stuck"[^]*next: bofh recover, or`),
+        new RegExp(
+          `vg0/stuck belongs to the unfinished sequence ${id} "stuck"[^]*next: bofh recover; to look`,
+        ),
       ) as unknown,
     });
 

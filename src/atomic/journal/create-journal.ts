@@ -76,11 +76,11 @@ function unwritable({ store }: Engine, error: unknown): unknown {
   if (error instanceof Error && !('code' in error)) return error;
   const { directory } = store;
   const isFull = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
-  const other = `choose another with ${option('--state-dir', 'stateDir')}`;
+  const other = `choose another directory with ${option('--state-dir', 'stateDir')}`;
   return new JournalError(`the state directory ${directory} cannot be written: ${messageOf(error)}`, {
     cause: error,
     remedy: isFull
-      ? `make room, or ${other}; see how full it is: df ${directory}`
+      ? `free space there: df ${directory}; or ${other}`
       : `see why: ls -ld ${directory}; findmnt --target ${directory}; or ${other}`,
   });
 }

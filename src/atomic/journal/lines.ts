@@ -45,7 +45,7 @@ export interface IntentLine {
   readonly contains?: Key;
   readonly within?: Key;
   readonly lives: 'disk' | 'boot';
-  /** For a step that lives until the reboot: it is undone after a reboot too. */
+  /** Only for a step whose effect ends with a reboot: it is undone after a reboot too. */
   readonly recurs?: true;
   /** The keys of objects to which it writes no byte; true: all that it claims. */
   readonly keepsContent?: true | readonly Key[];
@@ -57,7 +57,7 @@ export interface IntentLine {
 /** `away`: its host cannot be reached. */
 export type BlockedWhy = 'failed' | 'bare' | 'away' | { readonly by: number };
 
-/** Until when a sequence waits for its confirmation. */
+/** The deadline for the confirmation of a sequence. */
 export interface Awaiting {
   readonly t: 'awaiting';
   /** A reboot ends the wait. */
@@ -71,7 +71,7 @@ export interface Awaiting {
 /** Why a step could not be undone, or finished, in one attempt. */
 export interface Blocked {
   readonly why: BlockedWhy;
-  /** For people, as the next two: what failed, who holds it, what would free it. */
+  /** This and the next two are texts for the administrator: what failed, who uses the object, and how to free it. */
   readonly message?: string;
   readonly holders?: readonly Holder[];
   readonly remedy?: string;
@@ -87,9 +87,9 @@ export type Line =
   | { readonly t: 'done'; readonly n: number; readonly result: unknown; readonly witness?: string }
   /** A step that gave access to content gives it again, in this boot, with this undo data. */
   | { readonly t: 'again'; readonly n: number; readonly boot: string; readonly undo: unknown }
-  /** In the undo of a committed sequence: what the commit removed is there again, with this undo data. */
+  /** In the undo of a committed sequence: the object that the commit removed is restored, with this undo data. */
   | { readonly t: 'back'; readonly n: number; readonly undo: unknown }
-  /** What is inside the object of the step was compared, and is destroyed from here on. */
+  /** The content of the object of the step was compared. From this line on the undo may destroy it. */
   | { readonly t: 'compared'; readonly n: number }
   /** A newer witness of the step's object, because the sequence itself wrote there. */
   | { readonly t: 'witness'; readonly n: number; readonly witness: string }
@@ -105,7 +105,7 @@ export type Line =
       readonly t: 'finished';
       readonly n: number;
       readonly notOurs?: string;
-      /** What the act removed is kept for `bofh undo`; else why it is not, in words. */
+      /** `true`: a copy of the removed object is kept for `bofh undo`; otherwise the reason why not. */
       readonly kept?: true | string;
     }
   | {

@@ -39,7 +39,7 @@ export function closedJournals(engine: Pick<Engine, 'store'>): readonly ClosedJo
   });
 }
 
-/** One journal of the history; undefined if it is not there. Throws JournalError if it cannot be read. */
+/** One journal of the history; undefined if it does not exist. Throws JournalError if it cannot be read. */
 export function closedJournal({ store }: Pick<Engine, 'store'>, id: string): ClosedJournal | undefined {
   const name = `${id}.journal`;
   const file = store.open(`history/${name}`);

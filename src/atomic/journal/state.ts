@@ -111,7 +111,7 @@ export function advance(state: State | undefined, line: Line): State {
       unblock(index);
       own.unwinding = [undefined];
       own.owner = line;
-      // What is partly undone cannot be confirmed.
+      // A sequence that is partly undone cannot be confirmed.
       own.awaiting = undefined;
       break;
     case 'awaiting':
@@ -201,7 +201,7 @@ export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine
   return conflicting(newer.claims, older.claims) !== undefined || isInside(newer.claims, older.claims);
 }
 
-/** Of what has a path, only a directory has something below it. */
+/** Only a directory can have other objects below its path. */
 function isInside(inner: Claims, outer: Claims): boolean {
   const above = new Set(exclusive(inner).flatMap(directoriesOver));
   return (

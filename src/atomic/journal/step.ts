@@ -7,13 +7,13 @@ export interface Step {
   readonly done?: { readonly result: unknown } | undefined;
   /** The newest witness of the content that its undo destroys. */
   readonly witness?: string;
-  /** An undo has begun to destroy it, after a look at all that is inside. */
+  /** An undo has begun to destroy the object, after it compared the content. */
   readonly compared?: true;
   readonly undone?: { readonly by?: number; readonly notOurs?: string };
   readonly finished: boolean;
-  /** What its act after the commit removed is kept; else why it is not, in words. */
+  /** `true`: a copy of the object that its act after the commit removed is kept; otherwise the reason why not. */
   readonly kept?: true | string;
-  /** What the commit removed is there again. */
+  /** The undo has restored the object that the commit removed. */
   readonly back?: true;
   /** In the present attempt. */
   readonly blocked?: Blocked;

@@ -22,7 +22,7 @@ export interface Uses {
   readonly restored: number[];
 }
 
-/** The objects behind the keys of a step. */
+/** The objects that the keys of a step name. */
 interface Use {
   readonly exclusive: readonly number[];
   readonly needed: readonly number[];

@@ -12,7 +12,7 @@ import { describe } from '../undo/report.ts';
 import { cannotTell, journals, journalsOn, type Seen, workedOn } from '../journal/scan.ts';
 import { conflicting, exclusive, isLeft, type Step } from '../journal/state.ts';
 
-/** What the claims of a step are compared with. */
+/** Everything that the claims of a step are compared with. */
 export interface Claiming {
   readonly engine: Engine;
   readonly id: string;
@@ -71,7 +71,7 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
         throw new JournalError(
           `${said(engine, key)} belongs to the sequence ${id} "${state.begin.name}" there`,
           {
-            remedy: `bofh recover on ${host.name}, then run the command again`,
+            remedy: `on ${host.name}: bofh recover; then run the command again here`,
           },
         );
     }
@@ -92,7 +92,7 @@ function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): 
     const key = conflicting(running.claims, claims);
     if (key !== undefined)
       throw new UsageError(
-        `${stepName(kind)} and ${stepName(running.kind)} run side by side on ${said(at.engine, key)}: await the first one`,
+        `${stepName(kind)} and ${stepName(running.kind)} work on ${said(at.engine, key)} at the same time: await the first one`,
       );
   }
   at.running.set(n, { kind, claims });
@@ -114,7 +114,7 @@ async function untilFree(
   cause?: () => unknown,
 ): Promise<void> {
   const deadline = performance.now() + (engine.waitMs ?? 0);
-  for (let told = false; ; told = true) {
+  for (let isReported = false; ; isReported = true) {
     const what = await inTheWay();
     if (what === undefined) return;
     if (performance.now() >= deadline || stop.aborted)
@@ -123,7 +123,7 @@ async function untilFree(
         remedy: `run the command again when it has ended, or with ${option('--wait 60s', 'wait: 60_000')}`,
         cause: cause?.(),
       });
-    if (!told) engine.reporter?.report({ type: 'waiting', for: what });
+    if (!isReported) engine.reporter?.report({ type: 'waiting', for: what });
     await delay(200);
   }
 }
@@ -214,7 +214,7 @@ function unfinished(
     );
   return new JournalError(
     `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
-    { code: 'unfinished', remedy: `bofh recover, or look first with: bofh journal show ${id}`, cause },
+    { code: 'unfinished', remedy: `bofh recover; to look first: bofh journal show ${id}`, cause },
   );
 }
 

@@ -24,7 +24,7 @@ export interface ObjectLocks {
   release(): void;
 }
 
-/** Where sequences get their object locks. */
+/** The object locks of sequences. */
 export interface LockTable {
   open(): ObjectLocks;
   /** Removes lock files that are not held. */
@@ -89,7 +89,7 @@ function removeFile(file: LockFile): void {
   try {
     if (isNamed(file)) unlinkSync(file.path);
   } catch {
-    // What is left is an empty file, and the next sweep removes it.
+    // Only an empty file remains; the next recovery removes it.
   }
 }
 
@@ -132,7 +132,10 @@ async function takeAll(
     if (refusals === triesWhenRefused) return taken.key;
     await delay(50);
   }
-  throw noLock(directories.join(', '), new Error('its files are removed as fast as they are made'));
+  throw noLock(
+    directories.join(', '),
+    new Error('another program removes its files as fast as bofh creates them'),
+  );
 }
 
 /** `removed`: the name was gone when the file was locked. */
@@ -259,8 +262,9 @@ function openLock(path: string): number {
 
 function noLock(path: string, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause;
-  return new JournalError(`the lock ${path} cannot be made: ${messageOf(cause)}`, {
+  return new JournalError(`the lock ${path} cannot be created: ${messageOf(cause)}`, {
     cause,
-    remedy: 'make room there, or see why this user cannot write to it; nothing was changed',
+    remedy:
+      'free space there, or see why this user cannot write there: ls -ld DIRECTORY; findmnt --target DIRECTORY',
   });
 }

@@ -37,7 +37,7 @@ export interface SeenReservation {
 
 /** The reservations on a host. */
 export interface ReservedHere {
-  /** JournalError for one that cannot be read: it may claim any object. */
+  /** Throws JournalError for a reservation that cannot be read, because it may claim any object. */
   list(): readonly Reserved[];
   /** Like `list`, for people: an unreadable reservation does not hide the others. */
   seen(): readonly SeenReservation[];

@@ -14,7 +14,7 @@ import { isWaiting, recover } from './recover.ts';
 export interface Confirmation {
   /** From the end of the last step. */
   readonly seconds: number;
-  /** The SSH connection that this process came by, if any. */
+  /** The SSH connection in which this process runs, if any. */
   readonly connection: string | undefined;
   /**
    * Starts the process that rolls the sequence back at the deadline, even if this process has ended.

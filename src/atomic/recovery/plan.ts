@@ -13,7 +13,7 @@ export interface PlannedStep {
   readonly inside: readonly Step[];
 }
 
-/** What recovery would do, in order, if nothing fails. */
+/** The actions of a recovery, in order, if nothing fails. */
 export function plan(state: State, boots: Readonly<Record<string, string>>): readonly PlannedStep[] {
   const steps: PlannedStep[] = [];
   // A separate copy, which grows.
@@ -46,7 +46,7 @@ export async function bootsOf(engine: Engine, state: State): Promise<Met> {
     try {
       boots[name] = (await placeOf(engine, name).host.facts()).boot;
     } catch (error) {
-      // One unreachable host does not hide what is known of the others.
+      // If one host cannot be reached, the others are still shown.
       if (!(error instanceof BofhError) || error instanceof JournalError) throw error;
       away.set(name, error);
     }

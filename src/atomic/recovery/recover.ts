@@ -66,7 +66,7 @@ export interface RecoverOptions extends Signals {
    * disks.
    */
   readonly discard?: readonly Key[] | 'all';
-  /** Recover also what was begun under another machine-id: this host got a new one. */
+  /** Also recover a journal that was started under another machine-id, because this host got a new one. */
   readonly ignoreMachineId?: boolean;
   /** Roll back also what still waits for its confirmation. */
   readonly unconfirmed?: boolean;
@@ -200,7 +200,7 @@ export async function finishSequence(
  */
 async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFile | 'running' | undefined> {
   const { engine } = options;
-  const told = new Set<number>();
+  const reported = new Set<number>();
   let isKnown = false;
   let unseen = 0;
   for (;;) {
@@ -224,8 +224,8 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     if (options.stop?.aborted === true)
       throw new JournalError(`journal ${id} is still locked by a running tool`);
     for (const holder of holders) {
-      if (told.has(holder.pid)) continue;
-      told.add(holder.pid);
+      if (reported.has(holder.pid)) continue;
+      reported.add(holder.pid);
       options.onWait?.(id, holder);
       if (holder.safe) engine.processes.end(holder.pid);
     }

@@ -123,7 +123,7 @@ function refuseUnfit(of: ClosedJournal, history: readonly ClosedJournal[]): void
       `bofh journal show ${id}`,
     );
   const left = state.steps.filter(({ undone }) => undone === undefined);
-  if (left.length === 0) refuse('it changed nothing that is still there', `bofh journal show ${id}`);
+  if (left.length === 0) refuse('none of its changes still exists', `bofh journal show ${id}`);
   if (left.some(({ intent }) => intent.kind === 'bare' || intent.claims === null))
     refuse('it has steps that only its program could undo', show);
   const away = left.find(({ intent }) => intent.host !== '');
@@ -160,7 +160,7 @@ async function refuseLost(
     if (later !== undefined && why === '') {
       if (!later.keeps(intent.undo)) continue;
       if (kept === true && (await engine.host.stat(keptAt(engine, of.id, n))) !== undefined) continue;
-      if (kept === true) why = ': it was kept, and removed since to make room';
+      if (kept === true) why = ': the kept copy was removed to free space';
     }
     throw new RefusedError(
       `${named(of)} cannot be undone: its commit discarded what the undo of ${describe(step)} needs${why}`,

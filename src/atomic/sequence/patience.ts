@@ -5,15 +5,15 @@ import type { Engine, Signals } from '../engine.ts';
 export interface Patience {
   /** Aborted at the first signal: calls fail, and the undo begins when the body has ended. */
   readonly stop: AbortSignal;
-  /** Aborted when the body is no longer waited for. */
+  /** Aborted when the sequence no longer waits for its body. */
   readonly givenUp: AbortSignal;
-  /** Aborted when nothing is waited for: the journal stays open. */
+  /** Aborted when the sequence waits for nothing any more: the journal stays open. */
   readonly abandon: AbortSignal;
   /** Ends the watch. */
   readonly forget: () => void;
 }
 
-/** What a sequence does when a signal comes. */
+/** The activity of a sequence when a signal arrives. */
 interface Doing {
   readonly name: string;
   /** `body`: code of the body, and no call. `call`: functions of the body. `step`: a program. */
@@ -23,8 +23,8 @@ interface Doing {
 }
 
 /**
- * Decides what each signal after the first one does. Without `again` the second leaves the journal
- * open, whatever runs. A person who presses Ctrl-C again first reads what is waited for.
+ * Decides what each signal after the first one does. Without `again` the second one leaves the journal
+ * open, whatever runs. With `again` the second Ctrl-C only shows what the sequence waits for.
  */
 export function patienceOf(
   { stop = never(), abandon: second, again, beneath }: Signals,
@@ -32,7 +32,7 @@ export function patienceOf(
   tell: Engine['onWaiting'],
 ): Patience {
   const [givenUp, abandon] = [new AbortController(), new AbortController()];
-  let told = false;
+  let isShown = false;
   const leave = (): void => {
     abandon.abort();
     givenUp.abort();
@@ -40,8 +40,8 @@ export function patienceOf(
   const heard = (): void => {
     const now = again === undefined ? 'nothing' : doing.now();
     if (now === 'nothing' || now === 'step' || givenUp.signal.aborted) leave();
-    else if (!told) {
-      told = true;
+    else if (!isShown) {
+      isShown = true;
       tell?.(
         `"${doing.name}" is not undone yet: its function still runs, ${where(doing)}. The undo starts when it ends, or at the next signal`,
       );
@@ -59,7 +59,7 @@ export function patienceOf(
     ...[second, ...(again ?? [])].map((signal) => ({ signal, act: heard })),
     { signal: beneath, act: giveUp },
   ];
-  // Many sequences and steps at once listen to them, which is no leak.
+  // Many sequences and steps may listen at the same time; this is not a leak.
   setMaxListeners(0, stop, givenUp.signal, abandon.signal, ...watched.flatMap(({ signal }) => signal ?? []));
   for (const { signal, act } of watched) {
     if (signal?.aborted === true) act();

@@ -24,13 +24,13 @@ import { syncOlder } from '../undo/out-of-reach.ts';
 import { type State, type Step, stepOf } from '../journal/state.ts';
 import { stepName } from '../../core/option.ts';
 
-/** What a step needs of its sequence. */
+/** The parts of its sequence that a step needs. */
 export interface StepHome extends Claiming {
   /** The boot of the host that the sequence began on. */
   readonly boot: string;
   readonly scope: number | undefined;
   readonly takeNumber: () => number;
-  /** Throws if the step would change what is gone before the commit; missing for a temporary step. */
+  /** Throws if the step would change an object that is closed before the commit; missing for a temporary step. */
   readonly refuseBrief?: (code: AnyOperation, claims: Claims) => void;
   /**
    * Writes an intent, durable; the first intent creates the journal. Throws if the sequence failed
@@ -44,7 +44,7 @@ export interface StepDone {
   readonly value: unknown;
 }
 
-/** With many at once each may have to step aside for all others. */
+/** With many steps at the same time, each may have to wait for all others. */
 const identityTries = 100;
 
 /**
@@ -219,8 +219,8 @@ function refuseForeign(state: State, self: Step): void {
   const foreign = self.intent.claims?.changes?.find((key) => !isMade(key)) ?? self.intent.within;
   if (foreign === self.intent.within && containerStep(state, self) !== undefined) return;
   throw new RefusedError(
-    `${stepName(self.intent.kind)} is undone only when ${keyInWords(self.intent.host, foreign ?? '')} is removed, and this sequence did not create that`,
-    { remedy: 'create it in the same sequence' },
+    `${stepName(self.intent.kind)} is undone only when ${keyInWords(self.intent.host, foreign ?? '')} is removed, but this sequence did not create ${keyInWords(self.intent.host, foreign ?? '')}`,
+    { remedy: 'create that object in the same sequence' },
   );
 }
 

@@ -40,7 +40,7 @@ export interface SequenceOptions extends Signals {
    * `script`).
    */
   readonly writes?: 'script' | 'steps';
-  /** It must be confirmed after its last step, or it is rolled back. */
+  /** The sequence must be confirmed after its last step; otherwise it is rolled back. */
   readonly confirmation?: Confirmation | undefined;
 }
 
@@ -255,7 +255,7 @@ export class AtomicOperationSequence {
   ): Promise<V & Temporary> {
     const { n, value } = await takeStep(this.#home(own, place), code, args);
     this.#temporaries.push(n);
-    // The scope that created it may have succeeded: then the scope around it releases it.
+    // If the scope that created the object succeeded, the scope around it releases the object.
     const release = (): Promise<void> => {
       let still = own;
       while (still.ended && still.parent !== undefined) still = still.parent;

@@ -25,7 +25,7 @@ export interface Ending {
   readonly stop: AbortSignal;
   /** Steps into whose objects the sequence itself may have written. */
   readonly trusted: () => NonNullable<Unwinding['trusted']>;
-  /** Releases what is temporary, newest first. */
+  /** Releases temporary objects, newest first. */
   readonly release: () => Promise<void>;
   /**
    * An act that still runs after a second signal: until it ends it needs the journal and the locks.

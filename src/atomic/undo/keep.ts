@@ -7,10 +7,10 @@ import type { Line } from '../journal/lines.ts';
 import type { Step } from '../journal/state.ts';
 import type { AnyOperation, Journalled } from '../operation.ts';
 
-/** What a `finished` line says of what the act after the commit removed. */
+/** The field `kept` of a `finished` line: whether a copy of the removed object is kept. */
 export type Kept = Pick<Line & { readonly t: 'finished' }, 'kept'>;
 
-/** Where an object that a step removes after the commit is kept for `bofh undo`. */
+/** The path of the copy, for `bofh undo`, of an object that a step removes after the commit. */
 export function keptAt(
   { store, keptIn = `${store.directory}/history` }: Engine,
   id: string,

@@ -65,7 +65,7 @@ function back(state: State, view: View): Decision {
     if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
     if (isAway(step, view)) return { do: 'block', step, why: 'away' };
     if (endedWithBoot(step, view.boots[step.intent.host])) {
-      // It may have to be done again, so that the newer one can be undone.
+      // The step may have to run again, so that the newer step can be undone.
       const waiting = blockerOf(state, place, view);
       if (waiting !== undefined) return { do: 'block', step, why: { by: waiting.n } };
       return { do: 'undo', step, boot: 'other', inside: [] };

@@ -4,7 +4,7 @@ import type { Journal } from '../journal/journal-writer.ts';
 import { json } from '../operation.ts';
 import { conflictsOf, type Step } from '../journal/state.ts';
 
-/** Makes durable what a step did. */
+/** Syncs the effect of a step to disk. */
 export async function syncStep(engine: Engine, journal: Journal, { intent, done }: Step): Promise<void> {
   const code = await codeOf(engine, intent, journal.id);
   if (code.defers(intent.undo)) return;

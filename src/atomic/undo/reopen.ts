@@ -57,7 +57,7 @@ export async function remount(
       } catch (error) {
         if (!isMissing(error)) throw notOpened({ journal, of, access: mount }, error);
       }
-      // Its device is missing: it may be one that the sequence opened.
+      // The device is missing: the sequence may have opened it.
       for (const access of [...accessTo(journal.state, mount), mount])
         try {
           const act = access === mount ? again : regained;
@@ -91,7 +91,7 @@ export async function notMounted(
   return away;
 }
 
-/** False: it is there, or cannot be done again. */
+/** False if the object exists, or if the step cannot run again. */
 async function regained(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   access: Step,

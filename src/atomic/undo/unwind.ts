@@ -380,7 +380,7 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
     clear.length === 0
       ? ''
       : `; when it is mounted again: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
-  const found = `${point?.slice('mnt:'.length) ?? describe(away)} is not mounted any more, so what the undo of the step needed may still be there${later}`;
+  const found = `${point?.slice('mnt:'.length) ?? describe(away)} is not mounted any more, and what the step had to remove may still exist in it${later}`;
   return leave(step, 'finished', { state: 'not-ours', found });
 }
 

@@ -63,7 +63,7 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
   if (found.length > 0) throw refused(journal, found);
 }
 
-/** An undo that was cut off had compared what is inside, and may have deactivated the volume around it. */
+/** An interrupted undo had already compared the content, and may have deactivated the volume that contains it. */
 async function unlessCompared<T>({ compared }: Step, look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
@@ -100,7 +100,7 @@ async function isLost({ engine, journal }: Asking, step: Step): Promise<boolean>
   try {
     return (await code.look({ ...journalled(journal.state, step), host })).state === 'gone';
   } catch (error) {
-    // Its device is missing: the look at its content says so.
+    // The device is missing: the comparison of the content reports that.
     if (isMissing(error)) return false;
     throw error;
   }
@@ -190,7 +190,7 @@ export function reachedByBody({ state }: Journal): ReadonlySet<number> {
   return new Set(ways.flatMap((way) => conflictsOf(state, way).map(({ n }) => n)));
 }
 
-/** Steps into whose objects a program started by the sequence writes by itself. */
+/** Steps whose objects a program that the sequence started (a guest) writes to. */
 export async function reachedByWriters(engine: Engine, { id, state }: Journal): Promise<ReadonlySet<number>> {
   const reached = new Set<number>();
   for (const step of state.steps) {

@@ -27,8 +27,12 @@ const restored = 'restored: everything was rolled back';
 /** The only place that turns errors into text and exit codes. */
 export function explain(error: unknown, circumstances: Circumstances): Explanation {
   if (error instanceof Explained) return error.explanation;
-  const told = withNext(error, ofScript(error, known(error, circumstances), circumstances), circumstances);
-  const whole = withStarted(told, error, circumstances.sequences?.started() ?? []);
+  const complete = withNext(
+    error,
+    ofScript(error, known(error, circumstances), circumstances),
+    circumstances,
+  );
+  const whole = withStarted(complete, error, circumstances.sequences?.started() ?? []);
   return circumstances.on === undefined ? whole : { ...whole, host: `${circumstances.on}: ${whole.host}` };
 }
 
@@ -69,17 +73,17 @@ function known(
 /** The failed call changed nothing, but the script may have changed something before it. */
 function ofScript(error: unknown, plain: Explanation, { script }: Circumstances): Explanation {
   if (script === undefined) return plain;
-  const told = { ...plain, details: [...plain.details, ...scriptLines(error, script)] };
-  if (plain.host !== untouched) return told;
+  const withLines = { ...plain, details: [...plain.details, ...scriptLines(error, script)] };
+  if (plain.host !== untouched) return withLines;
   const exitCode = plain.exitCode === 2 ? 1 : plain.exitCode;
-  return { ...told, host: asTheScriptLeftIt, next: plain.next ?? scriptNext, exitCode };
+  return { ...withLines, host: asTheScriptLeftIt, next: plain.next ?? scriptNext, exitCode };
 }
 
 /** Every failure names the next command; each of several reasons has its own. */
-function withNext(error: unknown, told: Explanation, circumstances: Circumstances): Explanation {
-  if (told.next !== undefined || severalIn(error)) return told;
+function withNext(error: unknown, plain: Explanation, circumstances: Circumstances): Explanation {
+  if (plain.next !== undefined || severalIn(error)) return plain;
   const cause = error instanceof RolledBackError ? error.cause : error;
-  return { ...told, next: nextOf(cause, circumstances) };
+  return { ...plain, next: nextOf(cause, circumstances) };
 }
 
 function severalIn(error: unknown): boolean {

@@ -6,7 +6,7 @@ export interface StartedSequence {
   readonly name: string;
   /** `open`: the journal stays, because something must still be undone or finished. */
   readonly end: 'committed' | 'undone' | 'open';
-  /** What is left, one line each. */
+  /** One line for each leftover. */
   readonly left: readonly string[];
 }
 

@@ -48,9 +48,9 @@ export function withStarted(
   error: unknown,
   started: readonly StartedSequence[],
 ): Explanation {
-  const told = toldOf(error);
+  const reportedIds = reportedIn(error);
   const committed = started.filter(({ end }) => end === 'committed');
-  const open = started.filter(({ id, end }) => end === 'open' && !told.has(id));
+  const open = started.filter(({ id, end }) => end === 'open' && !reportedIds.has(id));
   const undone = started.filter(({ end }) => end === 'undone');
   const others = open.filter(({ id }) => !(error instanceof StuckError) || id !== error.id);
   if (committed.length + open.length === 0) return explanation;
@@ -78,7 +78,7 @@ export function withStarted(
 /**
  * Returns the sequences that the error itself reports: undone except for a journal line, or stuck.
  */
-function toldOf(error: unknown): ReadonlySet<string | undefined> {
+function reportedIn(error: unknown): ReadonlySet<string | undefined> {
   if (error instanceof RolledBackError) return new Set([error.id]);
   if (error instanceof StuckError && error.blocked.length + error.remaining.length > 0)
     return new Set([error.id]);

@@ -12,7 +12,7 @@ export interface Run {
   changes: boolean;
   runtime: Runtime | undefined;
   /** Its end is being reported, or was reported. */
-  told: boolean;
+  isReported: boolean;
 }
 
 /** Explains an error that cannot be explained otherwise (`why`), without loading another module. */
@@ -37,8 +37,8 @@ export function plainly(error: unknown, why: unknown, started: readonly StartedS
  */
 export function watchExit(run: Run): void {
   process.on('exit', () => {
-    const { told, runtime, sequences, terminal, args } = run;
-    if (told || runtime?.script !== undefined) return;
+    const { isReported, runtime, sequences, terminal, args } = run;
+    if (isReported || runtime?.script !== undefined) return;
     const explanation = early(runtime, sequences.count() > 0);
     terminal.draw(undefined);
     terminal.line(asText(explanation, terminal.paint));
@@ -48,10 +48,10 @@ export function watchExit(run: Run): void {
 }
 
 function early(runtime: Runtime | undefined, open: boolean): Explanation {
-  const told = { class: 'Error', details: [] };
+  const base = { class: 'Error', details: [] };
   if (runtime?.site !== undefined)
     return {
-      ...told,
+      ...base,
       failed: printable(`the site file ${runtime.site} ended the process`),
       host: 'unchanged',
       next: 'take process.exit() out of the site file',
@@ -60,11 +60,11 @@ function early(runtime: Runtime | undefined, open: boolean): Explanation {
   const failed = `"${runtime?.verb ?? 'bofh'}" ended too early, for an unknown reason`;
   if (!open)
     return {
-      ...told,
+      ...base,
       failed,
       host: 'not known',
       next: 'see what was done: bofh journal list',
       exitCode: 70,
     };
-  return { ...told, failed, host: 'changed: a sequence was open', next: 'bofh recover', exitCode: 3 };
+  return { ...base, failed, host: 'changed: a sequence was open', next: 'bofh recover', exitCode: 3 };
 }

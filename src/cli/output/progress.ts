@@ -25,7 +25,9 @@ export function reportProgress(
   terminal: Terminal,
   { now = Date.now, silent = false }: { readonly now?: () => number; readonly silent?: boolean } = {},
 ): ProgressReport {
-  let running: { readonly text: string; readonly since: number; told: number; fraction?: number } | undefined;
+  let running:
+    | { readonly text: string; readonly since: number; shownAt: number; fraction?: number }
+    | undefined;
   let timer: NodeJS.Timeout | undefined;
   const draw = (): void => {
     if (running === undefined) return;
@@ -36,8 +38,8 @@ export function reportProgress(
   };
   const plain = (): void => {
     if (running === undefined) return;
-    running.told = now();
-    const at = localTime(new Date(running.told).toISOString());
+    running.shownAt = now();
+    const at = localTime(new Date(running.shownAt).toISOString());
     terminal.line(`${at}  ${percent(running.fraction)}${running.text}`);
   };
   const onProgress: OnProgress = (step, { command, fraction, line }) => {
@@ -46,12 +48,12 @@ export function reportProgress(
       `${String(step.n)} ${step.kind}: ${line ?? command.title ?? commandLine(command)}`,
     );
     const fresh = running?.text !== text;
-    if (fresh) running = { text, since: now(), told: now() };
+    if (fresh) running = { text, since: now(), shownAt: now() };
     if (running !== undefined && fraction !== undefined) running.fraction = fraction;
     if (terminal.live) {
       timer ??= setInterval(draw, redrawMs).unref();
       draw();
-    } else if (fresh || now() - (running?.told ?? 0) >= plainMs) plain();
+    } else if (fresh || now() - (running?.shownAt ?? 0) >= plainMs) plain();
   };
   return {
     onProgress,
@@ -71,7 +73,7 @@ function bar(fraction: number | undefined): string {
   return `[${'#'.repeat(full)}${'.'.repeat(cells - full)}]`;
 }
 
-/** From the progress until now. Early, or near the end, it says nothing. */
+/** Estimates the remaining time from the progress. No text early, or near the end. */
 function timeLeft(fraction: number | undefined, ms: number): string {
   if (fraction === undefined || fraction < 0.02 || fraction >= 1 || ms < 3000) return '';
   return `${duration((ms * (1 - fraction)) / fraction)} left  `;

@@ -74,4 +74,4 @@ export function typed([tool = '', ...argv]: readonly string[]): string {
 }
 
 /** Used in a run and in a dry run of a script. */
-export const neverOver = 'the script waits, at its top level, for something that never happens';
+export const neverOver = 'the top-level await of the script never ends';

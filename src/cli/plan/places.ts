@@ -33,7 +33,7 @@ export function plannedReservations(real: ReadHost, { journals, reach }: Reserva
         )) {
           const key = conflicting(intent.claims ?? {}, wanted);
           const by = `the sequence ${other} "${state.begin.name}" there`;
-          if (key !== undefined) return { key, by, remedy: `bofh recover on ${real.name}` };
+          if (key !== undefined) return { key, by, remedy: `on ${real.name}: bofh recover` };
         }
       return undefined;
     },

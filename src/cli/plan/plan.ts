@@ -19,7 +19,7 @@ import { planInWords } from './text.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { messageOf, oneLine } from '../output/text.ts';
 
-/** What a dry run finds besides the steps. */
+/** The results of a dry run besides the steps. */
 export type Findings = Pick<Plan, 'refused' | 'journals'>;
 
 /** A plan without its verb. */
@@ -140,7 +140,7 @@ export async function planOf(
 }
 
 function refuseUnplanned(name: string): never {
-  throw new RefusedError(`what is done on ${name} cannot be planned: a plan is of one host`, {
+  throw new RefusedError(`steps on ${name} cannot be planned: a plan covers only one host`, {
     remedy: 'a script can ask tx.planning',
   });
 }

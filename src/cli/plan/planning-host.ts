@@ -14,7 +14,7 @@ export type When = 'in turn' | 'release' | 'before the commit' | 'after the comm
 
 /** A change that would be made now. */
 export interface Told {
-  /** As typed in a shell. */
+  /** The command line, as typed in a shell. */
   readonly line: string;
   /** The programs it would start; none: bofh accesses the file itself. */
   readonly commands: readonly (readonly string[])[];

@@ -14,7 +14,7 @@ export function planInWords(
   { steps, refused }: Pick<Plan, 'steps' | 'refused'>,
   headed: boolean,
 ): readonly string[] {
-  const told = parts.flatMap(({ head, has }) => {
+  const sections = parts.flatMap(({ head, has }) => {
     const own = steps.filter(({ when }) => has.includes(when));
     return own.length === 0 ? [] : [`dry run: ${head}`, ...own.flatMap(linesOf)];
   });
@@ -22,7 +22,7 @@ export function planInWords(
     ({ what, why, remedy }) =>
       `would be refused: ${oneLine(what)}: ${oneLine(why)}${remedy === undefined ? '' : ` (${oneLine(remedy)})`}`,
   );
-  if (told.length > 0 || said.length > 0) return [...told, ...said];
+  if (sections.length > 0 || said.length > 0) return [...sections, ...said];
   return headed ? [] : ['dry run: there is nothing to do'];
 }
 

@@ -7,7 +7,7 @@ import { logged } from './system-log.ts';
 
 /** The change that a verb makes. */
 export interface Change<T, D> {
-  /** What it destroys, confirmed before; an empty list needs no confirmation. */
+  /** The objects that it destroys, which the user confirms first; an empty list needs no confirmation. */
   readonly destroys?: readonly string[];
   /**
    * Checks again after the confirmation, which may take long: throws RefusedError if something else
@@ -16,11 +16,11 @@ export interface Change<T, D> {
   readonly again?: () => Promise<void>;
   /** The whole change; a dry run runs it on a simulated host. */
   readonly act: () => Promise<T>;
-  readonly answer: (made: T, bofh: Bofh) => Told<D> | Promise<Told<D>>;
+  readonly answer: (made: T, bofh: Bofh) => AnswerWithExit<D> | Promise<AnswerWithExit<D>>;
 }
 
 /** (default exit code: 0) */
-type Told<D> = Answer<D> & { readonly exitCode?: number };
+type AnswerWithExit<D> = Answer<D> & { readonly exitCode?: number };
 
 /** A change, or how the verb ends instead. */
 type Found<T, D> = Change<T, D> | (() => number | Promise<number>);
@@ -47,9 +47,9 @@ export async function change<T, D>(
   if (again !== undefined) await untilInterrupted(runtime, again());
   const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
   progress.end();
-  const told = await answer(made, bofh);
-  give(runtime, told);
-  return told.exitCode ?? 0;
+  const given = await answer(made, bofh);
+  give(runtime, given);
+  return given.exitCode ?? 0;
 }
 
 /** Loads the simulator only for a dry run. `notes` are printed on stderr after it. */

@@ -26,7 +26,7 @@ export async function main(args: readonly string[], changed: (verb: string) => v
     sequences: openSequences(),
     changes: false,
     runtime: undefined,
-    told: false,
+    isReported: false,
   };
   watchExit(run);
   let exitCode: number;
@@ -36,7 +36,7 @@ export async function main(args: readonly string[], changed: (verb: string) => v
     // An unhandled error must not cut off a running sequence, nor hide that it is stuck.
     await run.sequences.unwind();
     exitCode = tell(run, error, await explained(run, error));
-    run.told = true;
+    run.isReported = true;
   }
   // A process that ends before its answer is written has failed.
   process.exitCode = exitCode === 0 ? 70 : exitCode;
@@ -44,7 +44,7 @@ export async function main(args: readonly string[], changed: (verb: string) => v
   await run.runtime?.log.flush();
   exitCode = await checkAnswer(run, exitCode);
   run.runtime?.events?.info({ command: run.runtime.recorded, exitCode }, 'command ended');
-  run.told = true;
+  run.isReported = true;
   if (exitCode === 0 && run.changes && run.runtime !== undefined) changed(run.runtime.verb);
   // A tool that still runs after a second signal, or a timer of a script, must not keep the process
   // alive.
@@ -233,6 +233,6 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
 }
 
 function lines(failed: string, host: string, details: readonly string[] = []): string {
-  const next = 'make room where the answer goes; see what was done: bofh journal list';
+  const next = 'free space on the disk where the answer is written; see what was done: bofh journal list';
   return asText({ class: 'Error', failed, host, next, details, exitCode: answerLost });
 }

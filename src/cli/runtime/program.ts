@@ -7,7 +7,7 @@ import { globalsIn } from './help.ts';
 import { addWords, type Noun, typedIn, type Verb, withChoices } from './verb.ts';
 import { colors, type GlobalOptions } from './settings.ts';
 
-/** A typed verb: the global options it uses, and what it does. */
+/** A typed verb: the global options it uses, and its function. */
 export interface Invocation {
   readonly verb: string;
   /** It may change the host, so a signal rolls it back. */

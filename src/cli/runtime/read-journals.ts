@@ -77,11 +77,11 @@ export async function readAnyById(engine: Engine, id: string): Promise<ReadJourn
   const [only, ...others] = meant;
   if (only === undefined)
     throw new RefusedError(`there is no journal ${id} in ${engine.store.directory}`, {
-      remedy: 'see those that are there: bofh journal list',
+      remedy: 'see all of them: bofh journal list',
     });
   if (others.length > 0)
     throw new RefusedError(`several journals have an ID that begins with ${id}: ${meant.join(', ')}`, {
-      remedy: 'name one of them',
+      remedy: 'name one of them with its whole ID',
     });
   const there = reserved.find((each) => each.id === only);
   const [found = there ?? readClosed(engine, only)] = open.includes(only)

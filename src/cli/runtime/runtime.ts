@@ -24,7 +24,7 @@ export interface Runtime<in D = never> {
   /** Writes a complete answer, which may need a pager. Undefined: `terminal.answer` does. */
   readonly page?: ((text: string) => void) | undefined;
   readonly settings: Settings;
-  /** As typed: `bofh vm create …`. */
+  /** The command line as typed: `bofh vm create …`. */
   readonly commandLine: readonly string[];
   /**
    * The command line for the journal and the system log, without arguments of a script, which may

@@ -155,10 +155,7 @@ function findLater(runtime: Runtime, site: Site, find: Engine['find']): Engine['
 export async function siteGiven(runtime: Runtime, path: string, load: Promise<Site>): Promise<Site> {
   let drained = (): void => undefined;
   const never = new Promise<never>((_resolve, reject) => {
-    drained = () =>
-      reject(
-        new UsageError(`the site file ${path} waits, at its top level, for something that never happens`),
-      );
+    drained = () => reject(new UsageError(`the top-level await of the site file ${path} never ends`));
   });
   runtime.site = path;
   process.once('beforeExit', drained);

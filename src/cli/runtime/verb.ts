@@ -25,7 +25,7 @@ export interface OptionSpec<T> {
   readonly parse: (value: Typing, name: string) => T;
 }
 
-/** What was typed for an option: a text, several, or only its name. */
+/** The typed value of an option: a text, several, or only its name. */
 type Typing = string | boolean | readonly string[] | undefined;
 
 interface More {
@@ -147,7 +147,7 @@ type ArgValue<S> =
       ? string
       : string | undefined;
 
-/** What `run` gets: every argument and option by its name. */
+/** The second argument of `run`: every argument and option by its name. */
 export type Typed<A extends ArgSpecs, O extends OptionSpecs> = Args<A> & Options<O>;
 
 // Without arguments, or options, `A` or `O` is the constraint itself, which has every name.
@@ -247,7 +247,7 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
   command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'));
 }
 
-/** What was typed, by name. Throws UsageError for a value that cannot be read. */
+/** The typed arguments and options, by name. Throws UsageError for a value that cannot be parsed. */
 export function typedIn(command: Command, { args, options }: Verb): never {
   const given: Readonly<Record<string, unknown>> = command.opts();
   const values = Object.entries(options).map(([key, { parse }]) => {

@@ -10,7 +10,7 @@ import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known-resou
 const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
-  /** The changes that were needed when the order was given: only these are made later. */
+  /** The changes that were needed when the step was journalled: only these are made later. */
   changes: z.array(z.string()),
 });
 

@@ -38,7 +38,7 @@ const undo = z.strictObject({
    */
   note: z.exactOptional(z.string()),
   /**
-   * It was connecting when the order to discard its data was given: it is disconnected first. Never
+   * It was connecting when the step was journalled: it is disconnected first. Never
    * set in an older journal.
    */
   was: z.exactOptional(z.literal('looking')),
@@ -204,7 +204,7 @@ function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine'])
     });
   if (mine === 'discarded' && connections.length > 0) return;
   throw new RefusedError(`${name} looks for its peers already`, {
-    remedy: `see: bofh drbd status ${name}. If its peer is StandAlone, there: bofh drbd connect ${name}. After a split brain, and to lose the data of this host, first here: bofh drbd connect --discard-my-data ${name}`,
+    remedy: `see: bofh drbd status ${name}; if its peer is StandAlone, there: bofh drbd connect ${name}; after a split brain, if the data of this host may be lost, first here: bofh drbd connect --discard-my-data ${name}`,
   });
 }
 
@@ -248,7 +248,7 @@ async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of 
 }
 
 /**
- * Only the data that the order was given for is discarded. A resource that was connecting may be
+ * Discards only the data that the step recorded. A resource that was connecting may be
  * StandAlone now, because of the first half of this step or because the peer refused it again; the
  * data is the same.
  */
@@ -310,7 +310,7 @@ function manualRecovery({
   const lost =
     mine === 'kept'
       ? ''
-      : `, and what was written on this host since the two parted will be lost${ordered === undefined ? '' : ` (ordered for ${dataInWords(ordered)})`}`;
+      : `, and what was written on this host since the two parted will be lost${ordered === undefined ? '' : ` (recorded: ${dataInWords(ordered)})`}`;
   const connects = (to === 'connected') === (way === 'forward');
   return {
     what: `that the DRBD resource ${name} is ${to === 'connected' ? 'to look for its peers' : 'StandAlone'}${lost}`,

@@ -157,16 +157,13 @@ async function tried(host: ReadHost, asked: Args): Promise<NodeIds> {
       .replaceAll(/\s*\n\s*/g, ' ')
       .replaceAll('/dev/stdin', fileOf(asked.name));
     const [, address] = /\bIP (\S+) not found on this host/.exec(said) ?? [];
-    return new RefusedError(
-      `drbdadm does not take the resource ${asked.name}: ${said}; nothing was written`,
-      {
-        cause: error,
-        remedy:
-          address === undefined
-            ? 'see drbd.conf(5), and what is there already: bofh drbd list; drbdadm dump'
-            : addressRemedy(address),
-      },
-    );
+    return new RefusedError(`drbdadm refuses the resource ${asked.name}: ${said}; nothing was written`, {
+      cause: error,
+      remedy:
+        address === undefined
+          ? 'see drbd.conf(5), and the existing resources: bofh drbd list; drbdadm dump'
+          : addressRemedy(address),
+    });
   }
 }
 
@@ -178,7 +175,7 @@ async function readBack(host: ReadHost, asked: Args, nodeIds: NodeIds): Promise<
 }
 
 function isAsked({ hosts }: Configured, args: NewConfig): boolean {
-  const told = ({ names, address, volumes }: ConfiguredHost) => [
+  const comparable = ({ names, address, volumes }: ConfiguredHost) => [
     ...[names.join(), address?.address, address?.port],
     ...volumes.map(({ volume, minor, disk, metadata }) => [volume, minor, disk, metadata]),
   ];
@@ -186,5 +183,5 @@ function isAsked({ hosts }: Configured, args: NewConfig): boolean {
     ...[name, address, port],
     ...volumes.map(({ minor, disk }, volume) => [volume, minor, disk, 'internal']),
   ];
-  return JSON.stringify(hosts.map(told)) === JSON.stringify(args.hosts.map(asked));
+  return JSON.stringify(hosts.map(comparable)) === JSON.stringify(args.hosts.map(asked));
 }

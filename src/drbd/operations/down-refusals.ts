@@ -13,7 +13,7 @@ export function refuseNeeded({ name, role, connections }: ResourceState): void {
       if (theirs === 'Primary' && disk !== 'UpToDate')
         throw new RefusedError(
           `${peer} is primary of ${name}, and its own volume ${String(volume)} is ${disk}: it works with the data of this host`,
-          { remedy: 'wait until its disk is up to date: bofh drbd status' },
+          { remedy: `wait until its disk is up to date: bofh drbd status ${name}` },
         );
 }
 

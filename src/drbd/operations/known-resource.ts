@@ -99,7 +99,7 @@ export async function now(
   return minorsOf(found).join() === minors.join() ? found : 'other';
 }
 
-/** What is left to do after the commit, as far as the kernel and the configuration show. */
+/** The state of the resource when a step acts after the commit. */
 export type Left =
   | { readonly is: 'up'; readonly state: ResourceState }
   /** Nothing can be done or checked until it is up again. */
@@ -133,7 +133,7 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   const found = await leftOf(host, of);
   if (found.is === 'up') return found.state;
   throw new RefusedError(
-    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and a step of it is still pending`,
+    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and the unfinished step needs it up`,
     { remedy: `bring it up, on every host: drbdadm up ${of.name}; then: bofh recover` },
   );
 }
@@ -169,7 +169,7 @@ export function minorOf({ name, volumes }: ResourceState, volume: number): numbe
   const found = volumes.find((each) => each.volume === volume);
   if (found !== undefined) return found.minor;
   throw new RefusedError(`${name} has no volume ${String(volume)}`, {
-    remedy: `it has ${volumes.map((each) => String(each.volume)).join(', ')}`,
+    remedy: `name one of its volumes: ${volumes.map((each) => String(each.volume)).join(', ')}`,
   });
 }
 

@@ -19,7 +19,7 @@ const undo = z.strictObject({
    * requested.
    */
   note: z.string(),
-  /** The data that it was ordered for; missing in an older journal. */
+  /** The data that was to be discarded; missing in an older journal. */
   ordered: z.exactOptional(dataState),
 });
 
@@ -38,14 +38,14 @@ interface LaterChange {
   readonly check: (state: ResourceState, volume: number) => void;
   /**
    * `passes`: a finished resync leaves no trace, so a file records that it was requested. A boot
-   * removes the file: what was not known to be done by then is requested again, once the resource
+   * removes the file: a change that was not known to be done before is requested again, once the resource
    * is up.
    */
   readonly shows: 'stays' | 'passes';
   /** Does the state show that the change is done? */
   readonly isDone: (state: ResourceState, volume: number) => boolean;
   readonly prepare?: (host: ReadHost, found: Here) => Promise<void>;
-  /** The command that orders it: `bofh drbd invalidate`. */
+  /** The command that requests this change: `bofh drbd invalidate`. */
   readonly verb: string;
 }
 
@@ -61,7 +61,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
       const volumes = volume === undefined ? all : all.filter((each) => each === volume);
       if (volumes.length === 0)
         throw new RefusedError(`${name} has no volume ${String(volume)}`, {
-          remedy: `it has ${all.join(', ')}`,
+          remedy: `name one of its volumes: ${all.join(', ')}`,
         });
       await refuseWithoutAddress(host, found, change.act({ name, volume: volumes[0] ?? 0 }));
       for (const each of volumes) change.check(state, each);
@@ -88,7 +88,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
       }
     },
     describe: ({ undo: of, way }) => ({
-      what: `that ${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')} ${change.words}${of.ordered === undefined ? '' : ` (ordered for ${dataInWords(of.ordered)})`}`,
+      what: `that ${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')} ${change.words}${of.ordered === undefined ? '' : ` (recorded: ${dataInWords(of.ordered)})`}`,
       look: [['drbdsetup', 'events2', '--now', '--statistics', of.name]],
       clear:
         way === 'back' ? [] : of.volumes.map((volume) => commandWords(change.act({ name: of.name, volume }))),
@@ -97,7 +97,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
 }
 
 /**
- * Only the data that it was ordered for is discarded: each volume is checked alone, because the
+ * Discards only the data that the step recorded: each volume is checked separately, because the
  * change alters its data.
  */
 async function checkData(
@@ -123,7 +123,7 @@ async function expectDone(change: LaterChange, host: ReadHost, of: Undo, volume:
   const after = await now(host, of);
   if (typeof after !== 'string' && change.isDone(after, volume)) return;
   throw new ParseError(
-    `drbdadm says that it has done it, and ${of.name}/${String(volume)} does not show that it ${change.words}`,
+    `drbdadm reported success, but ${of.name}/${String(volume)} does not show that it ${change.words}`,
   );
 }
 

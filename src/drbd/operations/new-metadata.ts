@@ -53,7 +53,7 @@ export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
   const major = /^(?<major>8\.4|9)\./.exec(version)?.groups?.major;
   if (major === undefined)
     throw new RefusedError(`bofh does not know which metadata module ${version} reads`, {
-      remedy: 'it knows modules 8.4 and 9',
+      remedy: 'load module 8.4 or 9: bofh knows only these',
     });
   return major === '9' ? 'v09' : 'v08';
 }
@@ -96,7 +96,7 @@ export async function checkContent(
   const isFilled =
     keepBytes === undefined && (await host.run(blocksAt(path, { from: 0, count: head }))).size > 0;
   const gone = [...old.map(([name]) => name), ...(others.length === 0 && isFilled ? ['data'] : [])];
-  refuseUnnamed(device, { what: 'goes', option: 'overwrite', names: gone, said: overwrite });
+  refuseUnnamed(device, { what: 'overwrite', option: 'overwrite', names: gone, said: overwrite });
   for (const [, { type }] of others) {
     const reach = await reachAs(host, device, type);
     if (reach !== 'unknown' && reach <= from) continue;
@@ -112,7 +112,7 @@ export async function checkContent(
       },
     );
   }
-  refuseUnnamed(device, { what: 'stays', option: 'keep', names: others.map(([name]) => name), said: keep });
+  refuseUnnamed(device, { what: 'keep', option: 'keep', names: others.map(([name]) => name), said: keep });
   return {
     replaces: old.length > 0 ? 'metadata' : 'nothing',
     content: gone.length + others.length > 0 || isFilled || keepBytes !== undefined ? 'told' : 'blank',
@@ -131,7 +131,7 @@ function refuseUnnamed(
     names,
     said,
   }: {
-    readonly what: 'goes' | 'stays';
+    readonly what: 'overwrite' | 'keep';
     readonly option: 'overwrite' | 'keep';
     readonly names: readonly string[];
     readonly said: readonly string[];
@@ -145,10 +145,10 @@ function refuseUnnamed(
     });
   if (missing.length > 0)
     throw new RefusedError(
-      `${device} holds ${missing.join(' and ')}, which ${what} when it gets metadata of DRBD, and was not named; nothing was written`,
+      `${device} holds ${missing.join(' and ')}, which was not named: the new metadata of DRBD would ${what} it; nothing was written`,
       {
         code: 'has-data',
-        remedy: `to have it so, name it: ${option(`--${key} ${names.join(',')}`, `${key}: ${JSON.stringify(names)}`)}`,
+        remedy: `to ${what} it, name it: ${option(`--${key} ${names.join(',')}`, `${key}: ${JSON.stringify(names)}`)}`,
       },
     );
 }

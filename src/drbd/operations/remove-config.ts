@@ -23,7 +23,7 @@ export const removeConfig = operation({
   args: z.extend(args, {
     /** Also if the resource is up (default: refused). */
     whileUp,
-    /** Refused if the content of the file is not the one that the caller has seen. */
+    /** Checksum of the file as the caller read it; refused if the file has another content now. */
     sha256: removal.args.shape.sha256,
   }),
   undo,

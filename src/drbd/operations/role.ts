@@ -159,7 +159,7 @@ function refuseAlready({ name, role, connections }: ResourceState, wanted: Role)
   });
 }
 
-/** As each of the two hosts reports it. */
+/** The error if both hosts report that they are primary. */
 export function primaryOnBoth(name: string, hosts: readonly string[]): RefusedError {
   return new RefusedError(`${name} is primary on ${hosts.join(' and ')}`, {
     remedy: `only a cluster filesystem allows that; otherwise, on the host that must not write: bofh drbd secondary ${name}`,

@@ -183,7 +183,7 @@ async function refuseTakenMinors(host: ReadHost, { name, here }: Here): Promise<
     for (const { minor } of here.volumes)
       if (minorsOf(other).includes(minor))
         throw new RefusedError(
-          `${name} is to have ${deviceOf(minor)}, which the resource ${other.name} has`,
+          `${name} is configured with ${deviceOf(minor)}, which the resource ${other.name} uses`,
           {
             remedy: `give it another minor number: ${option('bofh drbd next --on HOST,HOST', 'drbd.next({ on: [HOST, HOST] })')}`,
           },

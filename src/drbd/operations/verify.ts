@@ -36,14 +36,14 @@ export const verify = operation({
     const { state, configured, here } = found;
     const connections = configured === undefined ? [] : connectionsOf(configured, here);
     if (connections.length === 0 || connections.some(({ net }) => net['verify-alg'] === undefined))
-      throw new RefusedError(`${name} has no verify-alg: there is nothing to compare its blocks by`, {
+      throw new RefusedError(`${name} has no verify-alg: DRBD needs one to compare its blocks`, {
         remedy: `write "verify-alg crc32c;" into the net section of ${configured?.file ?? 'its file'} on every host, then: bofh drbd adjust ${name}`,
       });
     const all = state.volumes.map((each) => each.volume);
     const volumes = volume === undefined ? all : all.filter((each) => each === volume);
     if (volumes.length === 0)
       throw new RefusedError(`${name} has no volume ${String(volume)}`, {
-        remedy: `it has ${all.join(', ')}`,
+        remedy: `name one of its volumes: ${all.join(', ')}`,
       });
     await refuseWithoutAddress(host, found, drbdVerify({ name, volume: volumes[0] ?? 0 }));
     for (const each of volumes) refuseBusy(state, each);

@@ -145,7 +145,7 @@ function volumesOf(change: VolumeChange, state: ResourceState, asked: number | u
   }
   if (all.includes(asked)) return [asked];
   throw new RefusedError(`${state.name} has no volume ${String(asked)}`, {
-    remedy: `it has ${all.join(', ')}`,
+    remedy: `name one of its volumes: ${all.join(', ')}`,
   });
 }
 

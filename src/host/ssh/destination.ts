@@ -15,7 +15,7 @@ export interface SshDestination {
   readonly become?: 'root' | 'login' | undefined;
 }
 
-/** What decides whose key is trusted stays in ssh's own files, where an administrator looks for it. */
+/** Options that decide which host keys are trusted. They stay in ssh's own files, where an administrator looks for them. */
 const ofHostKeys =
   /^(?:stricthostkeychecking|userknownhostsfile|globalknownhostsfile|nohostauthenticationforlocalhost|knownhostscommand|verifyhostkeydns|hostkeyalias|checkhostip|updatehostkeys)$/i;
 /** Options that the shared connection depends on. */

@@ -60,9 +60,9 @@ export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' |
   const ask = batching((wanted) => answer(link, wanted));
   return {
     readFile: async (path) => {
-      const { content, ...told } = await ask('read', path);
-      if (told.exitCode === 0) return content;
-      throw fileError('read', path, oddKind(told.said) ?? asNodeError(told.said, 'open', path));
+      const { content, ...result } = await ask('read', path);
+      if (result.exitCode === 0) return content;
+      throw fileError('read', path, oddKind(result.said) ?? asNodeError(result.said, 'open', path));
     },
     readDir: async (path) => {
       const { exitCode, content, said } = await ask('list', path);

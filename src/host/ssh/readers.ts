@@ -31,7 +31,7 @@ export function readers(master: Master, as: 'login' | 'sudo', most: number): Rea
     reader ??= await opened();
     try {
       const outcome = await reader.run(errand);
-      // While it still counts as one that runs.
+      // Inside `take`, so that this command still counts as running.
       if (outcome?.how === 'full' && !room.fewer()) retired = true;
       return outcome;
     } finally {

@@ -174,7 +174,7 @@ export function sshReservations(
         return {
           key: keys[0]?.[1] ?? '',
           by: `this sequence itself, which reaches the same host as "${rest}"`,
-          remedy: `call the host "${rest}" everywhere, or "${host}" everywhere`,
+          remedy: `use one name for this host everywhere: "${rest}" or "${host}"`,
         };
       return { key: keys[Number(rest)]?.[1] ?? '', ...whoHas(host, word, lines) };
     },

@@ -15,7 +15,7 @@ export interface There {
   readonly place: AwayPlace;
 }
 
-/** Something that was run to its end there. */
+/** A program that ran to its end there. */
 export interface RanThere {
   readonly exitCode: number;
   readonly stdout: Output;

@@ -106,7 +106,7 @@ export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sud
   return outcomeOf(mark, came);
 }
 
-/** What came back, understood. */
+/** Parses the output of a session. */
 export function outcomeOf(mark: string, { end, stdout, stderr }: Collected): Outcome {
   const [out, err] = [Buffer.from(stdout), Buffer.from(stderr)];
   const begin = Buffer.from(`${mark}\n`);

@@ -1,6 +1,6 @@
 /** One disk of a guest, as libxl reads its specification. */
 export interface Disk {
-  /** As written: a path, or what `script` understands. Empty for an empty CD drive. */
+  /** The target as written: a path, or a value for `script`. Empty for an empty CD drive. */
   readonly target: string;
   /**
    * The device or image on this host, absolute. Missing for an empty drive, and if a script,
@@ -52,7 +52,7 @@ const keyed = /^(?<key>[a-z][-a-z0-9_]*)=(?<value>[^,]*),?/;
 const prefix = /^(?:(?<format>raw|qcow2?|vhd)|(?<script>iscsi|e?nbd|drbd)|tapdisk|tap2?|aio|ioemu|file|phy):/;
 const positional = /^(?:[^=,]*,|[^=,]+)/;
 
-/** Parses the first parameter: returns its length, or what is wrong with it. */
+/** Parses the first parameter: returns its length, or an error text. */
 function one(draft: Draft, rest: string): Step {
   const blank = /^[ \t\n]+/.exec(rest)?.[0];
   if (blank !== undefined) return blank.length;

@@ -4,7 +4,7 @@ import { type Disk, parseDisk } from './disk.ts';
 import type { ConfigValue, ParsedConfig } from './parse.ts';
 import { parseVif, type Vif } from './vif.ts';
 
-/** What bofh needs to know of a guest's config file. */
+/** The parts of a guest's config file that bofh uses. */
 export interface GuestConfig {
   readonly file: string;
   readonly name: string;

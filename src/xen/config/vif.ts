@@ -22,7 +22,7 @@ export function parseVif(spec: string): Vif | string {
   const [mac, rate] = [given.get('mac'), given.get('rate')];
   const address = mac === undefined ? undefined : macIn(mac);
   if (mac !== undefined && address === undefined)
-    return `in the vif '${spec}': '${mac}' is no MAC address (six pairs of hex digits with colons)`;
+    return `in the vif '${spec}': '${mac}' is not a MAC address (six pairs of hex digits with colons)`;
   if (rate !== undefined && !isRate(rate))
     return `in the vif '${spec}': '${rate}' is not a rate: expected for example 10Mb/s, 1MB/s or 250KB/s@20ms`;
   const [bridge, script] = [given.get('bridge'), given.get('script')];
@@ -33,7 +33,7 @@ export function parseVif(spec: string): Vif | string {
   };
 }
 
-/** As xl reads it: each of the six numbers may have one digit. */
+/** A MAC address as xl reads it: each of the six numbers may have one digit. */
 function macIn(text: string): string | undefined {
   const parts = text.toLowerCase().trim().split(':');
   if (parts.length !== 6 || !parts.every((part) => /^[0-9a-f]{1,2}$/.test(part))) return undefined;

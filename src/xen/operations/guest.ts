@@ -14,8 +14,8 @@ import { backends, until } from '../wait.ts';
 export const guestSchema = z.strictObject({
   name: z.string(),
   /**
-   * Chosen before the step. Together with the name it is the tag: alone it is not, because xl
-   * starts two domains with one uuid.
+   * The UUID, chosen before the step. It is the tag only together with the name, because xl starts two
+   * domains with one uuid.
    */
   uuid: z.string(),
   config: z.string(),
@@ -221,7 +221,7 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
     const { tool, argv, reason, exitCode } = error;
     const what = `exit ${exitCode ?? '?'}: ${complaint}`;
     const remedy = reason === 'no-space' ? moreMemory(guest, complaint) : undefined;
-    const told = new CommandError({
+    const failure = new CommandError({
       tool,
       argv,
       reason,
@@ -230,8 +230,8 @@ async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void>
       cause: error,
       ...present({ remedy }),
     });
-    if (reason === 'exists') throw await startedByOthers(host, guest, told);
-    throw reason === 'busy' ? await busyDisks(host, guest, told) : told;
+    if (reason === 'exists') throw await startedByOthers(host, guest, failure);
+    throw reason === 'busy' ? await busyDisks(host, guest, failure) : failure;
   }
 }
 

@@ -15,8 +15,8 @@ const whole = z.int().check(z.nonnegative());
 const kib = 1024;
 
 /**
- * What can be set on a running guest: `memory` is what its balloon driver is asked for;
- * `vcpus` how many virtual CPUs it may use; `weight` its share of the processors; `paused` 1 or 0.
+ * The settings of a running guest: `memory` is the target of its balloon driver; `vcpus` the number of
+ * virtual CPUs that it may use; `weight` its share of the processors; `paused` 1 or 0.
  */
 const setting = z.enum(['memory', 'vcpus', 'weight', 'paused']);
 export type GuestSetting = z.infer<typeof setting>;
@@ -26,14 +26,14 @@ const args = z.strictObject({
   name: z.string().check(z.minLength(1)),
   /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
-  /** What to change. */
+  /** The setting to change. */
   setting,
   /** The new value: bytes of memory, a number of virtual CPUs, a weight, or 1 and 0 for paused. */
   to: whole,
 });
 
 const undoSchema = z.extend(args, {
-  /** As xl has it: memory in KiB. */
+  /** The value as xl uses it: memory in KiB. */
   to: whole,
   from: whole,
   /** For `weight`: the scheduler of the guest. */
@@ -63,7 +63,8 @@ export const set = operation({
   prepare: async ({ args: asked, host }): Promise<Undo> => {
     const { name, setting: what } = asked;
     const to = what === 'memory' ? asked.to / kib : asked.to;
-    if (!Number.isInteger(to)) throw new UsageError(`to: ${asked.to} bytes of memory are no whole KiB`);
+    if (!Number.isInteger(to))
+      throw new UsageError(`to: ${asked.to} bytes of memory are not a whole number of KiB`);
     const domain = await domainIn(host, asked, ['running', 'paused']);
     const { from, most, scheduler } = await valueOf(host, domain, what);
     if (from === undefined)

@@ -74,7 +74,9 @@ describe('steps of one sequence', () => {
     const error = await rejectionOf(claim(at, 'second', 2, { needs: ['a'] }));
 
     expect(error).toBeInstanceOf(UsageError);
-    expect(error).toMatchObject({ message: 'second and first run side by side on a: await the first one' });
+    expect(error).toMatchObject({
+      message: 'second and first work on a at the same time: await the first one',
+    });
   });
 });
 
@@ -178,7 +180,7 @@ describe('an object of a sequence that died', () => {
     expect(error).toBeInstanceOf(JournalError);
     expect(error).toMatchObject({
       message: 'a belongs to the unfinished sequence dead "about dead", step toy (a)',
-      remedy: 'bofh recover, or look first with: bofh journal show dead',
+      remedy: 'bofh recover; to look first: bofh journal show dead',
     });
   });
 

@@ -173,7 +173,7 @@ describe('prune', () => {
     const act = (agreed?: readonly string[]) =>
       withBofh(simulatedBofh({ host }), () => pruneSnapshots({ ...asked, agreed }));
 
-    await expect(act([])).rejects.toThrow('did not agree to that');
+    await expect(act([])).rejects.toThrow('did not confirm that');
     expect((await act()).deleted.map(({ path }) => path)).toEqual([first]);
     expect((await act()).deleted).toEqual([]);
   });

@@ -100,7 +100,9 @@ describe('the drawing of a tree', () => {
     const content = { ...device({ id: 'x' }).content, facts: [{ name: 'complete', value: 'no' }] };
     const tree = {
       ...{ ...none, roots: ['vda'] },
-      devices: [device({ id: 'vda', facts, content, unknown: ['no resource has it'] })],
+      devices: [
+        device({ id: 'vda', facts, content, unknown: ['no DRBD resource that is up has this device'] }),
+      ],
     };
     const paint = paintFor('always', { isTTY: false }, {});
 

@@ -148,7 +148,7 @@ describe('bofh boot install', () => {
       await install(runtime);
 
       expect(host.admin.readFile(pathOf('bofh-recover.service'))).toContain(says);
-      expect(stderr()).toContain('what is unfinished in /srv/bofh is no longer recovered at boot');
+      expect(stderr()).toContain('unfinished sequences in /srv/bofh are no longer recovered at boot');
     },
   );
 
@@ -582,7 +582,7 @@ describe('bofh recover --boot', () => {
     const first = at();
     expect(await runVerb(first.runtime, 'recover --boot')).toBe(0);
     expect(volumes()).toBe(false);
-    expect(first.stderr()).toContain('what reaches other hosts waits for the network');
+    expect(first.stderr()).toContain('sequences that reach other hosts wait for the network');
     expect(first.stdout()).not.toContain('two hosts');
 
     const second = withOthers();

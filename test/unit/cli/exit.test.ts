@@ -93,7 +93,7 @@ describe('a script whose top level never ends', () => {
     const { exitCode, stderr } = await script('await new Promise(() => undefined);', ...words);
 
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('the script waits, at its top level, for something that never happens');
+    expect(stderr).toContain('the top-level await of the script never ends');
     expect(stderr).not.toContain('process.exit()');
   });
 });
@@ -140,7 +140,7 @@ describe('a site file', () => {
     const { exitCode, stdout, stderr } = await bofh(['--json', '--site', site, ...verb]);
 
     expect(exitCode).toBe(2);
-    expect(stderr).toContain(`the site file ${site} waits, at its top level`);
+    expect(stderr).toContain(`the top-level await of the site file ${site} never ends`);
     expect(failure.parse(JSON.parse(stdout)).error.class).toBe('UsageError');
   });
 
@@ -160,7 +160,7 @@ describe('a site file', () => {
     const { exitCode, stdout } = await bofh(['doctor', '--site', site, '--state-dir', made('state')]);
 
     expect(exitCode).toBe(6);
-    expect(stdout).toMatch(/problem +site file: .* waits, at its top level/);
+    expect(stdout).toMatch(/problem +site file: the top-level await of .* never ends/);
     expect(stdout).toMatch(/problems?; \d+ warnings/);
   });
 });

@@ -122,9 +122,7 @@ describe('bofh journal show', () => {
       exitCode: 1,
       stderr: containing('there is no journal zz'),
     });
-    expect((await at(['recover', 'zz'])).stderr).toContain(
-      'next: see those that are there: bofh journal list',
-    );
+    expect((await at(['recover', 'zz'])).stderr).toContain('next: see all of them: bofh journal list');
     expect(await at(['journal', 'show', 'aa'])).toMatchObject({
       exitCode: 1,
       stderr: containing('several journals have an ID that begins with'),

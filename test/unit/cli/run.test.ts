@@ -199,7 +199,7 @@ describe('a script', () => {
     const { exitCode, stderr } = await run([script]);
 
     expect(exitCode).not.toBe(0);
-    expect(stderr).toContain('never happens');
+    expect(stderr).toContain('never ends');
   });
 });
 

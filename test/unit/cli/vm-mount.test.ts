@@ -157,7 +157,7 @@ describe('vm mount', () => {
     [
       'a partition that no disk is',
       () => editFstab(host, (text) => `${text}/dev/xvdc1 /srv xfs defaults 0 2\n`),
-      /mounts \/dev\/xvdc1 on \/srv, and none of its disks is that \(xvdc: xfs/,
+      /mounts \/dev\/xvdc1 on \/srv, which is none of its disks \(xvdc: xfs/,
     ],
     // On this host it is the disk of the host itself.
     [

@@ -236,7 +236,7 @@ describe('complaints', () => {
       failed: expect.stringContaining(
         `logical volume vg0/web1 belongs to the unfinished sequence ${id} "make web1"`,
       ) as unknown,
-      next: `bofh recover, or look first with: bofh journal show ${id}`,
+      next: `bofh recover; to look first: bofh journal show ${id}`,
       exitCode: 4,
     });
     after.admin.umount('/mnt/data');
@@ -247,7 +247,7 @@ describe('complaints', () => {
       failed: expect.stringContaining(
         `logical volume vg0/web1 belongs to the unfinished sequence ${id} "make web1"`,
       ) as unknown,
-      next: `bofh recover, or look first with: bofh journal show ${id}`,
+      next: `bofh recover; to look first: bofh journal show ${id}`,
       exitCode: 4,
     });
   });

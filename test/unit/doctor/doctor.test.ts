@@ -23,8 +23,8 @@ beforeEach(() => {
 
 it.each([
   [94, undefined],
-  [96, 'is full (data 96 %), and is lost at 100 %'],
-  [100, 'ran full and is lost: it can only be removed'],
+  [96, 'is full (data 96 %), and becomes invalid at 100 %'],
+  [100, 'is invalid, because it was full: it can only be removed'],
 ])('a classic snapshot that is %i %% full', async (data, says) => {
   host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 16 });
   host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1', extents: 4 });
@@ -151,7 +151,12 @@ describe('bofh doctor', () => {
   });
 
   it.each<[what: string, act: (host: SimulatedHost) => unknown, level: string, says: string]>([
-    ['its own address is gone', ({ admin }) => admin.setAddresses(), 'problem', 'has its address 10.0.0.1'],
+    [
+      'its own address is gone',
+      ({ admin }) => admin.setAddresses(),
+      'problem',
+      'its address 10.0.0.1 is on no',
+    ],
     [
       'it is StandAlone, as after a split brain',
       ({ admin }) => admin.setDrbd('web1', { connection: 'StandAlone' }),

@@ -93,7 +93,7 @@ describe('without the address of this host', () => {
     host.admin.setAddresses('192.0.2.7/24');
     const was = host.snapshot();
     expect(await typed(host, `drbd ${words}`)).toBe(
-      `web1: no interface of this host that is up has its address 10.0.0.1: it reaches no peer, and cannot be connected. Without it drbdadm refuses ${words.split(' ')[0] ?? ''}\nbring the interface with it up, or give it one: ip address add 10.0.0.1/PREFIX dev INTERFACE; see: bofh network list`,
+      `web1: its address 10.0.0.1 is on no interface of this host that is up: it cannot reach a peer. Without it drbdadm refuses ${words.split(' ')[0] ?? ''}\nbring the interface with it up, or give it one: ip address add 10.0.0.1/PREFIX dev INTERFACE; see: bofh network list`,
     );
     expect(host.snapshot()).toBe(was);
     host.admin.setAddresses('10.0.0.1/24');
@@ -167,9 +167,7 @@ describe('without the address of this host', () => {
       const error = await failed.catch((each: unknown) => each);
       expect(error).toBeInstanceOf(StuckError);
       const { blocked, id = '' } = error as StuckError;
-      expect(blocked[0]?.why).toMatch(
-        /^web1: no interface of this host .* Without it drbdadm refuses (up|connect)/,
-      );
+      expect(blocked[0]?.why).toMatch(/^web1: its address .* Without it drbdadm refuses (up|connect)/);
       expect(blocked[0]?.remedy).toContain('ip address add 10.0.0.1/PREFIX');
 
       host.admin.setAddresses('10.0.0.1/24');
@@ -195,7 +193,7 @@ describe('without the address of this host', () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host: cutOff() }));
     await runVerb(runtime, 'drbd status web1');
     expect(stdout()).toMatch(
-      /^web1: no interface of this host that is up has its address 10\.0\.0\.1: .*\n {2}bring .* ip address add 10\.0\.0\.1\/PREFIX/m,
+      /^web1: its address 10\.0\.0\.1 is on no interface of this host that is up: .*\n {2}bring .* ip address add 10\.0\.0\.1\/PREFIX/m,
     );
   });
 

@@ -92,7 +92,7 @@ async function discardsNothing(host: SimulatedHost, ...words: readonly RegExp[])
   const [step] = (error as StuckError).blocked;
   for (const each of [...words, /Nothing was discarded$/]) expect(step?.why).toMatch(each);
   expect(step?.remedy).toMatch(
-    /^to keep the data: bofh recover --abandon [0-9a-f]+ --because .*type this afterwards/,
+    /^to keep the data: bofh recover --abandon [0-9a-f]+ --because .*run this afterwards/,
   );
   expect(host.changes.slice(begun).filter(({ what }) => what === 'command')).toEqual([]);
   expect(generation(host)).toBe(before);
@@ -124,8 +124,8 @@ describe('local data to discard', () => {
 
     await discardsNothing(
       again,
-      new RegExp(`ordered for volume 0: ${String(first)}`, 'i'),
-      new RegExp(`now volume 0: ${String(second)}`, 'i'),
+      new RegExp(`recorded: volume 0: ${String(first)}`, 'i'),
+      new RegExp(`now: volume 0: ${String(second)}`, 'i'),
     );
   });
 
@@ -138,7 +138,7 @@ describe('local data to discard', () => {
     await discardsNothing(
       again,
       /volume 0 was written to \(4096 bytes\)/,
-      /ordered for volume 0: .*now volume 0: /,
+      /recorded: volume 0: .*now: volume 0: /,
     );
   });
 
@@ -155,7 +155,9 @@ describe('local data to discard', () => {
     const undo = { name, minors: [0], to: 'connected', mine: 'discarded', note: '/run/bofh/notes/bofh.1a.1' };
     const begun = alpha.changes.length;
     const host = alpha.during({ outputs: '/nowhere', lock: -1 });
-    await expect(connect.afterCommit({ undo, host })).rejects.toThrow(/the journal does not say which data/);
+    await expect(connect.afterCommit({ undo, host })).rejects.toThrow(
+      /the journal does not record which data/,
+    );
     expect(alpha.changes.length).toBe(begun);
   });
 
@@ -198,10 +200,10 @@ describe('local data to discard', () => {
     const { alpha } = parted();
     const [step] = await openSteps(await ordered(alpha, discard));
     expect(step?.what).toMatch(
-      /what was written on this host since the two parted will be lost \(ordered for volume 0: [0-9A-F]{16}:[0-9A-F]{16}\)$/,
+      /what was written on this host since the two parted will be lost \(recorded: volume 0: [0-9A-F]{16}:[0-9A-F]{16}\)$/,
     );
     const [other] = await openSteps(await ordered(connected(), (tx) => tx.drbd.invalidate({ name })));
-    expect(other?.what).toMatch(/the data of this host is lost \(ordered for volume 0: /);
+    expect(other?.what).toMatch(/the data of this host is lost \(recorded: volume 0: /);
   });
 });
 

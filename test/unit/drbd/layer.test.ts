@@ -59,7 +59,7 @@ describe('DRBD in the stack', () => {
     const backing = (await treeOf(host))(name);
 
     expect(backing.content.size).toBeUndefined();
-    expect(backing.unknown).toContain('no resource of it is up, and none is configured');
+    expect(backing.unknown).toContain('no resource on this device is up or configured');
   });
 
   it('has its own lock key over those of the volume, and its resource is its holder', async () => {

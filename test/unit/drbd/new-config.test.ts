@@ -121,7 +121,7 @@ describe('tx.drbd.createConfig', () => {
     const { message } = await refused(host, (tx) => tx.drbd.createConfig(asked({ hosts })));
 
     expect(message).toMatch(
-      /drbdadm does not take the resource web2: .*conflicting use of .*peer.*nothing was written/,
+      /drbdadm refuses the resource web2: .*conflicting use of .*peer.*nothing was written/,
     );
   });
 

@@ -46,18 +46,32 @@ describe('withOtherPeer', () => {
     const shared = `resource web1 { disk /dev/vg0/web1; on alpha { address 10.0.0.1:1; } on beta { address 10.0.0.2:1; } }`;
     const same = { ...peer, to: { ...peer.to, disk: { was: '/dev/vg0/web1', is: '/dev/vg0/web1' } } };
     expect(withOtherPeer(shared, same)).toContain('on gamma { address ipv4 10.1.0.3:7790; }');
-    expect(() => withOtherPeer(shared, peer)).toThrow('it does not say by itself that the disk of beta is');
+    expect(() => withOtherPeer(shared, peer)).toThrow(
+      'it does not contain exactly one line for the disk of beta',
+    );
   });
 
   it.each([
     [
       'another resource',
       text.replace('resource web1', 'resource web2'),
-      'it does not have the resource once',
+      'it does not contain the resource exactly once',
     ],
-    ['two names of a host', text.replace('on beta {\n', 'on beta b {\n'), 'it does not say "on beta" once'],
-    ['a host twice', text.replace('on "alpha"', 'on beta'), 'it does not say "on alpha" once'],
-    ['no address', text.replace('address 10.0.0.2:7788;', ''), 'it has not one address for gamma'],
+    [
+      'two names of a host',
+      text.replace('on beta {\n', 'on beta b {\n'),
+      'it does not contain the section "on beta" exactly once',
+    ],
+    [
+      'a host twice',
+      text.replace('on "alpha"', 'on beta'),
+      'it does not contain the section "on alpha" exactly once',
+    ],
+    [
+      'no address',
+      text.replace('address 10.0.0.2:7788;', ''),
+      'it does not contain exactly one address for gamma',
+    ],
     [
       'a secret',
       text.replace('handlers {', 'net { shared-secret "x"; } handlers {'),

@@ -461,14 +461,14 @@ describe('waiting', () => {
     await waitUntil(connected(), { name, what: 'sync', limitMs: 0, onLook });
     expect(looks).toEqual(['Secondary']);
     await expect(waitUntil(up(), { name, what: 'connection', limitMs: 0 })).rejects.toThrow(
-      'web1 is not so far after 0 s: volume 0 to peer: Connecting, UpToDate here, DUnknown there',
+      'web1 has not reached that state after 0 s: volume 0 to peer: Connecting, UpToDate here, DUnknown there',
     );
     await expect(
       waitUntil(after('disconnect', name), { name, what: 'sync', limitMs: 60_000 }),
     ).rejects.toThrow('StandAlone');
     await expect(
       waitUntil(after('pause-sync', name), { name, what: 'sync', limitMs: 60_000 }),
-    ).rejects.toThrow('held up');
+    ).rejects.toThrow('the resync is paused on this host');
     await expect(waitUntil(replicated(), { name, what: 'sync', limitMs: 60_000 })).rejects.toThrow(
       'web1 is not up',
     );

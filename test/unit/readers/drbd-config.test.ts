@@ -167,9 +167,9 @@ const rows: readonly Row<string>[] = [
   ]),
   ['nothing', '', /^(?!.*geheim)/],
   ['what is cut off', config(resource()).slice(0, 120), /./],
-  ['another document', '<html></html>', /its top is no <config>/],
-  at('an element that is new', resource(`${host()}<peer/>`), /<resource> has something unknown in it/),
-  at('text beside the elements', resource(`${host()}text`), /<resource> has something unknown in it/),
+  ['another document', '<html></html>', /its root element is not <config>/],
+  at('an element that is new', resource(`${host()}<peer/>`), /<resource> contains an unknown node/),
+  at('text beside the elements', resource(`${host()}text`), /<resource> contains an unknown node/),
   at('a resource without a file', `<resource name="r">${host()}</resource>`, /conf-file-line/),
   at(
     'a minor that is no number',
@@ -185,9 +185,9 @@ const rows: readonly Row<string>[] = [
   at(
     'two addresses',
     resource(host('alpha', `${volume()}${address}${address}`)),
-    /<host> has not one <address> in it, but 2/,
+    /<host> must contain exactly one <address>, not 2/,
   ),
-  at('no address', resource(host('alpha', volume())), /<host> has not one <address> in it, but 0/),
+  at('no address', resource(host('alpha', volume())), /<host> must contain exactly one <address>, not 0/),
   at(
     'no metadata',
     resource(
@@ -196,7 +196,7 @@ const rows: readonly Row<string>[] = [
         `<volume vnr="0"><device minor="1">/dev/drbd1</device><disk>/dev/x</disk></volume>${address}`,
       ),
     ),
-    /<volume> has not one <meta-disk>/,
+    /<volume> must contain exactly one <meta-disk>/,
   ),
   at(
     'no disk, as a dry run of drbdadm 9 shows it',
@@ -205,7 +205,11 @@ const rows: readonly Row<string>[] = [
     ),
     ['r | alpha ipv4:10.0.0.1:7789 0:1:/dev/drbd1:none:internal'],
   ),
-  at('an empty disk', resource(host('alpha', `${volume({ disk: '' })}${address}`)), /<disk> is no mere text/),
+  at(
+    'an empty disk',
+    resource(host('alpha', `${volume({ disk: '' })}${address}`)),
+    /<disk> must contain only text/,
+  ),
   at(
     'an option without a name',
     resource(`${host()}<section name="net"><option value="C"/></section>`),

@@ -230,7 +230,7 @@ describe('the undo of a committed sequence of files', () => {
   it('is refused if it removed files to free space', async () => {
     const id = await made((tx) => tx.file.remove({ path: a }));
     simulatedBofh({ host }).engine.store.remove(`history/${id}.kept`);
-    await expect(run(() => undo(id))).rejects.toThrow('it was kept, and removed since to make room');
+    await expect(run(() => undo(id))).rejects.toThrow('the kept copy was removed to free space');
   });
 
   it('is refused if a kept copy has changed, which is named, and the journal stays', async () => {

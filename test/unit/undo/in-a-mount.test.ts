@@ -256,7 +256,7 @@ describe('the mount that contains a file of the sequence', () => {
     );
 
     expect(found.map((each) => each.replaceAll(/[0-9a-f]{12}/g, 'ID'))).toEqual([
-      'file.create (/srv/photos/new): /srv/photos is not mounted any more, so what the undo of the step needed may still be there; when it is mounted again: rm /srv/photos/.bofh-bofh.ID.2',
+      'file.create (/srv/photos/new): /srv/photos is not mounted any more, and what the step had to remove may still exist in it; when it is mounted again: rm /srv/photos/.bofh-bofh.ID.2',
       expect.stringContaining('rm /srv/photos/.bofh-gone-bofh.ID.3'),
     ]);
   });

@@ -222,7 +222,7 @@ describe('tx.copy.script', () => {
     );
 
     expect(String(await rejectionOf(failed))).toMatch(
-      /is undone only when filesystem .* is removed, and this sequence did not create that/,
+      /is undone only when filesystem .* is removed, but this sequence did not create/,
     );
     expect(host.snapshot()).toBe(before);
   });

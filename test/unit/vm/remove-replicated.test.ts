@@ -110,7 +110,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     const hosts = await guestOnTwo({ starts: false });
     hosts.alpha.world.drbd.resources = [];
     await expect(destroying(hosts)).rejects.toThrow(
-      '/dev/drbd0 is a device of no DRBD resource that is up here',
+      '/dev/drbd0 is not a device of a DRBD resource that is up here',
     );
   });
 
@@ -134,7 +134,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     ).catch((each: unknown) => each);
     expect(both(hosts)).toEqual(before);
     expect(error).toMatchObject({
-      message: 'the DRBD resource web1 has /dev/drbd1 as well, which is no disk of the guest web1',
+      message: 'the DRBD resource web1 has /dev/drbd1 as well, which is not a disk of the guest web1',
       remedy: expect.stringContaining("replicas: 'kept'") as unknown,
     });
   });

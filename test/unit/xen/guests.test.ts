@@ -70,8 +70,9 @@ describe('a missing directory', () => {
   test('is an error that names the setting of another one', async () => {
     await expect(allDomus({ host: host({}) })).rejects.toMatchObject({
       name: 'UsageError',
-      message: 'the directory /etc/xen is not there',
-      remedy: 'say guestConfigDirs in the site file, or install xen-utils-common',
+      message: 'there is no directory /etc/xen',
+      remedy:
+        'install xen-utils-common: apt-get install xen-utils-common; or set guestConfigDirs in the site file',
     });
   });
 });

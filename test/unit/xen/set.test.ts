@@ -70,7 +70,12 @@ describe('nothing is set', () => {
       /the limit is memory 128 MiB$/,
     ],
     ['above its virtual CPUs', { setting: 'vcpus', to: 3 }, UsageError, /the limit is vcpus 2$/],
-    ['no whole KiB', { setting: 'memory', to: 64 * 1024 ** 2 + 1 }, UsageError, /to: .* no whole KiB/],
+    [
+      'no whole KiB',
+      { setting: 'memory', to: 64 * 1024 ** 2 + 1 },
+      UsageError,
+      /to: .* not a whole number of KiB/,
+    ],
     ['of nothing', { setting: 'memory', to: 0 }, UsageError, /cannot get memory 0 MiB/],
     ['that would change nothing', { setting: 'weight', to: 256 }, UsageError, /nothing would change/],
   ];

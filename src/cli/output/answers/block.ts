@@ -12,7 +12,7 @@ export const blockResize = z.strictObject({
   asked: count,
   /** Sentences, for example: a thin volume is larger than the free space of its pool. */
   warnings: z.array(text),
-  /** From the lowest up. `after the commit`: irreversible, so it ran last. */
+  /** The layers, the lowest first. `after the commit`: irreversible, so it ran last. */
   layers: z.array(
     z.strictObject({
       title: text,
@@ -31,7 +31,7 @@ export const blockImageCreate = z.strictObject({
   size: count,
   /** null: with `--ensure` that of an existing image is not read. */
   room: z.nullable(z.enum(['sparse', 'allocated'])),
-  /** Of the filesystem in it; missing: it is blank. */
+  /** Type of the filesystem in the image; missing: the image is blank. */
   type: z.exactOptional(text),
   uuid: z.exactOptional(text),
 });
@@ -40,7 +40,7 @@ export const blockImageCreate = z.strictObject({
 export const blockLoopList = z.array(
   z.strictObject({
     device: text,
-    /** As the kernel reports it; ends in ` (deleted)` if the file was removed. */
+    /** The file as the kernel reports it; ends in ` (deleted)` if the file was removed. */
     file: text,
     inode: text,
     offset: count,
@@ -89,7 +89,7 @@ export const blockPartitions = z.strictObject({
         name: z.nullable(text),
         bootable: z.boolean(),
         attributes: z.nullable(text),
-        /** What the kernel has under that number. */
+        /** The partition with that number in the kernel. */
         kernel: z.enum(['same', 'other', 'missing']),
       }),
     ),

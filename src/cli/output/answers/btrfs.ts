@@ -3,7 +3,7 @@ import { count, ensured, text } from './parts.ts';
 
 const subvolume = {
   id: count,
-  /** From the top level of the filesystem; null if it is not UTF-8. */
+  /** Path from the top level of the filesystem; null if it is not UTF-8. */
   path: z.nullable(text),
   /** Printable path. */
   shown: text,
@@ -73,7 +73,7 @@ export const btrfsScrubbed = z.strictObject({ filesystem: text, dataBytes: count
 /** `bofh btrfs scrub status`: bytes, and error counts. */
 export const btrfsScrub = z.strictObject({
   state: z.enum(['never', 'running', 'finished', 'aborted', 'interrupted']),
-  /** As btrfs prints it. */
+  /** The time of the start, as btrfs prints it. */
   started: z.nullable(text),
   dataBytes: count,
   metadataBytes: count,

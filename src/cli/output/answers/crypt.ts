@@ -15,7 +15,7 @@ export const cryptList = z.array(
      * null: it is open and has no header on the underlying device (plain, or a detached header).
      */
     device: z.nullable(text),
-    /** Of the header. */
+    /** UUID of the header. */
     uuid: z.nullable(text),
     label: z.nullable(text),
     /** `/dev/mapper/NAME` if it is open; null: closed. */
@@ -37,7 +37,7 @@ export const cryptShow = z.strictObject({
   label: z.nullable(text),
   cipher: text,
   sectorSize: count,
-  /** Where the encrypted data begins, in bytes. */
+  /** Start of the encrypted data, in bytes. */
   dataOffset: count,
   keySlots: z.readonly(
     z.array(

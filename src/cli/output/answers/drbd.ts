@@ -124,7 +124,7 @@ export const drbdShow = z.strictObject({
 /** `bofh drbd next` */
 export const drbdNext = z.strictObject({ port: count, minor: count });
 
-/** Of each `bofh drbd` verb that changes a resource on this host (`up`, `primary`, `attach`, …): its state afterwards. */
+/** Answer of each `bofh drbd` verb that changes a resource on this host (`up`, `primary`, `attach`, …): the state afterwards. */
 export const drbdChange = z.strictObject({
   resource: text,
   /** null: it is down. */
@@ -149,7 +149,7 @@ export const drbdMetadata = z.strictObject({
   resource: text,
   volume: count,
   device: text,
-  /** As blkid reports it. */
+  /** UUID as blkid reports it. */
   uuid: text,
   format: z.enum(['v08', 'v09']),
   /** Bytes available for data. */
@@ -195,7 +195,7 @@ export const drbdVerified = z.strictObject({ resource: text, outOfSync: count })
 export const drbdCreate = z.strictObject({
   resource: text,
   device: text,
-  /** Of the device. */
+  /** Size of the device, in bytes. */
   size: count,
   /** null: primary on no host. */
   primary: z.nullable(text),
@@ -208,7 +208,7 @@ export const drbdConvert = z.strictObject({
   /** The device to use from now on, and the previous one. */
   device: text,
   was: text,
-  /** Of the device. */
+  /** Size of the device, in bytes. */
   size: count,
   /** The host that has the data; the peer resyncs from it. */
   from: text,
@@ -240,7 +240,7 @@ export const drbdRemove = z.strictObject({
 export const drbdReplacePeer = z.strictObject({
   resource: text,
   device: text,
-  /** Of the device. */
+  /** Size of the device, in bytes. */
   size: count,
   /**
    * The old peer. `lost`: nothing was changed there; `clear`: the commands that remove the resource

@@ -32,7 +32,7 @@ export const filesystemCheck = z.strictObject({
 /** `bofh filesystem check DEVICE --repair` */
 export const filesystemRepair = z.strictObject({
   device: text,
-  /** As blkid reports it. */
+  /** Type as blkid reports it. */
   type: text,
   uuid: z.nullable(text),
 });

@@ -22,13 +22,16 @@ const change = {
     'group',
     'user',
   ]),
-  /** Its path; of a user, group, repository, kernel parameter or module, host, time zone or locale its name; of `ensure` the method with what names the object. */
+  /**
+   * Its path; of a user, group, repository, kernel parameter or module, host, time zone or locale its name;
+   * of `ensure` the method with what names the object.
+   */
   name: text,
-  /** What differs: `mode 0644 → 0600`. */
+  /** The differences: `mode 0644 → 0600`. */
   details: z.readonly(z.array(text)),
 };
 
-/** What the description created earlier and no longer has. `--prune` removes what has no `stays`. */
+/** Objects that an earlier version of the description created and that it no longer contains. `--prune` removes those without `stays`. */
 const undescribed = z.readonly(
   z.array(
     z.strictObject({
@@ -44,7 +47,7 @@ const undescribed = z.readonly(
 export const hostPlan = z.strictObject({
   /** Whether a change can close the way in: `bofh host apply` then waits for a confirmation. */
   canCutWayIn: z.boolean(),
-  /** In the order of the steps; empty: the host is as described. */
+  /** The changes, in the order of the steps; empty: the host is as described. */
   changes: z.array(
     z.strictObject({
       ...change,
@@ -57,7 +60,7 @@ export const hostPlan = z.strictObject({
 
 /** `bofh host apply FILE` */
 export const hostApply = z.strictObject({
-  /** What was changed; empty: the host was as described. */
+  /** The changes that were made; empty: the host was as described. */
   changes: z.array(z.strictObject(change)),
   undescribed,
 });
@@ -65,11 +68,11 @@ export const hostApply = z.strictObject({
 /** `bofh host facts` */
 export const hostFacts = z.strictObject({
   hostname: text,
-  /** From /etc/os-release; null: the host has none. */
+  /** The system, from /etc/os-release; null: the host has no such file. */
   os: z.nullable(z.strictObject({ id: text, version: z.nullable(text), name: z.nullable(text) })),
   /** Release of the running kernel. */
   kernel: text,
-  /** In bytes. */
+  /** Memory in bytes. */
   memory: count,
   xen: z.enum(['dom0', 'domU', 'none']),
   /** Null: ip(8) is not installed. */

@@ -10,7 +10,7 @@ export const init = z.strictObject({
       name: text,
       /** null: left out, so that its default applies. */
       value: z.union([text, z.array(text), z.null()]),
-      /** What the host has. */
+      /** The reason: the state of the host. */
       why: text,
     }),
   ),

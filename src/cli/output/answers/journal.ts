@@ -12,7 +12,7 @@ const step = z.strictObject({
   state: z.enum(['started', 'done', 'undone', 'blocked', 'finished']),
   /** Why it is blocked, the step that undid it, or what was found in its place. */
   note: z.exactOptional(text),
-  /** What prevents the undo, and the command that frees it. */
+  /** The users of the object, which prevent the undo, and the command that ends each use. */
   heldBy: z.exactOptional(z.readonly(z.array(z.strictObject({ who: text, free: z.exactOptional(text) })))),
   /** How to remove the cause that prevents the undo. */
   remedy: z.exactOptional(text),
@@ -51,7 +51,7 @@ export const journalList = z.array(
     /** When it began, ISO 8601. Missing: the filesystem does not record it. */
     began: z.exactOptional(text),
     steps: count,
-    /** What each step did, or would do: `lvm.lv.create vg0/web1`. */
+    /** The change of each step, made or planned: `lvm.lv.create vg0/web1`. */
     changes: z.readonly(z.array(text)),
     coordinator: z.exactOptional(text),
     hosts: z.exactOptional(reached),
@@ -72,10 +72,10 @@ export const journalShow = z.strictObject({
   /** When it began, ISO 8601. Missing: the filesystem does not record it. */
   began: z.exactOptional(text),
   hosts: z.exactOptional(reached),
-  /** Of a committed sequence: why bofh undo cannot undo it, as far as the journals say; null: it can. */
+  /** Only for a committed sequence: the reason why bofh undo cannot undo it, as far as the journals say; null: it can. */
   notUndoable: z.exactOptional(z.nullable(text)),
   steps: z.readonly(z.array(step)),
-  /** What bofh recover would do, in order. */
+  /** The actions of bofh recover, in order. */
   recovery: z.readonly(
     z.array(
       z.strictObject({

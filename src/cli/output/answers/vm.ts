@@ -58,7 +58,7 @@ export const vmResize = z.strictObject({
   name: text,
   /** The name that the guest has for it. */
   disk: text,
-  /** Of the running guest, whose disk grew without its content; null: the guest is off. */
+  /** Domain ID of the running guest, whose disk grew without its content; null: the guest is off. */
   domid: z.nullable(count),
   ...blockResize.shape,
 });
@@ -109,7 +109,7 @@ export type VmInterface = z.infer<typeof vmInterface>;
 /** `bofh vm mount NAME [DIR]` */
 export const vmMount = z.strictObject({
   name: text,
-  /** Where its root is mounted. */
+  /** Directory on which its root is mounted. */
   path: text,
   /** false: all of it was mounted already. */
   changed: z.boolean(),
@@ -122,7 +122,7 @@ export type VmMount = z.infer<typeof vmMount>;
 /** `bofh vm unmount NAME` */
 export const vmUnmount = z.strictObject({
   name: text,
-  /** What was unmounted, in this order; none: nothing was mounted. */
+  /** The mounts that were unmounted, in this order; empty: nothing was mounted. */
   mounts: z.array(z.strictObject({ device: text, path: text })),
 });
 
@@ -157,7 +157,7 @@ export const vmRemove = z.strictObject({
   ),
   /** The removed configuration of the guest on the other host. */
   peer: z.nullable(z.strictObject({ name: text, config: text })),
-  /** Disks that are no logical volumes: they are as they were. */
+  /** Disks that are not logical volumes: they are unchanged. */
   kept: z.readonly(z.array(text)),
 });
 
@@ -214,7 +214,7 @@ export const vmListBackups = z.strictObject({
       path: text,
       guest: text,
       time: text,
-      /** Of the guest at that time. */
+      /** State of the guest at that time. */
       state: z.enum(['running', 'paused', 'off']),
       /** The version that wrote it. */
       bofh: text,
@@ -268,7 +268,7 @@ const guestSnapshot = {
   label: text,
   /** ISO 8601, in UTC. */
   time: text,
-  /** Of the guest at that time. */
+  /** State of the guest at that time. */
   state: z.enum(['running', 'paused', 'off']),
   disks: z.array(snapshotDisk),
 };
@@ -341,7 +341,7 @@ export const vmSet = z.strictObject({
   settings: z.array(
     z.strictObject({
       setting: text,
-      /** In the configuration until now, memory in MiB; null: it was not set there. */
+      /** The former value in the configuration, memory in MiB; null: it was not set there. */
       from: z.nullable(plain),
       to: plain,
       effective: z.enum(['now', 'next start']),

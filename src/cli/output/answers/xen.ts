@@ -17,7 +17,7 @@ export const xenList = z.array(
     state: text,
     domid: z.nullable(count),
     uuid: z.nullable(text),
-    /** In bytes. */
+    /** Memory in bytes. */
     memory: count,
     vcpus: count,
     /** null: no configuration is known. */
@@ -47,7 +47,7 @@ export const vmShow = z.strictObject({
   domid: z.nullable(count),
   uuid: z.nullable(text),
   type: text,
-  /** In bytes. */
+  /** Memory in bytes. */
   memory: count,
   vcpus: count,
   config: text,

@@ -84,7 +84,7 @@ function wordsOf(device: StackDevice, paint: Paint): readonly string[] {
 
 type Fact = StackDevice['facts'][number];
 
-/** Of volume groups. */
+/** Styles of unusual states of volume groups. */
 const unusual: Readonly<Record<string, TextStyle>> = {
   'allocatable no': 'warning',
   'exported yes': 'warning',

@@ -53,6 +53,6 @@ function keptAndLost(
       ? [`the units keep --state-dir ${stateDir}`]
       : []),
     ...(settings.site === undefined && site !== undefined ? [`the units keep --site ${site}`] : []),
-    ...(moved ? [`what is unfinished in ${from} is no longer recovered at boot`] : []),
+    ...(moved ? [`unfinished sequences in ${from} are no longer recovered at boot`] : []),
   ];
 }

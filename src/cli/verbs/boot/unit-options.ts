@@ -40,7 +40,7 @@ function wordsOf(line: string, path: string): { readonly [key: string]: string |
   });
 }
 
-/** What was typed, else the options of the installed units: these never change unless a new value is typed. */
+/** The typed options, else those of the installed units: these never change unless a new value is typed. */
 export function optionsFor({ settings }: Runtime, installed: UnitOptions | undefined): UnitOptions {
   const stateDir = settings.stateDirBy === 'named' ? settings.stateDir : installed?.stateDir;
   const site = settings.site === undefined ? installed?.site : resolve(settings.site);

@@ -33,7 +33,7 @@ interface Place {
   readonly argument: Argument | undefined;
 }
 
-/** Undefined behind an unknown noun or verb. */
+/** Undefined after an unknown noun or verb. */
 function placeOf(root: Command, typed: readonly string[]): Place | undefined {
   let command = root;
   let valueOf: Option | undefined;
@@ -121,7 +121,7 @@ async function endingWith(directory: string, ending: string): Promise<readonly s
     .map((name) => name.slice(0, -ending.length));
 }
 
-/** Of device-mapper: uuid and name. */
+/** The mappings of device-mapper: uuid and name. */
 async function mapped(): Promise<readonly (readonly [uuid: string, name: string])[]> {
   const text = async (path: string): Promise<string> => (await readFile(path, 'utf8').catch(() => '')).trim();
   const devices = (await list('/sys/block')).filter((name) => name.startsWith('dm-'));

@@ -49,14 +49,14 @@ export default verb({
   },
 });
 
-/** What may be lost; undefined if the mapping does not shrink, or its content ends before the new size. */
+/** A text about the data that may be lost; undefined if the mapping does not shrink, or its content ends before the new size. */
 async function lossOf(host: ReadHost, name: string, size: Bytes): Promise<string | undefined> {
   const mapping = await mappingNamed(host, name);
   if (mapping === undefined || size >= mapping.size) return undefined;
   const { path } = mapping;
   const inside = await reachOf(host, path);
   if (inside === undefined)
-    return `${path} shrinks from ${formatSize(mapping.size)} to ${formatSize(size)}: the data behind the new end is lost`;
+    return `${path} shrinks from ${formatSize(mapping.size)} to ${formatSize(size)}: the data after the new end is lost`;
   if (inside.bytes !== 'unknown' && inside.bytes <= size) return undefined;
   throw new RefusedError(`there is ${inside.type} on ${path}, which this command does not shrink`, {
     remedy: `shrink all layers, in the right order: bofh block resize ${path} ${size}b --key KEY`,

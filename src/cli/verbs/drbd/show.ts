@@ -70,7 +70,7 @@ function linesOf(shown: DrbdShow, { paint }: Look): readonly string[] {
   const { resource, file, line, hosts, options, state, differences } = shown;
   return [
     file === null
-      ? `${resource}, which no file of the configuration has`
+      ? `${resource}, which is in no configuration file`
       : `${resource}, configured in ${file}:${String(line)}`,
     ...hosts.flatMap(({ names, here, volumes, ...reached }) => [
       `on ${names.join(', ') || 'a floating host'}${here ? ' (this host)' : ''}: ${addressWords(reached)}`,

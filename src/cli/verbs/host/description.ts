@@ -24,11 +24,11 @@ export const prune = flag(
   'also remove objects that an earlier version of this description created and that the description no longer contains',
 );
 
-/** A description, and what it created earlier. */
+/** A description, and the objects that it created earlier. */
 export interface Described {
-  /** With `--prune` also what is removed. */
+  /** With `--prune` also the objects to remove. */
   readonly resources: readonly Resource[];
-  /** What it created, describes no longer, and is still there. */
+  /** Objects that it created, no longer describes, and that still exist. */
   readonly undescribed: readonly Undescribed[];
   readonly owner: Owner;
 }
@@ -56,7 +56,7 @@ export async function readDescription(
   return { owner, undescribed: objects, resources: prune ? [...resources, ...removal] : resources };
 }
 
-/** What would change: the steps run on a simulated host that reads from the real one. */
+/** The planned changes: the steps run on a simulated host that reads from the real one. */
 export async function plannedChanges(
   bofh: Bofh,
   resources: readonly Resource[],

@@ -45,12 +45,12 @@ export default verb({
         act: () => writeSite(runtime, place, text),
         answer: () => {
           if (runtime.settings.quiet)
-            return told({ file: path, settings: rowsOf(found, settings), sources: [...known] });
+            return answerOf({ file: path, settings: rowsOf(found, settings), sources: [...known] });
           const site = file === undefined ? [] : ['--site', path];
           runtime.terminal.line(`wrote ${printable(path)}`);
           if (known.length > 0) runtime.terminal.line(`for "bofh vm create --source": ${known.join(', ')}`);
           runtime.terminal.line(`next: ${printable(typed(['bofh', ...site, 'doctor', '--settings']))}`);
-          return told({ file: path, settings: rowsOf(found, settings), sources: [...known] });
+          return answerOf({ file: path, settings: rowsOf(found, settings), sources: [...known] });
         },
       };
     };
@@ -63,7 +63,7 @@ function scriptPath(text: string, name: string): string {
   throw new UsageError(`${name} ${text}: must end in .ts`);
 }
 
-/** Where the site file is written. */
+/** The place where the site file is written. */
 interface Place {
   readonly path: string;
   /** SHA-256 of the file there, if it is the unchanged example of the package. */
@@ -156,7 +156,7 @@ function rowsOf(found: readonly Proposal[], chosen: SiteSettings): Init['setting
   );
 }
 
-function told(data: Init): Answer<Init> {
+function answerOf(data: Init): Answer<Init> {
   return {
     data,
     head: ['SETTING', 'VALUE', 'ON THIS HOST'],

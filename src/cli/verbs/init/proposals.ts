@@ -15,7 +15,7 @@ type Setting = 'volumeGroup' | 'guestConfigDirs' | 'guestKernel' | 'guestRamdisk
 export interface Proposal {
   /** The setting, and one that follows from it. */
   readonly settings: readonly [Setting, ...Setting[]];
-  /** What the host has. */
+  /** The reason: the state of the host. */
   readonly why: string;
   /** Undefined: the host does not answer it, or the default is right. */
   readonly value: string | undefined;
@@ -171,7 +171,7 @@ export async function sources(host: ReadHost): Promise<readonly string[]> {
   return found;
 }
 
-/** What was read, or the message about its program, which is missing. */
+/** The result of the reading, or the message that its program is missing. */
 async function ifInstalled<T>(reading: Promise<T>): Promise<T | string> {
   return await reading.catch((error: unknown) => {
     if (error instanceof ToolError) return `${error.message.replace(/ \(.*/, '')}: ${error.remedy ?? ''}`;

@@ -44,7 +44,7 @@ export const exampleHere = fileURLToPath(
 export function siteText(site: {
   readonly types: string;
   readonly settings: SiteSettings;
-  /** What the host has, for some settings. */
+  /** The reasons for some settings: the state of the host. */
   readonly why: Readonly<Partial<Record<keyof Site, string>>>;
   readonly sources: readonly string[];
 }): string {

@@ -6,7 +6,7 @@ import type { Met } from '../../../atomic/place.ts';
 import { bootsOf, plan, type PlannedStep } from '../../../atomic/recovery/recover.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
 
-/** What recovery would do with a journal, with the current boots of its hosts. */
+/** The actions of a recovery of a journal, with the current boots of its hosts. */
 export async function planned(
   engine: Engine,
   state: State,

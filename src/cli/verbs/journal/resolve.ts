@@ -7,7 +7,7 @@ import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.t
 import { logged } from '../../runtime/system-log.ts';
 import { flag, verb } from '../../runtime/verb.ts';
 
-/** For a step whose inverse was code of a script that is dead. */
+/** For a step whose inverse was code of a script that has ended. */
 export default verb({
   changes: true,
   answers: 'journal resolve',

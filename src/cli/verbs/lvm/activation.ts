@@ -6,7 +6,7 @@ import { change } from '../../runtime/change.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { volumeOf } from './volume.ts';
 
-/** Activates or deactivates a volume, and says what the next boot does with it. */
+/** Activates or deactivates a volume, and reports whether the next boot activates it. */
 export async function changeActivation(
   runtime: Runtime<LvmActivation>,
   volume: string,

@@ -55,7 +55,7 @@ async function refuseDiskOfGuest(
     );
   const [wrong] = named.filter((each) => !guests.some(({ guest }) => guest === each));
   if (wrong !== undefined)
-    throw new UsageError(`--disk-of ${wrong}: ${vg}/${name} is not a disk of it`, {
+    throw new UsageError(`--disk-of ${wrong}: ${vg}/${name} is not a disk of ${wrong}`, {
       remedy: all === '' ? 'leave --disk-of out' : `--disk-of ${all}`,
     });
 }

@@ -35,7 +35,7 @@ export default verb({
   },
 });
 
-/** By both its paths. */
+/** Returns a function that tests whether a path is one of the two paths of the volume. */
 function pathsOf({ vg, name }: Volume): (path: string) => boolean {
   const paths = new Set([`/dev/${vg}/${name}`, `/dev/mapper/${dmName(vg, name)}`]);
   return (path) => paths.has(path);

@@ -12,7 +12,7 @@ import { verb } from '../../runtime/verb.ts';
 import { type SizeChange, sizeChange } from './size-change.ts';
 import { type Volume, volumeOf } from './volume.ts';
 
-/** Resizes the volume alone, and never shrinks it below what can be recognised on it. */
+/** Resizes only the volume, and never shrinks it below its recognised content. */
 export default verb({
   changes: true,
   answers: 'lvm resize',

@@ -30,7 +30,7 @@ export function ofUnit(
  */
 export function startedGuest(journal: ReadJournal): RefusedError | undefined {
   if (journal.is !== 'open' || journal.open.state.committed) return undefined;
-  // The user asked for its rollback without a confirmation.
+  // The user requested the rollback without a confirmation.
   if (journal.open.state.begin.confirm !== undefined) return undefined;
   const { id } = journal;
   const started = journal.open.state.steps.filter(

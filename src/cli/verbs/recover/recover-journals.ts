@@ -25,9 +25,9 @@ export async function recoverAll(
   how: How = {},
 ): Promise<number> {
   const { engine } = bofh;
-  const told = await Promise.all(found.map((journal) => withPlan(bofh, journal, how)));
-  const journals = told.map(({ journal }) => journal);
-  const plans = told.map(({ plan }) => plan);
+  const shown = await Promise.all(found.map((journal) => withPlan(bofh, journal, how)));
+  const journals = shown.map(({ journal }) => journal);
+  const plans = shown.map(({ plan }) => plan);
   if (runtime.settings.mode === 'plan') {
     if (plans.flat().length === 0) runtime.terminal.line('nothing is unfinished');
     return await (await import('../../plan/plan-recovery.ts')).planRecovery(

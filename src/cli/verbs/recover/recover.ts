@@ -119,7 +119,7 @@ async function recoverAtBoot(
   const earlier = ofUnit(before, reach);
   if (reach === 'this host' && earlier.length < before.length)
     runtime.terminal.line(
-      'what reaches other hosts waits for the network: bofh recover --boot --network (bofh-recover-hosts.service)',
+      'sequences that reach other hosts wait for the network: bofh recover --boot --network (bofh-recover-hosts.service)',
     );
   if (runtime.settings.mode === 'act')
     return await recoverAll(unattended, bofh, earlier, { guard: startedGuest, limit });

@@ -10,10 +10,10 @@ import type { ReadJournal } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { printable } from '../../output/text.ts';
 
-/** What became of one journal. */
+/** The result for one journal. */
 export type Row = RecoveredList[number];
 
-/** What recovery would do with a journal, for people. */
+/** The actions of a recovery of a journal, as text. */
 export async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<readonly string[]> {
   const { id } = journal;
   if (journal.is === 'unreadable') return [`${id}: ${printable(journal.error.message)}`];

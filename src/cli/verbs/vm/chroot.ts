@@ -7,7 +7,7 @@ import { openSession } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { verb } from '../../runtime/verb.ts';
 
-/** Has no undo: what the command does in the guest stays. */
+/** Has no undo: the changes of the command in the guest stay. */
 export default verb({
   changes: false,
   unrecorded: true,

@@ -104,6 +104,6 @@ function inWords({ name, config, volumes, replicas, peer, kept }: VmRemove): rea
 
 function keptInWords(disk: string): string {
   if (!/^\/dev\/drbd/.test(disk))
-    return `left untouched, because it is no logical volume: ${printable(disk)}`;
+    return `left untouched, because it is not a logical volume: ${printable(disk)}`;
   return `left untouched on both hosts, because it is replicated: ${printable(disk)}; see its resource: bofh drbd list; then: bofh drbd demote RESOURCE; bofh drbd remove RESOURCE`;
 }

@@ -9,7 +9,7 @@ import { printable } from '../../output/text.ts';
 import { change, plan } from '../../runtime/change.ts';
 import { type ReadText, verb, wholeNumber } from '../../runtime/verb.ts';
 
-/** As they are typed. */
+/** The settings, by the key that is typed. */
 const settings: Readonly<
   Record<string, { readonly key: keyof SetRequest; readonly read: ReadText<unknown> }>
 > = {

@@ -12,7 +12,7 @@ export const stopOptions = {
   forceOff: flag('power off the guest hard at once, without a shutdown', { conflicts: ['time', 'force'] }),
 };
 
-/** As the library has them. */
+/** Converts the typed options to those of the library. */
 export function stopHow({
   time,
   force,

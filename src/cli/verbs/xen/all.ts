@@ -22,7 +22,7 @@ export async function allGuests(
     none,
   }: {
     readonly act: () => Promise<readonly StartedRow[]>;
-    /** What to say if there is none (default: where guests are configured). */
+    /** The text if there is no guest (default: the directories where guests are configured). */
     readonly none?: string | undefined;
   },
 ): Promise<number> {

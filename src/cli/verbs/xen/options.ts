@@ -11,7 +11,7 @@ export const time = value(
   { read: parseDuration },
 );
 
-/** Of the verbs for all guests. */
+/** Option of the verbs for all guests. */
 export const parallel = value(
   '<NUMBER>',
   'handle this many guests at the same time; those in startOrder of the site file always go one by one (default: 4)',

@@ -85,7 +85,7 @@ export const runningScenarios: readonly Scenario[] = [
           tx.step(o.setValue, { name: 'size', value: '3' }),
         ]),
       );
-      t.expectEnding(ending, /run side by side on prop:size/);
+      t.expectEnding(ending, /work on prop:size at the same time/);
       t.expectBefore();
       return t.found;
     },

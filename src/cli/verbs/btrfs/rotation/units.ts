@@ -28,7 +28,7 @@ export interface RotationUnits {
   readonly timer: Unit;
 }
 
-/** What an installed rotation does. */
+/** The settings of an installed rotation. */
 export interface InstalledRotation {
   readonly label: string;
   readonly source: string;

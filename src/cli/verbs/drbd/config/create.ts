@@ -76,7 +76,7 @@ function volumeIn(text: string, option: string): NewVolume & { readonly on: stri
   return { on, minor: Number(minor), disk };
 }
 
-/** Those typed for this host; if there are none, those typed for no host. */
+/** The volumes typed for this host; if there are none, those typed without a host. */
 function volumesOf(host: string, all: readonly ReturnType<typeof volumeIn>[]): NewVolume[] {
   const own = all.filter(({ on }) => on === host);
   const its = own.length > 0 ? own : all.filter(({ on }) => on === undefined);

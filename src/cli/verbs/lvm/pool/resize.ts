@@ -67,6 +67,8 @@ async function sizesOf(host: ReadHost, { vg, name }: Volume): Promise<Sizes> {
 function wanted(text: string, now: Bytes): Bytes {
   const { sign, bytes } = sizeChange(text);
   if (sign === '-')
-    throw new UsageError(`"${text}": lvm cannot shrink a thin pool`, { remedy: 'give a size, or +10g' });
+    throw new UsageError(`"${text}": lvm cannot shrink a thin pool`, {
+      remedy: 'name a larger size, for example +10g',
+    });
   return sign === '+' ? now + bytes : bytes;
 }

@@ -7,7 +7,7 @@ import { change, plan } from '../../../runtime/change.ts';
 import { verb } from '../../../runtime/verb.ts';
 import { volumeOf } from '../volume.ts';
 
-/** Asks before, because what was written to the origin since the snapshot is lost. */
+/** Asks for confirmation, because everything that was written to the origin since the snapshot is lost. */
 export default verb({
   changes: true,
   answers: 'lvm snapshot merge',
