@@ -13,7 +13,7 @@ export interface EnsureRecipes {
   /** Recipes for guests. */
   readonly vm: {
     /**
-     * Creates a guest, or does nothing if it is there as asked: its configuration has the settings
+     * Creates a guest, or does nothing if it exists as requested: its configuration has the settings
      * of the request, and its disks their sizes. What is inside the disks is not compared: `source`,
      * keys, addresses and the like count only if the guest is created. A guest that is off is not
      * started: with `start` that is a difference. Not with `drbd`.

@@ -6,7 +6,7 @@ import type { ResourceState } from './state.ts';
 import { drbdGenerations } from './volume-commands.ts';
 
 /**
- * Identifies the data that is to be discarded, as far as this host knows. Module 8.4
+ * Identifies the data to discard, as far as this host knows. Module 8.4
  * does not show the generation of the peer; this host knows the bitmap UUID (the generation that
  * the two had in common) and, while they are connected and up to date, that it is the same as its
  * own.

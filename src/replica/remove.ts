@@ -128,7 +128,7 @@ async function metadataOf({
       content.uuid === undefined
     )
       throw new RefusedError(`volume ${String(volume)} of ${name} has no metadata at the end of its disk`, {
-        remedy: `its disk holds its data alone already: keep it with ${option('--keep-volumes', "volumes: 'kept'")}`,
+        remedy: `its disk already holds only data: keep it with ${option('--keep-volumes', "volumes: 'kept'")}`,
       });
     found.push({ volume, uuid: content.uuid, disk });
   }

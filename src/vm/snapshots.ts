@@ -131,7 +131,7 @@ export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Pr
   return { ...rest, path, sha256: sha256(Buffer.from(content)) };
 }
 
-/** Lists the snapshots of guests. `name`: of this guest alone. */
+/** Lists the snapshots of guests. `name`: only of this guest. */
 export async function snapshotsIn(host: ReadHost, name?: string): Promise<GuestSnapshots> {
   const snapshots: GuestSnapshots['snapshots'][number][] = [];
   const problems: GuestSnapshots['problems'][number][] = [];

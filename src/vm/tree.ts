@@ -252,7 +252,7 @@ function diskOf(
       `/etc/fstab of ${guest.name} mounts ${source} on ${target}, which is none of its disks (${disks.map(inFstab).join('; ')})`,
       {
         code: 'not-found',
-        remedy: `mount what you need by itself: bofh mount add ${guest.disks[0]?.path ?? 'DEVICE'}`,
+        remedy: `mount only the filesystem that you need: bofh mount add ${guest.disks[0]?.path ?? 'DEVICE'}`,
       },
     );
   if (other !== undefined)

@@ -24,7 +24,7 @@ export interface Settings {
   /** `default`: neither an option nor the environment names the state directory. */
   readonly stateDirBy: 'named' | 'default';
   readonly logLevel: LogLevel;
-  /** Columns of a table that are printed alone, for scripts. */
+  /** The only columns of a table to print, for scripts. */
   readonly format: readonly string[] | undefined;
   /** The file that gets the events of the sequences. */
   readonly logFile: string | undefined;

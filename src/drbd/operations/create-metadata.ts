@@ -53,7 +53,7 @@ const args = z.strictObject({
   keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
   /**
    * The number of bytes at the start that are data and stay, whatever their content: the metadata
-   * must start behind them.
+   * must start after them.
    */
   keepBytes: z.exactOptional(z.int().check(z.positive())),
   /**

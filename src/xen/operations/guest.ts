@@ -280,7 +280,7 @@ async function failureOf(work: Promise<unknown>): Promise<unknown> {
     await work;
     return undefined;
   } catch (error) {
-    // It may have ended by itself: the next look decides.
+    // The domain may have ended meanwhile: the next look decides.
     if (error instanceof CommandError) return error;
     throw error;
   }

@@ -98,7 +98,7 @@ describe('bofh lvm vg', () => {
 
   it('prints text', async () => {
     expect((await typed(host, ['lvm', 'vg', 'create', 'vg1', '/dev/vdz'])).stdout).toMatch(
-      /^the volume group vg1 is there, uuid \S+\n$/,
+      /^the volume group vg1 exists, uuid \S+\n$/,
     );
     expect((await typed(host, ['lvm', 'vg', 'extend', 'vg1', '/dev/vdy'])).stdout).toBe(
       '/dev/vdy: added to the volume group vg1\n',

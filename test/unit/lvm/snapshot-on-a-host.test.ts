@@ -251,6 +251,6 @@ describe('bofh lvm snapshot create', () => {
   test('reports that a thin one is inactive', async () => {
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
     await runVerb(runtime, 'lvm snapshot create vg0/thin monday');
-    expect(stdout()).toBe('vg0/monday is there, a snapshot of vg0/thin (128 MiB, not active)\n');
+    expect(stdout()).toBe('vg0/monday exists, a snapshot of vg0/thin (128 MiB, not active)\n');
   });
 });

@@ -179,6 +179,6 @@ describe('at the command line', () => {
 
     const quiet = testRuntime(simulatedBofh({ host: simulatedHost() }));
     await runVerb(quiet.runtime, 'lvm create vg0/b --size 8m');
-    expect(quiet.stdout()).toBe('/dev/vg0/b is there, 8 MiB\n');
+    expect(quiet.stdout()).toBe('/dev/vg0/b exists, 8 MiB\n');
   });
 });

@@ -7,7 +7,7 @@ import { count, ensured, text } from './parts.ts';
 /** `bofh drbd list`: one row for each volume of a resource. */
 export const drbdList = z.array(
   z.strictObject({
-    /** null: drbd-utils is not installed, and the kernel alone reports no names. */
+    /** null: drbd-utils is not installed, and the kernel reports no names. */
     resource: z.nullable(text),
     volume: z.nullable(count),
     minor: count,

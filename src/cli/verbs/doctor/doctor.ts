@@ -24,7 +24,7 @@ import { flag, verb } from '../../runtime/verb.ts';
 import { printable, wrapped } from '../../output/text.ts';
 import { showSettings } from './settings.ts';
 
-/** Warnings alone exit 0. */
+/** With only warnings the exit code is 0. */
 export default verb({
   changes: false,
   answers: ['doctor', 'doctor --settings'],

@@ -43,7 +43,7 @@ export default verb({
       ensure: () => ensure.lvm.createLv(asked),
       answer: ({ path, size, uuid, pool }): Answer<LvmCreate> => ({
         data: { volume, uuid, path, size, pool: pool ?? null },
-        lines: [`${path} is there, ${formatSize(size)}`, ...overcommitment(pool)],
+        lines: [`${path} exists, ${formatSize(size)}`, ...overcommitment(pool)],
       }),
     });
   },

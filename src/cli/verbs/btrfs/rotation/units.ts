@@ -51,7 +51,7 @@ export function calendarOf(label: string, asked: string | undefined): string {
   return calendar;
 }
 
-/** Source and label alone give the names. */
+/** The names depend only on source and label. */
 export function rotationUnitNames({ source, label }: Pick<RotationRequest, 'source' | 'label'>): {
   readonly service: string;
   readonly timer: string;

@@ -31,7 +31,7 @@ export default verb({
         const sizes = `${formatSize(size)}, metadata ${formatSize(metadata)}${chunk === null ? '' : `, chunks of ${formatSize(chunk)}`}`;
         return {
           data: { pool: volume, uuid, size, metadataSize: metadata, chunkSize: chunk },
-          lines: [`the thin pool ${volume} is there: ${sizes}`],
+          lines: [`the thin pool ${volume} exists: ${sizes}`],
         };
       },
     });

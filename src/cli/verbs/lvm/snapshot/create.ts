@@ -31,7 +31,7 @@ export default verb({
         const state = active ? formatSize(bytes) : `${formatSize(bytes)}, not active`;
         return {
           data: { volume: `${vg}/${name}`, uuid, path, origin, size: bytes, active },
-          lines: [`${vg}/${name} is there, a snapshot of ${origin} (${state})`],
+          lines: [`${vg}/${name} exists, a snapshot of ${origin} (${state})`],
         };
       },
     });

@@ -19,7 +19,7 @@ export default verb({
       act: () => lvm.createVg(asked),
       answer: (made): Answer<LvmVgCreate> => ({
         data: { group: made.name, uuid: made.uuid, extentSize: made.extentSize, devices: asked.devices },
-        lines: [`the volume group ${made.name} is there, uuid ${made.uuid}`],
+        lines: [`the volume group ${made.name} exists, uuid ${made.uuid}`],
       }),
     });
   },
