@@ -65,7 +65,7 @@ async function linesOf(
 }
 
 function numberIn(file: string, text = ''): number {
-  if (!/^\d+$/.test(text)) throw new ParseError(`${file}: "${text}" is not the number of a user or group`);
+  if (!/^\d+$/.test(text)) throw new ParseError(`${file}: "${text}" is not a uid or gid`);
   return Number(text);
 }
 
@@ -125,7 +125,7 @@ export async function refuseLocked(host: ReadHost): Promise<void> {
   });
 }
 
-/** useradd(8) and its like write their number into `/etc/passwd.lock`; one that ended counts for nothing. */
+/** useradd(8) and similar programs write their pid into `/etc/passwd.lock`; the lock of a process that has ended does not count. */
 async function fileLockHolder(host: ReadHost): Promise<Holder | undefined> {
   for (const path of files) {
     const pid = /^\d+/.exec(await textOf(host, `${path}.lock`))?.[0];

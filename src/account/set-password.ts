@@ -91,12 +91,15 @@ export const setPassword = operation({
     // The file is complete before the act.
     const isWhole = sha256(hash) === of.before;
     if (!isWhole && now === of.after)
-      throw new RefusedError(`${of.saved} does not have the old password of ${of.user} any more`, {
-        remedy: `set another one: passwd ${of.user}; then: bofh recover`,
-      });
+      throw new RefusedError(
+        `${of.saved} does not have the hash of the old password of ${of.user} any more`,
+        {
+          remedy: `set another one: passwd ${of.user}; then: bofh recover`,
+        },
+      );
     await refuseLocked(host);
     if (now === of.after) await host.run(chpasswd(of.user, hash));
-    // It may be the old hash already, with the day of the change.
+    // An interrupted undo may have set the old hash already, but not yet the old day of its change.
     if (isWhole && (now === of.after || now === of.before)) await host.run(chage(of.user, lastChange));
     await syncDatabases(host);
     await host.removeFile(of.saved);

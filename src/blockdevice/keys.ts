@@ -107,7 +107,7 @@ function mapped(name: string, uuid: string): Omit<Described, 'numbers'> {
 export function splitLvmName(name: string): { readonly vg: string; readonly lv: string } {
   const groups = /^(?<vg>(?:[^-]|--)+)-(?!-)(?<lv>(?:[^-]|--)+)(?:-(?<layer>[^-]+))?$/.exec(name)?.groups;
   if (groups?.vg === undefined || groups.lv === undefined) {
-    throw new ParseError(`device-mapper name "${name}" is not one that LVM makes`);
+    throw new ParseError(`device-mapper name "${name}" is not a name of LVM`);
   }
   return { vg: groups.vg.replaceAll('--', '-'), lv: groups.lv.replaceAll('--', '-') };
 }
@@ -119,8 +119,8 @@ async function backingFile(host: ReadHost, sys: string): Promise<string | undefi
 }
 
 /**
- * A loop device with a file; undefined if it has none. ParseError if its inode stays unknown: others
- * detach and attach it, and only then is the next look another answer.
+ * A loop device with a file; undefined if it has none. Tries again while others detach and attach
+ * it; ParseError if its inode stays unknown.
  */
 async function attachedAt(looking: ReadHost, sys: string): Promise<DeviceIdentity | undefined> {
   for (let [tries, host] = [1, looking]; ; tries += 1) {
@@ -129,7 +129,7 @@ async function attachedAt(looking: ReadHost, sys: string): Promise<DeviceIdentit
     const found = await loop(host, { sys, file });
     if (found !== undefined) return found;
     if (tries === mostTries)
-      throw new ParseError(`losetup does not show the inode of ${file} at ${sys}, which only root can read`);
+      throw new ParseError(`losetup does not show the inode of ${file} (${sys}): only root can read it`);
     await pause(pauseMs);
     host = askedAgain(host);
   }

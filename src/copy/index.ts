@@ -6,7 +6,7 @@ export { debianRequest, debianSuite } from './mmdebstrap.ts';
 export { readRoot, type RootContent } from './read-root.ts';
 export { refuseElsewhere } from './script.ts';
 export { contentOfTree, readTree } from './tree.ts';
-export { checkTar, readTar, refuseNoScript } from './source.ts';
+export { checkTar, readTar, refuseUnsafeScript } from './source.ts';
 
 /**
  * Mount options for a filesystem that is being filled. Device nodes, set-id bits and capabilities

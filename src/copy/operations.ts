@@ -11,7 +11,7 @@ import {
   refuseExposed,
 } from '../command/index.ts';
 import { type ManualRecovery, CommandError, RefusedError } from '../core/errors.ts';
-import { filesChanged, filesOf, filesWitness, holding, named, whoHas } from '../filesystem/index.ts';
+import { filesChanged, filesOf, filesWitness, holding, named, otherHolders } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import { present } from '../core/present.ts';
@@ -194,7 +194,7 @@ async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | un
     const most = sizes.get(path);
     return most === undefined ? !directories.has(path) : type === 'f' && size > most;
   });
-  return others.length === 0 ? undefined : { found: named(others), holders: await whoHas(host, node) };
+  return others.length === 0 ? undefined : { found: named(others), holders: await otherHolders(host, node) };
 }
 
 /** The size of each file in the archive. RefusedError if the archive is missing or changed. */

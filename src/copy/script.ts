@@ -10,7 +10,7 @@ import { filesChanged, filesWitness, holding } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { scriptCommand } from './chroot.ts';
 import { syncRoot } from './root.ts';
-import { refuseNoScript } from './source.ts';
+import { refuseUnsafeScript } from './source.ts';
 
 const args = z.strictObject({
   /** An executable file of this host that only root can write. */
@@ -88,7 +88,7 @@ export const script = operation({
   restores: 'existence',
   onlyInOwn: true,
   prepare: async ({ args: asked, host }) => {
-    await refuseNoScript(host, asked.script, asked.description === true ? 'description' : 'program');
+    await refuseUnsafeScript(host, asked.script, asked.description === true ? 'description' : 'program');
     if (asked.description === true) refuseElsewhere(host);
     const mounts: Undo['mounts'][number][] = [];
     for (const each of asked.mounts) {

@@ -110,8 +110,8 @@ function truncated(source: string, cause?: unknown): UsageError {
   });
 }
 
-/** RefusedError unless it is an executable file that only root can write. */
-export async function refuseNoScript(
+/** RefusedError unless the path is a file that only root can write and, for a program, execute. */
+export async function refuseUnsafeScript(
   host: ReadHost,
   path: string,
   as: 'program' | 'description' = 'program',

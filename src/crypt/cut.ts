@@ -25,7 +25,7 @@ export async function refuseLoss(
     inUse,
   }: {
     readonly to: Bytes;
-    readonly shrink: 'lose what lies beyond' | undefined;
+    readonly shrink: 'lose the data beyond the new size' | undefined;
     readonly inUse: boolean;
   },
 ): Promise<void> {
@@ -36,7 +36,7 @@ export async function refuseLoss(
   if (shrink === undefined)
     throw new UsageError(
       `${path} has ${formatSize(size)}, and its content beyond ${formatSize(to)} would be lost`,
-      { remedy: `shrink its content first; then resize({ …, shrink: 'lose what lies beyond' })` },
+      { remedy: `shrink its content first; then resize({ …, shrink: 'lose the data beyond the new size' })` },
     );
   if (inUse) await refuseOpened(host, path, to);
 }

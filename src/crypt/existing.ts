@@ -41,7 +41,7 @@ export const format = ensurable(operations.format, async (host, args) => {
       label: [label, header.label],
       uuid: [uuid, header.uuid],
       pbkdf: [pbkdf, slots.every(({ kdf }) => kdf === slot?.kdf) ? slot?.kdf : 'several'],
-      key: ['a key of it', opens ? 'a key of it' : 'no key of it'],
+      key: ['a key of the device', opens ? 'a key of the device' : 'another key'],
     },
     value:
       slot === undefined || slot.kdf === 'argon2i'

@@ -17,7 +17,7 @@ export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader
     if (!isUnreadable(error)) throw error;
     throw new RefusedError(`the backup ${file} is incomplete: it has no valid header`, {
       cause: error,
-      remedy: 'take another backup',
+      remedy: 'name another backup of this header',
     });
   }
 }

@@ -14,7 +14,7 @@ interface Resizing {
       readonly name: string;
       readonly size: Bytes;
       readonly key?: KeyRef;
-      readonly shrink?: 'lose what lies beyond';
+      readonly shrink?: 'lose the data beyond the new size';
     }) => Promise<unknown>;
   };
 }
@@ -50,7 +50,7 @@ export const luks: Layer<Resizing> = {
     const inner = innerOf(above);
     if (inner?.mapping === undefined) throw new ParseError('a closed container cannot be resized');
     // Its content was shrunk by its own step; an LVM physical volume does not report where it ends.
-    const consent = direction === 'shrink' ? ({ shrink: 'lose what lies beyond' } as const) : {};
+    const consent = direction === 'shrink' ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
     const shown = key === undefined ? {} : { key };
     await tx.crypt.resize({ name: inner.mapping, size, ...shown, ...consent });
     return { size: await deviceSize(host, inner.path), when: 'now' };

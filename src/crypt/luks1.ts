@@ -43,7 +43,7 @@ export function luks1Header(text: string): HeaderPart & { readonly uuid: string 
     keySlots.push({ slot: expected, kdf: 'pbkdf2', rounds: Number(rounds), salt: hexSalt, opens: 'data' });
   }
   if (lines.length > 0)
-    throw new ParseError(`there is more than eight key slots: ${JSON.stringify(lines[0])}`);
+    throw new ParseError(`there are more lines than those of eight key slots: ${JSON.stringify(lines[0])}`);
   return {
     ...{ version: 1, uuid, cipher: `${cipherName}-${cipherMode}`, sectorSize: sector },
     ...{

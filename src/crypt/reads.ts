@@ -185,7 +185,7 @@ async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<M
 }
 
 /**
- * The mapping of this very device: from the kernel's list of holders, not from a uuid, which a copy
+ * The mapping on exactly this device: from the kernel's list of holders, not from a uuid, which a copy
  * has too.
  */
 export async function mappingOn(host: ReadHost, device: string): Promise<Mapping | undefined> {

@@ -33,10 +33,13 @@ export function refuseUnfit(of: {
   if (overwrite !== undefined) return;
   const name = `to replace the present header of ${device}: ${option(`--overwrite ${header.uuid}`, `overwrite: '${header.uuid}'`)}`;
   if (backup.uuid !== header.uuid)
-    throw refuse(`${file} is of the LUKS device ${backup.uuid}, and ${device} is ${header.uuid}`, name);
+    throw refuse(
+      `${file} is a backup of the LUKS device ${backup.uuid}, and ${device} is ${header.uuid}`,
+      name,
+    );
   if (backup.volumeKeyDigest !== header.volumeKeyDigest)
     throw refuse(
-      `${file} is of the same device with another volume key: what is on ${device} could not be read with it`,
+      `${file} is a backup of the same device with another volume key: with this header the data on ${device} could not be read`,
       name,
     );
 }

@@ -56,7 +56,7 @@ export const link = operation({
       );
     const act = to === null ? 'remove' : 'create';
     const tombstone = besideWith(path, to === null ? `gone-${mark}` : mark);
-    if ((await host.stat(tombstone)) !== undefined) throw taken(tombstone, 'it is not of this step');
+    if ((await host.stat(tombstone)) !== undefined) throw taken(tombstone, 'it does not belong to this step');
     return { path, act, target: to ?? (await host.readLink(path)), tombstone };
   },
   claims: ({ undo: { path, act } }) =>
@@ -171,7 +171,7 @@ async function changeOf(
     throw new RefusedError(`${path} is not a link to ${from}`, { remedy: `see what it is: ls -ld ${path}` });
   const names = { tombstone: besideWith(path, `gone-${mark}`), private: besideWith(path, mark) };
   for (const name of Object.values(names))
-    if ((await host.stat(name)) !== undefined) throw taken(name, 'it is not of this step');
+    if ((await host.stat(name)) !== undefined) throw taken(name, 'it does not belong to this step');
   const { tombstone, private: own } = names;
   return { path, act: 'change', target: to, tombstone, change: { private: own, from } };
 }

@@ -133,7 +133,7 @@ export async function filesChanged(
   if (listed === undefined || 'changed' in listed) return listed?.changed;
   const { node, files } = listed;
   const found = differenceOf(files, witness ?? witnessOf(none));
-  return found === undefined ? undefined : { found, holders: await whoHas(host, node) };
+  return found === undefined ? undefined : { found, holders: await otherHolders(host, node) };
 }
 
 /** A witness of the files below a directory, for `directoryChanged`. */
@@ -176,8 +176,8 @@ export function named(entries: Files['entries']): string {
   return `others wrote ${words.join(', ')}${more > 0 ? ` and ${String(more)} more` : ''}`;
 }
 
-/** Processes that have files open in a mounted filesystem. */
-export async function whoHas(host: ReadHost, node: DeviceNode): Promise<readonly Holder[]> {
+/** Holders of a device other than its mounts, for example processes with open files. */
+export async function otherHolders(host: ReadHost, node: DeviceNode): Promise<readonly Holder[]> {
   return (await everyHolder(host, node.path)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
 }
 

@@ -15,6 +15,6 @@ export {
   named,
   nodeOf,
   visibleAt,
-  whoHas,
+  otherHolders,
 } from './files.ts';
 export { refuseFixed } from './uuids.ts';

@@ -65,14 +65,16 @@ async function refuseExt(
     throw new RefusedError(
       `${device}: the checksums of its block groups depend on the uuid; an interrupted change would leave wrong checksums`,
       {
-        remedy: `e2fsck -f ${device}; tune2fs -U random ${device}; e2fsck -f ${device}: not to be interrupted`,
+        remedy: `without interrupting them: e2fsck -f ${device}; tune2fs -U random ${device}; e2fsck -f ${device}`,
       },
     );
   if (!has('metadata_csum') || has('metadata_csum_seed')) return 'as it is';
   if (seed === 'may be added') return 'added';
   throw new RefusedError(
     `${device}: the checksums of this ext4 depend on its uuid; to keep them it needs the feature metadata_csum_seed, which GRUB before 2.12 and Linux before 4.4 cannot read`,
-    { remedy: `if nothing boots from it that is as old: ${option('--add-seed', "seed: 'may be added'")}` },
+    {
+      remedy: `if no GRUB or Linux as old as that boots from it: ${option('--add-seed', "seed: 'may be added'")}`,
+    },
   );
 }
 
@@ -99,7 +101,7 @@ async function refuseBtrfs(host: ReadHost, device: string): Promise<void> {
     throw new RefusedError(
       `the btrfs on ${device} has ${String(devices)} devices: bofh changes the uuid only of a btrfs on one device`,
       {
-        remedy: `btrfstune can, without an undo: btrfstune -u ${device}`,
+        remedy: `to change it without an undo: btrfstune -u ${device}`,
       },
     );
   if (await host.run(btrfsChanging(device)))

@@ -12,7 +12,7 @@ export type Filling = 'ok' | 'near' | 'full' | 'unknown';
 /**
  * Usage of a thin pool or classic snapshot: the fuller of data and metadata. `unknown`: it is not
  * active, or the kernel no longer counts. A full pool fails the writes of all its volumes; a full
- * snapshot is lost.
+ * snapshot is invalid.
  */
 export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling | undefined {
   const isPool = isThinPool(lv);
@@ -29,7 +29,7 @@ export function filledInWords({ data, metadata }: LogicalVolume): string {
     ...(data === undefined ? [] : [`data ${data} %`]),
     ...(metadata === undefined ? [] : [`metadata ${metadata} %`]),
   ];
-  return words.join(', ') || 'not told';
+  return words.join(', ') || 'usage unknown';
 }
 
 export function isThinPool({ layout }: LogicalVolume): boolean {
@@ -74,9 +74,9 @@ export function whyFullPool(pool: LogicalVolume): Full | undefined {
     why: `the pool ${pool.fullName} is full (${filledInWords(pool)})`,
     remedy:
       (pool.data ?? 0) >= fullLimit
-        ? `give it room: bofh lvm pool resize ${pool.fullName} --size +SIZE; or remove volumes from it`
-        : `give it room: bofh lvm pool resize ${pool.fullName} --metadata-size +SIZE`,
-    byLvm: `give it room: lvextend ${(pool.data ?? 0) >= fullLimit ? '--size' : '--poolmetadatasize'} +SIZE ${pool.fullName}`,
+        ? `give it more space: bofh lvm pool resize ${pool.fullName} --size +SIZE; or remove volumes from it`
+        : `give it more space: bofh lvm pool resize ${pool.fullName} --metadata-size +SIZE`,
+    byLvm: `give it more space: lvextend ${(pool.data ?? 0) >= fullLimit ? '--size' : '--poolmetadatasize'} +SIZE ${pool.fullName}`,
   };
 }
 
@@ -93,8 +93,8 @@ export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
   if (fillingOf(lv) !== 'full') return undefined;
   return {
     why: `the snapshot ${lv.fullName} is full (${filledInWords(lv)})`,
-    remedy: `give it room while it is below 100 %: bofh lvm resize ${lv.fullName} +SIZE; or, if it has reached 100 % and is lost: bofh lvm remove ${lv.fullName}`,
-    byLvm: `give it room while it is below 100 %: lvextend --size +SIZE ${lv.fullName}`,
+    remedy: `give it more space while it is below 100 %: bofh lvm resize ${lv.fullName} +SIZE; or, if it has reached 100 % and is invalid: bofh lvm remove ${lv.fullName}`,
+    byLvm: `give it more space while it is below 100 %: lvextend --size +SIZE ${lv.fullName}`,
   };
 }
 

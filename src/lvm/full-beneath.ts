@@ -49,7 +49,7 @@ export async function refuseFullBeneath(
 
 /**
  * The full thin pool or classic snapshot that a step with these keys writes to, with lvm's own command
- * that gives it room: an unfinished sequence locks the volumes for those of bofh. Undefined: none is.
+ * that gives it space: an unfinished sequence locks the volumes for those of bofh. Undefined: none is.
  */
 export async function fullAmong(
   host: ReadHost,
@@ -58,7 +58,7 @@ export async function fullAmong(
   if (!keys.some((key) => key.startsWith('lv:'))) return undefined;
   const isAmong = (name: string): boolean => keys.includes(`lv:${name}`);
   for (const lv of await reported(host, lvs())) {
-    // A snapshot that is completely full is lost, and its origin can be written to.
+    // A snapshot that is completely full is invalid, and its origin can still be written to.
     const isWritten =
       isAmong(lv.fullName) ||
       (isClassicSnapshot(lv) && (lv.data ?? 0) < 100 && isAmong(`${lv.vg}/${lv.origin?.name ?? ''}`));

@@ -99,7 +99,7 @@ interface Resizing {
       readonly name: string;
       readonly uuid: string;
       readonly size: Bytes;
-      readonly shrink?: 'lose what lies beyond';
+      readonly shrink?: 'lose the data beyond the new size';
     }) => Promise<{ readonly size: Bytes }>;
   };
 }
@@ -124,7 +124,7 @@ export const logicalVolume: Layer<Resizing> = {
         remedy: 'look at it: lvs; dmsetup info',
       });
     const { vg, name, uuid } = found.lv;
-    const consent = direction === 'shrink' ? ({ shrink: 'lose what lies beyond' } as const) : {};
+    const consent = direction === 'shrink' ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
     const made = await tx.lvm.resizeLv({ vg, name, uuid, size, ...consent });
     return { size: made.size, when: 'now' };
   },
@@ -173,7 +173,7 @@ function limitsOfThin(
     smallest: { size: group.extentSize, why: 'which is one extent' },
     backed: {
       size: Math.max(0, pool.size - promised),
-      why: `the volumes in the pool ${pool.fullName} (${formatSize(pool.size)}) are more than it then has room for: watch it`,
+      why: `the volumes in the pool ${pool.fullName} (${formatSize(pool.size)}) then need more space than the pool has: watch its usage`,
     },
     grow: may.may && full !== undefined ? { may: false, ...full } : may,
     shrink: may,
@@ -187,8 +187,8 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   if (lv.origin !== undefined && lv.pool === undefined)
     return {
       may: false,
-      why: `it is a snapshot of ${lv.origin.name}: its size is the room for what changes`,
-      remedy: `to give it more room: bofh lvm resize ${lv.fullName} +SIZE`,
+      why: `it is a snapshot of ${lv.origin.name}: its size is the space for changed blocks`,
+      remedy: `to give it more space: bofh lvm resize ${lv.fullName} +SIZE`,
     };
   const copies = group.volumes.filter(({ origin, pool }) => origin?.uuid === lv.uuid && pool === undefined);
   if (copies.length > 0)

@@ -52,7 +52,7 @@ export function volumeResizedRecovery({
   const look = [show(`lv_uuid=${lvUuid}`)];
   if (when !== undefined)
     return {
-      what: `${itself}, ${origin === undefined ? 'which DRBD stores on, and which' : `a snapshot of ${origin} whose room`} is to grow from ${from} to ${to} bytes`,
+      what: `${itself}, ${origin === undefined ? 'which DRBD stores on, and which' : `a snapshot of ${origin} whose space`} is to grow from ${from} to ${to} bytes`,
       look,
       clear: way === 'back' ? [] : [['lvextend', '--size', `${to}b`, full]],
     };

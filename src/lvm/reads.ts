@@ -64,7 +64,7 @@ export async function volumesOf(
 }
 
 /**
- * RefusedError if such a volume is now in another group. vgsplit and vgmerge move a volume with its
+ * RefusedError if a volume that `fits` accepts is now in another group. vgsplit and vgmerge move a volume with its
  * uuid and tags; without this check bofh would take it for removed.
  */
 export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => boolean): Promise<void> {
@@ -73,7 +73,7 @@ export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => b
   throw new RefusedError(
     `the volume is in another volume group now: ${moved.fullName} (uuid ${moved.uuid})`,
     {
-      remedy: `move it back with vgsplit or vgmerge; then: bofh recover; or look at it: lvs -o +lv_uuid,lv_tags ${moved.fullName}; then give the journal up: bofh recover --abandon ID --because "…"`,
+      remedy: `move it back with vgsplit or vgmerge; then: bofh recover; or look at it: lvs -o +lv_uuid,lv_tags ${moved.fullName}; then close the journal: bofh recover --abandon ID --because "…"`,
     },
   );
 }
@@ -130,7 +130,7 @@ export function inUse({ fullName }: LogicalVolume, holders: readonly Holder[]): 
 }
 
 /** RefusedError if lvm does not know whether a volume is active: its holders are unknown then. */
-export function refuseUntold({ active, fullName }: LogicalVolume): void {
+export function refuseUnknownActivation({ active, fullName }: LogicalVolume): void {
   if (active === 'unknown')
     throw new RefusedError(`lvm cannot tell whether ${fullName} is active`, {
       remedy: `look at it: lvs -o +lv_active ${fullName}; dmsetup info`,
@@ -162,7 +162,7 @@ export async function deactivateNamingHolders(host: ChangeHost, of: VolumeAmong)
  * first, except a classic snapshot, which lvm deactivates only together with its origin. If the
  * volume is in use, the error names its holders.
  */
-export async function removeOrTell(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
+export async function removeNamingHolders(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
   const { vg, name, uuid } = of.lv;
   const meant = { vg, name, uuid, ...(tag === undefined ? {} : { tag }), ...(await udevOf(host)) };
   if (!isClassicSnapshot(of.lv)) {

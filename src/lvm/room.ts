@@ -31,9 +31,9 @@ export async function refuseNoRoom(
   // A pool that lvm extends automatically can also use the free space of its group.
   if (needed <= room + group.free && (await host.run(autoextendThreshold())) < 100) return;
   throw new RefusedError(
-    `the pool ${pool.fullName} has room for ${formatSize(room)} until it is ${fullLimit} % full (data ${pool.data} %), but ${what} needs at least ${formatSize(needed)}: nothing was started`,
+    `the pool ${pool.fullName} has space for ${formatSize(room)} until it is ${fullLimit} % full (data ${pool.data} %), but ${what} needs at least ${formatSize(needed)}: nothing was started`,
     {
-      remedy: `give it room: bofh lvm pool resize ${pool.fullName} --size +${Math.ceil((needed - room) / mebibyte)}m; or remove volumes from it`,
+      remedy: `give it more space: bofh lvm pool resize ${pool.fullName} --size +${Math.ceil((needed - room) / mebibyte)}m; or remove volumes from it`,
     },
   );
 }

@@ -15,9 +15,9 @@ const everyMs = 2000;
  * How many checks in a row may find a pool full that lvm extends automatically (man lvmthin): it
  * does so within seconds.
  */
-const looksToExtend = 15;
+const fullChecksAllowed = 15;
 /** How many checks in a row may fail: a host that writes at full speed answers slowly. */
-const looksToFail = 3;
+const failedChecksAllowed = 3;
 
 /**
  * Runs a long write to devices and checks the thin pools and classic snapshots beneath until it
@@ -63,10 +63,10 @@ async function watch(
       const full = await look(host, layers);
       inARow.failed = 0;
       inARow.full = full === undefined ? 0 : inARow.full + 1;
-      if (full !== undefined && (!full.isExtended || inARow.full === looksToExtend)) return full;
+      if (full !== undefined && (!full.isExtended || inARow.full === fullChecksAllowed)) return full;
     } catch (error) {
       inARow.failed += 1;
-      if (inARow.failed === looksToFail) return unreadable(error);
+      if (inARow.failed === failedChecksAllowed) return unreadable(error);
     }
   }
   return undefined;

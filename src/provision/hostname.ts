@@ -100,7 +100,9 @@ async function refuseDrbd(host: ReadHost, [old, name]: readonly [string, string]
   const found = all.find((each) => has(each, old) && !has(each, name));
   if (found === undefined) return;
   throw new RefusedError(
-    `the DRBD resource ${found.name} (${found.file}) is on ${old}: as ${name}, this host would have no part in it`,
-    { remedy: `add the new name on all its hosts first: on ${old} ${name} { … }` },
+    `the DRBD resource ${found.name} (${found.file}) names this host ${old}: after the change to ${name}, drbdadm would not find this host in it`,
+    {
+      remedy: `first add the new name in the configuration of the resource, on all its hosts: on ${old} ${name} { … }`,
+    },
   );
 }

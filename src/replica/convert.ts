@@ -7,7 +7,7 @@ import { RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, usableVg, volumeNamed } from '../lvm/index.ts';
 import { refuseFull } from '../lvm/operations/extents.ts';
 import { refuseKind } from '../lvm/operations/resized-volume.ts';
-import { everyHolderOf, holdersOf, inUse, refuseUntold } from '../lvm/reads.ts';
+import { everyHolderOf, holdersOf, inUse, refuseUnknownActivation } from '../lvm/reads.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Tx } from '../operations.ts';
 import { on, refusals } from '../core/refusals.ts';
@@ -149,7 +149,7 @@ async function sourceOf(
   const lv = volumeNamed(group, { name });
   const among = { lv, all: group.volumes };
   refuseKind(among);
-  refuseUntold(lv);
+  refuseUnknownActivation(lv);
   if (lv.active !== true)
     throw new RefusedError(`${lv.fullName} is not active`, { remedy: `bofh lvm activate ${lv.fullName}` });
   if ((await holdersOf(host, among)).length > 0) throw inUse(lv, await everyHolderOf(host, among));

@@ -3,7 +3,7 @@ import { RefusedError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { usableVg } from '../lvm/index.ts';
 import type { Bytes } from '../core/units.ts';
-import { type Replicated, replicatedIn, resourceIn, smaller } from '../stack/replicated.ts';
+import { type Replicated, replicatedIn, resourceIn, cannotShrink } from '../stack/replicated.ts';
 import type { ResizeRequest } from '../stack/plan.ts';
 import type { StackResized } from '../stack/resize.ts';
 import { sizeFor } from './checks.ts';
@@ -68,7 +68,7 @@ export async function planReplicated(
   const plan = { ...found, device: found.beneath.length > 0 ? path : request.device };
   if (wanted !== 'max' && wanted <= from) {
     const step = wanted < from ? await roundedTo(hosts, { ...found, wanted }, request) : undefined;
-    if (wanted < from && step === undefined) throw smaller(name);
+    if (wanted < from && step === undefined) throw cannotShrink(name);
     return { ...plan, grow: undefined, own: 0, step };
   }
   const members = await membersOfFound(hosts, { name, path }, request);

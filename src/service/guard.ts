@@ -12,7 +12,7 @@ const without = (): string => option('--confirm off', 'no `confirm`');
 
 /**
  * How a sequence of this host waits for its confirmation, for `ms` milliseconds. Throws UsageError for
- * another host: no guard can be started there that needs no network.
+ * another host: nothing there could roll the change back without the network.
  */
 export function confirmationOf(engine: Engine, stateDir: string, ms: number): Confirmation {
   const { host } = engine;
@@ -25,14 +25,20 @@ export function confirmationOf(engine: Engine, stateDir: string, ms: number): Co
     connection: sshConnection(),
     startGuard: async (journal) => {
       if ((await host.stat('/run/systemd/system')) === undefined)
-        throw new RefusedError('systemd does not run here, so nothing could roll the change back in time', {
-          remedy: `to change it at once, without automatic rollback: ${without()}`,
-        });
+        throw new RefusedError(
+          'systemd does not run here, so nothing could roll the change back at the deadline',
+          {
+            remedy: `to change it at once, without automatic rollback: ${without()}`,
+          },
+        );
       const program = ownProgram();
       if ((await host.stat(program)) === undefined)
-        throw new RefusedError(`there is no ${program}, which rolls the change back in time`, {
-          remedy: 'npm run build, or install bofh',
-        });
+        throw new RefusedError(
+          `there is no ${program}, which bofh needs to roll the change back at the deadline`,
+          {
+            remedy: 'npm run build; or install the package bofh',
+          },
+        );
       await startGuard(engine, journal, [process.execPath, program, '--state-dir', stateDir]);
     },
   };
@@ -45,14 +51,14 @@ async function startGuard(engine: Engine, journal: Journal, program: readonly st
 }
 
 /**
- * Starts the guard as a service of its own (systemd-run(1)): the end of the login, of its connection
- * or of this process does not end it. A SIGTERM, as at a shutdown, goes to bofh alone, which ends the
- * step it is undoing.
+ * Starts a transient service (systemd-run(1)) that rolls the sequence back at its deadline. It survives
+ * the end of the login, of its connection and of this process. systemd sends SIGTERM, as at a shutdown,
+ * only to bofh, which finishes the step that it is undoing.
  */
 export function guardUnit(id: string, program: readonly string[]): Command<void, 'change'> {
   const properties = [
     'Restart=on-failure',
-    // It is stuck, or cannot read the journal: another try would end the same way.
+    // Exit 3 and 4: the undo is stuck, or the journal cannot be read. Another try would end the same way.
     'RestartPreventExitStatus=3 4',
     'SuccessExitStatus=130',
     'KillMode=process',

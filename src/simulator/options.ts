@@ -13,17 +13,17 @@ export interface Call {
   readonly argv: readonly string[];
 }
 
-/** The model does not know what the real tool would do: said, and never answered with nothing. */
+/** The error for a call whose effect the model does not know: it never returns an empty answer. */
 export function unmodelled({ tool, argv }: Call, why: string): ParseError {
   return new ParseError(
     `the simulated host does not know "${[tool, ...argv].join(' ')}"; its model of ${tool}: ${why}`,
     {
-      remedy: 'teach it in src/simulator, with an answer recorded from the real tool',
+      remedy: 'add it to the model in src/simulator, with output recorded from the real tool',
     },
   );
 }
 
-/** Takes an argv apart by the options that a tool's model knows; every other one is an error. */
+/** Parses an argv by the options that the model of a tool knows; every other option is an error. */
 export function readOptions(
   call: Call,
   known: { readonly flags?: readonly string[]; readonly values?: readonly string[] },

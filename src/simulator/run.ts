@@ -89,7 +89,7 @@ const models: Readonly<Record<string, ToolModel>> = {
 };
 
 function sayNothing(call: ToolCall, known: boolean): Answer {
-  if (!known) throw unmodelled(call, 'it is known in one form alone');
+  if (!known) throw unmodelled(call, 'it is known only in one form');
   return ok();
 }
 

@@ -84,7 +84,7 @@ function bottomOf(look: Look, device: GraphDevice): GraphDevice {
   if (device.kind !== 'crypt') return device;
   const [beneath, ...more] = device.below;
   if (beneath === undefined || more.length > 0)
-    throw new RefusedError(`${device.path} is not on one device`, {
+    throw new RefusedError(`${device.path} is on several devices, or on none`, {
       remedy: `see what it is made of: bofh block tree ${device.path}`,
     });
   return bottomOf(look, deviceNamed(look, beneath));
@@ -112,7 +112,7 @@ async function limitsOf({ limits, resize }: Layer<Tx>, at: LayerAt): Promise<Lim
   if (found === undefined) return fixed(at.device.size, 'bofh does not know its limits');
   if (resize !== undefined || !(found.grow.may || found.shrink.may)) return found;
   const { size, overhead } = found;
-  return { ...fixed(size, 'bofh can tell its limits, but not resize it'), overhead };
+  return { ...fixed(size, 'bofh knows its limits, but cannot resize it'), overhead };
 }
 
 async function contentLink(
@@ -131,8 +131,8 @@ async function contentLink(
   const { content } = found;
   if (content === undefined) refuseOpenWithoutHeader(atOf(look, device, content));
   if (content === undefined)
-    throw new RefusedError(`the content of ${device.path} is unknown, so it may matter`, {
-      remedy: `to resize the device alone: ${option('--bare', "what: 'device'")}`,
+    throw new RefusedError(`the content of ${device.path} is unknown, and may be needed`, {
+      remedy: `to resize only the device: ${option('--bare', "what: 'device'")}`,
     });
   const at = atOf(look, device, content);
   const layer = layerFor(look.layers, 'content', at);

@@ -55,7 +55,7 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
   const links = chain.links.slice(at);
   const parts = [{ title: own.title, limits: limitsOf(replica) }, ...links.slice(1)];
   const to = wantedOf(request, chain, at);
-  if (to === 'min') throw smaller(name);
+  if (to === 'min') throw cannotShrink(name);
   const asked = Math.max(0, chain.asked - at);
   return {
     ...{ resource: name, path: replica.path, from: replica.size, asked: chain.asked, volume },
@@ -99,12 +99,12 @@ function wantedOf({ to }: Pick<StackAsk, 'to'>, { links, asked }: Chain, at: num
   return { size: dataSize('size' in to ? to.size : now + to.by) };
 }
 
-const why = 'DRBD makes no disk smaller that two hosts have';
+const why = 'DRBD cannot shrink a disk that is replicated to another host';
 
 /** Why a replicated disk does not shrink. */
-export function smaller(resource: string): RefusedError {
+export function cannotShrink(resource: string): RefusedError {
   return new RefusedError(why, {
-    remedy: `take DRBD off (${option(`bofh drbd remove ${resource} --keep-on HOST`, `drbd.remove with keepOn`)}), and resize it as a plain one`,
+    remedy: `remove DRBD: ${option(`bofh drbd remove ${resource} --keep-on HOST`, `drbd.remove with keepOn`)}; then resize the plain volume`,
   });
 }
 

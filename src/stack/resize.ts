@@ -153,7 +153,7 @@ async function act(
   for (const step of steps) {
     const link = links[step.layer];
     if (link?.layer.resize === undefined)
-      throw new RefusedError(`${link?.title ?? ''}: bofh can tell its limits, but not resize it`, {
+      throw new RefusedError(`${link?.title ?? ''}: bofh knows its limits, but cannot resize it`, {
         remedy: 'give its layer a resize: block.registerLayer',
       });
     const { direction, fill, to: size } = step;

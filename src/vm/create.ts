@@ -16,7 +16,7 @@ import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './create-request.ts';
 import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
-import { refuseNoScript } from '../copy/index.ts';
+import { refuseUnsafeScript } from '../copy/index.ts';
 import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkMac } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
@@ -124,7 +124,7 @@ export async function planCreate(options: {
   const source = await found.try(() => planSource(host, { request, vg, identity }));
   const roles = await found.try(() => roleScripts(host, { site, roles: request.roles ?? [] }));
   const { provision } = request;
-  if (provision !== undefined) await found.try(() => refuseNoScript(host, provision, 'description'));
+  if (provision !== undefined) await found.try(() => refuseUnsafeScript(host, provision, 'description'));
   if (request.start)
     await found.try(() =>
       checkFreeMemory(host, {

@@ -1,6 +1,6 @@
 import { deviceWitness, probe } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { refuseElsewhere, refuseNoScript } from '../copy/index.ts';
+import { refuseElsewhere, refuseUnsafeScript } from '../copy/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -42,7 +42,7 @@ export async function planProvision(options: {
   const { host, site, name, request } = options;
   const { description } = request;
   refuseElsewhere(host);
-  await refuseNoScript(host, description, 'description');
+  await refuseUnsafeScript(host, description, 'description');
   const { guest, domain } = await configured(host, { site, name });
   if (domain !== undefined)
     throw new RefusedError(`${name} runs as domain ${domain.id}: its disks cannot be changed while it runs`, {

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
-import { fillOptions, refuseNoScript } from '../copy/index.ts';
+import { fillOptions, refuseUnsafeScript } from '../copy/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Tx } from '../operations.ts';
@@ -39,7 +39,7 @@ export async function roleScripts(
       );
     scripts.push(posix.join(directory, role));
   }
-  for (const script of scripts) await refuseNoScript(host, script);
+  for (const script of scripts) await refuseUnsafeScript(host, script);
   return scripts;
 }
 

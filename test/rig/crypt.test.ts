@@ -31,7 +31,7 @@ const smaller = `import { atomic } from 'bofh';
 
 await atomic('smaller', async (tx) => {
   const key = { from: 'file', path: '${key}' };
-  await tx.crypt.resize({ name: 'safe', size: ${16 * 1024 ** 2}, key, shrink: 'lose what lies beyond' });
+  await tx.crypt.resize({ name: 'safe', size: ${16 * 1024 ** 2}, key, shrink: 'lose the data beyond the new size' });
 });
 `;
 

@@ -60,7 +60,7 @@ export function sha256File(file: string): ReadCommand<string> {
 /** sha256sum puts a backslash before a name that it had to quote. */
 export function sha256Of({ stdout }: Answer): string {
   const hash = /^\\?(?<hash>[0-9a-f]{64}) [ *].*\n$/.exec(stdout)?.groups?.hash;
-  if (hash === undefined) throw new ParseError('sha256sum: cannot read its answer');
+  if (hash === undefined) throw new ParseError('sha256sum: its output could not be parsed');
   return hash;
 }
 

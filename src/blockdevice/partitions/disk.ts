@@ -49,7 +49,7 @@ export async function partitioned(host: ReadHost, device: string): Promise<Parti
     );
   if (table.usable !== null && table.usable.from < 2 * table.sectorSize + 128 * 128)
     throw new RefusedError(
-      `${device} has a gpt with room for less than 128 partitions, which bofh does not change`,
+      `${device} has a gpt with room for fewer than 128 partitions, which bofh does not change`,
       {
         remedy: `change it by hand: sfdisk ${device}`,
       },

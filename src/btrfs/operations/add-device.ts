@@ -48,7 +48,7 @@ export const addDevice = operation({
   args: z.strictObject({
     /** Any path on the filesystem. */
     path: z.string(),
-    /** The device to add, which must be blank. */
+    /** The device to add. It must be blank unless `overwrite` names its content. */
     device: z.string().check(z.minLength(1)),
     /** The content of the device that may be lost (default: it must be blank). */
     overwrite: z.exactOptional(overwriteSchema),
@@ -74,8 +74,8 @@ export const addDevice = operation({
     const { identity, key } = await identityOf(host, device);
     return { fs, source: mount.source, mounted: mount.path, device, identity, key, before: before ?? null };
   },
-  // It is within nothing, because nothing around it may be removed while it is in use: it is
-  // removed from the filesystem first.
+  // No `within`: the undo always removes the device from the filesystem before it removes anything
+  // that contains the device.
   claims: ({ undo: of, on }) => deviceClaims(of, on),
   run: async ({ undo: of, host }) => {
     await recheck(host, of);
@@ -115,8 +115,8 @@ async function recheck(host: ChangeHost, of: Undo): Promise<void> {
 }
 
 // The device uuid does not prove the step: an undo of a later removal gives the device another one.
-// The kernel writes the superblock with the transaction that adds the device: after a power cut it
-// may exist without that.
+// The kernel writes the superblock together with the transaction that adds the device: after a power
+// cut the superblock may exist although the device is not in the filesystem.
 async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };

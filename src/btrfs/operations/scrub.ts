@@ -64,7 +64,7 @@ export function errorsIn(found: ScrubCounts): readonly string[] {
     ['wrong checksums', found.checksumErrors],
     ['wrong headers of metadata', found.headerErrors],
     ['superblocks with errors', found.superblockErrors],
-    ['times without memory to look', found.memoryErrors],
+    ['checks without enough memory', found.memoryErrors],
     ['uncorrectable', found.uncorrectable],
     ['unverified', found.unverified],
     ['corrected', found.corrected],
@@ -78,7 +78,7 @@ function refuseErrors(path: string, found: ScrubCounts): void {
   const isLost = found.uncorrectable > 0;
   throw new RefusedError(`the scrub of ${path} found errors: ${errors.join(', ')}`, {
     remedy: isLost
-      ? `see the files: dmesg; restore them; then see which device it is: btrfs device stats ${path}`
-      : `see which device it is, before there is no good copy left: btrfs device stats ${path}`,
+      ? `find the damaged files: dmesg; restore them from a backup; then find the device with the errors: btrfs device stats ${path}`
+      : `find the device with the errors, while there is still a good copy: btrfs device stats ${path}`,
   });
 }

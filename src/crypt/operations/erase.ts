@@ -152,7 +152,7 @@ async function refuseUsed(host: ReadHost, of: KnownDevice, path: string): Promis
   const users = await usersOf(host, of, path);
   if (!isHeaderFile(of)) return refuseHeld(host, path, users);
   if (users.length === 0) return;
-  throw new RefusedError(`${path} is the header of what is in use: ${inWords(users)}`, {
+  throw new RefusedError(`${path} is the header of a device that is in use: ${inWords(users)}`, {
     remedy: remedyFor(users),
     holders: users,
   });

@@ -164,9 +164,9 @@ function adopt({ name, mode = 'rw', device }: Args, there: Mapping, uuid: string
     new RefusedError(`${device} is open already as ${there.path}, ${why}`, {
       remedy: `use it as it is, or close it first: cryptsetup close ${there.name}`,
     });
-  if (there.luksUuid !== uuid) throw refuse('by another header');
+  if (there.luksUuid !== uuid) throw refuse('with another header');
   if (name !== undefined && name !== there.name) throw refuse(`and not as ${name}`);
-  if (mode !== there.mode) throw refuse(there.mode === 'ro' ? 'for reading alone' : 'for writing too');
+  if (mode !== there.mode) throw refuse(there.mode === 'ro' ? 'read-only' : 'read/write');
   return there.name;
 }
 

@@ -32,7 +32,7 @@ const args = z.strictObject({
   /**
    * Without this confirmation the device shrinks only if its content reports that it ends before.
    */
-  shrink: z.exactOptional(z.literal('lose what lies beyond')),
+  shrink: z.exactOptional(z.literal('lose the data beyond the new size')),
 });
 
 type Args = z.infer<typeof args>;

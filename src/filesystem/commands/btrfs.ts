@@ -32,8 +32,8 @@ export function btrfsSuperblock(device: string): ReadCommand<BtrfsSuperblock> {
 }
 
 /**
- * The UUID of a mounted btrfs, by its mount point: so the path cannot lead to another one
- * unnoticed.
+ * The UUID of the btrfs that is mounted on a path. The caller compares it before a resize, because
+ * another filesystem may be mounted there now.
  */
 export function btrfsAt(path: string): ReadCommand<string> {
   return {
@@ -79,8 +79,8 @@ export function btrfsMinimum({
 export const btrfsSmallest: Bytes = 256 * 1024 ** 2;
 
 /**
- * Sets how many bytes of one of its devices a mounted btrfs uses, more or less. Can be repeated,
- * exit 0 (6.2).
+ * Grows or shrinks the space that a mounted btrfs uses on one of its devices. Can be repeated: exit 0
+ * (6.2).
  */
 export function btrfsResize({
   path,

@@ -11,7 +11,7 @@ import {
   everyHolderOf,
   holdersOf,
   inUse,
-  refuseUntold,
+  refuseUnknownActivation,
   udevOf,
   usableVg,
   type VolumeAmong,
@@ -134,7 +134,7 @@ async function asked(
     throw new RefusedError(`${lv.fullName} is a classic snapshot: it is active as its origin is`, {
       remedy: `name its origin, ${lv.vg}/${lv.origin?.name ?? ''}`,
     });
-  refuseUntold(lv);
+  refuseUnknownActivation(lv);
   return { lv, all: vg.volumes };
 }
 
@@ -168,7 +168,7 @@ async function refuseUsed(host: ReadHost, found: VolumeAmong): Promise<void> {
   const inside = found.all.filter((other) => other.pool?.uuid === found.lv.uuid && isActive(other));
   if (inside.length > 0)
     throw new RefusedError(
-      `${found.lv.fullName} is in use: ${inside.map(({ fullName }) => fullName).join(', ')} in it, and active`,
+      `${found.lv.fullName} is in use: it contains active volumes: ${inside.map(({ fullName }) => fullName).join(', ')}`,
       {
         code: 'in-use',
         remedy: `deactivate them first: ${inside.map(({ fullName }) => `bofh lvm deactivate ${fullName}`).join('; ')}`,
@@ -177,7 +177,7 @@ async function refuseUsed(host: ReadHost, found: VolumeAmong): Promise<void> {
   if ((await usersOf(host, found)).length > 0) throw inUse(found.lv, await everyUserOf(host, found));
 }
 
-/** Holders of the volume and of its classic snapshots, except that they are its snapshots. */
+/** Holders of the volume and of its classic snapshots; the snapshots themselves do not count. */
 async function usersOf(host: ReadHost, found: VolumeAmong): Promise<readonly Holder[]> {
   const all = [found.lv, ...snapshotsOf(found)];
   return (await Promise.all(all.map((lv) => holdersOf(host, { lv, all: [] })))).flat();

@@ -2,7 +2,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { pvSegments } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
-import { refuseUntold, type VolumeAmong } from '../reads.ts';
+import { refuseUnknownActivation, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 
 /** One copy of a raid1, and its physical volumes. */
@@ -49,7 +49,7 @@ export function isRaid1({ layout }: LogicalVolume): boolean {
 
 /** RefusedError for a volume that lvm converts differently, or not at all. */
 export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
-  refuseUntold(lv);
+  refuseUnknownActivation(lv);
   const isPlain = (isLinear(lv) || isRaid1(lv)) && lv.role.join() === 'public';
   if (!isPlain || all.some(({ origin }) => origin?.uuid === lv.uuid))
     throw new RefusedError(
@@ -57,7 +57,7 @@ export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
       { remedy: 'lvconvert can do it: man lvconvert, man lvmraid' },
     );
   if (lv.active !== true)
-    throw new RefusedError(`${lv.fullName} is not active: lvm converts only what is`, {
+    throw new RefusedError(`${lv.fullName} is not active: lvm converts only active volumes`, {
       remedy: `bofh lvm activate ${lv.fullName}; then run the command again`,
     });
 }
@@ -65,11 +65,14 @@ export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
 /** RefusedError unless each copy of a raid1 could serve alone: in sync and healthy. */
 export function refuseUnsynced({ fullName, synced, health }: LogicalVolume, what: string): void {
   if (health !== undefined)
-    throw new RefusedError(`${fullName} is not in order (${health}): ${what}`, {
+    throw new RefusedError(`${fullName} is not healthy (${health}): ${what}`, {
       remedy: `look at it: lvs -a -o +lv_health_status,devices ${fullName}; man lvmraid`,
     });
   if (synced === 100) return;
-  throw new RefusedError(`the copies of ${fullName} do not agree yet (${synced ?? 'not told'} %): ${what}`, {
-    remedy: `wait: lvs -o +copy_percent ${fullName}; then run the command again`,
-  });
+  throw new RefusedError(
+    `the copies of ${fullName} are not in sync yet (${synced ?? 'unknown'} %): ${what}`,
+    {
+      remedy: `wait: lvs -o +copy_percent ${fullName}; then run the command again`,
+    },
+  );
 }

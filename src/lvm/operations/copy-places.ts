@@ -31,10 +31,10 @@ export async function placeForCopy(
   const found = named === undefined ? members.find(fits) : [named].find(fits);
   if (found === undefined)
     throw new RefusedError(
-      `${named?.path ?? `no other device of ${lv.vg}`} has no room for a copy of ${lv.fullName}: ${formatSize(lv.size)} and an extent more, on one device`,
+      `${named?.path ?? `no other device of ${lv.vg}`} has no space for a copy of ${lv.fullName}: the copy needs ${formatSize(lv.size)} and one more extent, on one device`,
       {
         code: 'no-space',
-        remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make room on one: bofh lvm pv move DEVICE`,
+        remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make space on one: bofh lvm pv move DEVICE`,
       },
     );
   return toKnown(host, [device ?? found.path], [found]);

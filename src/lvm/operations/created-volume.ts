@@ -7,7 +7,7 @@ import {
   dependentHolders,
   holdersOf,
   refuseMoved,
-  removeOrTell,
+  removeNamingHolders,
   udevOf,
   usableVg,
   volumesOf,
@@ -118,5 +118,5 @@ export async function removeCreated(
       holders,
     });
   }
-  await removeOrTell(host, { lv, all }, of.tag);
+  await removeNamingHolders(host, { lv, all }, of.tag);
 }

@@ -84,7 +84,7 @@ export function refuseTooSmall(
 ): void {
   if (deviceSize - 1024 ** 2 >= extentSize) return;
   throw new RefusedError(
-    `${path} has ${formatSize(deviceSize)}: no extent of ${formatSize(extentSize)} has room on it`,
+    `${path} has ${formatSize(deviceSize)}: an extent of ${formatSize(extentSize)} does not fit on it`,
     { remedy: 'ask for smaller extents, or use a larger device' },
   );
 }

@@ -60,7 +60,7 @@ export async function idleMembersOn(
     const pv = await pvOn(host, device);
     if (pv.vg?.uuid !== vg.uuid)
       throw new RefusedError(
-        `${device} is not in the volume group ${vg.name} (${pv.vg?.name ?? 'in none'})`,
+        `${device} is not in the volume group ${vg.name}, but in ${pv.vg?.name ?? 'none'}`,
         {
           remedy: 'see which device is in which group: bofh lvm pv list',
         },

@@ -11,8 +11,8 @@ import { checkVgName } from '../names.ts';
 import {
   everyHolderOf,
   holdersOf,
-  refuseUntold,
-  removeOrTell,
+  refuseUnknownActivation,
+  removeNamingHolders,
   syncGroup,
   udevOf,
   usableVg,
@@ -81,7 +81,7 @@ export const mergeSnapshot = deferred({
     const found = await findKnown(host, of);
     if (found === undefined) return;
     if (found.lv.merging) return goOn(host, of, found.all);
-    if (await isMerged(host, found.lv)) return removeOrTell(host, found);
+    if (await isMerged(host, found.lv)) return removeNamingHolders(host, found);
     const pair = pairOf(found.lv, found.all);
     if (pair.origin.uuid !== of.origin.uuid)
       throw new RefusedError(
@@ -181,7 +181,7 @@ function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
   const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool.uuid;
   if (origin === undefined || !(isClassicSnapshot(lv) || isThinOne))
-    throw new UsageError(`${lv.fullName} is not a snapshot of a volume that is there: it cannot be merged`, {
+    throw new UsageError(`${lv.fullName} is not a snapshot of an existing volume: it cannot be merged`, {
       remedy: 'see what is a snapshot of what: bofh lvm list',
     });
   const others = all.filter(
@@ -192,7 +192,7 @@ function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
 }
 
 async function refuseUnmergeable(host: ReadHost, { lv, origin, sort, others, pool }: Pair): Promise<void> {
-  for (const each of [lv, origin]) refuseUntold(each);
+  for (const each of [lv, origin]) refuseUnknownActivation(each);
   if (lv.merging || origin.merging)
     throw new RefusedError(`a snapshot is being merged into ${origin.fullName} already`, {
       remedy: `wait until it ends: lvs -a -o +lv_merging,data_percent ${lv.vg}`,

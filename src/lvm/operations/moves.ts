@@ -129,7 +129,7 @@ function copyOf(name: string): string | undefined {
 
 function noRoom({ fullName }: LogicalVolume, missing: number): RefusedError {
   return new RefusedError(
-    `there is no room for ${formatSize(missing)} of ${fullName} on the devices that may have it; nothing was moved`,
+    `there is not enough free space for ${formatSize(missing)} of ${fullName} on the devices to which it may move; nothing was moved`,
     { code: 'no-space', remedy: 'name more devices, or add one: bofh lvm vg extend VG DEVICE' },
   );
 }

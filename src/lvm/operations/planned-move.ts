@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
-import { refuseUntold } from '../reads.ts';
+import { refuseUnknownActivation } from '../reads.ts';
 import type { LogicalVolume, PhysicalVolume, WholeGroup } from '../objects.ts';
 import { usableVg } from '../reads.ts';
 import { volumeNamed } from './known-volume.ts';
@@ -75,7 +75,7 @@ const parts = /_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/;
 
 /** Refuses what lvm moves only after activation, and what bofh cannot undo. */
 function refuseUnmovable(lv: LogicalVolume): void {
-  refuseUntold(lv);
+  refuseUnknownActivation(lv);
   if (lv.role.includes('spare'))
     throw new RefusedError(
       `the device contains ${lv.fullName}, the spare metadata volume of lvm: bofh does not move it`,

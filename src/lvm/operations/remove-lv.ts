@@ -12,8 +12,8 @@ import {
   everyHolderOf,
   holdersOf,
   inUse,
-  refuseUntold,
-  removeOrTell,
+  refuseUnknownActivation,
+  removeNamingHolders,
   syncGroup,
   udevOf,
   usableVg,
@@ -132,7 +132,7 @@ export const removeLv = operation({
       );
     }
     refuseDependents(lv, all);
-    await removeOrTell(host, { lv, all });
+    await removeNamingHolders(host, { lv, all });
   },
   content: {
     lost: 'finished',
@@ -192,7 +192,7 @@ export async function refuseRemoval(
       remedy: `wait until it ends: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
     });
   refuseDependents(lv, all);
-  refuseUntold(lv);
+  refuseUnknownActivation(lv);
   const stays = (holder: Holder): boolean => holder.kind !== 'guest' || holder.domid !== ending;
   if ((await holdersOf(host, { lv, all })).some(stays))
     throw inUse(lv, (await everyHolderOf(host, { lv, all })).filter(stays));

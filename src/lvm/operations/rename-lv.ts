@@ -5,7 +5,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { renamedRecovery } from '../manual-recovery.ts';
 import { checkLvName, checkVgName } from '../names.ts';
-import { inUse, refuseUntold, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
+import { inUse, refuseUnknownActivation, syncGroup, usableVg, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known-volume.ts';
@@ -108,7 +108,7 @@ function refusePart(lv: LogicalVolume): void {
 // and systemd unmounts what /etc/fstab names by a path that disappears (systemd issue 29543). A
 // process that only has it open loses nothing, and udev opens it after every mkfs.
 async function refuseUsed(host: ReadHost, lv: LogicalVolume): Promise<void> {
-  refuseUntold(lv);
+  refuseUnknownActivation(lv);
   const users = await usersOf(host, lv);
   if (users.length > 0) throw inUse(lv, await everyHolder(host, await deviceOf(host, lv)));
 }

@@ -5,7 +5,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { groupRenamedRecovery } from '../manual-recovery-group.ts';
 import { checkNewVgName, checkVgName, dmName } from '../names.ts';
-import { inUse, refuseUntold, udevOf } from '../reads.ts';
+import { inUse, refuseUnknownActivation, udevOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { vgrename } from '../vg-commands.ts';
 import { refuseGroupName } from './groups.ts';
@@ -131,7 +131,7 @@ async function usersOf(
   lv: LogicalVolume,
 ): Promise<readonly Holder[]> {
   if (lv.path === undefined) return [];
-  refuseUntold(lv);
+  refuseUnknownActivation(lv);
   if (lv.active === false) return [];
   const isOwn = (holder: Holder): boolean =>
     holder.kind === 'mapping' && names.some((name) => isIn(name, holder.name));

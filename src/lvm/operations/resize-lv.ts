@@ -7,7 +7,7 @@ import { growthWitness } from './volume-content.ts';
 import { volumeResizedRecovery } from '../manual-recovery-resize.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
-import { holdersOf, refuseUntold, syncGroup, usableVg } from '../reads.ts';
+import { holdersOf, refuseUnknownActivation, syncGroup, usableVg } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { writeZeros } from '../zeros.ts';
 import { deviceKeys } from './device-keys.ts';
@@ -34,7 +34,7 @@ const args = z.extend(askedVolume, {
   /** The new size, rounded up to whole extents; as for `createLv`. */
   size: sizeOption,
   /** Required to make a volume smaller. */
-  shrink: z.exactOptional(z.literal('lose what lies beyond')),
+  shrink: z.exactOptional(z.literal('lose the data beyond the new size')),
   /** Fills the new part with zeros: otherwise old data of these extents remains readable. */
   added: z.exactOptional(z.literal('zeros')),
 });
@@ -69,7 +69,7 @@ export const resizeLv = operation({
     const known = { vg: group, vgUuid, lvUuid, name, from, to, extentSize: vg.extentSize, tag, cut: [] };
     if (to === from) return known;
     refuseKind({ lv, all: vg.volumes });
-    refuseUntold(lv);
+    refuseUnknownActivation(lv);
     if (isClassicSnapshot(lv)) {
       if (added !== undefined) throw new UsageError(`${lv.fullName} is a snapshot: leave out \`added\``);
       return { ...known, ...refuseRoom(vg, lv, to), when: 'after the commit' as const };
@@ -88,7 +88,9 @@ export const resizeLv = operation({
     if (words === undefined)
       throw new UsageError(
         `${group}/${name} has ${formatSize(from)}, and what lies beyond ${formatSize(to)} would be lost`,
-        { remedy: `shrink its content first; then resizeLv({ …, shrink: 'lose what lies beyond' })` },
+        {
+          remedy: `shrink its content first; then resizeLv({ …, shrink: 'lose the data beyond the new size' })`,
+        },
       );
     await refuseHeldBeyond(host, { lv, all: vg.volumes }, to);
     if (thin !== undefined) return thin;

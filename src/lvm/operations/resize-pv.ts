@@ -190,11 +190,11 @@ function refuseSize(of: {
   const { device, wanted, bytes, now, was } = of;
   if (wanted > bytes)
     throw new RefusedError(
-      `${device} has ${formatSize(bytes)}: a physical volume of ${formatSize(wanted)} has no room`,
+      `${device} has ${formatSize(bytes)}: a physical volume of ${formatSize(wanted)} does not fit`,
       { code: 'no-space', remedy: 'ask for less, or make the device larger first' },
     );
   if (now < 1)
-    throw new RefusedError(`${formatSize(wanted)} have no room for one extent`, {
+    throw new RefusedError(`${formatSize(wanted)} are too small for one extent`, {
       code: 'invalid',
       remedy: 'ask for more',
     });

@@ -178,7 +178,7 @@ export async function growBack(host: ChangeHost, of: ResizeUndo): Promise<void> 
     const path = (await reported(host, pvs())).find(({ uuid }) => uuid === run.pvUuid)?.path;
     if (path === undefined)
       throw new RefusedError(
-        `the physical volume of uuid ${run.pvUuid}, where ${lv.fullName} ended, is missing`,
+        `the physical volume with the uuid ${run.pvUuid}, which had the last extents of ${lv.fullName}, is missing`,
         {
           remedy: 'attach its device, and make lvm see it: pvscan; then: bofh recover',
         },

@@ -25,27 +25,27 @@ export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { read
     });
   if (to < from)
     throw new RefusedError(
-      `${fullName} is a snapshot with room for ${formatSize(from)}: cut, it would be lost`,
+      `${fullName} is a snapshot with space for ${formatSize(from)}: with less space it would become invalid`,
       {
-        remedy: 'keep its size; its room is free again when it is removed or merged',
+        remedy: 'keep its size; its space is free again when it is removed or merged',
       },
     );
   const most = Math.ceil(wholeRoom(origin.size) / vg.extentSize) * vg.extentSize;
   if (to > most)
     throw new RefusedError(
       `${fullName} can use ${formatSize(most)} at most, when all of ${origin.fullName} has changed`,
-      { remedy: `ask for ${String(most)} bytes or less` },
+      { remedy: `pass at most ${String(most)} bytes` },
     );
   refuseLost(lv);
   refuseFull(vg, { name: lv.name, extents: (to - from) / vg.extentSize });
   return { origin: origin.name };
 }
 
-/** For a lost snapshot the kernel reports no usage, or full: more space does not bring it back. */
+/** For an invalid snapshot the kernel reports no usage, or full: more space does not restore it. */
 function refuseLost(lv: LogicalVolume): void {
   if (lv.active !== true || (lv.data !== undefined && lv.data < 100)) return;
   throw new RefusedError(
-    `the snapshot ${lv.fullName} is lost: its room was full (${filledInWords(lv)}), and more space does not restore it`,
+    `the snapshot ${lv.fullName} is invalid because its space was full (${filledInWords(lv)}); more space does not restore it`,
     { remedy: `bofh lvm remove ${lv.fullName}` },
   );
 }

@@ -11,7 +11,7 @@ interface Entry {
   readonly isHeader?: true;
 }
 
-/** Sections of keys; keys before the first section are those of the root. A key that is there several times is an array. */
+/** Sections of keys; keys before the first section are those of the root. A key that occurs several times is an array. */
 export const ini: Syntax = {
   empty: '',
   parse: (text) => {

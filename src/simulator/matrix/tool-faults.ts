@@ -4,7 +4,7 @@ import { hanging } from './hanging.ts';
 import { type Ends, type Point, pointsOf } from './points.ts';
 import { type Cell, conclude, recoverAll, run, type Subject, type Titled } from './trial.ts';
 
-/** Faults of a program or of a file access, at each of them. */
+/** Cells that inject a fault into each program or file access of a run. */
 export const toolFaults = {
   'tool fails at once': (subject) => atEach(subject, ['fails before'], ({ what }) => what !== 'journal'),
   'acts, then fails': (subject) => atEach(subject, ['acts then fails'], isChange),
@@ -34,7 +34,7 @@ function isProgram({ what }: Point): boolean {
   return what === 'program';
 }
 
-/** A fault at each access that fits, of a run that would end well, or badly. */
+/** Runs the operation once for each matching access, with a fault injected there; `ends`: how the run would end without it. */
 async function* atEach(
   subject: Subject,
   modes: readonly FaultMode[],

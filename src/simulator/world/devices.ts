@@ -14,17 +14,17 @@ export interface Device {
   /** Where its content is. */
   readonly storage: string;
   readonly lv?: { readonly vg: VolumeGroup; readonly lv: LogicalVolume };
-  /** Beneath a volume of lvm. */
+  /** A device that lvm creates below a volume and does not list, such as `-tpool` or `-cow`. */
   readonly layer?: Layer;
   readonly mapping?: CryptMapping;
   readonly drbd?: DrbdVolume;
-  /** The number of its disk, and what the kernel knows of it. */
+  /** For a partition: the number of its disk, and the partition as the kernel has it. */
   readonly part?: KernelPart & { readonly disk: string };
 }
 
 const loopMajor = 7;
 
-/** Of a loop device without a file. */
+/** The storage of a loop device without a file. */
 const detachedStorage = 'none';
 
 interface Known {
@@ -32,24 +32,27 @@ interface Known {
   readonly byNumber: ReadonlyMap<string, Device>;
 }
 
-const steady = new WeakMap<World, Known>();
+const deviceLists = new WeakMap<World, Known>();
 
-/** While this reads, and changes nothing, what devices there are is found out once. */
-export function steadily<T>(world: World, read: () => T): T {
-  if (steady.has(world)) return read();
+/** Runs `read`, which must not change the world: the list of devices is computed once for it. */
+export function withDeviceList<T>(world: World, read: () => T): T {
+  if (deviceLists.has(world)) return read();
   const all = devices(world);
-  // Of two with one number it is the first that is found.
-  steady.set(world, { all, byNumber: new Map(all.toReversed().map((device) => [device.number, device])) });
+  // If two devices have the same number, the first one counts.
+  deviceLists.set(world, {
+    all,
+    byNumber: new Map(all.toReversed().map((device) => [device.number, device])),
+  });
   try {
     return read();
   } finally {
-    steady.delete(world);
+    deviceLists.delete(world);
   }
 }
 
-/** Every block device that there is now. */
+/** Every block device that exists now. */
 export function devices(world: World): readonly Device[] {
-  return steady.get(world)?.all ?? devicesNow(world);
+  return deviceLists.get(world)?.all ?? devicesNow(world);
 }
 
 function devicesNow(world: World): readonly Device[] {
@@ -153,7 +156,7 @@ export function openers(world: World, number: string): readonly string[] {
   return [...mounts, ...joined, ...swaps, ...mapped, ...stored, ...guests, ...held];
 }
 
-/** The loop device of that number, while a file is behind it. */
+/** The loop device with that number, if a file is attached to it. */
 export function loopOf(world: World, number: string): Loop | undefined {
   return [...world.loops.values()].find(({ minor }) => `${loopMajor}:${minor}` === number);
 }
@@ -202,12 +205,12 @@ export function ownExtents({
   return pool === undefined ? extents + moreExtents : 0;
 }
 
-/** Where extents begin: the first MiB is LVM's own. */
+/** Where extents begin: LVM uses the first MiB itself. */
 export const pvStart: number = 1024 ** 2;
 
-/** The device in the way that a program given this path finds it. */
+/** Finds a device by its number (major:minor). */
 export function deviceByNumber(world: World, number: string | undefined): Device | undefined {
-  const known = steady.get(world);
+  const known = deviceLists.get(world);
   if (known !== undefined) return number === undefined ? undefined : known.byNumber.get(number);
   return devices(world).find((device) => device.number === number);
 }

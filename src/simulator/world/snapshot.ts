@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { streamHead } from '../../btrfs/stream.ts';
 import { describeBtrfs } from './btrfs.ts';
-import { deviceByNumber, devices, steadily } from './devices.ts';
+import { deviceByNumber, devices, withDeviceList } from './devices.ts';
 import { look } from './drbd-link.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
 import { packageLines } from './packages.ts';
@@ -25,7 +25,7 @@ export type Rewrite = (content: Uint8Array) => Uint8Array;
  */
 export function snapshot(world: World, rewrite: Rewrite = (content) => content): string {
   look(world);
-  return steadily(world, () => told(world, rewrite));
+  return withDeviceList(world, () => told(world, rewrite));
 }
 
 function told(world: World, rewrite: Rewrite): string {

@@ -130,7 +130,7 @@ function activateAtBoot(world: World): void {
       }
 }
 
-/** What /etc/fstab names by its UUID, as systemd does it: but for `noauto`. */
+/** Mounts the filesystems that /etc/fstab names by their UUID, except `noauto`, as systemd does at a boot. */
 function mountAtBoot(world: World): void {
   const fstab = resolve(world, '/etc/fstab', 'follow');
   const text = fstab.found ? new TextDecoder().decode(fstab.inode.content) : '';

@@ -1,7 +1,16 @@
 import { posix } from 'node:path';
 import { isGone } from '../real-host/gone.ts';
 import { btrfsDevices } from './virtual-btrfs.ts';
-import { type Device, deviceByNumber, devices, dmName, dmUuid, isReal, loopOf, steadily } from './devices.ts';
+import {
+  type Device,
+  deviceByNumber,
+  devices,
+  dmName,
+  dmUuid,
+  isReal,
+  loopOf,
+  withDeviceList,
+} from './devices.ts';
 import { lowerOf } from './layers.ts';
 import { blockNode, directory, file, type Inode, symlink, type Tree, treeOfPaths } from './tree.ts';
 import type { Mount } from './parts.ts';
@@ -43,7 +52,7 @@ function generated(world: World, storage: string): Iterable<readonly [string, In
 }
 
 function build(world: World, storage: string): Tree {
-  return steadily(world, () => treeOfPaths(paths(world, storage)));
+  return withDeviceList(world, () => treeOfPaths(paths(world, storage)));
 }
 
 function* paths(world: World, storage: string): Generator<readonly [string, Inode]> {

@@ -177,7 +177,7 @@ const resizeLv: Make = (draw, guess) => ({
   args: {
     ...(draw() < 0.5 ? volume(draw, guess) : volumeAt(from(draw, guess.ext))),
     size: one(draw, [8, 64, 512, 9000]) * mib,
-    ...(draw() < 0.2 ? { shrink: 'lose what lies beyond' } : {}),
+    ...(draw() < 0.2 ? { shrink: 'lose the data beyond the new size' } : {}),
   },
 });
 

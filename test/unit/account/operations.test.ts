@@ -270,7 +270,7 @@ describe('when the old password, or its user, is gone', () => {
   it('the undo keeps the new password, and never sets an empty one', async () => {
     const stuck = await fails(tear);
     expect(stuck).toBeInstanceOf(StuckError);
-    expect(String(stuck)).toContain('does not have the old password of web any more');
+    expect(String(stuck)).toContain('does not have the hash of the old password of web any more');
     expect(host.admin.readFile('/etc/shadow')).toContain('web:$y$j9T$new:');
   });
 

@@ -155,7 +155,7 @@ describe('crypt.open by a header in a file', () => {
       rejectionOf(on(host, (tx) => tx.crypt.open({ device, header: file, key })));
 
     expect(String(await open(none, header))).toContain('is not a LUKS device: nothing is on it');
-    expect(String(await open(other, '/srv/other.header'))).toContain('by another header');
+    expect(String(await open(other, '/srv/other.header'))).toContain('with another header');
   });
 
   it('is closed after the commit, but not by a step that would have to reopen it', async () => {
@@ -172,7 +172,7 @@ describe('crypt.open by a header in a file', () => {
 
 describe('crypt.resize by a header in a file', () => {
   const mib = 1024 ** 2;
-  const consent = { shrink: 'lose what lies beyond' } as const;
+  const consent = { shrink: 'lose the data beyond the new size' } as const;
   async function opened(): Promise<SimulatedHost> {
     const host = detached();
     await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
@@ -232,7 +232,9 @@ describe('crypt.erase of a header in a file', () => {
     await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
 
     const error = await rejectionOf(on(host, (tx) => tx.crypt.erase({ device: header, uuid })));
-    expect(String(error)).toContain(`${header} is the header of what is in use: open as /dev/mapper/web1`);
+    expect(String(error)).toContain(
+      `${header} is the header of a device that is in use: open as /dev/mapper/web1`,
+    );
     expect((await headerOf(host, header)).keySlots).toHaveLength(1);
 
     await on(host, (tx) => tx.crypt.closeAfterCommit({ name: 'web1' }));

@@ -126,7 +126,7 @@ describe('crypt.open', () => {
 
   it.each([
     [{ name: 'mine' }, 'and not as mine'],
-    [{ mode: 'ro' }, 'for writing too'],
+    [{ mode: 'ro' }, 'read/write'],
   ])('does not adopt a device that is open with other options than %j', async (args, words) => {
     const host = encrypted();
     host.admin.luksOpen(device, 'by-hand');

@@ -19,7 +19,7 @@ import { encrypted, device, key, on, programsOf } from './support.ts';
 
 const mib = 1024 ** 2;
 const inner = '/dev/mapper/mine';
-const consent = { shrink: 'lose what lies beyond' } as const;
+const consent = { shrink: 'lose the data beyond the new size' } as const;
 
 const filled = (type: 'ext4' | 'btrfs' | 'vfat', mebibytes: number) => ({
   ...({ type, usage: 'filesystem', uuid: '0c0ffee0-0000-4000-8000-00000000000f', version: '1.0' } as const),
@@ -89,7 +89,7 @@ describe('crypt.resize to a smaller size', () => {
     const error = await refused(16 * mib);
 
     expect(error).toBeInstanceOf(UsageError);
-    expect(error.remedy).toContain("shrink: 'lose what lies beyond'");
+    expect(error.remedy).toContain("shrink: 'lose the data beyond the new size'");
     await cut(16 * mib, consent);
     expect(sizes()).toEqual([64, 16]);
   });

@@ -5,7 +5,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { device, encrypted, key, on, otherKey, programsOf, undone } from './support.ts';
 
 const mib = 1024 ** 2;
-const consent = { shrink: 'lose what lies beyond' } as const;
+const consent = { shrink: 'lose the data beyond the new size' } as const;
 const sizes = (host: SimulatedHost): readonly number[] => host.world.mappings.map(({ size }) => size);
 
 function opened(version: 1 | 2 = 2): SimulatedHost {

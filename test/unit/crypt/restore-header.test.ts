@@ -120,7 +120,9 @@ describe('crypt.header.restore', () => {
     const rekeyed = changed();
     rekeyed.admin.luksFormat({ device, uuid, key: 'anders', volumeKey: 'another' });
 
-    expect(await refused(another)).toContain(`is of the LUKS device ${uuid}, and ${device} is ${other}`);
+    expect(await refused(another)).toContain(
+      `is a backup of the LUKS device ${uuid}, and ${device} is ${other}`,
+    );
     expect(await refused(another, uuid)).toContain(`is the LUKS device ${other}, not ${uuid}`);
     expect(await refused(rekeyed)).toContain('with another volume key');
     expect(await restore(another, other)).toEqual({ file, uuid, was: other });

@@ -92,7 +92,7 @@ describe('convertLv to raid1', () => {
   test('is stuck when the raid is damaged, because the old copy may be lost', async () => {
     const error = await failureOf(thenFails(() => Object.assign(volume() ?? {}, { health: 'partial' })));
     expect(error).toBeInstanceOf(StuckError);
-    expect(String(error)).toContain('vg0/a is not in order (partial)');
+    expect(String(error)).toContain('vg0/a is not healthy (partial)');
     expect(parts()).toHaveLength(4);
   });
 
@@ -141,8 +141,8 @@ describe('convertLv to linear', () => {
   });
 
   test.each([
-    [{ synced: 42.5 }, 'do not agree yet (42.5 %)'],
-    [{ health: 'refresh needed' }, 'is not in order (refresh needed)'],
+    [{ synced: 42.5 }, 'are not in sync yet (42.5 %)'],
+    [{ health: 'refresh needed' }, 'is not healthy (refresh needed)'],
   ])('is refused while %o', async (state, words) => {
     Object.assign(volume() ?? {}, state);
     expect(String(await refused(converts({ to: 'linear' })))).toContain(words);
@@ -170,7 +170,7 @@ describe('is refused, and nothing changes', () => {
 
   test('without space for it on one device', async () => {
     host.admin.lvextend('vg0', 'a', 40);
-    expect(String(await refused(converts({ device: '/dev/vdx' })))).toContain('has no room for a copy');
+    expect(String(await refused(converts({ device: '/dev/vdx' })))).toContain('has no space for a copy');
   });
 });
 

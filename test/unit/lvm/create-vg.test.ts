@@ -71,7 +71,7 @@ describe('is refused, and nothing changes', () => {
       /\/dev\/vg0\/blank is not a physical volume: it holds nothing see every physical volume: bofh lvm pv list/,
     ],
     ['a device of another group', { devices: [one, '/dev/vdb'] }, /in the volume group vg0 already/],
-    ['extents larger than a device', { extentSize: '64m' }, /no extent of 64 MiB has room/],
+    ['extents larger than a device', { extentSize: '64m' }, /an extent of 64 MiB does not fit/],
   ])('%s', async (_, more, words) => {
     const before = host.snapshot();
 

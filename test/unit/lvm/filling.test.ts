@@ -68,5 +68,5 @@ test('thin and plain volumes have no limit of their own', async () => {
   ).toBeUndefined();
   const plain = await volume({});
   expect(fillingOf(plain)).toBeUndefined();
-  expect(filledInWords(plain)).toBe('not told');
+  expect(filledInWords(plain)).toBe('usage unknown');
 });

@@ -199,7 +199,9 @@ describe('is refused, and nothing changes', () => {
 
   test('without space on the allowed devices', async () => {
     host.admin.lvcreate({ vg: 'data', name: 'c', extents: 20 });
-    expect(String(await refused(moves({ to: ['/dev/vdy'] })))).toContain('there is no room for');
+    expect(String(await refused(moves({ to: ['/dev/vdy'] })))).toContain(
+      'there is not enough free space for',
+    );
   });
 
   test('a volume that has nothing on the device', async () => {

@@ -15,7 +15,7 @@ const resizePool = (runtime: Runtime<unknown>, options: Parameters<typeof option
   runVerb(runtime, ['lvm', 'pool', 'resize', 'vg0/pool', ...optionWords(options)]);
 
 const mib = 1024 ** 2;
-const consent = 'lose what lies beyond';
+const consent = 'lose the data beyond the new size';
 let host: SimulatedHost;
 beforeEach(() => {
   host = simulatedHost();

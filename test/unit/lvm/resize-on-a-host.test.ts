@@ -9,7 +9,7 @@ import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { unnamed } from '../simulator/sweep.ts';
 
 const mib = 1024 ** 2;
-const consent = 'lose what lies beyond';
+const consent = 'lose the data beyond the new size';
 const ext4 = {
   type: 'ext4',
   usage: 'filesystem',
@@ -206,7 +206,7 @@ describe('resizeLv is refused, and changes nothing,', () => {
   });
 
   test.each([
-    ['smaller', '4m', /is a snapshot with room for 8 MiB: cut, it would be lost/],
+    ['smaller', '4m', /is a snapshot with space for 8 MiB: with less space it would become invalid/],
     ['more than it can use', '40m', /can use 36 MiB at most, when all of vg0\/a has changed/],
   ])('for a snapshot and %s', async (_, size, why) => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });

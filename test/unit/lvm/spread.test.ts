@@ -11,7 +11,7 @@ import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 
 const mib = 1024 ** 2;
-const consent = 'lose what lies beyond';
+const consent = 'lose the data beyond the new size';
 
 let host: SimulatedHost;
 beforeEach(async () => {

@@ -68,7 +68,7 @@ describe('extending a group', () => {
       volumeGroups: [{ name: 'vg0', size: 1024 ** 3, extentSize: 64 * mib }],
     });
     await does((tx) => tx.lvm.createPv({ device: one }));
-    expect(await refused(does((tx) => extend(tx, one)))).toContain('no extent of 64 MiB has room');
+    expect(await refused(does((tx) => extend(tx, one)))).toContain('an extent of 64 MiB does not fit');
   });
 
   test('is undone, also when the group was renamed', async () => {
@@ -172,7 +172,7 @@ describe('reducing a group', () => {
     );
     await does((tx) => reduce(tx, one));
     expect(await refused(does((tx) => reduce(tx, one)))).toContain(
-      'is not in the volume group vg0 (in none)',
+      'is not in the volume group vg0, but in none',
     );
   });
 

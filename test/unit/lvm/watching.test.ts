@@ -132,7 +132,7 @@ describe('a thin pool that others fill during a write', () => {
     expect(error).toBeInstanceOf(StuckError);
     const [left] = (error as StuckError).blocked;
     expect(left?.why).toMatch(/^the pool vg0\/pool is full \(data 96 %, metadata 1 %\), and then: /);
-    expect(left?.remedy).toBe('give it room: lvextend --size +SIZE vg0/pool; then: bofh recover');
+    expect(left?.remedy).toBe('give it more space: lvextend --size +SIZE vg0/pool; then: bofh recover');
 
     host.clearFaults();
     fill(40)();
@@ -162,7 +162,7 @@ test.each<[what: string, act: (tx: Tx) => Promise<unknown>]>([
   expect(error).toBeInstanceOf(StuckError);
   const [left] = (error as StuckError).blocked;
   expect(left?.why).toMatch(/^the pool vg0\/pool is full \(data 96 %, metadata 1 %\), and then: /);
-  expect(left?.remedy).toBe('give it room: lvextend --size +SIZE vg0/pool; then: bofh recover');
+  expect(left?.remedy).toBe('give it more space: lvextend --size +SIZE vg0/pool; then: bofh recover');
 
   host.clearFaults();
   fill(0)();

@@ -99,7 +99,7 @@ readerTable('luksDump', read, [
     /cannot read the line "Key Slot 1: BROKEN"/,
   ),
   old('a slot twice', 'Key Slot 2:', 'Key Slot 1:', /key slot 2 is missing/),
-  old('a ninth slot', /$/, 'Key Slot 8: DISABLED\n', /more than eight key slots|cannot read/),
+  old('a ninth slot', /$/, 'Key Slot 8: DISABLED\n', /those of eight key slots|cannot read/),
   old('a uuid that is none', '5e1f0000-0000-4000-8000-0000000000c1', 'none', /cannot read the line "UUID/),
   old('no payload', /Payload offset:.*\n/, '', /cannot read the line/),
   old('a salt that is none', /(?<=Salt:.*)90 d7/, 'zz d7', /cannot read the line "\\tSalt/),

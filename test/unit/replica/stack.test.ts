@@ -311,7 +311,7 @@ describe('block resize of a stack with a replicated disk', () => {
     const hosts = await plain();
     const error = await refusal(hosts, () => block.resize({ device: '/dev/drbd0', to, on }));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(error.message).toContain('DRBD makes no disk smaller');
+    expect(error.message).toContain('DRBD cannot shrink a disk');
     expect(error.remedy).toContain('drbd.remove with keepOn');
   });
 

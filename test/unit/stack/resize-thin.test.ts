@@ -48,7 +48,7 @@ describe('a thin volume with an ext4', () => {
 
     const said = testRuntime(simulatedBofh({ host }));
     expect(await runVerb(said.runtime, `block resize ${device} 1g`)).toBe(0);
-    expect(said.stdout()).toContain('more than it then has room for');
+    expect(said.stdout()).toContain('then need more space than the pool has');
     expect(sizes()).toEqual([1024, 1024]);
   });
 

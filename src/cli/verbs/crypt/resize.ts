@@ -30,7 +30,7 @@ export default verb({
       runtime,
       async ({ host }) => {
         const loss = size === undefined ? undefined : await lossOf(host, name, size);
-        const consent = loss === undefined ? {} : ({ shrink: 'lose what lies beyond' } as const);
+        const consent = loss === undefined ? {} : ({ shrink: 'lose the data beyond the new size' } as const);
         return {
           destroys: loss === undefined ? [] : [loss],
           act: () => crypt.resize({ ...asked, ...consent }),

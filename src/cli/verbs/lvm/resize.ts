@@ -27,7 +27,7 @@ export default verb({
     const by = sizeChange(wanted);
     return change<{ readonly path: string; readonly size: Bytes }, LvmResize>(runtime, async ({ host }) => {
       const { uuid, from, to } = await plan(host, { vg, name }, by);
-      const consent = to < from ? ({ shrink: 'lose what lies beyond' } as const) : {};
+      const consent = to < from ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
       const loss = `${volume} shrinks from ${formatSize(from)} to ${formatSize(to)}: data beyond its new end are lost`;
       return {
         destroys: to < from ? [loss] : [],

@@ -52,7 +52,7 @@ export function send(call: ToolCall, words: readonly string[]): ReturnType<ToolM
     return ok('', said);
   }
   const there = resolve(world, out, 'follow');
-  if (!there.found) throw unmodelled(call, 'it writes into a file that is there');
+  if (!there.found) throw unmodelled(call, 'it writes only into an existing file');
   there.tree.inodes.set(there.ino, { ...there.inode, content: new Uint8Array(stream) });
   return ok('', said);
 }

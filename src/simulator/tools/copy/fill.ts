@@ -31,7 +31,7 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { scanProcesses } from '../blockdevice/processes.ts';
 
-/** tar, find and debugfs, as far as a new root is filled and emptied by them, and its files are listed. */
+/** tar, find and debugfs, as bofh uses them to fill and empty a new root and to list its files. */
 export const fillTools: Readonly<Record<string, ToolModel>> = {
   ...{ tar, find, debugfs, unshare },
   mmdebstrap: () => ok('mmdebstrap 1.3.5\n'),
@@ -137,7 +137,7 @@ function save(
   return ok();
 }
 
-/** A whole directory, but for `lost+found`; in a plan one of the real host, without content. */
+/** A whole directory without `lost+found`. In a plan: a directory of the real host, without the content of its files. */
 function saveTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
   const known = world.overlay?.listings.get(path);
   if (world.overlay !== undefined && known !== undefined) {
@@ -244,7 +244,7 @@ function find(call: ToolCall): ReturnType<ToolModel> {
   const but = ['!', '-path', kept, '!', '-path', `${kept}/*`];
   const isAll = rest.join('\0') === ['-xdev', '-mindepth', '1', '-delete'].join('\0');
   if (!isAll && rest.join('\0') !== ['-xdev', '-mindepth', '1', ...but, '-delete'].join('\0'))
-    throw unmodelled(call, 'it empties a directory, or a filesystem but for lost+found');
+    throw unmodelled(call, 'it empties a directory, or a filesystem except lost+found');
   const top = resolve(call.world, path, 'follow');
   if (!top.found) return failed(1, `find: '${path}': No such file or directory`);
   for (const [name] of [...(top.inode.entries ?? [])]) {
@@ -259,12 +259,12 @@ function find(call: ToolCall): ReturnType<ToolModel> {
 
 function list(call: ToolCall, path: string): ReturnType<ToolModel> {
   const command = listFiles(path);
-  if (command.argv.join('\0') !== call.argv.join('\0')) throw unmodelled(call, 'it lists in one form alone');
+  if (command.argv.join('\0') !== call.argv.join('\0')) throw unmodelled(call, 'it lists only in one form');
   const top = resolve(call.world, path, 'follow');
   return top.found ? ok(listing(top)) : failed(1, `find: '${path}': No such file or directory`);
 }
 
-/** As `listTree` asks; the times of files are all the same. */
+/** Output for `listTree`; every modification time is 0. */
 function listOfTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
   const known = world.overlay?.listings.get(path);
   if (known !== undefined) return { ...ok(known), isLatin1: true };
@@ -300,8 +300,8 @@ function unshare(call: ToolCall): ReturnType<ToolModel> {
 }
 
 /**
- * A script in a new root. Of its lines it knows `echo WORDS >PATH`, which writes below the root,
- * `echo WORDS`, and `exit NUMBER`; of a description only these, in comments.
+ * Runs a script in a new root. The model knows three kinds of lines: `echo WORDS >PATH`, which writes
+ * below the root, `echo WORDS` and `exit NUMBER`. In a description it reads these lines from comments.
  */
 function inChroot(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
@@ -352,7 +352,7 @@ function inChroot(call: ToolCall): ReturnType<ToolModel> {
   return ok(stdout);
 }
 
-/** The members of a small Debian, which GRUB can boot and a key can log in to. */
+/** The members of a small Debian that GRUB can boot and that accepts an SSH key. */
 const installed: readonly TarMember[] = [
   ...['./', './boot/', './etc/', './etc/network/', './etc/ssh/', './root/', './usr/sbin/', './var/'].map(
     (path) => ({
@@ -370,7 +370,7 @@ const installed: readonly TarMember[] = [
   { path: './initrd.img', type: 'symlink', target: 'boot/initrd.img-6.1.0-32-amd64' },
 ];
 
-/** `mmdebstrap` 1.3.5 into a file that is there. It removes what it unpacks into its temporary directory. */
+/** `mmdebstrap` 1.3.5 into an existing file. It removes what it unpacks into its temporary directory. */
 function install(call: ToolCall, directory: string): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, { values: ['--format', '--architectures', '--include', '--keyring'] });
@@ -378,10 +378,7 @@ function install(call: ToolCall, directory: string): ReturnType<ToolModel> {
   const there = resolve(world, path, 'follow');
   const work = resolve(world, directory, 'follow');
   if (one(options, '--format') !== 'tar' || more.length > 0 || !there.found || !work.found)
-    throw unmodelled(
-      call,
-      'it writes into a tar archive that is there, and unpacks into a directory that is there',
-    );
+    throw unmodelled(call, 'it writes into an existing tar archive, and unpacks into an existing directory');
   if (!knownSuites.has(suite))
     return failed(
       25,
@@ -418,7 +415,10 @@ function listing({ tree, ino }: Pick<Found, 'tree' | 'ino'>): string {
 const times = new WeakMap<Inode, number>();
 let changes = 0;
 
-/** When an inode was changed, in seconds: each change makes another value, and the later it is seen the later it was. */
+/**
+ * The time of the last change of an inode, in seconds. A change replaces the inode object, and each new one gets a later time
+ * when it is first listed.
+ */
 function changedAt(inode: Inode): string {
   const known = times.get(inode) ?? (changes += 1);
   times.set(inode, known);
@@ -474,7 +474,7 @@ function debugfs(call: ToolCall): ReturnType<ToolModel> {
   return ok([line('.', ino), line('..', tree.root), ...entries, '\n'].join(''), banner);
 }
 
-/** The inode of a path, without a link at its end. */
+/** The inode of a path; does not follow a symbolic link at its end. */
 function within(tree: Found['tree'], path: string): number | undefined {
   let at: number | undefined = tree.root;
   for (const part of path.split('/').filter((each) => each !== ''))

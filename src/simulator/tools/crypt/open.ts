@@ -40,7 +40,7 @@ export function open(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** What the kernel does when it opens one; also an administrator's. */
+/** Adds the mapping of an opened LUKS device. Also used when an administrator of the simulated host opens it. */
 export function openMapping(
   world: World,
   {
@@ -63,7 +63,7 @@ export function openMapping(
   return made;
 }
 
-/** Where the real host shows its data, if it has opened that device. */
+/** The storage of the open mapping on the real host, if the real host has opened this device. */
 function openBefore({ overlay }: World, { number, storage }: Device): string | undefined {
   if (!storage.startsWith('real:') && overlay?.volumes.has(storage.slice('lv:'.length)) !== true)
     return undefined;
@@ -102,8 +102,8 @@ export function resize(call: ToolCall): ReturnType<ToolModel> {
   const header = one(options, '--header');
   const luks = lower === undefined ? 'missing' : luksAt(world, header ?? `/dev/${lower.name}`);
   if (luks === 'none' && world.overlay === undefined)
-    throw unmodelled(call, 'what it was opened by lies elsewhere, and --header does not say where');
-  // A plan knows no real header: there every key opens it.
+    throw unmodelled(call, 'its header is not on the device, and --header does not name its file');
+  // A plan does not know the real header: there every key opens the device.
   if (typeof luks === 'object' && version === 2 && !opensSlot(luks, stdin ?? ''))
     return failed(2, 'No key available with this passphrase.');
   if (lower !== undefined && size > lower.size - mapping.offset)

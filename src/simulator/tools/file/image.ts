@@ -10,7 +10,7 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 export const imageTools: Readonly<Record<string, ToolModel>> = {
   truncate: (call) => {
     const options = readOptions(call, { flags: ['--no-create'], values: ['--size'] });
-    if (!options.flags.has('--no-create')) throw unmodelled(call, 'it changes a file that is there');
+    if (!options.flags.has('--no-create')) throw unmodelled(call, 'it changes only an existing file');
     return grow(call, options.words, one(options, '--size'), () => ok());
   },
   chmod: (call) => {

@@ -1,5 +1,5 @@
 import type { Answer } from '../../../command/index.ts';
-import { freePvs, steadily } from '../../world/devices.ts';
+import { freePvs, withDeviceList } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import type { PhysicalVolume, VolumeGroup } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
@@ -104,7 +104,7 @@ function report(
   if (vg?.includes('/') === true) throw unmodelled(call, 'it answers for whole volume groups');
   const unknown = columns.find((column) => !known[item].has(column));
   if (unknown !== undefined) throw unmodelled(call, `the column ${unknown} is new to it`);
-  const rows = steadily(call.world, () => rowsOf(call.world, vg));
+  const rows = withDeviceList(call.world, () => rowsOf(call.world, vg));
   const stdout = whole(call, [[part(item, rows, columns)]]);
   if (vg === undefined || groupsOf(call.world).some(({ name }) => name === vg))
     return { exitCode: 0, stdout, stderr: '' };
@@ -134,7 +134,7 @@ function fullreport(call: ToolCall): Answer {
       'it answers for JSON, sizes in bytes, of all volume groups, in columns that it knows',
     );
   const { world } = call;
-  const { groups, free } = steadily(world, () => ({
+  const { groups, free } = withDeviceList(world, () => ({
     groups: groupsOf(world).map((vg) => rowsOfGroup(world, vg)),
     free: freePvs(world),
   }));

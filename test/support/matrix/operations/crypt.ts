@@ -66,7 +66,7 @@ export const crypt: RigSpecimens['crypt'] = {
   },
   resize: {
     setUp: `${makeVolume} && ${makeKey} && ${makeLuks} && ${openLuks}`,
-    call: `tx.crypt.resize({ name: '${guest}', size: 16777216, shrink: 'lose what lies beyond', key: { from: 'file', path: '${key}' } })`,
+    call: `tx.crypt.resize({ name: '${guest}', size: 16777216, shrink: 'lose the data beyond the new size', key: { from: 'file', path: '${key}' } })`,
     act: { tool: 'cryptsetup', words: ['resize'] },
     clear: `cryptsetup close ${guest}; ${removeVolume}; rm -f ${key}`,
     content: table,

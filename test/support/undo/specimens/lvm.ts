@@ -348,7 +348,12 @@ export const lvm: Specimens['lvm'] = {
         host.admin.lvcreate({ vg: 'vg0', name: 'between', extents: 2 });
         host.admin.lvextend('vg0', 'web1-root', 20);
         return (tx) =>
-          tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '40m', shrink: 'lose what lies beyond' });
+          tx.lvm.resizeLv({
+            vg: 'vg0',
+            name: 'web1-root',
+            size: '40m',
+            shrink: 'lose the data beyond the new size',
+          });
       },
     },
     {
@@ -387,7 +392,12 @@ export const lvm: Specimens['lvm'] = {
       stage: (host) => {
         thinVolume(host, 'web1-root');
         return (tx) =>
-          tx.lvm.resizeLv({ vg: 'vg0', name: 'web1-root', size: '8m', shrink: 'lose what lies beyond' });
+          tx.lvm.resizeLv({
+            vg: 'vg0',
+            name: 'web1-root',
+            size: '8m',
+            shrink: 'lose the data beyond the new size',
+          });
       },
     },
     {
