@@ -161,7 +161,7 @@ export async function refuseMissingShell(host: ReadHost, shell: string): Promise
   if ((await host.stat(shell)) !== undefined) return;
   throw new RefusedError(`there is no login shell ${shell}`, {
     code: 'not-found',
-    remedy: 'install the package that brings it, or choose another one of /etc/shells',
+    remedy: 'install the package that contains it, or choose another one of /etc/shells',
   });
 }
 

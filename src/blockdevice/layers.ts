@@ -18,7 +18,7 @@ export const loop: Layer = {
   recognises: ({ device }) => device.kind === 'loop',
   title: () => 'loop device',
   tell: async ({ device }) => ({ size: device.size, facts: [['file', device.file ?? '']] }),
-  limits: async ({ device }) => fixed(device.size, 'bofh does not resize the file behind a loop device here'),
+  limits: async ({ device }) => fixed(device.size, 'bofh does not resize the file of a loop device here'),
 };
 
 /** An md array; the overhead of its members is reported for each of them. */

@@ -13,7 +13,7 @@ export interface KnownDevice {
 }
 
 /**
- * The current place of this very device: its path, or another one if the path leads to a different
+ * The current place of exactly this device: its path, or another one if the path leads to a different
  * device now. Undefined if it is gone for good, which only lvm can report, for the volumes of an
  * existing group. Any other missing device may come back, with all its content: RefusedError,
  * because its content is unknown.
@@ -48,7 +48,7 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
 }
 
 /**
- * Flushes the writes to this very device to its disk; for one that is gone for good there is
+ * Flushes the writes to exactly this device to its disk; for one that is gone for good there is
  * nothing to flush.
  */
 export async function syncDevice(

@@ -126,7 +126,7 @@ export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
     const [from, to] = [posix.join(gone, name), posix.join(top, name)];
     if ((await host.stat(to)) === undefined) await host.run(moveNew(from, to));
     if ((await host.stat(from)) !== undefined)
-      throw new RefusedError(`${from} cannot be called ${to} again: that name was taken meanwhile`, {
+      throw new RefusedError(`${from} cannot be renamed back to ${to}: that name is in use now`, {
         remedy: `look at both: ls -ld ${from} ${to}; move one of them away; then: bofh recover`,
       });
   }

@@ -149,8 +149,8 @@ async function mountPrivately(
   }
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
   if (mounted?.device !== node.number || others.length > 0)
-    throw new RefusedError(`${path} does not have the filesystem of ${node.path} on it`, {
-      remedy: `see what is mounted on ${path}`,
+    throw new RefusedError(`the filesystem of ${node.path} is not mounted on ${path}, or not only this one`, {
+      remedy: `see what is mounted there: findmnt ${path}`,
     });
 }
 
@@ -167,15 +167,17 @@ export async function checkMounted(
   const { number, path } = await deviceNode(host, of.device);
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === root);
   if (mounted?.device !== number || mounted.root !== '/' || others.length > 0)
-    throw new RefusedError(`${root} is not where ${path} is mounted`, {
-      remedy: `see what is mounted there: findmnt ${path}`,
+    throw new RefusedError(`${path} is not mounted on ${root}, or not only ${path} is mounted there`, {
+      remedy: `see what is mounted there: findmnt ${root}`,
     });
   if ((await holding(host, of)) === undefined)
     throw new RefusedError(`${path} does not hold the filesystem ${of.filesystem}`, {
       remedy: `see what is mounted there: findmnt ${path}`,
     });
   if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
-    throw new RefusedError(`${root} is mounted read-only`, { remedy: 'mount it for writing (mode rw)' });
+    throw new RefusedError(`${root} is mounted read-only`, {
+      remedy: `mount it for writing: mount -o remount,rw ${root}`,
+    });
   return mounted;
 }
 

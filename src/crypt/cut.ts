@@ -35,7 +35,7 @@ export async function refuseLoss(
   if (reach !== undefined && reach.bytes !== 'unknown' && reach.bytes <= to) return;
   if (shrink === undefined)
     throw new UsageError(
-      `${path} has ${formatSize(size)}, and its content beyond ${formatSize(to)} would be lost`,
+      `${path} has ${formatSize(size)}: everything after the first ${formatSize(to)} would be lost`,
       { remedy: `shrink its content first; then resize({ …, shrink: 'lose the data beyond the new size' })` },
     );
   if (inUse) await refuseOpened(host, path, to);

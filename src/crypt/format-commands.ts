@@ -21,7 +21,7 @@ export interface NewLuks {
 
 /**
  * Writes the header. Without a terminal it overwrites any content (2.6), so probe first.
- * `--batch-mode` alone prevents the question on a terminal. It formats even a device that is too
+ * Only `--batch-mode` prevents the question on a terminal. It formats even a device that is too
  * small for data, exit 0.
  */
 export function luksFormat({

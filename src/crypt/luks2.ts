@@ -10,7 +10,7 @@ export interface Luks2Metadata {
   readonly damagedCopy?: 'first' | 'second';
 }
 
-// LUKS2 on-disk format specification, 2: a binary header of 4 KiB, and JSON behind it, twice.
+// LUKS2 on-disk format specification, 2: a binary header of 4 KiB followed by JSON, twice.
 const binarySize = 4096;
 const sizes = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((kib) => kib * 1024);
 const magics = { first: 'LUKS\xba\xbe', second: 'SKUL\xba\xbe' } as const;
@@ -51,7 +51,7 @@ interface Copy {
 type Read = (from: number, count: number) => Promise<Buffer>;
 
 /**
- * One read covers both copies of the usual size. A file may end before them: bytes behind its end
+ * One read covers both copies of the usual size. A file may end before them: bytes after its end
  * count as zeros.
  */
 async function readerOf(host: ReadHost, path: string): Promise<Read> {

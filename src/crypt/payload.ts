@@ -67,7 +67,7 @@ export async function luksChanged(
   return hasSameKeys ? undefined : { found: `others changed the keys in ${place.header}` };
 }
 
-/** A detached header contains the offset that the data would have behind it. */
+/** A detached header contains the offset that the data would have after a header on the device. */
 function offsetIn({ device, header }: Place, dataOffset: Bytes): Bytes {
   return device === header ? dataOffset : 0;
 }

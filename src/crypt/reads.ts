@@ -185,8 +185,8 @@ async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<M
 }
 
 /**
- * The mapping on exactly this device: from the kernel's list of holders, not from a uuid, which a copy
- * has too.
+ * The mapping on exactly this device. Found in the kernel's list of holders, because a copy of the
+ * device has the same UUID.
  */
 export async function mappingOn(host: ReadHost, device: string): Promise<Mapping | undefined> {
   const { number } = await deviceNode(host, device);
@@ -223,7 +223,7 @@ export async function keyOpens(host: ReadHost, ask: Parameters<typeof testKey>[0
 
 /**
  * The status of a mapping from cryptsetup; undefined: it is gone. RefusedError if the header below
- * has a damaged copy. cryptsetup does not look for a detached header.
+ * has a damaged copy. A detached header is not checked, because `cryptsetup status` does not read it.
  */
 export async function statusNow(
   host: ReadHost,

@@ -17,7 +17,7 @@ export interface NewCipher {
 
 /**
  * Reencrypts all data of a closed device with a new volume key in a new key slot, and removes the
- * old slot. It accepts one key only for a device with one key (2.6.1). The header records the
+ * old slot. With `--key-file` it accepts only a device that has a single key (2.6.1). The header records the
  * progress, so that `luksResume` can resume it.
  */
 export function luksReencrypt(

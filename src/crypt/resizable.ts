@@ -40,7 +40,7 @@ export async function headerFor(
   const isOnDevice = isLuksSignature(found) && found.uuid === uuid;
   if (file === undefined && !isOnDevice)
     throw new RefusedError(
-      `${path} cannot be resized: the header that it was opened by is not on ${device}`,
+      `${path} cannot be resized: the header that it was opened with is not on ${device}`,
       {
         remedy: `name its file: ${option('--header FILE', 'header')}`,
       },
@@ -55,7 +55,7 @@ export async function headerFor(
   throw new RefusedError(
     `${file ?? device} has the header ${header.uuid}, and ${path} was opened by another`,
     {
-      remedy: `name the file that it was opened by: ${option('--header FILE', 'header')}`,
+      remedy: `name the file of the header that it was opened with: ${option('--header FILE', 'header')}`,
     },
   );
 }

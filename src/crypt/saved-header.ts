@@ -9,7 +9,7 @@ import { findKnown, type KnownDevice } from './slots.ts';
 const mode = 0o600;
 
 /**
- * Writes the header of this very device into a new file, and makes it durable. The file holds key
+ * Writes the header of exactly this device into a new file, and makes it durable. The file holds key
  * material: with it and one of the keys from that time the device can be read, even after that key
  * was removed.
  */

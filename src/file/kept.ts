@@ -115,7 +115,7 @@ export async function refuseTaken(host: ReadHost, path: string): Promise<void> {
 }
 
 export function damaged(path: string, from: string): RefusedError {
-  return new RefusedError(`what was kept of ${path} has changed: ${from}`, {
+  return new RefusedError(`the kept copy of ${path} has changed: ${from}`, {
     remedy: `see it: stat ${from}; then write ${path} yourself`,
   });
 }

@@ -92,7 +92,7 @@ async function mayGrow(host: LayerAt['host'], path: string, found: Measured): Pr
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
     return {
       ...{ may: false, why: 'it is mounted read-only, or where another mount hides it' },
-      remedy: 'mount it for writing, or unmount it',
+      remedy: 'mount it for writing or unmount it',
     };
   return { may: true };
 }

@@ -26,7 +26,7 @@ async function isOn(host: ReadHost, { source }: MountEntry, number: string): Pro
   }
 }
 
-/** A mount that its path leads to: no other mount covers it, or a directory above it. */
+/** Returns a mount that is visible at its path: no other mount covers this path or a directory above it. */
 export async function visible(
   host: ReadHost,
   mounts: readonly MountEntry[],
@@ -57,7 +57,7 @@ export function isWritable({ options, superOptions }: MountEntry): boolean {
   return has(options) && has(superOptions);
 }
 
-/** For bofh's own temporary mounts: 0700, on a filesystem that a reboot empties. */
+/** The directory for temporary mounts of bofh: mode 0700, on a filesystem that a reboot empties. */
 const privateMounts = '/run/bofh/mnt';
 
 /** The private directory of a step. */
@@ -99,11 +99,11 @@ export async function whereMounted(
   }
 }
 
-/** Refuses a filesystem that is mounted, but only read-only. */
+/** The error for a filesystem whose mounts are all read-only or hidden by other mounts. */
 export function readOnly(device: string, mounts: readonly MountEntry[]): RefusedError {
   const path = mounts[0]?.path ?? '';
   return new RefusedError(`${device} is mounted read-only, or where another mount hides it (${path})`, {
-    remedy: `mount -o remount,rw ${path}, or unmount it`,
+    remedy: `mount -o remount,rw ${path}; or umount ${path}`,
   });
 }
 

@@ -61,7 +61,7 @@ function refuseUnreadable(of: object, options: readonly string[]): void {
 }
 
 /**
- * Creates a logical volume, or does nothing if it is there. Compares size, pool and type, and
+ * Creates a logical volume, or does nothing if it exists. Compares size, pool and type, and
  * only the tags that are requested.
  */
 export const createLv = ensurable(create.createLv, async (host, args) => {
@@ -101,7 +101,7 @@ export const createLv = ensurable(create.createLv, async (host, args) => {
 });
 
 /**
- * Creates a thin pool, or does nothing if it is there. Compares size and metadataSize, and
+ * Creates a thin pool, or does nothing if it exists. Compares size and metadataSize, and
  * only the tags that are requested.
  */
 export const createThinPool = ensurable(create.createThinPool, async (host, args) => {

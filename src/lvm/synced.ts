@@ -26,9 +26,12 @@ export async function waitSynced(
   const check = async (): Promise<boolean> => {
     const { synced, health, fullName } = volumeNamed(await usableVg(host, vg), { name });
     if (health !== undefined || synced === undefined)
-      throw new RefusedError(`the copies of ${fullName} are not being made (${health ?? 'it is no raid'})`, {
-        remedy: `look at it: lvs -a -o +lv_health_status,copy_percent,devices ${vg}; man lvmraid`,
-      });
+      throw new RefusedError(
+        `the copies of ${fullName} are not being synchronized (${health ?? 'it is not a RAID volume'})`,
+        {
+          remedy: `look at it: lvs -a -o +lv_health_status,copy_percent,devices ${vg}; man lvmraid`,
+        },
+      );
     tell?.(synced / 100);
     return synced === 100;
   };

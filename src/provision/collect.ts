@@ -432,7 +432,7 @@ function conflict(one: Resource, other: Resource): UsageError {
     each.kind === 'ensure' || !('path' in each) ? each.identity : `${each.kind} ${each.path}`;
   return new UsageError(
     `the description contradicts itself: ${what(other)} at ${other.at}, and ${what(one)} at ${one.at}`,
-    { remedy: 'describe it once, or both times alike' },
+    { remedy: 'describe it once, or twice in the same way' },
   );
 }
 

@@ -97,7 +97,7 @@ function watcher(tell: (attempt: Attempt) => void) {
 }
 
 function stand(): void {
-  // Never called: each of its proxies has another function behind it.
+  // Never called: each proxy calls another function.
 }
 
 /** Where a watched function was called, deep enough to reach the script through a package. */

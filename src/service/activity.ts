@@ -88,17 +88,17 @@ export async function refuseActivity(host: ReadHost, unit: Unit, running: boolea
     );
   if (isUp(unit) === running && state !== 'activating') return;
   if (state === 'activating' || state === 'deactivating')
-    throw new RefusedError(`${name} is ${state} at the moment`, {
+    throw new RefusedError(`${name} is ${state} now`, {
       remedy: `wait until it has ended: systemctl status ${name}`,
     });
   if (canStart === 'no' || canStop === 'no')
     throw new RefusedError(`${name} refuses a manual start or stop (RefuseManualStart=, RefuseManualStop=)`, {
-      remedy: `${verb} the unit that it belongs to: systemctl list-dependencies --reverse ${name}`,
+      remedy: `find the unit that it belongs to: systemctl list-dependencies --reverse ${name}; then ${verb} that unit: systemctl ${verb} UNIT`,
     });
   if (running) return;
   for (const trigger of unit.TriggeredBy.split(' ').filter((each) => each !== ''))
     if (isUp(await host.run(showUnit(trigger))))
       throw new RefusedError(`${trigger} would start ${name} again`, {
-        remedy: `stop ${trigger} first`,
+        remedy: `stop it first: systemctl stop ${trigger}`,
       });
 }

@@ -126,7 +126,7 @@ export async function loadedUnit(host: ReadHost, unit: string): Promise<Unit> {
   if (state === 'not-found')
     throw new RefusedError(`there is no unit ${unit}`, {
       code: 'not-found',
-      remedy: `install what brings it, or describe its file /etc/systemd/system/${unit}`,
+      remedy: `install the package that contains it, or describe its file /etc/systemd/system/${unit}`,
     });
   if (state === 'masked')
     throw new RefusedError(`${unit} is masked: nothing can start or enable it`, {

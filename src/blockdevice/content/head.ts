@@ -24,7 +24,7 @@ export async function deviceWitness(host: ReadHost, device: string, from = 0): P
 
 /**
  * A witness of a part of a device: SHA-256 of its first and of its last 128 KiB, or `unreadable` after an I/O error. `to` is
- * the first byte behind it. Read past the page cache, except for a file, which has one cache for all.
+ * the first byte after it. Read past the page cache, except for a file, which has one cache for all.
  */
 export async function partWitness(
   host: ReadHost,

@@ -20,7 +20,7 @@ export function checkOverwrite(overwrite: Overwrite | undefined): void {
     throw new UsageError('overwrite must name what may be lost, by its UUID or its type');
 }
 
-/** RefusedError unless `overwrite` names exactly the content of a device, or both are empty. */
+/** RefusedError unless `overwrite` names exactly the content of the device. A blank device requires no `overwrite`, and refuses one. */
 export function refuseOther(
   device: string,
   asked: {
@@ -34,7 +34,7 @@ export function refuseOther(
   if (found === undefined) {
     if (overwrite === undefined) return;
     throw new RefusedError(
-      `${device} is blank: what ${option('--overwrite', '`overwrite`')} names is not there`,
+      `${device} is blank: it does not contain what ${option('--overwrite', '`overwrite`')} names`,
       {
         remedy: `leave out ${option('--overwrite', '`overwrite`')}`,
       },

@@ -96,7 +96,7 @@ async function loopAt(host: ReadHost, device: string): Promise<LoopDevice> {
   const { path, number } = await deviceNode(host, device);
   const loop = (await loopDevices(host)).find((each) => number === `7:${each.number}`);
   if (loop !== undefined) return loop;
-  throw new RefusedError(`${path} is not a loop device with a file behind it`, {
+  throw new RefusedError(`${path} is not a loop device with a file`, {
     remedy: 'list the loop devices: bofh block loop list',
   });
 }

@@ -118,8 +118,8 @@ function inChangedTable(now: PartitionTable | undefined, of: ChangeUndo): Found[
 }
 
 /**
- * Writes of other programs to the partition behind so many bytes of it, as long as the kernel has
- * it.
+ * Whether other programs wrote to the partition after its first `from` bytes. Undefined if the
+ * kernel does not have the partition.
  */
 export async function partChanged(host: ReadHost, of: ChangeUndo, from: Bytes): Promise<Changed | undefined> {
   const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
@@ -127,7 +127,7 @@ export async function partChanged(host: ReadHost, of: ChangeUndo, from: Bytes): 
   if (!kernelHas(found.kernel, of, entry)) return undefined;
   const part = pathOf(found.node.path, entry.number);
   if ((await partWitness(host, part, { from, to: entry.size })) === of.before) return undefined;
-  const behind = from === 0 ? '' : ` behind its first ${formatSize(from)}`;
+  const behind = from === 0 ? '' : ` after its first ${formatSize(from)}`;
   return { found: `others wrote to ${part}${behind}` };
 }
 

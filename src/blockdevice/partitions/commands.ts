@@ -63,7 +63,7 @@ function toTable({
 function numberOf(device: string, node: string): number {
   const rest = node.startsWith(device) ? node.slice(device.length) : '';
   const number = /^(?:p|-part)?(?<number>\d+)$/.exec(rest)?.groups?.number;
-  if (number === undefined) throw new ParseError(`${node} is no partition of ${device}`);
+  if (number === undefined) throw new ParseError(`${node} is not a partition of ${device}`);
   return Number(number);
 }
 

@@ -24,8 +24,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.setDefault`: sets the subvolume to mount by default. The top level is given by its own
- * path. Existing mounts do not change; the next mount does.
+ * `tx.btrfs.setDefault`: sets the subvolume to mount by default. For the top level, pass a path where
+ * the top level itself is mounted. Existing mounts do not change; the next mount does.
  */
 export const setDefaultSubvolume = operation({
   kind: 'btrfs.default.set',

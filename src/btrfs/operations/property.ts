@@ -46,13 +46,13 @@ export const setProperty = operation({
       throw new RefusedError(`${called(subvolume)} is ${wanted} already`, {
         remedy: `there is nothing to do; see: bofh btrfs show ${asked.path}`,
       });
-    refuseReceived(subvolume, wanted);
+    refuseReceived(subvolume, wanted, asked.path);
     return { ...known, was: subvolume.mode, mode: wanted };
   },
   claims: ({ undo: of, on }) => knownClaims(of, on),
   run: async ({ undo: of, host }) => {
     const subvolume = await stillKnown(host, of);
-    refuseReceived(subvolume, of.mode);
+    refuseReceived(subvolume, of.mode, of.path);
     if (subvolume.mode !== of.was) throw concurrentChange(`${called(subvolume)} is ${subvolume.mode}`);
     await set(host, of, of.mode);
     return null;
@@ -65,7 +65,7 @@ export const setProperty = operation({
   revert: async ({ undo: of, host }) => {
     const subvolume = await findKnown(host, of);
     if (subvolume === undefined) return;
-    refuseReceived(subvolume, of.was);
+    refuseReceived(subvolume, of.was, of.path);
     await set(host, of, of.was);
   },
   sync: ({ undo: of, host }) => syncFilesystem(host, of),
@@ -76,12 +76,12 @@ export const setProperty = operation({
   }),
 });
 
-function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw'): void {
+function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw', path: string): void {
   if (wanted === 'ro' || subvolume.mode === 'rw' || subvolume.receivedUuid === undefined) return;
   throw new RefusedError(
     `${called(subvolume)} was received: if it becomes writable, it can no longer be the parent of an incremental stream`,
     {
-      remedy: `take a writable snapshot of it: ${option('bofh btrfs snapshot create SUBVOLUME SNAPSHOT --rw', "btrfs.snapshot with mode: 'rw'")}`,
+      remedy: `take a writable snapshot of it: ${option(`bofh btrfs snapshot create ${path} SNAPSHOT --rw`, "btrfs.snapshot with mode: 'rw'")}`,
     },
   );
 }

@@ -55,7 +55,7 @@ export const receiveSubvolume = operation({
   run: async ({ undo: of, host }) => {
     const { inode, size, stream } = await sourceAt(host, of.file);
     if (inode !== of.inode || size !== of.size || stream.uuid !== of.streamUuid)
-      throw new RefusedError(`${of.file} was replaced while it was being looked at`, {
+      throw new RefusedError(`${of.file} was replaced or changed while bofh examined it`, {
         remedy: 'wait until it is complete, then run the command again',
       });
     const from = of.from === undefined ? {} : { from: of.from };

@@ -232,7 +232,7 @@ async function reopen(host: ChangeHost, of: Undo): Promise<void> {
     const device = await locate(host, { path: of.device, identity: of.identity });
     if (device === undefined)
       throw new RefusedError(`${of.device} is gone: it cannot be opened again`, {
-        remedy: 'find out who removed it',
+        remedy: 'attach the device again; then: bofh recover',
       });
     await refuseTaken(host, { name: of.name, chosenBy: 'caller' });
     await host.run(luksOpen({ device, name: first, mode: of.mode, key, flags: of.flags }));

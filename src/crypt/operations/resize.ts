@@ -125,7 +125,7 @@ export const resize = operation({
       if (now?.size !== of.to || witness === undefined || touched) return undefined;
       return (await partWitness(host, now.path, of)) === witness
         ? undefined
-        : { found: `others wrote to ${now.path} behind its first ${formatSize(of.from)}` };
+        : { found: `others wrote to ${now.path} after its first ${formatSize(of.from)}` };
     },
   },
   describe: resizedRecovery,

@@ -54,7 +54,7 @@ export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
   if (!isPlain || all.some(({ origin }) => origin?.uuid === lv.uuid))
     throw new RefusedError(
       `${lv.fullName} is not a linear or raid1 volume without snapshots (${[...lv.layout, ...lv.role].join(', ')}): bofh does not convert it`,
-      { remedy: 'lvconvert can do it: man lvconvert, man lvmraid' },
+      { remedy: 'convert it with lvconvert: man lvconvert; man lvmraid' },
     );
   if (lv.active !== true)
     throw new RefusedError(`${lv.fullName} is not active: lvm converts only active volumes`, {

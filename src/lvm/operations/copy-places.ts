@@ -51,7 +51,7 @@ export async function copyToDrop(
   const copies = await copiesOf(host, of);
   if (copies.length !== 2)
     throw new RefusedError(`${lv.fullName} has ${copies.length} copies: bofh removes only one of two`, {
-      remedy: 'lvconvert --mirrors can do it: man lvmraid',
+      remedy: 'convert it with lvconvert --mirrors: man lvmraid',
     });
   const named = device === undefined ? undefined : (await pvOn(host, device)).uuid;
   const copy = named === undefined ? copies.at(-1) : copies.find(({ pvUuids }) => pvUuids.includes(named));

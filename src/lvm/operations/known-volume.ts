@@ -88,7 +88,7 @@ export async function rename(host: ChangeHost, of: KnownVolume, to: string): Pro
   const taken = all.find(({ name }) => name === to);
   if (taken !== undefined) {
     throw new RefusedError(
-      `${lv.fullName} (uuid ${lv.uuid}) cannot be called ${to}: a volume with uuid ${taken.uuid} has that name`,
+      `${lv.fullName} (uuid ${lv.uuid}) cannot be renamed to ${to}: a volume with uuid ${taken.uuid} has that name`,
       { remedy: `rename the other one: lvrename ${taken.fullName} NEW; then run the command again` },
     );
   }

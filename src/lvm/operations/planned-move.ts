@@ -53,41 +53,44 @@ async function found(host: ReadHost, { device, volume }: AskedMove) {
   if (volume === undefined) return { pv, vg, extents, only: undefined };
   if (volume.vg !== vg.name)
     throw new UsageError(
-      `${device} is in the group ${vg.name}, and ${volume.vg}/${volume.name} in another one`,
+      `${device} is in the group ${vg.name}, but ${volume.vg}/${volume.name} is in another group`,
     );
   return { pv, vg, extents, only: volumeNamed(vg, volume) };
 }
 
 /**
- * Also for moves of others: lvm skips what is already moving, and an interrupted move must be ended
- * first.
+ * Refuses if a move in the group is running or was interrupted, also one of another process: lvm skips
+ * extents that are already moving, and an interrupted move must be resumed first.
  */
 function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
   const move = volumes.find(isMove);
   if (move === undefined) return;
-  throw new RefusedError(`extents of ${vg.name} are being moved already, or were: ${move.fullName}`, {
-    remedy:
-      'wait until it ends: lvs -a -o +copy_percent,move_pv; or, if it was interrupted, resume it: pvmove',
-  });
+  throw new RefusedError(
+    `extents of ${vg.name} are being moved, or a move was interrupted: ${move.fullName}`,
+    {
+      remedy:
+        'wait until it ends: lvs -a -o +copy_percent,move_pv; or if it was interrupted, resume it: pvmove',
+    },
+  );
 }
 
 const parts = /_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/;
 
-/** Refuses what lvm moves only after activation, and what bofh cannot undo. */
+/** Refuses volumes that lvm moves only after activation, and moves that bofh cannot undo. */
 function refuseUnmovable(lv: LogicalVolume): void {
   refuseUnknownActivation(lv);
   if (lv.role.includes('spare'))
     throw new RefusedError(
       `the device contains ${lv.fullName}, the spare metadata volume of lvm: bofh does not move it`,
       {
-        remedy: `remove it: lvremove ${lv.fullName}; lvm makes another one, elsewhere, with the next pool`,
+        remedy: `lvm creates another one with the next pool; remove this one: lvremove ${lv.fullName}`,
       },
     );
   const isKnown = !lv.role.includes('private') || parts.test(lv.name);
   if (!isKnown || !['linear', 'striped'].some((each) => lv.layout.includes(each)))
     throw new RefusedError(
       `${lv.fullName} is of a kind (${[...lv.layout, ...lv.role].join(', ')}) that bofh does not move`,
-      { remedy: 'pvmove can do it: man pvmove' },
+      { remedy: 'move it without an undo: man pvmove' },
     );
   if (lv.active !== true)
     throw new RefusedError(`${lv.fullName} is not active: lvm would activate it to move it`, {
@@ -129,7 +132,8 @@ function refuseTarget(
   },
 ): void {
   const { target, source, vg, named } = of;
-  if (target.uuid === source.uuid) throw new UsageError(`${device} is the device to empty`);
+  if (target.uuid === source.uuid)
+    throw new UsageError(`${device} cannot be a target: it is the device that the extents leave`);
   if (named.some(({ uuid }) => uuid === target.uuid))
     throw new UsageError(`${device} is named twice: it is the physical volume ${target.uuid}`);
   if (target.vg?.uuid !== vg.uuid)

@@ -42,8 +42,8 @@ const args = z.extend(askedVolume, {
 /**
  * Resizes a linear or thin logical volume, or extends a striped one or a raid1. Undo shrinks it
  * again, but never while its content reaches beyond the old size. Undo of a shrink restores the
- * same extents, with their content if unwritten since; if another volume has taken them, it is
- * stuck and names that volume. A volume that already has the size keeps it, and gets the step's
+ * same extents, with their content unless others have overwritten it. If another volume uses them
+ * now, the undo is stuck and names that volume. A volume that already has the size keeps it, and gets the step's
  * tag. A volume under DRBD grows after the commit, because it could not shrink again. So does the
  * space of a classic snapshot.
  */
@@ -76,18 +76,18 @@ export const resizeLv = operation({
     }
     const thin = isThin(lv) ? { ...known, pool: lv.pool } : undefined;
     if (to > from) {
-      if (spread?.type === 'raid1') refuseFor(`${lv.fullName} is not made larger`, whyNotSynced(lv));
+      if (spread?.type === 'raid1') refuseFor(`${lv.fullName} cannot grow`, whyNotSynced(lv));
       if (thin === undefined) refuseFull(vg, { name, more: takenFor(spread, to - from) });
       else refuseFullPool(poolNamed(vg, thin.pool), `the growth of ${group}/${name}`);
       const held = await holdersOf(host, { lv, all: vg.volumes });
       const isReplica = held.some(({ kind }) => kind === 'drbd');
-      if (added !== undefined) refuseUnseen(lv, isReplica, held);
+      if (added !== undefined) refuseZeroing(lv, isReplica, held);
       return { ...(thin ?? known), ...(isReplica ? { when: 'after the commit' as const } : {}) };
     }
-    if (spread !== undefined) refuseFor(`${lv.fullName} is not made smaller`, whyNotSmaller(lv, spread.type));
+    if (spread !== undefined) refuseFor(`${lv.fullName} cannot shrink`, whyNotSmaller(lv, spread.type));
     if (words === undefined)
       throw new UsageError(
-        `${group}/${name} has ${formatSize(from)}, and what lies beyond ${formatSize(to)} would be lost`,
+        `${group}/${name} has ${formatSize(from)}: everything after the first ${formatSize(to)} would be lost`,
         {
           remedy: `shrink its content first; then resizeLv({ …, shrink: 'lose the data beyond the new size' })`,
         },
@@ -103,14 +103,14 @@ export const resizeLv = operation({
       needs: [...new Set([`vg:${vg}`, ...(device?.beneath ?? [])])],
     };
   },
-  // What the same sequence created is removed as a whole, with the content up to its new end.
+  // If this sequence also created the volume, its undo removes the whole volume, so this step is skipped.
   within: ({ undo: { vg, name } }) => `lv:${vg}/${name}`,
   defers: ({ undo: { when } }) => when !== undefined,
   run: async ({ args: { added }, undo: of, host }) => {
     const { lv, all } = await known(host, of);
     if (lv.name !== of.name || lv.size !== of.from)
       throw new RefusedError(
-        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${lv.fullName} and has ${lv.size} bytes now, not ${of.from}; nothing was done`,
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) was changed concurrently: its name is ${lv.fullName} and its size ${lv.size} bytes (expected: ${of.from}); nothing was done`,
         { remedy: 'find out who else works on it, then run the command again' },
       );
     if (of.to === of.from) await mark(host, of);
@@ -133,7 +133,7 @@ export const resizeLv = operation({
     const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
     if (of.to === of.from) return lv.tags.includes(of.tag) ? { state: 'ours', ...moved } : { state: 'gone' };
     if (of.when !== undefined && lv.size >= of.to) return { state: 'gone' };
-    // dmeventd may have extended a snapshot by a part of it.
+    // dmeventd may already have extended the snapshot by a part of the requested growth.
     if (lv.size === of.from || isRoomMissing(lv, of))
       return { state: of.when === undefined ? 'gone' : 'ours', ...moved };
     if (!between(of).includes(lv.size))
@@ -162,11 +162,11 @@ export const resizeLv = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const lv = (await findKnown(host, of))?.lv;
-      // Content that the sequence shrank again leaves bytes behind.
+      // If the sequence itself worked on the volume (`touched`), for example grew and shrank a filesystem, old bytes prove nothing.
       if (lv?.active !== true || lv.size < of.to || witness === undefined || touched) return undefined;
       return (await growthWitness(host, lv, of)) === witness
         ? undefined
-        : { found: `others wrote to ${lv.fullName} behind its first ${formatSize(of.from)}` };
+        : { found: `others wrote to ${lv.fullName} after its first ${formatSize(of.from)}` };
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
@@ -197,7 +197,7 @@ function refuseFor(what: string, not: { readonly why: string; readonly remedy: s
 }
 
 /** Zeroing needs an active and still unused volume. */
-function refuseUnseen(
+function refuseZeroing(
   { active, fullName }: LogicalVolume,
   isReplica: boolean,
   held: readonly Holder[],

@@ -101,7 +101,7 @@ async function measured(host: ReadHost, { device, size }: z.infer<typeof args>) 
   const pv = await pvOn(host, device);
   if (pv.vg === undefined)
     throw new RefusedError(`${device} is in no volume group: it has no extents yet`, {
-      remedy: 'a free physical volume is as large as its device when it is added to a group',
+      remedy: `add it to a group, where it gets the size of its device: bofh lvm vg extend VG ${device}`,
     });
   const vg = await usableVg(host, pv.vg.name);
   const { extentSize } = vg;

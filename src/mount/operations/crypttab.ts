@@ -16,7 +16,7 @@ const fields = {
   /** A device, or `UUID=…`. */
   device: word,
   /** A key file, or `none`: asks for a passphrase. */
-  key: z.string().check(z.regex(/^(?:none$|\/)/, 'a file, or none: the key itself stands in no table')),
+  key: z.string().check(z.regex(/^(?:none$|\/)/, 'a file, or none: the key itself must not be in the table')),
   /** Options as in crypttab(5): `luks`, `discard`. */
   options: z.readonly(
     z.array(z.string().check(z.regex(/^[^,\0\ufffd]+$/, 'one option each, without commas'))),

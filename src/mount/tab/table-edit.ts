@@ -94,7 +94,7 @@ async function putBack(host: ChangeHost, of: TableUndo): Promise<void> {
   await host.rename(of.back, of.file);
 }
 
-/** Reverts the edit and restores whether the file ended with a newline; the hash decides. */
+/** Reverts the edit, and tries with and without a final newline until the hash is that of the old file. */
 function exactly(content: string, { edit, before, file }: TableUndo): string {
   const back = revertEdit(content, edit);
   const restored = [back, back.replace(/\n$/, ''), `${back}\n`].find((each) => hashOf(each) === before);

@@ -51,7 +51,7 @@ export function editsOf(
     const value = JSON.stringify(edit.value);
     if (syntax === 'toml' && /(?:^|[[:,])null(?:$|[\],}])/.test(value.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')))
       throw new UsageError(`${where}: ${inWords(edit)}: TOML has no null`, {
-        remedy: 'name its keys in absent',
+        remedy: 'to remove a key, list it in `absent`',
       });
     if (syntax === 'ini' && !isIni(edit))
       throw new UsageError(

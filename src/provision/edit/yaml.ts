@@ -77,7 +77,7 @@ function pairIn(map: YAMLMap, key: string): Pair | undefined {
   return map.items.find((each) => isScalar(each.key) && String(each.key.value) === key);
 }
 
-/** Where a node begins and where it ends, without the comment behind it. */
+/** Where a node begins and where it ends, without the comment after it. */
 function spanOf(node: unknown): readonly [number, number] {
   const range = isNode(node) ? (node as Node).range : undefined;
   if (range === undefined || range === null) throw new Error('a value without a place');
@@ -146,7 +146,7 @@ function removed(text: string, map: YAMLMap, pair: Pair): string {
   if (span === undefined) return text;
   if (map.flow === true) return removePair(text, braces, span);
   const start = lineStart(text, span.start);
-  // The first key of an element of a list is behind its dash.
+  // The first key of an element of a list is after its dash.
   if (text.slice(start, span.start).trim() !== '' && next !== undefined)
     return splice(text, [span.start, next.start], '');
   return splice(text, [start, text[span.end - 1] === '\n' ? span.end : nextLine(text, span.end)], '');

@@ -3,7 +3,7 @@ import { UsageError } from '../../core/errors.ts';
 import { kindOf } from './steps.ts';
 import type { SimulatedProcess, World } from '../world/world.ts';
 
-/** What goes wrong with an access. */
+/** How an access fails. */
 export type FaultMode =
   /** It fails, and changes nothing. */
   | 'fails before'
@@ -15,7 +15,7 @@ export type FaultMode =
   | 'no effect, exit 0'
   /** A program does its work, and prints what cannot be parsed. */
   | 'garbage answer'
-  /** Until `host.letGo()`; a read or a `stop: 'safe'` change with a time limit runs into it at once. */
+  /** A program hangs until `host.letGo()`. A read, or a `stop: 'safe'` change with a time limit, fails with a timeout at once. */
   | 'hangs'
   /** The process of bofh is killed before the access. */
   | 'crash here'
@@ -23,7 +23,7 @@ export type FaultMode =
   | 'acts then crash'
   /** The disk under it is full. */
   | 'no space'
-  /** Of a write to the journal only the first bytes arrive, as on a disk that is about to be full. */
+  /** Only the first bytes of a write to the journal are written, as on a disk that becomes full. */
   | 'short write';
 
 const modes: readonly FaultMode[] = [
@@ -54,7 +54,7 @@ function checkFault(fault: Fault): void {
     throw new UsageError(`fault: mode: "${mode}" can happen to a program only, not to a ${tool}`);
 }
 
-/** Which access it is that something goes wrong with, and what. */
+/** The access that fails, and how it fails. */
 export interface Fault {
   /** A program; `file` for the accesses to files, `store` for those to the journal. Default: any program or file. */
   readonly tool?: Command<unknown>['tool'] | 'file' | 'store';
@@ -67,9 +67,9 @@ export interface Fault {
   readonly argvIncludes?: string;
   /** Whether reads or changes count (default: `change`). */
   readonly access?: 'read' | 'change';
-  /** The first access that fails, from 1, of those that match (default: 1). */
+  /** Number of the first matching access that fails, counted from 1 (default: 1). */
   readonly nth?: number;
-  /** How many of them fail, one after the other (default: 1). */
+  /** Number of matching accesses that fail, one after the other (default: 1). */
   readonly times?: number;
   /**
    * What happens. Any access: `fails before`, `acts then fails`, `crash here`, `acts then crash` (the process
@@ -97,19 +97,19 @@ interface Armed {
   seen: number;
 }
 
-/** The faults that are laid, and every access that could have had one. */
+/** The added faults, and every access that a fault could have hit. */
 export interface Faults {
   readonly add: (fault: Fault) => void;
   readonly clear: () => void;
-  /** From now on accesses belong to a step of this kind, or to none. */
+  /** The next accesses belong to a step of this kind, or to none. */
   readonly enter: (step: string | undefined) => void;
-  /** Asks this at each access that no laid fault is meant by. */
+  /** Calls this function at each access; its fault applies if no added fault does. */
   readonly decide: (decider: (access: Access) => Fault | undefined) => void;
   /** Counts the access for each fault; returns the first fault that applies. */
   readonly at: (access: Access) => Fault | undefined;
   /** Every change so far, in order. */
   readonly points: readonly Access[];
-  /** Tells of each access just before it happens, reads too, and of the fault that it meets. Gives what ends that. */
+  /** Calls the listener just before each access (reads too), with the fault that applies. Returns a function that removes the listener. */
   readonly watch: (listener: (access: Access, fault: Fault | undefined) => void) => () => void;
 }
 
@@ -163,9 +163,9 @@ function matches(fault: Fault, { tool, argv, access }: Access, step: string | un
 }
 
 /**
- * Thrown into whatever a killed process still tries to do. `atomic()` of that process throws
- * StuckError, with it among the `errors` of its `cause`: its journal stays, for `recover()` after
- * `host.restart()`. Before the first step `atomic()` throws the ProcessKilled itself.
+ * Thrown by every access of a killed process. `atomic()` of that process then throws StuckError, whose
+ * `cause` has this error in its `errors`. The journal stays, for `recover()` after `host.restart()`.
+ * Before the first step `atomic()` throws the ProcessKilled itself.
  */
 export class ProcessKilled extends Error {
   constructor() {
@@ -189,7 +189,7 @@ export function newProcess(world: World): SimulatedProcess {
   return process;
 }
 
-/** SIGKILL: its locks are released, but for those that a program it started still holds. */
+/** SIGKILL: releases the locks of the process, except those that a program it started still holds. */
 export function killProcess(world: World, process: SimulatedProcess): void {
   if (!process.alive) return;
   process.alive = false;

@@ -13,7 +13,7 @@ export type Keep =
   | 'none'
   | 'all'
   | {
-      /** A number: with the same one the same part is kept. */
+      /** The same number keeps the same part. */
       readonly seed: number;
     };
 
@@ -38,7 +38,10 @@ function storages(world: World): readonly string[] {
   return [...world.live.keys()].filter((storage) => !storage.startsWith('tmpfs:'));
 }
 
-/** Each content by itself; of a filesystem that was there before, each directory, and each file with any of its sectors. */
+/**
+ * Keeps some of the unsynced writes, decided for each device separately. In a filesystem that existed before, decides for each
+ * directory, and for each sector of each file.
+ */
 function keepSome(world: World, draw: Draw): void {
   const share = [0.15, 0.5, 0.85][Math.floor(draw() * 3)] ?? 0.5;
   const some = (): boolean => draw() < share;
@@ -85,7 +88,10 @@ function keepSomeOf(
 
 const sector = 512;
 
-/** A sector that is not there reads as zeros where the file was not that long; the length may be there without the bytes. */
+/**
+ * Mixes old and new sectors. A new sector that was lost after the old end of the file reads as zeros. The new length may be kept
+ * without the new bytes.
+ */
 function mixed(before: Uint8Array, now: Uint8Array, some: () => boolean): Uint8Array {
   if (now.length < before.length) return some() ? now : before;
   let mix = before;

@@ -84,7 +84,7 @@ function refuseMounted({ mounted }: Overlay, world: World, { name, number }: Dev
   });
 }
 
-/** What the plan has enlarged the real host has not: behind the end of its device nothing has been written yet. */
+/** The plan may have enlarged a device that is smaller on the real host: nothing has been written after its real end yet. */
 function grownBy<T>(command: Command<T>, size: number): Command<T> {
   if (command.tool !== 'dd') return command;
   const number = (word: string): number =>

@@ -287,7 +287,7 @@ async function textOf(real: ReadHost, path: string): Promise<string> {
   return new TextDecoder().decode(await real.readFile(path));
 }
 
-/** Its loop devices, with the files behind them. */
+/** Its loop devices, with their files. */
 export async function loopsOf(real: ReadHost): Promise<readonly Loop[]> {
   const found: Loop[] = [];
   for (const { number: minor, file: path, device: _, ...how } of await real.run(attachedLoops('left out'))) {

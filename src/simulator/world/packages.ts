@@ -10,7 +10,7 @@ export interface Packages {
   archives: string;
   /** Repositories by URI: their lists, and the key that signs them. */
   repositories: ReadonlyMap<string, { readonly archives: string; readonly key: string }>;
-  /** Under a plan: it has changed them, and the real host is not asked any more. */
+  /** In a dry run: the plan changed the packages, so the real host is no longer asked about them. */
   isChanged?: true;
 }
 
@@ -36,7 +36,7 @@ export function textOf(all: readonly Paragraph[]): string {
     .join('');
 }
 
-/** The name by which apt has it: `libc6:i386` for one of another architecture. */
+/** The name that apt uses: `libc6:i386` for a package of another architecture. */
 export function nameOf(paragraph: Paragraph): string {
   const architecture = paragraph.get('Architecture') ?? 'all';
   const name = paragraph.get('Package') ?? '';
@@ -79,7 +79,7 @@ export function writeAuto(world: World, names: ReadonlySet<string>): void {
   world.packages.isChanged = true;
 }
 
-/** Of each package a line: `package web1 1.0 install ok installed, auto`. */
+/** One line for each package: `package web1 1.0 install ok installed, auto`. */
 export function packageLines(world: World): readonly string[] {
   const auto = autoNames(world);
   return databaseOf(world).map((each) => {

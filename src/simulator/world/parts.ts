@@ -15,22 +15,22 @@ export interface Superblock {
   readonly version?: string;
   /** Bytes of a block. */
   readonly blockSize?: number;
-  /** Its size in its own blocks; what a test plants without it is as large as its device. */
+  /** Size in blocks of the filesystem. Missing (content that a test wrote): as large as the device. */
   readonly blocks?: number;
-  /** Of a device that was added to a btrfs: its number there, and its own uuid. */
+  /** Number and UUID of the device within its btrfs; only for a device that was added to one. */
   readonly member?: {
     /** Its number in the filesystem. */
     readonly devid: number;
     /** The UUID of the device in it. */
     readonly uuid: string;
   };
-  /** Of an ext, beside those that each has. */
+  /** Features of an ext2, ext3 or ext4, besides those that each one has. */
   readonly features?: readonly string[];
-  /** Of a btrfs: the uuid that it was to have when btrfstune was killed. */
+  /** The UUID that btrfstune was setting when it was killed; btrfs only. */
   readonly changing?: string;
   /**
-   * `slight`: e2fsck mends them without a question; `noted`: only the superblock says that there were some; else it would have
-   * to be asked by a person.
+   * `slight`: e2fsck repairs them without a question. `noted`: only the superblock says that there were errors. `true`: only an
+   * administrator who answers the questions of e2fsck can repair them.
    */
   readonly errors?: boolean | 'slight' | 'noted';
 }
@@ -45,20 +45,20 @@ export interface LuksSlot {
   readonly kdf: 'pbkdf2' | 'argon2id';
   /** KiB */
   readonly memory: number;
-  /** The key in it is not that of the data. */
+  /** `nothing`: the slot contains another volume key than the one that encrypts the data. */
   readonly opens?: 'nothing';
 }
 
-/** What a LUKS header says beside the superblock; what is missing is as cryptsetup makes it by itself. */
+/** Content of a LUKS header, besides the superblock. Missing values are the defaults of cryptsetup. */
 export interface LuksParts {
   readonly slots: readonly LuksSlot[];
-  /** Another one: the data is encrypted by another key. */
+  /** Digest of the volume key (missing: the first key that this header had). */
   readonly volumeKey?: string;
   readonly cipher?: string;
   readonly integrity?: true;
   /** Bytes for key slots. */
   readonly slotRoom?: number;
-  /** A reencryption is running, with the key of a slot that opens nothing yet. */
+  /** A running reencryption; its new volume key is in a slot that does not open the data yet. */
   readonly reencryption?: {
     readonly volumeKey: string;
     readonly cipher?: string;
@@ -70,14 +70,14 @@ export interface LuksParts {
   };
 }
 
-/** A device that cryptsetup has opened. It ends with the boot. */
+/** An open encrypted device (mapping). A reboot closes it. */
 export interface CryptMapping {
   readonly number: string;
   name: string;
   readonly dmUuid: string;
-  /** The number of the device beneath. */
+  /** The number (major:minor) of the lower device. */
   readonly lower: string;
-  /** Where its data begin there. */
+  /** Offset of its data on the lower device. */
   readonly offset: number;
   size: number;
   readonly mode: 'ro' | 'rw';
@@ -89,28 +89,28 @@ export interface CryptMapping {
 export interface Content {
   readonly superblock?: Superblock;
   readonly tree?: Tree;
-  /** Beside the superblock of a LUKS device. */
+  /** The content of a LUKS header, besides the superblock. */
   readonly luks?: LuksParts;
-  /** And what the device held before its header was made: where the data begin, those bytes are still there. */
+  /** Content of the device before its LUKS header was written; its bytes after the header still exist. */
   readonly payload?: Content;
-  /** Of DRBD's metadata: what its flags say of the data. */
+  /** The state of the data by the flags in the DRBD metadata; only for a device with such metadata. */
   readonly replica?: 'Inconsistent' | 'UpToDate';
   /** The generation UUID of the data in the DRBD metadata; missing: none was set. */
   readonly generation?: string;
-  /** The generation that it had in common with its peer when it was first written to without it; missing: it was not. */
+  /** The bitmap UUID: the generation that both hosts had when this one was first written to without its peer. Missing: that has not happened. */
   readonly bitmap?: string;
-  /** The two generations that were in common before; missing: none. */
+  /** The two generations that both hosts had before that one; missing: none. */
   readonly history?: readonly string[];
-  /** How many sectors they are, as these metadata have it; missing: 0. */
+  /** Size of the data in sectors, as the DRBD metadata records it (default: 0). */
   readonly agreed?: number;
   /**
    * Offset of the superblock of the DRBD metadata, and the content of the device without the
    * metadata.
    */
   readonly metadata?: { readonly at: number; readonly beneath: Content };
-  /** Of a btrfs; missing: as mkfs left it. */
+  /** Subvolumes and devices of a btrfs (missing: as mkfs left it). */
   readonly btrfs?: Btrfs;
-  /** Mounted for writing, or was when the power failed: its journal holds what only a mount brings out. */
+  /** The filesystem is mounted for writing, or was when the power failed: only a mount replays its journal. */
   readonly needsRecovery?: boolean;
   /**
    * How often an administrator mounted it read-write or wrote to it: each time its first blocks
@@ -119,20 +119,20 @@ export interface Content {
   readonly changes?: number;
   /** A filesystem of a real host, which a plan does not mount: its content is unknown. */
   readonly unread?: boolean;
-  /** Of a copy of an ext on a real device, which is not mounted: where debugfs finds its files. */
+  /** Where debugfs finds the files; only for a copy of an unmounted ext2, ext3 or ext4 on a real device. */
   readonly origin?: string;
-  /** What it was before some of the bytes by which it is known, at these offsets, were erased. */
+  /** The content before the signatures at these offsets were erased. */
   readonly erased?: { readonly content: Content; readonly offsets: readonly number[] };
-  /** What was written beside all that, by sectors of 512 bytes: partition tables. */
+  /** Other written sectors of 512 bytes, by number: partition tables. */
   readonly sectors?: ReadonlyMap<number, Uint8Array>;
-  /** Of a real device: its signatures, and their 4 KiB blocks, by offset. */
+  /** Signatures and their 4 KiB blocks, by offset; only for a real device. */
   readonly real?: {
     readonly magics: readonly Magic[];
     readonly blocks: ReadonlyMap<number, Uint8Array>;
   };
 }
 
-/** A partition that the kernel has made a device of, in bytes; `real`: of a real host. */
+/** A partition that the kernel knows, with its start and size in bytes. `real`: it exists on the real host. */
 export interface KernelPart {
   readonly number: number;
   readonly start: number;
@@ -142,7 +142,7 @@ export interface KernelPart {
   readonly real: boolean;
 }
 
-/** Bytes by which a content is known. */
+/** A signature, as wipefs(8) shows it. */
 export interface Magic {
   readonly offset: number;
   /** In hexadecimal digits. */
@@ -168,11 +168,11 @@ export interface PhysicalVolume {
   /** Its number of extents. */
   readonly extents: number;
   readonly number: string;
-  /** Of one in a group; what is left out has none. */
+  /** Tags of a physical volume in a group (default: none). */
   readonly tags?: readonly string[];
-  /** `no`: no extents are given out on it. */
+  /** `no`: lvm allocates no extents on it. */
   readonly allocatable?: 'no';
-  /** Where its extents begin, on a real host: an array has them aligned to its stripes. */
+  /** Offset of its first extent; only on a real host: on an array lvm aligns it to the stripes. */
   readonly start?: number;
 }
 
@@ -182,7 +182,7 @@ export interface ExtentRun {
   readonly pv: string;
   readonly start: number;
   readonly count: number;
-  /** It belongs to a `pvmove0` for the time being. */
+  /** The run belongs to a `pvmove0` while the move runs. */
   readonly moving?: true;
 }
 
@@ -190,28 +190,28 @@ export interface LogicalVolume {
   readonly uuid: string;
   name: string;
   extents: number;
-  /** Its runs of extents, in its own order. */
+  /** Its runs of extents, in the order of the volume. */
   runs?: readonly ExtentRun[];
   tags: readonly string[];
   autoactivation: boolean;
-  /** The uuid of what it is a snapshot of. */
+  /** The UUID of its origin; only for a snapshot. */
   readonly origin?: string;
-  /** Of a volume that is not plain: as lvs says it. */
+  /** Layout as lvs shows it (missing: linear). */
   layout?: string;
   readonly role?: string;
   /** The UUID of its thin pool; it then has no extents of the group. */
   readonly pool?: string;
-  /** Extents beside its own: of a thin pool's metadata, of a raid's other copies and their lists. */
+  /** Extents besides its own: the metadata of a thin pool, or the other copies of a raid and the metadata of all copies. */
   moreExtents?: number;
-  /** Of a striped one its stripes, of a raid1 its copies. */
+  /** Number of stripes of a striped volume, or of copies of a raid1. */
   areas?: number;
-  /** Activated only by who says so. */
+  /** Its activation-skip flag is set. */
   readonly skipped?: boolean;
   /**
-   * It will be merged into its origin; lvm has recorded that, and merges at the next activation.
+   * lvm has recorded that the snapshot must be merged into its origin, and merges it at the next activation.
    */
   merging?: boolean;
-  /** How full it is while it is active, in percent; 0 for an empty snapshot or thin volume. */
+  /** Usage in percent while the volume is active; 0 for an empty snapshot or thin volume. */
   data?: number;
   metadata?: number;
   synced?: number;
@@ -226,18 +226,18 @@ export interface VolumeGroup {
   readonly tags: readonly string[];
   pvs: readonly PhysicalVolume[];
   lvs: LogicalVolume[];
-  /** Extents that are in use by what the model does not know; 0 for a group that it made. */
+  /** Extents used by volumes that the model does not simulate; 0 for a group that the simulator created. */
   otherExtents: number;
-  /** The volumes that have these, parts of others: it lists them, and may move them. */
+  /** The hidden volumes (parts of other volumes) that use those extents; the simulated lvm lists and moves them. */
   hidden?: readonly LogicalVolume[];
-  /** A power cut has kept the header of its newest metadata and lost the text: lvm does not find it any more. */
+  /** A power cut kept the header of the newest metadata and lost its text: lvm no longer finds the group. */
   isTorn?: boolean;
 }
 
 export interface Mount {
   readonly id: number;
   readonly parent: number;
-  /** `major:minor`, of a device or made up. */
+  /** `major:minor` of the device; an invented number for a filesystem without a device. */
   readonly device: string;
   readonly root: string;
   readonly path: string;
@@ -246,28 +246,28 @@ export interface Mount {
   readonly type: string;
   readonly source: string;
   readonly superOptions: string;
-  /** Where the files are; undefined for a mount of a real host, whose files are asked of it. */
+  /** Where the files are. Undefined: a mount of the real host, which is asked for its files. */
   readonly storage: string | undefined;
-  /** The inode of the directory that a bind mount shows; the top of the storage when it is left out. */
+  /** The inode of the directory that a bind mount shows (default: the top of the storage). */
   readonly top?: number;
-  /** What libmount keeps of the options for itself. */
+  /** Options that only libmount keeps, in /run/mount/utab (x-…, X-…). */
   readonly userOptions: readonly string[];
 }
 
-/** A loop device and the file behind it. */
+/** A loop device with its file. */
 export interface Loop {
   /** Its number: 3 of `/dev/loop3` (when attached by an administrator: the lowest free one by default). */
   readonly minor: number;
   readonly path: string;
   /** Where its content is. */
   readonly storage: string;
-  /** As stat(2) has them of the file. */
+  /** Inode and filesystem of the file, as stat(2) reports them. */
   readonly inode: string;
   readonly filesystem: string;
   readonly size: number;
-  /** Where it begins in the file, in bytes. */
+  /** Offset of the device in the file, in bytes. */
   readonly offset: number;
-  /** How many bytes of the file it shows; 0: all. */
+  /** Number of bytes of the file that the device shows (0: all). */
   readonly limit: number;
   /** Access mode. */
   readonly mode: 'ro' | 'rw';
@@ -277,11 +277,11 @@ export interface Loop {
   readonly sectorSize: number;
   /** Whether it uses direct I/O. */
   readonly direct: boolean;
-  /** It goes with the last who has it open. */
+  /** The kernel detaches it when the last process closes it. */
   readonly autoclear: boolean;
   /** The kernel's count of attachments. */
   readonly sequence: number;
-  /** Of a real host, under a plan. */
+  /** In a dry run: the device exists on the real host. */
   readonly real?: true;
 }
 
@@ -310,7 +310,7 @@ export interface Domain {
   memoryMiB: number;
   /** Its number of virtual CPUs. */
   vcpus: number;
-  /** What it can get while it runs. */
+  /** The most that it can get while it runs. */
   readonly most: {
     /** Memory, in MiB. */
     readonly memoryMiB: number;
@@ -326,6 +326,6 @@ export interface Domain {
   disks: readonly DomainDisk[];
   /** Its network interfaces. */
   nics: readonly { readonly mac: string; readonly bridge: string }[];
-  /** `half-built`: xl has no configuration of it. */
+  /** `half-built`: its creation was interrupted, and xl has no configuration for it. */
   readonly built: 'whole' | 'half-built';
 }

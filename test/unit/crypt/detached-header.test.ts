@@ -217,7 +217,7 @@ describe('crypt.resize by a header in a file', () => {
       return String(await rejectionOf(on(host, (tx) => tx.crypt.resize(asked))));
     };
 
-    expect(await resize({})).toContain('the header that it was opened by is not on');
+    expect(await resize({})).toContain('the header that it was opened with is not on');
     expect(await resize({ header: '/srv/other.header' })).toContain('was opened by another');
     expect(await resize({ name: 'other', header: '/srv/other.header' })).toContain(
       'and not in /srv/other.header',

@@ -194,7 +194,9 @@ describe('is refused, and nothing changes', () => {
 
   test('while lvm moves in the group, or was interrupted', async () => {
     host.admin.beginMove('data', 'b', '/dev/vdx:4-6', '/dev/vdy:4-6');
-    expect(String(await refused(moves()))).toContain('extents of data are being moved already');
+    expect(String(await refused(moves()))).toContain(
+      'extents of data are being moved, or a move was interrupted',
+    );
   });
 
   test('without space on the allowed devices', async () => {
@@ -209,9 +211,9 @@ describe('is refused, and nothing changes', () => {
   });
 
   test.each([
-    [{ to: ['/dev/vdx'] }, 'is the device to empty'],
+    [{ to: ['/dev/vdx'] }, 'cannot be a target'],
     [{ to: ['/dev/vdy', '/dev/vdy'] }, 'is named twice'],
-    [{ volume: { vg: 'vg0', name: 'a' } }, 'in another one'],
+    [{ volume: { vg: 'vg0', name: 'a' } }, 'is in another group'],
   ])('%o', async (more, words) => {
     expect(String(await refused(moves(more), UsageError))).toContain(words);
   });

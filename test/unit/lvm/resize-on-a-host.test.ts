@@ -189,7 +189,9 @@ describe('resizeLv is refused, and changes nothing,', () => {
   };
 
   test('when data would be lost without confirmation', async () => {
-    expect(await refused((tx) => resize(tx, '28m'))).toMatch(/what lies beyond 28 MiB would be lost/);
+    expect(await refused((tx) => resize(tx, '28m'))).toMatch(
+      /everything after the first 28 MiB would be lost/,
+    );
   });
 
   test('when the group has too little free space', async () => {

@@ -236,7 +236,7 @@ describe('the undo of a committed sequence of files', () => {
   it('is refused if a kept copy has changed, which is named, and the journal stays', async () => {
     const id = await made((tx) => tx.file.remove({ path: a }));
     host.admin.writeFile(`/var/lib/bofh/journal/history/${id}.kept/1`, 'damaged\n');
-    await expect(run(() => undo(id))).rejects.toThrow(`what was kept of ${a} has changed`);
+    await expect(run(() => undo(id))).rejects.toThrow(`the kept copy of ${a} has changed`);
   });
 
   it.each(['file', 'store'] as const)(

@@ -183,7 +183,7 @@ function perl(call: ToolCall): ReturnType<ToolModel> {
 }
 
 function list(call: ToolCall, magics: readonly Magic[], output: string): ReturnType<ToolModel> {
-  if (output !== 'OFFSET,LENGTH,TYPE,USAGE,UUID') throw unmodelled(call, 'it knows these columns alone');
+  if (output !== 'OFFSET,LENGTH,TYPE,USAGE,UUID') throw unmodelled(call, 'it knows only these columns');
   const rows = magics.map(({ offset, bytes, type, usage, uuid }) => {
     const row = { offset: `0x${offset.toString(16)}`, length: bytes.length / 2, type, usage, uuid };
     const lines = Object.entries(row).map(([key, value]) => `         "${key}": ${JSON.stringify(value)}`);
@@ -262,7 +262,7 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   const written = Buffer.from(stdin, 'latin1').toString('hex');
   const magic = magicsOf(erased?.content).find((each) => each.offset === offset && each.bytes === written);
   if (now.superblock !== undefined && now.metadata === undefined)
-    throw unmodelled(call, 'it writes into no filesystem');
+    throw unmodelled(call, 'it does not write into a filesystem');
   if (erased === undefined || magic === undefined || now.sectors !== undefined) {
     for (const contents of [call.world.live, call.world.durable])
       contents.set(
@@ -303,7 +303,7 @@ function onto(call: ToolCall, device: Device, words: ReadonlyMap<string, string>
   if (words.get('iflag') !== 'fullblock,count_bytes') throw unmodelled(call, 'it counts bytes');
   const bytes = Buffer.from(call.stdin ?? '', 'latin1').subarray(0, Number(words.get('count')));
   if (call.world.live.get(device.storage)?.superblock !== undefined)
-    throw unmodelled(call, 'it writes into no filesystem');
+    throw unmodelled(call, 'it does not write into a filesystem');
   for (const contents of [call.world.live, call.world.durable])
     contents.set(device.storage, withBytes(contents.get(device.storage) ?? {}, 0, bytes));
   return ok();
@@ -339,7 +339,7 @@ function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
   return ok(`${path}: ${verb} ${length} bytes from the offset ${offset}\n`);
 }
 
-/** A part of a device behind its head: what was written there, and is no file. */
+/** A part of a device after its head, as it was written; not the files of a filesystem. */
 function zero({ live, durable }: ToolCall['world'], { storage }: Device, from: number, length: number): void {
   for (const contents of [live, durable]) {
     const content = contents.get(storage);

@@ -26,7 +26,7 @@ function sfdisk(call: ToolCall): ReturnType<ToolModel> {
   }
   const isQuiet = ['--quiet', '--no-reread', '--no-tell-kernel'].every((flag) => options.flags.has(flag));
   if (!isQuiet || one(options, '--wipe') !== 'never' || call.stdin === undefined)
-    throw unmodelled(call, 'it writes the table alone');
+    throw unmodelled(call, 'it writes only the table');
   const number = one(options, '--partno');
   const isNew = number === undefined && deleted === undefined && !options.flags.has('--append');
   if (!isNew && table === undefined)

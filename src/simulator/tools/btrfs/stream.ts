@@ -27,7 +27,7 @@ interface Sent {
 const ownCommand = 0x7fff;
 const streamEnd = [0, 0, 0, 0, 21, 0, 0x50, 0x6c, 0xc9, 0x9d];
 
-/** `btrfs send [-p PARENT] [-f FILE] SUBVOLUME`: it opens the file for writing, and a device may be one (cmds/send.c of 6.2). */
+/** `btrfs send [-p PARENT] [-f FILE] SUBVOLUME`. FILE is opened for writing and may be a device (cmds/send.c of 6.2). */
 export function send(call: ToolCall, words: readonly string[]): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions({ ...call, argv: words }, { values: ['-p', '-f'] });
@@ -37,7 +37,7 @@ export function send(call: ToolCall, words: readonly string[]): ReturnType<ToolM
   );
   for (const each of [source, parent]) if (each !== undefined && 'exitCode' in each) return each;
   if (source === undefined || 'exitCode' in source || (parent !== undefined && 'exitCode' in parent))
-    throw unmodelled(call, 'it sends one subvolume');
+    throw unmodelled(call, 'it sends only one subvolume');
   const stream = streamOf(world, path, source, parent);
   const out = one(options, '-f');
   const said = `At subvol ${path}\n`;
@@ -47,7 +47,8 @@ export function send(call: ToolCall, words: readonly string[]): ReturnType<ToolM
     if (stream.length > device.size)
       return failed(1, `${said}ERROR: failed to dump stream: No space left on device`);
     const now = world.live.get(device.storage) ?? {};
-    if (now.superblock !== undefined) throw unmodelled(call, 'it sends onto no filesystem');
+    if (now.superblock !== undefined)
+      throw unmodelled(call, 'it does not send to a device that contains a filesystem');
     world.live.set(device.storage, withBytes(now, 0, stream));
     return ok('', said);
   }
@@ -119,8 +120,8 @@ function taken(tree: Tree, ino: number): Sent {
 }
 
 /**
- * `btrfs receive [-e] [-f FILE] DIRECTORY`: with `-e` it ends at the end of the first stream, else it wants another one behind it
- * (honor_end_cmd in common/send-stream.c).
+ * `btrfs receive [-e] [-f FILE] DIRECTORY`. With `-e` it stops after the first stream; otherwise it expects another stream after
+ * it (honor_end_cmd in common/send-stream.c).
  */
 export function receive(call: ToolCall, words: readonly string[]): ReturnType<ToolModel> {
   const { world } = call;
@@ -132,7 +133,7 @@ export function receive(call: ToolCall, words: readonly string[]): ReturnType<To
   const stream = options.flags.has('-e') ? firstOf(all) : all;
   if (stream.length === 0) return failed(1, 'ERROR: empty stream is not considered valid');
   const head = streamHead(new DataView(stream.buffer, stream.byteOffset, stream.length));
-  if (head === undefined) throw unmodelled(call, 'it receives what is a stream');
+  if (head === undefined) throw unmodelled(call, 'it receives only a valid stream');
   const { name, uuid: receivedUuid, parentUuid } = head;
   const said = `At ${parentUuid === undefined ? 'subvol' : 'snapshot'} ${name}\n`;
   const { subvolumes } = at.state;
@@ -192,7 +193,10 @@ function firstOf(all: Buffer): Buffer {
   return all;
 }
 
-/** Returns what is between the first and the last command; unknown for a real stream. */
+/**
+ * Returns the content between the first and the last command. For a real stream, which the model cannot parse, returns an empty
+ * directory.
+ */
 function contentOf(stream: Buffer): Sent {
   for (let at = 17; at + 10 <= stream.length; ) {
     const [length, type] = [stream.readUInt32LE(at), stream.readUInt16LE(at + 4)];

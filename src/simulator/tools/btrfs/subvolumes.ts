@@ -43,7 +43,7 @@ export function snapshot(
   const from = onBtrfs(world, source);
   const original = from === undefined ? undefined : rootAt(from);
   if (from === undefined || original === undefined) return error('Not a Btrfs subvolume: Invalid argument');
-  if (resolve(world, path, 'keep').found) throw unmodelled(call, 'its destination is there already');
+  if (resolve(world, path, 'keep').found) throw unmodelled(call, 'the destination exists already');
   const parent = posix.dirname(path);
   if (!isDirectory(world, parent)) return error(`cannot access '${parent}': No such file or directory`);
   const at = onBtrfs(world, path);

@@ -66,7 +66,7 @@ function imageAt(
     if (found !== undefined) return { size: found.size, content: contentOf(found), qcow2 };
     return { size: qcow2.size, content: contentOf(qcow2), qcow2 };
   }
-  if (part !== undefined) throw unmodelled(call, 'it knows partitions of qcow2 images alone');
+  if (part !== undefined) throw unmodelled(call, 'it knows only partitions of qcow2 images');
   const device = deviceAt(world, path);
   if (device !== undefined) return { size: device.size, content: world.live.get(device.storage) ?? {} };
   return { size: there.inode.length ?? there.inode.content?.length ?? 0, content: {} };

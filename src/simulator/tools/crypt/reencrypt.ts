@@ -17,9 +17,9 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   const found = luksAt(world, path);
   if (typeof found === 'string') return noLuks(path, found);
   const { device, version, reencryption } = found;
-  if (device === undefined || version === 1) throw unmodelled(call, 'of LUKS2 on a device alone');
+  if (device === undefined || version === 1) throw unmodelled(call, 'it knows only LUKS2 on a device');
   // It would see that the device is open, and reencrypt it online.
-  if (openers(world, device.number).length > 0) throw unmodelled(call, 'of a closed device alone');
+  if (openers(world, device.number).length > 0) throw unmodelled(call, 'it knows only closed devices');
   const key = keyOf(call, options);
   if (options.flags.has('--resume-only')) {
     if (reencryption === undefined) return failed(1, 'Device reencryption not in progress.');

@@ -34,7 +34,7 @@ function drbdsetup(call: ToolCall): Answer {
     default:
       if (call.argv[0] === 'down' && call.argv.length === 2)
         return down(call.world, { name: call.argv[1] ?? '' });
-      throw unmodelled(call, 'it shows events and what is configured, and takes a resource down');
+      throw unmodelled(call, 'it shows events and the configuration, and brings a resource down');
   }
 }
 

@@ -63,7 +63,7 @@ function grow(
   if (more.length > 0 || size === undefined) throw unmodelled(call, 'it takes a size and one file');
   const there = resolve(call.world, path, 'follow');
   if (!there.found) return missing();
-  if ((there.inode.content?.length ?? 0) > 0) throw unmodelled(call, 'it knows new files alone');
+  if ((there.inode.content?.length ?? 0) > 0) throw unmodelled(call, 'it knows only new files');
   there.tree.inodes.set(there.ino, { ...there.inode, length: Number(size) });
   return ok();
 }

@@ -109,7 +109,7 @@ function xfsIo(call: ToolCall): ReturnType<ToolModel> {
   const [path = '', ...more] = options.words;
   const { word } = /^label(?: (?<word>-c|-s \S+))?$/.exec(one(options, '-c') ?? '')?.groups ?? {};
   if (more.length > 0 || !/^label/.test(one(options, '-c') ?? ''))
-    throw unmodelled(call, 'it knows labels alone');
+    throw unmodelled(call, 'it knows only labels');
   const held = mountedAt(call.world, path, /^xfs$/);
   if (held === undefined) return failed(1, `${path}: No such file or directory`);
   if (word === undefined) return ok(`label = "${held.superblock.label ?? ''}"\n`);

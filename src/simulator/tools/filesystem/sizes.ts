@@ -241,11 +241,11 @@ function dumpSuper(world: World, path: string): ReturnType<ToolModel> {
 function stat(call: ToolCall): ReturnType<ToolModel> {
   const [first, format, path = '', ...more] = call.argv;
   if (first !== '--file-system' || format !== '--format=%S %f' || more.length > 0)
-    throw unmodelled(call, 'it tells what is free of a filesystem');
+    throw unmodelled(call, 'it prints only the free space of a filesystem');
   if (!resolve(call.world, path, 'follow').found)
     return failed(1, `stat: cannot read file system information for '${path}': No such file or directory`);
   const held = mountedAt(call.world, path, /./);
-  if (held === undefined) throw unmodelled(call, 'it knows the filesystems on devices alone');
+  if (held === undefined) throw unmodelled(call, 'it knows only filesystems on devices');
   return ok(`${held.blockSize} ${held.blocks - usedOf(call.world, held)}\n`);
 }
 

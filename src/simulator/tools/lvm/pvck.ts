@@ -2,7 +2,7 @@ import { unmodelled } from '../../options.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 
-/** `pvck --dump headers` and `metadata_search` (lvm2 2.03.16). Each change of a group is 512 bytes behind the one before. */
+/** `pvck --dump headers` and `metadata_search` (lvm2 2.03.16). Each change of a group is written 512 bytes after the one before. */
 export function pvck(call: ToolCall): ReturnType<ToolModel> {
   const [dump, what, path = '', ...more] = call.argv;
   const device = deviceAt(call.world, path);

@@ -21,15 +21,17 @@ export function lvconvertCopies(call: ToolCall): Answer {
   const on = pvs.flatMap((pv) => pv?.uuid ?? []);
   if (!call.world.active.has(lv.uuid))
     return failed(5, `  ${full} must be active to perform this operation.`);
-  const answer = isUp(call, options) ? addCopy(call.world, vg, { lv, on }) : dropCopy(call, vg, { lv, on });
+  const answer = addsCopy(call, options)
+    ? addCopy(call.world, vg, { lv, on })
+    : dropCopy(call, vg, { lv, on });
   return answer ?? ok(`  Logical volume ${full} successfully converted.\n`);
 }
 
-function isUp(call: ToolCall, options: Options): boolean {
+function addsCopy(call: ToolCall, options: Options): boolean {
   const [type, mirrors] = [one(options, '--type'), one(options, '--mirrors')];
   if (type === 'raid1' && mirrors === '1') return true;
   if (type === undefined && mirrors === '0') return false;
-  throw unmodelled(call, 'it makes two copies of one, and one of two');
+  throw unmodelled(call, 'it converts only between one copy and two');
 }
 
 interface Meant {
@@ -38,7 +40,7 @@ interface Meant {
   readonly on: readonly string[];
 }
 
-/** Each copy has a list beside it, of an extent. The kernel fills the new one at once. */
+/** Each copy gets a metadata volume (rmeta) of one extent. The simulated kernel syncs the new copy at once. */
 function addCopy(world: World, vg: VolumeGroup, { lv, on }: Meant): Answer | undefined {
   const [target = ''] = on;
   const [own] = lv.runs ?? [];
@@ -79,7 +81,10 @@ function addCopy(world: World, vg: VolumeGroup, { lv, on }: Meant): Answer | und
   return undefined;
 }
 
-/** Gives a volume so many more extents, and each further copy as many. Tells how many are missing; then nothing was given. */
+/**
+ * Adds `more` extents to a volume, and to each further copy. Returns how many extents are missing (0: done); if any are missing,
+ * changes nothing.
+ */
 export function growSpread(vg: VolumeGroup, lv: LogicalVolume, more: number): number {
   const images = imagesOf(vg, lv);
   const copies = lv.layout === 'raid,raid1' ? (lv.areas ?? 1) : 1;
@@ -96,7 +101,7 @@ export function growSpread(vg: VolumeGroup, lv: LogicalVolume, more: number): nu
   return 0;
 }
 
-/** The other way round, off the end. */
+/** Shrinks a volume and each of its copies to this number of extents, from the end. */
 export function cutSpread(vg: VolumeGroup, lv: LogicalVolume, extents: number): void {
   const less = lv.extents - extents;
   const copies = lv.layout === 'raid,raid1' ? (lv.areas ?? 1) : 1;
@@ -106,7 +111,7 @@ export function cutSpread(vg: VolumeGroup, lv: LogicalVolume, extents: number): 
   countCopies(vg, lv, -less * (copies - 1));
 }
 
-/** A real host's copies are counted among what the model does not know. */
+/** For a volume of a real host the extents of its copies are in `otherExtents`. */
 function countCopies(vg: VolumeGroup, lv: LogicalVolume, more: number): void {
   if (lv.moreExtents === undefined) vg.otherExtents += more;
   else lv.moreExtents += more;
@@ -119,12 +124,12 @@ function imagesOf(vg: VolumeGroup, lv: LogicalVolume): readonly LogicalVolume[] 
   );
 }
 
-/** In its place: an earlier state of the group has them as they were. */
+/** Replaces the object instead of changing it, because saved earlier states of the group share it. */
 function put(vg: VolumeGroup, image: LogicalVolume, now: Pick<LogicalVolume, 'runs' | 'extents'>): void {
   vg.hidden = (vg.hidden ?? []).map((each) => (each === image ? { ...each, ...now } : each));
 }
 
-/** The whole device of a copy. */
+/** A run of all extents of the device of a copy. */
 function onOwn(vg: VolumeGroup, { runs = [] }: LogicalVolume): ExtentRun | undefined {
   const pv = vg.pvs.find(({ uuid }) => uuid === runs[0]?.pv);
   return pv === undefined ? undefined : { pv: pv.uuid, start: 0, count: pv.extents };
@@ -140,11 +145,11 @@ function dropCopy(call: ToolCall, vg: VolumeGroup, { lv, on }: Meant): Answer | 
   const kept = images.filter(({ runs = [] }) => runs.some(({ pv }) => !on.includes(pv)));
   const [only] = kept;
   if (images.length !== 2 || kept.length !== 1 || only === undefined)
-    throw unmodelled(call, 'it takes one of two copies away, by all devices of that copy');
+    throw unmodelled(call, 'it removes only one of two copies, and needs all devices of that copy');
   vg.hidden = (vg.hidden ?? []).filter((each) => !parts.includes(each));
   for (const { uuid } of parts) call.world.active.delete(uuid);
   lv.runs = only.runs ?? [];
-  // A real host's, whose copies were counted among what the model does not know.
+  // On a real host the extents of the copies are in `otherExtents`.
   if (lv.moreExtents === undefined) vg.otherExtents -= lv.extents + 2;
   delete lv.layout;
   delete lv.moreExtents;

@@ -66,8 +66,8 @@ function freeOn(call: ToolCall, path: string, extentSize: number): PhysicalVolum
       `  Physical volume '${path}' is already in volume group '${group.name}'\n  Unable to add physical volume '${path}' to volume group '${group.name}'\n  ${path}: physical volume not initialized.`,
     );
   const pv = freePvs(world).find(({ number }) => number === device.number);
-  if (pv === undefined) throw unmodelled(call, 'it would make a physical volume by itself');
-  // What is no whole extent stays unused.
+  if (pv === undefined) throw unmodelled(call, 'it does not create the physical volume itself');
+  // A rest smaller than one extent stays unused.
   return { ...pv, extents: Math.max(0, Math.floor((pv.deviceSize - pvStart) / extentSize)) };
 }
 
@@ -156,7 +156,7 @@ function vgremove(call: ToolCall): Answer {
   return ok(`  Volume group "${name}" successfully removed\n`);
 }
 
-/** Its label stays. Of one on a real host nothing is known yet but that. */
+/** The device keeps its label. For a device of the real host the label is all that the model knows. */
 export function release(world: World, { uuid, number, path, deviceSize }: PhysicalVolume): void {
   if (world.overlay === undefined) return;
   const superblock = { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' } as const;

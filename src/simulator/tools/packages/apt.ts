@@ -127,7 +127,7 @@ function aptMark(call: ToolCall): Answered {
         .join(''),
     );
   if (!['auto', 'manual', 'hold', 'unhold'].includes(mark) || names.some((name) => !installed.has(name)))
-    throw unmodelled(call, 'it marks what is installed');
+    throw unmodelled(call, 'it marks only installed packages');
   if (mark === 'auto' || mark === 'manual') {
     for (const name of names) auto[mark === 'auto' ? 'add' : 'delete'](name);
     writeAuto(world, auto);

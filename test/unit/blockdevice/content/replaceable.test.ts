@@ -114,7 +114,7 @@ describe.each(takers)('%s', (_, act) => {
   });
 
   test('refuses a blank device when content is named', async () => {
-    expect(await refused(act, { uuid })).toContain('is blank: what `overwrite` names is not there');
+    expect(await refused(act, { uuid })).toContain('is blank: it does not contain what `overwrite` names');
   });
 
   test('refuses a physical volume of a group, whatever is named, because the group would lose its data', async () => {
