@@ -175,10 +175,10 @@ async function isHome(
   if (stat === undefined) return false;
   if (stat.kind === 'directory' && stat.uid === uid) return true;
   throw new RefusedError(
-    `${home} is ${kindInWords(stat)} of uid ${String(stat.uid)}, and ${name} has the uid ${String(uid)}`,
+    `${home} is ${kindInWords(stat)} of uid ${String(stat.uid)}, but ${name} has the uid ${String(uid)}`,
     {
       code: 'exists',
-      remedy: `move it away, or give it to the user: chown --recursive ${String(uid)} ${home}`,
+      remedy: `move it away, or make the user its owner: chown --recursive ${String(uid)} ${home}`,
     },
   );
 }

@@ -189,7 +189,7 @@ export async function freeNumber(
   if (found !== undefined) return found;
   throw new RefusedError(`no ${of.kind} from ${String(min)} to ${String(max)} is free`, {
     code: 'no-space',
-    remedy: `give the number, or widen the range in /etc/login.defs`,
+    remedy: `pass the number, or widen the range in /etc/login.defs`,
   });
 }
 

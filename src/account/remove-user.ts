@@ -44,7 +44,9 @@ export const removeUser = operation({
     await refuseLocked(host);
     const user = await existingUser(host, name);
     if (user.uid === 0)
-      throw new RefusedError(`${name} has the uid 0: this host needs it`, { remedy: 'name another user' });
+      throw new RefusedError(`${name} has the uid 0: this host needs this user`, {
+        remedy: 'name another user',
+      });
     await refuseRunning(host, user);
     const { hash, expires } = await shadowOf(host, name);
     if (hash === '')

@@ -49,14 +49,14 @@ export const setKeys = operation({
     const owner = await existingUser(host, user);
     const { uid, gid, home } = owner;
     if ((await host.stat(home))?.kind !== 'directory')
-      throw new RefusedError(`${user} has no home for authorized_keys: ${home} is no directory`, {
+      throw new RefusedError(`${user} has no home for authorized_keys: ${home} is not a directory`, {
         code: 'not-found',
         remedy: 'give the user a home',
       });
     const before = await host.run(readKeys(owner));
     const content = contentOf(keys);
     if (content === (before ?? ''))
-      throw new RefusedError(`the authorized keys of ${user} already are as requested`, {
+      throw new RefusedError(`the authorized keys of ${user} are already as requested`, {
         remedy: `see them: cat ${home}/.ssh/authorized_keys`,
       });
     const made = (await host.stat(posix.join(home, '.ssh'))) === undefined;
@@ -81,7 +81,7 @@ export const setKeys = operation({
     const old = await host.run(readKeys(of, `.bofh-gone-${of.mark}`));
     if (old !== undefined && digest(old) !== of.before)
       throw new RefusedError(`the old authorized keys of ${of.user} were edited after they were replaced`, {
-        remedy: `they are in ${of.home}/.ssh/.bofh-gone-${of.mark}: keep what you need, remove it; then: bofh recover`,
+        remedy: `they are in ${of.home}/.ssh/.bofh-gone-${of.mark}: keep what you need, remove that file; then: bofh recover`,
       });
     await host.run(endKeys(of, of.mark, { verb: 'end', made: false }));
   },

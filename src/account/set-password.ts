@@ -53,7 +53,7 @@ export const setPassword = operation({
     const { uid } = await existingUser(host, user);
     const old = await shadowOf(host, user);
     if (password === 'locked' ? isLocked(old) : old.hash === password)
-      throw new RefusedError(`the password of ${user} already is as requested`, {
+      throw new RefusedError(`the password of ${user} is already as requested`, {
         remedy: `see its state: passwd --status ${user}`,
       });
     const saved = posix.join(directory, mark);

@@ -60,7 +60,7 @@ export const setUser = operation({
       keysOf(asked).flatMap((key) => (user[key] === asked[key] ? [] : [[key, asked[key]]])),
     ) as Fields;
     if (keysOf(after).length === 0)
-      throw new RefusedError(`the user ${name} already is as requested`, {
+      throw new RefusedError(`the user ${name} is already as requested`, {
         remedy: `see it: getent passwd ${name}`,
       });
     if (after.shell !== undefined) await refuseMissingShell(host, after.shell);

@@ -236,9 +236,9 @@ function parseBlkid({ exitCode, stdout, stderr }: Answer): Signature | undefined
 /** A record for each device, with an empty line between them. */
 function parseTagged({ exitCode, stdout, stderr }: Answer): readonly Tagged[] {
   if (stderr !== '' || (exitCode === 2) !== (stdout === ''))
-    throw new ParseError(`blkid: ${stderr.trim() || stdout || 'no answer'}`);
+    throw new ParseError(`blkid: ${stderr.trim() || stdout || 'no output'}`);
   if (exitCode === 2) return [];
-  if (!stdout.endsWith('\n')) throw new ParseError('blkid: its answer is cut off');
+  if (!stdout.endsWith('\n')) throw new ParseError('blkid: its output is cut off');
   const found = stdout
     .slice(0, -1)
     .split('\n\n')

@@ -17,7 +17,7 @@ export function blkidProbes(
     argv: ['-p', '-o', 'export', ...devices],
     parse: ({ exitCode, stdout, stderr }) => {
       if (stderr !== '' || (stdout !== '' && !stdout.endsWith('\n')))
-        throw new ParseError(`blkid: ${stderr.trim() || 'its answer is cut off'}`);
+        throw new ParseError(`blkid: ${stderr.trim() || 'its output is cut off'}`);
       const found = new Map<string, Signature | undefined>();
       for (const record of stdout === '' ? [] : stdout.slice(0, -1).split('\n\n')) {
         const values = valuesIn(record);

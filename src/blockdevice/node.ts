@@ -22,7 +22,7 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
   const named = tag === undefined ? device : await pathOfTag(host, tag);
   if (named === undefined) throw notThere(device, device);
   if (!named.startsWith('/'))
-    throw new UsageError(`"${device}" is not an absolute path: write for example /dev/sdb`);
+    throw new UsageError(`"${device}" is not an absolute path, for example /dev/sdb`);
   const { path, stat } = await follow(host, named);
   if (stat === undefined) throw notThere(device, path);
   if (stat.kind === 'block' && stat.node !== undefined) return { path, number: stat.node };

@@ -104,13 +104,11 @@ export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): R
   const toEnd = users.some(({ kind, free }) => kind === 'unknown' && free === undefined)
     ? undefined
     : remedyFor(users);
-  return new RefusedError(
-    `${what} would be cut to ${formatSize(size)} under what uses it: ${inWords(users)}`,
-    {
-      remedy: toEnd ?? 'shrink its content first; both, in order: bofh block resize DEVICE SIZE',
-      holders: users,
-    },
-  );
+  return new RefusedError(`${what} would be cut to ${formatSize(size)}, but is in use: ${inWords(users)}`, {
+    remedy:
+      toEnd ?? 'shrink its content first; to resize both in the right order: bofh block resize DEVICE SIZE',
+    holders: users,
+  });
 }
 
 /**

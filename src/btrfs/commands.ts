@@ -12,7 +12,7 @@ export function rootId(path: string): ReadCommand<number> {
     access: 'read',
     parse: ({ stdout }) => {
       const id = /^(?<id>\d+)\n$/.exec(stdout)?.groups?.id;
-      if (id === undefined) throw new ParseError(`btrfs: ${JSON.stringify(stdout)} is no id`);
+      if (id === undefined) throw new ParseError(`btrfs: ${JSON.stringify(stdout)} is not an id`);
       return Number(id);
     },
     classify,
@@ -28,7 +28,8 @@ export function getDefault(path: string): ReadCommand<number> {
     encoding: 'latin1',
     parse: ({ stdout }) => {
       const id = /^ID (?<id>\d+)(?: \(FS_TREE\)| gen \d+ top level \d+ path .+)\n$/s.exec(stdout)?.groups?.id;
-      if (id === undefined) throw new ParseError(`btrfs: ${JSON.stringify(stdout)} names no subvolume`);
+      if (id === undefined)
+        throw new ParseError(`btrfs: ${JSON.stringify(stdout)} does not name a subvolume`);
       return Number(id);
     },
     classify,

@@ -28,13 +28,11 @@ const line =
 function parseDevices(stdout: string): readonly Device[] {
   const { 0: begin = '', groups } = head.exec(stdout) ?? {};
   if (groups === undefined || !stdout.endsWith('\n\n'))
-    throw new ParseError('btrfs: the devices of the filesystem do not begin or end as they should');
+    throw new ParseError('btrfs: the list of devices has an unknown first or last line');
   const found = stdout.slice(begin.length, -2).split('\n').map(deviceIn);
   // The target of a replacement, with devid 0, is counted (Linux 6.18).
   if (found.length !== digits(groups.all, 'how many devices there are'))
-    throw new ParseError(
-      `btrfs: it tells of ${found.length} devices, and that there are ${groups.all ?? ''}`,
-    );
+    throw new ParseError(`btrfs: it lists ${found.length} devices, but reports ${groups.all ?? ''}`);
   return found;
 }
 

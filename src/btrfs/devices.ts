@@ -134,8 +134,8 @@ export async function refuseNeededDevice(
       remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem: umount ${mounted}; then wipe it: bofh block wipe DEVICE`,
     });
   if (missing > 0)
-    throw new RefusedError(`the btrfs on ${mounted} has devices that are missing already`, {
-      remedy: `attach them again, or replace them first; which they are: bofh btrfs device list ${mounted}`,
+    throw new RefusedError(`devices of the btrfs on ${mounted} are missing`, {
+      remedy: `attach or replace them first; to see them: bofh btrfs device list ${mounted}`,
     });
   for (const { kind, profile } of spaces) {
     const needs = fewest[profile];
@@ -150,7 +150,7 @@ export async function refuseNeededDevice(
   const left = others.reduce((sum, { size }) => sum + size, 0);
   if (used > left)
     throw new RefusedError(
-      `${mounted} holds ${formatSize(used)}, and its other devices have ${formatSize(left)}`,
+      `${mounted} contains ${formatSize(used)}, but its other devices have only ${formatSize(left)}`,
       { code: 'no-space', remedy: 'delete data that is no longer needed, or add another device first' },
     );
 }

@@ -18,7 +18,7 @@ export function scrubStart(path: string): Command<Scrub> {
     accepts: [0, 3],
     parse: ({ stdout }) => {
       const head = /^(?:Starting scrub on devid \d+\n)*scrub done for (?<fs>[0-9a-f-]{36})\n/.exec(stdout);
-      if (head === null) throw new ParseError('btrfs: the scrub does not say that it is done');
+      if (head === null) throw new ParseError('btrfs: the scrub did not report that it is complete');
       const scrub = parseScrub(stdout.slice(head[0].length));
       if (scrub.state !== 'finished') throw new ParseError(`btrfs: the scrub is ${scrub.state}`);
       return scrub;
@@ -138,7 +138,7 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
       if (exitCode === 0 && /^No balance found on '.*'\n$/s.test(stdout)) return { state: 'none' };
       const { state, done, all, left } = balancing.exec(stdout)?.groups ?? {};
       if (exitCode !== 1 || state === undefined)
-        throw new ParseError(`btrfs: ${JSON.stringify(stdout)} is no balance`);
+        throw new ParseError(`btrfs: ${JSON.stringify(stdout)} is not the status of a balance`);
       return {
         state: state === 'paused' ? 'paused' : state === 'running' ? 'running' : 'cancelling',
         relocated: digits(done, 'what was moved'),

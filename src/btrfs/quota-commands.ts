@@ -48,7 +48,7 @@ function parseQgroups({ stdout, stderr }: Answer): QgroupTable {
   if (state === undefined) throw new ParseError(`btrfs says of its quota groups: ${stderr.trim()}`);
   const [head, rule, ...lines] = stdout.split('\n');
   if (head?.startsWith('Qgroupid ') !== true || rule?.startsWith('--------') !== true || lines.pop() !== '')
-    throw new ParseError('btrfs: the quota groups do not begin or end as they should');
+    throw new ParseError('btrfs: the list of quota groups has an unknown first or last line');
   return { state, lines };
 }
 
@@ -68,7 +68,7 @@ export function qgroupsIn(
     if (one?.id === undefined) throw notRead(line);
     const tail = one.id.startsWith('0/') ? (tails.get(Number(one.id.slice(2))) ?? []) : [];
     for (const wanted of tail) if (rest.shift() !== wanted) throw notRead(line);
-    if (found.has(one.id)) throw new ParseError(`btrfs: it tells of the quota group ${one.id} twice`);
+    if (found.has(one.id)) throw new ParseError(`btrfs: it lists the quota group ${one.id} twice`);
     const limit = (text: string | undefined) => (text === 'none' ? undefined : digits(text, 'a limit'));
     const list = (text = '-') => (text === '-' ? [] : text.split(','));
     found.set(one.id, {

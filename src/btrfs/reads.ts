@@ -28,7 +28,7 @@ export async function rawSubvolumes(host: ReadHost, path: string): Promise<reado
     const both = inBoth(plain, withCgen);
     if (both !== undefined) return both;
     if (tries === 1)
-      throw new ParseError('btrfs: two lists of the subvolumes, one right after the other, do not agree');
+      throw new ParseError('btrfs: two lists of the subvolumes, read one after the other, differ');
   }
 }
 
@@ -85,7 +85,7 @@ export async function subvolumeAt(host: ReadHost, path: string): Promise<Subvolu
   const id = await host.run(rootId(path));
   if (id === found.id) return found;
   throw new ParseError(
-    `btrfs shows the subvolume ${found.id} at ${path}, and the kernel says that it is ${id}`,
+    `btrfs shows the subvolume ${found.id} at ${path}, but the kernel says that it is ${id}`,
   );
 }
 

@@ -59,7 +59,7 @@ export function keptOf(label: string, asked: number | undefined): number {
     throw new UsageError(
       `no number of snapshots to keep for the label "${label}": pass ${option('--keep', 'keep')}`,
       {
-        remedy: `only ${Object.keys(retention).join(', ')} have a default number`,
+        remedy: `only the labels ${Object.keys(retention).join(', ')} have a default`,
       },
     );
   if (!Number.isSafeInteger(keep) || keep < 1)

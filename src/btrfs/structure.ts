@@ -34,13 +34,13 @@ export async function structureOf(
   if (name.includes('/')) throw new UsageError(`invalid name "${name}": must not contain "/"`);
   const place = await placeOf(host, path);
   if (place.inside !== '/')
-    throw new RefusedError(`${path} is ${place.inside} in its filesystem, and not the top level`, {
+    throw new RefusedError(`${path} is the directory ${place.inside} of its filesystem, not the top level`, {
       remedy: `mount the top level: mount -o subvolid=5 UUID=${place.fs} /mnt`,
     });
   const [first, ...more] = await subvolumes(host, place.path);
   if (first !== undefined)
     throw new RefusedError(
-      `${path} holds subvolumes already: ${called(first)}${more.length === 0 ? '' : `, and ${more.length} more`}`,
+      `${path} contains subvolumes already: ${called(first)}${more.length === 0 ? '' : `, and ${more.length} more`}`,
       {
         code: 'has-data',
         remedy: `this command needs a filesystem without subvolumes; see them: bofh btrfs list ${place.path}`,

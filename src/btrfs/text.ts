@@ -23,7 +23,7 @@ export function uuidOr(text: string | undefined): string | undefined {
 /** Converts a number that matched a pattern. */
 export function digits(text: string | undefined, what: string): number {
   const number = Number(text);
-  if (text === undefined || !Number.isSafeInteger(number)) throw new ParseError(`${what} is no number`);
+  if (text === undefined || !Number.isSafeInteger(number)) throw new ParseError(`${what} is not a number`);
   return number;
 }
 

@@ -163,7 +163,7 @@ export async function asideChanged(host: ReadHost, of: Aside, witness: string): 
   const [, gone] = await pathsOf(host, of);
   if ((await lookAside(host, of)) !== 'there') return undefined;
   const found = await directoryChanged(host, gone, witness);
-  return found === undefined ? undefined : { found: `in ${gone} ${found}` };
+  return found === undefined ? undefined : { found: `in ${gone}: ${found}` };
 }
 
 async function pathsOf(host: ReadHost, { fs, gone }: Aside): Promise<readonly [top: string, gone: string]> {

@@ -18,6 +18,6 @@ export async function follow(
     at = posix.resolve(posix.dirname(at), await host.readLink(at));
   }
   throw new RefusedError(`${path}: more than 40 levels of symbolic links, probably a loop`, {
-    remedy: `see where it leads: namei ${path}`,
+    remedy: `see its symbolic links: namei ${path}`,
   });
 }

@@ -37,7 +37,7 @@ export function shownName(text: string): string {
 
 /** Why such a name is not passed to a program or a file access. */
 export function notUtf8(text: string): RefusedError {
-  return new RefusedError(`the name ${shownName(text)} is not UTF-8: bofh cannot give it to a program`, {
-    remedy: 'give it another name first (mv, with Tab to complete the old one)',
+  return new RefusedError(`the name ${shownName(text)} is not UTF-8: bofh cannot pass it to a program`, {
+    remedy: 'rename the file first: mv OLD NEW (the Tab key completes OLD)',
   });
 }

@@ -229,7 +229,7 @@ function parseListing(stdout: string): Listing {
   if (!stdout.endsWith('\n')) throw new ParseError('tar: the listing is empty or cut off');
   const lines = stdout.slice(0, -1).split('\n');
   const { blocks, end } = lastLine.exec(lines.pop() ?? '')?.groups ?? {};
-  if (blocks === undefined) throw new ParseError('tar: the listing does not end as it should');
+  if (blocks === undefined) throw new ParseError('tar: the listing has an unknown last line');
   return {
     members: lines.map(parseMember),
     archiveBytes: Number(blocks) * block,

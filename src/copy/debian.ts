@@ -42,9 +42,9 @@ export const debian = operation({
   prepare: async ({ args: { suite, file, keyring }, mark, host }) => {
     await host.run(mmdebstrapVersion());
     if (keyring !== undefined && (await follow(host, keyring)).stat?.kind !== 'file')
-      throw new RefusedError(`there is no file ${keyring} with the keys of the mirror`, {
+      throw new RefusedError(`there is no file ${keyring}, which should have the keys of the mirror`, {
         code: 'not-found',
-        remedy: 'name the file that has them, for example /usr/share/keyrings/debian-archive-keyring.gpg',
+        remedy: 'name the file with the keys, for example /usr/share/keyrings/debian-archive-keyring.gpg',
       });
     const own = await freeNames(host, file, mark);
     const work = `${own}.d`;

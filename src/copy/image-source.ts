@@ -58,7 +58,7 @@ export async function imageSource(
         remedy: `name one of them: bofh block partitions ${path}`,
       });
     if (format !== 'raw')
-      throw new UsageError(`${path} is a block device: only images in files are ${format}`);
+      throw new UsageError(`${path} is a block device, so it cannot be a ${format} image`);
     await refuseHeld(host, path, await holders(host, path));
     return { path, format, ...now, bytes: await size(host, path) };
   }
@@ -118,7 +118,7 @@ async function checkFile(host: ReadHost, path: string, format: ImageFormat): Pro
     });
   if (encrypted)
     throw new UsageError(`${path} is encrypted`, {
-      remedy: 'decrypt it into another image with qemu-img, and name that',
+      remedy: 'decrypt it into another image with qemu-img convert, and name the new image',
     });
   if ((await host.run(imageCheck(path))) === 'whole') return bytes;
   throw new UsageError(`${path} is damaged or truncated`, {

@@ -160,7 +160,7 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
         remedy: 'look at the log of the kernel: dmesg; then run the command again',
       })
     : new RefusedError(
-        `${path} holds nothing that blkid knows, which only the copy shows; its bytes stay on ${device}`,
+        `${path} has no content that blkid knows; this was unknown before the copy, and the copied bytes stay on ${device}`,
         { remedy: `make ${device} blank again: bofh block zero ${device} --overwrite blank` },
       );
 }
@@ -171,14 +171,14 @@ async function refuseUnknown(host: ReadHost, source: Undo['source']): Promise<vo
   if (!isKnown(source)) return;
   const found = await (from === 'device' ? probe(host, path) : probeFile(host, path));
   if (found !== undefined) return;
-  throw new RefusedError(`${path} holds nothing that blkid knows, so the undo could not find the copy`, {
+  throw new RefusedError(`${path} has no content that blkid knows, so the undo could not find the copy`, {
     remedy: `see what it holds: blkid --probe ${path}`,
   });
 }
 
 function refuseSmall(device: string, room: number, { path, bytes }: Undo['source']): void {
   if (bytes <= room) return;
-  throw new RefusedError(`${path} has ${formatSize(bytes)}, and ${device} only ${formatSize(room)}`, {
+  throw new RefusedError(`${path} has ${formatSize(bytes)}, but ${device} only ${formatSize(room)}`, {
     code: 'no-space',
     remedy: 'use a larger device',
   });

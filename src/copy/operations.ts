@@ -143,7 +143,7 @@ export const unpack = operation({
     const { inode, size } = tree ?? (await sourceFile(host, source));
     if (tree !== undefined && tree.digest !== wanted.source.digest) throw changedTree(source, tree.entries);
     if (inode !== wanted.source.inode || size !== wanted.source.size)
-      throw new RefusedError(`${source} was replaced while it was being looked at`, {
+      throw new RefusedError(`${source} was replaced or changed while bofh examined it`, {
         remedy: 'wait until it is complete, then run the command again',
       });
     const { archiveBytes } = wanted.summary;
@@ -278,8 +278,8 @@ async function treeAt(host: ReadHost, source: string) {
 /** tar may also exit 0 without effect; bofh's own files would hide that afterwards. */
 async function expectUnpacked(host: ReadHost, source: string, { root, summary }: Undo): Promise<void> {
   if (summary.bytes === 0 || (await entriesOf(host, root)).length > 0) return;
-  throw new RefusedError(`tar reported success, but nothing of ${source} is in ${root}`, {
-    remedy: `look into the archive: tar --list --file=${source}`,
+  throw new RefusedError(`tar reported success, but no file of ${source} is in ${root}`, {
+    remedy: `list the archive: tar --list --file=${source}`,
   });
 }
 
@@ -293,7 +293,7 @@ async function checkRoot(
   const names = await entriesOf(host, root);
   if (names.length > 0)
     throw new RefusedError(
-      `${root} is not empty (${names.slice(0, 3).join(', ')}): only a new filesystem is filled`,
+      `${root} is not empty (${names.slice(0, 3).join(', ')}): bofh fills only a new filesystem`,
       { code: 'has-data', remedy: 'create a new filesystem, or name an empty one' },
     );
   return mounted;

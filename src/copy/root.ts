@@ -80,7 +80,7 @@ export async function othersOn(
 async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
   if ((await holders(host, path)).every(({ kind }) => kind === 'mount')) return;
   const all = await everyHolder(host, path);
-  throw new RefusedError(`${path} is in use, and what was written stays on it: ${inWords(all)}`, {
+  throw new RefusedError(`${path} is in use, so the written files stay on it: ${inWords(all)}`, {
     remedy: remedyFor(all),
     holders: all,
   });

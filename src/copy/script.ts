@@ -141,7 +141,7 @@ export const script = operation({
   },
   revert: ({ undo: { script: path, mounts } }) => {
     throw new RefusedError(
-      `what ${path} changed on ${mounts.map(({ device }) => device).join(', ')} cannot be undone separately, but only with the sequence that created them`,
+      `the changes of ${path} on ${mounts.map(({ device }) => device).join(', ')} cannot be undone separately, only together with the sequence that created the filesystems`,
       { remedy: 'roll back the whole sequence: bofh recover' },
     );
   },

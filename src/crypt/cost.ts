@@ -59,13 +59,13 @@ async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<By
     return Math.max(least, fits < mib ? Math.floor(fits) : Math.floor(fits / mib) * mib);
   }
   if (asked < least)
-    throw new RefusedError(`${formatSize(asked)} of memory for the key is too little`, {
-      remedy: `ask for ${formatSize(least)} at least`,
+    throw new RefusedError(`${formatSize(asked)} of memory for the key are too little`, {
+      remedy: `use at least ${formatSize(least)}`,
     });
   if (asked <= available) return asked;
   throw new RefusedError(
-    `opening a key that takes ${formatSize(asked)} of memory would fail here: ${formatSize(available)} is available`,
-    { remedy: 'ask for less, or for pbkdf2, which takes none' },
+    `opening a key that needs ${formatSize(asked)} of memory would fail on this host: only ${formatSize(available)} is available`,
+    { remedy: 'use less memory, or pbkdf2, which needs none' },
   );
 }
 

@@ -48,7 +48,7 @@ export const luks: Layer<Resizing> = {
   },
   resize: async (tx, { host, above }, { size, key, direction }) => {
     const inner = innerOf(above);
-    if (inner?.mapping === undefined) throw new ParseError('a closed container cannot be resized');
+    if (inner?.mapping === undefined) throw new ParseError('a closed LUKS device cannot be resized');
     // Its content was shrunk by its own step; an LVM physical volume does not report where it ends.
     const consent = direction === 'shrink' ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
     const shown = key === undefined ? {} : { key };

@@ -64,7 +64,7 @@ export async function patternName(
 export function openedAs(dmUuid: string): string {
   const name = /^CRYPT-LUKS[12]-[0-9a-f]{32}-(?<name>.+)$/s.exec(dmUuid)?.groups?.name;
   if (name !== undefined && plain.test(name) && name.length <= longest) return name;
-  throw new RefusedError(`"${dmUuid}" is not a uuid that bofh could give a mapping again`, {
+  throw new RefusedError(`"${dmUuid}" is not a uuid that bofh could set again for a mapping`, {
     remedy: 'close it with cryptsetup',
   });
 }

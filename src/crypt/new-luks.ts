@@ -39,11 +39,11 @@ export type NewLuksArgs = z.infer<typeof newLuksArgs>;
 export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: NewLuksArgs) {
   const kdf = kdfFor(type === 'luks1' ? 1 : 2, cost);
   if (type === 'luks1' && label !== undefined)
-    throw new UsageError('LUKS1 has no label: leave it out, or take luks2');
+    throw new UsageError('LUKS1 has no label: leave it out, or use luks2');
   if (Buffer.byteLength(label ?? '') > 47) throw new UsageError('a LUKS2 label may have at most 47 bytes');
   checkOverwrite(overwrite);
   if (uuid !== undefined && uuid === overwrite?.uuid)
-    throw new UsageError('the new device must not have the uuid of what it overwrites');
+    throw new UsageError('the new device must not have the uuid of the content that it overwrites');
   return { type, kdf };
 }
 
@@ -52,7 +52,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
   const least = dataOffsets[type] + leastData;
   if (bytes >= least) return;
   throw new RefusedError(
-    `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(least)}: its header alone takes ${formatSize(dataOffsets[type])}`,
+    `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(least)}: its header takes ${formatSize(dataOffsets[type])}`,
     { code: 'invalid', remedy: type === 'luks2' ? 'use a larger device, or luks1' : 'use a larger device' },
   );
 }
@@ -60,8 +60,8 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
 /** RefusedError for a device with a detached header that is too small for any data. */
 export function refuseSmallData(device: string, bytes: Bytes): void {
   if (bytes >= leastData) return;
-  throw new RefusedError(`${device} has ${formatSize(bytes)}: that is no room for data`, {
+  throw new RefusedError(`${device} has ${formatSize(bytes)}: too small for data`, {
     code: 'invalid',
-    remedy: `take a device of ${formatSize(leastData)} at least`,
+    remedy: `use a device of at least ${formatSize(leastData)}`,
   });
 }

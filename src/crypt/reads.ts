@@ -69,7 +69,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   const metadata = await luks2MetadataAt(host, path);
   if (metadata === 'damaged')
     throw new DamagedHeader(`both copies of the LUKS2 header of ${device} are damaged`, {
-      remedy: `put back a backup of it: cryptsetup luksHeaderRestore ${device} --header-backup-file FILE`,
+      remedy: `restore a backup of the header: cryptsetup luksHeaderRestore ${device} --header-backup-file FILE`,
     });
   const header = metadata === 'other' ? await host.run(luksDump1(path)) : luks2Header(device, metadata);
   const { uuid, label } = found;

@@ -50,7 +50,7 @@ export function checkOptions(asked: {
       `"${cipher}" is not supported; supported ciphers: ${Object.keys(ciphers).join(', ')}`,
     );
   if (cipher !== undefined && keySize === undefined)
-    throw new UsageError(`${cipher} needs the size of its key too: ${sizesOf(cipher)}`);
+    throw new UsageError(`${cipher} needs a key size too: ${sizesOf(cipher)}`);
 }
 
 /**
@@ -86,7 +86,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
     });
   if (header.integrity)
     throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup cannot reencrypt it`, {
-      remedy: 'make a new device, and copy the data',
+      remedy: 'create a new device and copy the data',
     });
   checkKeySize(cipher ?? header.cipher, keySize);
   refuseKeys(device, header);
@@ -120,7 +120,7 @@ function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number 
   if (all - taken >= needed) return;
   throw refusal(
     `the header of ${device} has ${formatSize(all - taken)} free for key slots, and ${formatSize(needed)} are needed`,
-    { remedy: 'make a new device with a larger header, and copy the data' },
+    { remedy: 'create a new device with a larger header and copy the data' },
   );
 }
 

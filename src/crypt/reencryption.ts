@@ -23,7 +23,8 @@ export function isReencryption(name: string): boolean {
 export function reencryptionIn(metadata: Metadata): Reencryption | undefined {
   if (metadata.config.requirements?.mandatory?.some(isReencryption) !== true) return undefined;
   const slot = Object.values(metadata.keyslots).find((each) => each.type === 'reencrypt');
-  if (slot?.type !== 'reencrypt') throw new ParseError('it requires a reencryption, and has no slot for one');
+  if (slot?.type !== 'reencrypt')
+    throw new ParseError('the header requires a reencryption, but has no slot for one');
   const old = flagged(metadata, 'backup-previous');
   const fresh = flagged(metadata, 'backup-final');
   const now = Object.entries(metadata.segments).filter(([, { flags }]) => !isBackup(flags));

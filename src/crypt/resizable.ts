@@ -46,14 +46,14 @@ export async function headerFor(
       },
     );
   if (file !== undefined && isOnDevice)
-    throw new RefusedError(`the header of ${path} is on ${device}, and not in ${file}`, {
+    throw new RefusedError(`the header of ${path} is on ${device}, not in ${file}`, {
       remedy: `leave ${option('--header', 'header')} out`,
     });
   if (file !== undefined) await refuseExposed(host, file, 'there');
   const header = await headerOf(host, file ?? device);
   if (header.uuid === uuid) return header;
   throw new RefusedError(
-    `${file ?? device} has the header ${header.uuid}, and ${path} was opened by another`,
+    `${file ?? device} has the header ${header.uuid}, but ${path} was opened with another header`,
     {
       remedy: `name the file of the header that it was opened with: ${option('--header FILE', 'header')}`,
     },
@@ -90,11 +90,11 @@ export async function roomFor(
   const to = size === undefined ? room : parseSize(size);
   if (to % sectorSize !== 0 || to % 512 !== 0)
     throw new UsageError(
-      `${to} bytes are not a whole number of sectors of ${mapping.path}: it takes multiples of ${sectorSize}`,
+      `${to} bytes are not a whole number of sectors of ${mapping.path}: use a multiple of ${sectorSize}`,
     );
   if (to <= room && to > 0) return to;
   throw new RefusedError(
-    `${mapping.path} cannot be resized to ${formatSize(to)}: its device ${device} has room for ${formatSize(room)}`,
+    `${mapping.path} cannot be resized to ${formatSize(to)}: its device ${device} has space for ${formatSize(room)}`,
     {
       remedy: 'grow the backing device first, or name a smaller size',
     },

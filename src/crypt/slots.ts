@@ -195,7 +195,7 @@ export async function emptySlot(
 /** RefusedError if only one key opens the data. */
 export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
   if (keySlots.filter(({ opens }) => opens === 'data').length > 1) return;
-  throw new RefusedError(`that is the last key of ${device}: without it nothing could open the device`, {
+  throw new RefusedError(`this is the last key of ${device}: without it the device can never be opened`, {
     remedy: `add another key first: bofh crypt add-key ${device}; or, to destroy all its data: bofh crypt erase ${device} UUID`,
   });
 }

@@ -70,7 +70,7 @@ export async function markerNow(
   if (!now.first.equals(mark)) {
     if (now.first.toString('hex') === of.bytes) return { state: 'as it was' };
     if (now.first.every((byte) => byte === 0)) return { state: 'erased' };
-    return { state: 'others', found: `${path} was written to since: its tag is not there any more` };
+    return { state: 'others', found: `${path} was written to since: its tag is gone` };
   }
   // The rest of the head is zeros if the act was interrupted just before its end.
   if (now.around !== of.around || (now.rest !== of.rest && !now.isRestZero))

@@ -58,5 +58,5 @@ export async function stateOf(
   const [first] = await magicsNow(host, { device: path, size, saved: of.magics });
   if (first?.state === 'erased') return { is: 'done' };
   if (first?.state === 'as it was' && first.around === 'as it was') return { is: 'to do' };
-  return { is: 'others', found: `${path} holds something else now` };
+  return { is: 'others', found: `${path} has other content now` };
 }

@@ -85,7 +85,7 @@ async function copyDurably(host: ChangeHost, from: string, to: string): Promise<
     (each) => made?.[each] === source?.[each] || (each === 'size' && made?.kind === 'directory'),
   );
   if (made === undefined || !isSame)
-    throw new RefusedError(`cp reported success, but ${to} is not like ${from}`, {
+    throw new RefusedError(`cp reported success, but ${to} differs from ${from}`, {
       remedy: `compare them: stat ${from} ${to}`,
     });
   if (made.kind !== 'symlink') await host.sync(to);

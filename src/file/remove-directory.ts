@@ -94,7 +94,7 @@ export const removeDirectory = operation({
     const stat = await host.stat(at);
     if (stat === undefined) return { state: 'gone' };
     if (isDirectory(stat, of)) return { state: 'ours' };
-    return { state: 'not-ours', found: `${at} is not the directory that was removed` };
+    return { state: 'not-ours', found: `${at} is not the removed directory` };
   },
   revert: async ({ undo: of, host }) => {
     if (!isDirectory(await host.stat(of.tombstone), of)) return;
@@ -112,7 +112,7 @@ export const removeDirectory = operation({
       throw new RefusedError(
         `${of.path} ${of.deferred === true ? 'is not removed' : 'was removed'}: another process has written to it since`,
         {
-          remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): keep what you need, delete it; then: bofh recover`,
+          remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): keep what you need, delete the directory; then: bofh recover`,
         },
       );
     await host.removeDir(at);

@@ -119,7 +119,7 @@ export const removal = {
     if (stat === undefined || !isFile(stat, gone)) return;
     if ((await hashOf(host, gone.tombstone, stat.size)) !== gone.sha256) {
       throw new RefusedError(`${gone.path} was removed, but another process has written to it since`, {
-        remedy: `it is at ${gone.tombstone}: keep what you need, delete it; then: bofh recover`,
+        remedy: `it is at ${gone.tombstone}: keep what you need, delete the file; then: bofh recover`,
       });
     }
     await unlink(host, gone.tombstone);
@@ -183,7 +183,7 @@ export async function refuseAttached(host: ReadHost, path: string, stat: FileSta
 export async function refuseMountPoint(host: ReadHost, path: string): Promise<void> {
   const holders = (await fileHolders(host, path)).filter(({ kind }) => kind === 'mount');
   if (holders.length === 0) return;
-  throw new RefusedError(`${path} is a mount point, so nothing can take its place`, {
+  throw new RefusedError(`${path} is a mount point, so it can be neither replaced nor removed`, {
     code: 'busy',
     holders,
     remedy: `see what is mounted there: findmnt ${path}`,

@@ -25,7 +25,7 @@ export async function check(host: ReadHost, device: string): Promise<FilesystemC
   const found = await probe(host, path);
   const type = checkable.find((each) => each === found?.type);
   if (type === undefined)
-    throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing that bofh can check`, {
+    throw new RefusedError(`${device} holds ${contentInWords(found)}, which bofh cannot check`, {
       remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
     });
   await refuseHeld(host, path, await holders(host, path));
@@ -37,7 +37,7 @@ export async function check(host: ReadHost, device: string): Promise<FilesystemC
     });
   if (state === 'not checked')
     throw new RefusedError(`${device} was not checked: ${output.at(-1) ?? ''}`, {
-      remedy: `see who uses it: lsblk ${device}`,
+      remedy: `see its holders: lsblk ${device}`,
     });
   return { device: path, type, uuid: found?.uuid ?? null, state, output };
 }

@@ -44,9 +44,12 @@ export async function measureFound(
   found: Signature | undefined,
 ): Promise<Measured> {
   if (found === undefined || !isMeasurable(found.type) || found.uuid === undefined)
-    throw new RefusedError(`${device} holds ${contentInWords(found)}: no filesystem that bofh can measure`, {
-      remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
-    });
+    throw new RefusedError(
+      `${device} holds ${contentInWords(found)}, which is not a filesystem that bofh can measure`,
+      {
+        remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
+      },
+    );
   const { type, uuid, label } = found;
   const mounts = await mountsOf(host, device);
   const at = { device, path: (await visible(host, mounts))?.path, isMounted: mounts.length > 0 };

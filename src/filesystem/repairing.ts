@@ -22,7 +22,7 @@ export async function examine(host: ReadHost, path: string, type: Repairable): P
   const { state, output } = await host.run(checkOf(type, path));
   if (state === 'not checked')
     throw new RefusedError(`${path} was not checked: ${output.at(-1) ?? ''}`, {
-      remedy: `see who uses it: lsblk ${path}`,
+      remedy: `see its holders: lsblk ${path}`,
     });
   // e2fsck -n ignores the state in the superblock: the kernel has met an error, or it was not
   // unmounted cleanly (1.47).

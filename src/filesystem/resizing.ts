@@ -59,7 +59,7 @@ function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizab
     });
   if (btrfs !== undefined && btrfs.devices !== 1)
     throw new RefusedError(
-      `${device} is one of ${String(btrfs.devices)} devices of a btrfs: bofh resizes those on one device only`,
+      `${device} is one of ${String(btrfs.devices)} devices of a btrfs: bofh resizes only a btrfs on one device`,
       { remedy: 'btrfs filesystem resize DEVID:SIZE PATH' },
     );
   return known;
@@ -78,7 +78,7 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
   const asked = size === 'max' ? most : Math.floor(size / blockSize);
   if (asked > most)
     throw new RefusedError(
-      `${device} has ${formatSize(room)}, and ${formatSize(asked * blockSize)} are asked for`,
+      `${device} has ${formatSize(room)}, but ${formatSize(asked * blockSize)} were requested`,
       {
         code: 'no-space',
         remedy: `enlarge the device first; for a logical volume and its filesystem together: bofh block resize ${device} ${String(asked * blockSize)}b; or use max`,
@@ -87,7 +87,7 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
   if (size === 'max' && most < blocks)
     throw new RefusedError(
       `${device} has ${formatSize(room)}, but its filesystem needs ${formatSize(blocks * blockSize)}: the end of the filesystem is missing`,
-      { remedy: 'restore the former size of the device' },
+      { remedy: 'restore the previous size of the device' },
     );
   const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
   // Too small for another group.

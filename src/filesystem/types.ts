@@ -27,12 +27,12 @@ const noJournal = `below ${formatSize(2 * mebibyte)} it has no journal`;
  * dosfstools 4.2, util-linux 2.38).
  */
 export const rules: Readonly<Record<Makeable, TypeRules>> = {
-  ext2: { ...ext, smallest: 128 * 1024, why: 'its own tables need so much' },
+  ext2: { ...ext, smallest: 128 * 1024, why: 'its own tables need that much' },
   ext3: { ...ext, smallest: 2 * mebibyte, why: noJournal },
   ext4: { ...ext, smallest: 2 * mebibyte, why: noJournal },
   xfs: {
     smallest: 300 * mebibyte,
-    why: 'mkfs.xfs makes none that is smaller',
+    why: 'mkfs.xfs does not create a smaller one',
     labelBytes: 12,
     // xfs_db takes the label within a command string.
     label: { fits: /^[\w.+@=][\w.+:@%=,/-]*$/, words: 'letters, digits and . + @ = _ : % , / - of ASCII' },
@@ -40,14 +40,14 @@ export const rules: Readonly<Record<Makeable, TypeRules>> = {
   },
   btrfs: {
     smallest: 114_294_784,
-    why: 'mkfs.btrfs makes none that is smaller',
+    why: 'mkfs.btrfs does not create a smaller one',
     // mkfs.btrfs accepts 255 bytes and keeps 254.
     labelBytes: 254,
     options: ['nodeSize', 'checksum'],
   },
   vfat: {
     smallest: 64 * 1024,
-    why: 'mkfs.vfat makes none that is smaller',
+    why: 'mkfs.vfat does not create a smaller one',
     labelBytes: 11,
     // Some systems do not show lower case, and "NO NAME" means no label.
     label: {
@@ -56,7 +56,7 @@ export const rules: Readonly<Record<Makeable, TypeRules>> = {
     },
     options: ['fatBits'],
   },
-  swap: { smallest: 40 * 1024, why: 'mkswap makes none that is smaller', labelBytes: 15, options: [] },
+  swap: { smallest: 40 * 1024, why: 'mkswap does not create a smaller one', labelBytes: 15, options: [] },
 };
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -66,9 +66,9 @@ const volumeNumber = /^[0-9A-F]{4}-[0-9A-F]{4}$/;
 export function checkLabel(type: Makeable, label: string): void {
   const { labelBytes, label: beside } = rules[type];
   if (Buffer.byteLength(label) > labelBytes)
-    throw new UsageError(`the label "${label}" is too long: ${type} has room for ${labelBytes} bytes`);
+    throw new UsageError(`the label "${label}" is too long: ${type} allows ${labelBytes} bytes`);
   if (beside?.fits.test(label) === false)
-    throw new UsageError(`the label "${label}" is not valid for ${type}: it takes ${beside.words}`);
+    throw new UsageError(`the label "${label}" is not valid for ${type}: allowed: ${beside.words}`);
 }
 
 /** UsageError for a uuid in the wrong format for this type. */
@@ -76,7 +76,7 @@ export function checkUuid(type: Makeable, text: string): void {
   const fits = type === 'vfat' ? volumeNumber : uuid;
   if (fits.test(text)) return;
   const form = type === 'vfat' ? 'eight hexadecimal digits, ABCD-1234' : 'a UUID in lower case';
-  throw new UsageError(`"${text}" is not a uuid of ${type}: that is ${form}`);
+  throw new UsageError(`"${text}" is not a uuid of ${type}: it must be ${form}`);
 }
 
 /** UsageError for an option that this type does not have. */
@@ -85,5 +85,5 @@ export function checkOptions(type: Makeable, options: MkfsOptions): void {
   const foreign = Object.keys(options).find((name) => !known.includes(name));
   if (foreign === undefined) return;
   const has = known.length === 0 ? 'none' : known.join(', ');
-  throw new UsageError(`${type} has no option ${foreign}; it has ${has}`);
+  throw new UsageError(`${type} has no option ${foreign}; its options: ${has}`);
 }

@@ -81,12 +81,12 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
       remedy: `describe its file in /etc/sysctl.d with h.file and a Secret, then: systemctl restart systemd-sysctl`,
     });
   if (isOneWay(key, value))
-    throw new RefusedError(`an undo cannot set ${key} back from ${value}`, {
+    throw new RefusedError(`an undo could not restore ${key} after ${value}`, {
       remedy: 'describe its file in /etc/sysctl.d with h.file, and reboot',
     });
   if ((stat.mode & 0o222) === 0) throw readOnly(key, `no write permission on ${path}`);
   if ((stat.mode & 0o444) === 0)
-    throw new RefusedError(`${key} can only be written, which starts an action: bofh could not undo it`, {
+    throw new RefusedError(`writing ${key} starts an action, which bofh could not undo`, {
       remedy: `do it once, by hand: sysctl --write ${key}=${value}`,
     });
   const covering = (await mountEntries(host))
@@ -96,7 +96,7 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
     throw readOnly(key, `${covering.path} is mounted read-only, as in a container`);
   const now = await runningValue(host, key);
   if (now === undefined || now.includes('\n'))
-    throw new RefusedError(`${key} has more than one line, so it is no single value`, {
+    throw new RefusedError(`${key} has more than one line, so it is not a single value`, {
       remedy: `look at it: cat ${path}`,
     });
   return now;

@@ -68,9 +68,9 @@ export const setParameter = operation({
     if (!isSameValue(now, before)) await host.run(setValue(key, before));
     throw new RefusedError(
       isSameValue(now, before)
-        ? `the kernel did not take ${after} for ${key}, which is still ${before}`
+        ? `the kernel did not accept ${after} for ${key}, which is still ${before}`
         : `the kernel made ${now ?? 'nothing'} of the value ${after} for ${key}`,
-      { remedy: `describe a value that it keeps${isSameValue(now, before) ? '' : `: ${now ?? ''}`}` },
+      { remedy: `describe a value that the kernel keeps${isSameValue(now, before) ? '' : `: ${now ?? ''}`}` },
     );
   },
   value: ({ undo: { key, before } }) => ({ key, before }),

@@ -9,7 +9,7 @@ export function lvmVersion(): ReadCommand<string> {
     access: 'read',
     parse: ({ stdout }) => {
       const version = /^ *LVM version: +(?<version>\d+(?:\.\d+)+)/m.exec(stdout)?.groups?.version;
-      if (version === undefined) throw new ParseError('it names no version');
+      if (version === undefined) throw new ParseError('its output has no version');
       return version;
     },
     classify: classifyLvm,

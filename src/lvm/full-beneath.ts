@@ -151,8 +151,8 @@ export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort
   const lv = volumes.find((each) => identityOfVolume(each) === identity);
   if (lv === undefined)
     return {
-      why: `the kernel has a ${sort} ${identity} below it that lvm does not know`,
-      remedy: 'compare lvs -a -o +vg_uuid,lv_uuid with dmsetup info -c -o name,uuid',
+      why: `the kernel has a ${sort} ${identity} below the device, and lvm does not know this ${sort}`,
+      remedy: 'compare the uuids: lvs -a -o +vg_uuid,lv_uuid; dmsetup info -c -o name,uuid',
     };
   if (sort === 'pool') return whyFullPool(lv);
   if (sort === 'snapshot') return whyFilled(lv);

@@ -17,7 +17,7 @@ export function dmName(vg: string, lv: string): string {
 export function checkLvName(vg: string, name: string): void {
   checkVgName(vg);
   const not = (why: string): UsageError =>
-    new UsageError(`"${name}" cannot be a logical volume's name: ${why}`);
+    new UsageError(`"${name}" cannot be the name of a logical volume: ${why}`);
   checkCharacters('the name of the volume', name, not);
   const prefix = reservedPrefixes.find((word) => name.startsWith(word));
   if (prefix !== undefined) throw not(`names that begin with "${prefix}" are reserved by lvm`);
@@ -35,7 +35,7 @@ export function checkVgName(vg: string): void {
   checkCharacters(
     'the name of the volume group',
     vg,
-    (why) => new UsageError(`"${vg}" cannot be a volume group's name: ${why}`),
+    (why) => new UsageError(`"${vg}" cannot be the name of a volume group: ${why}`),
   );
 }
 
@@ -45,7 +45,8 @@ export function checkVgName(vg: string): void {
  */
 export function checkNewVgName(vg: string): void {
   checkVgName(vg);
-  if (vg.length > 127) throw new UsageError(`"${vg}" cannot be a volume group's name: it is longer than 127`);
+  if (vg.length > 127)
+    throw new UsageError(`"${vg}" cannot be the name of a volume group: it is longer than 127`);
 }
 
 /** UsageError for a tag that lvm refuses, or that looks like one of bofh's own. */

@@ -23,7 +23,7 @@ export function damagedMetadata(device: string): ReadCommand<readonly number[] |
     parse: ({ exitCode, stdout, stderr }) => {
       if (exitCode === 0) return undefined;
       if (!stderr.includes('Found bad header or metadata values'))
-        throw new ParseError(`it names no damage: ${stderr.trim()}`);
+        throw new ParseError(`its output names no damage: ${stderr.trim()}`);
       return [...stdout.matchAll(/^ *metadata text at (?<offset>\d+) /gm)].map(({ groups }) =>
         Number(groups?.offset),
       );

@@ -42,7 +42,7 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
     links += 1;
     if (links > 40)
       throw new RefusedError(`${path}: more than 40 levels of symbolic links, probably a loop`, {
-        remedy: `see where it leads: namei ${path}`,
+        remedy: `see its symbolic links: namei ${path}`,
       });
     const target = await host.readLink(next);
     refuseOddBytes(target);
@@ -77,7 +77,7 @@ export async function directoryBeneath(host: ReadHost, root: string, path: strin
  */
 function refuseOddBytes(path: string): void {
   if (!path.includes('\ufffd')) return;
-  throw new UsageError(`"${path}" holds bytes that are not UTF-8, and bofh cannot name such a path`, {
+  throw new UsageError(`"${path}" has bytes that are not UTF-8: bofh cannot use such a path`, {
     remedy: 'rename it; or mount it at a path in UTF-8: mount --bind PATH /mnt',
   });
 }
@@ -97,7 +97,7 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
   const names = await host.readDir(real);
   if (names.length === 0) return real;
   throw new RefusedError(
-    `${path} is not empty (${names.slice(0, 3).join(', ')}): a mount would hide what it holds`,
+    `${path} is not empty (${names.slice(0, 3).join(', ')}): a mount would hide its content`,
     { code: 'has-data', remedy: 'mount on an empty directory' },
   );
 }

@@ -32,7 +32,7 @@ export class MountPool {
   constructor(paths: readonly string[], mounter: Mounter) {
     const bad = paths.find((path, at) => !path.startsWith('/') || paths.indexOf(path) !== at);
     if (bad !== undefined)
-      throw new UsageError(`a mount pool cannot have "${bad}": it takes absolute paths, each once`);
+      throw new UsageError(`a mount pool cannot have "${bad}": it needs absolute paths, each only once`);
     if (paths.length === 0) throw new UsageError('a mount pool needs at least one directory');
     this.#paths = [...paths];
     this.#mounter = mounter;

@@ -57,7 +57,7 @@ export async function mountsOfRoot(
   const kind = (await host.stat(file))?.kind;
   if (kind !== 'file')
     throw new RefusedError(
-      `${file} is ${kind === undefined ? 'not there' : `a ${kind}`}: what belongs to this root is not known`,
+      `${file} is ${kind === undefined ? 'not there' : `a ${kind}`}: the other mounts of this root are unknown`,
       {
         remedy: 'name the fstab of the tree, or list its mounts yourself',
       },
@@ -151,7 +151,7 @@ function isForKernel(option: string): boolean {
 function refuseOdd({ odd, number }: FstabLine, file: string): void {
   if (odd)
     throw new RefusedError(
-      `${file}: line ${String(number)} holds bytes that are not UTF-8, and bofh cannot name such a path`,
+      `${file}: line ${String(number)} has bytes that are not UTF-8: bofh cannot use such a path`,
       { remedy: 'list the mounts of the tree yourself' },
     );
 }

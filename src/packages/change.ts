@@ -39,7 +39,7 @@ export const change = operation({
     await refuseUnready(host);
     const packages = await plannedPackages(host, asked);
     if (packages.length === 0)
-      throw new RefusedError('the packages already are as requested', {
+      throw new RefusedError('the packages are already as requested', {
         remedy: 'see them: dpkg-query --list',
       });
     const store = storeOf(mark);

@@ -109,7 +109,7 @@ export async function plannedPackages(host: ReadHost, args: PackageArgs): Promis
   for (const { act, name: each, version } of acts) {
     if (installed(each)?.hold === true && !named.has(each))
       throw new RefusedError(`${each} is held, and this would change it`, {
-        remedy: `see what holds: apt-mark showhold; to let it change: apt-mark unhold ${each}`,
+        remedy: `see the held packages: apt-mark showhold; to let it change: apt-mark unhold ${each}`,
       });
     add(each, act === 'install' && version !== undefined ? { version, ...marks(each) } : undefined);
   }
@@ -170,7 +170,7 @@ async function withSources(
       {
         code: 'not-found',
         remedy:
-          'to make it from the installed files: apt-get install dpkg-repack; then run the command again',
+          'to build a package from the installed files: apt-get install dpkg-repack; then run the command again',
       },
     );
   return all.map((each) => {

@@ -64,7 +64,7 @@ export const updateSource = operation({
     const now = await listsOf(host, of);
     if (!now.isComplete)
       throw new RefusedError(`apt-get reported success, but has no list of an archive in ${file}`, {
-        remedy: `see what it says: apt-get update`,
+        remedy: `see its output: apt-get update`,
       });
     const lists: { name: string; sha256: string }[] = [];
     for (const name of now.names) lists.push({ name, sha256: sha256(await host.readFile(listPath(name))) });

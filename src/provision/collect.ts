@@ -281,7 +281,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const unit = typeof given === 'string' && !given.includes('.') ? `${given}.service` : given;
       const { success, data = '' } = unitName.safeParse(unit);
       if (!success)
-        throw new UsageError(`${at}: h.service ${String(given)}: is not a name of a unit`, {
+        throw new UsageError(`${at}: h.service ${String(given)}: is not the name of a unit`, {
           remedy: 'name a service, socket, timer, path or target: nginx, backup.timer',
         });
       const { restartOn, reloadOn, ...rest } = parsed(`${at}: h.service ${data}`, schemas.service, request);
@@ -330,7 +330,7 @@ function collecting(add: (one: Resource) => Resource): HostBuilder['ensure'] {
       const path: unknown = name === 'mount.mount' ? asked?.get('path') : undefined;
       const value: Later<unknown> = () => {
         if (result.value !== undefined) return result.value[0];
-        throw new UsageError(`${at}: ${name} has no value before its turn`, {
+        throw new UsageError(`${at}: ${name} has no value before its step has run`, {
           remedy: 'use it in a function: h.ensure.filesystem.create(() => ({ device: loop().device, … }))',
         });
       };
@@ -366,7 +366,7 @@ function checked<K extends keyof typeof schemas>(
 function checkPath(at: string, path: string): void {
   const result = absolutePath.safeParse(path);
   if (!result.success)
-    throw new UsageError(`${at}: ${path}: ${result.error.issues[0]?.message ?? 'is no path'}`);
+    throw new UsageError(`${at}: ${path}: ${result.error.issues[0]?.message ?? 'is not a path'}`);
 }
 
 function contentOf(
@@ -389,7 +389,7 @@ function keyOf(what: string, at: string, key: unknown, facts: Facts): string {
   const isPath = typeof made === 'string' && !made.includes('\n') && made !== '';
   const given = isPath ? textOf(templatePath(made, at, 'key'), at, 'key') : made;
   if (typeof given === 'string' && publicKey.test(given)) return `${given.trimEnd()}\n`;
-  throw new UsageError(`${what}: its key is no public key in ASCII`, {
+  throw new UsageError(`${what}: its key is not an ASCII-armored public key`, {
     remedy: 'export it: gpg --armor --export KEY; or convert it: gpg --enarmor FILE',
   });
 }

@@ -23,7 +23,7 @@ export async function kernelModuleStep(
   if (!isOff && (await neededModules(host, name)).length === 0) {
     if (words.length === 0) return undefined;
     throw new RefusedError(`${name} is a built-in module, so no file sets its parameters`, {
-      remedy: `give them on the command line of the kernel: ${words.map((word) => `${name}.${word}`).join(' ')}`,
+      remedy: `set them on the kernel command line: ${words.map((word) => `${name}.${word}`).join(' ')}`,
     });
   }
   const isLoaded = isOff || (await loadedModules(host)).has(name);

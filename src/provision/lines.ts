@@ -31,7 +31,7 @@ export function withLines(
     const [at] = found;
     if (found.length > 1)
       throw new RefusedError(`${path} has ${String(found.length)} lines that begin with "${prefix}"`, {
-        remedy: 'give a longer prefix, which only one line has; or list the other lines in absent',
+        remedy: 'pass a longer prefix that only one line has; or list the other lines in `absent`',
       });
     if (at === undefined) wanted.push(text);
     else lines[at] = `${text}${(lines[at] ?? '').slice(textIn(lines[at] ?? '').length)}`;

@@ -92,7 +92,7 @@ async function withLocales(
     const charset = all.find(([first]) => first === name)?.[1];
     if (charset === undefined)
       throw new RefusedError(`there is no locale ${name} in ${lists[0] ?? ''}`, {
-        remedy: `see which there are: grep ${name.replace(/[.@_].*/, '')}_ ${lists[0] ?? ''}`,
+        remedy: `see the available ones: grep ${name.replace(/[.@_].*/, '')}_ ${lists[0] ?? ''}`,
       });
     const line = `${name} ${charset}`;
     const found = (sign: string) =>

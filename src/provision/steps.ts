@@ -321,7 +321,7 @@ export function ownersOf(host: ReadHost): Owners {
     }
     throw new RefusedError(`there is no ${what} ${name} in ${file}`, {
       code: 'not-found',
-      remedy: `create it first, or give its number`,
+      remedy: `create it first, or pass its number`,
     });
   };
   return async ({ owner, group, mode }) =>

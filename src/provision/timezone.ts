@@ -62,7 +62,7 @@ async function refuseMissingZone(host: ReadHost, name: string): Promise<void> {
   const isZone =
     kind !== 'directory' && Buffer.from(await host.readFile(path)).toString('latin1', 0, 4) === 'TZif';
   if (!isZone)
-    throw new RefusedError(`${name} is not a time zone: ${path} is no time zone file`, {
+    throw new RefusedError(`${name} is not a time zone: ${path} is not a time zone file`, {
       remedy: `name one of: ls ${kind === 'directory' ? path : zones}`,
     });
 }

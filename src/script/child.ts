@@ -48,7 +48,7 @@ export function inReadOnlyChild<T>(
       fail(
         new RefusedError(
           `the script ended its process (${signal ?? `exit ${String(code)}`}) before its plan was known`,
-          { remedy: 'take process.exit() out of the script, or ask tx.planning before it' },
+          { remedy: 'remove process.exit() from the script, or call it only if tx.planning is false' },
         ),
       ),
     );

@@ -33,7 +33,7 @@ export function readSiteSync(path: string, options: LoadOptions): Site {
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('await is only valid'))
       throw new UsageError(
-        `the site file ${path} has an await at its top level, which has to be waited for`,
+        `the site file ${path} has an await at its top level, so loading it must be awaited`,
         {
           cause: error,
           remedy: 'await withBofh(connect({ site: await loadSite() }), async () => …)',

@@ -81,7 +81,7 @@ export async function refuseActivity(host: ReadHost, unit: Unit, running: boolea
   const verb = running ? 'start' : 'stop';
   if (isOneshot(unit))
     throw new RefusedError(
-      `${name} is a oneshot, which ends by itself: it cannot be kept running or stopped`,
+      `${name} is a oneshot service, which ends by itself: it cannot be kept running or stopped`,
       {
         remedy: 'leave out "running", and describe the timer or the unit that starts it',
       },

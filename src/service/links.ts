@@ -63,7 +63,7 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
     }
   }
   if (found.some((name) => name.includes('%')))
-    throw new RefusedError(`Also= of ${Id} has a specifier, which bofh does not know`, {
+    throw new RefusedError(`Also= of ${Id} has a specifier that bofh does not know`, {
       remedy: `enable it with systemctl, and leave out "enabled"`,
     });
   return found.filter((name) => name !== '');

@@ -160,12 +160,9 @@ async function subject(
   { unit: name, by: how }: { readonly unit?: string; readonly by: z.infer<typeof by> },
 ): Promise<Unit | undefined> {
   if ((name === undefined) !== (how === 'daemon-reload'))
-    throw new RefusedError(
-      `"${how}" is ${name === undefined ? 'for a unit, and none is named' : 'for no unit'}`,
-      {
-        remedy: 'daemon-reload has no unit; restart and reload have one',
-      },
-    );
+    throw new RefusedError(`"${how}" ${name === undefined ? 'needs a unit' : 'takes no unit'}`, {
+      remedy: 'daemon-reload has no unit; restart and reload have one',
+    });
   if (name === undefined) return undefined;
   const found = await host.run(showUnit(name));
   if (how === 'reload' && found.LoadState === 'loaded' && found.CanReload === 'no')

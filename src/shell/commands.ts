@@ -32,7 +32,7 @@ export function probe(name: string, isDone: Script): ReadCommand<boolean> {
       if (code === '126' || code === '127') throw missing(name, stderr);
       if (code !== '0' && code !== '1')
         throw new ParseError(
-          `the probe of the script ${name} must exit 0 or 1, not ${code ?? 'without a code'}${tail(stderr)}`,
+          `the probe of the script ${name} must exit with 0 or 1, not ${code ?? 'without a code'}${tail(stderr)}`,
         );
       return code === '0';
     },

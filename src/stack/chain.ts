@@ -139,10 +139,9 @@ async function contentLink(
   const title = layer?.title?.(at) ?? layer?.name ?? content.type;
   const offers = layer?.offers?.(at);
   if (content.ptType !== undefined)
-    throw new RefusedError(
-      `${device.path} holds ${title} and a partition table (${content.ptType}) beside it`,
-      { remedy: `look which of them counts: wipefs ${device.path}` },
-    );
+    throw new RefusedError(`${device.path} holds ${title} and also a partition table (${content.ptType})`, {
+      remedy: `see both signatures: wipefs ${device.path}`,
+    });
   if (layer?.limits === undefined)
     throw new RefusedError(`${device.path} holds ${title}, which bofh cannot resize with it`, {
       remedy: `to resize only the device, and its content yourself: ${option('--bare', "what: 'device'")}`,

@@ -188,7 +188,7 @@ function refuseMisfits(chain: readonly ChainLayer[]): void {
     return [`${needs}, and ${beneath.title} has ${formatSize(beneath.limits.size)}`];
   });
   if (wrong.length > 0)
-    throw new RefusedError(`the layers do not fit in each other: ${wrong.join('; ')}`, {
+    throw new RefusedError(`the layers do not fit into each other: ${wrong.join('; ')}`, {
       remedy: 'see what was cut: bofh block tree',
     });
 }

@@ -79,7 +79,7 @@ async function replicaIn({ host, device, what }: StackAsk) {
   if (at < 0 || own === undefined || replica === undefined) return undefined;
   const found = await resourceAt(own.at, replica);
   if (found === undefined)
-    throw new RefusedError(`${replica.path} belongs to no resource that is up`, {
+    throw new RefusedError(`${replica.path} does not belong to a resource that is up`, {
       remedy: 'look at it: bofh drbd list',
     });
   const { resource, volume } = found;

@@ -130,7 +130,7 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
   const above = bottom.at.above.map(({ path }) => path);
   const what = type ?? (above.length > 0 ? `carries ${above.join(', ')}` : 'could not be examined');
   throw new RefusedError(
-    `${device} ${type === undefined ? what : `holds ${type}`}: cut by itself, it would be lost`,
+    `${device} ${type === undefined ? what : `holds ${type}`}: shrinking only the device would destroy it`,
     {
       remedy:
         type === 'swap'
@@ -154,7 +154,7 @@ async function act(
     const link = links[step.layer];
     if (link?.layer.resize === undefined)
       throw new RefusedError(`${link?.title ?? ''}: bofh knows its limits, but cannot resize it`, {
-        remedy: 'give its layer a resize: block.registerLayer',
+        remedy: 'add `resize` to its layer (block.registerLayer)',
       });
     const { direction, fill, to: size } = step;
     const known = key === undefined ? {} : { key };

@@ -106,7 +106,7 @@ describe('the devices of a real btrfs', () => {
     fill('y', 150);
     await expect(
       sequence(engine(), (tx) => tx.step(removeDevice, { path: root, device: more })),
-    ).rejects.toThrow(/and its other devices have 128 MiB/);
+    ).rejects.toThrow(/but its other devices have only 128 MiB/);
   });
 
   it('are replaced after the commit; a missing one is named by its number', async () => {

@@ -138,12 +138,12 @@ describe('refuses', () => {
   it('content unknown to blkid, because the device would look blank', async () => {
     const [noise, packed] = [disk.path('noise.img'), disk.path('noise.qcow2')];
     writeFileSync(noise, 'x'.repeat(mebibyte));
-    expect(String(await refusal(noise, 'raw'))).toContain('holds nothing that blkid knows');
+    expect(String(await refusal(noise, 'raw'))).toContain('has no content that blkid knows');
     sh('qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', noise, packed);
     const failing = sequence(testEngine(disk.makeDir('state')), (tx) =>
       tx.step(image, { source: packed, format: 'qcow2', device }),
     );
-    expect(String(await rejectionOf(failing))).toContain(`its bytes stay on ${device}`);
+    expect(String(await rejectionOf(failing))).toContain(`the copied bytes stay on ${device}`);
   });
 });
 

@@ -52,7 +52,7 @@ describe.skipIf(!has && !required)('tx.copy.debian with mmdebstrap', () => {
   it('refuses missing keys', () => {
     const { stderr } = bofh('run', script(`suite: 'bookworm', keyring: '${join(work, 'none.gpg')}'`));
 
-    expect(stderr).toContain('none.gpg with the keys of the mirror');
+    expect(stderr).toContain('none.gpg, which should have the keys of the mirror');
     expect(left()).toEqual([]);
   });
 

@@ -167,7 +167,7 @@ describe('after a cut while mounted', () => {
 });
 
 test.each([
-  ['btrfs', 'mkfs.btrfs', 'dangerous by its own manual'],
+  ['btrfs', 'mkfs.btrfs', 'dangerous according to its manual'],
   ['swap', 'mkswap', 'nothing to repair'],
 ] as const)('a %s is refused', async (_type, tool, why) => {
   sh(tool, device);

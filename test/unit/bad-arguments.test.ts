@@ -281,7 +281,7 @@ it.each<[string, () => unknown, string, string | undefined]>([
   [
     'a name with a newline',
     () => library.lvm.createLv({ vg: 'vg0', name: 'a\nb', size: '8m' }),
-    `lvm.createLv: name: "a\\x0ab" cannot be a logical volume's name: lvm allows letters, digits and + _ . - only`,
+    `lvm.createLv: name: "a\\x0ab" cannot be the name of a logical volume: lvm allows letters, digits and + _ . - only`,
     undefined,
   ],
   [
@@ -330,7 +330,7 @@ it.each<[string, () => unknown, string, string | undefined]>([
         type: 'ext4',
         label: 'seventeen letters',
       }),
-    'filesystem.createImage: label: the label "seventeen letters" is too long: ext4 has room for 16 bytes',
+    'filesystem.createImage: label: the label "seventeen letters" is too long: ext4 allows 16 bytes',
     undefined,
   ],
   [

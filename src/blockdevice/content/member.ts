@@ -30,7 +30,7 @@ export async function refuseMember(
   if (group === '' || (group === undefined && unseen === 'allowed if named')) return;
   if (group === undefined)
     throw new RefusedError(
-      `${device} has the label of the physical volume ${uuid}, which lvm does not see: whether it is in a group is unknown`,
+      `${device} has the label of the physical volume ${uuid}, which lvm does not see: bofh cannot tell whether it is in a group`,
       {
         remedy: `see what lvm omits, and why: pvs --all; lvmconfig devices; if it is not needed: bofh block wipe ${device} --overwrite ${uuid}`,
       },

@@ -17,7 +17,7 @@ export type Overwrite = z.infer<typeof overwriteSchema>;
 /** UsageError if it names nothing. */
 export function checkOverwrite(overwrite: Overwrite | undefined): void {
   if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
-    throw new UsageError('overwrite must name what may be lost, by its UUID or its type');
+    throw new UsageError('overwrite must name the content that may be lost, by its UUID or its type');
 }
 
 /** RefusedError unless `overwrite` names exactly the content of the device. A blank device requires no `overwrite`, and refuses one. */

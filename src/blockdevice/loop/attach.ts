@@ -85,7 +85,7 @@ export const attachLoop = operation({
     if (inode !== made.inode || filesystem !== made.filesystem)
       throw new RefusedError(`${made.file} is another file now`, {
         code: 'not-found',
-        remedy: `put back the file that had the inode ${made.inode}`,
+        remedy: `restore the file with the inode ${made.inode} at its path`,
       });
     const loops = await loopDevices(host);
     refuseAttached(loops, made);
@@ -141,12 +141,10 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   const left = stat.size - offset;
   if (limit > left)
     throw new UsageError(
-      `${file} has ${formatSize(stat.size)}: it has less than ${formatSize(limit)} after byte ${offset}`,
+      `${file} has ${formatSize(stat.size)}: less than ${formatSize(limit)} after byte ${offset}`,
     );
   if ((limit === 0 ? left : limit) < sectorSize)
-    throw new UsageError(
-      `${file} has ${stat.size} bytes: from byte ${offset} on there is less than one sector`,
-    );
+    throw new UsageError(`${file} has ${stat.size} bytes: less than one sector after byte ${offset}`);
   return {
     ...{ file, inode: stat.inode, filesystem: stat.device, offset, limit, sectorSize, direct: false },
     mode: asked.mode ?? 'rw',

@@ -58,7 +58,7 @@ export const detachLoop = operation({
     const loop = await loopNumbered(host, was.number);
     if (loop === undefined || !showsSame(loop, was))
       throw new RefusedError(`/dev/loop${was.number} is no longer attached to ${was.file}`, {
-        remedy: 'see who else works on it: losetup --list; then run the command again',
+        remedy: 'see what else changes it: losetup --list; then run the command again',
       });
     await refuseUsed(host, loop.device);
     await detachAndWait(host, loop);

@@ -65,8 +65,8 @@ export const addPartition = operation({
       ...{ name: asked.name ?? null, bootable: false, attributes: null },
     };
     if (table.partitions.some(({ uuid }) => uuid !== null && uuid === entry.uuid))
-      throw new RefusedError(`${device} has a partition of the uuid ${entry.uuid ?? ''} already`, {
-        remedy: 'leave uuid out: bofh chooses one',
+      throw new RefusedError(`${device} has a partition with the uuid ${entry.uuid ?? ''} already`, {
+        remedy: 'leave out uuid: bofh then chooses one',
       });
     const next = { ...table, partitions: [...table.partitions, entry] };
     return undoOf(host, {
@@ -86,7 +86,7 @@ export const addPartition = operation({
     const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
     if (found?.bytes !== 'unchanged' || entry === undefined || !kernelHas(found.kernel, of, undefined))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it has: bofh block partitions ${of.device}; then run the command again`,
+        remedy: `see its partitions: bofh block partitions ${of.device}; then run the command again`,
       });
     const { path } = found.node;
     await host.run(appendPartition(path, of.table.sectorSize, entry));
@@ -133,8 +133,8 @@ function freeNumber(device: string, { type, partitions }: PartitionTable): numbe
   const free = Array.from({ length: most }, (_, at) => at + 1).find((number) => !taken.includes(number));
   if (free !== undefined) return free;
   throw new RefusedError(
-    `${device} has ${String(most)} partitions, and a ${type} table has no room for more`,
-    { code: 'no-space', remedy: 'enlarge one of them, or take another disk' },
+    `${device} has ${String(most)} partitions, and a ${type} table has no space for more`,
+    { code: 'no-space', remedy: 'enlarge one of them, or use another disk' },
   );
 }
 

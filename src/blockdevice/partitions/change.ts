@@ -184,7 +184,7 @@ export async function untilKernelHas(
   };
   if (await until({ check, limitMs: 2_000 })) return;
   throw new RefusedError(
-    `the kernel does not have the partition ${String(of.number)} of ${node.path} as its table has it`,
+    `the kernel has another partition ${String(of.number)} of ${node.path} than the table`,
     {
       remedy: `compare them: lsblk ${node.path}; sfdisk --list ${node.path}`,
     },

@@ -70,7 +70,7 @@ export const createPartitionTable = operation({
     if (size < smallest)
       throw new RefusedError(`${device} has ${formatSize(size)}: too small for a partition table`, {
         code: 'invalid',
-        remedy: `take a disk of ${formatSize(smallest)} or more`,
+        remedy: `use a disk of at least ${formatSize(smallest)}`,
       });
     const sectorSize = Number(
       (await kernelText(host, `/sys/dev/block/${node.number}/queue/logical_block_size`)) ?? 512,

@@ -45,7 +45,7 @@ export const growPartition = operation({
     const old = entryOf(table, number);
     if (old === undefined)
       throw new RefusedError(`${device} has no partition ${String(number)}`, {
-        remedy: `see which it has: bofh block partitions ${device}`,
+        remedy: `see its partitions: bofh block partitions ${device}`,
       });
     const most = mostOf(table, number, room);
     const size = asked === 'max' ? most : Math.ceil(asked / 1024 ** 2) * 1024 ** 2;
@@ -56,7 +56,7 @@ export const growPartition = operation({
           : `${old.path} already has ${formatSize(old.size)}: bofh can only enlarge a partition`,
         {
           code: asked === 'max' ? 'no-space' : 'invalid',
-          remedy: `see what is free: sfdisk --list-free ${device}`,
+          remedy: `see the free space: sfdisk --list-free ${device}`,
         },
       );
     if (size > most)
@@ -76,7 +76,7 @@ export const growPartition = operation({
     const [found, [old, entry]] = [await findChange(host, of), entriesOf(of)];
     if (found?.bytes !== 'unchanged' || !kernelHas(found.kernel, of, old))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
-        remedy: `see what it has: bofh block partitions ${of.device}; then run the command again`,
+        remedy: `see its partitions: bofh block partitions ${of.device}; then run the command again`,
       });
     const { path } = found.node;
     await host.run(setPartitionSize(path, of.table.sectorSize, entry));

@@ -50,7 +50,7 @@ async function limitsOf(host: ReadHost, device: GraphDevice): Promise<Limits> {
     return fixedFor(
       device,
       'there is no free space after it',
-      `see what is free: bofh block partitions ${disk}`,
+      `see the free space: bofh block partitions ${disk}`,
     );
   return {
     ...{ size: device.size, granularity: grain, overhead: 0 },

@@ -50,7 +50,7 @@ export function placeFor(
   const place = rooms.find((each) => length(each) >= size);
   if (place !== undefined && size > 0) return { start: place.from, size };
   throw new RefusedError(
-    `${of.device} has no room for a partition of ${formatSize(size)}: its largest free run has ${formatSize(largest)}`,
+    `${of.device} has no space for a partition of ${formatSize(size)}: its largest free area has ${formatSize(largest)}`,
     { code: 'no-space', remedy: 'use a smaller size, or another disk' },
   );
 }

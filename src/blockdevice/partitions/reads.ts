@@ -85,6 +85,6 @@ export async function refusePartitioned(
   const table = await tableOf(host, { device, found });
   if (table === undefined || table.partitions.length === 0) return;
   throw new RefusedError(`${device} has a partition table (${tableInWords(table)}); nothing was written`, {
-    remedy: `name one of its partitions; or see what is on them: bofh block tree ${device}; then delete those that are not needed: sfdisk --delete ${device} NUMBER`,
+    remedy: `name one of its partitions; or see their content: bofh block tree ${device}; then delete those that are not needed: sfdisk --delete ${device} NUMBER`,
   });
 }

@@ -72,7 +72,7 @@ export function refuseUnnamed(
         : `${wrong.join(' and ')} is not there`;
   throw new RefusedError(`${device} holds ${names.map(inWords).join(' and ')}: ${why}; nothing was erased`, {
     code: 'has-data',
-    remedy: `to erase it, name all of it: ${overwriteOption(names)}`,
+    remedy: `to erase all of it, name all of it: ${overwriteOption(names)}`,
   });
 }
 
@@ -94,7 +94,7 @@ function refuseBlank(
     );
   if (blank === 'refused')
     throw new RefusedError(`${device} is blank: there is nothing to erase`, {
-      remedy: `see for yourself: wipefs ${device}`,
+      remedy: `see its signatures: wipefs ${device}`,
     });
   if (overwrite.length === 1 && overwrite[0] === blankConsent) return;
   throw new RefusedError(

@@ -47,7 +47,7 @@ export const balance = operation({
     const planned = await planMaintained(host, path, mark);
     const { state } = await host.run(balanceStatus(planned.mounted));
     if (state !== 'none')
-      throw new RefusedError(`${planned.mounted} has a balance already, which is ${state}`, {
+      throw new RefusedError(`${planned.mounted} has a balance already (${state})`, {
         remedy:
           state === 'paused'
             ? `btrfs balance resume ${planned.mounted}, or btrfs balance cancel`

@@ -48,7 +48,7 @@ export const setDefaultSubvolume = operation({
       });
     const was = await defaultOf(host, fs);
     if (was === subvolume.id)
-      throw new RefusedError(`${path} already is the default subvolume of its filesystem`, {
+      throw new RefusedError(`${path} is already the default subvolume of its filesystem`, {
         remedy: `there is nothing to do; see: bofh btrfs show ${path}`,
       });
     return { fs, device: mount.source, mounted: mount.path, inside, id: subvolume.id, was };

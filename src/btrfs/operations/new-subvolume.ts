@@ -196,7 +196,7 @@ export const newSubvolumeContent: ContentSpec<NewSubvolumeUndo, NewSubvolumeResu
     const was = witness ?? `${String(own.madeIn)} ${own.mode}`;
     if (`${String(own.generation)} ${own.mode}` === was) return undefined;
     return {
-      found: `its generation and mode are ${String(own.generation)} ${own.mode}, and were ${was}`,
+      found: `its generation and mode are ${String(own.generation)} ${own.mode}, before: ${was}`,
       holders: await holdersOf(host, { fs: undo.fs, subvolume: own }),
     };
   },

@@ -85,7 +85,7 @@ async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
   }
   if (stat?.kind !== 'block')
     throw new RefusedError(`${file} is not a file but ${kindInWords(stat)}`, {
-      remedy: 'name a file or a device that holds one stream',
+      remedy: 'name a file or a device that contains one stream',
     });
   const stream = await streamOn(host, file);
   if (stream === undefined) throw noStream(asked);

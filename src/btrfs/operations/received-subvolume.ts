@@ -107,8 +107,8 @@ async function baseFor(host: ReadHost, into: string, parentUuid: string): Promis
       },
     );
   if (base.path !== undefined) return `/${base.path}`;
-  throw new RefusedError(`${called(base)} is the parent of this stream, and its name is not UTF-8`, {
-    remedy: 'rename it: a subvolume is known by its uuid, which stays',
+  throw new RefusedError(`${called(base)} is the parent of this stream, but its name is not UTF-8`, {
+    remedy: 'rename it: the stream finds the parent by its uuid, which stays',
   });
 }
 
@@ -163,7 +163,7 @@ async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo):
   const what = found === undefined ? `there is ${names.join(', ') || 'nothing'}` : called(found);
   throw new RefusedError(
     `expected exactly one subvolume ${wanted.name} (of the stream ${wanted.streamUuid}), but received: ${what}`,
-    { remedy: 'send it again; a file must hold one stream' },
+    { remedy: 'send it again: a file must contain exactly one stream' },
   );
 }
 

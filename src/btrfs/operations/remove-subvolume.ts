@@ -24,9 +24,9 @@ export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
     });
   if ((await defaultOf(host, of.fs)) === of.subvolume.id)
     throw new RefusedError(
-      `${called(of.subvolume)} is the default of its filesystem: it is mounted when none is named`,
+      `${called(of.subvolume)} is the default subvolume of its filesystem: a mount without subvol= or subvolid= shows it`,
       {
-        remedy: 'make another one the default first: bofh btrfs set-default PATH',
+        remedy: 'set another default first: bofh btrfs set-default PATH',
       },
     );
 }

@@ -197,9 +197,9 @@ async function replace(
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'no-space') throw error;
     // Each block group is read-only while it is copied: writes meanwhile need another one.
-    throw new RefusedError(`the btrfs on ${of.mounted} is too full to have a device replaced`, {
+    throw new RefusedError(`the btrfs on ${of.mounted} is too full to replace a device`, {
       cause: error,
-      remedy: `delete data that is no longer needed, or make room: btrfs balance start -dusage=50 ${of.mounted}; then: bofh recover`,
+      remedy: `delete data that is no longer needed, or free some space: btrfs balance start -dusage=50 ${of.mounted}; then: bofh recover`,
     });
   }
 }

@@ -33,7 +33,7 @@ export const scrub = operation({
   prepare: async ({ args: { path }, mark, host }) => {
     const planned = await planMaintained(host, path, mark);
     if ((await host.run(scrubStatus(planned.mounted))).state === 'running')
-      throw new RefusedError(`${planned.mounted} is being scrubbed already`, {
+      throw new RefusedError(`a scrub of ${planned.mounted} is running already`, {
         remedy: `wait until it ends: bofh btrfs scrub status ${planned.mounted}`,
       });
     return planned;

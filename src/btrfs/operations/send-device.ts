@@ -173,7 +173,7 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   const sent = (await streamOn(host, path))?.uuid;
   if (sent !== of.streamUuid)
     throw new RefusedError(`btrfs has sent ${sent ?? 'nothing'}, not the subvolume ${of.streamUuid}`, {
-      remedy: `look at what is on it: blkid -p ${path}; then run the command again`,
+      remedy: `see what it holds: blkid -p ${path}; then run the command again`,
     });
   if (!(await hasGuard(host, path, of))) throw await tooSmall(host, path, of);
   const found = await recognise(host, path);

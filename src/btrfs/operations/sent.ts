@@ -89,7 +89,7 @@ export async function sentNeeds(
 
 function refuseWritable(subvolume: Subvolume): void {
   if (subvolume.mode === 'ro') return;
-  throw new RefusedError(`${called(subvolume)} is writable: only what cannot change can be sent`, {
+  throw new RefusedError(`${called(subvolume)} is writable: btrfs sends only read-only subvolumes`, {
     remedy:
       'take a read-only snapshot of it and send the snapshot: bofh btrfs snapshot create SUBVOLUME SNAPSHOT',
   });

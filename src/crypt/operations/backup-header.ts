@@ -54,8 +54,8 @@ export const backupHeader = operation({
   prepare: async ({ args: { device, file }, mark, host }): Promise<Undo> => {
     const { known } = await luksDevice(host, device);
     if (isHeaderFile(known))
-      throw new RefusedError(`${device} is a file with a header: a copy of the file is its backup`, {
-        remedy: `protect the copy like a key: cp --preserve=mode ${device} ${file}`,
+      throw new RefusedError(`${device} is a file with a header: to back it up, copy the file`, {
+        remedy: `keep the copy as safe as a key: cp --preserve=mode ${device} ${file}`,
       });
     return { ...known, file, private: await freeNames(host, file, mark) };
   },

@@ -169,7 +169,7 @@ async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Ma
   const found = await recognise(host, device);
   if (isLuksSignature(found) && found.uuid === mapping.luksUuid) return;
   throw new RefusedError(`the header of ${mapping.path} is not on ${device}: bofh could not open it again`, {
-    remedy: `close it after the commit, which takes no key: ${option(`bofh crypt close ${mapping.name}`, 'crypt.closeAfterCommit')}`,
+    remedy: `close it after the commit, which needs no key: ${option(`bofh crypt close ${mapping.name}`, 'crypt.closeAfterCommit')}`,
   });
 }
 
@@ -178,9 +178,12 @@ async function flagsOf(host: ReadHost, mapping: Mapping): Promise<Undo['flags']>
   const flags = (await statusNow(host, mapping))?.flags ?? [];
   return flags.map((flag) => {
     if (isActivationFlag(flag)) return flag;
-    throw new RefusedError(`${path} was opened with "${flag}": bofh could not open it again like that`, {
-      remedy: `cryptsetup close ${name}`,
-    });
+    throw new RefusedError(
+      `${path} was opened with "${flag}": bofh could not open it again with this option`,
+      {
+        remedy: `cryptsetup close ${name}`,
+      },
+    );
   });
 }
 
@@ -195,7 +198,7 @@ async function closeNow(
   const mapping = await same(host, of);
   if (mapping?.name !== of.name)
     throw new RefusedError(
-      `what was open as ${of.name} is ${mapping === undefined ? 'closed' : `open as ${mapping.name}`} now`,
+      `the device that was open as ${of.name} is now ${mapping === undefined ? 'closed' : `open as ${mapping.name}`}`,
       {
         remedy: 'look at it: bofh crypt list; then run the command again',
       },

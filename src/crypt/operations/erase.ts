@@ -49,7 +49,7 @@ export const erase = deferred({
         remedy: 'look at it: bofh crypt list; then name the right one',
       });
     if (header.keySlots.length === 0)
-      throw new RefusedError(`${device} has no key: it is erased already`, {
+      throw new RefusedError(`${device} has no key: it has been erased`, {
         remedy: `look at it: bofh crypt show ${device}`,
       });
     await refuseUsed(host, known, device);

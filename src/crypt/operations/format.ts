@@ -103,7 +103,7 @@ export const format = operation({
     const { keySlots } = await headerOf(host, wanted.device);
     if (keySlots.length !== 1)
       throw new RefusedError(
-        `luksFormat reported success, but ${wanted.device} has ${keySlots.length} keys`,
+        `luksFormat reported success, but ${wanted.device} has ${keySlots.length} keys instead of one`,
         {
           remedy: `look at it: cryptsetup luksDump ${wanted.device}`,
         },

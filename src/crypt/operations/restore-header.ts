@@ -61,7 +61,7 @@ export const restoreHeader = operation({
     const { known, header } = await luksDevice(host, device);
     if (isHeaderFile(known))
       throw new RefusedError(`${device} is a file with a header: bofh restores a backup only to a device`, {
-        remedy: `close what is open with it, then copy the backup over it: cp ${file} ${device}`,
+        remedy: `close the device that is open with it; then copy the backup over it: cp ${file} ${device}`,
       });
     await refuseExposed(host, file, 'there');
     const backup = await backupIn(host, file);

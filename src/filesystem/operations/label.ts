@@ -106,7 +106,7 @@ async function labelled(
   const found = await probe(host, device);
   const type = makeable.find((each) => each === found?.type);
   if (type === undefined || found?.uuid === undefined)
-    throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing whose label bofh knows`, {
+    throw new RefusedError(`${device} holds ${contentInWords(found)}: bofh does not know its label`, {
       remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
     });
   return { at: await placeOf(host, { device, type }), uuid: found.uuid };

@@ -90,7 +90,7 @@ function repairableIn(
   if (type !== undefined) return { type, uuid: found?.uuid ?? null };
   if (found?.type === 'btrfs')
     throw new RefusedError(
-      `${device} holds a btrfs, and "btrfs check --repair" is dangerous by its own manual: nothing was done`,
+      `${device} holds a btrfs, and "btrfs check --repair" is dangerous according to its manual: nothing was done`,
       {
         remedy: `mount it and repair it from its other copies: bofh btrfs scrub start PATH; or, if it cannot be mounted: mount -o ro,rescue=all ${device} /mnt; then copy what you need from /mnt`,
       },
@@ -99,7 +99,7 @@ function repairableIn(
     throw new RefusedError(`${device} holds a swap area, in which there is nothing to repair`, {
       remedy: `create it again: bofh filesystem create ${device} --type swap --overwrite ${found.uuid ?? 'swap'}`,
     });
-  throw new RefusedError(`${device} holds ${contentInWords(found)}: nothing that bofh can repair`, {
+  throw new RefusedError(`${device} holds ${contentInWords(found)}, which bofh cannot repair`, {
     remedy: `see what it is: blkid -p ${device}; lsblk ${device}`,
   });
 }

@@ -50,7 +50,7 @@ const common = (to: Undo['to']) =>
       const found = await known(host, of);
       if (found.lv.name !== of.name || isActive(found.lv) === (to === 'active'))
         throw new RefusedError(
-          `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} and is ${stateOf(found.lv)} now; nothing was done`,
+          `${of.vg}/${of.name} (uuid ${of.lvUuid}) was changed concurrently: it is now ${found.lv.fullName}, ${stateOf(found.lv)}; nothing was done`,
           { remedy: 'find out who else works on it, then run the command again' },
         );
       await make(host, of, to);
@@ -131,7 +131,7 @@ async function asked(
       remedy: 'name the volume that it is part of: lvs -a -o +devices',
     });
   if (isClassicSnapshot(lv))
-    throw new RefusedError(`${lv.fullName} is a classic snapshot: it is active as its origin is`, {
+    throw new RefusedError(`${lv.fullName} is a classic snapshot: it is active exactly while its origin is`, {
       remedy: `name its origin, ${lv.vg}/${lv.origin?.name ?? ''}`,
     });
   refuseUnknownActivation(lv);

@@ -134,7 +134,7 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
   const { lv } = now;
   if ((await ourCopy(host, of, now)) === undefined)
     throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: none is removed`, {
-      remedy: `look where they are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
+      remedy: `see where the copies are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
   // The other copy must be intact, even while the new one is filled: lvm would not report a failure
   // otherwise.
@@ -154,7 +154,7 @@ async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly st
   return on.map(({ uuid, device }) => {
     const path = all.find((pv) => pv.uuid === uuid)?.path;
     if (path !== undefined) return path;
-    throw new RefusedError(`the physical volume of uuid ${uuid}, ${device}, is missing`, {
+    throw new RefusedError(`the physical volume with the uuid ${uuid} (${device}) is missing`, {
       remedy: 'attach its device; then run the command again; or, if it was interrupted: bofh recover',
     });
   });

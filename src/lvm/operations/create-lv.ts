@@ -203,7 +203,7 @@ async function sourceOf(
     });
   await refuseExposed(host, file, 'there');
   if (bytes <= size) return { from: file };
-  throw new UsageError(`${fullName} would have ${size} bytes, and the content of ${file} has ${bytes}`);
+  throw new UsageError(`${fullName} would have ${size} bytes, but the content of ${file} has ${bytes}`);
 }
 
 function written(path: string): Changed {

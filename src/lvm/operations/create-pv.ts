@@ -121,6 +121,6 @@ async function refuseMember(host: ReadHost, { uuid }: Undo, path: string): Promi
     });
   if (pv.vg === undefined) return refuseHeld(host, path, await holders(host, path));
   throw new RefusedError(`${path} (uuid ${uuid}) is in the volume group ${pv.vg.name} now`, {
-    remedy: `take it out of the group: vgreduce ${pv.vg.name} ${path}; or, if it is the only device of the group: vgremove ${pv.vg.name}; then: bofh recover`,
+    remedy: `remove it from the group: vgreduce ${pv.vg.name} ${path}; or, if it is the only device of the group: vgremove ${pv.vg.name}; then: bofh recover`,
   });
 }

@@ -114,7 +114,7 @@ export const createSnapshot = operation({
       });
     if (made.origin?.uuid !== origin.uuid)
       throw new RefusedError(
-        `${vg}/${name} is a snapshot of ${made.origin?.name ?? 'nothing'}, not of the volume of uuid ${origin.uuid}`,
+        `${vg}/${name} is a snapshot of ${made.origin?.name ?? 'nothing'}, not of the volume with the uuid ${origin.uuid}`,
         { remedy: `look at it: lvs -o +origin,origin_uuid ${vg}/${name}` },
       );
     return { uuid: made.uuid, size: made.size, active: made.active === true };
@@ -174,7 +174,7 @@ function refuseOrigin(lv: LogicalVolume): void {
     });
   if (isClassicSnapshot(lv))
     throw new RefusedError(`${lv.fullName} is a classic snapshot: lvm cannot create a snapshot of it`, {
-      remedy: `take another one of its origin, ${lv.vg}/${lv.origin?.name ?? ''}`,
+      remedy: `take another snapshot of its origin, ${lv.vg}/${lv.origin?.name ?? ''}`,
     });
   if (lv.merging)
     throw new RefusedError(`a snapshot is being merged into ${lv.fullName}`, {
@@ -185,7 +185,7 @@ function refuseOrigin(lv: LogicalVolume): void {
 function poolOf({ name, volumes }: WholeGroup, lv: LogicalVolume): LogicalVolume {
   if (!isThin(lv))
     throw new UsageError(`${lv.fullName} is not a thin volume: its snapshot needs a size`, {
-      remedy: 'pass a size, or a share of the origin: 20%ORIGIN',
+      remedy: 'pass a size, or a share of the origin, for example 20%ORIGIN',
     });
   const pool = volumes.find(({ uuid }) => uuid === lv.pool.uuid);
   if (pool !== undefined) return pool;
@@ -198,7 +198,7 @@ async function refuseOther(host: ReadHost, { vg, vgUuid, origin, pool, name }: U
   const now = await usableVg(host, vg);
   const lv = now.volumes.find((one) => one.name === origin.name);
   if (now.uuid !== vgUuid || lv?.uuid !== origin.uuid)
-    throw new RefusedError(`${vg}/${origin.name} is another volume now; nothing was made`, {
+    throw new RefusedError(`${vg}/${origin.name} is another volume now; nothing was created`, {
       remedy: 'look at it: bofh lvm list; then run the command again',
     });
   if (pool !== undefined) refuseFullPool(poolOf(now, lv), `the snapshot ${vg}/${name}`);

@@ -112,14 +112,17 @@ function refuseChunk(
 ): void {
   if (chunkSize % chunks.least !== 0 || chunkSize > chunks.most)
     throw new UsageError(`${what}: chunks of ${formatSize(chunkSize)} are not possible`, {
-      remedy: 'use a multiple of 64 KiB, 1 GiB at most',
+      remedy: 'use a multiple of 64 KiB, at most 1 GiB',
     });
   if (chunkSize > data)
     throw new UsageError(`${what}: a chunk of ${formatSize(chunkSize)} is larger than the pool`);
   if ((data / chunkSize) * 64 > metadatas.most)
-    throw new UsageError(`${what}: chunks of ${formatSize(chunkSize)} are too small for so large a pool`, {
-      remedy: 'use larger chunks, or let bofh choose',
-    });
+    throw new UsageError(
+      `${what}: chunks of ${formatSize(chunkSize)} are too small for a pool of this size`,
+      {
+        remedy: 'use larger chunks, or let bofh choose',
+      },
+    );
 }
 
 function metadataIn(of: {

@@ -18,7 +18,7 @@ export function wantedExtents(
   if ((size === undefined) === (count === undefined)) {
     const wrong =
       size === undefined ? 'size is missing: pass size or extents' : 'size: leave it out, or extents';
-    throw new UsageError(option(`${what}: give either its size or its extents`, wrong));
+    throw new UsageError(option(`${what}: pass either a size or a number of extents`, wrong));
   }
   if (size !== undefined) {
     const bytes = parseSize(size);
@@ -33,7 +33,7 @@ export function wantedExtents(
     if (extents > 0) return extents;
     throw new RefusedError(`${count} of ${vg.name} is less than one extent of ${formatSize(vg.extentSize)}`, {
       code: of === 'FREE' && vg.freeExtents === 0 ? 'no-space' : 'invalid',
-      remedy: `ask for more, or add a device: bofh lvm vg extend ${vg.name} DEVICE`,
+      remedy: `request more, or add a device: bofh lvm vg extend ${vg.name} DEVICE`,
     });
   };
 }
@@ -44,6 +44,6 @@ export function refuseFull(vg: VolumeGroup, { name, extents }: { name: string; e
   const count = (number: number): string => `${formatSize(number * vg.extentSize)} (${number} extents)`;
   throw new RefusedError(
     `${vg.name}/${name} needs ${count(extents)}; ${vg.name} has ${count(vg.freeExtents)} free`,
-    { code: 'no-space', remedy: `ask for less, or add a device: bofh lvm vg extend ${vg.name} DEVICE` },
+    { code: 'no-space', remedy: `request less, or add a device: bofh lvm vg extend ${vg.name} DEVICE` },
   );
 }

@@ -43,7 +43,7 @@ export async function refuseGroupName(host: ReadHost, name: string): Promise<voi
   // "/dev/null: already exists in filesystem" (vgcreate 2.03.16, exit 3).
   const path = `/dev/${name}`;
   if ((await host.stat(path)) === undefined) return;
-  throw new RefusedError(`${path} is there, though lvm has no volume group "${name}"`, {
+  throw new RefusedError(`${path} exists, although lvm has no volume group "${name}"`, {
     remedy: `choose another name; or see what it is: ls -ld ${path}; then remove it`,
   });
 }
@@ -85,7 +85,7 @@ export function refuseTooSmall(
   if (deviceSize - 1024 ** 2 >= extentSize) return;
   throw new RefusedError(
     `${path} has ${formatSize(deviceSize)}: an extent of ${formatSize(extentSize)} does not fit on it`,
-    { remedy: 'ask for smaller extents, or use a larger device' },
+    { remedy: 'request smaller extents, or use a larger device' },
   );
 }
 

@@ -42,7 +42,7 @@ export function layoutOf(
 ): LvLayout | undefined {
   const { type = 'linear', stripes, stripeSize, mirrors, pool } = asked;
   if (pool !== undefined && type !== 'linear')
-    throw new UsageError(`${what}: a volume in a pool has the layout of the pool: give only its size`);
+    throw new UsageError(`${what}: a volume in a pool has the layout of the pool: pass only its size`);
   if (type !== 'striped' && (stripes !== undefined || stripeSize !== undefined))
     throw new UsageError(`${what}: only a volume of the type striped has stripes`);
   if (type !== 'raid1' && mirrors !== undefined)
@@ -53,7 +53,7 @@ export function layoutOf(
   const size = parseSize(stripeSize);
   if (size < 4096 || !Number.isInteger(Math.log2(size)))
     throw new UsageError(`${what}: stripes of ${formatSize(size)} are not possible`, {
-      remedy: 'use a power of 2 from 4 KiB on, for example 64k',
+      remedy: 'use a power of 2, at least 4 KiB, for example 64k',
     });
   return { type, stripes: stripes ?? 2, stripeSize: size };
 }

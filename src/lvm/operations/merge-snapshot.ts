@@ -182,7 +182,7 @@ function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
   const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool.uuid;
   if (origin === undefined || !(isClassicSnapshot(lv) || isThinOne))
     throw new UsageError(`${lv.fullName} is not a snapshot of an existing volume: it cannot be merged`, {
-      remedy: 'see what is a snapshot of what: bofh lvm list',
+      remedy: 'see the snapshots and their origins: bofh lvm list',
     });
   const others = all.filter(
     (other) => other.uuid !== lv.uuid && other.origin?.uuid === origin.uuid && isClassicSnapshot(other),
@@ -202,9 +202,12 @@ async function refuseUnmergeable(host: ReadHost, { lv, origin, sort, others, poo
   if (pool !== undefined) refuseFullPool(pool, what);
   for (const each of sort === 'classic' ? [lv, ...others] : []) refuseFullSnapshot(each, what);
   if (sort === 'thin' && others.length > 0)
-    throw new RefusedError(`${origin.fullName} has classic snapshots too: lvm merges no thin one into it`, {
-      remedy: `remove them first: ${others.map(({ fullName }) => `bofh lvm remove ${fullName}`).join('; ')}`,
-    });
+    throw new RefusedError(
+      `${origin.fullName} has classic snapshots too: lvm does not merge a thin snapshot into it`,
+      {
+        remedy: `remove them first: ${others.map(({ fullName }) => `bofh lvm remove ${fullName}`).join('; ')}`,
+      },
+    );
   if (sort === 'classic' && origin.active !== true)
     throw new RefusedError(
       `${origin.fullName} is not active: lvm would postpone the merge to its next activation`,
@@ -249,7 +252,7 @@ function postponed({ vg, name, origin }: Undo): RefusedError {
   return new RefusedError(
     `lvm has postponed the merge of ${vg}/${name} into ${vg}/${origin.name} to the next activation: one of both was open, or is not active`,
     {
-      remedy: `free it, then: lvchange -an ${vg}/${origin.name}; lvchange -ay ${vg}/${origin.name}; bofh recover`,
+      remedy: `end its use; then: lvchange -an ${vg}/${origin.name}; lvchange -ay ${vg}/${origin.name}; bofh recover`,
     },
   );
 }

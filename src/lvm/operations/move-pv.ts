@@ -128,14 +128,14 @@ async function move(
   const after = await extentsNow(host, of);
   if (after === undefined || placeOf(after, each) !== (way === 'forth' ? 'there' : 'here'))
     throw new RefusedError(`pvmove did not move the extents of ${before.vg}/${name} from ${at(from).path}`, {
-      remedy: `look where they are: pvs --segments -o +lv_name ${before.vg}; then run the command again`,
+      remedy: `see where the extents are: pvs --segments -o +lv_name ${before.vg}; then run the command again`,
     });
 }
 
 function pathOf({ devices }: Extents, pvUuid: string): string {
   const path = devices.find(({ uuid }) => uuid === pvUuid)?.path;
   if (path !== undefined) return path;
-  throw new RefusedError(`the physical volume of uuid ${pvUuid} is missing`, {
+  throw new RefusedError(`the physical volume with the uuid ${pvUuid} is missing`, {
     remedy: 'attach its device, and make lvm see it: pvscan; then: bofh recover',
   });
 }

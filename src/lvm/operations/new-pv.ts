@@ -33,9 +33,13 @@ export async function checkNewPv(
 
 async function refuseUnfit(host: ReadHost, device: string): Promise<void> {
   if ((await identityOf(host, device)).identity.startsWith('LVM-'))
-    throw new RefusedError(`${device} is itself a logical volume: lvm uses none as a physical volume`, {
-      remedy: 'name a disk, a partition, an array or a mapping (lvm.conf, devices/scan_lvs, has the reasons)',
-    });
+    throw new RefusedError(
+      `${device} is itself a logical volume: lvm does not use a logical volume as a physical volume`,
+      {
+        remedy:
+          'name a disk, a partition, an array or a mapping (lvm.conf, devices/scan_lvs, has the reasons)',
+      },
+    );
   const bytes = await sizeOfMedium(host, device);
   if (bytes < smallest)
     throw new RefusedError(

@@ -25,7 +25,7 @@ export async function refuseTaken(
     if (own !== undefined && (await leadsTo(host, path, identityOfVolume(own)))) continue;
     // Another process may have created the volume after the group was listed: that is no leftover.
     refuseExisting((await volumesOf(host, vg.uuid)) ?? [], name);
-    throw new RefusedError(`${path} is there, though lvm has no ${vg.name}/${name}`, {
+    throw new RefusedError(`${path} exists, although lvm has no ${vg.name}/${name}`, {
       remedy: `see what it is: ls -l ${path}; then remove it`,
     });
   }

@@ -127,7 +127,7 @@ export const removeLv = operation({
     const { lv, all } = found;
     if (lv.name !== of.gone) {
       throw new RefusedError(
-        `${of.vg}/${of.gone} was renamed to ${lv.fullName} meanwhile: it is not removed`,
+        `${of.vg}/${of.gone} was renamed to ${lv.fullName} meanwhile: the volume is not removed`,
         { remedy: `to remove it: lvremove ${lv.fullName}; then: bofh recover` },
       );
     }

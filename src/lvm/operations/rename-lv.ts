@@ -58,7 +58,7 @@ export const renameLv = operation({
     const found = await known(host, of);
     if (found.lv.name !== of.name)
       throw new RefusedError(
-        `${of.vg}/${of.name} (uuid ${of.lvUuid}) is called ${found.lv.fullName} now; nothing was done`,
+        `${of.vg}/${of.name} (uuid ${of.lvUuid}) was renamed to ${found.lv.fullName} concurrently; nothing was done`,
         { remedy: 'find out who else works on it, then run the command again' },
       );
     await change(host, of, { found, to: of.to });

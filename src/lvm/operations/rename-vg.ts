@@ -90,7 +90,7 @@ async function refuseRename(host: ReadHost, vg: WholeGroup, to: string): Promise
       throw new UsageError(`with "${to}" the name of ${lv.fullName} is too long for device-mapper`);
     const path = pathIn(to, lv);
     if ((await host.stat(path)) !== undefined && !(await leadsTo(host, path, identityOfVolume(lv))))
-      throw new RefusedError(`${path} is there: ${lv.fullName} cannot have that name`, {
+      throw new RefusedError(`${path} exists: ${lv.fullName} cannot have that name`, {
         remedy: `see what it is: ls -l ${path}; then remove it`,
       });
     if ((await usersOf(host, [vg.name, to], lv)).length > 0)

@@ -219,6 +219,6 @@ function refuseFull(vg: WholeGroup, { name, more }: { readonly name: string; rea
   if (more <= vg.free) return;
   throw new RefusedError(
     `${vg.name}/${name} needs ${formatSize(more)} more; ${vg.name} has ${formatSize(vg.free)} free`,
-    { code: 'no-space', remedy: `ask for less, or add a device: bofh lvm vg extend ${vg.name} DEVICE` },
+    { code: 'no-space', remedy: `request less, or add a device: bofh lvm vg extend ${vg.name} DEVICE` },
   );
 }

@@ -191,7 +191,7 @@ function refuseSize(of: {
   if (wanted > bytes)
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}: a physical volume of ${formatSize(wanted)} does not fit`,
-      { code: 'no-space', remedy: 'ask for less, or make the device larger first' },
+      { code: 'no-space', remedy: 'request less, or make the device larger first' },
     );
   if (now < 1)
     throw new RefusedError(`${formatSize(wanted)} are too small for one extent`, {

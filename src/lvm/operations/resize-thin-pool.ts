@@ -45,7 +45,7 @@ export const resizeThinPool = deferred({
       each === undefined ? undefined : parseSize(each),
     );
     if (data === undefined && metadata === undefined)
-      throw new UsageError(`${group}/${name}: give the size of its data, of its metadata, or both`);
+      throw new UsageError(`${group}/${name}: pass the size of its data, of its metadata, or both`);
     if (metadata !== undefined) checkMetadata(metadata);
     const vg = await usableVg(host, group);
     const pool = poolNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
@@ -101,7 +101,7 @@ function refuseSmaller(
     if (to[part] < from[part])
       throw new RefusedError(
         `${fullName} has ${part} of ${formatSize(from[part])}: lvm cannot shrink a thin pool`,
-        { remedy: 'make a smaller pool, and copy the volumes of this one' },
+        { remedy: 'create a smaller pool, and copy the volumes of this pool' },
       );
 }
 

@@ -119,7 +119,7 @@ export async function tailOf(
     return skipped >= extents ? [] : [{ pvUuid, device, start: start + skipped, count: extents - skipped }];
   });
   if (cut.reduce((sum, { count }) => sum + count, 0) * extentSize !== lv.size - from)
-    throw new RefusedError(`the place of the end of ${lv.fullName} is unknown`, {
+    throw new RefusedError(`it is unknown where the last extents of ${lv.fullName} are`, {
       remedy: `look at it: pvs --segments -o +lv_name,seg_start_pe; then run the command again`,
     });
   return cut;
@@ -197,7 +197,7 @@ async function refuseTakenExtents(
   const takers = (await reported(host, pvSegments())).filter(inside).flatMap(({ of }) => of?.lvUuid ?? []);
   if (takers.length === 0) return;
   throw new RefusedError(
-    `${vg}/${name} cannot get its former extents back: the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid} now belong to other volumes (uuid ${takers.join(', ')})`,
+    `${vg}/${name} cannot get its previous extents back: the extents ${start} to ${start + count - 1} of the physical volume ${pvUuid} now belong to other volumes (uuid ${takers.join(', ')})`,
     {
       remedy: `move them: pvmove --alloc anywhere DEVICE:${start}-${start + count - 1}; or remove the other volumes; then: bofh recover`,
     },

@@ -20,7 +20,7 @@ export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { read
   const { fullName, size: from } = lv;
   const origin = vg.volumes.find(({ uuid }) => uuid === lv.origin?.uuid);
   if (origin === undefined)
-    throw new RefusedError(`lvm does not report of which volume ${fullName} is a snapshot`, {
+    throw new RefusedError(`lvm does not report the origin of the snapshot ${fullName}`, {
       remedy: `look at it: lvs -a -o +origin ${vg.name}`,
     });
   if (to < from)

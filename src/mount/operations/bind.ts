@@ -59,7 +59,7 @@ export const bind = operation({
     const from = await directoryOf(host, source);
     const where = await chooseDirectory(host, path, mark);
     if (isWithin(where.path, from.device))
-      throw new RefusedError(`${where.path} is in ${from.device}, which would then contain itself`, {
+      throw new RefusedError(`${where.path} is inside ${from.device}: the directory would contain itself`, {
         remedy: 'choose a place outside of it',
       });
     return { ...where, ...from, mark };

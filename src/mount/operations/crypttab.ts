@@ -97,7 +97,7 @@ export const changeCrypttab = tableOperation({
     await check(host, entry);
     const becomes = textOf(entry, changedCrypttab(old.bytes, to));
     if (becomes === was.text)
-      throw new UsageError(`the line of ${mapping} already is as requested: nothing would change`);
+      throw new UsageError(`the line of ${mapping} is already as requested: nothing would change`);
     return { was, becomes, key: mapping };
   },
 });

@@ -128,7 +128,7 @@ export const changeFstab = tableOperation({
     refuseKnown(keyOfFstab(entry), was);
     const becomes = textOf(entry, changedFstab(old.bytes, to));
     if (becomes === was.text)
-      throw new UsageError(`the line of ${key} already is as requested: nothing would change`);
+      throw new UsageError(`the line of ${key} is already as requested: nothing would change`);
     return { was, becomes, key };
   },
   validate: verify,

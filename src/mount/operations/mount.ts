@@ -101,7 +101,7 @@ async function placeAgain(
   const known = made.link ?? made.device;
   const device = identity === undefined ? known : await locate(host, { path: known, identity });
   if (device === undefined)
-    throw new RefusedError(`${known} is not there any more`, {
+    throw new RefusedError(`${known} is gone`, {
       code: 'not-found',
       remedy: 'attach it again',
     });

@@ -139,7 +139,7 @@ export function rowOf({ file, known, key, table }: About): Row {
     );
   if (line.secret)
     throw new RefusedError(
-      `line ${String(line.number)} of ${file} holds a password, which would stand in the journal`,
+      `line ${String(line.number)} of ${file} contains a password, which would be written to the journal`,
       { remedy: secretRemedy },
     );
   const text = lineText(line.bytes);

@@ -171,7 +171,7 @@ async function wayBack(
   if (shown === undefined)
     throw new RefusedError(
       `${describe(entry)} (${type}) could not be mounted again: bofh unmounts only filesystems on devices, and bind mounts of directories that are mounted elsewhere too`,
-      { remedy: `if it need not be undone: umount ${path}` },
+      { remedy: `if no undo is needed: umount ${path}` },
     );
   return { ...known, options: [...flags, ...user], shown };
 }
@@ -183,7 +183,7 @@ async function refuseLeaving(host: ReadHost, { device, source, path }: MountEntr
   if (new TextDecoder().decode(await host.readFile(file)).trim() !== '1') return;
   throw new RefusedError(
     `the kernel detaches the loop device ${source} when ${path} is unmounted, so an undo could not mount it again`,
-    { remedy: `if it need not be undone: umount ${path}` },
+    { remedy: `if no undo is needed: umount ${path}` },
   );
 }
 
@@ -203,7 +203,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   if (there === undefined || there.id === of.parent)
     return isPrivate(of.path) ? lookAtPrivate(host, of.path) : { state: 'ours' };
   if (!isIt(there, of) && !(await isSameAgain(host, there, of)))
-    return { state: 'not-ours', found: `${describe(there)} is in its place` };
+    return { state: 'not-ours', found: `${describe(there)} is mounted there now` };
   if (modeOf(there) === of.mode) return { state: 'gone' };
   return { state: 'not-ours', found: `${describe(there)} is there again, but ${modeOf(there)}` };
 }

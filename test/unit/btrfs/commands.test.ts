@@ -125,7 +125,9 @@ describe.each(versions)('btrfs-progs %s', (version) => {
     expect(commands.getDefault('').parse(at('get-default', version))).toBe(5);
     const other = at('get-default-other', version);
     expect(commands.getDefault('').parse(other)).toBe(version === '6.2' ? 270 : 274);
-    expect(() => commands.getDefault('').parse({ ...other, stdout: '' })).toThrow('names no subvolume');
+    expect(() => commands.getDefault('').parse({ ...other, stdout: '' })).toThrow(
+      'does not name a subvolume',
+    );
   });
 
   test('reads the space, like the JSON of the same version', () => {

@@ -314,7 +314,7 @@ describe('on a host', () => {
         'overwriting nothing that is named',
         () => undefined,
         (tx) => tx.btrfs.addDevice({ path, device: spare, overwrite: {} }),
-        /must name what/,
+        /must name the content/,
       ],
       ['removing the last one', () => undefined, (tx) => remove(tx, first), /it is the last device/],
       [
@@ -339,7 +339,7 @@ describe('on a host', () => {
           state({ missing: gib });
         },
         (tx) => remove(tx, first),
-        /has devices that are missing already/,
+        /devices of the btrfs on .* are missing/,
       ],
       [
         'removing one of an unknown profile',
@@ -357,7 +357,7 @@ describe('on a host', () => {
           state({ used: gib / 8 });
         },
         (tx) => remove(tx, '/dev/vg0/more'),
-        /holds 128 MiB, and its other devices have 64 MiB/,
+        /contains 128 MiB, but its other devices have only 64 MiB/,
       ],
       [
         'removing one, while a balance waits',

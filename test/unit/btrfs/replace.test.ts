@@ -110,7 +110,7 @@ describe('concurrent changes', () => {
     const stderr = 'ERROR: ioctl(DEV_REPLACE_START) failed on "/srv/pool": No space left on device';
     host.fault({ tool: 'btrfs', argvIncludes: 'replace', mode: 'fails before', exitCode: 1, stderr });
     const error = await failureOf(does((tx) => replace(tx)));
-    expect(String((error as StuckError).blocked[0]?.why)).toMatch(/too full to have a device replaced/);
+    expect(String((error as StuckError).blocked[0]?.why)).toMatch(/too full to replace a device/);
     host.clearFaults();
     await recoverAll(host);
     expect(host.snapshot()).toContain('now vg0/pool holds blank');
@@ -163,7 +163,7 @@ describe('is refused before anything changes', () => {
       'overwriting nothing that is named',
       () => undefined,
       (tx) => replace(tx, { overwrite: {} }),
-      /must name what/,
+      /must name the content/,
     ],
   ])('%s', async (_what, stage, body, words) => {
     stage();

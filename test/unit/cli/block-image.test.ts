@@ -39,7 +39,7 @@ it('bofh block image create --type puts a filesystem into it, and --ensure compa
 });
 
 it.each([
-  ['5m', '--type xfs', 'mkfs.xfs makes none that is smaller'],
+  ['5m', '--type xfs', 'mkfs.xfs does not create a smaller one'],
   ['4m', '--label x', '--label and --uuid belong to --type'],
 ])('bofh block image create of %s with %s is refused, and creates nothing', async (size, options, why) => {
   const host = simulatedHost();

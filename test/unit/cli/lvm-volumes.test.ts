@@ -145,7 +145,7 @@ describe('bofh lvm create', () => {
   });
 
   it.each([
-    [{}, /either its size or its extents/],
+    [{}, /either a size or a number of extents/],
     [{ size: '1m', extents: '5' }, /cannot be used with option/],
     [{ extents: '101%FREE' }, /not a count of extents/],
     [{ extents: '5%PVS' }, /not a count of extents/],

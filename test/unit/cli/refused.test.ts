@@ -59,7 +59,7 @@ const rows: readonly (readonly [
       typed(host, ['btrfs', 'create', '/srv/www']).then(() =>
         typed(host, ['btrfs', 'set-default', '/srv/www']),
       ),
-    /is the default of its filesystem/,
+    /is the default subvolume of its filesystem/,
   ],
 ];
 

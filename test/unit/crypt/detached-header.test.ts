@@ -218,7 +218,7 @@ describe('crypt.resize by a header in a file', () => {
     };
 
     expect(await resize({})).toContain('the header that it was opened with is not on');
-    expect(await resize({ header: '/srv/other.header' })).toContain('was opened by another');
+    expect(await resize({ header: '/srv/other.header' })).toContain('was opened with another header');
     expect(await resize({ name: 'other', header: '/srv/other.header' })).toContain(
       'and not in /srv/other.header',
     );
@@ -250,7 +250,7 @@ describe('an operation without support for a header in a file', () => {
   it.each([
     [
       'saving it',
-      'a copy of the file is its backup',
+      'to back it up, copy the file',
       (tx: Tx) => tx.crypt.backupHeader({ device: header, file }),
     ],
     ['putting it back', 'only to a device', (tx: Tx) => tx.crypt.restoreHeader({ device: header, file })],

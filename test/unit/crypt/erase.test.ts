@@ -47,7 +47,7 @@ describe('crypt.erase', () => {
 
     expect(await refused(encrypted(), uuid.replace('5', '6'))).toContain(`is the LUKS device ${uuid}`);
     expect(await refused(open)).toContain('is in use: beneath /dev/mapper/mine');
-    expect(String(again)).toContain('erased already');
+    expect(String(again)).toContain('it has been erased');
     expect(await refused(blankVolume())).toContain('is not a LUKS device');
   });
 

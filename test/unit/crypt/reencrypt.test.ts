@@ -168,7 +168,7 @@ describe('crypt.reencrypt', () => {
 
   it.each([
     [{ cipher: 'nosuch-xts-plain64', keySize: 256 }, 'is not supported; supported ciphers'],
-    [{ cipher: 'aes-xts-plain64' }, 'needs the size of its key too: 256 or 512 bits'],
+    [{ cipher: 'aes-xts-plain64' }, 'needs a key size too: 256 or 512 bits'],
     [{ cipher: 'aes-xts-plain64', keySize: 192 }, 'has keys of 256 or 512 bits, not of 192'],
     [{ keySize: 192 }, 'aes-xts-plain64 has keys of 256 or 512 bits, not of 192'],
     [{ resume: true, keySize: 256 }, 'keeps its cipher'],

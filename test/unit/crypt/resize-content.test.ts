@@ -64,9 +64,7 @@ describe('crypt.resize to a smaller size', () => {
     const error = await refused(16 * mib, more);
 
     expect(error).toBeInstanceOf(RefusedError);
-    expect(error.message).toMatch(
-      /mine would be cut to 16 MiB under what uses it: its ext4 reaches to 40 MiB/,
-    );
+    expect(error.message).toMatch(/mine would be cut to 16 MiB, but is in use: its ext4 reaches to 40 MiB/);
     expect(error.remedy).toMatch(/shrink its content first/);
   });
 
@@ -122,7 +120,7 @@ describe('crypt.resize to a smaller size', () => {
     host.admin.format(inner, undefined);
     host.admin.hold(host.world.mappings[0]?.number ?? '', 'dd of=/dev/mapper/mine');
 
-    expect((await refused(16 * mib, consent)).message).toContain('would be cut to 16 MiB under what uses it');
+    expect((await refused(16 * mib, consent)).message).toContain('would be cut to 16 MiB, but is in use');
   });
 
   it('also prevents shrinking the volume beneath', async () => {
@@ -167,7 +165,7 @@ describe('the undo of a growth', () => {
 
     expect(error).toBeInstanceOf(StuckError);
     expect(JSON.stringify((error as StuckError).blocked)).toContain(
-      'would be cut to 48 MiB under what uses it: its btrfs reaches to 100 MiB',
+      'would be cut to 48 MiB, but is in use: its btrfs reaches to 100 MiB',
     );
     expect(sizes()).toEqual([128, 112]);
 

@@ -86,7 +86,7 @@ describe('crypt.resize', () => {
   });
 
   it('refuses a size beyond the device, and one that is no whole sectors', async () => {
-    expect(String(await refused(opened(), { size: 49 * mib }))).toContain('has room for 48 MiB');
+    expect(String(await refused(opened(), { size: 49 * mib }))).toContain('has space for 48 MiB');
     expect(await refused(opened(), { size: 16 * mib + 100 })).toBeInstanceOf(UsageError);
     expect(await refused(opened(), { size: 0 })).toBeInstanceOf(UsageError);
     expect(await refused(opened(), { device })).toBeInstanceOf(UsageError);

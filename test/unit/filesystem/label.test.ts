@@ -179,6 +179,6 @@ describe('filesystem.label', () => {
     host.admin.format(device, undefined);
     const error = await rejectionOf(does((tx) => tx.filesystem.label({ device, label: 'NEW' })));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toContain('nothing whose label bofh knows');
+    expect(String(error)).toContain('bofh does not know its label');
   });
 });

@@ -220,9 +220,9 @@ describe('filesystem.repair', () => {
       ['ext4', {}, 'is clean: there is nothing to repair'],
       ['xfs', {}, 'is clean: there is nothing to repair'],
       ['vfat', {}, 'is clean: there is nothing to repair'],
-      ['btrfs', {}, '"btrfs check --repair" is dangerous by its own manual'],
+      ['btrfs', {}, '"btrfs check --repair" is dangerous according to its manual'],
       ['swap', { usage: 'other' }, 'a swap area, in which there is nothing to repair'],
-      ['crypto_LUKS', { usage: 'crypto' }, 'nothing that bofh can repair'],
+      ['crypto_LUKS', { usage: 'crypto' }, 'which bofh cannot repair'],
     ] as const)('of %s %j', async (type, more, why) => {
       make(type, more);
       expect(String(await refused(repairs()))).toContain(why);
@@ -244,7 +244,7 @@ describe('filesystem.repair', () => {
     });
 
     test('a blank device', async () => {
-      expect(String(await refused(repairs()))).toContain('holds nothing: nothing that bofh can repair');
+      expect(String(await refused(repairs()))).toContain('holds nothing, which bofh cannot repair');
     });
 
     test.each(['xfs', 'vfat'] as const)('%s, unless files may be lost', async (type) => {

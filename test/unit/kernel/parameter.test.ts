@@ -91,8 +91,8 @@ it.each([
     '1',
     'kernel.ngroups_max is read-only here: no write permission on /proc/sys/kernel/ngroups_max',
   ],
-  ['net.ipv4.route.flush', '1', 'can only be written'],
-  ['net.ipv6.conf.all.disable_ipv6', '1', 'an undo cannot set net.ipv6.conf.all.disable_ipv6 back from 1'],
+  ['net.ipv4.route.flush', '1', 'writing net.ipv4.route.flush starts an action'],
+  ['net.ipv6.conf.all.disable_ipv6', '1', 'an undo could not restore net.ipv6.conf.all.disable_ipv6 after 1'],
   ['vm.swappiness', '60', 'vm.swappiness is 60 already'],
 ])('%s = %s is refused before anything changes', async (key, value, message) => {
   const host = simulatedHost();

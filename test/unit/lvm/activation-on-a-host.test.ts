@@ -80,7 +80,7 @@ describe('activateLv and deactivateLv', () => {
   });
 
   test.each([
-    ['a classic snapshot', (tx: Tx) => off(tx, 'monday'), /is active as its origin is/],
+    ['a classic snapshot', (tx: Tx) => off(tx, 'monday'), /is active exactly while its origin is/],
     [
       'a pool with an active volume in it',
       (tx: Tx) => off(tx, 'pool'),

@@ -111,7 +111,9 @@ describe('the facts of the kernel', () => {
     const asked: ReadHost = treeHost(stacked, nothing);
     const error = await failureOf(refuseFullBeneath(asked, '/dev/dm-4', 'it'));
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toContain(`has a pool ${identity} below it that lvm does not know`);
+    expect(String(error)).toContain(
+      `has a pool ${identity} below the device, and lvm does not know this pool`,
+    );
   });
 });
 

@@ -143,7 +143,7 @@ describe('resizeThinPool', () => {
   });
 
   test.each([
-    ['nothing', {}, UsageError, /give the size/],
+    ['nothing', {}, UsageError, /pass the size/],
     ['less than it has', { size: '32m' }, RefusedError, /cannot shrink a thin pool/],
     ['less metadata than lvm takes', { metadataSize: '1m' }, UsageError, /not possible/],
     ['more than there is', { size: '1t' }, RefusedError, /vg0 has .* free/],

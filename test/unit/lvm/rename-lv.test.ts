@@ -109,7 +109,7 @@ describe('renameLv is refused, and runs nothing,', () => {
 
   test.each(['/dev/vg0/web2', '/dev/mapper/vg0-web2'])('when a file is at %s', async (path) => {
     host = lvm.host({ ...dm0, [path]: 'somebody else’s' });
-    await expect(prepare()).rejects.toThrow(`${path} is there, though lvm has no vg0/web2`);
+    await expect(prepare()).rejects.toThrow(`${path} exists, although lvm has no vg0/web2`);
     expect(lvm.ran).toEqual([]);
   });
 
@@ -122,7 +122,7 @@ describe('renameLv is refused, and runs nothing,', () => {
     const act = () => renameLv.run({ args, undo, host });
 
     web1.name = 'mine';
-    await expect(act()).rejects.toThrow(/is called vg0\/mine now; nothing was done/);
+    await expect(act()).rejects.toThrow(/was renamed to vg0\/mine concurrently; nothing was done/);
     web1.name = 'web1';
     const other = lvm.add({ name: 'web2' });
     await expect(act()).rejects.toThrow(`uuid ${other.uuid}`);

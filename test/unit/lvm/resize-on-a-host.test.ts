@@ -221,7 +221,7 @@ describe('resizeLv is refused, and changes nothing,', () => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
     Object.assign(volume('monday'), { data: 100 });
     expect(await refused((tx) => tx.lvm.resizeLv({ vg: 'vg0', name: 'monday', size: '16m' }))).toMatch(
-      /is lost/,
+      /is invalid/,
     );
   });
 
@@ -234,9 +234,9 @@ describe('resizeLv is refused, and changes nothing,', () => {
     [
       'the disk of a running guest',
       () => startGuest(),
-      /under what uses it: .*ext4 reaches to 32 MiB.*guest web1/,
+      /but is in use: .*ext4 reaches to 32 MiB.*guest web1/,
     ],
-    ['open', () => host.admin.hold(`${host.world.dmMajor}:0`), /under what uses it: .*process 1001/],
+    ['open', () => host.admin.hold(`${host.world.dmMajor}:0`), /but is in use: .*process 1001/],
   ])('to a smaller size, while it is %s', async (_, use, message) => {
     host.admin.format('/dev/vg0/a', ext4);
     use();
@@ -294,7 +294,7 @@ describe('an open LUKS on it', () => {
 
   test('blocks it while it reaches beyond the new size, and not once it ends before', async () => {
     expect(String(await failureOf(does((tx) => resize(tx, '48m', consent))))).toMatch(
-      /would be cut to 48 MiB under what uses it: .*inner/,
+      /would be cut to 48 MiB, but is in use: .*inner/,
     );
     expect(volume().extents).toBe(16);
 

@@ -65,7 +65,7 @@ describe('is refused, and nothing changes', () => {
 
   test('beyond the device, which pvresize would accept', async () => {
     expect(await refused(resize({ size: '80m' }))).toMatch(
-      /has 64 MiB: a physical volume of 80 MiB has no room/,
+      /has 64 MiB: a physical volume of 80 MiB does not fit/,
     );
   });
 

@@ -243,7 +243,7 @@ nas:/export /srv nfs defaults 0 0
       '/mnt/tree/etc/fstab: line 1 could not be parsed',
     );
     await expect(on(host, () => new NestedMounted({ ...root, fstab: '/etc/none' }).mount())).rejects.toThrow(
-      'what belongs to this root is not known',
+      'the other mounts of this root are unknown',
     );
     host.admin.mount('/dev/vg0/root', '/mnt/fill');
     host.admin.symlink('/mnt/fill/etc/link', '/etc/fstab');

@@ -116,8 +116,8 @@ describe('tx.packages.change', () => {
   it.each([
     [{ install: ['nowhere'] }, 'apt cannot do this: Unable to locate package nowhere'],
     [{ install: ['lamp=7'] }, "apt cannot do this: Version '7' for 'lamp' was not found"],
-    [{ install: ['lamp'] }, 'the packages already are as requested'],
-    [{ remove: ['nowhere'] }, 'the packages already are as requested'],
+    [{ install: ['lamp'] }, 'the packages are already as requested'],
+    [{ remove: ['nowhere'] }, 'the packages are already as requested'],
     [{ hold: ['lib'] }, 'lib is not installed: it cannot be held'],
   ])('refuses %j', async (request, message) => {
     const host = before();

@@ -206,7 +206,7 @@ const refusals: readonly (readonly [string, Describe, string])[] = [
   [
     'a value before its turn',
     (h) => void h.ensure.block.attachLoop({ file: '/srv/a' })(),
-    'has no value before its turn',
+    'has no value before its step has run',
   ],
 ];
 

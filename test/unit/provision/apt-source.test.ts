@@ -96,8 +96,12 @@ it('a missing package in the repository undoes it too', async () => {
 
 it.each<readonly [string, unknown, string]>([
   ['a password', { ...site, uris: 'https://me:secret@example.org/debian' }, 'without a password'],
-  ['a key that is none', { ...site, key: 'a\nb\n' }, 'is no public key in ASCII'],
-  ['a private key', { ...site, key: key.replaceAll('PUBLIC', 'PRIVATE') }, 'is no public key in ASCII'],
+  ['a key that is none', { ...site, key: 'a\nb\n' }, 'is not an ASCII-armored public key'],
+  [
+    'a private key',
+    { ...site, key: key.replaceAll('PUBLIC', 'PRIVATE') },
+    'is not an ASCII-armored public key',
+  ],
   ['no key', { uris, suites: 'stable', components: 'main' }, 'needs either key or signedBy'],
   ['no component', { uris, suites: 'stable', key }, 'needs components'],
   ['a component of a flat repository', { ...site, suites: './' }, 'needs components, unless'],

@@ -237,8 +237,8 @@ describe('h.service', () => {
   });
 
   it.each<readonly [string, (h: HostBuilder) => void, typeof UsageError | typeof RefusedError, RegExp]>([
-    ['an odd name', (h) => h.service('a b', {}), UsageError, /is not a name of a unit/],
-    ['a template', (h) => h.service('a@', {}), UsageError, /is not a name of a unit/],
+    ['an odd name', (h) => h.service('a b', {}), UsageError, /is not the name of a unit/],
+    ['a template', (h) => h.service('a@', {}), UsageError, /is not the name of a unit/],
     [
       'a typing error',
       (h) => h.service('web', { restartOn: ['/etc/wbe'] }),
@@ -263,7 +263,12 @@ describe('h.service', () => {
       RefusedError,
       /service\.test\.ts:\d+: masked\.service is masked/,
     ],
-    ['a oneshot', (h) => h.service('once', { running: true }), RefusedError, /oneshot, which ends by itself/],
+    [
+      'a oneshot',
+      (h) => h.service('once', { running: true }),
+      RefusedError,
+      /oneshot service, which ends by itself/,
+    ],
     ['a static unit', (h) => h.service('once', { enabled: true }), RefusedError, /no \[Install\] section/],
     [
       'no reload',

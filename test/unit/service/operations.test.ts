@@ -114,8 +114,8 @@ describe('refused, with nothing changed', () => {
       /no ExecReload=/,
       /restartOn/,
     ],
-    ['no unit', (tx) => tx.service.reload({ by: 'restart' }), /none is named/, /have one/],
-    ['a unit', (tx) => tx.service.reload({ unit, by: 'daemon-reload' }), /for no unit/, /no unit/],
+    ['no unit', (tx) => tx.service.reload({ by: 'restart' }), /needs a unit/, /have one/],
+    ['a unit', (tx) => tx.service.reload({ unit, by: 'daemon-reload' }), /takes no unit/, /no unit/],
   ])('%s: %o', async (_, act, message, remedy) => {
     const before = host.snapshot();
     const error = await rejectionOf(sequence(act));

@@ -43,8 +43,12 @@ describe('the commands', () => {
   });
 
   it.each([
-    ['exit 2\n', ParseError, 'the probe of the script a must exit 0 or 1, not 2: grep: /x: no such file'],
-    ['', ParseError, 'must exit 0 or 1, not without a code'],
+    [
+      'exit 2\n',
+      ParseError,
+      'the probe of the script a must exit with 0 or 1, not 2: grep: /x: no such file',
+    ],
+    ['', ParseError, 'must exit with 0 or 1, not without a code'],
     [
       'exit 127\n',
       RefusedError,

@@ -160,7 +160,7 @@ describe('a plan to resize a stack', () => {
     ['used space', { used: 9 * gib }, { size: 8 * gib }, /needs 9 GiB, its files need it/],
     ['no free extents', {}, { size: 31 * gib }, /at most 30 GiB, vg0 has no more free extents/],
     ['nothing left', {}, { by: -10 * gib }, /no bytes left/],
-    ['layers that do not fit already', { fs: { size: 10 * gib } }, { by: gib }, /do not fit in each other/],
+    ['layers that do not fit already', { fs: { size: 10 * gib } }, { by: gib }, /do not fit into each other/],
     ['max without an end', { lv: { largest: undefined } as never }, 'max', /no largest size/],
   ] as const)('is refused for %s', (_what, changes, to, message) => {
     expect(() => planResize({ chain: encrypted(changes), ...plain, to })).toThrow(message);

@@ -200,7 +200,7 @@ describe('other options of a request', () => {
     [{ memory: 4 * mib }, /at least 16 MiB/],
     [{ kernel: '/boot/vmlinuz' }, /kernel and ramdisk belong together/],
     [{ vg: 'nope' }, /there is no volume group "nope"/],
-    [{ vg: '../x' }, /cannot be a volume group's name/],
+    [{ vg: '../x' }, /cannot be the name of a volume group/],
     [{ mac: '00:16:3e:00:00:01' }, /mac needs bridge/],
     [{ mac: 'zz', bridge: 'xenbr0' }, /six pairs of hexadecimal digits/],
     [{ mac: '01:16:3e:00:00:01', bridge: 'xenbr0' }, /multicast/],

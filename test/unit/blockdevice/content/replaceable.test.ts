@@ -135,7 +135,7 @@ describe.each(takers)('%s', (_, act) => {
     };
 
     expect(await refused(act, { uuid: pv }, { ...host, run })).toContain(
-      `${device} has the label of the physical volume ${pv}, which lvm does not see: whether it is in a group is unknown`,
+      `${device} has the label of the physical volume ${pv}, which lvm does not see: bofh cannot tell whether it is in a group`,
     );
   });
 

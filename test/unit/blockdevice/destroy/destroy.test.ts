@@ -112,7 +112,7 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
       }),
     );
     expect(acts()).toEqual([]);
-    expect(notices).toEqual([expect.stringContaining(`${device} holds something else now`)]);
+    expect(notices).toEqual([expect.stringContaining(`${device} has other content now`)]);
   });
 
   test('asks first at the command line, and reports the lost content', async () => {

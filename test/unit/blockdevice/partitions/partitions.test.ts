@@ -103,7 +103,7 @@ describe('where a partition goes', () => {
     expect(place(11 * mebibyte).start).toBe(9 * mebibyte);
     expect(place(10 * mebibyte + 1)).toEqual({ start: 9 * mebibyte, size: 11 * mebibyte });
     expect(place('max')).toEqual({ start: 30 * mebibyte, size: 33 * mebibyte });
-    expect(() => place(34 * mebibyte)).toThrow(/no room for a partition of 34 MiB.*33 MiB/);
+    expect(() => place(34 * mebibyte)).toThrow(/no space for a partition of 34 MiB.*33 MiB/);
     expect(mostOf(of, 1, 64 * mebibyte)).toBe(19 * mebibyte);
     expect(mostOf(of, 2, 64 * mebibyte)).toBe(43 * mebibyte);
   });
@@ -265,7 +265,7 @@ describe('a partition', () => {
   test('is refused without a partition, space or table, or with other partitions in the kernel', async () => {
     await refused((tx) => tx.block.addPartition({ device, size: 'max' }), /has no partition table/);
     partitionedDisk(host, 'gpt');
-    await refused((tx) => tx.block.addPartition({ device, size: 64 * mebibyte }), /no room/);
+    await refused((tx) => tx.block.addPartition({ device, size: 64 * mebibyte }), /no space/);
     await refused((tx) => tx.block.growPartition({ device, number: 2, size: 'max' }), /no partition 2/);
     await refused((tx) => tx.block.growPartition({ device, number: 1, size: mebibyte }), /only enlarge/);
     await refused(

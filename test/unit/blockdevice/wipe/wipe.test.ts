@@ -98,7 +98,7 @@ describe('block.wipe', () => {
     const error = await rejectionOf(wipe(overwrite));
     expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toMatch(why);
-    expect(error).toHaveProperty('remedy', `to erase it, name all of it: overwrite: ['${uuid}']`);
+    expect(error).toHaveProperty('remedy', `to erase all of it, name all of it: overwrite: ['${uuid}']`);
     expect(changes()).toBe(before);
   });
 
