@@ -80,7 +80,7 @@ describe('createLv', () => {
 
   test.each(['/dev/vg0/web1', '/dev/mapper/vg0-web1'])('refuses a name when %s exists', async (path) => {
     host = lvm.host({ [path]: 'something' });
-    await expect(prepare()).rejects.toThrow(`${path} is there`);
+    await expect(prepare()).rejects.toThrow(`${path} exists`);
   });
 
   test('names a volume that was created between the listing and the look at its node', async () => {

@@ -182,7 +182,7 @@ describe('an interrupted rename, with the device under the old name and a foreig
     const undo = await half();
     for (const there of ['-> ../dm-1', 'a file', '-> nowhere']) {
       host = lvm.host({ ...dm0, ...foreign, ...links, '/dev/mapper/vg0-web1': there });
-      await expect(renameLv.revert({ undo, host })).rejects.toThrow(/\/dev\/mapper\/vg0-web1 is there/);
+      await expect(renameLv.revert({ undo, host })).rejects.toThrow(/\/dev\/mapper\/vg0-web1 exists/);
     }
     expect(lvm.ran).toEqual([]);
   });
