@@ -59,7 +59,7 @@ test('extents have 4 MiB by default', async () => {
 describe('is refused, and nothing changes', () => {
   test.each<readonly [string, Partial<Args>, RegExp]>([
     ['a name that another group has', { name: 'vg0' }, /there is a volume group "vg0" already/],
-    ['a name that something else has below /dev', { name: 'null' }, /\/dev\/null is there/],
+    ['a name that something else has below /dev', { name: 'null' }, /\/dev\/null exists/],
     [
       'a blank device',
       { devices: ['/dev/vdy'] },

@@ -64,7 +64,7 @@ describe('is refused, and nothing changes', () => {
     expect(await refused(does((tx) => rename(tx, 'vg0', 'vg1')))).toContain(
       'there is a volume group "vg1" already',
     );
-    expect(await refused(does((tx) => rename(tx, 'vg0', 'null')))).toContain('/dev/null is there');
+    expect(await refused(does((tx) => rename(tx, 'vg0', 'null')))).toContain('/dev/null exists');
     expect(await refused(does((tx) => rename(tx, 'nope', 'vg9')))).toContain('no volume group "nope"');
     const other = 'aaaaaa-0000-0000-0000-0000-0000-000000';
     expect(await refused(does((tx) => tx.lvm.renameVg({ vg: 'vg0', uuid: other, to: 'vg9' })))).toContain(
