@@ -141,7 +141,7 @@ describe('a given number of bytes', () => {
     const error = await writes();
     expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toMatch(
-      /the pool vg0\/pool has room for .* until it is 95 % full \(data 70.78 %\), but it needs at least .*/,
+      /the pool vg0\/pool has space for .* until it is 95 % full \(data 70.78 %\), but it needs at least .*/,
     );
     expect(error).toMatchObject({
       remedy: expect.stringMatching(/pool resize vg0\/pool --size \+/) as string,
