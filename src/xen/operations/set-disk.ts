@@ -16,7 +16,7 @@ const args = z.strictObject({
   /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
   /** The name that the guest has for the disk: `xvdc`. */
-  vdev: z.string().check(z.regex(/^xvd[a-z]\d*$/)),
+  vdev: z.string().check(z.regex(/^xvd[a-z]\d*$/, 'the name of a disk of a guest, for example xvdc')),
   /** Absolute path of a block device, which the guest gets; null takes the disk away from it. */
   device: z.nullable(z.string().check(z.startsWith('/'))),
 });

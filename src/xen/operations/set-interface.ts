@@ -14,7 +14,9 @@ const args = z.strictObject({
   /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
   /** MAC address of the interface: lower case, with colons. */
-  mac: z.string().check(z.regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/)),
+  mac: z
+    .string()
+    .check(z.regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/, 'a MAC address in lower case, 00:16:3e:12:34:56')),
   /** The bridge of this host to which it is connected; null takes the interface away. */
   bridge: z.nullable(z.string().check(z.minLength(1))),
 });

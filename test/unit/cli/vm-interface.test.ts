@@ -71,7 +71,7 @@ describe('bofh vm interface', () => {
       'vm interface attach web1 --bridge nobr0',
       /there is no bridge nobr0/,
     ],
-    ['a multicast address', () => undefined, `${attach.replace('00:16', '01:16')}`, /is a multicast address/],
+    ['a multicast address', () => undefined, attach.replace('00:16', '01:16'), /is a multicast address/],
     [
       'an address that a guest has',
       () => host.admin.writeFile('/etc/xen/web2.cfg', text.replace('web1', 'web2').replace(first, more)),
