@@ -3,6 +3,7 @@ import { follow, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { parsed, sizeOption, text } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
+import { resources } from '../drbd/index.ts';
 import { sha256 } from '../file/index.ts';
 import { checkLvName } from '../lvm/index.ts';
 import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
@@ -26,10 +27,11 @@ import {
 import { configured, diskNamed, rootOf } from './configured.ts';
 import { checkDisks, type DataDisk } from './data-disks.ts';
 import { createDisk, type DiskPlan, planVolumes } from './disks.ts';
-import { wordsOf } from './guest-file.ts';
+import { resourceNameOf, wordsOf } from './guest-file.ts';
 import { disksOf, type RemovePlan } from './remove.ts';
 import { isReplicated } from './replicas.ts';
 import { refuseSnapshots } from './snapshot-files.ts';
+import { minorAt, resourceAt } from './start.ts';
 
 const diskSchema = z.strictObject({
   /** Its size, in bytes or as text: `20g`. */
@@ -127,7 +129,7 @@ export async function planDiskAttach(
 ): Promise<GuestDiskPlan> {
   if (!device.startsWith('/'))
     throw new UsageError(`${device} is not an absolute path`, { remedy: 'name the device: /dev/vg0/data' });
-  const { guest, domain } = await configured(host, { name, site });
+  const { guest, guests, domain } = await configured(host, { name, site });
   const { path, stat } = await follow(host, device);
   if (stat?.kind !== 'block')
     throw new RefusedError(
@@ -138,13 +140,29 @@ export async function planDiskAttach(
         ? { remedy: `attach a loop device to it first: bofh block loop attach ${path}` }
         : { code: 'not-found', remedy: 'see the devices: bofh block tree' },
     );
-  const [taken] = await guestsWithDisk(host, site.guestConfigDirs, [device]);
+  const [taken = await guestWithResource(host, guests, device)] = await guestsWithDisk(
+    host,
+    site.guestConfigDirs,
+    [device],
+  );
   if (taken !== undefined)
     throw new RefusedError(
       `${device} is a disk of ${taken.guest === taken.file ? '' : `the guest ${taken.guest} already, in `}${taken.file}`,
       { code: 'in-use', remedy: 'name another device; to see all of them: bofh block tree' },
     );
   return withDisk(host, { guest, domain, device });
+}
+
+/** The guest whose disk is the DRBD resource of that device, by the name of the resource: `drbd:web1`. */
+async function guestWithResource(
+  host: ReadHost,
+  guests: readonly GuestConfig[],
+  device: string,
+): Promise<{ readonly guest: string; readonly file: string } | undefined> {
+  if ((await minorAt(host, device)) === undefined) return undefined;
+  const resource = await resourceAt(host, await resources(host), device);
+  const found = guests.find(({ disks }) => disks.some((disk) => resourceNameOf(disk) === resource?.name));
+  return resource === undefined || found === undefined ? undefined : { guest: found.name, file: found.file };
 }
 
 /** Makes all checks for a disk that the guest loses; its device stays. `now`: also while the guest runs. */

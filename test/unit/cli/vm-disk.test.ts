@@ -5,6 +5,7 @@ import type { BofhError } from '../../../src/core/errors.ts';
 import { vm } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
@@ -219,4 +220,17 @@ describe('bofh vm disk', () => {
       expect(error.remedy).toContain('bofh vm disk attach web1 /dev/drbdN');
     },
   );
+
+  it('refuses the device of a resource that another guest names as its disk', async () => {
+    host = simulatedHost();
+    replicatedVolumes(host, 'primary');
+    const text = (name: string, disk: string): string =>
+      `name = "${name}"\nmemory = 128\nkernel = "/vmlinuz"\ndisk = ["${disk},xvda,w"]\n`;
+    host.admin.writeFile('/etc/xen/web1.cfg', text('web1', 'phy:/dev/vg0/other'));
+    host.admin.writeFile('/etc/xen/web2.cfg', text('web2', 'drbd:web1'));
+
+    const error = (await rejectionOf(typed('vm disk attach web1 /dev/drbd3'))) as BofhError;
+
+    expect(error.message).toContain('/dev/drbd3 is a disk of the guest web2 already, in /etc/xen/web2.cfg');
+  });
 });
