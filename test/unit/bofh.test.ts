@@ -195,7 +195,7 @@ describe('atomic()', () => {
 
     await expect(failed).rejects.toMatchObject({
       code: 'rolled-back',
-      message: expect.stringContaining('the temporary block.attachLoop opened') as string,
+      message: expect.stringContaining('the temporary step block.attachLoop opened') as string,
       cause: { code: 'invalid' },
     });
     expect(host.snapshot()).toBe(before);

@@ -20,7 +20,13 @@ const wrong: readonly (readonly [string, unknown])[] = [
 const any = new Set(['defineSite']);
 
 /** Where null is an answer: no label, no limit, no link. */
-const removes = new Set(['filesystem.label label', 'btrfs.limitSubvolume limit', 'file.link to']);
+const removes = new Set([
+  'filesystem.label label',
+  'btrfs.limitSubvolume limit',
+  'file.link to',
+  'xen.setDisk device',
+  'xen.setInterface bridge',
+]);
 
 /** A function of the library, or a method of `tx` in a sequence. `temporary` and `ensure` have the same options. */
 function callOf(name: string): Call | undefined {

@@ -78,9 +78,12 @@ function told(world: World, rewrite: Rewrite): string {
           `drbd ${name}/${volume} minor=${minor} ${disk} on ${lower ?? 'nothing'} ${size} ${replication === 'VerifyS' ? '' : (replication ?? '')}${paused === true ? ' paused' : ''}`,
       ),
     ]),
-    ...world.domains.map(({ name, uuid, state, memoryMiB, vcpus, weight, disks }) => {
-      const paths = disks.map(({ vdev, path }) => `${vdev}=${path}`).join(',');
-      return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${vcpus}vcpus weight=${weight} ${paths}`;
+    ...world.domains.map(({ name, uuid, state, memoryMiB, vcpus, weight, disks, nics }) => {
+      const parts = [
+        ...disks.map(({ vdev, path }) => `${vdev}=${path}`),
+        ...nics.map(({ mac, bridge }) => `${mac}=${bridge}`),
+      ].join(',');
+      return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${vcpus}vcpus weight=${weight} ${parts}`;
     }),
     ...packageLines(world),
     ...describeUnits(world),

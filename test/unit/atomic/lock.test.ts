@@ -51,7 +51,7 @@ test('a lock that cannot be created is an error, and the locks before it are rel
   mkdirSync(join(directory, 'locks', 'b'), { recursive: true });
   const before = readdirSync('/proc/self/fd').length;
 
-  await expect(locks.take({ changes: ['a', 'b'] })).rejects.toThrow(/lock .*\/b cannot be made/);
+  await expect(locks.take({ changes: ['a', 'b'] })).rejects.toThrow(/lock .*\/b cannot be created/);
 
   expect(readdirSync('/proc/self/fd')).toHaveLength(before);
   expect(await table.open().take({ changes: ['a'] })).toBeUndefined();
@@ -211,7 +211,7 @@ test('reports a place where no lock can be created, and which places it tried', 
 
   await expect(below.take({ makes: ['lv:vg/a'] })).rejects.toThrow(JournalError);
   await expect(taken.take({ makes: ['lv:vg/a'] })).rejects.toThrow(
-    /the lock .*lv%3Avg%2Fa cannot be made: EISDIR/,
+    /the lock .*lv%3Avg%2Fa cannot be created: EISDIR/,
   );
 });
 

@@ -313,7 +313,7 @@ describe('bofh lvm remove of a disk of a guest', () => {
       remedy: `to remove it anyway: bofh lvm remove vg0/a --disk-of ${guest}`,
     });
     await expect(remove(at(yes).runtime, 'vg0/a', { diskOf: `${guest},web2` })).rejects.toThrow(
-      '--disk-of web2: vg0/a is not a disk of it',
+      '--disk-of web2: vg0/a is not a disk of web2',
     );
     expect(host.snapshot()).toBe(before);
     expect(await remove(at(yes).runtime, 'vg0/a', { diskOf: guest })).toBe(0);

@@ -214,7 +214,7 @@ describe('bofh drbd replace-peer', () => {
 
   it.each([
     ['a port that is no number', '--port x', '--port x: must be a whole number'],
-    ['to keep the volume of a lost peer', '--lost --keep-volume', 'nothing is removed'],
+    ['to keep the volume of a lost peer', '--lost --keep-volume', 'removes nothing from a lost peer'],
   ])('refuses %s', async (_, wrong, words) => {
     const { here } = three();
     await expect(runVerb(at(here).runtime, `${replace} ${wrong}`)).rejects.toThrow(words);

@@ -113,7 +113,7 @@ test('snapshots are listed by guest and time, with the reason where one cannot b
   const now = await list();
   expect(now.code).toBe(6);
   expect(now.snapshots.map(({ why }) => why)).toEqual([
-    'the volume vg0/web1-root-day-1 is not there any more',
+    'the volume vg0/web1-root-day-1 no longer exists',
     null,
   ]);
   expect(now.problems).toHaveLength(1);

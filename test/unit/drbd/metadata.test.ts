@@ -128,7 +128,7 @@ describe('tx.drbd.createMetadata', () => {
     const host = replicated();
     host.world.drbd.module = 'loaded';
     const { message, remedy } = await refused(host, create());
-    expect(message).toContain(`${device} holds ${old}, which goes`);
+    expect(message).toContain(`${device} holds ${old}, which was not named`);
     expect(remedy).toContain(`overwrite: ["${old}"]`);
     expect((await refused(host, create({ overwrite: [old, 'data'] }))).message).toContain(
       'does not hold data',

@@ -102,7 +102,7 @@ describe('tx.drbd.up', () => {
     host.admin.removeFile('/etc/drbd.d/web1.res');
     host.admin.writeFile('/etc/drbd.d/web2.res', resourceText('web2', { port: 7789, minor: 0 }));
     expect((await refused(host, (tx) => tx.drbd.up({ name: 'web2' }))).message).toContain(
-      'which the resource web1 has',
+      'which the resource web1 uses',
     );
   });
 

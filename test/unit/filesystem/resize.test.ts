@@ -209,7 +209,7 @@ describe('is refused before anything changes', () => {
     ['xfs', 200 * mebibyte, /xfs, which cannot be shrunk/],
     ['ext4', 1 * mebibyte, /too small: its ext4 needs .*, for what is on it/],
     ['btrfs', 200 * mebibyte, /needs 256 MiB .*the kernel makes no btrfs smaller/],
-    ['ext4', 600 * mebibyte, /has 512 MiB, and 600 MiB are asked for/],
+    ['ext4', 600 * mebibyte, /has 512 MiB, but 600 MiB were requested/],
     ['vfat', 'max', /holds vfat: bofh cannot change its size/],
     ['swap', 'max', /holds swap: bofh cannot change its size/],
   ] as const)('%s to %s', async (type, size, words) => {
@@ -236,7 +236,7 @@ describe('is refused before anything changes', () => {
   test('a device without a filesystem', async () => {
     make('ext4');
     host.admin.format(device, undefined);
-    await refused('max', /holds nothing: no filesystem/);
+    await refused('max', /holds nothing, which is not a filesystem/);
   });
 
   test('the disk of a guest, whoever else has it mounted', async () => {

@@ -132,7 +132,9 @@ describe('activateLv and deactivateLv', () => {
     });
     const error = await failureOf(does((tx) => up(tx)));
     expect(reads).toBeGreaterThanOrEqual(moment);
-    expect(String(error)).toMatch(/active already|is active now; nothing was done/);
+    expect(String(error)).toMatch(
+      /active already|was changed concurrently: it is now vg0\/a, active; nothing was done/,
+    );
     expect(active()).toEqual(['a']);
     expect(ran()).toEqual([]);
   });

@@ -128,7 +128,7 @@ test('a foreign mount in the place of an unmounted one stays, and is reported', 
   );
 
   expect(error).toBeInstanceOf(RolledBackError);
-  expect((error as RolledBackError).leftUntouched.join()).toContain('is in its place');
+  expect((error as RolledBackError).leftUntouched.join()).toContain('is mounted there now');
   expect(host.world.mounts.filter(({ path }) => path === '/mnt/there').map(({ source }) => source)).toEqual([
     device,
   ]);

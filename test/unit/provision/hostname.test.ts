@@ -168,6 +168,6 @@ it('refuses to rename a host whose old name is in DRBD resources', async () => {
   host.admin.writeFile('/etc/drbd.d/web.res', `resource web {\n${on('old')}${on('peer')}}\n`);
   const error = await rejectionOf(apply((h) => h.hostname('web1')));
   expect(error).toBeInstanceOf(RefusedError);
-  expect(String(error)).toContain('the DRBD resource web (/etc/drbd.d/web.res) is on old');
+  expect(String(error)).toContain('the DRBD resource web (/etc/drbd.d/web.res) names this host old');
   expect(host.changes).toEqual([]);
 });

@@ -115,7 +115,7 @@ describe('drbd.remove', () => {
       admin.readFile('/etc/drbd.d/web1.res').replaceAll('7788', '7799'),
     );
     expect((await refusal(hosts, () => drbd.remove(web1))).message).toBe(
-      'the configuration of web1 on alpha is not that on beta',
+      'the configurations of web1 on alpha and beta differ',
     );
   });
 
@@ -126,8 +126,8 @@ describe('drbd.remove', () => {
     admin.writeFile(file, admin.readFile(file).replace('on beta', 'on gamma'));
     const refused = await refusal(hosts, () => drbd.remove(web1));
     expect([refused.message, refused.remedy]).toEqual([
-      'the configuration of web1 on alpha is for alpha and gamma, and that on beta for alpha and beta',
-      'if beta was replaced, remove its part, there: bofh drbd remove web1 --here; if not, compare them: bofh drbd show web1, on each',
+      'the configuration of web1 on alpha names alpha and gamma, and that on beta names alpha and beta',
+      'if beta was replaced, remove its part, there: bofh drbd remove web1 --here; if not, compare them, on each host: bofh drbd show web1',
     ]);
   });
 });

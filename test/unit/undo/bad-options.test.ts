@@ -31,8 +31,14 @@ const wrongTypes: readonly (readonly [string, unknown])[] = [
 /** Options that take a path. */
 const paths = /^(?:device|path|file|source|target|root|to|from|config|header)$/;
 
-/** Where null is an answer: no label, no limit, no link. */
-const removes = new Set(['filesystem.label label', 'btrfs.limitSubvolume limit', 'file.link to']);
+/** Where null is an answer: no label, no limit, no link, no disk, no interface. */
+const removes = new Set([
+  'filesystem.label label',
+  'btrfs.limitSubvolume limit',
+  'file.link to',
+  'xen.setDisk device',
+  'xen.setInterface bridge',
+]);
 
 /** Every operation by its driver and method, with the first specimen. */
 const all = Object.entries(specimens).flatMap(([driver, of]) =>

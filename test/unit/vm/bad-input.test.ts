@@ -248,7 +248,7 @@ describe('a guest to destroy', () => {
     config('web1', '/dev/vg0/a');
     host.admin.startDomain({ name: 'web1' });
     await expect(destroy('web1')).rejects.toMatchObject({
-      remedy: expect.stringMatching(/'shutdown' .*'destroy'/) as string,
+      remedy: expect.stringMatching(/'shutdown'.*'destroy'/) as string,
     });
   });
 

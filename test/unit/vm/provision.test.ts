@@ -211,7 +211,7 @@ describe('vm provision', () => {
     };
     write(fstab.replace(/(\/srv\/www\s+ext4\s+)/, '$1ro,'));
     expect(String(await rejectionOf(typed(provision)))).toMatch(
-      /web1 has \/dev\/vg0\/web1-data read-only on \/srv\/www/,
+      /web1 mounts \/dev\/vg0\/web1-data read-only on \/srv\/www/,
     );
   });
 });
