@@ -72,7 +72,7 @@ export async function attachDisk(name: string, device: string): Promise<GuestDis
  * Takes a disk out of the configuration of a guest in a sequence of its own; its device and its data stay.
  * A running guest has it until its next start. RefusedError for the root, and if the guest has snapshots.
  *
- * @param disk - Its name in the guest (`xvdc`), or the name that `createDisk` or `create` got.
+ * @param disk - Its name in the guest (`xvdc`), or the name that was passed to `createDisk` or `create`.
  */
 export async function detachDisk(
   name: string,

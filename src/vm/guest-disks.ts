@@ -204,7 +204,7 @@ export async function planDiskRemoval(
   const { guest, guests, problems, domain } = await configured(host, { name, site });
   const plan = await withoutDisk(host, { guest, disk });
   if (domain !== undefined)
-    throw new RefusedError(`${name} is there as domain ${domain.id}, and its disk ${plan.disk} is in use`, {
+    throw new RefusedError(`${name} exists as domain ${domain.id}, and its disk ${plan.disk} is in use`, {
       code: 'in-use',
       remedy: `bofh vm stop ${name}; then run the command again`,
     });

@@ -3,7 +3,7 @@ import type { VmDisk } from '../../../output/answers/index.ts';
 
 export const disk = [
   '<disk>',
-  'its name in the guest, for example xvdc, or the name that vm disk create or vm create --disk got',
+  'its name in the guest, for example xvdc, or the name that was passed to vm disk create or vm create --disk',
 ] as const;
 
 export function dataOf({ domid, ...rest }: GuestDiskChange): VmDisk {
