@@ -11,7 +11,7 @@ export interface DomainAdmin {
   /** Starts a domain without `xl`: 256 MiB, one virtual CPU and no disk, unless told otherwise. */
   startDomain(
     make: Pick<Domain, 'name'> &
-      Partial<Pick<Domain, 'uuid' | 'vcpus' | 'state' | 'built' | 'disks'>> & {
+      Partial<Pick<Domain, 'uuid' | 'vcpus' | 'state' | 'built' | 'disks' | 'nics'>> & {
         /** In bytes or as text: `128m`. */
         readonly memory?: Bytes | string;
         /** What it may grow to (default: what it has). */

@@ -138,6 +138,8 @@ export function runningGuest(
     host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1-root')?.uuid ?? '',
   );
   const disks = [{ vdev: 'xvda', path: '/dev/vg0/web1-root', number: `${host.world.dmMajor}:${node ?? 0}` }];
-  host.admin.startDomain({ name: 'web1', uuid: guest.uuid, memory: '128m', state, disks });
+  // As in its configuration.
+  const nics = [{ mac: '00:16:3e:00:00:01', bridge: 'xenbr0' }];
+  host.admin.startDomain({ name: 'web1', uuid: guest.uuid, memory: '128m', state, disks, nics });
   return guest;
 }
