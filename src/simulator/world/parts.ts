@@ -325,7 +325,12 @@ export interface Domain {
   /** Its disks. */
   disks: readonly DomainDisk[];
   /** Its network interfaces. */
-  nics: readonly { readonly mac: string; readonly bridge: string }[];
+  nics: readonly {
+    /** Its MAC address: lower case, with colons. */
+    readonly mac: string;
+    /** The bridge to which it is connected. */
+    readonly bridge: string;
+  }[];
   /** `half-built`: its creation was interrupted, and xl has no configuration for it. */
   readonly built: 'whole' | 'half-built';
 }

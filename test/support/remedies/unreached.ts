@@ -6,12 +6,12 @@
 export const unreached: readonly (readonly [reason: string, most: number, place: RegExp])[] = [
   [
     'another process changed the object between two checks of one step',
-    44,
-    /changed; nothing|is open as|concurrently|was replaced or changed while|was replaced while|meanwhile|is another|no longer|was started again|is missing or has changed|is gone|old place|another volume|were edited|was booted while|is being detached|mounted on .* more than once|now names|const again = |is not as it was| now`|nothing was destroyed|is not as large as|was mounted while|while bofh converted it|being edited|is running: it cannot|not in the group|cannot be told apart|no mount of the btrfs|could not be restored exactly|is a snapshot of .* now/,
+    46,
+    /changed; nothing|is open as|open as \$\{mapping|has sent the subvolume|which another process runs|concurrently|was replaced or changed while|was replaced while|meanwhile|is another|no longer|was started again|is missing or has changed|is gone|old place|another volume|were edited|was booted while|is being detached|mounted on .* more than once|now names|const again = |is not as it was| now`|nothing was destroyed|is not as large as|was mounted while|while bofh converted it|being edited|is running: it cannot|not in the group|cannot be told apart|no mount of the btrfs|could not be restored exactly|is a snapshot of .* now/,
   ],
   [
     'a program reported success and did something else',
-    34,
+    35,
     /reported success|has left|did not|does not see|does not report|does not say|does not know|instead of|could not be|succeeded, but|has ended, and|is a snapshot of .*, not of|holds nothing that blkid knows|has no content that blkid knows/,
   ],
   [
@@ -21,13 +21,13 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
   ],
   [
     'a resource of DRBD that somebody configured by hand, or that two hosts know differently',
-    16,
+    18,
     /^(?:drbd|replica)\/|^vm\/(?:move|replicas)\.ts|^stack\/replicated\.ts/,
   ],
   [
     'a device with damaged, unclean or unusual content, which only a real tool leaves',
     34,
-    /header of .* is damaged|on \$\{beneath\.length\} devices|is a file with a header|devices of a btrfs|without the feature 64bit|log of the xfs|has errors: its uuid|not unmounted cleanly|has no serial number|and a partition table|still knows partitions|is on several devices|changes the uuid only of|cannot change its size|^lvm\//,
+    /header of .* is damaged|on \$\{beneath\.length\} devices|is a file with a header|devices of a btrfs|without the feature 64bit|log of the xfs|has errors: its uuid|not unmounted cleanly|has no serial number|and (?:also )?a partition table|still knows partitions|is on several devices|changes the uuid only of|cannot change its size|^lvm\//,
   ],
   [
     'a mount that is read-only, hidden by another one, or on a loop device that goes with it',
