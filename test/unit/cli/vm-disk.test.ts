@@ -71,7 +71,7 @@ describe('bofh vm disk', () => {
     expect(config()).toMatch(/web1-data,xvdc,w",\n {2}"phy:\/dev\/vg0\/web1-swap,xvdb,w",\n\]/);
   });
 
-  it('gives a running guest the disk at once, and takes it away with --now alone', async () => {
+  it('gives a running guest the disk at once, and takes it away only with --now', async () => {
     await typed('vm start web1');
     const given = () => host.world.domains[0]?.disks.map(({ vdev }) => vdev);
 
