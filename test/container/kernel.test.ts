@@ -72,7 +72,7 @@ inContainers((machine) => {
     ['net.ipv4.ip_forward', 'yes', 'Invalid argument'],
     ['net.ipv4.none', '1', 'this kernel has no parameter net.ipv4.none'],
     ['kernel.osrelease', '7', 'kernel.osrelease is read-only here'],
-    ['net.ipv4.route.flush', '1', 'net.ipv4.route.flush can only be written'],
+    ['net.ipv4.route.flush', '1', 'writing net.ipv4.route.flush starts an action'],
   ])('%s = %s fails with what is wrong, and changes nothing', async (key, value, message) => {
     const before = await state();
     const { exitCode, text } = await apply(`h.sysctl('${key}', '${value}');`);
