@@ -1,7 +1,14 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
-import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
+import {
+  everyHolder,
+  holders,
+  identityOf,
+  inWords,
+  locate,
+  remedyFor as freeing,
+} from '../../blockdevice/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
@@ -30,6 +37,8 @@ const undoSchema = z.strictObject({
   vdev: z.string(),
   from: slot,
   to: slot,
+  /** That of the device which the guest gets or loses: its path may lead to another one when the step is undone. */
+  identity: z.string(),
 });
 type Undo = z.infer<typeof undoSchema>;
 
@@ -43,7 +52,8 @@ const ordinary: Readonly<Record<string, unknown>> = {
 
 /**
  * Gives a running guest a disk, or takes one away, until it ends. The old and the new device under the name of the disk
- * prove the step: a third one was put there by others and is left untouched. The kernel of the guest must let go of a disk
+ * prove the step: a third one was put there by others and is left untouched. A device is attached only if its path still leads to
+ * it. The kernel of the guest must let go of a disk
  * that is taken away: since Linux 5.15 it does so at once, also if the disk is mounted. So the undo leaves a disk to which the
  * guest wrote.
  */
@@ -71,9 +81,10 @@ export const setDisk = operation({
       throw new UsageError(
         `${device ?? `the disk ${asked.vdev} of ${asked.name}, ${from?.path ?? ''},`} is not a block device`,
       );
-    if (device === null) return { ...asked, from, to: null };
+    const { identity } = await identityOf(host, device ?? from?.path ?? '');
+    if (device === null) return { ...asked, from, to: null, identity };
     await refuseHeld(host, device);
-    return { ...asked, from, to: { path: device, access: 'rw' } };
+    return { ...asked, from, to: { path: device, access: 'rw' }, identity };
   },
   claims: async ({ undo: { name, uuid, from, to }, on }) => {
     const { key, beneath } = await on((to ?? from)?.path ?? '');
@@ -91,6 +102,8 @@ export const setDisk = operation({
     if (same(now, undo.from)) return { state: 'gone' };
     if (!same(now, undo.to))
       return { state: 'not-ours', found: `${undo.vdev} of ${undo.name} is ${now?.path ?? 'gone'} now` };
+    const found = undo.from === null ? undefined : await moved(host, undo.from.path, undo);
+    if (found !== undefined) return { state: 'not-ours', found };
     const isWritten = undo.to !== null && (await writesTo(host, domain.id, undo.to.path)) > 0;
     return { state: 'ours', holders: isWritten ? [domainHolder(domain)] : [] };
   },
@@ -125,7 +138,13 @@ async function refuseHeld(host: ReadHost, device: string): Promise<void> {
 async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
   const domain = await domainIn(host, undo, ['running']);
   const { vdev } = undo;
-  if (to !== null) return host.run(xlBlockAttach({ id: domain.id, vdev, ...to }));
+  if (to !== null) {
+    const found = await moved(host, to.path, undo);
+    if (found === undefined) return host.run(xlBlockAttach({ id: domain.id, vdev, ...to }));
+    throw new RefusedError(`${found}; ${undo.name} did not get it`, {
+      remedy: 'see the devices: bofh block tree; then run the command again',
+    });
+  }
   try {
     await host.run(xlBlockDetach({ id: domain.id, vdev }));
   } catch (error) {
@@ -137,6 +156,15 @@ async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
       remedy: `unmount it in the guest; then run the command again`,
     });
   }
+}
+
+/** In words, if the path no longer leads to the device of the step. RefusedError if that device is only missing for now. */
+async function moved(host: ReadHost, path: string, { identity }: Undo): Promise<string | undefined> {
+  const now = await locate(host, { path, identity });
+  if (now === path) return undefined;
+  return now === undefined
+    ? `the volume that was ${path} has been removed`
+    : `the device that was ${path} is ${now} now`;
 }
 
 /** What the guest has under that name now. RefusedError for a disk that xl could not attach again as it is. */

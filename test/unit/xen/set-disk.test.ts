@@ -1,7 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { recover } from '../../../src/atomic/recovery/recover.ts';
-import { type BofhError, RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
+import {
+  type BofhError,
+  RefusedError,
+  type RolledBackError,
+  StuckError,
+  UsageError,
+} from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -87,6 +93,39 @@ test('a disk that others gave it under that name stays', async () => {
 
   expect(given()).toEqual(['xvdb /dev/vdy']);
 });
+
+test.each<readonly [string, () => void, RegExp]>([
+  [
+    'removed',
+    () => {
+      host.admin.lvremove('vg0', 'root');
+      host.admin.lvcreate({ vg: 'vg0', name: 'root', extents: 2 });
+    },
+    /the volume that was \/dev\/vg0\/root has been removed/,
+  ],
+  [
+    'renamed',
+    () => {
+      host.admin.lvrename('vg0', 'root', 'old');
+      host.admin.lvcreate({ vg: 'vg0', name: 'root', extents: 2 });
+    },
+    /the device that was \/dev\/vg0\/root is \/dev\/dm-\d+ now/,
+  ],
+])(
+  'the undo does not give the guest another volume with the path of its disk, which was %s',
+  async (_, before, found) => {
+    const error = await rejectionOf(
+      sequence(async (tx) => {
+        await tx.xen.setDisk({ name: 'web1', uuid, vdev: 'xvda', device: null });
+        before();
+        throw new Error('fails later');
+      }),
+    );
+
+    expect(given()).toEqual([]);
+    expect(JSON.stringify((error as RolledBackError).leftUntouched)).toMatch(found);
+  },
+);
 
 test('a disk that the guest does not let go of stays, and the error says what to do', async () => {
   wrote('xvda', 0, { kept: true });
