@@ -5,7 +5,7 @@ import { RefusedError, UsageError } from './core/errors.ts';
 import { nameMethod, stepName } from './core/option.ts';
 
 /**
- * Every driver's operations, loaded when the first sequence starts. Each kind starts with the name
+ * Every driver's operations, loaded when a sequence starts that may use them. Each kind starts with the name
  * of its driver. What an editor shows for a method of `tx` is the docstring of the operation.
  */
 const drivers = {
@@ -156,39 +156,48 @@ export interface Tx extends OperationMethods {
   on(host: string): this;
 }
 
-/** Loads every driver's operations, once. */
-export function loadOperations(): Promise<Drivers> {
-  return (loadedOperations ??= loadAndName());
+/** The name of a driver: `lvm`. */
+export type DriverName = keyof typeof drivers;
+
+export const driverNames = Object.keys(drivers) as readonly DriverName[];
+
+/** Loads the operations of these drivers (default: of all). */
+export function loadOperations<N extends DriverName = DriverName>(
+  names: readonly N[] = driverNames as readonly N[],
+): Promise<Pick<Drivers, N>> {
+  return oneByOne(async () => {
+    const loaded = await loadSome(drivers, names);
+    for (const driver of names)
+      for (const [name, code] of Object.entries(loaded[driver]))
+        if (isOperation(code)) nameMethod(code.kind, `${driver}.${name}`);
+    return loaded as Pick<Drivers, N>;
+  });
 }
 
-let loadedOperations: Promise<Drivers> | undefined;
-
-async function loadAndName(): Promise<Drivers> {
-  const loaded = await loadAll(drivers);
-  for (const [driver, module] of Object.entries(loaded))
-    for (const [name, code] of Object.entries(module))
-      if (isOperation(code)) nameMethod(code.kind, `${driver}.${name}`);
-  return loaded;
+/** Loads what `ensure` compares, for these drivers (default: for all). */
+export function loadExisting(names: readonly DriverName[] = driverNames): Promise<Partial<Existing>> {
+  return oneByOne(() => loadSome(existing, names.filter((name) => name in existing) as (keyof Existing)[]));
 }
 
-/**
- * Loads what `ensure` compares. Only after `loadOperations`: jiti hands out a module that is still
- * being loaded elsewhere, without its exports.
- */
-export function loadExisting(): Promise<Existing> {
-  return (loadedExisting ??= loadAll(existing));
+let loading: Promise<unknown> = Promise.resolve();
+
+/** One after the other: jiti hands out a module that is still being loaded elsewhere, without its exports. */
+function oneByOne<T>(load: () => Promise<T>): Promise<T> {
+  const result = loading.then(load);
+  loading = result.catch(() => undefined);
+  return result;
 }
 
-let loadedExisting: Promise<Existing> | undefined;
-
-async function loadAll<T>(modules: { readonly [K in keyof T]: () => Promise<T[K]> }): Promise<T> {
-  const names = Object.keys(modules) as (keyof T)[];
+async function loadSome<T extends object, N extends keyof T>(
+  modules: { readonly [K in keyof T]: () => Promise<T[K]> },
+  names: readonly N[],
+): Promise<Pick<T, N>> {
   const loaded = await Promise.all(names.map(async (name) => [name, await modules[name]()] as const));
-  return Object.fromEntries(loaded) as T;
+  return Object.fromEntries(loaded) as Pick<T, N>;
 }
 
 /** Returns `ensure` of each create method, for a sequence and a host. */
-export function bindEnsure(loaded: Existing, steps: Steps, host: ReadHost): EnsureMethods {
+export function bindEnsure(loaded: Partial<Existing>, steps: Steps, host: ReadHost): EnsureMethods {
   const methods = Object.entries(loaded).map(([driver, module]) => [
     driver,
     Object.fromEntries(
@@ -211,7 +220,7 @@ export function bindEnsure(loaded: Existing, steps: Steps, host: ReadHost): Ensu
  * with types bound by hand.
  */
 export function bindOperations(
-  loaded: Drivers,
+  loaded: Partial<Drivers>,
   call: {
     readonly step: (code: AnyOperation, args: never) => Promise<unknown>;
     readonly temporary: (code: AnyOperation, args: never) => Promise<unknown>;

@@ -244,7 +244,7 @@ export const growPartition = once('block', 'growPartition');
 
 /** Discards all data of a device in a sequence of its own, after the commit. Irreversible. */
 export async function discard(args: Parameters<Tx['block']['discard']>[0]): Promise<void> {
-  await single('block.discard', (tx) => tx.block.discard(args));
+  await single('block.discard', (tx) => tx.block.discard(args), ['block']);
 }
 
 /**
@@ -252,5 +252,5 @@ export async function discard(args: Parameters<Tx['block']['discard']>[0]): Prom
  * hours on a large device.
  */
 export async function zero(args: Parameters<Tx['block']['zero']>[0]): Promise<void> {
-  await single('block.zero', (tx) => tx.block.zero(args));
+  await single('block.zero', (tx) => tx.block.zero(args), ['block']);
 }

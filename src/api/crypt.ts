@@ -66,7 +66,9 @@ export const formatDetached = once('crypt', 'formatDetached');
 export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
   await checkArgs('crypt', 'open', args);
   const name = args.name ?? (await nameBySite(args.device));
-  return single('crypt.open', (tx) => tx.crypt.open({ ...args, ...(name === undefined ? {} : { name }) }));
+  return single('crypt.open', (tx) => tx.crypt.open({ ...args, ...(name === undefined ? {} : { name }) }), [
+    'crypt',
+  ]);
 }
 
 /**
@@ -117,7 +119,7 @@ export const changeKey = once('crypt', 'changeKey');
 
 /** Removes a key, never the last one, in a sequence of its own. Irreversible. */
 export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): Promise<void> {
-  await single('crypt.removeKey', (tx) => tx.crypt.removeKey(args));
+  await single('crypt.removeKey', (tx) => tx.crypt.removeKey(args), ['crypt']);
 }
 
 /**
@@ -125,7 +127,7 @@ export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): 
  * again.
  */
 export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<void> {
-  await single('crypt.erase', (tx) => tx.crypt.erase(args));
+  await single('crypt.erase', (tx) => tx.crypt.erase(args), ['crypt']);
 }
 
 /**
@@ -134,7 +136,7 @@ export async function erase(args: Parameters<Tx['crypt']['erase']>[0]): Promise<
  * useless. Returns the new header.
  */
 export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): Promise<driver.LuksHeader> {
-  await single('crypt.reencrypt', (tx) => tx.crypt.reencrypt(args));
+  await single('crypt.reencrypt', (tx) => tx.crypt.reencrypt(args), ['crypt']);
   return show(args.device);
 }
 

@@ -95,7 +95,7 @@ export const up = once('drbd', 'up');
 
 /** Brings down an unused, secondary resource whose data is complete, in a sequence of its own. */
 export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<void> {
-  await single('drbd.down', (tx) => tx.drbd.down(args));
+  await single('drbd.down', (tx) => tx.drbd.down(args), ['drbd']);
 }
 
 /** Makes this host the primary of a resource in a sequence of its own. */
@@ -109,7 +109,7 @@ export const createConfig = once('drbd', 'createConfig');
 
 /** Removes the configuration file of a resource that is down, in a sequence of its own. */
 export async function removeConfig(args: Parameters<Tx['drbd']['removeConfig']>[0]): Promise<void> {
-  await single('drbd.removeConfig', (tx) => tx.drbd.removeConfig(args));
+  await single('drbd.removeConfig', (tx) => tx.drbd.removeConfig(args), ['drbd']);
 }
 
 /** Creates metadata at the end of the device of a volume in a sequence of its own. */
@@ -128,12 +128,12 @@ export const detach = once('drbd', 'detach');
 
 /** Connects a StandAlone resource to its peers in a sequence of its own. */
 export async function connect(args: Parameters<Tx['drbd']['connect']>[0]): Promise<void> {
-  await single('drbd.connect', (tx) => tx.drbd.connect(args));
+  await single('drbd.connect', (tx) => tx.drbd.connect(args), ['drbd']);
 }
 
 /** Disconnects a resource from its peers in a sequence of its own. */
 export async function disconnect(args: Parameters<Tx['drbd']['disconnect']>[0]): Promise<void> {
-  await single('drbd.disconnect', (tx) => tx.drbd.disconnect(args));
+  await single('drbd.disconnect', (tx) => tx.drbd.disconnect(args), ['drbd']);
 }
 
 /** Pauses the resync of a resource in a sequence of its own. */
@@ -144,29 +144,29 @@ export const resumeSync = once('drbd', 'resumeSync');
 
 /** Adjusts a resource to its configuration in a sequence of its own. */
 export async function adjust(args: Parameters<Tx['drbd']['adjust']>[0]): Promise<void> {
-  await single('drbd.adjust', (tx) => tx.drbd.adjust(args));
+  await single('drbd.adjust', (tx) => tx.drbd.adjust(args), ['drbd']);
 }
 
 /** Grows a volume to the size of its disk in a sequence of its own. */
 export async function resize(args: Parameters<Tx['drbd']['resize']>[0]): Promise<void> {
-  await single('drbd.resize', (tx) => tx.drbd.resize(args));
+  await single('drbd.resize', (tx) => tx.drbd.resize(args), ['drbd']);
 }
 
 /** Skips the initial resync of a resource that is new on both hosts, in a sequence of its own. */
 export async function newCurrentUuid(args: Parameters<Tx['drbd']['newCurrentUuid']>[0]): Promise<void> {
-  await single('drbd.newCurrentUuid', (tx) => tx.drbd.newCurrentUuid(args));
+  await single('drbd.newCurrentUuid', (tx) => tx.drbd.newCurrentUuid(args), ['drbd']);
 }
 
 /** Discards the local data of a resource and resyncs from the peer in a sequence of its own. */
 export async function invalidate(args: Parameters<Tx['drbd']['invalidate']>[0]): Promise<void> {
-  await single('drbd.invalidate', (tx) => tx.drbd.invalidate(args));
+  await single('drbd.invalidate', (tx) => tx.drbd.invalidate(args), ['drbd']);
 }
 
 /**
  * Discards the peer's data of a resource and resyncs it from this host in a sequence of its own.
  */
 export async function invalidateRemote(args: Parameters<Tx['drbd']['invalidateRemote']>[0]): Promise<void> {
-  await single('drbd.invalidateRemote', (tx) => tx.drbd.invalidateRemote(args));
+  await single('drbd.invalidateRemote', (tx) => tx.drbd.invalidateRemote(args), ['drbd']);
 }
 
 /** Starts an online verification of a resource against its peer in a sequence of its own. */

@@ -30,7 +30,7 @@ export async function check(device: string): Promise<driver.FilesystemCheck> {
  * returns; otherwise the sequence is stuck (StuckError) and names what is left.
  */
 export async function repair(args: Parameters<Tx['filesystem']['repair']>[0]): Promise<void> {
-  await single('filesystem.repair', (tx) => tx.filesystem.repair(args));
+  await single('filesystem.repair', (tx) => tx.filesystem.repair(args), ['filesystem']);
 }
 
 /** Creates a filesystem or swap area on a device in a sequence of its own. */

@@ -49,7 +49,7 @@ export async function stop(name: string, options: StopOptions = {}): Promise<{ r
   const domu = await guestNamed('vm.stop', name);
   const domain = await domainOf(domu);
   if (domain === undefined) return { changed: false };
-  await single(`vm stop ${name}`, (tx) => tx.xen.shutdown(ending(domu, domain, how)));
+  await single(`vm stop ${name}`, (tx) => tx.xen.shutdown(ending(domu, domain, how)), ['xen']);
   return { changed: true };
 }
 

@@ -101,7 +101,7 @@ export async function resizePv(
 ): ReturnType<Tx['lvm']['resizePv']> {
   await checkArgs('lvm', 'resizePv', args);
   const same = await driver.alreadySized(currentBofh().host, args);
-  return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args));
+  return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args), ['lvm']);
 }
 
 /**
@@ -112,7 +112,7 @@ export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnTy
   beginRecipe('lvm.movePv');
   await checkArgs('lvm', 'movePv', args);
   const there = await driver.alreadyMoved(currentBofh().host, args);
-  return there ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args)));
+  return there ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args), ['lvm']));
 }
 
 /** Removes a volume group that has no volumes, in a sequence of its own. */
@@ -160,7 +160,7 @@ export async function resizeLv(
   beginRecipe('lvm.resizeLv');
   await checkArgs('lvm', 'resizeLv', args);
   const there = await driver.ofThatSize(currentBofh().host, args);
-  return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args)));
+  return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args), ['lvm']));
 }
 
 /**
@@ -175,7 +175,7 @@ export async function activateLv(
   const there = await naming('lvm.activateLv', { vg: args.vg, name: args.name }, () =>
     driver.alreadyIn(currentBofh().host, args, 'active'),
   );
-  return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args)));
+  return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args), ['lvm']));
 }
 
 /**
@@ -190,5 +190,5 @@ export async function deactivateLv(
   const there = await naming('lvm.deactivateLv', { vg: args.vg, name: args.name }, () =>
     driver.alreadyIn(currentBofh().host, args, 'inactive'),
   );
-  return there ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args)));
+  return there ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args), ['lvm']));
 }
