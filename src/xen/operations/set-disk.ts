@@ -52,10 +52,9 @@ const ordinary: Readonly<Record<string, unknown>> = {
 
 /**
  * Gives a running guest a disk, or takes one away, until it ends. The old and the new device under the name of the disk
- * prove the step: a third one was put there by others and is left untouched. A device is attached only if its path still leads to
- * it. The kernel of the guest must let go of a disk
- * that is taken away: since Linux 5.15 it does so at once, also if the disk is mounted. So the undo leaves a disk to which the
- * guest wrote.
+ * prove the step: a third one was put there by others and is left untouched. The undo gives back a device only if its path still
+ * leads to it. The kernel of the guest must let go of a disk that is taken away: since Linux 5.15 it does so at once, also if the
+ * disk is mounted. So the undo leaves a disk to which the guest wrote.
  */
 export const setDisk = operation({
   kind: 'xen.disk.set',
@@ -138,13 +137,7 @@ async function refuseHeld(host: ReadHost, device: string): Promise<void> {
 async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
   const domain = await domainIn(host, undo, ['running']);
   const { vdev } = undo;
-  if (to !== null) {
-    const found = await moved(host, to.path, undo);
-    if (found === undefined) return host.run(xlBlockAttach({ id: domain.id, vdev, ...to }));
-    throw new RefusedError(`${found}; ${undo.name} did not get it`, {
-      remedy: 'see the devices: bofh block tree; then run the command again',
-    });
-  }
+  if (to !== null) return host.run(xlBlockAttach({ id: domain.id, vdev, ...to }));
   try {
     await host.run(xlBlockDetach({ id: domain.id, vdev }));
   } catch (error) {
