@@ -45,17 +45,7 @@ if (!ensureDependencies()) {
 }
 
 process.env.BOFH_RIG ??= 'sample';
-const linted = stage('lint', async () =>
-  checked(
-    await allQuietly('lint', [
-      [bin('oxlint'), []],
-      [bin('biome'), ['format', '.']],
-      [bin('knip'), []],
-    ]),
-  ),
-);
 await build();
-const typed = stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
 // The tests on loop devices and in containers mostly wait, for a disk, a login or a service: they run where unit has
 // something to do, too. Not at once: containers use up numbers of mounts, which the loop tests count on.
 const waiting = stage(
@@ -73,15 +63,15 @@ await stage('unit', () => {
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
   return tests('unit', process.execPath, { priority: 5 });
 });
-// Silently and at a lower priority, in what the others leave of the cores.
-const beside = unitOnOtherNodes();
-await Promise.all([linted, typed, waiting]);
+// Silently and at a lower priority, in what the loop tests, which run one after the other, leave of the cores.
+const beside = lint().then(types).then(unitOnOtherNodes);
+await waiting;
 // The rig has its turn by itself: its emulators leave no core free.
 await stage('rig', async () => (await rigReason()) ?? tests('rig', process.execPath));
 await beside;
 finish();
 
-/** Beside the lint: silently, until it fails. */
+/** Silently, until it fails. */
 async function build() {
   await stage('build', async () => {
     const ok = await allQuietly('build', [[process.execPath, [join(root, 'scripts', 'build.mjs')]]]);
@@ -96,6 +86,22 @@ function shareBuild() {
   cpSync(join(root, 'dist'), shared, { recursive: true });
   chmodSync(shared, 0o755);
   process.env.BOFH_BUILT = shared;
+}
+
+function lint() {
+  return stage('lint', async () =>
+    checked(
+      await allQuietly('lint', [
+        [bin('oxlint'), []],
+        [bin('biome'), ['format', '.']],
+        [bin('knip'), []],
+      ]),
+    ),
+  );
+}
+
+function types() {
+  return stage('types', async () => checked(await allQuietly('types', [[bin('tsc'), ['--noEmit']]])));
 }
 
 /** The unit tests on every other Node, one after the other. */
@@ -202,7 +208,7 @@ function started(program, args, output, priority = 0) {
 /** One program after the other, up to the first that fails; what that says is shown. */
 async function allQuietly(name, programs) {
   const log = join(cacheDirectory('test'), `${name}.log`);
-  for (const [program, args] of programs) if (!(await quietly(program, args, log))) return false;
+  for (const [program, args] of programs) if (!(await quietly(program, args, log, 10))) return false;
   return true;
 }
 
