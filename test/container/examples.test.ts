@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { bootDebian, dockerAt, type Machine } from '../support/containers/docker.ts';
-import { releases } from '../support/containers/releases.ts';
+import { type Release, releases } from '../support/containers/releases.ts';
 import { wholeHost } from '../support/containers/whole-host.ts';
 import { debianTar, withSystemd } from '../support/dom0/debian-root.ts';
 
@@ -66,8 +66,13 @@ function repository(): string {
 
 const containers = inject('containers');
 
+const describing = 'skipped' in containers ? describe.skip : describe.concurrent;
+describing.each(releases)('Debian $number', ({ suite }) => {
+  describe('in a container', { concurrent: false }, () => examplesOn(suite));
+});
+
 /** The examples of docs/provisioning.md with the real nginx and MariaDB. */
-describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ suite }) => {
+function examplesOn(suite: Release['suite']): void {
   let machine: Machine;
   beforeAll(async () => {
     if ('skipped' in containers) return;
@@ -171,4 +176,4 @@ describe.skipIf('skipped' in containers).each(releases)('on Debian $number', ({ 
     await machine.must(apply);
     expect(await site('gamma')).toBe('gamma 8003');
   });
-});
+}
