@@ -27,12 +27,15 @@ export interface CreatedGuestDisk extends GuestDiskChange {
   /** UUID of its filesystem, for the /etc/fstab of the guest. */
   readonly uuid: string;
   readonly fs: 'ext4' | 'xfs' | 'btrfs';
+  /** The directory on which the guest mounts it, by its /etc/fstab; undefined: none. */
+  readonly mount: string | undefined;
 }
 
 /**
  * Creates a disk for a guest in a sequence of its own: a volume, named after the guest and the disk
  * (`web1-data`), with a filesystem, as the last disk of the configuration. A guest that runs gets it at once,
- * a paused one at its next start. RefusedError if the disks of the guest are replicated.
+ * a paused one at its next start. With `mount` a guest that is off also gets a line in its /etc/fstab.
+ * RefusedError if the disks of the guest are replicated.
  *
  * @param disk - Name of the disk: a letter, then letters, digits, `-` and `_`.
  */
@@ -47,8 +50,8 @@ export async function createDisk(
   const plan = await planning('vm.createDisk', { name, disk }, () =>
     planGuestDisk(host, { site, name, disk, request: checkGuestDisk(request) }),
   );
-  const { uuid } = await single(`vm disk create ${name} ${disk}`, (tx) => createGuestDisk(tx, plan));
-  return { ...changeOf(plan), uuid, fs: plan.fs };
+  const { uuid } = await single(`vm disk create ${name} ${disk}`, (tx) => createGuestDisk(tx, host, plan));
+  return { ...changeOf(plan), uuid, fs: plan.fs, mount: plan.fstab?.mount };
 }
 
 /**

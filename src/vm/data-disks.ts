@@ -83,15 +83,19 @@ function checkMountPoint(disk: string, path: string): void {
     });
 }
 
-/** RefusedError for a disk that would hide files of the source. */
-export function refuseHidden(paths: ReadonlySet<string>, disks: readonly DataDisk[]): void {
+/** RefusedError for a disk that would hide files of the source, or of the guest. */
+export function refuseHidden(
+  paths: ReadonlySet<string>,
+  disks: readonly DataDisk[],
+  owner: 'source' | 'guest' = 'source',
+): void {
   for (const { name, mount } of disks) {
     const within = mount === undefined ? undefined : `${mount.slice(1)}/`;
     const hidden = [...paths].find((path) => within !== undefined && path.startsWith(within));
     if (hidden !== undefined)
-      throw new RefusedError(`the disk ${name} on ${mount ?? ''} would hide ${hidden} of the source`, {
+      throw new RefusedError(`the disk ${name} on ${mount ?? ''} would hide ${hidden} of the ${owner}`, {
         code: 'has-data',
-        remedy: 'mount it on a directory that is empty in the source',
+        remedy: `mount it on a directory that is empty in the ${owner}`,
       });
   }
 }
@@ -118,12 +122,21 @@ export async function makeFilesystems(
     const { uuid } = await tx.filesystem.create({ device, type: fs });
     if (mount === undefined) continue;
     mounts.push({ device, filesystem: uuid, type: fs, target: mount });
-    // fsck(8) does nothing for xfs and btrfs.
-    lines.push(`UUID=${uuid} ${mount} ${fs} defaults 0 ${fs === 'ext4' ? '2' : '0'}`);
+    lines.push(fstabLine({ uuid, mount, fs }));
     directories.push({ path: mount.slice(1), directory: true, mode: 0o755 });
   }
   const fstab = { path: 'etc/fstab', content: `${lines.join('\n')}\n`, mode: 0o644 };
   return { files: [...directories, fstab], mounts };
+}
+
+/** The line of a disk in the /etc/fstab of its guest. */
+export function fstabLine(of: {
+  readonly uuid: string;
+  readonly mount: string;
+  readonly fs: DataDisk['fs'];
+}): string {
+  // fsck(8) does nothing for xfs and btrfs.
+  return `UUID=${of.uuid} ${of.mount} ${of.fs} defaults 0 ${of.fs === 'ext4' ? '2' : '0'}`;
 }
 
 /** A new filesystem, and where the guest has it. */

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import { follow, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
+import { present } from '../core/present.ts';
 import { parsed, sizeOption, text } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
 import { resources } from '../drbd/index.ts';
@@ -26,6 +28,7 @@ import {
 } from '../xen/index.ts';
 import { configured, diskNamed, rootOf } from './configured.ts';
 import { checkDisks, type DataDisk } from './data-disks.ts';
+import { addToFstab, type FstabPlan, planFstab } from './guest-fstab.ts';
 import { createDisk, type DiskPlan, planVolumes } from './disks.ts';
 import { resourceNameOf, wordsOf } from './guest-file.ts';
 import { disksOf, type RemovePlan } from './remove.ts';
@@ -38,6 +41,11 @@ const diskSchema = z.strictObject({
   size: sizeOption,
   /** Its filesystem (default: ext4). */
   fs: z._default(z.enum(['ext4', 'xfs', 'btrfs']), 'ext4'),
+  /**
+   * The directory on which the guest mounts the disk, as a line in its /etc/fstab: the guest must be off, and its root an
+   * ext2, ext3 or ext4. Missing: the guest does not mount it.
+   */
+  mount: z.exactOptional(text),
   /** The volume group (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
   /** The thin pool for it. Missing: a linear volume. */
@@ -82,6 +90,8 @@ export interface NewGuestDiskPlan extends GuestDiskPlan {
   readonly vg: string;
   readonly volume: DiskPlan;
   readonly fs: DataDisk['fs'];
+  /** Undefined: the guest does not mount it. */
+  readonly fstab: FstabPlan | undefined;
 }
 
 /** A disk that is removed with its volume. */
@@ -101,8 +111,17 @@ export async function planGuestDisk(
   { site, name, disk, request }: Wanted & { readonly request: CheckedGuestDisk },
 ): Promise<NewGuestDiskPlan> {
   const { guest, domain } = await configured(host, { name, site });
-  const [checked] = checkDisks({ [disk]: { size: request.size, fs: request.fs } }, 'the disk');
+  const { size, fs, mount } = request;
+  const [checked] = checkDisks({ [disk]: { size, fs, ...present({ mount }) } }, 'the disk');
   if (checked === undefined) throw new TypeError('a checked disk is missing');
+  if (mount !== undefined && domain !== undefined)
+    throw new RefusedError(
+      `${name} exists as domain ${domain.id}, and bofh changes the /etc/fstab only of a guest that is off`,
+      {
+        code: 'in-use',
+        remedy: `bofh vm stop ${name}; or create the disk without ${option('--mount', 'mount')}, and add the line in the guest`,
+      },
+    );
   const vg = request.vg ?? site.volumeGroup;
   const volume = `${name}-${disk}`;
   if (guest.disks.some((each) => isReplicated(wordsOf(each))))
@@ -116,10 +135,11 @@ export async function planGuestDisk(
   const wanted: readonly { name: string; size: Bytes; zeros: boolean }[] = [
     { name: volume, size: checked.size, zeros: true },
   ];
+  const fstab = await planFstab(host, { site, name, disk: checked });
   const [made] = await planVolumes({ host, vg, wanted, pool: request.thin });
   if (made === undefined || vg === undefined) throw new TypeError('a planned volume is missing');
   const plan = await withDisk(host, { guest, domain, device: made.path });
-  return { ...plan, vg, volume: made, fs: checked.fs };
+  return { ...plan, vg, volume: made, fs, fstab };
 }
 
 /** Makes all checks for a disk that exists already. */
@@ -234,9 +254,15 @@ export async function planDiskRemoval(
 }
 
 /** The recipe of a new disk: the configuration last, because a guest may not start with a disk that is missing. */
-export async function createGuestDisk(tx: Tx, plan: NewGuestDiskPlan): Promise<{ readonly uuid: string }> {
-  const device = await createDisk(tx, { vg: plan.vg, disk: plan.volume, hosts: undefined });
-  const { uuid } = await tx.filesystem.create({ device, type: plan.fs });
+export async function createGuestDisk(
+  tx: Tx,
+  host: ReadHost,
+  plan: NewGuestDiskPlan,
+): Promise<{ readonly uuid: string }> {
+  const { vg, volume, fs, fstab } = plan;
+  const device = await createDisk(tx, { vg, disk: volume, hosts: undefined });
+  const { uuid } = await tx.filesystem.create({ device, type: fs });
+  if (fstab !== undefined) await addToFstab(tx, host, { ...fstab, uuid, fs });
   await changeDisks(tx, plan);
   return { uuid };
 }

@@ -35,6 +35,8 @@ export interface GuestMount {
 /** How the filesystems of a guest will be mounted. */
 export interface TreePlan {
   readonly mounts: readonly GuestMount[];
+  /** UUID of the root, if it has one. */
+  readonly uuid: string | undefined;
   /** The mount point if the whole tree is mounted already; undefined: nothing is mounted. */
   readonly at: string | undefined;
 }
@@ -124,7 +126,7 @@ export async function planTree(
     for (const device of new Set(mounts.map((each) => each.device)))
       await refuseMounted(host, { name, device, entries });
   else await refusePartly(host, { name, at, path, mounts, entries });
-  return { mounts, at };
+  return { mounts, at, uuid: root.content?.uuid };
 }
 
 /** Mounts the tree; returns its root. */
@@ -274,7 +276,8 @@ async function unmountedFstab(host: ReadHost, { path: device }: HostDisk): Promi
   return texts.get('etc/fstab') ?? '';
 }
 
-async function mountedFstab(host: ReadHost, root: string): Promise<string> {
+/** The text of the fstab, one character per byte; empty if there is none. */
+export async function mountedFstab(host: ReadHost, root: string): Promise<string> {
   const file = posix.join(await directoryBeneath(host, root, '/etc'), 'fstab');
   if ((await host.stat(file))?.kind !== 'file') return '';
   return Buffer.from(await host.readFile(file)).toString('latin1');

@@ -52,8 +52,7 @@ export async function importCopied(
   const content =
     world.live.get(storage) ?? (origin === undefined ? undefined : await plainContent(overlay, origin));
   if (origin === undefined || content === undefined) return;
-  const isExt = /^ext[234]$/.test(content.superblock?.type ?? '');
-  if (!isExt || content.superblock === undefined || overlay.mounted.has(device?.number ?? '')) {
+  if (!isExt(content) || content.superblock === undefined || overlay.mounted.has(device?.number ?? '')) {
     world.live.set(storage, content);
     return;
   }
@@ -130,8 +129,8 @@ export async function importMagics(overlay: Overlay, world: World, path: string)
 }
 
 /**
- * Imports the filesystem of a real device, with its size but without its files: its content is
- * unknown.
+ * Imports the filesystem of a real device, with its size but without its files: only those of an ext
+ * that is not mounted can be looked up later.
  */
 export async function importDevice(overlay: Overlay, world: World, device: Device): Promise<void> {
   const node = realNode(overlay, world, device);
@@ -146,7 +145,13 @@ export async function importDevice(overlay: Overlay, world: World, device: Devic
     return;
   }
   const content = await plainContent(overlay, node);
-  if (content !== undefined) world.live.set(device.storage, content);
+  if (content === undefined) return;
+  const isReadable = isExt(content) && !overlay.mounted.has(device.number);
+  world.live.set(device.storage, { ...content, ...(isReadable ? { origin: node } : {}) });
+}
+
+function isExt({ superblock }: Content): boolean {
+  return /^ext[234]$/.test(superblock?.type ?? '');
 }
 
 /** A filesystem or swap without its files. */

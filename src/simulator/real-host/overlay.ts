@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { ReadHost } from '../../command/index.ts';
-import { debugfsEntries } from '../../filesystem/index.ts';
+import { debugfsEntries, debugfsText } from '../../filesystem/index.ts';
 import { type Device, deviceByNumber, isReal } from '../world/devices.ts';
 import { isGone } from './gone.ts';
 import { UnknownInPlan } from './unknown.ts';
@@ -51,7 +51,8 @@ async function fetchNode(overlay: Overlay, world: World, parent: Found, name: st
   const path = posix.join(parent.path, name);
   if (isUncovered(overlay, path)) return false;
   const { unread, origin } = world.live.get(parent.storage) ?? {};
-  if (unread === true && origin !== undefined) return fetchCopied(overlay, world, parent, { name, origin });
+  if (unread === true && origin !== undefined)
+    return fetchUnmounted(overlay, world, parent, { name, origin });
   if (unread === true)
     throw new UnknownInPlan(`cannot tell what is at ${path}: a plan does not really mount that filesystem`);
   if (!isRealPath(parent.storage) || overlay.absent.has(path) || isGone(overlay, world)(path)) return false;
@@ -64,23 +65,29 @@ async function fetchNode(overlay: Overlay, world: World, parent: Found, name: st
   return true;
 }
 
-/** A name in a directory of a copied ext, from the device that it was copied from. */
-async function fetchCopied(
+/** A name in a directory of an ext that is not really mounted, or of the device that it was copied from. */
+async function fetchUnmounted(
   { real }: Overlay,
   world: World,
   parent: Found,
   { name, origin }: { readonly name: string; readonly origin: string },
 ): Promise<boolean> {
-  const mount = world.mounts.find(({ storage }) => storage === parent.storage);
-  const inside = parent.path.slice(mount?.path.length ?? 0);
-  if (/[\s"]/.test(inside)) throw new UnknownInPlan(`cannot tell what is in ${parent.path}`);
-  const entries = await real.run(debugfsEntries(origin, inside === '' ? '/' : inside));
+  const entries = await real.run(debugfsEntries(origin, insideOf(world, parent)));
   const found = entries?.find((entry) => entry.name === name);
   if (found === undefined) return false;
-  const made = { directory: directory(), symlink: symlink(''), file: file(''), other: file('') };
+  const { content: _, ...unread } = file('');
+  const made = { directory: directory(), symlink: symlink(''), file: unread, other: unread };
   addInode(parent.tree, parent.ino, name, made[found.kind]);
   world.revision += 1;
   return true;
+}
+
+/** The path within the filesystem, as debugfs reads it. */
+function insideOf(world: World, { path, storage }: Found): string {
+  const mount = world.mounts.find((each) => each.storage === storage);
+  const inside = path.slice(mount?.path.length ?? 0);
+  if (/[\s"]/.test(inside)) throw new UnknownInPlan(`cannot tell what is in ${path}`);
+  return inside === '' ? '/' : inside;
 }
 
 async function importNode(
@@ -107,7 +114,14 @@ async function importNode(
 async function fetchContent({ real, imported }: Overlay, world: World, there: Found): Promise<void> {
   const { inode, path, storage } = there;
   if (inode.kind !== 'file' || inode.content !== undefined) return;
-  const known = { ...inode, content: await real.readFile(inode.realPath ?? path) };
+  const { unread, origin } = world.live.get(storage) ?? {};
+  if (unread === true && origin === undefined)
+    throw new UnknownInPlan(`cannot tell what is in ${path}: a plan does not really mount that filesystem`);
+  const content =
+    unread === true && origin !== undefined
+      ? Buffer.from(await real.run(debugfsText(origin, insideOf(world, there))), 'latin1')
+      : await real.readFile(inode.realPath ?? path);
+  const known = { ...inode, content };
   if (storage.startsWith('virtual:')) imported.set(path, known);
   else there.tree.inodes.set(there.ino, known);
   world.revision += 1;

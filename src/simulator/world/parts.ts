@@ -119,7 +119,7 @@ export interface Content {
   readonly changes?: number;
   /** A filesystem of a real host, which a plan does not mount: its content is unknown. */
   readonly unread?: boolean;
-  /** Where debugfs finds the files; only for a copy of an unmounted ext2, ext3 or ext4 on a real device. */
+  /** Where debugfs finds the files; only for an unmounted ext2, ext3 or ext4 on a real device, or a copy of one. */
   readonly origin?: string;
   /** The content before the signatures at these offsets were erased. */
   readonly erased?: { readonly content: Content; readonly offsets: readonly number[] };

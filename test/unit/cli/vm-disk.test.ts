@@ -48,6 +48,74 @@ describe('bofh vm disk', () => {
     },
   );
 
+  describe('with --mount', () => {
+    const mounted = `${data} --mount /srv/shop`;
+    /** Edits the root of the guest, which is off. */
+    const inRoot = (work: (at: string) => void): void => {
+      host.admin.mkdir('/mnt');
+      host.admin.mount('/dev/vg0/web1-root', '/mnt');
+      work('/mnt');
+      host.admin.umount('/mnt');
+    };
+    const fstab = (): string => {
+      let text = '';
+      inRoot((at) => (text = host.admin.readFile(`${at}/etc/fstab`)));
+      return text;
+    };
+
+    it('adds a line to the fstab of the guest, and changes no other byte', async () => {
+      // Without a newline at its end, as an editor may leave it.
+      inRoot((at) =>
+        host.admin.writeFile(`${at}/etc/fstab`, `# für web1\n${host.admin.readFile(`${at}/etc/fstab`)}# end`),
+      );
+      const before = fstab();
+
+      const { uuid, mount } = answers.vmDiskCreate.parse(await typed(mounted));
+
+      expect(mount).toBe('/srv/shop');
+      expect(fstab()).toBe(`${before}\nUUID=${uuid} /srv/shop ext4 defaults 0 2\n`);
+      expect(host.world.mounts.filter(({ path }) => path.includes('bofh'))).toEqual([]);
+      const { path, mounts } = answers.vmMount.parse(await typed('vm mount web1'));
+      expect(mounts.map((each) => each.path)).toEqual([path, `${path}/srv/shop`]);
+    });
+
+    test.each<readonly [string, () => unknown, RegExp, RegExp]>([
+      ['a guest that runs', () => typed('vm start web1'), /only of a guest that is off/, /bofh vm stop web1/],
+      [
+        'a root without a UUID',
+        () => host.admin.format('/dev/vg0/web1-root', { type: 'ext4', usage: 'filesystem' }),
+        /has no UUID/,
+        /bofh filesystem uuid \/dev\/vg0\/web1-root/,
+      ],
+      ['a guest that is mounted', () => typed('vm mount web1'), /web1 is mounted on/, /bofh vm unmount web1/],
+      [
+        'a place that its fstab mounts already',
+        () => inRoot((at) => host.admin.writeFile(`${at}/etc/fstab`, 'tmpfs /srv tmpfs defaults 0 0\n')),
+        /\/etc\/fstab of web1 mounts tmpfs on \/srv/,
+        /edit that file in the guest/,
+      ],
+      [
+        'a directory with files',
+        () =>
+          inRoot((at) => {
+            for (const path of ['/srv', '/srv/shop']) host.admin.mkdir(`${at}${path}`);
+            host.admin.writeFile(`${at}/srv/shop/index.html`, 'x');
+          }),
+        /would hide srv\/shop\/index.html of the guest/,
+        /empty in the guest/,
+      ],
+    ])('refuses %s, and changes nothing', async (_, prepare, says, remedy) => {
+      await prepare();
+      const before = host.snapshot();
+
+      const error = (await rejectionOf(typed(mounted))) as BofhError;
+
+      expect(error.message).toMatch(says);
+      expect(error.remedy).toMatch(remedy);
+      expect(host.snapshot()).toBe(before);
+    });
+  });
+
   test.each(['detach', 'remove'])(
     '%s restores the configuration from before, byte for byte',
     async (verb) => {

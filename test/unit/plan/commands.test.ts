@@ -396,7 +396,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
     { line: 'vm resize web1 root 96m', on: () => withGuest(true) },
   ],
   'vm disk create': [
-    { line: 'vm disk create web1 data --size 16m', on: () => withGuest(false) },
+    { line: 'vm disk create web1 data --size 16m --mount /srv', on: () => withGuest(false) },
     { line: 'vm disk create web1 data --size 112m --fs btrfs', on: () => withGuest(true) },
   ],
   'vm disk attach': [

@@ -12,8 +12,8 @@ let running: SimulatedHost;
 let off: SimulatedHost;
 let more: SimulatedHost;
 
-const add = (host: SimulatedHost) =>
-  withBofh(bofhOn(host), () => createDisk('web1', 'data', { size: '20m' }));
+const add = (host: SimulatedHost, more: { readonly mount?: string } = {}) =>
+  withBofh(bofhOn(host), () => createDisk('web1', 'data', { size: '20m', ...more }));
 
 beforeAll(async () => {
   running = hostWithSource();
@@ -26,8 +26,11 @@ beforeAll(async () => {
 });
 
 const trials: readonly (readonly [string, Trial])[] = [
-  ['created for a running guest', { start: async () => fork(running).restart(), work: add }],
-  ['created for a guest that is off', { start: async () => fork(off).restart(), work: add }],
+  ['created for a running guest', { start: async () => fork(running).restart(), work: (host) => add(host) }],
+  [
+    'created for a guest that is off, and mounted in it',
+    { start: async () => fork(off).restart(), work: (host) => add(host, { mount: '/srv/shop' }) },
+  ],
   [
     'attached',
     {

@@ -86,6 +86,8 @@ export const vmDiskCreate = z.strictObject({
   fs: z.enum(['ext4', 'xfs', 'btrfs']),
   /** UUID of the filesystem. */
   uuid: text,
+  /** The directory on which the guest mounts it, by its /etc/fstab; null: none. */
+  mount: z.nullable(z.string()),
 });
 
 export type VmDiskCreate = z.infer<typeof vmDiskCreate>;

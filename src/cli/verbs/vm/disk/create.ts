@@ -18,26 +18,29 @@ export default verb({
     fs: value('<TYPE>', 'filesystem: ext4, xfs or btrfs (default: ext4)', {
       read: oneOf('ext4', 'xfs', 'btrfs'),
     }),
+    mount: value('<DIR>', 'mount it there in the guest, by its /etc/fstab; only for a guest that is off'),
     vg: value('<VG>', 'volume group of the disk (default: volumeGroup of the site file)'),
     thin: value('<POOL>', 'create it as a thin volume in this pool of the group'),
   },
   examples: [
-    'vm disk create web1 data --size 20g',
+    'vm disk create web1 data --size 20g --mount /srv',
     'vm disk create web1 data --size 20g --fs xfs --thin pool0',
   ],
-  run: (runtime, { name, disk, size, fs, vg, thin }) =>
+  run: (runtime, { name, disk, size, fs, mount, vg, thin }) =>
     change(
       runtime,
       {
-        act: () => vm.createDisk(name, disk, { size, ...present({ fs, vg, thin }) }),
-        answer: ({ uuid, fs: type, ...made }): Answer<VmDiskCreate> => {
-          const data = { ...dataOf(made), fs: type, uuid };
+        act: () => vm.createDisk(name, disk, { size, ...present({ fs, mount, vg, thin }) }),
+        answer: ({ uuid, fs: type, mount: at, ...made }): Answer<VmDiskCreate> => {
+          const data = { ...dataOf(made), fs: type, uuid, mount: at ?? null };
           return {
             data,
             lines: [
               `${data.disk} of ${name} is ${data.device} (${type})`,
               ...late(data),
-              `to mount it in the guest, add to its /etc/fstab: UUID=${uuid} /DIRECTORY ${type} defaults 0 2`,
+              at === undefined
+                ? `to mount it in the guest, add to its /etc/fstab: UUID=${uuid} /DIRECTORY ${type} defaults 0 2`
+                : `the guest mounts it on ${at}`,
             ],
           };
         },
