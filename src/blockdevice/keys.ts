@@ -37,18 +37,23 @@ export async function identityOf(host: ReadHost, path: string): Promise<DeviceId
 /** Like `identityOf`, for a device number such as `253:3`. */
 export async function identityOfNumber(host: ReadHost, number: string): Promise<DeviceIdentity> {
   const sys = `/sys/dev/block/${number}`;
-  if ((await host.stat(sys)) === undefined) throw noDevice(number);
-  const mapping = await kernelText(host, `${sys}/dm/name`);
-  if (mapping !== undefined) {
-    const uuid = (await kernelText(host, `${sys}/dm/uuid`)) ?? '';
-    return over(host, { ...mapped(mapping, uuid), numbers: await slaves(host, sys) });
-  }
-  const attached = await attachedAt(host, sys);
+  // At the same time: over ssh each answer takes a round trip.
+  const [there, mapping, uuid = '', file, partition, numbers] = await Promise.all([
+    host.stat(sys),
+    kernelText(host, `${sys}/dm/name`),
+    kernelText(host, `${sys}/dm/uuid`),
+    backingFile(host, sys),
+    kernelText(host, `${sys}/partition`),
+    slaves(host, sys),
+  ]);
+  if (there === undefined) throw noDevice(number);
+  if (mapping !== undefined) return over(host, { ...mapped(mapping, uuid), numbers });
+  const attached = file === undefined ? undefined : await attachedAt(host, sys);
   if (attached !== undefined) return attached;
-  const partition = await kernelText(host, `${sys}/partition`);
   if (partition !== undefined) return partitionOf(host, { sys, partition });
-  const key = `dev:${(await diskId(host, sys)) ?? posix.basename(await host.readLink(sys))}`;
-  return over(host, { key, identity: key, container: key, also: [], numbers: await slaves(host, sys) });
+  const [id, link] = await Promise.all([diskId(host, sys), host.readLink(sys)]);
+  const key = `dev:${id ?? posix.basename(link)}`;
+  return over(host, { key, identity: key, container: key, also: [], numbers });
 }
 
 /**
@@ -73,11 +78,8 @@ interface Described {
 }
 
 async function over(host: ReadHost, { numbers, also, ...self }: Described): Promise<DeviceIdentity> {
-  const beneath = new Set(also);
-  for (const number of numbers) {
-    const lower = await identityOfNumber(host, number);
-    for (const one of [lower.key, ...lower.beneath]) beneath.add(one);
-  }
+  const lower = await Promise.all(numbers.map((number) => identityOfNumber(host, number)));
+  const beneath = new Set([...also, ...lower.flatMap((each) => [each.key, ...each.beneath])]);
   beneath.delete(self.key);
   return { ...self, beneath: [...beneath] };
 }
@@ -189,25 +191,27 @@ async function partitionOf(host: ReadHost, at: { sys: string; partition: string 
 // /dev/sdX. A SCSI disk without such a page has the file, but reading it fails; then, as without
 // the file, only the name is known.
 async function diskId(host: ReadHost, sys: string): Promise<string | undefined> {
-  for (const file of ['wwid', 'device/wwid', 'serial', 'device/serial', 'device/cid']) {
-    const text = await kernelText(host, `${sys}/${file}`).catch((error: unknown) => {
-      if (error instanceof CommandError) return undefined;
-      throw error;
-    });
-    const id = text?.trim().replace(/[^\w.:-]+/g, '_');
-    if (id !== undefined && id !== '') return id;
-  }
-  return undefined;
+  const texts = await Promise.all(
+    ['wwid', 'device/wwid', 'serial', 'device/serial', 'device/cid'].map((file) =>
+      kernelText(host, `${sys}/${file}`).catch((error: unknown) => {
+        if (error instanceof CommandError) return undefined;
+        throw error;
+      }),
+    ),
+  );
+  const ids = texts.map((text) => text?.trim().replace(/[^\w.:-]+/g, '_'));
+  return ids.find((id) => id !== undefined && id !== '');
 }
 
 async function slaves(host: ReadHost, sys: string): Promise<readonly string[]> {
-  const numbers: string[] = [];
-  for (const name of await kernelNames(host, `${sys}/slaves`)) {
-    const number = await kernelText(host, `${sys}/slaves/${name}/dev`);
-    if (number === undefined) throw new ParseError(`${sys}/slaves/${name} has no device number`);
-    numbers.push(number);
-  }
-  return numbers;
+  const names = await kernelNames(host, `${sys}/slaves`);
+  return Promise.all(
+    names.map(async (name) => {
+      const number = await kernelText(host, `${sys}/slaves/${name}/dev`);
+      if (number === undefined) throw new ParseError(`${sys}/slaves/${name} has no device number`);
+      return number;
+    }),
+  );
 }
 
 function noDevice(number: string): CommandError {

@@ -61,16 +61,10 @@ export async function statIfVisible(host: ReadHost, path: string): Promise<FileS
   }
 }
 
-/** Does this path exist? Never guessed from the failure of another program. */
-async function exists(host: ReadHost, path: string): Promise<boolean> {
-  return (await host.stat(path)) !== undefined;
-}
-
 /**
  * Text of a kernel file without the newline at its end; undefined if this device has no such file.
  */
 export async function kernelText(host: ReadHost, path: string): Promise<string | undefined> {
-  if (!(await exists(host, path))) return undefined;
   const bytes = await host.readFile(path).catch((error: unknown) => {
     if (isGone(error)) return undefined;
     throw error;
@@ -79,8 +73,7 @@ export async function kernelText(host: ReadHost, path: string): Promise<string |
 }
 
 /**
- * The kernel removed the file, or is removing it, since it was listed: another process detached the
- * device.
+ * There is no such file, or the kernel is removing it: another process detached the device.
  */
 function isGone(error: unknown): boolean {
   if (!(error instanceof CommandError)) return false;
@@ -90,7 +83,10 @@ function isGone(error: unknown): boolean {
 
 /** Names in a kernel directory; none if this device, or this kernel, has no such directory. */
 export async function kernelNames(host: ReadHost, path: string): Promise<readonly string[]> {
-  return (await exists(host, path)) ? host.readDir(path) : [];
+  return host.readDir(path).catch((error: unknown) => {
+    if (error instanceof CommandError && error.reason === 'not-found') return [];
+    throw error;
+  });
 }
 
 function notThere(device: string, path: string): CommandError {

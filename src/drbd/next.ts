@@ -70,9 +70,12 @@ const closed = '06';
 /** TCP ports with a socket on this host. */
 export async function usedPorts(host: ReadHost): Promise<readonly number[]> {
   const found: number[] = [];
-  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
+  const files = ['/proc/net/tcp', '/proc/net/tcp6'].map(
+    async (file) => [file, await kernelText(host, file)] as const,
+  );
+  for (const [file, text] of await Promise.all(files)) {
     // A kernel without IPv6 has no such file.
-    const [head, ...lines] = (await kernelText(host, file))?.split('\n') ?? ['  sl'];
+    const [head, ...lines] = text?.split('\n') ?? ['  sl'];
     if (head?.startsWith('  sl') !== true) throw new ParseError(`${file} has an unknown first line`);
     for (const line of lines) {
       const { port, state } = socket.exec(line)?.groups ?? {};

@@ -46,7 +46,7 @@ export async function procStatus(host: ReadHost): Promise<ProcStatus | undefined
   return text === undefined ? undefined : parseProc(`${text}\n`);
 }
 
-/** The paths that drbdadm tries, in this order (v9/drbdadm_linux.c of 9.22, conf_file). */
+/** The paths that drbdadm tries (v9/drbdadm_linux.c of 9.22, conf_file). */
 const configFiles = [
   '/etc/drbd-90.conf',
   '/etc/drbd-84.conf',
@@ -62,22 +62,20 @@ const configFiles = [
  * resource, and exits 0.
  */
 export async function configured(host: ReadHost): Promise<readonly Configured[]> {
-  for (const path of configFiles)
-    if ((await host.stat(path)) !== undefined) {
-      const all = await host.run(drbdConfig());
-      const cut = all.find(({ hosts }) => hosts.length === 0);
-      if (cut === undefined) return all;
-      throw new RefusedError(
-        `the DRBD resource ${cut.name} (${cut.file}:${String(cut.line)}) is on no host: its file is incomplete`,
-        { remedy: `complete ${cut.file}, or move it away; see how drbdadm reads it: drbdadm dump` },
-      );
-    }
-  return [];
+  const files = await Promise.all(configFiles.map((path) => host.stat(path)));
+  if (files.every((file) => file === undefined)) return [];
+  const all = await host.run(drbdConfig());
+  const cut = all.find(({ hosts }) => hosts.length === 0);
+  if (cut === undefined) return all;
+  throw new RefusedError(
+    `the DRBD resource ${cut.name} (${cut.file}:${String(cut.line)}) is on no host: its file is incomplete`,
+    { remedy: `complete ${cut.file}, or move it away; see how drbdadm reads it: drbdadm dump` },
+  );
 }
 
 /** Every resource of this host, by name: those that are configured, and those that are up. */
 export async function resources(host: ReadHost): Promise<readonly Resource[]> {
-  const [inFiles, up, { hostname }] = [await configured(host), await states(host), await host.facts()];
+  const [inFiles, up, { hostname }] = await Promise.all([configured(host), states(host), host.facts()]);
   const names = new Set([...inFiles, ...up].map(({ name }) => name));
   return [...names].sort().map((name) => {
     const file = inFiles.find((each) => each.name === name);

@@ -12,18 +12,20 @@ export async function directly(
   readonly swaps: readonly Holder[];
   readonly guests: readonly Holder[];
 }> {
-  return {
-    mounts: await mounts(facts, device),
-    swaps: await swaps(facts, device),
-    guests: await guests(facts, device),
-  };
+  const [mounted, swap, domains] = await Promise.all([
+    mounts(facts, device),
+    swaps(facts, device),
+    guests(facts, device),
+  ]);
+  return { mounts: mounted, swaps: swap, guests: domains };
 }
 
 // btrfs shows its own number in mountinfo; its devices are in sysfs as long as it is mounted.
 async function mounts(facts: Facts, { number, name }: Device): Promise<readonly Holder[]> {
-  const here = (await facts.mounts()).filter(({ device }) => device === number);
+  const [all, btrfs] = await Promise.all([facts.mounts(), facts.btrfs()]);
+  const here = all.filter(({ device }) => device === number);
   const found: Holder[] = here.map((entry) => describeMount(entry));
-  for (const [filesystem, devices] of await facts.btrfs())
+  for (const [filesystem, devices] of btrfs)
     if (devices.includes(name))
       found.push({ kind: 'btrfs', filesystem, words: `part of the mounted btrfs ${filesystem}` });
   return found;

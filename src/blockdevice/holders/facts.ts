@@ -68,10 +68,9 @@ export function memo<T>(ask: () => Promise<T>): () => Promise<T> {
 }
 
 async function btrfs(host: ReadHost): Promise<ReadonlyMap<string, readonly string[]>> {
-  const found = new Map<string, readonly string[]>();
-  for (const id of await kernelNames(host, '/sys/fs/btrfs'))
-    found.set(id, await kernelNames(host, `/sys/fs/btrfs/${id}/devices`));
-  return found;
+  const ids = await kernelNames(host, '/sys/fs/btrfs');
+  const devices = ids.map(async (id) => [id, await kernelNames(host, `/sys/fs/btrfs/${id}/devices`)] as const);
+  return new Map(await Promise.all(devices));
 }
 
 const swapLine = /^(?<path>[^ \t]+)[ \t]+(?<type>partition|file)[ \t]+\d+[ \t]+\d+[ \t]+-?\d+$/;
@@ -109,20 +108,20 @@ const hexNumber = /^(?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)$/;
 // hex, fd:3.
 async function guestDisks(host: ReadHost): Promise<readonly GuestDisk[]> {
   const devices = '/sys/bus/xen-backend/devices';
-  const found: GuestDisk[] = [];
-  for (const name of await kernelNames(host, devices)) {
+  const found = (await kernelNames(host, devices)).map(async (name): Promise<readonly GuestDisk[]> => {
     const domid = backend.exec(name)?.groups?.domid;
-    if (domid === undefined) continue;
-    const hex = await kernelText(host, `${devices}/${name}/physical_device`);
-    const { major, minor } = hexNumber.exec(hex ?? '')?.groups ?? {};
+    if (domid === undefined) return [];
+    const [hex = '', how] = await Promise.all(
+      ['physical_device', 'mode'].map((file) => kernelText(host, `${devices}/${name}/${file}`)),
+    );
+    const { major, minor } = hexNumber.exec(hex)?.groups ?? {};
     // Empty until the hotplug script has set it.
-    if (major === undefined || minor === undefined) continue;
+    if (major === undefined || minor === undefined) return [];
     const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
     // What it was attached with: r, w or w!.
-    const mode = (await kernelText(host, `${devices}/${name}/mode`)) === 'r' ? 'ro' : 'rw';
-    found.push({ domid: Number(domid), device, mode });
-  }
-  return found;
+    return [{ domid: Number(domid), device, mode: how === 'r' ? 'ro' : 'rw' }];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 const socketLine =

@@ -31,14 +31,19 @@ export async function holdersOfWhole(host: ReadHost, device: string): Promise<re
 }
 
 async function wholeOf(facts: Facts, device: Device): Promise<readonly Holder[]> {
-  const { mounts, swaps, guests } = await directly(facts, device);
-  const above = [...(await built(facts, device)), ...(await loopsOver(facts, device))];
-  return [...mounts, ...swaps, ...above.map(({ holder }) => holder), ...guests];
+  // At the same time: over ssh each answer takes a round trip.
+  const [{ mounts, swaps, guests }, ...above] = await Promise.all([
+    directly(facts, device),
+    built(facts, device),
+    loopsOver(facts, device),
+  ]);
+  return [...mounts, ...swaps, ...above.flat().map(({ holder }) => holder), ...guests];
 }
 
 async function holdersOf(facts: Facts, device: Device): Promise<readonly Holder[]> {
-  const found = [...(await wholeOf(facts, device))];
-  for (const part of await partitions(facts, device))
+  const [whole, parts] = await Promise.all([wholeOf(facts, device), partitions(facts, device)]);
+  const found = [...whole];
+  for (const part of parts)
     for (const each of await holdersOf(facts, part))
       found.push({ ...each, words: `its partition ${part.name}: ${each.words}` });
   return found;

@@ -13,19 +13,29 @@ type Verb = 'read' | 'list' | 'link' | 'stat';
 /**
  * Pairs of a verb and a path, executed one after the other. The mark before and after each answer
  * comes by stdin: as an argument it would also be in /proc/PID/cmdline, which may be one of the
- * files. Like Node, `read` opens neither a FIFO nor a device, and `list` follows a link.
+ * files. Like Node, `read` opens neither a FIFO nor a device, and `list` follows a link. Many files of
+ * /sys exist only for some devices: for one that is missing no program is started. Elsewhere a disk may
+ * fail, and only a program says that.
  */
 const script = `IFS= read -r mark
 exec 3>&1 </dev/null
+missing() {
+  case $1 in /sys/*) ;; *) return 1 ;; esac
+  [ ! -e "$1" ] && [ ! -L "$1" ] && [ "\${#1}" -lt 200 ] || return 1
+  above=\${1%/*}
+  while [ ! -e "$above" ]; do above=\${above%/*}; done
+  [ -d "$above" ] && [ -x "$above" ]
+}
 while [ "$#" -gt 0 ]; do
-  case $1 in
+  if missing "$2"; then said="$2: No such file or directory"; false
+  else case $1 in
   read)
     if [ -e "$2" ] && ! [ -f "$2" ] && ! [ -d "$2" ]; then said=$(stat -Lc 'kind %f' -- "$2" 2>&1); false
     else said=$(cat -- "$2" 2>&1 >&3); fi ;;
   list) said=$(find "$2/." -mindepth 1 -maxdepth 1 -printf '%f\\0' 2>&1 >&3) ;;
   link) said=$(readlink -nv -- "$2" 2>&1 >&3) ;;
   stat) said=$(stat -c '%f %i %d %r %s %u %g %h %.9W' -- "$2" 2>&1 >&3) ;;
-  esac
+  esac; fi
   printf '%s%s %s%s' "$mark" "$?" "$said" "$mark" >&3
   shift 2
 done
@@ -144,7 +154,7 @@ async function fetch(link: Link, wanted: readonly Wanted[]): Promise<readonly An
   const program = { tool: 'file', file: '/bin/sh', argv: words };
   const stdin = `${mark}\n`;
   const { exitCode, stdout } = await retryingBusy(
-    () => link.read({ program, script, words, stdin, timeoutMs: limitMs }),
+    () => link.read({ program, script, words, stdin, timeoutMs: limitMs, plain: 'files' }),
     { allowed: true, log: () => undefined },
   );
   const parts = split(Buffer.from(stdout), mark);

@@ -172,7 +172,8 @@ function collecting(link: Link): Collect {
     const plain = options.stdin === undefined ? withoutInput : withInput;
     const script = options.stdin instanceof Secret ? `${noCoreDumps}; ${plain}` : plain;
     const words = [program.file, ...program.argv];
-    const { exitCode, stdout, stderr } = await link.read({ program, script, words, ...options });
+    const how = options.stdin === undefined ? ({ plain: 'program' } as const) : {};
+    const { exitCode, stdout, stderr } = await link.read({ program, script, words, ...how, ...options });
     return { end: endInShell(exitCode), stdout, stderr };
   };
 }

@@ -15,21 +15,28 @@ export interface Reader {
 }
 
 /**
- * Each input line is a script. The loop prints a mark before and after the output of each script,
- * on stdout and on stderr. The mark is passed on stdin: as an argument it would be in
- * /proc/PID/cmdline, and a script that reads this file would print it.
+ * Each input line says what to run: a script, a program with its words, or accesses to files. The loop
+ * prints a mark before and after the output, on stdout and on stderr. The mark is passed on stdin: as an
+ * argument it would be in /proc/PID/cmdline, and a script that reads this file would print it. Starting
+ * programs takes most of the time of a short read: so a program is started without a shell, and files
+ * are read by the loop itself. Without a time limit there: a read of a file that hangs ends when the
+ * kernel answers, because nobody reads its output any more.
  */
 export const loop = `cd /
 exec 4>&2 2>/dev/null
 nl='
 '
 while IFS= read -r line; do
-  piped=
+  how=script input=
   eval "$line"
   printf '%s\\n' "$mark"
   printf '%s\\n' "$mark" >&4
-  if [ -n "$piped" ]; then printf %s "$input" | (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" 2>&4 4>&-)
-  else (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" </dev/null 2>&4 4>&-); fi
+  case $how in
+  files) printf %s "$input" | (eval "$script") 2>&4 4>&- ;;
+  piped) printf %s "$input" | (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" 2>&4 4>&-) ;;
+  program) (unset PWD OLDPWD; exec timeout -s KILL "$limit" "$@" </dev/null 2>&4 4>&-) ;;
+  *) (exec timeout -s KILL "$limit" /bin/sh -c "$script" bofh "$@" </dev/null 2>&4 4>&-) ;;
+  esac
   code=$?
   printf '\\n%s %s\\n' "$mark" "$code"
   printf '\\n%s %s\\n' "$mark" "$code" >&4
@@ -39,19 +46,32 @@ exit 0`;
 /** A shell reads its input byte by byte, so longer input is faster in a separate session. */
 const longestLine = 64 * 1024;
 
-/** The line for the loop. Undefined: the loop cannot run this script. */
+/** The line for the loop. Undefined: the loop cannot run this script. `known` are the scripts that it keeps, by their text. */
 export function requestLine(
   mark: string,
-  { script, words, stdin, timeoutMs }: Pick<Errand, 'script' | 'words' | 'stdin' | 'timeoutMs'>,
+  {
+    script,
+    words,
+    stdin,
+    timeoutMs,
+    plain,
+  }: Pick<Errand, 'script' | 'words' | 'stdin' | 'timeoutMs' | 'plain'>,
+  known = new Map<string, string>(),
 ): string | undefined {
   if (timeoutMs === 'none' || stdin instanceof Secret || stdin instanceof Uint8Array) return undefined;
   if (words.some((word) => word.includes('\0'))) return undefined;
+  const how = plain ?? (stdin === undefined ? 'script' : 'piped');
+  const name = known.get(script) ?? `s${String(known.size)}`;
+  const kept = known.has(script) ? '' : ` ${name}=${oneLine(script)}`;
   const line = [
-    `mark=${mark} limit=${laterThan(timeoutMs)} script=${oneLine(script)}`,
-    ...(stdin === undefined ? [] : [`piped=1 input=${oneLine(stdin)}`]),
+    `mark=${mark} how=${how} limit=${laterThan(timeoutMs)}`,
+    ...(how === 'program' ? [] : [`${kept} script=$${name}`.trim()]),
+    ...(stdin === undefined ? [] : [`input=${oneLine(stdin)}`]),
     ['set --', ...words.map(oneLine)].join(' '),
   ].join('; ');
-  return line.length > longestLine ? undefined : `${line}\n`;
+  if (line.length > longestLine) return undefined;
+  if (how !== 'program') known.set(script, name);
+  return `${line}\n`;
 }
 
 /**
@@ -73,16 +93,21 @@ function oneLine(word: string): string {
 export async function openReader(master: Master, as: 'login' | 'sudo'): Promise<Reader> {
   const argv = [...master.client, remoteShell(as, [loop])];
   const channel = await openRequestChannel({ file: master.ssh, argv, env: sshEnvironment() });
+  const known = new Map<string, string>();
   return {
-    run: (errand) => ask(channel, errand),
+    run: (errand) => ask(channel, errand, known),
     alive: () => channel.ended() === undefined,
     close: () => channel.close(),
   };
 }
 
-async function ask(channel: RequestChannel, errand: Errand): Promise<Outcome | undefined> {
+async function ask(
+  channel: RequestChannel,
+  errand: Errand,
+  known: Map<string, string>,
+): Promise<Outcome | undefined> {
   const mark = `bofh-${randomBytes(12).toString('hex')}`;
-  const line = requestLine(mark, errand);
+  const line = requestLine(mark, errand, known);
   if (line === undefined || errand.timeoutMs === 'none') return undefined;
   errand.started?.(channel.pid);
   const [out, err] = [framed(mark), framed(mark)];

@@ -13,6 +13,11 @@ export interface Errand {
   readonly program: Program;
   readonly script: string;
   readonly words: readonly string[];
+  /**
+   * What a shell that is there already can do in place of a new one: start the words as a `program`, without
+   * input, or run the script itself, because it only reads `files`.
+   */
+  readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;
   /** `none`: it would have changed something when ended, so it is never ended. */
   readonly timeoutMs: number | 'none';

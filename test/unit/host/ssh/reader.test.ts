@@ -12,12 +12,13 @@ const errand = { script: 'exit', words: [] as readonly string[], timeoutMs: 5000
 function looping(shell: readonly string[]) {
   const [file = '', ...words] = shell;
   const child = spawn(file, [...words, '-c', loop, 'bofh'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const known = new Map<string, string>();
   onTestFinished(() => void child.stdin.end());
   let count = 0;
   return async (asked: Partial<Parameters<typeof requestLine>[1]>) => {
     const mark = `mark-${String((count += 1))}`;
     const [out, err] = [framed(mark), framed(mark)];
-    const line = requestLine(mark, { ...errand, ...asked });
+    const line = requestLine(mark, { ...errand, ...asked }, known);
     if (line === undefined) throw new TypeError('it is none for the loop');
     await new Promise<void>((resolve, reject) => {
       const both = (of: typeof out) => (chunk: Buffer) => {
@@ -73,10 +74,39 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('the loo
     expect((await ask({ script: 'echo "$@"', words: ['the last'] })).stdout.toString()).toBe('the last\n');
   });
 
+  test('starts a program without another shell, in the same environment', async () => {
+    const ask = looping(shell);
+    const program = (...words: readonly string[]) => ask({ plain: 'program', words });
+
+    expect(await program('/bin/sh', '-c', 'echo a; echo b >&2; cat; exit 3')).toEqual({
+      ...{ exitCode: 3, stdout: Buffer.from('a\n'), stderr: 'b\n' },
+    });
+    expect((await program('/usr/bin/env')).stdout.toString()).not.toMatch(
+      /^(?:mark|how|limit|script|s\d+|input|nl|PWD|OLDPWD)=/m,
+    );
+    expect(await program('/nowhere')).toMatchObject({ exitCode: 127 });
+  });
+
+  test('reads files itself, with a script that is sent once', async () => {
+    const ask = looping(shell);
+    const script = 'IFS= read -r mark; exec 3>&1 </dev/null; echo "$mark $*" >&3; echo b >&2; exit 3';
+
+    for (const word of ['one', "it's two"])
+      expect(await ask({ plain: 'files', script, words: [word], stdin: `m ${word}\n` })).toEqual({
+        ...{ exitCode: 3, stdout: Buffer.from(`m ${word} ${word}\n`), stderr: 'b\n' },
+      });
+    expect(await ask({ plain: 'files', script: 'syntax (', stdin: '' })).toMatchObject({ exitCode: 2 });
+    expect(await ask({ script: 'echo on' })).toMatchObject({ exitCode: 0, stdout: Buffer.from('on\n') });
+  });
+
   test('ends a program at its time limit', async () => {
     const ask = looping(shell);
 
-    expect(await ask({ script: 'exec sleep 60', timeoutMs: -1500 })).toMatchObject({ exitCode: 137 });
+    for (const how of [
+      { script: 'exec sleep 60' },
+      { plain: 'program', words: ['/bin/sleep', '60'] },
+    ] as const)
+      expect(await ask({ ...how, timeoutMs: -1500 })).toMatchObject({ exitCode: 137 });
     expect(await ask({ script: 'echo on' })).toMatchObject({ exitCode: 0 });
   });
 });
