@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Command, nothing, outputLines, type ReadCommand } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 
-/** Text for `/bin/sh -e`, or a program with its arguments, which no shell reads. */
+/** Text for `/bin/sh -e`, or a program with its arguments, run without a shell. */
 export const script = z.union(
   [
     z.string().check(z.regex(/^[^\0]*[^\0\s][^\0]*$/, 'must be a command')),
@@ -13,14 +13,15 @@ export const script = z.union(
 
 export type Script = z.infer<typeof script>;
 
-/** The name of a script, which its messages begin with. */
+/** The name of a script: its messages begin with this name. */
 export const scriptName = z
   .string()
   .check(z.regex(/^[A-Za-z0-9][\w.@-]{0,99}$/, 'must be letters, digits, and . _ @ -'));
 
 /**
- * Exit code 0: what the script does is done; 1: it is not; everything else is an error. The code is
- * printed, so that it is the script's and not that of a way there.
+ * Runs the probe of a script. Exit code 0: the script has nothing to do; 1: it has; any other code
+ * is an error. The shell prints the code, so that a code of the shell itself, or of ssh, cannot be
+ * taken for that of the probe.
  */
 export function probe(name: string, isDone: Script): ReadCommand<boolean> {
   const wrap = (text: string): string => `(set -e\n${text}\n) > /dev/null\necho "exit $?"`;
@@ -39,7 +40,7 @@ export function probe(name: string, isDone: Script): ReadCommand<boolean> {
   };
 }
 
-/** Runs a script. It may be killed half-way: by a signal, by recovery, or when its time is over. */
+/** Runs a script. A signal, recovery or the time limit may kill it half-way. */
 export function runScript(name: string, what: Script, seconds: number): Command<void, 'change'> {
   return {
     ...undoScript(name, what),

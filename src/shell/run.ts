@@ -18,10 +18,13 @@ const undo = z.strictObject({
   name: scriptName,
   isDone: script,
   run: script,
-  /** Null: nothing undoes it, so it runs after the commit. */
+  /** Null: the script cannot be undone, so it runs after the commit. */
   undo: z.nullable(script),
   seconds,
-  /** On disk from before the start until the commit: the script may have done something. */
+  /**
+   * A file that exists from before the start of the script until the commit: the script may have
+   * changed something.
+   */
   note: absolutePath,
 });
 
@@ -30,22 +33,28 @@ type Undo = z.infer<typeof undo>;
 const directory = '/var/lib/bofh/scripts';
 
 /**
- * `tx.shell.run`: runs a script that brings its own undo and a probe. It fails unless the probe says
- * "not done" before and "done" afterwards. The undo also runs for a script that was killed half-way,
- * and after a power cut perhaps twice: the second run must do no harm. All texts are in the journal:
- * no secrets in them.
+ * `tx.shell.run`: runs a script that has its own undo and a probe. The step fails unless the probe
+ * reports "not done" before the script and "done" after it. The undo also runs for a script that
+ * was killed half-way, and perhaps twice after a power cut: the second run must do no harm. The
+ * journal contains all texts, so they must contain no secrets.
  */
 export const run = operation({
   kind: 'shell.run',
   version: 1,
   args: z.strictObject({
-    /** Names the script in messages, and for other sequences, which wait. */
+    /** Name of the script in messages. Other sequences that run a script of this name wait. */
     name: scriptName,
-    /** Exit code 0 if the script has nothing to do, 1 if it has; it changes nothing. A plan runs it too. */
+    /**
+     * Probe that changes nothing: exit code 0 if the script has nothing to do, 1 if it has. A plan
+     * runs the probe too.
+     */
     isDone: script,
     /** Text for `/bin/sh -e`, or a program with its arguments. */
     run: script,
-    /** Undoes all of `run`, or the part that was done. `none`: it cannot be undone, and runs after the commit. */
+    /**
+     * Undoes `run` completely, or the part that was done. `none`: `run` cannot be undone, and runs
+     * after the commit.
+     */
     undo: z.union(
       [z.literal('none'), script],
       'must be none, a text for /bin/sh, or a program with its arguments',
@@ -76,7 +85,7 @@ export const run = operation({
   run: async ({ undo: of, host }) => {
     await host.makeDir(directory, { mode: 0o700, parents: true });
     await host.writeNew(of.note, '', { mode: 0o600 });
-    // Before the script does anything.
+    // The note is on disk before the script changes anything.
     await syncNotes(host);
     await act(host, of);
     return null;
@@ -120,7 +129,10 @@ async function act(host: ChangeHost, of: Undo): Promise<void> {
     });
 }
 
-/** Its text says nothing, and may be long: the error has its name, and the last lines that it said. */
+/**
+ * Runs a command. Its error names the script and has the last lines of its output, not its text,
+ * which may be long.
+ */
 async function started(host: ChangeHost, command: Command<void, 'change'>): Promise<void> {
   try {
     await host.run(command);
