@@ -9,7 +9,7 @@ const args = z.strictObject({
   unit: unitName,
   /** True starts it, false stops it. */
   running: z.boolean(),
-  /** It must stay up for so many seconds (default: 5). */
+  /** The unit must stay up for this many seconds (default: 5). */
   seconds: z.exactOptional(z.int().check(z.minimum(0), z.maximum(600))),
 });
 
@@ -22,8 +22,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.service.setActivity`: starts a unit, and watches that it stays up, or stops it. Undo stops or
- * starts it again, as another process; after a boot it leaves it as the boot did.
+ * `tx.service.setActivity`: starts a unit and checks that it stays up, or stops it. Undo stops it
+ * or starts it again, as a new process; after a reboot, undo leaves it as the boot did.
  */
 export const setActivity = operation({
   kind: 'service.activity',
@@ -59,7 +59,7 @@ export const setActivity = operation({
   revert: async ({ undo: { unit, running, failed }, host }) => {
     const before = await host.run(showUnit(unit));
     if (!running) {
-      // systemd refuses to start what was started too often.
+      // systemd refuses to start a unit that was started too often.
       if (before.ActiveState === 'failed') await host.run(systemctl('reset-failed', unit));
       await host.run(systemctl('start', unit));
       return;
@@ -75,7 +75,10 @@ export const setActivity = operation({
   }),
 });
 
-/** RefusedError for a unit that cannot be started or stopped, and started or stopped again by the undo. */
+/**
+ * RefusedError for a unit that cannot be started and stopped. The undo needs the opposite action
+ * too.
+ */
 export async function refuseActivity(host: ReadHost, unit: Unit, running: boolean): Promise<void> {
   const { Id: name, ActiveState: state, CanStart: canStart, CanStop: canStop } = unit;
   const verb = running ? 'start' : 'stop';

@@ -11,22 +11,22 @@ import { enable, isUp, later, loadedUnit, showUnit, systemctl, type Unit, unitNa
 const args = z.strictObject({
   /** Full name of the unit: `nginx.service`. */
   unit: unitName,
-  /** Whether it starts with the boot, or with what its [Install] section names. */
+  /** Whether the unit starts at boot, or with the units that its [Install] section names. */
   enabled: z.boolean(),
 });
 
 const undo = z.strictObject({
   unit: unitName,
-  /** With the units that its [Install] section names as `Also=`. */
+  /** The unit, and those that its [Install] section names as `Also=`. */
   units: z.array(z.string()),
   enabled: z.boolean(),
-  /** What systemctl is given: the path, so that it starts no script of SysV. */
+  /** The argument for systemctl: the path of the unit, so that systemctl calls no SysV script. */
   file: z.string(),
   /** Every link of these units. */
   before: z.array(unitLink),
-  /** `multi-user.target.wants` and its like, as far as they existed. */
+  /** The existing ones of `multi-user.target.wants` and similar directories. */
   directories: z.array(absolutePath),
-  /** The units that ran, in this boot. */
+  /** The units that were running, in this boot. */
   running: z.array(z.string()),
   boot: z.string(),
 });
@@ -37,9 +37,10 @@ type Undo = z.infer<typeof undo>;
 type Result = z.infer<typeof result>;
 
 /**
- * `tx.service.setEnablement`: enables a unit, or disables it. Undo puts back exactly the links that
- * there were, which `systemctl disable` would not do. Links that others changed since stay. If a boot
- * came between, undo also stops what that started, or starts what it did not start.
+ * `tx.service.setEnablement`: enables or disables a unit. Undo restores exactly the old links,
+ * which `systemctl disable` would not do. Links that others have changed meanwhile stay. After a
+ * reboot, undo also stops the units that this boot started because of the step, or starts those
+ * that it therefore did not start.
  */
 export const setEnablement = operation({
   kind: 'service.enablement',
@@ -73,7 +74,7 @@ export const setEnablement = operation({
     ...(file === unit ? {} : { needs: [`file:${file}`] }),
   }),
   run: async ({ undo: of, host }) => {
-    // systemctl(1): enable reloads the manager by itself.
+    // `systemctl enable` reloads the manager itself (systemctl(1)).
     if (of.enabled) await host.run(enable(of.file));
     else {
       await setLinks(host, { from: of.before, to: [] });
@@ -102,7 +103,7 @@ export const setEnablement = operation({
   }),
 });
 
-/** Whether it starts by itself. */
+/** Whether the unit is enabled. */
 export function isEnabled({ UnitFileState: state }: Unit): boolean {
   return state === 'enabled';
 }
@@ -127,7 +128,7 @@ export function refuseEnablement({ Id: unit, UnitFileState: state }: Unit, enabl
 
 interface Survey {
   readonly look: Look;
-  /** Links of the step, and those that come in their place. */
+  /** Links of the step, and the links that replace them. */
   readonly from: readonly UnitLink[];
   readonly to: readonly UnitLink[];
 }
@@ -150,7 +151,7 @@ async function survey(host: ReadHost, of: Undo, known: Result | undefined): Prom
   return { look, from: at(now), to: at(of.before) };
 }
 
-/** Directories that the step created, without a link now. */
+/** Directories that the step created and that contain no link now. */
 async function emptied(host: ReadHost, { directories }: Undo): Promise<readonly string[]> {
   const found: string[] = [];
   for (const path of await wantsDirectories(host))
@@ -158,7 +159,10 @@ async function emptied(host: ReadHost, { directories }: Undo): Promise<readonly 
   return found;
 }
 
-/** The boot started what was enabled then. The jobs may wait for recovery itself: it does not wait for them. */
+/**
+ * Stops or starts the units that a reboot started, or did not start, because of the step. Does not
+ * wait for the jobs, because they may wait for recovery.
+ */
 async function undoBoot(host: ChangeHost, { units, enabled, running }: Undo): Promise<void> {
   for (const each of units) {
     const up = isUp(await host.run(showUnit(each)));
@@ -167,7 +171,7 @@ async function undoBoot(host: ChangeHost, { units, enabled, running }: Undo): Pr
   }
 }
 
-/** Removes links and creates others. */
+/** Removes the links `from` and creates the links `to`. */
 async function setLinks(
   host: ChangeHost,
   { from, to }: { readonly from: readonly UnitLink[]; readonly to: readonly UnitLink[] },

@@ -11,8 +11,9 @@ import { sshConnection } from '../host/ssh-connection.ts';
 const without = (): string => option('--confirm off', 'no `confirm`');
 
 /**
- * How a sequence of this host waits for its confirmation, for `ms` milliseconds. Throws UsageError for
- * another host: nothing there could roll the change back without the network.
+ * Returns how a sequence of this host waits for its confirmation, for `ms` milliseconds. Throws
+ * UsageError for another host: without the network, nothing on that host could roll the change
+ * back.
  */
 export function confirmationOf(engine: Engine, stateDir: string, ms: number): Confirmation {
   const { host } = engine;
@@ -51,14 +52,15 @@ async function startGuard(engine: Engine, journal: Journal, program: readonly st
 }
 
 /**
- * Starts a transient service (systemd-run(1)) that rolls the sequence back at its deadline. It survives
- * the end of the login, of its connection and of this process. systemd sends SIGTERM, as at a shutdown,
- * only to bofh, which finishes the step that it is undoing.
+ * Starts a transient service (systemd-run(1)) that rolls the sequence back at its deadline. The
+ * service survives the end of the login, of its connection and of this process. At a shutdown
+ * systemd sends SIGTERM only to bofh, which finishes the step that it is undoing.
  */
 export function guardUnit(id: string, program: readonly string[]): Command<void, 'change'> {
   const properties = [
     'Restart=on-failure',
-    // Exit 3 and 4: the undo is stuck, or the journal cannot be read. Another try would end the same way.
+    // Exit codes 3 and 4: the undo is stuck, or the journal cannot be read. Another try would end
+    // the same way.
     'RestartPreventExitStatus=3 4',
     'SuccessExitStatus=130',
     'KillMode=process',

@@ -5,15 +5,17 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import { showUnit, type Unit } from './unit.ts';
 
-/** Where an administrator enables units. */
+/** The directory in which an administrator enables units. */
 export const unitDirectory = '/etc/systemd/system';
 
-/** A symbolic link with what it says. */
+/** A symbolic link with its target. */
 export const unitLink = z.strictObject({ path: absolutePath, to: z.string().check(z.minLength(1)) });
 
 export type UnitLink = z.infer<typeof unitLink>;
 
-/** Every link of the administrator that is named after one of the units, or leads to one. */
+/**
+ * Every link in the directory that is named after one of the units, or whose target is one of them.
+ */
 export async function linksOf(host: ReadHost, units: readonly string[]): Promise<readonly UnitLink[]> {
   const found: UnitLink[] = [];
   for (const directory of [unitDirectory, ...(await wantsDirectories(host))])
@@ -26,7 +28,7 @@ export async function linksOf(host: ReadHost, units: readonly string[]): Promise
   return found;
 }
 
-/** `multi-user.target.wants` and its like, which hold the links of enabled units. */
+/** `multi-user.target.wants` and similar directories, which contain the links of enabled units. */
 export async function wantsDirectories(host: ReadHost): Promise<readonly string[]> {
   const found: string[] = [];
   for (const name of await namesIn(host, unitDirectory)) {
@@ -37,7 +39,7 @@ export async function wantsDirectories(host: ReadHost): Promise<readonly string[
   return found;
 }
 
-/** The unit, and those that its [Install] sections name as `Also=`, which are enabled with it. */
+/** The unit, and the units in `Also=` of its [Install] section, which are enabled with it. */
 export async function withAlso(host: ReadHost, unit: Unit): Promise<readonly string[]> {
   const all = [unit.Id];
   const open = [unit];
@@ -55,7 +57,7 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
   for (const path of [FragmentPath, ...DropInPaths.split(' ')].filter((each) => each !== '')) {
     const text = new TextDecoder().decode(await host.readFile(path));
     let section = '';
-    // systemd.syntax(7): a backslash at the end of a line continues it.
+    // A backslash at the end of a line continues the line (systemd.syntax(7)).
     for (const line of text.replaceAll(/\\\n/g, ' ').split('\n')) {
       section = /^\[(?<name>[^\]]*)\]\s*$/.exec(line)?.groups?.name ?? section;
       const names = /^\s*Also\s*=(?<names>.*)$/.exec(line)?.groups?.names;

@@ -6,7 +6,7 @@ import { absolutePath } from '../file/path.ts';
 import { noteOf, removeNote, writeNote } from '../file/notes.ts';
 import { expectUp, isOneshot, isUp, later, showUnit, systemctl, type Unit, unitName } from './unit.ts';
 
-/** `daemon-reload`: systemd reads its unit files again. The other two are for one unit. */
+/** `daemon-reload`: systemd reads its unit files again. The other two act on one unit. */
 const by = z.enum(['restart', 'reload', 'daemon-reload']);
 const unit = z.exactOptional(unitName);
 
@@ -14,7 +14,7 @@ const undo = z.strictObject({
   unit,
   by,
   note: absolutePath,
-  /** Of the run that the step found. Missing: it did not run. */
+  /** Invocation of the run that the step found. Missing: the unit was not running. */
   invocation: z.exactOptional(z.string()),
   boot: z.string(),
   files: z.array(absolutePath),
@@ -23,9 +23,9 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.service.beforeChange`: put it before the steps that change what a service reads. It changes
- * nothing itself, but its undo runs after theirs: the service then reads the old configuration again,
- * if it ran and may have read the new one.
+ * `tx.service.beforeChange`: put this step before the steps that change the configuration of a
+ * service. It changes nothing itself, but its undo runs after theirs: the service then reads the
+ * old configuration again, if it ran and may have read the new one.
  */
 export const beforeChange = operation({
   kind: 'service.settle.open',
@@ -33,7 +33,7 @@ export const beforeChange = operation({
   args: z.strictObject({
     /** Full name of the unit: `nginx.service`. Missing with `daemon-reload`. */
     unit,
-    /** How it reads its configuration again: `restart`, `reload` or `daemon-reload`. */
+    /** How the service reads its configuration again: `restart`, `reload` or `daemon-reload`. */
     by,
     /** The files that later steps change. */
     files: z.array(absolutePath),
@@ -56,7 +56,7 @@ export const beforeChange = operation({
   },
   value: () => undefined,
   look: async ({ undo: of, host }) => {
-    // A boot removed the note, and started the service while the files were not undone yet.
+    // A reboot removed the note, and started the service before the files were restored.
     const isHere = (await isBooted(host, of))
       ? (await host.stat(undoneNote(of))) === undefined
       : (await host.stat(of.note)) !== undefined;
@@ -69,12 +69,12 @@ export const beforeChange = operation({
       const now = await host.run(showUnit(of.unit));
       const isSame = of.invocation !== undefined && now.InvocationID === of.invocation;
       if (booted) {
-        // Recovery at boot may itself be what the job waits for.
+        // Does not wait for the job, because the job may wait for recovery at boot.
         if (isUp(now) && now.LoadState === 'loaded') await host.run(later('restart', of.unit));
       } else if (isUp(now) && isSame) {
         if (of.by === 'reload') await host.run(systemctl('reload', of.unit));
       } else if (of.invocation !== undefined || (isUp(now) && now.LoadState === 'loaded')) {
-        // systemd refuses to start what was started too often.
+        // systemd refuses to start a unit that was started too often.
         if (now.ActiveState !== 'inactive') await host.run(systemctl('reset-failed', of.unit));
         await host.run(systemctl('restart', of.unit));
       }
@@ -93,9 +93,9 @@ export const beforeChange = operation({
 });
 
 /**
- * `tx.service.reload`: restarts or reloads a service that runs, and watches that it stays up, or has systemd
- * read its unit files again. It is undone by `tx.service.beforeChange`, before the steps that changed the
- * configuration.
+ * `tx.service.reload`: restarts or reloads a running service and checks that it stays up, or lets
+ * systemd read its unit files again. `tx.service.beforeChange`, before the steps that changed the
+ * configuration, undoes it.
  */
 export const reload = operation({
   kind: 'service.settle.close',
@@ -103,9 +103,9 @@ export const reload = operation({
   args: z.strictObject({
     /** Full name of the unit: `nginx.service`. Missing with `daemon-reload`. */
     unit,
-    /** How it reads its configuration again: `restart`, `reload` or `daemon-reload`. */
+    /** How the service reads its configuration again: `restart`, `reload` or `daemon-reload`. */
     by,
-    /** It must stay up for so many seconds (default: 5). */
+    /** The unit must stay up for this many seconds (default: 5). */
     seconds: z.exactOptional(z.int().check(z.minimum(0), z.maximum(600))),
   }),
   undo: z.strictObject({ unit, by, note: absolutePath }),
@@ -154,7 +154,7 @@ export const reload = operation({
   }),
 });
 
-/** The unit that is named. RefusedError if it cannot do what is asked. */
+/** Returns the named unit. RefusedError if it cannot be restarted or reloaded as requested. */
 async function subject(
   host: ReadHost,
   { unit: name, by: how }: { readonly unit?: string; readonly by: z.infer<typeof by> },

@@ -30,25 +30,27 @@ const shown = z.strictObject({
   ]),
   FragmentPath: z.string(),
   DropInPaths: z.string(),
-  /** 32 hexadecimal digits of the present run; empty for one that is inactive, or was never started. */
+  /**
+   * 32 hexadecimal digits for the current run; empty if the unit is inactive or was never started.
+   */
   InvocationID: z.string().check(z.regex(/^(?:[0-9a-f]{32})?$/)),
-  /** Microseconds since the boot; also a reload changes it. */
+  /** Microseconds since the boot; a reload also changes this time. */
   StateChangeTimestampMonotonic: z.string().check(z.regex(/^\d+$/)),
   TriggeredBy: z.string(),
   CanStart: yesNo,
   CanStop: yesNo,
   CanReload: yesNo,
-  /** Services alone have these two. */
+  /** Only services have these two. */
   Type: z.exactOptional(z.string()),
   RemainAfterExit: z.exactOptional(yesNo),
 });
 
-/** What systemd says of a unit. */
+/** Properties of a unit, as systemd reports them. */
 export type Unit = z.infer<typeof shown>;
 
 export const unitProperties = Object.keys(shown.shape).join(',');
 
-/** The properties of a unit. One that does not exist has the `LoadState` not-found. */
+/** Reads the properties of a unit. One that does not exist has the `LoadState` not-found. */
 export function showUnit(unit: string): ReadCommand<Unit> {
   return {
     tool: 'systemctl',
@@ -67,7 +69,7 @@ export function showUnit(unit: string): ReadCommand<Unit> {
   };
 }
 
-/** Whether systemd does not run here, as in the root of a guest that is off. */
+/** Whether systemd is not running, as in the root of a guest that is off. */
 export function isOffline(): ReadCommand<boolean> {
   return {
     tool: 'systemctl',
@@ -78,13 +80,13 @@ export function isOffline(): ReadCommand<boolean> {
   };
 }
 
-// systemctl(1)
+// States of the system, from systemctl(1).
 const systemStates = [
   ...(['initializing', 'starting', 'running', 'degraded', 'maintenance', 'stopping'] as const),
   ...(['offline', 'unknown'] as const),
 ] as const;
 
-/** A verb of systemctl that changes units, or without them the manager: `daemon-reload`. */
+/** Runs a verb of systemctl that changes units or, without a unit, the manager: `daemon-reload`. */
 export function systemctl(
   verb: 'start' | 'stop' | 'restart' | 'reload' | 'reset-failed' | 'daemon-reload',
   ...units: readonly string[]
@@ -93,13 +95,13 @@ export function systemctl(
   return { tool: 'systemctl', argv, access: 'change', parse: nothing, classify: reasonOf };
 }
 
-/** Does not wait for the end of the job. */
+/** Starts, stops or restarts a unit without waiting for the end of the job. */
 export function later(verb: 'start' | 'stop' | 'restart', unit: string): Command<void, 'change'> {
   const argv = ['--no-block', verb, '--', unit];
   return { tool: 'systemctl', argv, access: 'change', parse: nothing, classify: reasonOf };
 }
 
-/** Creates the links that the [Install] section asks for. A unit with a path is no script of SysV for it. */
+/** Creates the links of the [Install] section. With a path, systemctl calls no SysV script. */
 export function enable(unit: string): Command<void, 'change'> {
   return { ...systemctl('start'), argv: ['enable', '--', unit] };
 }
@@ -114,12 +116,12 @@ export function sleep(seconds: number): ReadCommand<void> {
   return { tool: 'sleep', argv: [String(seconds)], access: 'read', parse: nothing };
 }
 
-/** Whether a unit runs, or is about to. */
+/** Whether a unit is running, or is about to. */
 export function isUp({ ActiveState: state }: Unit): boolean {
   return ['active', 'reloading', 'refreshing', 'activating'].includes(state);
 }
 
-/** A unit that systemd has loaded. RefusedError for any other one. */
+/** Returns a unit that systemd has loaded. RefusedError for any other unit. */
 export async function loadedUnit(host: ReadHost, unit: string): Promise<Unit> {
   const found = await host.run(showUnit(unit));
   const { Id: id, LoadState: state, UnitFileState: file } = found;
@@ -144,17 +146,20 @@ export async function loadedUnit(host: ReadHost, unit: string): Promise<Unit> {
 /** A unit that was started, and must stay up. */
 export interface Started {
   readonly unit: string;
-  /** Of its run: another one is a restart. Missing: the one that is found. */
+  /**
+   * Invocation of the run: another one means that the unit was restarted. Missing: the present
+   * invocation.
+   */
   readonly invocation?: string;
-  /** How long, in seconds. */
+  /** How long the unit must stay up, in seconds. */
   readonly seconds: number;
-  /** Seconds of these that have passed already (default: 0). */
+  /** How many of these seconds have passed already (default: 0). */
   readonly over?: number;
 }
 
 /**
- * Waits until a started unit has stayed up that long. RefusedError if it ends or restarts meanwhile; a
- * oneshot ends by itself.
+ * Waits until a started unit has stayed up for `seconds`. RefusedError if it ends or restarts
+ * meanwhile, as a oneshot does.
  */
 export async function expectUp(
   host: ReadHost,
@@ -178,7 +183,7 @@ export async function expectUp(
   }
 }
 
-/** A service that ends when its work is done, so that it never stays up. */
+/** Whether a service ends when its work is done, so that it never stays up. */
 export function isOneshot({ Type: type, RemainAfterExit: stays }: Unit): boolean {
   return type === 'oneshot' && stays !== 'yes';
 }
