@@ -7,15 +7,15 @@ import workerThreads from 'node:worker_threads';
 
 /** A call of a script that Node.js's permission model denied. */
 export interface Attempt {
-  /** `write /etc/motd (fs.writeFile)`. */
+  /** The call, and the function that was called: `write /etc/motd (fs.writeFile)`. */
   readonly what: string;
-  /** Its stack is that of the call. */
+  /** An error whose stack shows where the script made the call. */
   readonly call: Error;
 }
 
 /**
  * Reports each denied call from now on, even if the script catches the error. The error of Node.js
- * 20 does not name the program, and a caught one would leave an invisible gap in the plan.
+ * 20 does not name the program, and a caught error would leave an invisible gap in the plan.
  */
 export function watchAttempts(tell: (attempt: Attempt) => void): void {
   const watch = watcher(tell);
@@ -32,7 +32,7 @@ export function watchAttempts(tell: (attempt: Attempt) => void): void {
   replace(process, 'binding', (of) =>
     watch(of, ([name]) => `reach into Node itself: process.binding('${String(name)}')`),
   );
-  // Named imports of ES modules are copies of these.
+  // Named imports of ES modules are copies of these functions.
   syncBuiltinESMExports();
 }
 
@@ -59,7 +59,9 @@ interface Watched {
   readonly at: Error;
 }
 
-/** Functions of Node.js call each other: the call of the script is reported. */
+/**
+ * Functions of Node.js call each other: only the outermost call, made by the script, is reported.
+ */
 const outer = new AsyncLocalStorage<Watched>();
 
 function watcher(tell: (attempt: Attempt) => void) {
@@ -81,8 +83,8 @@ function watcher(tell: (attempt: Attempt) => void) {
         throw error;
       }
     };
-    // Not a proxy of the function itself: a proxy must return the target's fixed properties
-    // unchanged, and promisify's is one.
+    // Not a proxy of the function itself: a proxy must return fixed properties of its target
+    // unchanged, and that of promisify is fixed.
     return new Proxy(stand, {
       apply: (_stand, self, argv: unknown[]) => calling(argv, (given) => Reflect.apply(of, self, given)),
       construct: (_stand, argv: unknown[]) =>
@@ -100,7 +102,10 @@ function stand(): void {
   // Never called: each proxy calls another function.
 }
 
-/** Where a watched function was called, deep enough to reach the script through a package. */
+/**
+ * Returns an error with the stack of the call, deep enough to show the script behind the functions
+ * of a package.
+ */
 function calledHere(): Error {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 50;
@@ -109,7 +114,7 @@ function calledHere(): Error {
   return at;
 }
 
-/** Returns whether Node.js itself made the call. The frames above are the watcher's. */
+/** Returns whether Node.js itself made the call. The upper frames belong to the watcher. */
 function isInternal({ stack = '' }: Error): boolean {
   const frames = stack.split('\n').slice(1);
   const proxied = frames.findIndex(
@@ -143,7 +148,10 @@ function isCallable(value: unknown): value is Callable {
   return typeof value === 'function';
 }
 
-/** Only functions: classes start with a capital, and open their files through these functions. */
+/**
+ * The names of the functions of a module. Classes, which start with a capital, open their files
+ * through these functions.
+ */
 function namesOf(module: object): readonly string[] {
   return Object.keys(module).filter((name) => /^[a-z]/.test(name));
 }

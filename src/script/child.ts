@@ -8,7 +8,10 @@ const permission = process.allowedNodeEnvironmentFlags.has('--permission')
   ? '--permission'
   : '--experimental-permission';
 
-/** Node.js 25 also blocks the network unless it is allowed: a plan allows it on every version. */
+/**
+ * Node.js 25 also blocks the network unless an option allows it. A plan allows the network on every
+ * version.
+ */
 const network = process.allowedNodeEnvironmentFlags.has('--allow-net') ? ['--allow-net'] : [];
 
 /**

@@ -7,16 +7,19 @@ import { cacheDirectory, openCache } from './cache.ts';
 import { loader } from './transpile.ts';
 
 export interface LoadOptions {
-  /** `unused`: not root. `read`: existing entries are used and none is added, for a dry run. */
+  /**
+   * `unused`: the user is not root. `read-only`: uses existing entries and adds none, for a dry
+   * run.
+   */
   readonly cache: 'read-write' | 'read-only' | 'unused';
   readonly warn: (message: string, facts: object) => void;
-  /** Called before the user's code runs: a failure before that has changed nothing. */
+  /** Called before the user's code runs. A failure before this call has changed nothing. */
   readonly started?: () => void;
-  /** Its content, if it was read already. */
+  /** Content of the file, if the caller has read it already. */
   readonly source?: string;
-  /** (default: /var/cache/bofh) */
+  /** Directory of the cache (default: /var/cache/bofh). */
   readonly cacheDirectory?: string;
-  /** Throws for a file that must not run: called for each file before its code runs. */
+  /** Called for each file before its code runs. Throws for a file that must not run. */
   readonly allowed?: (file: string) => void;
   /**
    * The modules that the code imports as `bofh`, `bofh/atomic` and `bofh/testing`, instead of this
@@ -42,7 +45,10 @@ export async function loadScript(path: string, options: LoadOptions): Promise<un
   }
 }
 
-/** Like `loadScript`, at once: for a file without `await` at its top level, after the library has loaded. */
+/**
+ * Like `loadScript`, but synchronous: for a file without `await` at its top level, after the
+ * library has loaded.
+ */
 export function loadScriptSync(path: string, options: LoadOptions): unknown {
   const { file, source, jiti } = opened(path, options, { bofh: library });
   try {
@@ -63,15 +69,18 @@ function opened(path: string, options: LoadOptions, known: Readonly<Record<strin
 
 let library: object | undefined;
 
-/** The public API gives itself here, for imports of user code that cannot wait. */
+/**
+ * Stores the public API for imports of user code that cannot wait. The API calls this function
+ * itself.
+ */
 export function provideLibrary(all: object): void {
   library = all;
 }
 
 /**
- * A script that root runs may import only files that only root can write. If other users can write
- * the script itself, it runs anyway, because root named it; its imports are then not checked
- * either.
+ * Returns the check for the imports of a script. A script that root runs may import only files that
+ * only root can write. If other users can write the script itself, it runs anyway because root
+ * named it, and its imports are not checked.
  */
 function alikeTo(script: string): LoadOptions['allowed'] {
   if (process.geteuid?.() !== 0 || exposedHere(script, 'content') !== undefined) return undefined;
@@ -112,8 +121,8 @@ function read(file: string): string {
 }
 
 /**
- * Turns jiti's errors about a file that it cannot parse or find into UsageError; every other error
- * is that of the code.
+ * Turns errors of jiti about a missing or invalid file into UsageError. Returns every other error,
+ * which is one of the code, unchanged.
  */
 function understood(error: unknown, file: string): unknown {
   if (!(error instanceof Error)) return error;

@@ -6,10 +6,10 @@ import { parseSite, type Site, unsafeSite } from '../site.ts';
 import { type LoadOptions, loadScript, loadScriptSync, placeOf } from './load.ts';
 
 /**
- * Returns the policy of a site file: the default export of a `.ts` or `.js`, the value of a
- * `.json`. Throws UsageError, with file and line, for a file that throws, cannot be parsed or has
- * an unknown setting. The caller has checked that other users cannot write the file; every file
- * that it imports is checked here before its code runs.
+ * Returns the policy of a site file: the default export of a `.ts` or `.js` file, the value of a
+ * `.json` file. Throws UsageError, with file and line, for a file that throws, cannot be parsed or
+ * has an unknown setting. The caller has checked that other users cannot write the file. This
+ * function checks every imported file before its code runs.
  */
 export async function readSite(path: string, options: LoadOptions): Promise<Site> {
   if (extname(path) === '.json') return fromJson(path);
@@ -72,7 +72,7 @@ function fromScript(path: string) {
       });
     },
     site: (exported: unknown): Site => {
-      // The site file may have caught that error.
+      // The site file may have caught this error.
       if (refused !== undefined) throw refused;
       if (typeof exported === 'object' && exported !== null && 'default' in exported)
         return parseSite(exported.default, path);

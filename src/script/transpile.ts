@@ -28,7 +28,7 @@ export interface Loader {
 
 interface Loading {
   readonly cache: ScriptCache | undefined;
-  /** Called when a file is parsed and will run now. */
+  /** Called when a file is parsed, right before it runs. */
   readonly started: (() => void) | undefined;
   /** Throws for a file that must not run. */
   readonly allowed: ((file: string) => void) | undefined;
@@ -36,10 +36,15 @@ interface Loading {
 
 const load = createRequire(import.meta.url);
 
-/** `require` of files in `dist/` with their compiled code, where bofh runs so (src/cli/compiled.ts). */
+/**
+ * Requires a file of `dist/` with its compiled code; defined only in `dist/` (src/cli/compiled.ts).
+ */
 declare const requireCompiled: ((id: string) => unknown) | undefined;
 
-/** Returns the path of a file of jiti: in `dist/` beside this one, otherwise in jiti's package. */
+/**
+ * Returns the path of a file of jiti: in `dist/` beside this file, otherwise in the package of
+ * jiti.
+ */
 function fileOf(name: 'jiti.cjs' | 'babel.cjs'): string {
   const beside = join(dirname(fileURLToPath(import.meta.url)), name);
   return existsSync(beside) ? beside : join(dirname(load.resolve('jiti/package.json')), 'dist', name);
@@ -47,8 +52,9 @@ function fileOf(name: 'jiti.cjs' | 'babel.cjs'): string {
 
 /**
  * Returns a loader for user code: TypeScript, ESM, `using` and top-level await on every Node.js,
- * with correct line numbers; `bofh` in it is the running instance, wherever the code is. jiti's own
- * cache is off: it is in a directory that every user can write, and its content is executed.
+ * with correct line numbers. In the code `bofh` is the running instance, in whatever directory the
+ * code is. The cache of jiti itself is off, because it is in a directory that every user can write,
+ * and its content is executed.
  */
 export function loader(
   from: string,
@@ -61,7 +67,7 @@ export function loader(
   return createJiti(
     from,
     {
-      // Every option with a JITI_… variable is set, so that the environment decides nothing.
+      // Sets every option that has a JITI_… variable, so that the environment has no influence.
       fsCache: false,
       interopDefault: false,
       moduleCache: false,
@@ -96,8 +102,8 @@ export function loader(
 }
 
 /**
- * jiti tries the import of Node.js first and transpiles if that fails, so a script that throws
- * would run twice. Node.js therefore imports only packages, not the user's own files.
+ * jiti first tries the import of Node.js and transpiles if that fails, so a script that throws
+ * would run twice. Therefore Node.js imports only packages, not the files of the user.
  */
 async function nativeImport(id: string): Promise<unknown> {
   const own = /^(?:file:|\/|data:)/.test(id) && !id.includes('/node_modules/');
@@ -111,7 +117,9 @@ function fileIn(id: string): string | undefined {
   return id.startsWith('/') ? id : undefined;
 }
 
-/** Checks what jiti loads with `require`: JSON, addons, some packages. */
+/**
+ * Returns a `require` that checks the files that jiti loads with it: JSON, addons, some packages.
+ */
 function guarded(require: NodeJS.Require, allowed: Loading['allowed']): NodeJS.Require {
   if (allowed === undefined) return require;
   return new Proxy(require, {
@@ -124,8 +132,9 @@ function guarded(require: NodeJS.Require, allowed: Loading['allowed']): NodeJS.R
 }
 
 /**
- * Throws UsageError, with the line, for an imported name that bofh does not export, as Node.js does
- * before any code runs. The transpiled code would find it undefined when it gets there.
+ * Throws UsageError, with the line, for an imported name that bofh does not export. Node.js does
+ * the same before any code runs; in transpiled code the name would be undefined, and the code would
+ * fail only when it uses the name.
  */
 function refuseUnknownNames(code: string, file = '', modules: Record<string, unknown>): void {
   for (const { groups } of code.matchAll(/\bvar (?<name>_\w+) = [^;\n]*?\("(?<id>bofh[^"]*)"\)/g)) {
