@@ -29,7 +29,7 @@ export interface Interface {
   readonly index: number;
   /** `hardware`, `loopback`, or the kernel's word: bridge, veth, vlan, bond, tun, vif … */
   readonly kind: string;
-  /** Has the administrator switched it on? */
+  /** Whether the administrator has switched it on. */
   readonly up: boolean;
   /** UP, DOWN, LOWERLAYERDOWN, UNKNOWN … (RFC 2863). */
   readonly state: string;
@@ -38,7 +38,7 @@ export interface Interface {
   readonly addresses: readonly Address[];
   readonly received: Counters;
   readonly sent: Counters;
-  /** The bridge (or bond) that it belongs to. */
+  /** The bridge or bond that the interface belongs to. */
   readonly master: string | undefined;
   /** State of a bridge port: disabled, listening, learning, forwarding, blocking. */
   readonly portState: string | undefined;

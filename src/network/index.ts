@@ -5,14 +5,14 @@ import { checkText } from '../core/checks.ts';
 
 export type { Interface } from './commands.ts';
 
-/** Every network interface of the network namespace of bofh. */
+/** Lists every network interface in the network namespace of bofh. */
 export async function interfaces(host: ReadHost): Promise<readonly Interface[]> {
   return host.run(ipAddresses());
 }
 
 /**
- * One interface by its name, or an alternative name. CommandError `not-found`, which lists the
- * existing ones.
+ * Returns an interface by its name or an alternative name. CommandError `not-found`, which lists
+ * the existing interfaces.
  */
 export async function interfaceNamed(host: ReadHost, name: string): Promise<Interface> {
   checkText('the name of the interface', name);
@@ -30,8 +30,8 @@ export async function interfaceNamed(host: ReadHost, name: string): Promise<Inte
 }
 
 /**
- * The domain whose back end an interface is, from the name that Xen's scripts give it: vif3.0, and
- * vif3.0-emu for an emulated one.
+ * Returns the domid of the guest that a backend interface belongs to, from the name that the
+ * scripts of Xen give it: vif3.0, or vif3.0-emu for an emulated one.
  */
 export function domidOf(name: string): number | undefined {
   const { domid } = /^vif(?<domid>\d+)\.\d+(?:-emu)?$/.exec(name)?.groups ?? {};

@@ -2,11 +2,11 @@ import * as z from 'zod/mini';
 
 const count = z.number().check(z.minimum(0));
 
-// Counters have 64 bits: on a busy router they exceed the range of exact numbers, and are then
-// approximate.
+// Counters have 64 bits: on a busy router they exceed the range of exact JavaScript numbers, and
+// are then approximate.
 const counters = z.object({ bytes: count, packets: count, errors: count, dropped: count });
 
-/** `ip -json -statistics -details address show` (iproute2 6.1): the keys that we use. */
+/** `ip -json -statistics -details address show` (iproute2 6.1): the keys that bofh uses. */
 export const addressSchema = z.array(
   z.object({
     ifindex: z.int(),
@@ -16,9 +16,9 @@ export const addressSchema = z.array(
     mtu: z.int(),
     operstate: z.string(),
     link_type: z.string(),
-    /** Missing for an interface without one: an IP tunnel. */
+    /** Missing for an interface without a hardware address, such as an IP tunnel. */
     address: z.optional(z.string()),
-    /** The bridge, bond or VRF that it is a part of. */
+    /** The bridge, bond or VRF that the interface belongs to. */
     master: z.optional(z.string()),
     /** Missing for hardware and the loopback interface. */
     linkinfo: z.optional(
@@ -34,7 +34,7 @@ export const addressSchema = z.array(
         local: z.string(),
         prefixlen: z.int(),
         scope: z.string(),
-        /** Duplicate address detection is running, or found another host with it. */
+        /** Duplicate address detection is running, or found another host with this address. */
         tentative: z.optional(z.boolean()),
         dadfailed: z.optional(z.boolean()),
       }),
