@@ -14,37 +14,44 @@ import {
 
 const undo = z.strictObject({
   name: moduleName,
-  /** What the step loads, in this order: the modules that it needs and that are not loaded, then itself. */
+  /**
+   * The modules that the step loads, in this order: those that the module needs and that are not
+   * loaded, then the module itself.
+   */
   loads: z.array(moduleName).check(z.minLength(1)),
-  /** The network interfaces before. */
+  /** The network interfaces before the step. */
   interfaces: z.readonly(z.array(z.string())),
 });
 
-/** The network interfaces after it: some modules create one. */
+/** The network interfaces after the step: some modules create one. */
 const loaded = z.strictObject({ interfaces: z.readonly(z.array(z.string())) });
 
 type Undo = z.infer<typeof undo>;
 type Loaded = z.infer<typeof loaded>;
 
 /**
- * `tx.kernel.loadModule`: loads a kernel module with those that it needs, as modprobe(8) does, until the
- * next boot. Undo unloads the ones that were not loaded before. One that is in use by then stays, and is named. All of them
- * stay if there is another network interface by then, or one of theirs is up: the kernel does not count that as a use, and
- * would remove the interface with its module.
+ * `tx.kernel.loadModule`: loads a kernel module and the modules that it needs, as modprobe(8) does,
+ * until the next reboot. Undo unloads the modules that were not loaded before. It keeps and names
+ * those that are in use. It keeps all of them if another network interface was created meanwhile,
+ * or an interface of these modules is up: the kernel does not count that as use, and would remove
+ * the interface with its module.
  */
 export const loadModule = operation({
   kind: 'kernel.module',
   version: 1,
   args: z.strictObject({
-    /** As lsmod(8) lists it: `br_netfilter`. RefusedError if it is loaded, or built in. */
+    /**
+     * Name of the module as lsmod(8) shows it: `br_netfilter`. RefusedError if it is loaded, or
+     * built in.
+     */
     name: moduleName,
-    /** Its parameters (default: those of modprobe.d(5)). */
+    /** Parameters of the module (default: those of modprobe.d(5)). */
     parameters: z.exactOptional(moduleParameters),
   }),
   undo,
   result: loaded,
   lives: 'boot',
-  // A boot reads the file of modules-load.d that a later step wrote.
+  // The boot reads the file in modules-load.d that a later step wrote.
   recurs: true,
   restores: 'state',
   keepsContent: true,
@@ -66,7 +73,7 @@ export const loadModule = operation({
   run: async ({ args: { parameters = {} }, undo: { name }, host }) => {
     await host.run(modprobe(name, parameters));
     if ((await loadedModules(host)).has(name)) return { interfaces: await interfacesOf(host) };
-    // An install line of modprobe.d(5) can do something else.
+    // An install line in modprobe.d(5) can replace the loading by another command.
     throw new RefusedError(`modprobe succeeded, but the kernel module ${name} is not loaded`, {
       remedy: `see what modprobe does: modprobe --show-depends ${name}`,
     });
@@ -88,7 +95,9 @@ export const loadModule = operation({
   }),
 });
 
-/** Those that are loaded, in the order in which they can be unloaded, and those that something else uses. */
+/**
+ * Returns the loaded modules in the order in which they can be unloaded, and those that are in use.
+ */
 async function left(
   host: ReadHost,
   { loads, interfaces }: Undo,
@@ -108,7 +117,10 @@ async function left(
   return { own, used };
 }
 
-/** Network interfaces that the modules may have: those since the step, and those of the step that are up. */
+/**
+ * Network interfaces that may belong to the modules: those created after the step, and those of the
+ * step that are up.
+ */
 async function interfacesInUse(
   host: ReadHost,
   { before, after }: { readonly before: readonly string[]; readonly after: readonly string[] | undefined },
@@ -120,7 +132,10 @@ async function interfacesInUse(
   return used;
 }
 
-/** Without `bonding_masters`, a file that the module bonding has there. */
+/**
+ * Lists the network interfaces. Leaves out `bonding_masters`, a file that the bonding module has in
+ * this directory.
+ */
 async function interfacesOf(host: ReadHost): Promise<readonly string[]> {
   const all: string[] = [];
   for (const name of await host.readDir('/sys/class/net'))
@@ -128,7 +143,7 @@ async function interfacesOf(host: ReadHost): Promise<readonly string[]> {
   return all;
 }
 
-/** IFF_UP of netdevice(7). */
+/** Whether an interface is up (IFF_UP, netdevice(7)). */
 async function isUp(host: ReadHost, name: string): Promise<boolean> {
   const flags = Buffer.from(await host.readFile(`/sys/class/net/${name}/flags`))
     .toString('latin1')

@@ -2,12 +2,12 @@ import * as z from 'zod/mini';
 import { type Answer, type Command, nothing, type ReadCommand, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError } from '../core/errors.ts';
 
-/** The name of a kernel module, as lsmod(8) and modprobe(8) have it. */
+/** The name of a kernel module, as in lsmod(8) and modprobe(8). */
 export const moduleName = z
   .string()
   .check(z.regex(/^[a-zA-Z0-9][\w-]{0,54}$/, 'must be the name of a kernel module: br_netfilter'));
 
-/** Its parameters: `{ numdummies: 2 }`. */
+/** Parameters of a module: `{ numdummies: 2 }`. */
 export const moduleParameters = z.record(
   z.string().check(z.regex(/^\w+$/, 'must be the name of a parameter')),
   z.union([z.int(), z.string().check(z.regex(/^[\w.,:+/-]+$/, 'must be a value without spaces and quotes'))]),
@@ -15,25 +15,25 @@ export const moduleParameters = z.record(
 
 export type ModuleParameters = z.infer<typeof moduleParameters>;
 
-/** As the kernel spells it: modprobe(8) takes `-` for `_`. */
+/** Spells a module name as the kernel does, with `_`; modprobe(8) also accepts `-`. */
 export function canonicalModule(name: string): string {
   return name.replaceAll('-', '_');
 }
 
-/** As modprobe.d(5) and modprobe(8) take them. */
+/** Formats parameters for modprobe.d(5) and modprobe(8). */
 export function parameterWords(parameters: ModuleParameters): readonly string[] {
   return Object.entries(parameters).map(([key, value]) => `${key}=${String(value)}`);
 }
 
-/** A module that is loaded. */
+/** A loaded module. */
 export interface LoadedModule {
-  /** How many use it, modules and others. */
+  /** Number of its users, modules and others. */
   readonly uses: number;
-  /** The modules that use it. `[permanent]`: the kernel unloads it never. */
+  /** The modules that use it. `[permanent]`: the kernel never unloads it. */
   readonly users: readonly string[];
 }
 
-/** The modules of the running kernel, from /proc/modules. Those that are built in are not among them. */
+/** The modules of the running kernel, from /proc/modules. Built-in modules are not listed there. */
 export async function loadedModules(host: ReadHost): Promise<ReadonlyMap<string, LoadedModule>> {
   const text = new TextDecoder().decode(await host.readFile('/proc/modules'));
   return new Map(
@@ -41,7 +41,7 @@ export async function loadedModules(host: ReadHost): Promise<ReadonlyMap<string,
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => {
-        // kernel/module/procfs.c; a kernel that unloads nothing has no numbers.
+        // kernel/module/procfs.c: a kernel that cannot unload modules prints no numbers.
         const { name, uses, users } =
           /^(?<name>\S+) \d+ (?<uses>\d+) (?<users>\S+) (?:Live|Loading|Unloading) 0x[\da-f]+(?: \(\S+\))?$/.exec(
             line,
@@ -54,7 +54,10 @@ export async function loadedModules(host: ReadHost): Promise<ReadonlyMap<string,
   );
 }
 
-/** What modprobe(8) loads for a module, it last; an empty list: it is built in. */
+/**
+ * Lists the modules that modprobe(8) would load for a module, the module itself last. An empty
+ * list: it is built in.
+ */
 function showDepends(name: string): ReadCommand<readonly string[]> {
   return {
     tool: 'modprobe',
@@ -76,13 +79,13 @@ function showDepends(name: string): ReadCommand<readonly string[]> {
   };
 }
 
-/** Loads a module, and those that it needs. */
+/** Loads a module and the modules that it needs. */
 export function modprobe(name: string, parameters: ModuleParameters): Command<void, 'change'> {
   const argv = ['--', name, ...parameterWords(parameters)];
   return { tool: 'modprobe', argv, access: 'change', parse: nothing, classify };
 }
 
-/** Unloads this one module. */
+/** Unloads only this module. */
 export function rmmod(name: string): Command<void, 'change'> {
   return { tool: 'rmmod', argv: ['--', name], access: 'change', parse: nothing, classify };
 }
@@ -93,7 +96,10 @@ function classify({ stderr }: Answer): 'not-found' | 'denied' | 'busy' | 'unknow
   return /is in use/.test(stderr) ? 'busy' : 'unknown';
 }
 
-/** What loading a module loads, it last; empty: it is built in. RefusedError if this kernel does not have it. */
+/**
+ * Lists the modules that loading a module loads, the module itself last. Empty: it is built in.
+ * RefusedError if this kernel does not have it.
+ */
 export async function neededModules(host: ReadHost, name: string): Promise<readonly string[]> {
   try {
     const all = await host.run(showDepends(name));

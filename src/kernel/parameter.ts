@@ -13,35 +13,40 @@ export const parameterKey = z
     ),
   );
 
-/** One line. */
+/** A value of one line. */
 export const parameterValue = z.string().check(z.regex(/^\S(?:[^\n\r\0]*\S)?$/, 'must be one line of text'));
 
-/** The names below /proc/sys. Whichever of `.` and `/` comes first separates them, and the other one is part of a name. */
+/**
+ * Splits a key into the names below /proc/sys. The first `.` or `/` in the key decides which of the
+ * two separates names; the other one is part of a name.
+ */
 function namesIn(key: string): readonly string[] {
   const first = /[./]/.exec(key)?.[0];
   const names = first === undefined ? [key] : key.split(first);
   return first === '.' ? names.map((name) => name.replaceAll('/', '.')) : names;
 }
 
-/** The one spelling that bofh uses: with dots, and `/` for a dot in a name. */
+/** Spells a key as bofh does: with dots between the names, and `/` for a dot in a name. */
 export function canonicalKey(key: string): string {
   return namesIn(key)
     .map((name) => name.replaceAll('.', '/'))
     .join('.');
 }
 
-/** Its file below /proc/sys. */
+/** The file of a parameter below /proc/sys. */
 export function parameterPath(key: string): string {
   return `/proc/sys/${namesIn(key).join('/')}`;
 }
 
-/** Values of one parameter are separated by tabs or spaces. */
+/**
+ * Whether two values are equal. Several values of one parameter may be separated by tabs or spaces.
+ */
 export function isSameValue(one: string | undefined, other: string | undefined): boolean {
   const words = (text: string | undefined) => text?.trim().split(/\s+/).join(' ');
   return words(one) === words(other);
 }
 
-/** What the running kernel has. Undefined: it has no such parameter. */
+/** Returns the value in the running kernel; undefined if the kernel has no such parameter. */
 export async function runningValue(host: ReadHost, key: string): Promise<string | undefined> {
   try {
     return new TextDecoder().decode(await host.readFile(parameterPath(key))).replace(/\n$/, '');
@@ -51,7 +56,10 @@ export async function runningValue(host: ReadHost, key: string): Promise<string 
   }
 }
 
-/** Sets a parameter of the running kernel. sysctl(8) of procps 4.0.2 exits 0 for some that it cannot set. */
+/**
+ * Sets a parameter of the running kernel. sysctl(8) of procps 4.0.2 exits with 0 for some
+ * parameters that it cannot set.
+ */
 export function setValue(key: string, value: string): Command<void, 'change'> {
   return {
     tool: 'sysctl',
@@ -67,7 +75,10 @@ export function setValue(key: string, value: string): Command<void, 'change'> {
   };
 }
 
-/** RefusedError for a parameter that cannot be set, or not set back. Returns its present value. */
+/**
+ * Returns the present value of a parameter. RefusedError if the parameter cannot be set, or the
+ * undo could not set it back.
+ */
 export async function settable(host: ReadHost, key: string, value: string): Promise<string> {
   const path = parameterPath(key);
   const stat = await host.stat(path);
@@ -103,15 +114,15 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
 }
 
 /**
- * Parameters that keep their value until the next boot, or whose change removes something that setting them
- * back does not restore.
+ * Whether setting the old value would not undo the change: the parameter keeps its value until the
+ * next reboot, or its change removes something that the old value does not restore.
  */
 function isOneWay(key: string, value: string): boolean {
   return (
     /^kernel\.(?:modules_disabled|kexec_load_disabled|kexec_load_limit_\w+)$/.test(key) ||
     (key === 'kernel.unprivileged_bpf_disabled' && value === '1') ||
     (key === 'kernel.yama.ptrace_scope' && value === '3') ||
-    // The kernel removes the addresses and routes of the interface.
+    // With this value the kernel removes the IPv6 addresses and routes of the interface.
     (/^net\.ipv6\.conf\.[^.]+\.disable_ipv6$/.test(key) && value !== '0')
   );
 }
@@ -122,7 +133,7 @@ function readOnly(key: string, why: string): RefusedError {
   });
 }
 
-/** Parameters that the kernel changes together with this one. */
+/** Lists the parameters that the kernel changes together with this one. */
 export async function movedBy(host: ReadHost, key: string): Promise<readonly string[]> {
   const ip = /^net\.(?<ip>ipv[46])\.(?:ip_forward|conf\.all\.forwarding)$/.exec(key)?.groups?.ip;
   const dirty = /^vm\.(?<which>dirty|dirty_background)_(?:ratio|bytes)$/.exec(key)?.groups?.which;

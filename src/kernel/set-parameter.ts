@@ -17,7 +17,7 @@ const undo = z.strictObject({
   key: parameterKey,
   before: z.string(),
   after: parameterValue,
-  /** What the kernel changes together with it, as it was. */
+  /** The old values of the parameters that the kernel changes together with this one. */
   moved: z.array(z.strictObject({ key: parameterKey, before: z.string() })),
   boot: z.string(),
 });
@@ -25,23 +25,27 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.kernel.setParameter`: sets a parameter of the running kernel, as sysctl(8) does, until the next
- * boot. Undo sets the value before, and those of the parameters that the kernel changed with it, such as
- * `net.ipv4.conf.eth0.forwarding` with `net.ipv4.ip_forward`. A third value, which others have set, stays.
+ * `tx.kernel.setParameter`: sets a parameter of the running kernel, as sysctl(8) does, until the
+ * next reboot. Undo sets the old value, and the old values of the parameters that the kernel
+ * changed with it, such as `net.ipv4.conf.eth0.forwarding` with `net.ipv4.ip_forward`. A value that
+ * others have set meanwhile stays.
  */
 export const setParameter = operation({
   kind: 'kernel.parameter',
   version: 1,
   args: z.strictObject({
-    /** As in sysctl.d(5): `net.ipv4.ip_forward`. */
+    /** Name of the parameter as in sysctl.d(5): `net.ipv4.ip_forward`. */
     key: parameterKey,
-    /** The new value; several are separated by spaces. A value that the kernel rounds is refused. */
+    /**
+     * The new value; several values are separated by spaces. RefusedError for a value that the
+     * kernel would round.
+     */
     value: parameterValue,
   }),
   undo,
   result: z.null(),
   lives: 'boot',
-  // A boot reads the file of sysctl.d that an older step wrote.
+  // The boot reads the file in sysctl.d that an older step wrote.
   recurs: true,
   restores: 'state',
   keepsContent: true,
