@@ -8,8 +8,8 @@ import type { Destroyed } from './state.ts';
 
 const mebibyte = 1024 ** 2;
 /**
- * How much is written to a thin pool between checks of its space: a pool refuses nothing until it
- * is full.
+ * Bytes written to a thin pool between two checks of its free space: a pool refuses no write until
+ * it is full.
  */
 const atOnce = 1024 * mebibyte;
 
@@ -19,8 +19,8 @@ interface Part {
 }
 
 /**
- * The head, with the first signature or the marker, goes last: a device without it is completely
- * erased.
+ * Erases a device. The head, with the first signature or the marker, goes last, so a device without
+ * it is completely erased.
  */
 export async function act(
   host: ChangeHost,
@@ -33,7 +33,7 @@ export async function act(
       if (isWatched) await refuseFullBeneath(host, path, `the rest of the zeros on ${of.device}`);
       await host.run(blkdiscard(path, how, { ...piece, size }));
     }
-  // Discarded blocks need not read as zeros.
+  // Discarded blocks may keep other content than zeros.
   if (how === 'zero') return;
   if (of.blank === undefined) await host.run(wipeSignatures(path));
   else if ((await markerNow(host, { path, size, of: of.blank })).state !== 'erased')
@@ -43,7 +43,8 @@ export async function act(
 function partsOf(how: 'discard' | 'zero', of: Destroyed): readonly Part[] {
   const { size } = of;
   const end = Math.min(size, headOf(of));
-  // The block with the marker separately: an act interrupted within the head is detected.
+  // The block with the marker is a part of its own, so that an act interrupted within the head can
+  // be detected.
   const own = of.blank !== undefined && how === 'zero' ? Math.min(block, end) : end;
   const parts = [
     { offset: end, length: size - end },
@@ -60,7 +61,7 @@ function piecesOf({ offset, length }: Part): readonly Part[] {
   }));
 }
 
-/** Whole MiB, with the complete first signature. */
+/** Length of the head: whole MiB that contain the complete first signature. */
 function headOf({ magics }: Destroyed): number {
   const [first] = magics;
   const end = first === undefined ? 0 : first.offset + first.bytes.length / 2;

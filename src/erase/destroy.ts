@@ -25,7 +25,8 @@ import { changedAt, takeWitness } from './witness.ts';
 
 /**
  * Destroys all content of an unused device, after the commit. Until then its signature identifies
- * it; a device without one gets a marker at once, and the undo restores the overwritten bytes.
+ * it. A device without a signature gets a marker at once, and the undo restores the overwritten
+ * bytes.
  */
 function destroying(how: 'discard' | 'zero') {
   return operation({
@@ -93,18 +94,18 @@ function destroying(how: 'discard' | 'zero') {
   });
 }
 
-/** Discards a whole device: a thin volume, an SSD or a sparse file gets the space back. */
+/** Discards a whole device: a thin volume, an SSD or a sparse file frees the space. */
 export const discard = destroying('discard');
 
 /**
- * Fills a device with zeros, so that none of its content is left; the device may do so by itself,
- * and at once.
+ * Fills a device with zeros, so that none of its content is left. Some devices do this themselves,
+ * at once.
  */
 export const zero = destroying('zero');
 
 interface Found {
   readonly path: string;
-  /** Its node: a link by uuid disappears with the signature. */
+  /** Device node: a link by UUID disappears with the signature. */
   readonly node: string;
   readonly state: State;
 }
@@ -121,9 +122,9 @@ async function find(host: ReadHost, of: Destroyed): Promise<Found | undefined> {
 }
 
 /**
- * The signature, and the data around it, are the same on every copy of a template, and a name or
- * number may now belong to another device: so the data decides. An act after the commit may run
- * much later, after a boot, unattended.
+ * RefusedError if the data around the signature has changed. Every copy of a template has the same
+ * signature, and a name or number may now belong to another device, so only the data proves which
+ * device was meant. An act after the commit may run much later, after a reboot, unattended.
  */
 async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Promise<void> {
   if (of.witness === undefined) return;
@@ -140,8 +141,8 @@ async function refuseOtherData(host: ReadHost, of: Destroyed, path: string): Pro
 }
 
 /**
- * RefusedError if the name may belong to another disk since a boot, and the data does not show
- * which one was meant.
+ * RefusedError if a reboot may have given the name to another disk, and the data does not show
+ * which disk was meant.
  */
 async function refuseTwin(host: ReadHost, of: Destroyed, path: string): Promise<void> {
   const { boot, witness, size } = of;

@@ -8,16 +8,21 @@ import type { Bytes } from '../core/units.ts';
 
 /** The first block, which has the marker and is destroyed last. */
 export const block: Bytes = 4096;
-/** The part of a device that is erased last, including the block. Any new content writes to it. */
+/**
+ * The part of a device that is erased last, including the block. Any new content writes to this
+ * part.
+ */
 export const head: Bytes = 1024 ** 2;
 
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
-/** What is journalled about a device without a signature, which gets a marker for recognition. */
+/**
+ * Journal data of a device without a signature, which gets a marker so that it can be recognised.
+ */
 export const marker = z.strictObject({
-  /** Text at the first byte from the step to the end of its act. */
+  /** Text at the start of the device, from the step to the end of its act. */
   mark: z.string().check(z.minLength(1), z.maxLength(512)),
-  /** The bytes that it replaces. */
+  /** The bytes that the marker replaces. */
   bytes: z.string().check(z.regex(/^(?:[0-9a-f]{2})+$/)),
   /** SHA-256 of the rest of the first block, and of the rest of the head. */
   around: digest,
@@ -32,8 +37,8 @@ export function markBytes({ mark }: Pick<Marker, 'mark'>): Buffer {
 }
 
 /**
- * Reads the bytes that the marker will replace, and hashes that later show whether others have
- * written there.
+ * Reads the bytes that the marker will replace, and the hashes that later show whether others have
+ * written around it.
  */
 export async function planMarker(
   host: ReadHost,
@@ -52,9 +57,9 @@ export async function planMarker(
 }
 
 /**
- * `marked`: the marker is there, the bytes around it are unchanged, and there is no known content.
- * `as it was`: the marker is not there. `erased`: zeros are in its place. Anything else is
- * `others`.
+ * Checks the marker. `marked`: the marker is on the device, the bytes around it are unchanged, and
+ * there is no known content. `as it was`: there is no marker. `erased`: zeros are in its place.
+ * Anything else is `others`.
  */
 export async function markerNow(
   host: ReadHost,
@@ -65,7 +70,7 @@ export async function markerNow(
   const mark = markBytes(of);
   const now = await read(host, { path, size, length: mark.length });
   const type = await typeOn(host, path);
-  // A new filesystem may not write to the place of the marker, or leaves zeros there.
+  // A new filesystem may write nothing at the place of the marker, or leave zeros there.
   if (type !== undefined) return { state: 'others', found: `${path} holds ${type} now` };
   if (!now.first.equals(mark)) {
     if (now.first.toString('hex') === of.bytes) return { state: 'as it was' };

@@ -7,15 +7,15 @@ import { marker, markerNow } from './marker.ts';
 import { witness } from './witness.ts';
 
 /**
- * What is journalled about a device to erase. While its first magic or the marker is there, the act
- * is still to do.
+ * Journal data of a device to erase. While its first magic or the marker exists, the act is not
+ * complete.
  */
 export const destroyed = z
   .extend(erased, {
     magics: z.array(savedMagic),
     /** Witness of its content; missing in journals of older versions. */
     witness: z.exactOptional(witness),
-    /** Set if it is only known by a kernel name of that boot. */
+    /** The boot, if the device is known only by a kernel name of that boot. */
     boot: z.exactOptional(z.string()),
     /** For a device without a signature. */
     blank: z.exactOptional(
@@ -32,13 +32,13 @@ export const destroyed = z
 
 export type Destroyed = z.infer<typeof destroyed>;
 
-/** Progress on a device; `as it was`: there is no marker on it (yet, or any longer). */
+/** Progress on a device. `as it was`: the marker is not written yet, or was removed again. */
 export type State =
   | { readonly is: 'to do' | 'done' | 'as it was' }
   | { readonly is: 'others'; readonly found: string };
 
 /**
- * The state, decided by data that shows whether others created something there since: only
+ * Returns the state. Compares the data to see whether others have written new content: only
  * confirmed content is destroyed.
  */
 export async function stateOf(

@@ -4,12 +4,12 @@ import { bytesAt } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** A sample is compared by blocks: an interrupted act has destroyed only some of them. */
+/** Samples are compared by blocks, because an interrupted act has destroyed only some of them. */
 const block: Bytes = 4096;
 
 /**
- * The head, where filesystems and LVM count their changes, and as many samples over the rest, the
- * last at the end.
+ * Length of the head, where filesystems and LVM count their changes. The other samples are spread
+ * over the rest, the last one at the end.
  */
 const headLength: Bytes = 64 * 1024;
 const sampleLength: Bytes = 16 * 1024;
@@ -25,11 +25,11 @@ interface Range {
   readonly count: Bytes;
 }
 
-/** The ranges sampled on a device of this size: always the same, without overlap. */
+/** Returns the ranges to sample on a device of this size: always the same, without overlap. */
 export function rangesOf(size: Bytes): readonly Range[] {
   const head = { from: 0, count: Math.min(size, headLength) };
   const rest = size - head.count;
-  // Samples begin at whole blocks: close together they would overlap.
+  // Samples begin at whole blocks, so samples close together would overlap.
   if (rest <= 2 * samples * sampleLength)
     return rest === 0 ? [head] : [head, { from: head.count, count: rest }];
   const ranges = Array.from({ length: samples }, (_, n) => {
@@ -40,14 +40,14 @@ export function rangesOf(size: Bytes): readonly Range[] {
   return [head, ...ranges];
 }
 
-/** Reads the witness to compare later. */
+/** Reads the witness, to be compared later. */
 export async function takeWitness(host: ReadHost, path: string, size: Bytes): Promise<Witness> {
   return (await blocksOf(host, path, size)).map(({ digest }) => digest);
 }
 
 /**
- * The first byte at which a device differs from its witness; undefined if it does not. A block of
- * zeros is no difference: an interrupted act leaves them. `from`: blocks before it are not
+ * Returns the first byte at which a device differs from its witness, or undefined. A block of zeros
+ * is no difference: an interrupted act leaves such blocks. `from`: blocks before it are not
  * compared.
  */
 export async function changedAt(
