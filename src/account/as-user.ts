@@ -6,9 +6,10 @@ import type { User } from './database.ts';
 const largest = 1024 ** 2;
 
 /**
- * Works on ~/.ssh/authorized_keys as its user: a link of the user leads only to files that the user may read
- * and write anyway. Until `end` the old file, or a second name of the first one, proves `put`. The script
- * comes by stdin, before the content, so that errors show a short command.
+ * Works on ~/.ssh/authorized_keys as its user, so that a link of the user leads only to files that
+ * the user may read and write anyway. Until `end`, the old file, or a second name of a first file,
+ * proves `put`. Perl reads the script from stdin, before the content, so that errors show a short
+ * command.
  */
 const script = `use strict; use Fcntl; use IO::Handle;
 my ($verb, $home, $mark, $made) = @ARGV;
@@ -52,7 +53,7 @@ function stdinOf(content = ''): Uint8Array {
   return Buffer.from(`${script}__END__\n${content}`, 'latin1');
 }
 
-/** The content of a file in ~/.ssh, a character for each byte; undefined if there is none. */
+/** Reads a file in ~/.ssh, as one character for each byte; undefined if there is none. */
 export function readKeys(owner: Owner, name = 'authorized_keys'): ReadCommand<string | undefined> {
   return {
     tool: 'setpriv',
@@ -73,14 +74,14 @@ export function readKeys(owner: Owner, name = 'authorized_keys'): ReadCommand<st
   };
 }
 
-/** Replaces the file, whose old content stays beside it. */
+/** Replaces authorized_keys, and keeps the old file beside it. */
 export function putKeys(owner: Owner, mark: string, content: string): Command<void, 'change'> {
   return { ...changing(owner, 'put', mark), stdin: stdinOf(content) };
 }
 
 /**
- * `back` undoes that; `end` only removes the other names, and leaves the file as it is. `made`: a
- * directory that is empty then is removed too.
+ * `back` undoes `putKeys`. `end` only removes the private names, and leaves the file as it is.
+ * `made`: also removes ~/.ssh if it is empty.
  */
 export function endKeys(
   owner: Owner,
@@ -102,7 +103,9 @@ function changing(owner: Owner, ...words: readonly string[]): Command<void, 'cha
   };
 }
 
-/** A key can have options with secrets. Of stderr only what the script itself writes. */
+/**
+ * Returns only what the script itself writes to stderr: the options of a key can contain secrets.
+ */
 function shownOf(stderr: string): string {
   return /^\/[^\n:]*: [\w ]+$/m.exec(stderr)?.[0] ?? '';
 }

@@ -13,7 +13,7 @@ export interface User {
   readonly shell: string;
 }
 
-/** useradd(8), with everything that the line of /etc/passwd gets. */
+/** useradd(8), with all fields of the line in /etc/passwd. */
 export function useradd(
   user: User,
   { createHome, system }: { readonly createHome: boolean; readonly system: boolean },
@@ -26,7 +26,7 @@ export function useradd(
   ]);
 }
 
-/** usermod(8): fields of the line of /etc/passwd. */
+/** usermod(8): changes fields of the line in /etc/passwd. */
 export function usermod(
   name: string,
   set: Partial<Pick<User, 'shell' | 'home' | 'comment' | 'gid'>>,
@@ -35,12 +35,17 @@ export function usermod(
   return changing('usermod', [...options, '--', name]);
 }
 
-/** userdel(8). It leaves the home, and removes the group of the same name if that is the user's own. */
+/**
+ * userdel(8). Keeps the home, and also removes the group of the same name if it is the user's own.
+ */
 export function userdel(name: string): Command<void, 'destroy'> {
   return { ...changing('userdel', ['--', name]), access: 'destroy' };
 }
 
-/** usermod(8): locks or unlocks the password, and sets the day on which the account expires; empty: never. */
+/**
+ * usermod(8): locks or unlocks the password, and sets the day on which the account expires (empty:
+ * never).
+ */
 export function expire(
   name: string,
   { lock, on }: { readonly lock?: 'lock' | 'unlock'; readonly on: string },
@@ -48,13 +53,13 @@ export function expire(
   return changing('usermod', [...(lock === undefined ? [] : [`--${lock}`]), '--expiredate', on, '--', name]);
 }
 
-/** chpasswd(8): sets a hash, which it reads from its standard input. */
+/** chpasswd(8): sets a hash, which the program reads from stdin. */
 export function chpasswd(name: string, hash: string): Command<void, 'change'> {
   const stdin = new Secret(`${name}:${hash}\n`);
   return { ...changing('chpasswd', ['--encrypted']), stdin, shownOf: () => '' };
 }
 
-/** chage(1): the day of the last change of the password; empty: none. */
+/** chage(1): sets the day of the last password change (empty: none). */
 export function chage(name: string, lastDay: string): Command<void, 'change'> {
   return changing('chage', ['--lastday', lastDay === '' ? '-1' : lastDay, '--', name]);
 }
@@ -73,7 +78,7 @@ export function groupdel(name: string): Command<void, 'destroy'> {
   return { ...changing('groupdel', ['--', name]), access: 'destroy' };
 }
 
-/** gpasswd(1): one user joins or leaves a group. It says so on its standard output. */
+/** gpasswd(1): adds a user to a group, or removes it, and confirms that on stdout. */
 export function gpasswd(what: 'add' | 'delete', user: string, group: string): Command<void, 'change'> {
   return changing('gpasswd', [`--${what}`, user, '--', group]);
 }
@@ -82,7 +87,7 @@ function changing(tool: Tool, argv: readonly string[]): Command<void, 'change'> 
   return { tool, argv, access: 'change', parse: nothing, classify };
 }
 
-/** The exit codes of shadow's programs. */
+/** Translates the exit codes of the shadow programs. */
 function classify({ exitCode, stderr }: Answer): Reason {
   if (/cannot lock|is currently used by/.test(stderr)) return 'busy';
   if (/Permission denied|Only root/.test(stderr)) return 'denied';
@@ -90,7 +95,7 @@ function classify({ exitCode, stderr }: Answer): Reason {
   return exitCode === 6 || /does not exist|is not a member/.test(stderr) ? 'not-found' : 'unknown';
 }
 
-/** getent(1): the line of an account, from any source of /etc/nsswitch.conf. */
+/** getent(1): finds the line of an account in any source of /etc/nsswitch.conf. */
 export function getent(database: 'passwd' | 'group', name: string): ReadCommand<string | undefined> {
   return {
     tool: 'getent',
@@ -105,14 +110,14 @@ export function getent(database: 'passwd' | 'group', name: string): ReadCommand<
   };
 }
 
-/** The processes of a user, by its number. */
+/** The processes of a user, by its uid. */
 export function processesOf(uid: number): ReadCommand<readonly number[]> {
   const one = ['-mindepth', '1', '-maxdepth', '1', '-name', '[0-9]*', '-uid', String(uid)];
   return {
     tool: 'find',
     argv: ['/proc', ...one, '-printf', '%f\\n'],
     access: 'read',
-    // A process that ends meanwhile.
+    // Exit code 1: a process ended meanwhile.
     accepts: [0, 1],
     parse: ({ exitCode, stdout, stderr }) => {
       if (exitCode === 1 && !/No such file or directory/.test(stderr)) throw new ParseError(stderr.trim());

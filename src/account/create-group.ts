@@ -16,23 +16,23 @@ import {
 } from './database.ts';
 
 const args = z.strictObject({
-  /** Name of the new group. RefusedError `exists` if it is there. */
+  /** Name of the new group. RefusedError `exists` if there is one of this name. */
   name: newName,
-  /** Its number (default: a free one of the range in /etc/login.defs). */
+  /** Its gid (default: a free one of the range in /etc/login.defs). */
   gid: z.exactOptional(ownerNumber),
-  /** A group for a service, with a number of that range (default: false). */
+  /** A group for a service, with a gid of the system range (default: false). */
   system: z.exactOptional(z.boolean()),
 });
 
 /**
- * `tx.account.createGroup`: creates a group in /etc/group. Undo removes it, if it has this number and
- * neither members nor users whose primary group it is.
+ * `tx.account.createGroup`: creates a group in /etc/group. Undo removes it, if it has this gid, no
+ * members, and is not the primary group of a user.
  */
 export const createGroup = operation({
   kind: 'account.group.create',
   version: 1,
   args,
-  // The number, chosen before the act, proves the step.
+  // The gid, chosen before the act, proves the step.
   undo: z.strictObject({ name: newName, gid: ownerNumber, system: z.boolean() }),
   result: z.null(),
   lives: 'disk',

@@ -23,19 +23,24 @@ import {
 import { entriesOfNew, removeNewHome, syncHome } from './home.ts';
 
 const args = z.strictObject({
-  /** Name of the new user. RefusedError `exists` if it is there. */
+  /** Name of the new user. RefusedError `exists` if there is one of this name. */
   name: newName,
-  /** Its primary group: name, or number (default: the group of the same name). */
+  /** Primary group: name or gid (default: the group of the same name). */
   group: z.exactOptional(z.union([accountName, ownerNumber], 'must be the name or the number of a group')),
-  /** Its number (default: that of its own group, else a free one of the range in /etc/login.defs). */
+  /**
+   * Its uid (default: the gid of its own group, otherwise a free one of the range in
+   * /etc/login.defs).
+   */
   uid: z.exactOptional(ownerNumber),
-  /** A user for a service: a number of that range, no home and no login (default: false). */
+  /** A user for a service: a uid of the system range, no home and no login (default: false). */
   system: z.exactOptional(z.boolean()),
-  /** Absolute path of its home (default: /home/NAME; of a system user /nonexistent). */
+  /** Absolute path of its home (default: /home/NAME; for a system user /nonexistent). */
   home: z.exactOptional(absolutePath),
-  /** Whether the home is created, as a copy of /etc/skel (default: true; of a system user false). */
+  /**
+   * Whether to create the home, as a copy of /etc/skel (default: true; for a system user false).
+   */
   createHome: z.exactOptional(z.boolean()),
-  /** Its login shell (default: /bin/bash; of a system user /usr/sbin/nologin). */
+  /** Its login shell (default: /bin/bash; for a system user /usr/sbin/nologin). */
   shell: z.exactOptional(absolutePath),
   /** Its full name or purpose. */
   comment: z.exactOptional(field),
@@ -43,7 +48,7 @@ const args = z.strictObject({
 
 const undo = z.strictObject({
   name: newName,
-  /** Chosen before the act: it proves the step, together with the other fields. */
+  /** The uid, chosen before the act, proves the step, together with the other fields. */
   uid: ownerNumber,
   gid: ownerNumber,
   home: absolutePath,
@@ -55,13 +60,16 @@ const undo = z.strictObject({
 
 type Undo = z.infer<typeof undo>;
 
-/** What a user has while its own group must survive userdel, which would remove it too. */
+/**
+ * Home and group that a user gets before userdel, so that userdel does not also remove its own
+ * group.
+ */
 const parted = { home: '/nonexistent', gid: 65534 };
 
 /**
- * `tx.account.createUser`: creates a user in /etc/passwd, without a password, and its home. Undo removes
- * the user, if its line is as written and no process of it runs, and the home, if it contains only what
- * came from /etc/skel. Any other home stays.
+ * `tx.account.createUser`: creates a user in /etc/passwd, without a password, and its home. Undo
+ * removes the user if its line is unchanged and none of its processes runs, and the home if it
+ * contains only copies from /etc/skel. Any other home stays.
  */
 export const createUser = operation({
   kind: 'account.user.create',
@@ -150,13 +158,13 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   return { state: 'ours' };
 }
 
-/** Removes a user, and not its group: that has a step of its own, or was there before. */
+/** Removes a user but not its group: the group has a step of its own, or existed before. */
 async function removeUserOnly(host: ChangeHost, { name, gid }: User): Promise<void> {
   if ((await groupNamed(host, name))?.gid === gid) await host.run(usermod(name, parted));
   await host.run(userdel(name));
 }
 
-/** RefusedError for a login shell that is not there. */
+/** RefusedError for a login shell that does not exist. */
 export async function refuseMissingShell(host: ReadHost, shell: string): Promise<void> {
   if ((await host.stat(shell)) !== undefined) return;
   throw new RefusedError(`there is no login shell ${shell}`, {
@@ -165,7 +173,7 @@ export async function refuseMissingShell(host: ReadHost, shell: string): Promise
   });
 }
 
-/** Whether the home exists and belongs to that number. RefusedError if it belongs to another one. */
+/** Whether the home exists and belongs to this uid. RefusedError if it belongs to another one. */
 async function isHome(
   host: ReadHost,
   { name, uid, home }: Pick<User, 'name' | 'uid' | 'home'>,

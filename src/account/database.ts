@@ -48,7 +48,7 @@ export async function groupNamed(host: ReadHost, name: string): Promise<Group | 
   return (await groupsOf(host)).find((each) => each.name === name);
 }
 
-/** The lines of a table, without those that only NIS reads (`+::::::`). */
+/** Reads the lines of a table, without those that only NIS uses (`+::::::`). */
 async function linesOf(
   host: ReadHost,
   file: string,
@@ -57,7 +57,7 @@ async function linesOf(
   const lines = (await textOf(host, file)).split('\n').filter((line) => !/^(?:[+-]|$)/.test(line));
   return lines.map((line) => {
     const parts = line.split(':');
-    // A line of another file can hold a password.
+    // The error does not quote the line: a line of another file can contain a password.
     if (parts.length !== fields)
       throw new ParseError(`${file}: a line does not have ${String(fields)} fields`);
     return parts;
@@ -69,7 +69,7 @@ function numberIn(file: string, text = ''): number {
   return Number(text);
 }
 
-/** A user of /etc/passwd. RefusedError for any other one, with the reason. */
+/** Returns a user of /etc/passwd. RefusedError, with the reason, for any other name. */
 export async function existingUser(host: ReadHost, name: string): Promise<User> {
   const found = await userNamed(host, name);
   if (found !== undefined) return found;
@@ -80,7 +80,10 @@ export async function existingUser(host: ReadHost, name: string): Promise<User> 
   });
 }
 
-/** A group of /etc/group, by its name or number. RefusedError for any other one, with the reason. */
+/**
+ * Returns a group of /etc/group, by its name or gid. RefusedError, with the reason, for any other
+ * one.
+ */
 export async function existingGroup(host: ReadHost, group: string | number): Promise<Group> {
   const found = (await groupsOf(host)).find(({ name, gid }) => name === group || gid === group);
   if (found !== undefined) return found;
@@ -91,7 +94,10 @@ export async function existingGroup(host: ReadHost, group: string | number): Pro
   });
 }
 
-/** RefusedError for an account that this host has from LDAP, NIS or systemd, and not in its own files. */
+/**
+ * RefusedError for an account that this host gets from LDAP, NIS or systemd, and not from its own
+ * files.
+ */
 export async function refuseElsewhere(
   host: ReadHost,
   database: 'passwd' | 'group',
@@ -105,7 +111,7 @@ export async function refuseElsewhere(
   );
 }
 
-/** Whether nsswitch.conf(5) names no other source: then there is none to ask. */
+/** Whether nsswitch.conf(5) names no source other than the files. */
 async function isOnlyFiles(host: ReadHost, database: 'passwd' | 'group'): Promise<boolean> {
   const lines = (await textOf(host, '/etc/nsswitch.conf')).split('\n');
   const [line, another] = lines.filter((each) => each.trimStart().startsWith(database));
@@ -125,7 +131,10 @@ export async function refuseLocked(host: ReadHost): Promise<void> {
   });
 }
 
-/** useradd(8) and similar programs write their pid into `/etc/passwd.lock`; the lock of a process that has ended does not count. */
+/**
+ * Returns the process that holds a lock such as `/etc/passwd.lock`: useradd(8) and similar programs
+ * write their pid into it. The lock of a process that has ended does not count.
+ */
 async function fileLockHolder(host: ReadHost): Promise<Holder | undefined> {
   for (const path of files) {
     const pid = /^\d+/.exec(await textOf(host, `${path}.lock`))?.[0];
@@ -153,14 +162,17 @@ export async function refuseRunning(
   );
 }
 
-/** Makes what shadow's programs wrote durable: they sync the files, and not their names. */
+/**
+ * Makes the changes of the shadow programs durable: these sync the files, but not the directory.
+ */
 export async function syncDatabases(host: ChangeHost): Promise<void> {
   for (const path of [...files, '/etc']) if ((await host.stat(path)) !== undefined) await host.sync(path);
 }
 
 /**
- * A number that no user or group has, or had as far as this host shows: the backups of the tables and
- * the owners of homes count too, so that a new user does not own the files of a removed one.
+ * Returns an id that no user or group has, or had as far as this host shows: the backups of the
+ * tables and the owners of homes count too, so that a new user does not own the files of a removed
+ * one.
  */
 export async function freeNumber(
   host: ReadHost,
@@ -177,7 +189,7 @@ export async function freeNumber(
   }));
   const isFree = (n: number): boolean =>
     n >= min && n <= max && !ranges.some(({ from, count }) => n >= from && n < from + count);
-  // A user has the number of its own group.
+  // A user gets the id of its own group.
   if (of.like !== undefined && isFree(of.like) && !users.has(of.like)) return of.like;
   const seen = new Set(users);
   for (const file of ['/etc/group', '/etc/group-'])
@@ -199,7 +211,7 @@ async function homeOwners(host: ReadHost): Promise<readonly number[]> {
   return stats.flatMap((stat) => (stat === undefined ? [] : [stat.uid]));
 }
 
-/** The numbers that /etc/login.defs keeps for such accounts. */
+/** The range of ids in /etc/login.defs for such accounts. */
 async function rangeOf(
   host: ReadHost,
   { kind, system }: { readonly kind: 'uid' | 'gid'; readonly system: boolean },

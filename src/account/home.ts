@@ -3,16 +3,16 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 
 const skel = '/etc/skel';
 
-/** A path in a new home, deepest last. */
+/** A path in a new home. */
 interface Entry {
   readonly path: string;
   readonly kind: 'file' | 'directory' | 'symlink';
 }
 
 /**
- * The entries of a home that contains nothing but what useradd copied from /etc/skel, also as far as
- * it came: each belongs to the user, and each file is the beginning of its original. Undefined for any
- * other home.
+ * Returns the entries of a home, directories before their content, if it contains only copies of
+ * /etc/skel, complete or not: each entry belongs to the user (or root), and each file is the
+ * beginning of its original. Undefined for any other home.
  */
 export async function entriesOfNew(
   host: ReadHost,
@@ -21,7 +21,7 @@ export async function entriesOfNew(
   const entries: Entry[] = [];
   const isCopy = async (path: string, original: string): Promise<boolean> => {
     const [stat, like] = [await host.stat(path), await host.stat(original)];
-    // Until it has copied an entry it belongs to root.
+    // useradd creates each entry as root, and then changes the owner.
     if (stat === undefined || (stat.uid !== uid && stat.uid !== 0)) return false;
     const { kind } = stat;
     if (kind === 'directory' && (like?.kind === 'directory' || path === home)) {
@@ -32,7 +32,7 @@ export async function entriesOfNew(
     }
     entries.push({ path, kind: kind === 'symlink' ? kind : 'file' });
     if (kind !== like?.kind) return false;
-    // Links into /etc/skel itself lead into the home.
+    // In the copy, a link into /etc/skel leads into the home instead.
     if (kind === 'symlink')
       return (await host.readLink(path)) === (await host.readLink(original)).replace(skel, home);
     if (kind !== 'file' || stat.size > like.size) return false;
@@ -42,7 +42,7 @@ export async function entriesOfNew(
   return (await isCopy(home, skel)) ? entries : undefined;
 }
 
-/** Removes the home of a removed user, if it contains nothing else. */
+/** Removes the home of a removed user, if it contains only copies of /etc/skel. */
 export async function removeNewHome(
   host: ChangeHost,
   of: { readonly home: string; readonly uid: number },

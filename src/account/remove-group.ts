@@ -15,8 +15,8 @@ import {
 } from './database.ts';
 
 /**
- * `tx.account.removeGroup`: groupdel(8) removes a group after the commit; files of the group keep its
- * number. Refused for the primary group of a user.
+ * `tx.account.removeGroup`: removes a group by groupdel(8), after the commit; files of the group
+ * keep its gid. RefusedError for the primary group of a user.
  */
 export const removeGroup = deferred({
   kind: 'account.group.remove',
@@ -44,7 +44,7 @@ export const removeGroup = deferred({
   describe: ({ undo }) => toRemove(undo),
 });
 
-/** A group that is still there, and how to remove it by hand. */
+/** Describes a group that still exists, and how to remove it by hand. */
 export function toRemove({ name, gid }: Pick<Group, 'name' | 'gid'>): ManualRecovery {
   return {
     what: `the group ${name} (gid ${String(gid)})`,

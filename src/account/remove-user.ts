@@ -13,13 +13,13 @@ import {
 } from './database.ts';
 import { shadowOf } from './shadow.ts';
 
-/** The account has expired: a day of 1970 that differs from the old one, and so proves the step. */
+/** Expires the account: a day in 1970 that differs from the old one, so that it proves the step. */
 const expiredOn = (before: string): string => (before === '1' ? '2' : '1');
 
 /**
- * `tx.account.removeUser`: locks the user and lets the account expire; userdel(8) removes it after the
- * commit, with its own group, and leaves its home. Undo unlocks it. Refused while processes of the user
- * run.
+ * `tx.account.removeUser`: locks the user and expires the account. After the commit userdel(8)
+ * removes the user and its own group, and leaves the home. Undo unlocks the user. RefusedError
+ * while processes of the user run.
  */
 export const removeUser = operation({
   kind: 'account.user.remove',
@@ -31,9 +31,9 @@ export const removeUser = operation({
   undo: z.strictObject({
     name: accountName,
     uid: ownerNumber,
-    /** Whether it was locked before. */
+    /** Whether the user was locked before. */
     locked: z.boolean(),
-    /** When it expired before; empty: never. */
+    /** Day on which the account expired before; empty: never. */
     expires: z.string().check(z.regex(/^-?\d*$/)),
   }),
   result: z.null(),

@@ -10,7 +10,7 @@ import { accountName, existingUser } from './database.ts';
 const args = z.strictObject({
   /** Name of an existing user with a home. */
   user: accountName,
-  /** Every line of ~/.ssh/authorized_keys. */
+  /** All lines of ~/.ssh/authorized_keys. */
   keys: z.array(z.string().check(z.regex(/^[^\n\r\0]+$/, 'must be one line'))),
 });
 
@@ -19,7 +19,7 @@ const undo = z.strictObject({
   uid: ownerNumber,
   gid: ownerNumber,
   home: absolutePath,
-  /** Part of the names beside the file until the commit, which prove the step. */
+  /** Part of the private names beside the file, which prove the step until the commit. */
   mark: z.string(),
   /** Whether the step creates ~/.ssh. */
   made: z.boolean(),
@@ -30,17 +30,17 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.account.setKeys`: writes ~/.ssh/authorized_keys with exactly these lines. A process of the user
- * itself writes it, so that a link in the home leads to nothing that the user could not write anyway.
- * Until the commit the old file is beside it, and the undo renames it back. A file that was edited
- * since stays.
+ * `tx.account.setKeys`: writes ~/.ssh/authorized_keys with exactly these lines. A process of the
+ * user itself writes the file, so that a link in the home leads only to files that the user could
+ * write anyway. Until the commit the old file is beside it, and the undo renames it back. A file
+ * that was edited meanwhile stays.
  */
 export const setKeys = operation({
   kind: 'account.keys',
   version: 1,
   args,
   undo,
-  // Options of a key can have secrets.
+  // Options of a key can contain secrets.
   journalled: ({ user, keys }) => ({ user, keys: keys.length }),
   result: z.null(),
   lives: 'disk',
@@ -92,7 +92,7 @@ export const setKeys = operation({
   }),
 });
 
-/** A file with these lines, a character for each byte. */
+/** Returns the content of a file with these lines, one character for each byte. */
 export function contentOf(keys: readonly string[]): string {
   return Buffer.from(keys.map((key) => `${key}\n`).join(''), 'utf8').toString('latin1');
 }
@@ -105,7 +105,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
       ? { state: 'ours' }
       : { state: 'ours', found: `${of.home}/.ssh/authorized_keys was edited since, and stays` };
   }
-  // Killed after it made the directory.
+  // The step was killed after it created the directory.
   const dir = posix.join(of.home, '.ssh');
   const isEmpty =
     of.made && (await host.stat(dir))?.kind === 'directory' && (await host.readDir(dir)).length === 0;

@@ -23,8 +23,9 @@ const args = z.strictObject({
 });
 
 /**
- * `tx.account.setMembership`: a user joins a group in /etc/group, or leaves it; other members stay. Undo
- * does the opposite, for the same user and group. A process that runs keeps the groups that it has.
+ * `tx.account.setMembership`: adds a user to a group in /etc/group, or removes the user; other
+ * members stay. Undo does the opposite, for the same user and group. A running process keeps its
+ * groups.
  */
 export const setMembership = operation({
   kind: 'account.membership',
@@ -60,7 +61,7 @@ export const setMembership = operation({
   value: () => undefined,
   look: async ({ undo: { user, group, member, uid, gid }, host }) => {
     const [there, of] = [await userNamed(host, user), await groupNamed(host, group)];
-    // Without one of the two there is nothing to undo.
+    // Without the user or the group there is nothing to undo.
     if (there?.uid !== uid || of?.gid !== gid) return { state: 'gone' };
     return { state: of.members.includes(user) === member ? 'ours' : 'gone' };
   },

@@ -8,7 +8,7 @@ import { chage, chpasswd } from './commands.ts';
 import { accountName, existingUser, refuseLocked, syncDatabases, userNamed } from './database.ts';
 import { isLocked, shadowOf } from './shadow.ts';
 
-/** A hash of crypt(3) with its method: `$y$…`, `$6$…`. A message never quotes it. */
+/** A hash of crypt(3) with its method: `$y$…`, `$6$…`. Messages never quote it. */
 export const passwordHash = z
   .string()
   .check(z.regex(/^\$[0-9a-z]{1,8}\$[!-9;-~]+$/, 'must be a hash of crypt(3): mkpasswd creates one'));
@@ -16,7 +16,7 @@ export const passwordHash = z
 const undo = z.strictObject({
   user: accountName,
   uid: ownerNumber,
-  /** Holds the old hash until the commit, for root only: proves the step. */
+  /** File with the old hash until the commit, readable only by root: proves the step. */
   saved: absolutePath,
   before: sha256Hex,
   after: sha256Hex,
@@ -27,9 +27,9 @@ type Undo = z.infer<typeof undo>;
 const directory = '/var/lib/bofh/passwords';
 
 /**
- * `tx.account.setPassword`: sets the hash of a password, or locks the password. The old hash is in a
- * file for root only until the commit, and nothing brings it back afterwards. Undo restores it, unless
- * others changed the password since.
+ * `tx.account.setPassword`: sets the hash of a password, or locks the password. Until the commit a
+ * file that only root can read contains the old hash; after the commit nothing can restore it. Undo
+ * restores the hash, unless others have changed the password meanwhile.
  */
 export const setPassword = operation({
   kind: 'account.password',
@@ -37,7 +37,7 @@ export const setPassword = operation({
   args: z.strictObject({
     /** Name of an existing user. */
     user: accountName,
-    /** A hash of crypt(3), or `locked`: no password opens the account, but a key may. */
+    /** A hash of crypt(3), or `locked`: no password opens the account, but an ssh key may. */
     password: z.union(
       [z.literal('locked'), passwordHash],
       'must be locked, or a hash of crypt(3): mkpasswd creates one',
@@ -88,7 +88,7 @@ export const setPassword = operation({
   revert: async ({ undo: of, host }) => {
     const { lastChange, hash } = savedIn(await host.readFile(of.saved));
     const now = await digestNow(host, of);
-    // The file is complete before the act.
+    // The step writes the file completely before it sets the new hash.
     const isWhole = sha256(hash) === of.before;
     if (!isWhole && now === of.after)
       throw new RefusedError(
@@ -99,7 +99,7 @@ export const setPassword = operation({
       );
     await refuseLocked(host);
     if (now === of.after) await host.run(chpasswd(of.user, hash));
-    // An interrupted undo may have set the old hash already, but not yet the old day of its change.
+    // An interrupted undo may have restored the old hash, but not the old day of its change.
     if (isWhole && (now === of.after || now === of.before)) await host.run(chage(of.user, lastChange));
     await syncDatabases(host);
     await host.removeFile(of.saved);
@@ -129,7 +129,7 @@ function savedIn(bytes: Uint8Array) {
   return { lastChange, hash: hash.join(':') };
 }
 
-/** Undefined: others have removed the user. */
+/** Returns the digest of the present hash; undefined if others have removed the user. */
 async function digestNow(host: ReadHost, { user, uid }: Undo): Promise<string | undefined> {
   if ((await userNamed(host, user))?.uid !== uid) return undefined;
   return sha256((await shadowOf(host, user)).hash);

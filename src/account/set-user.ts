@@ -28,8 +28,8 @@ const fields = z.strictObject({
 type Fields = z.infer<typeof fields>;
 
 /**
- * `tx.account.setUser`: changes shell, home path and comment of an existing user. Undo sets the old
- * values, unless others changed them since.
+ * `tx.account.setUser`: changes shell, home path and comment of an existing user. Undo restores the
+ * old values, unless others have changed them meanwhile.
  */
 export const setUser = operation({
   kind: 'account.user.set',
@@ -64,7 +64,7 @@ export const setUser = operation({
         remedy: `see it: getent passwd ${name}`,
       });
     if (after.shell !== undefined) await refuseMissingShell(host, after.shell);
-    // usermod refuses it too.
+    // usermod also refuses to change the home while processes of the user run.
     if (after.home !== undefined) await refuseRunning(host, user);
     const before = Object.fromEntries(keysOf(after).map((key) => [key, user[key]]));
     return { name, uid: user.uid, before, after };

@@ -2,7 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { textOf } from '../file/lock-holder.ts';
 
-/** What bofh reads of a line of /etc/shadow. */
+/** The fields of a line of /etc/shadow that bofh uses. */
 export interface Shadow {
   readonly hash: string;
   /** Days since 1970; empty: none. */
@@ -24,7 +24,7 @@ export async function shadowOf(host: ReadHost, name: string): Promise<Shadow> {
   return { hash, lastChange, expires };
 }
 
-/** Whether no password opens it. */
+/** Whether no password opens the account. */
 export function isLocked({ hash }: Shadow): boolean {
   return /^[!*]/.test(hash);
 }
