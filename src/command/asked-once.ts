@@ -6,21 +6,21 @@ const usedForMs = 5000;
 
 const underneath = new WeakMap<ReadHost, ReadHost>();
 
-/** The host itself, for a look that waits for a change. */
+/** Returns the host without the memory of `askedOnce`, for a look that waits for a change. */
 export function askedAgain(host: ReadHost): ReadHost {
   return underneath.get(host) ?? host;
 }
 
 /**
- * A host that asks each question once: the same command or the same path gets the first answer
- * again, for five seconds. For one look at a host, during which the step itself changes nothing. A
- * question that failed is asked again by the next who has it.
+ * Returns a host that asks each question once: for five seconds the same command or path gets the
+ * first answer again. For one look, during which the step changes nothing. A question that failed
+ * is asked again by the next caller.
  */
 export function askedOnce(host: ReadHost): ReadHost {
   const answers = new Map<string, { readonly asked: Promise<unknown>; until: number }>();
   const once = async <T>(question: string, ask: () => Promise<T>): Promise<T> => {
     const known = answers.get(question);
-    // The question says what type its answer has.
+    // The question determines the type of its answer.
     if (known !== undefined && performance.now() < known.until)
       return await (known.asked as Promise<T>).catch(ask);
     const answer = { asked: ask(), until: Infinity };
@@ -40,7 +40,7 @@ export function askedOnce(host: ReadHost): ReadHost {
       try {
         return command.parse(answer);
       } catch {
-        // The host makes the error of an output that could not be parsed.
+        // The host turns the error of the parser into a ParseError.
         return await host.run(command);
       }
     },
@@ -54,7 +54,10 @@ export function askedOnce(host: ReadHost): ReadHost {
   return asking;
 }
 
-/** Undefined for a command with a secret input, or without an answer: it always runs. */
+/**
+ * Returns undefined for a command with a secret input or without an answer: such a command always
+ * runs.
+ */
 function questionOf({
   tool,
   argv,

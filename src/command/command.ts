@@ -16,92 +16,101 @@ export interface Answer {
 export type Access = 'read' | 'change' | 'destroy';
 
 /**
- * A program to run, as a value: building one changes nothing, so a dry run prints exactly what
- * would run.
+ * A program to run, as a value: creating the value changes nothing, so a dry run can print exactly
+ * what would run.
  */
 export interface Command<T, A extends Access = Access> {
-  /** The program, by the name under which bofh knows where it is and which package has it. */
+  /** Name of the program in `tools`, which knows its package. */
   readonly tool: Tool;
   /** Its arguments, without the program itself. No shell reads them. */
   readonly argv: readonly string[];
-  /** `read`: changes nothing. `destroy`: a change that loses data. */
+  /** `read`: changes nothing. `destroy`: loses data. */
   readonly access: A;
-  /** Strict: throws if it does not understand the output (the runner makes a ParseError of it). */
+  /**
+   * Reads the output. Throws if it does not know the output; the runner turns that into a
+   * ParseError.
+   */
   readonly parse: (answer: Answer) => T;
   /**
-   * Exit codes that are answers and go to `parse`; every other one is a CommandError. Default: only
-   * 0.
+   * Exit codes that are answers, which `parse` gets; every other code is a CommandError (default:
+   * 0).
    */
   readonly accepts?: readonly number[];
-  /** Why it failed, from the answer. It never decides whether it failed. */
+  /** Finds the reason of a failure in the answer. Never decides whether the command failed. */
   readonly classify?: (answer: Answer) => Reason;
   /**
-   * `latin1`: stdout comes with one character for each byte. For output with names that need not be
-   * UTF-8: `parse` decodes each name separately. Without it, output that is not UTF-8 is an error.
+   * `latin1`: stdout has one character for each byte. For output with names that may not be UTF-8:
+   * `parse` decodes each name separately. Without this, output that is not UTF-8 is an error.
    */
   readonly encoding?: 'latin1';
   /**
    * For output that can contain a secret (a password in a configuration, the content of a device):
-   * stdout is never shown, and of stderr only what this function leaves. `parse` and `classify` get
-   * all of both.
+   * stdout is never shown, and of stderr only the result of this function. `parse` and `classify`
+   * get both completely.
    */
   readonly shownOf?: (stderr: string) => string;
-  /** What it reads from its standard input; a key is fetched by the host, right before the program starts. */
+  /** What the program reads from stdin. The host fetches a key right before the program starts. */
   readonly stdin?: Secret | KeyInput | Uint8Array | string;
-  /** A second key, for a change that needs two: the program finds it at `secondKeyPath`. */
+  /** A second key, for a change that needs two: the program reads it from `secondKeyPath`. */
   readonly secondKey?: Secret | KeyInput;
-  /** May be retried if it fails as `busy` (reads always may). */
+  /** Whether the command may be retried if it fails as `busy` (reads always may). */
   readonly repeatable?: boolean;
   /**
-   * A file of the kernel: as long as it reads the same, the program prints the same, and is not run
+   * A file of the kernel: while its content is the same, the program prints the same and is not run
    * again. Only on the host that bofh runs on. If the file is missing, the program runs each time.
    */
   readonly sameWhile?: string;
-  /** Reads: 30 s by default. Changes have no limit, unless `stop` is `safe`. */
+  /** Time limit. Default for reads: 30 s. Changes have none, unless `stop` is `safe`. */
   readonly timeoutMs?: number;
   /**
-   * May be ended half-way: by SIGTERM at a signal, and by recovery. Everything else runs to its
-   * end.
+   * The command may be ended half-way: by SIGTERM at a signal, and by recovery. Every other command
+   * runs to its end.
    */
   readonly stop?: 'safe';
-  /** Also ends it, if `stop` is `safe`; a pipeline ends completely. It then fails as `killed`. */
+  /**
+   * This signal also ends the command if `stop` is `safe`, and ends a whole pipeline. The command
+   * then fails as `killed`.
+   */
   readonly signal?: AbortSignal | undefined;
-  /** What it is, in words: for a program whose arguments are a long text. The progress shows it instead of them. */
+  /**
+   * The command in words, for a program with very long arguments. The progress shows this instead
+   * of the arguments.
+   */
   readonly title?: string;
-  /** The part done, 0 to 1, from the output so far; undefined if unknown. */
+  /** The completed part, 0 to 1, from the output so far; undefined if unknown. */
   readonly progress?: (output: string) => number | undefined;
-  /** What it says now, from the output so far, for a program of the user's own. */
+  /** The present status line of a user's own program, from the output so far. */
   readonly says?: (output: string) => string | undefined;
 }
 
 export type ReadCommand<T> = Command<T, 'read'>;
 
 /**
- * Commands joined by kernel pipes, first to last; every status is checked, `parse` gets the output
- * of the last one.
+ * Commands joined by kernel pipes, first to last. Every exit code is checked; `parse` gets the
+ * output of the last command.
  */
 export interface Pipeline<T> {
-  /** From the first, which reads, to the last. */
+  /** All commands in order; the first one reads. */
   readonly commands: readonly [Command<unknown>, ...Command<unknown>[]];
-  /** Reads what the last one prints. */
+  /** Reads the output of the last command. */
   readonly parse: (answer: Answer) => T;
 }
 
 /**
- * The path at which a program finds its `secondKey`: an open file without a name that contains only
- * the key.
+ * The path from which a program reads its `secondKey`: an open file without a name that contains
+ * only the key.
  */
 export const secondKeyPath = '/proc/self/fd/4';
 
-/** For commands that print no answer. */
+/** The parser of commands that print no answer. */
 export const nothing = (): void => undefined;
 
-/** For a command whose stdout can hold a secret, and whose stderr never does. */
+/** The `shownOf` of a command whose stdout can contain a secret, and whose stderr never does. */
 export const stderrAlone = (stderr: string): string => stderr;
 
 /**
- * The command as a person would type it, quoted for a POSIX shell. Secrets are on stdin and never
- * in it.
+ * The command as an administrator would type it, quoted for a POSIX shell. It contains no secret,
+ * because secrets go through stdin.
  */
 export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {
   return shellWords(commandWords(command));
@@ -116,8 +125,8 @@ export function commandWords(command: {
 }
 
 /**
- * Words as a person would type them: one line without control characters, which bash reads as
- * exactly these words.
+ * Quotes words as an administrator would type them: one line without control characters, which bash
+ * reads as exactly these words.
  */
 export function shellWords(words: readonly string[]): string {
   return words
@@ -125,14 +134,17 @@ export function shellWords(words: readonly string[]): string {
     .join(' ');
 }
 
-/** Words for a shell to run, which any POSIX shell reads as exactly these; none may be odd (`isOdd`). */
+/** Quotes words so that any POSIX shell reads exactly these words. None may be odd (`isOdd`). */
 export function posixWords(words: readonly string[]): string {
   return words.map(quote).join(' ');
 }
 
 const controls = /[\u0000-\u001f\u007f]/;
 
-/** Only this form can contain any byte, and is one line (bash(1), QUOTING). */
+/**
+ * Quotes a word with `$'…'`, the only form that is one line and can contain any byte (bash(1),
+ * QUOTING).
+ */
 function escapedQuote(word: string): string {
   return `$'${escaped(shownName(word.replaceAll(/['\\]/g, (char) => `\\${char}`)))}'`;
 }

@@ -2,7 +2,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { type AtName, type ExposedPart, exposedPart, type LastName } from './exposed-path.ts';
 
 /**
- * `exposedOn` for the machine that bofh runs on, synchronously: for a loader and a journal, which
+ * `exposedOn` for the machine that bofh runs on, synchronous: for a loader and a journal, which
  * cannot wait.
  */
 export function exposedHere(path: string, last: LastName): ExposedPart | undefined {

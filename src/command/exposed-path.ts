@@ -5,9 +5,9 @@ import type { FileStat, ReadHost } from './host.ts';
 /** A part of a path through which a user other than root can redirect the path. */
 export interface ExposedPart {
   readonly at: string;
-  /** The rest of a sentence that begins with `at`. */
+  /** The end of a sentence that begins with `at`. */
   readonly why: string;
-  /** A shell command that fixes it. */
+  /** A shell command that removes the exposure. */
   readonly repair: string;
 }
 
@@ -18,20 +18,20 @@ export interface ExposedPart {
  */
 export type LastName = 'new' | 'there' | 'content';
 
-/** The questions of a walk at each name: lstat, and the target of a symbolic link. */
+/** What the walk asks about each name: lstat, and the target of a symbolic link. */
 export interface AtName {
   readonly stat: Pick<FileStat, 'kind' | 'uid' | 'mode'> | undefined;
   readonly target?: string;
 }
 
-/** The kernel's limit (path_resolution(7)). */
+/** Most links in a path (path_resolution(7)). */
 const mostLinks = 40;
 
 /**
- * Walks a path from the root down, including symbolic links, and returns the first part that a user
- * other than root, or `owner`, controls: undefined if there is none, also if the path ends early
- * because a name is missing. A sticky directory such as /tmp is safe for root's files: no other
- * user can rename or remove them. But a file of another user in it can be replaced at any time.
+ * Walks a path from the root down, through symbolic links, and returns the first part that a user
+ * other than root, or `owner`, controls. Undefined: there is none; the path may end early at a
+ * missing name. A sticky directory such as /tmp is safe for files of root: no other user can rename
+ * or remove them. But a file of another user in such a directory can be replaced at any time.
  */
 export function* exposedPart(
   path: string,
@@ -45,7 +45,8 @@ export function* exposedPart(
     const isLast = left.length === 0;
     if (stat === undefined || (isLast && last === 'new')) return undefined;
     const foreign = stat.uid !== 0 && stat.uid !== owner;
-    // In a directory of root the owner of a file can write to it, but cannot redirect its name.
+    // If the directory belongs to root, the owner of a file can write to the file, but cannot
+    // redirect its name.
     const replaceable = parentShared || stat.kind === 'directory' || last === 'content';
     if (foreign && replaceable && !(isLast && last === 'there' && !parentShared))
       return { at, why: `belongs to user ${stat.uid}`, repair: `chown root ${at}` };
@@ -58,7 +59,7 @@ export function* exposedPart(
       parentShared = false;
       continue;
     }
-    // Never a chmod of /dev/null: it is everyone's.
+    // No chmod as a remedy for a device such as /dev/null, which everyone may write.
     if (isLast && last === 'content' && stat.kind !== 'file' && stat.kind !== 'directory')
       return { at, why: 'is not a regular file', repair: `name a regular file, not ${at}` };
     const shared = (stat.mode & 0o022) !== 0;
@@ -78,8 +79,8 @@ export function* exposedPart(
 }
 
 /**
- * The same on a host. On this host the user who runs bofh is trusted like root (default: the user
- * of this process).
+ * `exposedPart` on a host. On this host the user who runs bofh is trusted like root (default: the
+ * user of this process).
  */
 export async function exposedOn(
   host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
@@ -99,8 +100,8 @@ export async function exposedOn(
 }
 
 /**
- * The rule for every path that a program, or bofh itself, opens as root: RefusedError if another
- * user could replace the file meanwhile.
+ * RefusedError if another user could replace the file before it is opened. This applies to every
+ * path that a program, or bofh itself, opens as root.
  */
 export async function refuseExposed(
   host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
@@ -112,7 +113,7 @@ export async function refuseExposed(
   throw new RefusedError(
     `${path} is refused, because another user could replace it: ${found.at} ${found.why}`,
     {
-      // Do not take a home directory from its user because of one file in it.
+      // For one exposed file, the remedy does not take a home directory from its user.
       remedy:
         last === 'content'
           ? `use a directory that only root can write, or: ${found.repair}`

@@ -3,15 +3,15 @@ import { RefusedError } from '../core/errors.ts';
 import type { FileStat, ReadHost } from './host.ts';
 
 /**
- * The end of a path after following every symbolic link; no `stat`: nothing exists there.
- * RefusedError for a circle of links.
+ * Returns the end of a path after following every symbolic link; without `stat`, nothing exists
+ * there. RefusedError for a loop of links.
  */
 export async function follow(
   host: ReadHost,
   path: string,
 ): Promise<{ readonly path: string; readonly stat: FileStat | undefined }> {
   let at = path;
-  // The kernel's limit (path_resolution(7)).
+  // Most links in a path (path_resolution(7)).
   for (let links = 0; links < 40; links += 1) {
     const stat = await host.stat(at);
     if (stat?.kind !== 'symlink') return { path: at, stat };

@@ -2,9 +2,9 @@ import * as z from 'zod/mini';
 import { UsageError } from '../core/errors.ts';
 import { checkText } from '../core/checks.ts';
 
-/** The source of a key; the journal contains this, and never the key. */
+/** The source of a key. The journal contains this, never the key. */
 export type KeyRef =
-  /** Named in the site file. */
+  /** A key named in the site file. */
   | {
       /** A key of the site file. */
       readonly from: 'site';
@@ -18,7 +18,7 @@ export type KeyRef =
       /** Absolute path of the file. */
       readonly path: string;
     }
-  /** The output of a program, without one newline at its end. */
+  /** The output of a program, without the newline at its end. */
   | {
       /** A program that prints the key. */
       readonly from: 'command';
@@ -35,7 +35,7 @@ export type KeyRef =
       /** Its name in the unit. */
       readonly name: string;
     }
-  /** What a person types, without the newline. */
+  /** What an administrator types, without the newline. */
   | {
       /** Asks on the terminal. */
       readonly from: 'ask';
@@ -78,19 +78,22 @@ export const keyRef = z.discriminatedUnion('from', [
   }),
 ]);
 
-/** A key for a program: the host fetches it when the program starts, and passes it to no other. */
+/**
+ * A key for a program: the host fetches it when the program starts, and passes it only to this
+ * program.
+ */
 export interface KeyInput {
   /** Where the key comes from. */
   readonly key: KeyRef;
-  /** `new`: asked twice, because a typing mistake could not be detected. */
+  /** `new`: asked twice, because nothing could detect a typing mistake. */
   readonly use: 'present' | 'new';
   /** What the key opens, for the question. */
   readonly of: string;
 }
 
 /**
- * Reads `file:/PATH`, `command:/PROGRAM ARG…` (divided at blanks), `credential:NAME`, `site:NAME` or `ask`. Throws UsageError;
- * `name` is the option for its message.
+ * Reads `file:/PATH`, `command:/PROGRAM ARG…` (split at blanks), `credential:NAME`, `site:NAME` or
+ * `ask`. Throws UsageError; `name` is the option that its message names.
  */
 export function parseKeyRef(text: string, name = 'key'): KeyRef {
   checkText('the key', text);
@@ -102,7 +105,7 @@ export function parseKeyRef(text: string, name = 'key'): KeyRef {
   );
 }
 
-/** As `parseKeyRef` reads it. */
+/** Formats the source of a key for `parseKeyRef`. */
 export function keyRefText(key: KeyRef): string {
   switch (key.from) {
     case 'file':

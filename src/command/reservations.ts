@@ -3,54 +3,51 @@ export interface Reserving {
   readonly id: string;
   readonly name: string;
   /**
-   * The process that works on the sequence. Recovery uses another one, and no command of an older
-   * one starts from then on.
+   * Identifies the process that works on the sequence. Recovery uses a new token; then no command
+   * with an older one can start.
    */
   readonly token: string;
 }
 
-/** The holder of a requested object. */
+/** The holder of an object that was requested. */
 export interface Taken {
   readonly key: string;
-  /** As text, with what can be done about it. */
+  /** The holder as text, with the remedy. */
   readonly by: string;
   readonly remedy: string;
 }
 
-/** A program of the sequence that still runs there. */
+/** A program of the sequence that still runs on the reserved host. */
 export interface StillRunning {
   readonly host: string;
   readonly pid: number;
   readonly command: string;
-  /** It may be ended half-way, and will be. */
+  /** Whether it may be ended half-way. If so, it will be. */
   readonly safe: boolean;
 }
 
 /**
- * Tells a host without the journal about a sequence: a file there, durable before the first act,
- * names the coordinator and the objects. The keys are those of that host itself. Unreachable:
- * ConnectionError.
+ * Reserves objects on a host that does not have the journal: a file on that host, durable before
+ * the first act, names the coordinator and the objects, by that host's own keys. ConnectionError if
+ * the host is unreachable.
  */
 export interface Reservations {
   /**
-   * The journal directory of that host's bofh, which is compared with the reservations. Missing:
-   * `reserve` already did so.
+   * The journal directory of bofh on that host, for the comparison with its reservations. Missing:
+   * `reserve` compares them itself.
    */
   readonly journals?: string;
-  /** How the host is reached, as JSON: what recovery needs to find it again. */
+  /** How to reach the host, as JSON, for recovery. */
   readonly reach: unknown;
-  /**
-   * Reserves objects in addition to those that the sequence has there. Undefined: they are
-   * reserved.
-   */
+  /** Reserves more objects for the sequence on that host. Undefined: they are reserved. */
   readonly reserve: (
     of: Reserving,
     keys: { readonly exclusive: readonly string[]; readonly shared: readonly string[] },
   ) => Promise<Taken | undefined>;
   /**
-   * Waits until no program of the sequence runs there, ends those that may be ended, and lets only
-   * those of `token` start from now on. `missing`: it has no reservation, so nothing may be done
-   * there. `given-up`: at the signal.
+   * Waits until no program of the sequence runs there. Ends programs that may be ended, and from
+   * then on lets only programs of `token` start. `missing`: there is no reservation, so nothing may
+   * be done there. `given-up`: the signal ended the wait.
    */
   readonly fence: (
     of: Reserving,
@@ -60,8 +57,8 @@ export interface Reservations {
     },
   ) => Promise<'fenced' | 'missing' | 'given-up'>;
   /**
-   * Removes it; a missing one counts as removed. JournalError while a program of the sequence runs
-   * there.
+   * Removes the reservation; a missing one counts as removed. JournalError while a program of the
+   * sequence runs there.
    */
   readonly release: (id: string) => Promise<void>;
 }

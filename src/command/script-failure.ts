@@ -1,6 +1,6 @@
 import { CommandError, RefusedError } from '../core/errors.ts';
 
-/** The lines of an output that are not empty. */
+/** Returns the non-empty lines of an output. */
 export const outputLines = (output: string): readonly string[] =>
   output
     .split(/[\r\n]+/)
@@ -8,8 +8,8 @@ export const outputLines = (output: string): readonly string[] =>
     .filter((line) => line !== '');
 
 /**
- * The error for a script that failed: the last lines that it said, instead of its whole text. Any other
- * error is returned as it is.
+ * The error for a failed script: it has the last lines of the output instead of the text of the
+ * script. Returns any other error unchanged.
  */
 export function scriptFailure(what: string, error: unknown, timeoutMs = 0): unknown {
   if (!(error instanceof CommandError)) return error;
@@ -20,7 +20,8 @@ export function scriptFailure(what: string, error: unknown, timeoutMs = 0): unkn
       : reason === 'killed' || exitCode === undefined
         ? 'was ended by a signal'
         : `failed: exit ${String(exitCode)}`;
-  // The host of a description in a root is the root, and bofh sees the files of this host elsewhere.
+  // For a description that is applied in a root, bofh sees the files of this host below
+  // /run/bofh-host, but the administrator does not.
   const said = outputLines((stdout + stderr).replaceAll('/run/bofh-host', ''))
     .filter((line) => !line.startsWith('  host: '))
     .slice(-5);

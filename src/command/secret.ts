@@ -1,7 +1,10 @@
 /** `inspect.custom` of node:util, without its types. */
 const inspected: unique symbol = Symbol.for('nodejs.util.inspect.custom');
 
-/** Key material: it has no JSON and no string form, and reaches a program by stdin or a descriptor only. */
+/**
+ * Key material: it cannot be converted to JSON or a string, and reaches a program only by stdin or
+ * a descriptor.
+ */
 export class Secret {
   readonly #bytes: Uint8Array;
 
@@ -9,7 +12,7 @@ export class Secret {
     this.#bytes = typeof bytes === 'string' ? Buffer.from(bytes) : bytes;
   }
 
-  /** For the one place that writes it to a program's descriptor. */
+  /** Returns the bytes, only for the code that writes them to the descriptor of a program. */
   reveal(): Uint8Array {
     return this.#bytes;
   }

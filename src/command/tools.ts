@@ -1,4 +1,7 @@
-/** Every program that bofh may start, with the Debian package to name when it is missing. */
+/**
+ * Every program that bofh may start, with its Debian package, which the error for a missing program
+ * names.
+ */
 export const tools = {
   'apt-cache': { package: 'apt' },
   'apt-get': { package: 'apt' },
@@ -115,7 +118,7 @@ export const tools = {
 export type Tool = keyof typeof tools;
 
 /**
- * The directories searched for programs, in this order. Never PATH: a wrapper earlier in it must
- * change nothing.
+ * The directories to search for programs, in this order. PATH is never used: a wrapper in it could
+ * replace a program.
  */
 export const toolDirectories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;

@@ -3,8 +3,8 @@ import { reasonIn } from '../core/reason.ts';
 import type { Command } from './command.ts';
 
 /**
- * The error for an output that the parser of its command rejects; `answer` names the output. Output
- * that can contain a secret is not shown, and neither is the error of the parser.
+ * The error for an output that the parser of its command rejects; `answer` is the name of the
+ * output. Does not show an output that can contain a secret, nor the error of its parser.
  */
 export function unparsed(
   { shownOf }: Pick<Command<unknown>, 'shownOf'>,
