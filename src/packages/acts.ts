@@ -15,7 +15,7 @@ import { type ChangedPackage, isReplaced } from './plan.ts';
 import { type Known, knownPackages } from './state.ts';
 import { debOf } from './store.ts';
 
-/** One run of apt-get. RefusedError if it would change another package than these. */
+/** Runs apt-get once. RefusedError if it would change other packages than these. */
 export async function act(
   host: ChangeHost,
   words: readonly string[],
@@ -33,7 +33,8 @@ export async function act(
   try {
     await host.run(changePackages(words));
   } catch (error) {
-    // apt ends with the same sentence for every failure of dpkg, which has said before what failed.
+    // apt prints the same last sentence for every failure of dpkg; dpkg has printed before what
+    // failed.
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
     const { tool, argv, reason, exitCode, stdout } = error;
     const said = /^dpkg: error .*\n.*$/m.exec(error.stderr)?.[0].replace(/\n\s*/, ' ');
@@ -49,7 +50,7 @@ export async function act(
   }
 }
 
-/** The marks of before or after. */
+/** Sets the marks (auto, hold) that the packages had before the step, or must have after it. */
 export async function mark(
   host: ChangeHost,
   packages: readonly ChangedPackage[],
@@ -72,7 +73,7 @@ export async function mark(
     if (names.length > 0) await host.run(setMark(word, names));
 }
 
-/** Ends what an interrupted dpkg left, so that apt works again. */
+/** Completes or removes what an interrupted dpkg left, so that apt works again. */
 export async function mend(
   host: ChangeHost,
   packages: readonly ChangedPackage[],
@@ -94,7 +95,10 @@ export async function mend(
   if (fresh.length > 0) await host.run(purge(fresh, 'broken'));
 }
 
-/** RefusedError if a purge would remove what others have written since. Newer steps are undone before. */
+/**
+ * RefusedError if a purge would remove files that others have edited meanwhile. Newer steps are
+ * undone first, so the edits are not theirs.
+ */
 export async function refuseEdited(host: ReadHost, packages: readonly ChangedPackage[]): Promise<void> {
   const now = await statesOf(host, packages);
   const names = packages
@@ -115,7 +119,7 @@ export async function refuseEdited(host: ReadHost, packages: readonly ChangedPac
 
 type States = ReadonlyMap<string, PackageState>;
 
-/** What dpkg has of these packages now, by name. */
+/** Returns the present state of these packages in the database of dpkg, by name. */
 export async function statesOf(host: ReadHost, packages: readonly ChangedPackage[]): Promise<States> {
   const own = new Set(packages.map(({ name }) => name));
   return new Map(
@@ -123,12 +127,12 @@ export async function statesOf(host: ReadHost, packages: readonly ChangedPackage
   );
 }
 
-/** Whether more than its configuration files is there. */
+/** Whether more of a package exists than its configuration files. */
 export function isThere(now: PackageState | undefined): boolean {
   return now !== undefined && now.status !== 'config-files';
 }
 
-/** Whether a package has the version of before or after the step. */
+/** Whether a package has the version from before or after the step. */
 export function isAs(each: ChangedPackage, now: PackageState | undefined, when: 'before' | 'after'): boolean {
   const wanted = each[when];
   if (wanted === undefined) return !isThere(now);
@@ -136,13 +140,18 @@ export function isAs(each: ChangedPackage, now: PackageState | undefined, when: 
   return now?.status === 'installed' && now.version === wanted.version;
 }
 
-/** Whether it has its marks of before or after; `isAs` does not compare them, because others may set them meanwhile. */
+/**
+ * Whether a package has its marks from before or after the step. `isAs` does not compare the marks,
+ * because others may set them meanwhile.
+ */
 function isMarked(each: ChangedPackage, now: Known | undefined, when: 'before' | 'after'): boolean {
   const wanted = each[when];
   return wanted === undefined || !isThere(now) || (now?.auto === wanted.auto && now.hold === wanted.hold);
 }
 
-/** RefusedError if one of them is not as it was before the step, or should be after it, with its marks. */
+/**
+ * RefusedError if a package does not have its version and marks from before the step, or after it.
+ */
 export async function expect(
   host: ReadHost,
   packages: readonly ChangedPackage[],

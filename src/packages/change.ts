@@ -11,7 +11,7 @@ import { refuseUnready } from './state.ts';
 import { debOf, debsIn, fillStore, refuseForeignFiles, removeStore, storeOf } from './store.ts';
 
 const undo = z.strictObject({
-  /** Directory with the new and the old .debs until the commit: proves the step. */
+  /** Directory with the new and the old .debs; proves the step until the commit. */
   store: absolutePath,
   packages: z.readonly(z.array(changedPackage)),
 });
@@ -19,12 +19,12 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.packages.change`: installs, upgrades and removes packages of Debian in one run of apt-get(8), with
- * the dependencies that apt chooses. The new and the old .debs are on the host before the first
- * package changes, so the undo needs no network: it installs the old versions and purges what was not
- * there.
+ * `tx.packages.change`: installs, upgrades and removes Debian packages in one run of apt-get(8),
+ * with the dependencies that apt chooses. The new and the old .debs are on the host before the
+ * first package changes, so the undo needs no network: it installs the old versions and purges the
+ * packages that were not installed before.
  *
- * The undo restores versions and marks, and not what scripts of packages did: users that they
+ * The undo restores versions and marks, but not what scripts of packages did: users that they
  * created, data in /var/lib, services that they restarted.
  */
 export const change = operation({
@@ -100,7 +100,7 @@ export const change = operation({
       });
     await removeStore(host, store);
   },
-  // apt and dpkg write what they change to the disk themselves.
+  // apt and dpkg sync their own changes.
   sync: async ({ undo: { store }, host }) => {
     const above = posix.dirname(store);
     if ((await host.stat(above)) !== undefined) await host.sync(above);
@@ -146,7 +146,7 @@ function removed(packages: readonly ChangedPackage[]): readonly string[] {
     .map(({ name }) => `${name}-`);
 }
 
-/** The directory is created before the first package changes, and removed last. */
+/** The store directory is created before the first package changes, and removed last. */
 async function look(host: ReadHost, { store, packages }: Undo): Promise<Look> {
   if ((await host.stat(store))?.kind !== 'directory') return { state: 'gone' };
   const now = await statesOf(host, packages);

@@ -30,7 +30,9 @@ export function packageStates(): ReadCommand<readonly PackageState[]> {
   };
 }
 
-/** What dpkg complains about: packages that are half installed or half configured. Empty if all is well. */
+/**
+ * `dpkg --audit`: lists packages that are half installed or half configured. Empty: there are none.
+ */
 export function dpkgAudit(): ReadCommand<string> {
   return {
     tool: 'dpkg',
@@ -41,7 +43,7 @@ export function dpkgAudit(): ReadCommand<string> {
   };
 }
 
-/** Configuration files of installed packages that others have edited since. */
+/** Configuration files of installed packages that were edited after the installation. */
 export function editedFiles(names: readonly string[]): ReadCommand<readonly string[]> {
   return {
     tool: 'dpkg',
@@ -70,7 +72,10 @@ export function autoPackages(): ReadCommand<readonly string[]> {
   };
 }
 
-/** What apt-get(8) would do. `NAME`, `NAME=VERSION` and the path of a .deb install, `NAME-` removes. */
+/**
+ * Simulates apt-get(8). `NAME`, `NAME=VERSION` and the path of a .deb install a package, `NAME-`
+ * removes it.
+ */
 export function simulated(words: readonly string[], from: 'archives' | 'files'): ReadCommand<readonly Act[]> {
   return {
     tool: 'apt-get',
@@ -78,7 +83,7 @@ export function simulated(words: readonly string[], from: 'archives' | 'files'):
       '--simulate',
       '-qq',
       ...allowed,
-      // As root it writes a log and its cache otherwise, and a plan writes nothing.
+      // Otherwise apt writes a log and its cache when root runs it, and a plan must write nothing.
       ...['-o', 'Dir::Log::Planner=/dev/null', ...noCache],
       ...(from === 'files' ? noArchives : []),
       'install',
@@ -92,13 +97,13 @@ export function simulated(words: readonly string[], from: 'archives' | 'files'):
   };
 }
 
-/** Which of `NAME=VERSION` an archive has. */
+/** Lists those of `NAME=VERSION` that an archive has. */
 export function archived(words: readonly string[]): ReadCommand<readonly Archived[]> {
   return {
     tool: 'apt-cache',
     argv: ['show', ...noCache, '--', ...words],
     access: 'read',
-    // None of them is known.
+    // Exit code 100: none of them is known.
     accepts: [0, 100],
     parse: ({ exitCode, stdout, stderr }) => {
       if (exitCode === 100 && !/^E: No packages found$/m.test(stderr)) throw new Error(stderr);
@@ -107,7 +112,10 @@ export function archived(words: readonly string[]): ReadCommand<readonly Archive
   };
 }
 
-/** Downloads packages, `NAME=VERSION`, into a directory. apt compares their SHA-256 with the signed list. */
+/**
+ * Downloads packages, `NAME=VERSION`, into a directory. apt compares their SHA-256 with the signed
+ * list.
+ */
 export function download(directory: string, words: readonly string[]): Command<void, 'change'> {
   return {
     tool: 'env',
@@ -119,7 +127,10 @@ export function download(directory: string, words: readonly string[]): Command<v
   };
 }
 
-/** Reads the lists of the archives in one file. Without `--error-on` it exits 0 for one that it cannot reach. */
+/**
+ * Downloads the lists of the archives in one file. Without `--error-on` apt-get exits with 0 for an
+ * archive that it cannot reach.
+ */
 export function update(file: string): Command<void, 'change'> {
   return {
     tool: 'apt-get',
@@ -132,19 +143,22 @@ export function update(file: string): Command<void, 'change'> {
         '-o',
         'Dir::Etc::sourceparts=/dev/null',
       ],
-      // It would remove the lists of all others.
+      // Otherwise apt would remove the lists of all other archives.
       ...['-o', 'APT::Get::List-Cleanup=0', ...noCache, 'update'],
     ],
     access: 'change',
     stop: 'safe',
     parse: nothing,
-    // The last line says only that something failed.
+    // Removes the last line, which says only that something failed.
     shownOf: (stderr) => stderr.replace(/^E: Some index files failed .*\n/m, ''),
     classify,
   };
 }
 
-/** Makes a .deb of an installed package, from its files as they are now. Exits 0 also if it fails (1.52). */
+/**
+ * Builds a .deb of an installed package from its present files. Exits with 0 also if it fails
+ * (1.52).
+ */
 export function repack(directory: string, name: string): Command<void, 'change'> {
   return {
     tool: 'env',
@@ -156,7 +170,7 @@ export function repack(directory: string, name: string): Command<void, 'change'>
   };
 }
 
-/** Paths of what a .deb installs, without directories. */
+/** Lists the paths that a .deb installs, without directories. */
 export function filesOfDeb(path: string): ReadCommand<readonly string[]> {
   return {
     tool: 'dpkg-deb',
@@ -167,11 +181,11 @@ export function filesOfDeb(path: string): ReadCommand<readonly string[]> {
   };
 }
 
-/** Which of these paths belong to a package. */
+/** Lists those of these paths that belong to a package. */
 export function owned(paths: readonly string[]): ReadCommand<readonly string[]> {
   return {
     tool: 'dpkg-query',
-    // A backslash and * ? [ are a pattern.
+    // dpkg reads a backslash and * ? [ as a pattern.
     argv: ['--search', '--', ...paths.map((path) => path.replaceAll(/[*?[\\]/g, '\\$&'))],
     access: 'read',
     accepts: [0, 1],
@@ -188,8 +202,8 @@ export function owned(paths: readonly string[]): ReadCommand<readonly string[]> 
 }
 
 /**
- * Installs .deb files, and removes `NAME-`. Without any archive apt cannot take another package. It keeps
- * every changed configuration file, and asks nothing.
+ * Installs .deb files, and removes `NAME-`. Without any archive apt cannot choose another package.
+ * Keeps every changed configuration file, and asks no questions.
  */
 export function changePackages(words: readonly string[]): Command<void, 'destroy'> {
   return {
@@ -206,7 +220,10 @@ export function changePackages(words: readonly string[]): Command<void, 'destroy
   };
 }
 
-/** Finishes what an interrupted dpkg left. A package whose script fails stays as it is. */
+/**
+ * `dpkg --configure`: completes what an interrupted dpkg left. A package whose script fails stays
+ * as it is.
+ */
 export function configureAll(): Command<void, 'change'> {
   return {
     tool: 'env',
@@ -217,7 +234,7 @@ export function configureAll(): Command<void, 'change'> {
   };
 }
 
-/** Puts the old version over a package that is only half there. */
+/** Unpacks the old version over a package that is only partly installed. */
 export function unpackOver(debs: readonly string[]): Command<void, 'destroy'> {
   return {
     tool: 'env',
@@ -228,7 +245,9 @@ export function unpackOver(debs: readonly string[]): Command<void, 'destroy'> {
   };
 }
 
-/** Removes packages with their configuration; `broken`: also those that are only half there. */
+/**
+ * Removes packages with their configuration; `broken`: also those that are only partly installed.
+ */
 export function purge(names: readonly string[], how?: 'broken'): Command<void, 'destroy'> {
   const force = how === 'broken' ? ['--force-remove-reinstreq', '--force-depends'] : [];
   return {
@@ -240,7 +259,10 @@ export function purge(names: readonly string[], how?: 'broken'): Command<void, '
   };
 }
 
-/** Sets a mark: whether apt may remove a package that nothing needs, and whether it keeps its version. */
+/**
+ * Sets a mark: whether apt may remove the package when no other package needs it, and whether apt
+ * keeps its version.
+ */
 export function setMark(
   mark: 'auto' | 'manual' | 'hold' | 'unhold',
   names: readonly string[],
@@ -248,18 +270,24 @@ export function setMark(
   return { tool: 'apt-mark', argv: [mark, '--', ...names], access: 'change', parse: nothing, classify };
 }
 
-/** bofh compares what apt would do with what was asked; apt itself refuses it with these options missing. */
+/**
+ * bofh itself compares what apt would do with the request. Without these options apt refuses some
+ * changes.
+ */
 const allowed = ['--yes', '--allow-downgrades', '--allow-change-held-packages'];
 
 const noCache = ['-o', 'Dir::Cache::pkgcache=', '-o', 'Dir::Cache::srcpkgcache='];
 
-/** Without archives. apt would write a cache of the archives that it knows, so none is written here. */
+/**
+ * No archives. Without them apt would write a cache that has no archive either, so it must write
+ * none.
+ */
 const noArchives = [
   ...['-o', 'Dir::Etc::sourcelist=/dev/null', '-o', 'Dir::Etc::sourceparts=/dev/null'],
   ...noCache,
 ];
 
-/** Its own user cannot read a directory with mode 0700. */
+/** The sandbox user of apt cannot read a directory with mode 0700. */
 const asRoot = ['-o', 'APT::Sandbox::User=root'];
 
 const quietly = [

@@ -1,14 +1,17 @@
 /** A package in the database of dpkg. */
 export interface PackageState {
-  /** `zlib1g`; with its architecture if that is not the host's own: `libc6:i386`. */
+  /** `zlib1g`; with its architecture if that is not the architecture of the host: `libc6:i386`. */
   readonly name: string;
   readonly version: string;
   readonly hold: boolean;
-  /** `partly`: dpkg was interrupted, or a script of the package failed. `broken`: its files must be installed again. */
+  /**
+   * `partly`: dpkg was interrupted, or a script of the package failed. `broken`: its files must be
+   * installed again.
+   */
   readonly status: 'installed' | 'config-files' | 'partly' | 'broken';
 }
 
-/** Reads the answer of `packageStates`. Packages that are not installed at all are left out. */
+/** Parses the output of `packageStates`. Leaves out packages that are not installed at all. */
 export function statesIn(text: string): readonly PackageState[] {
   const rows = text
     .split('\n')
@@ -47,16 +50,16 @@ function nameOf(name: string, architecture: string, own: string): string {
     : `${name}:${architecture}`;
 }
 
-/** A line of what apt would do. */
+/** One action that apt would take. */
 export interface Act {
   readonly act: 'install' | 'remove';
   /** As in `PackageState`. */
   readonly name: string;
-  /** Missing: it is removed. */
+  /** Missing: the package is removed. */
   readonly version?: string;
 }
 
-/** Reads the answer of `simulated`. */
+/** Parses the output of `simulated`. */
 export function actsIn(text: string): readonly Act[] {
   return text
     .split('\n')
@@ -81,11 +84,11 @@ const remv = new RegExp(`^(?:Remv|Purg) ${word} \\[[^\\]]+\\](?: \\[.*\\])*$`);
 export interface Archived {
   readonly name: string;
   readonly version: string;
-  /** Of its .deb, in bytes. */
+  /** Size of the .deb, in bytes. */
   readonly size: number;
 }
 
-/** Reads the answer of `archived`: paragraphs that are in no archive have no file. */
+/** Parses the output of `archived`. A paragraph without a file is in no archive. */
 export function archivedIn(text: string): readonly Archived[] {
   return text
     .split(/\n\n+/)
@@ -101,7 +104,7 @@ export function archivedIn(text: string): readonly Archived[] {
     });
 }
 
-/** Reads the answer of `filesOfDeb`: as tar lists it, with `\\` for a backslash. */
+/** Parses the output of `filesOfDeb`: a list of tar, with `\\` for a backslash. */
 export function filesIn(text: string): readonly string[] {
   return text
     .split('\n')
@@ -118,7 +121,10 @@ export function filesIn(text: string): readonly string[] {
 
 const entry = /^(?<type>[-dlhbcp])[rwxsStT-]{9} \S+ +\d+(?:,\d+)? \d{4}-\d\d-\d\d \d\d:\d\d \.(?<path>\/.*)$/;
 
-/** Lines of `dpkg --verify`: what differs, `c` for a configuration file, and the path. */
+/**
+ * Parses the output of `dpkg --verify`: on each line the differences, `c` for a configuration file,
+ * and the path.
+ */
 export function editedIn(text: string): readonly string[] {
   return text.split('\n').flatMap((line) => {
     if (line === '') return [];

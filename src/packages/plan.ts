@@ -11,9 +11,9 @@ export const packageName = z
 export const packageVersion = z.string().check(z.regex(/^[\w.+:~-]+$/, 'must be a version, or latest'));
 const names = z.exactOptional(z.readonly(z.array(packageName)));
 
-/** What should be done with packages. */
+/** The requested changes of packages. */
 export const packageArgs = z.strictObject({
-  /** Names, or `NAME=VERSION`. One that is installed stays as it is, unless its version differs. */
+  /** Names, or `NAME=VERSION`. An installed package stays as it is, unless its version differs. */
   install: z.exactOptional(
     z.readonly(
       z.array(
@@ -28,15 +28,21 @@ export const packageArgs = z.strictObject({
       ),
     ),
   ),
-  /** Names. Installs the newest version that the archives have. */
+  /** Names. Installs the newest version in the archives. */
   upgrade: names,
   /** Names. The configuration files stay. */
   remove: names,
-  /** Names. Removes the configuration files too: after the commit, because nothing restores them. */
+  /**
+   * Names. Also removes the configuration files; only after the commit, because nothing restores
+   * them.
+   */
   purge: names,
-  /** Names, installed afterwards. apt keeps their version (`apt-mark hold`). */
+  /**
+   * Names of packages that are installed after the change. apt keeps their version (`apt-mark
+   * hold`).
+   */
   hold: names,
-  /** Names, installed afterwards. */
+  /** Names of packages that are installed after the change. */
   unhold: names,
 });
 
@@ -47,15 +53,15 @@ const kept = z.strictObject({ version: z.string(), auto: z.boolean(), hold: z.bo
 /** A package that changes. */
 export const changedPackage = z.strictObject({
   name: z.string(),
-  /** Missing: it was not there. */
+  /** Missing: the package did not exist. */
   before: z.exactOptional(z.extend(kept, { status: z.enum(['installed', 'config-files']) })),
-  /** Missing: it is removed. */
+  /** Missing: the package is removed. */
   after: z.exactOptional(kept),
-  /** Its configuration files are removed too. */
+  /** Its configuration files are removed, too. */
   purged: z.exactOptional(z.literal(true)),
-  /** Not named by the caller: it comes, goes or changes because another package needs that. */
+  /** The caller did not name the package: it changes because another package needs that. */
   follows: z.exactOptional(z.literal(true)),
-  /** Where the .deb of the old version comes from; missing if undo needs none. */
+  /** Source of the .deb of the old version; missing if the undo needs none. */
   old: z.exactOptional(z.enum(['archive', 'repack'])),
   /** Size of the new .deb, in bytes. */
   size: z.exactOptional(z.int()),
@@ -63,7 +69,10 @@ export const changedPackage = z.strictObject({
 
 export type ChangedPackage = z.infer<typeof changedPackage>;
 
-/** What differs from what is asked for, as apt would change it. RefusedError if apt cannot. */
+/**
+ * Lists the packages that the request changes, as apt would change them. RefusedError if apt
+ * cannot.
+ */
 export async function plannedPackages(host: ReadHost, args: PackageArgs): Promise<readonly ChangedPackage[]> {
   const { install = [], upgrade = [], remove = [], purge = [], hold = [], unhold = [] } = args;
   const wanted = new Map(install.map((each) => [each.split('=')[0] ?? '', each.split('=')[1]]));
@@ -148,7 +157,10 @@ async function simulatedOrRefused(host: ReadHost, words: readonly string[]) {
   }
 }
 
-/** With the size of what is downloaded, and where the old versions come from. RefusedError if an undo could not have one. */
+/**
+ * Adds the sizes of the downloads and the sources of the old versions. RefusedError if the undo
+ * could not get an old version.
+ */
 async function withSources(
   host: ReadHost,
   all: readonly ChangedPackage[],
@@ -183,12 +195,12 @@ async function withSources(
   });
 }
 
-/** Whether the installed version goes: undo needs it again. */
+/** Whether the installed version is removed or replaced, so that the undo needs it. */
 export function isReplaced({ before, after }: ChangedPackage): boolean {
   return before?.status === 'installed' && before.version !== after?.version;
 }
 
-/** Whether a new version comes. */
+/** Whether a new version is installed. */
 export function isFetched({ before, after }: ChangedPackage): boolean {
   return after !== undefined && (before?.status !== 'installed' || before.version !== after.version);
 }

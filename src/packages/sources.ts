@@ -2,17 +2,20 @@ import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 
-/** Where apt keeps the lists of its archives. */
+/** The directory in which apt keeps the lists of its archives. */
 export const listsDirectory = '/var/lib/apt/lists';
 
-/** An archive, as a paragraph of sources.list(5) in the format deb822 has it. */
+/** An archive, as a paragraph in the deb822 format of sources.list(5). */
 export interface AptSource {
   readonly uris: readonly string[];
   readonly suites: readonly string[];
   readonly components: readonly string[];
 }
 
-/** The archives in a file `NAME.sources`. RefusedError for a file that is missing, or has none. */
+/**
+ * Returns the archives in a file `NAME.sources`. RefusedError if the file is missing or contains
+ * none.
+ */
 export async function sourcesIn(host: ReadHost, file: string): Promise<readonly AptSource[]> {
   const text = await host.readFile(file).catch((error: unknown) => {
     if (error instanceof CommandError && error.reason === 'not-found') return new Uint8Array();
@@ -27,7 +30,7 @@ export async function sourcesIn(host: ReadHost, file: string): Promise<readonly 
   return found;
 }
 
-/** The archives in the text of such a file. */
+/** Parses the text of such a file. */
 export function parsedSources(text: string): readonly AptSource[] {
   return text
     .replaceAll(/^#.*\n/gm, '')
@@ -43,7 +46,10 @@ export function parsedSources(text: string): readonly AptSource[] {
     .filter(({ uris, suites }) => uris.length > 0 && suites.length > 0);
 }
 
-/** Names of the lists that apt has of archives; of a suite without any it has read nothing. */
+/**
+ * Returns the names of the lists that apt has of these archives. apt has never read a suite without
+ * a list.
+ */
 export async function listsOf(
   host: ReadHost,
   sources: readonly AptSource[],
@@ -86,7 +92,7 @@ function quoted(text: string): string {
     .replaceAll('/', '_');
 }
 
-/** Their paths. */
+/** Returns the path of a list. */
 export function listPath(name: string): string {
   return posix.join(listsDirectory, name);
 }

@@ -9,7 +9,7 @@ export interface Known extends PackageState {
   readonly auto: boolean;
 }
 
-/** What dpkg and apt know of the packages of a host, by name. */
+/** Returns what dpkg and apt know about the packages of a host, by name. */
 export async function knownPackages(host: ReadHost): Promise<ReadonlyMap<string, Known>> {
   const auto = new Set(await host.run(autoPackages()));
   const all = await host.run(packageStates());

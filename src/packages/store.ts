@@ -5,7 +5,10 @@ import { emptyDirectory } from '../file/empty-directory.ts';
 import { download, filesOfDeb, owned, repack } from './commands.ts';
 import { type ChangedPackage, isFetched, isReplaced } from './plan.ts';
 
-/** The directory of a step: `new` has what it installs, `old` what its undo needs. */
+/**
+ * Returns the directory of a step: `new` contains the packages that it installs, `old` those that
+ * its undo needs.
+ */
 export function storeOf(mark: string): string {
   return `/var/lib/bofh/packages-${mark}`;
 }
@@ -54,14 +57,14 @@ export async function debsIn(host: ReadHost, directory: string): Promise<readonl
   }
 }
 
-/** The .deb of a package. */
+/** Returns the .deb of a package among these files. */
 export function debOf(files: readonly string[], name: string): string | undefined {
   return files.find((file) => posix.basename(file).startsWith(`${name.split(':')[0] ?? ''}_`));
 }
 
 /**
- * RefusedError if a new package would overwrite a file that belongs to no package: dpkg overwrites
- * it silently, and removing the package later deletes it.
+ * RefusedError if a new package would overwrite a file that belongs to no package. dpkg overwrites
+ * such a file without a message, and deletes it when the package is removed later.
  */
 export async function refuseForeignFiles(
   host: ReadHost,
@@ -85,8 +88,8 @@ export async function refuseForeignFiles(
 }
 
 /**
- * The paths that exist. Reads each directory once instead of each path, because a package can have
- * thousands of files.
+ * Returns those of the paths that exist. Reads each directory once instead of each path, because a
+ * package can have thousands of files.
  */
 async function thoseThere(host: ReadHost, paths: readonly string[]): Promise<readonly string[]> {
   const directories = new Map<string, ReadonlySet<string>>();
@@ -102,7 +105,10 @@ async function thoseThere(host: ReadHost, paths: readonly string[]): Promise<rea
   return there;
 }
 
-/** The other name of a path: /lib is a link to /usr/lib, and dpkg may know a file by either name. */
+/**
+ * Returns the other name of a path: /lib is a link to /usr/lib, and dpkg may know a file by either
+ * name.
+ */
 function otherPlace(path: string): string {
   return path.startsWith('/usr/') ? path.slice('/usr'.length) : `/usr${path}`;
 }

@@ -19,13 +19,13 @@ const sources = z.array(
 const undo = z.strictObject({
   file: absolutePath,
   sources,
-  /** Names of the lists before. */
+  /** Names of the lists before the step. */
   before: z.readonly(z.array(z.string())),
-  /** Directory with the old lists until the commit: proves the step. */
+  /** Directory with the old lists; proves the step until the commit. */
   store: absolutePath,
 });
 
-/** The new lists, and what they contain. */
+/** The new lists, and the digest of each. */
 const result = z.strictObject({ lists: z.array(z.strictObject({ name: z.string(), sha256: sha256Hex })) });
 
 type Undo = z.infer<typeof undo>;
@@ -33,8 +33,8 @@ type Result = z.infer<typeof result>;
 
 /**
  * `tx.packages.updateSource`: runs apt-get update for the archives of one file in
- * /etc/apt/sources.list.d. It fails if one of them cannot be reached, or is not signed as the file says.
- * Undo restores the lists that apt had of them, or removes the new ones.
+ * /etc/apt/sources.list.d. Fails if an archive cannot be reached, or is not signed as the file
+ * requires. Undo restores the old lists of these archives, or removes the new ones.
  */
 export const updateSource = operation({
   kind: 'packages.update',
@@ -51,7 +51,8 @@ export const updateSource = operation({
     await refuseExposed(host, file, 'content');
     const found = await sourcesIn(host, file);
     const { names } = await listsOf(host, found);
-    // Beside the lists, so that a rename moves them; in their directory apt would remove it.
+    // Next to the directory of the lists, so that a rename moves them; apt would remove them from
+    // that directory.
     const store = posix.join(posix.dirname(listsDirectory), `.bofh-${mark}`);
     return { file, sources: [...found], before: names, store };
   },
@@ -110,7 +111,7 @@ export const updateSource = operation({
   }),
 });
 
-/** Lists that others have replaced or changed since: another update of apt. */
+/** Returns lists that others have replaced or changed meanwhile, such as another update of apt. */
 async function changedSince(
   host: ReadHost,
   { before, store }: Undo,
@@ -119,7 +120,7 @@ async function changedSince(
   const changed: string[] = [];
   for (const { name, sha256: wanted } of known?.lists ?? []) {
     const path = listPath(name);
-    // An undo that was cut short has put it back.
+    // An interrupted undo has already restored this list.
     if (before.includes(name) && (await host.stat(posix.join(store, name))) === undefined) continue;
     if ((await host.stat(path)) !== undefined && sha256(await host.readFile(path)) !== wanted)
       changed.push(name);
