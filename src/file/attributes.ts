@@ -3,8 +3,8 @@ import { CommandError } from '../core/errors.ts';
 import { type Attributes, hasAttributes } from './path.ts';
 
 /**
- * `cp --attributes-only`: copies mode, extended attributes (including ACLs, capabilities and SELinux
- * labels) and, with `owner`, the owner to a file, but not content nor times.
+ * `cp --attributes-only`: copies mode, extended attributes (including ACLs, capabilities and
+ * SELinux labels) and, with `owner`, the owner to a file, but not its content or times.
  */
 export function copyAttributes(
   from: string,
@@ -21,7 +21,7 @@ export function copyAttributes(
   };
 }
 
-/** chown(1), by numbers. The kernel removes setuid, setgid and capabilities of a file. */
+/** chown(1), by uid and gid. The kernel then removes setuid, setgid and capabilities of a file. */
 export function chown(path: string, uid: number, gid: number): Command<void, 'change'> {
   const argv = ['--no-dereference', `${String(uid)}:${String(gid)}`, path];
   return { tool: 'chown', argv, access: 'change', parse: nothing, classify };
@@ -40,7 +40,7 @@ function classify({ stderr }: { readonly stderr: string }) {
     : 'unknown';
 }
 
-/** Gives a new file or directory its owner; its mode afterwards, because chown changes it. */
+/** Sets the owner of a new file or directory, and then its mode, because chown changes the mode. */
 export async function setNew(
   host: ChangeHost,
   path: string,
@@ -58,8 +58,8 @@ export async function setNew(
 }
 
 /**
- * Writes a file beside another one, with its mode, owner and extended attributes, to disk. `set` has
- * those that differ.
+ * Writes a file beside another one, with the same mode, owner and extended attributes, and makes it
+ * durable. `set` has the attributes that differ.
  */
 export async function writeLike(
   host: ChangeHost,
@@ -80,7 +80,7 @@ export async function writeLike(
   const wanted = { uid: old?.uid ?? 0, gid: old?.gid ?? 0, mode: old?.mode ?? 0, ...set };
   if (wanted.uid === old?.uid && wanted.gid === old.gid) await host.run(copyAttributes(like, path));
   else {
-    // Before the attributes: the kernel removes capabilities when the owner changes.
+    // Before the attributes: a change of the owner removes capabilities.
     await host.run(chown(path, wanted.uid, wanted.gid));
     await host.run(copyAttributes(like, path, 'no owner'));
   }
@@ -89,7 +89,7 @@ export async function writeLike(
   await host.sync(path);
 }
 
-/** Exit code 0 is not trusted. */
+/** Checks the attributes, because the exit code 0 of the programs does not prove them. */
 export async function expectAttributes(host: ChangeHost, path: string, wanted: Attributes): Promise<void> {
   const made = await host.stat(path);
   if (made !== undefined && hasAttributes(made, wanted)) return;

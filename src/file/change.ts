@@ -28,31 +28,31 @@ import { unlink } from './unlink.ts';
 const args = z.strictObject({
   /** Absolute path of the existing file. */
   path: absolutePath,
-  /** All that the file contains afterwards. */
+  /** The complete new content. */
   content: z.string(),
   /** `latin1`: each character of `content` is a byte, for files that are not UTF-8 (default: utf8). */
   encoding: z.exactOptional(z.enum(['utf8', 'latin1'])),
-  /** Refused if the content differs from what the caller has seen. */
+  /** SHA-256 of the content that the caller has seen. Refused if the content differs now. */
   sha256: z.exactOptional(sha256Hex),
-  /** Number of the new owner (default: unchanged). */
+  /** New uid (default: unchanged). */
   uid: z.exactOptional(ownerNumber),
-  /** Number of the new group (default: unchanged). */
+  /** New gid (default: unchanged). */
   gid: z.exactOptional(ownerNumber),
   /** New permission bits (default: unchanged). */
   mode: z.exactOptional(fileMode),
-  /** The old content is not kept for `bofh undo` (default: it is kept, unless it is a key). */
+  /** Do not keep the old content for `bofh undo` (default: kept, unless it is a key). */
   secret: z.exactOptional(z.literal(true)),
 });
 
 const undo = z.strictObject({
   path: absolutePath,
-  /** The new file before it gets its place. */
+  /** Path of the new file until it replaces the old one. */
   private: absolutePath,
   /** A second name of the old file until the commit. */
   back: absolutePath,
   before: sha256Hex,
   after: sha256Hex,
-  /** Of the old file, as for `file.remove`. */
+  /** Inode number of the old file, as in `file.remove`. */
   inode: inodeNumber,
   birth,
   secret: z.exactOptional(z.literal(true)),
@@ -61,11 +61,10 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Replaces the content of a regular file; mode and owner stay unless they are given, and extended
- * attributes stay. At each moment
- * the path has the old file or the new one, complete. Until the commit the old file is beside it as
- * `.bofh-gone-MARK`, and the undo renames that back: the very file as it was. A file that others
- * edit after the step stays as they left it.
+ * Replaces the content of a regular file. Mode and owner stay unless they are given; extended
+ * attributes stay. At each moment the path has the old file or the new one, complete. Until the
+ * commit the old file is beside it as `.bofh-gone-MARK`, and the undo renames this file back, the
+ * same inode. A file that others edit after the step stays as it is.
  */
 export const change = operation({
   kind: 'file.change',
@@ -117,7 +116,7 @@ export const change = operation({
   look: ({ undo: of, host }) => look(host, of),
   revert: async ({ undo: of, host }) => {
     const { own, back, atPath } = await survey(host, of);
-    // The rename removes the second name in the same act.
+    // The rename also removes the second name.
     if (back !== undefined && atPath === 'new') await host.rename(of.back, of.path);
     else if (back !== undefined) await unlink(host, of.back);
     if (own !== undefined) await unlink(host, of.private);
@@ -180,7 +179,7 @@ async function survey(host: ReadHost, of: Undo): Promise<Survey> {
   return { own, back, atPath: isNew ? 'new' : 'edited' };
 }
 
-/** Both private names contain the mark of the step: without them nothing is left. */
+/** Both private names contain the mark of the step. Without them nothing is left of it. */
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   const { own, back, atPath } = await survey(host, of);
   if (own === undefined && back === undefined) return { state: 'gone' };

@@ -20,21 +20,21 @@ import { syncDirectoryOf } from './private-name.ts';
 import { refuseContent } from './remove-directory.ts';
 
 const args = z.strictObject({
-  /** Absolute path of the new directory. RefusedError `exists` if it is there. */
+  /** Absolute path of the new directory. RefusedError `exists` if the path is taken. */
   path: absolutePath,
   /** Permission bits (default: `0o755`). */
   mode: z.exactOptional(fileMode),
-  /** Number of the owner (default: the user who runs bofh). */
+  /** uid of the owner (default: the user who runs bofh). */
   uid: z.exactOptional(ownerNumber),
-  /** Number of the group (default: that of the user who runs bofh). */
+  /** gid of the group (default: that of the user who runs bofh). */
   gid: z.exactOptional(ownerNumber),
 });
 
 const undo = z.strictObject({
   path: absolutePath,
-  /** Its name until it is complete. */
+  /** Path of the directory until it is complete. */
   private: absolutePath,
-  /** A file that says, until the commit, which directory the step created. */
+  /** A file that records, until the commit, which directory the step created. */
   note: absolutePath,
 });
 
@@ -43,13 +43,12 @@ const result = z.strictObject({ inode: inodeNumber, birth });
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.createDirectory`: creates an empty directory, for example to mount something on. The
- * directory above it must exist. Undo removes it, unless others put something into it or replaced
- * it.
+ * `tx.file.createDirectory`: creates an empty directory, for example as a mount point. Its parent
+ * directory must exist. Undo removes it, unless others put something into it or replaced it.
  *
- * A directory cannot have a second name. So it is created with a private one, and a note beside it
- * says its inode number and birth time before it gets its own name. `mv` cannot put it in the place
- * of another one (renameat2 with RENAME_NOREPLACE).
+ * A directory cannot have a second name. Therefore it is created with a private name, and a note
+ * beside it records its inode number and birth time before the directory gets its own name. `mv`
+ * renames it without replacing another one (renameat2 with RENAME_NOREPLACE).
  */
 export const createDirectory = operation({
   kind: 'file.directory.create',
@@ -68,7 +67,7 @@ export const createDirectory = operation({
     }
     return { path, private: own, note };
   },
-  // While something is still mounted on it, its undo has to wait.
+  // While something is mounted on the directory, its undo has to wait.
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`], needs: [`mnt:${path}`] }),
   run: async ({ args: { mode = 0o755, uid, gid }, undo: of, host }) => {
     await host.makeDir(of.private, { mode });
@@ -136,7 +135,10 @@ export const createDirectory = operation({
   }),
 });
 
-/** Never of a directory that others put in its place. One that was not finished has its private name. */
+/**
+ * Commands that remove the directory, but never another one that replaced it. An unfinished
+ * directory still has its private name.
+ */
 function removal(of: Undo, made: z.infer<typeof result> | undefined): readonly string[] {
   if (made === undefined) return ['rmdir', of.private];
   return ['find', of.path, '-maxdepth', '0', '-inum', made.inode, '-empty', '-delete'];
@@ -146,7 +148,7 @@ interface Survey {
   readonly own: FileStat | undefined;
   readonly note: FileStat | undefined;
   readonly atPath: 'absent' | 'ours' | 'another';
-  /** Names in the directory of the step at its path. */
+  /** Names in the directory, if the directory of the step is at its path. */
   readonly content: readonly string[];
 }
 
@@ -166,7 +168,7 @@ async function survey(host: ReadHost, of: Undo): Promise<Survey> {
     : { own, note, atPath: 'another', content: [] };
 }
 
-/** Inode number and birth time: device numbers differ after a boot. */
+/** Inode number and birth time, because device numbers change with a reboot. */
 function identityOf(stat: FileStat): string {
   return `${JSON.stringify({ inode: stat.inode, ...birthOf(stat) })}\n`;
 }
@@ -175,7 +177,7 @@ function isSame(stat: FileStat, { inode, birth: born }: z.infer<typeof result>):
   return stat.inode === inode && (born === undefined || stat.birth === born);
 }
 
-/** One that others put something into meanwhile stays. */
+/** Runs `remove`; a directory into which others have put something stays. */
 async function removeEmpty(remove: () => Promise<void>): Promise<void> {
   try {
     await remove();

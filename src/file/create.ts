@@ -22,7 +22,7 @@ import { checkRemovable } from './remove.ts';
 import { unlink } from './unlink.ts';
 
 const args = z.strictObject({
-  /** Absolute path of the new file. RefusedError `exists` if it is there. */
+  /** Absolute path of the new file. RefusedError `exists` if the path is taken. */
   path: absolutePath,
   /** The whole content. */
   content: z.string(),
@@ -30,9 +30,9 @@ const args = z.strictObject({
   encoding: z.exactOptional(z.enum(['utf8', 'latin1'])),
   /** Permission bits (default: `0o644`). */
   mode: z.exactOptional(fileMode),
-  /** Number of the owner (default: the user who runs bofh). */
+  /** uid of the owner (default: the user who runs bofh). */
   uid: z.exactOptional(ownerNumber),
-  /** Number of the group (default: that of the user who runs bofh). */
+  /** gid of the group (default: that of the user who runs bofh). */
   gid: z.exactOptional(ownerNumber),
 });
 
@@ -49,14 +49,14 @@ type Args = z.infer<typeof args>;
 type Undo = z.infer<typeof undo>;
 
 /**
- * Creates a file on the host, alone or within a driver's operation. It appears complete or not at
- * all, and never replaces another one.
+ * Creates a file on the host, as a step or within an operation of a driver. The file appears
+ * complete or not at all, and never replaces another one.
  *
- * It is written under a private name and linked to its own, and the private name stays until the
- * commit. That name is the mark: it contains the random mark of the step, and prepare found it
- * free. The file at the path is removed only while it is the inode of the private name with the
- * journalled content. A file that an administrator has edited in place, or renamed to the path,
- * stays exactly as it is; only the private name is removed.
+ * The file is written under a private name and then linked to its own name. The private name stays
+ * until the commit. It proves the step, because it contains the random mark of the step, and
+ * prepare found it free. The undo removes the file at the path only while it is the inode of the
+ * private name and has the journalled content. A file that an administrator has edited in place, or
+ * renamed to the path, stays; then the undo removes only the private name.
  */
 export const creation = {
   kind: 'file.create',
@@ -132,7 +132,7 @@ export const creation = {
       ['ls', '-li', made.path, made.private],
       ['sha256sum', made.path],
     ],
-    // Before the commit removes both names of the inode, but no other file at that name.
+    // Before the commit, removes both names of the inode, but no other file at that path.
     clear: [
       way === 'back'
         ? ['find', posix.dirname(made.path), '-maxdepth', '1', '-samefile', made.private, '-delete']
@@ -142,13 +142,13 @@ export const creation = {
 } as const satisfies OperationSpec<Args, Undo, null, { readonly path: string }>;
 
 /**
- * `tx.file.create`: writes a new file, which appears at its path when it is complete. Refused if the
- * path is taken. Undo removes it, unless others replaced or changed it.
+ * `tx.file.create`: writes a new file, which appears at its path when it is complete. Refused if
+ * the path is taken. Undo removes the file, unless others replaced or changed it.
  */
 export const create = operation(creation);
 
 interface Survey {
-  /** The private name. */
+  /** The file with the private name. */
   readonly own: FileStat | undefined;
   readonly atPath: 'absent' | 'ours' | 'edited' | 'another';
 }
@@ -162,8 +162,8 @@ async function survey(host: ReadHost, made: Undo): Promise<Survey> {
 }
 
 /**
- * The private name proves the step: without it nothing is left. `found` beside `ours` names a file
- * at the path that no longer belongs to the step, and that revert leaves untouched.
+ * The private name proves the step: without it nothing is left. With `ours`, `found` names a file
+ * at the path that no longer belongs to the step and that revert leaves untouched.
  */
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const { own, atPath } = await survey(host, made);

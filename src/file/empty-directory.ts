@@ -1,8 +1,8 @@
 import { type Command, nothing } from '../command/index.ts';
 
 /**
- * `find -delete` of everything below a directory. Works from open directories, so it follows no link,
- * and stays in one filesystem, or one subvolume.
+ * `find -delete`: deletes everything below a directory. Works from open directories, so it follows
+ * no link, and stays in one filesystem or one subvolume.
  */
 export function emptyDirectory(path: string): Command<void, 'destroy'> {
   return {

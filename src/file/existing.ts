@@ -4,8 +4,9 @@ import { bytesOf, realParent, sha256 } from './path.ts';
 import * as operations from './operations.ts';
 
 /**
- * Creates a file, or does nothing if it is there with that content, mode and owner: root, or the user
- * who runs bofh. A difference shows digests of the contents, which can hold a secret.
+ * Creates a file, or does nothing if one with this content, mode and owner (root, or the user who
+ * runs bofh) exists. If the content differs, the error has only digests, because contents can be
+ * secret.
  */
 export const create = ensurable(operations.create, async (host, args) => {
   const { path, mode = 0o644, uid = userOf(host), gid } = args;
@@ -32,8 +33,8 @@ export const create = ensurable(operations.create, async (host, args) => {
 });
 
 /**
- * Creates a directory, or does nothing if it is there with that mode and owner: root, or the user who
- * runs bofh. What is in it is not compared.
+ * Creates a directory, or does nothing if one with this mode and owner (root, or the user who runs
+ * bofh) exists. Its content is not compared.
  */
 export const createDirectory = ensurable(operations.createDirectory, async (host, args) => {
   const { path, mode = 0o755, uid = userOf(host), gid } = args;

@@ -30,8 +30,9 @@ export function copyWhole(from: string, to: string): Command<void, 'change'> {
 }
 
 /**
- * Copies what the commit removes, at `from`, to a place of bofh's own. Returns why it does not, in words:
- * what its owner wanted to be gone, such as a key, must not come back.
+ * Copies the object at `from`, which the commit removes, to a directory of bofh. If it must not be
+ * kept, returns the reason in words: something that its owner wanted to delete, such as a key, must
+ * not come back.
  */
 export async function keepAt(
   host: ChangeHost,
@@ -61,13 +62,13 @@ async function whyNotKept(
   if (stat.size > largest) return `it is larger than ${formatSize(largest)}`;
   if (/^\/etc\/g?shadow-?$/.test(path)) return 'it has passwords';
   if (/\/\.ssh\/|authorized_keys/.test(path)) return 'it may have keys that were revoked';
-  // It may be a secret that an earlier description wrote.
+  // The file may be a secret that an earlier description wrote.
   if ((stat.mode & 0o077) === 0) return 'only its owner may read it, so it may be a secret';
   const content = Buffer.from(await host.readFile(from)).toString('latin1');
   return /-----BEGIN [A-Z0-9 ]*PRIVATE KEY/.test(content) ? 'it has a private key' : undefined;
 }
 
-/** Recreates the kept object at `to`. Returns its identity. */
+/** Creates the kept object again, at `to`. Returns its identity. */
 export async function bringBackTo(
   host: ChangeHost,
   { from, to }: { readonly from: string; readonly to: string },
@@ -92,7 +93,7 @@ async function copyDurably(host: ChangeHost, from: string, to: string): Promise<
   return made;
 }
 
-/** Removes whatever has a name that only bofh uses. */
+/** Removes whatever is at a path that only bofh uses. */
 async function removeAny(host: ChangeHost, path: string): Promise<void> {
   const { kind } = (await host.stat(path)) ?? {};
   if (kind === 'directory') await host.removeDir(path);
@@ -103,7 +104,7 @@ export function editedSince(path: string): RefusedError {
   return new RefusedError(`${path} was edited since, and stays as it is`, { remedy: `see it: stat ${path}` });
 }
 
-/** RefusedError if there is anything where a removed object must come back. */
+/** RefusedError if the path of a removed object is in use, so that the object cannot come back. */
 export async function refuseTaken(host: ReadHost, path: string): Promise<void> {
   await realParent(host, path);
   const there = await host.stat(path);

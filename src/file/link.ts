@@ -13,28 +13,34 @@ const args = z.strictObject({
   path: absolutePath,
   /** Target of the symbolic link; null removes it. */
   to: z.nullable(z.string().check(z.minLength(1))),
-  /** The present target, which `to` replaces. RefusedError if it is another one. */
+  /** The present target, which `to` replaces. RefusedError if the link has another one. */
   from: z.exactOptional(z.string().check(z.minLength(1))),
 });
 
 const undo = z.strictObject({
   path: absolutePath,
   act: z.enum(['create', 'remove', 'change']),
-  /** The target of the new link, or of the one that is removed. */
+  /** Target of the new link, or of the link that the step removes. */
   target: z.string(),
-  /** A second name of the link, or of the one that is replaced, until the commit: proves the step. */
+  /**
+   * A second name of the new link, or of the removed or replaced one, until the commit: proves the
+   * step.
+   */
   tombstone: absolutePath,
-  /** For a change: the new link before it gets its place, and the old target. */
+  /**
+   * For a replacement: the path of the new link until it replaces the old one, and the old target.
+   */
   change: z.exactOptional(z.strictObject({ private: absolutePath, from: z.string() })),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * Creates or removes a symbolic link, or with `from` replaces one by another in one rename. A new one gets
- * a private name and is linked to its own; an old one keeps a private name. The undo removes the link
- * at the path only while it is the inode of the private name; that of a removal is stuck if the name
- * is in use again. A replaced link comes back only while the path has the new one.
+ * Creates or removes a symbolic link, or with `from` replaces one in a single rename. A new link
+ * gets a private name and is then linked to its own; an old link keeps a private name. The undo of
+ * a creation removes the link at the path only while it is the inode of the private name. The undo
+ * of a removal is stuck if the path is in use again. A replaced link comes back only while the new
+ * one is at the path.
  */
 export const link = operation({
   kind: 'file.link',
@@ -176,7 +182,7 @@ async function changeOf(
   return { path, act: 'change', target: to, tombstone, change: { private: own, from } };
 }
 
-/** A link of others at the path stays. The private names go last. */
+/** Restores the old link. A link of others at the path stays. Removes the private names last. */
 async function changeBack(host: ChangeHost, of: Undo, own: string): Promise<void> {
   if ((await host.stat(of.tombstone))?.kind === 'symlink') {
     // A rename onto another name of the same inode does nothing.
@@ -199,7 +205,7 @@ async function isAtPath(
   return sameFile(await host.stat(path), await host.stat(tombstone));
 }
 
-/** ln(1): it never replaces anything. */
+/** ln(1) without replacing anything. */
 export function symlink(target: string, path: string): Command<void, 'change'> {
   return {
     tool: 'ln',

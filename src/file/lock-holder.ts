@@ -1,7 +1,10 @@
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, type Holder } from '../core/errors.ts';
 
-/** The process that has locked one of these files by fcntl(2). Another PID namespace shows none. */
+/**
+ * Returns the process that has locked one of these files by fcntl(2). A process of another PID
+ * namespace is not visible.
+ */
 export async function lockHolder(
   host: ReadHost,
   paths: readonly string[],
@@ -19,7 +22,7 @@ export async function lockHolder(
   return undefined;
 }
 
-/** A process with the name of its program. */
+/** Returns a process with the name of its program. */
 export async function processHolder(
   host: ReadHost,
   pid: number,
@@ -28,7 +31,7 @@ export async function processHolder(
   return { kind: 'process', pid, command, words: `${command} (process ${String(pid)})` };
 }
 
-/** The content of a file; empty if there is none. */
+/** Returns the content of a file; empty if there is no file. */
 export async function textOf(host: ReadHost, path: string): Promise<string> {
   try {
     return new TextDecoder().decode(await host.readFile(path));

@@ -1,8 +1,8 @@
 import { type Command, nothing } from '../command/index.ts';
 
 /**
- * A rename that replaces nothing (renameat2 with RENAME_NOREPLACE). Exits 0 if the new name exists
- * (coreutils 9.1): check afterwards.
+ * Renames without replacing anything (renameat2 with RENAME_NOREPLACE). Exits with 0 even if the
+ * new name exists (coreutils 9.1): check afterwards.
  */
 export function moveNew(from: string, to: string): Command<void, 'change'> {
   return {

@@ -1,13 +1,14 @@
 import type { ChangeHost } from '../command/index.ts';
 
 /**
- * Not `/run/bofh` itself, where a file of a finished sequence counts as a leftover: these stay
- * until the next boot.
+ * Not `/run/bofh` itself, where a file of a finished sequence counts as a leftover: these files
+ * stay until the next boot.
  */
 const directory = '/run/bofh/notes';
 
 /**
- * A file that represents a change without an effect on the host: only the step creates this name.
+ * Path of a file that records a change whose effect cannot prove the step. Only the step creates a
+ * file of this name.
  */
 export function noteOf(mark: string): string {
   return `${directory}/${mark}`;

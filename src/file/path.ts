@@ -9,17 +9,17 @@ export { absolutePath } from '../blockdevice/path.ts';
 /** Permission bits of a new file. */
 export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));
 
-/** A user or group, as the number that the kernel knows. */
+/** A uid or gid. */
 export const ownerNumber = z.int().check(z.minimum(0), z.maximum(0xffff_fffe));
 
-/** Attributes that are asked for; the others stay as they are. */
+/** The attributes to set; missing ones stay unchanged. */
 export interface Attributes {
   readonly uid?: number;
   readonly gid?: number;
   readonly mode?: number;
 }
 
-/** Whether all attributes that are asked for are there. */
+/** Whether a file has all requested attributes. */
 export function hasAttributes(stat: FileStat, { uid, gid, mode }: Attributes): boolean {
   return [
     [uid, stat.uid],
@@ -28,7 +28,7 @@ export function hasAttributes(stat: FileStat, { uid, gid, mode }: Attributes): b
   ].every(([asked, there]) => asked === undefined || asked === there);
 }
 
-/** Bytes of a content as `args` have it. */
+/** Returns the bytes of the content in `args`. */
 export function bytesOf({
   content,
   encoding,
@@ -45,12 +45,12 @@ export const inodeNumber = z.string().check(z.regex(/^[0-9]+$/));
 /** Creation time of the inode; missing in journals of older versions, and on some filesystems. */
 export const birth = z.exactOptional(z.string().check(z.regex(/^[0-9]+$/)));
 
-/** Creation time, for the journal. */
+/** The creation time of a file, for the journal. */
 export function birthOf({ birth: born }: FileStat): { readonly birth?: string } {
   return born === undefined ? {} : { birth: born };
 }
 
-/** Whether it is the journalled file, and no other that reuses its inode number. */
+/** Whether this is the journalled file, and not another one that reuses its inode number. */
 export function isFile(
   stat: FileStat | undefined,
   known: { readonly inode: string; readonly birth?: string },
@@ -67,14 +67,14 @@ export function sha256(content: Uint8Array | string): string {
 }
 
 /**
- * A private name of bofh beside a path. It begins with a dot and ends in a number, so that no
- * pattern such as `*.cfg`, `*.conf` or `*.res` matches it.
+ * A private name of bofh beside a path. Begins with a dot and ends in a number, so that no pattern
+ * such as `*.cfg`, `*.conf` or `*.res` matches it.
  */
 export function besideWith(path: string, word: string): string {
   return posix.join(posix.dirname(path), `.bofh-${word}`);
 }
 
-/** Whether both are names of one inode. */
+/** Whether both are the same inode. */
 export function sameFile(one: FileStat | undefined, other: FileStat | undefined): boolean {
   return (
     one !== undefined &&
@@ -86,7 +86,7 @@ export function sameFile(one: FileStat | undefined, other: FileStat | undefined)
 }
 
 /**
- * How many names the file at a path has besides this one and those that steps of bofh keep beside it
+ * Counts the other names of the file at a path, except those that steps of bofh keep beside it
  * until their commit.
  */
 export async function otherNames(host: ReadHost, path: string, stat: FileStat): Promise<number> {
@@ -99,8 +99,8 @@ export async function otherNames(host: ReadHost, path: string, stat: FileStat): 
 }
 
 /**
- * The directory of a path. RefusedError if it is missing or something else, such as a symbolic
- * link, or if another user could redirect it.
+ * Returns the directory of a path. RefusedError if it is missing or no directory (for example a
+ * symbolic link), or if another user could redirect it.
  */
 export async function realParent(host: ReadHost, path: string): Promise<string> {
   const parent = posix.dirname(path);

@@ -4,14 +4,14 @@ import { type ChangeHost, kindInWords, type ReadHost } from '../command/index.ts
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { besideWith, realParent, sameFile } from './path.ts';
 
-/** A new file with the private second name that it has until the commit: the tag. */
+/** A new file and its private name until the commit, which is its tag. */
 export interface NewFile {
   readonly file: string;
   readonly private: string;
 }
 
 /**
- * The private name for a file that will be created. RefusedError if either name is taken, or the
+ * Returns the private name for a file to create. RefusedError if either name is taken, or the
  * directory is missing.
  */
 export async function freeNames(host: ReadHost, file: string, mark: string): Promise<string> {
@@ -21,9 +21,7 @@ export async function freeNames(host: ReadHost, file: string, mark: string): Pro
   return own;
 }
 
-/**
- * Links the file with the private name to its final name, durably, and never replaces another file.
- */
+/** Links the file with the private name to its final name, durably. Never replaces another file. */
 export async function linkNew(host: ChangeHost, { file, private: own }: NewFile): Promise<void> {
   try {
     await host.link(own, file);
@@ -48,8 +46,8 @@ export async function removeNames(
 }
 
 /**
- * Whether the file of a step is there: as long as the private name is. The file at the path belongs
- * to the step while it is the same inode.
+ * Looks for the file of a step: it exists as long as the private name does. The file at the path
+ * belongs to the step while it is the same inode.
  */
 export async function lookAtNew(host: ReadHost, { file, private: own }: NewFile): Promise<Look> {
   const stat = await host.stat(own);
@@ -60,19 +58,19 @@ export async function lookAtNew(host: ReadHost, { file, private: own }: NewFile)
   return { state: 'ours', found: `${file} is another file now and stays` };
 }
 
-/** Whether the file has both names. Before it has the final one, others do not know it. */
+/** Whether the file has both names. Before it gets the final name, no other program knows it. */
 export async function hasBothNames(host: ReadHost, { file, private: own }: NewFile): Promise<boolean> {
   const stat = await host.stat(own);
   return stat?.kind === 'file' && sameFile(stat, await host.stat(file));
 }
 
-/** Removes what `lookAtNew` calls the step's own, the private name last. */
+/** Removes the names that `lookAtNew` reports as the step's own, the private name last. */
 export async function removeNew(host: ChangeHost, of: NewFile): Promise<void> {
   if ((await host.stat(of.private))?.kind === 'file')
     await removeNames(host, of, await hasBothNames(host, of));
 }
 
-/** After the commit. */
+/** Removes the private name, after the commit. */
 export async function removePrivateName(host: ChangeHost, { private: own }: NewFile): Promise<void> {
   if ((await host.stat(own))?.kind === 'file') await host.removeFile(own);
 }
@@ -84,8 +82,8 @@ export async function syncNew(host: ChangeHost, { file, private: own }: NewFile)
 }
 
 /**
- * For manual recovery. Before the commit both names of the inode are removed, but no other file that
- * has the name now.
+ * Commands for manual recovery. Before the commit they remove both names of the inode, but no other
+ * file that has the name now.
  */
 export function clearNew({ file, private: own }: NewFile, way: Way): readonly string[] {
   return way === 'back'

@@ -4,8 +4,8 @@ import { otherNames } from './path.ts';
 import { refuseMountPoint } from './remove.ts';
 
 /**
- * `lsattr -d`: the flags of a file, of chattr(1). Empty on a filesystem without any, and for a file
- * that is not there.
+ * `lsattr -d`: the flags of a file, as in chattr(1). Empty on a filesystem without flags, and for a
+ * missing file.
  */
 export function lsattr(path: string): ReadCommand<string> {
   return {
@@ -22,7 +22,7 @@ export function lsattr(path: string): ReadCommand<string> {
   };
 }
 
-/** RefusedError for a file or directory that the kernel would not let change or replace. */
+/** RefusedError for a file or directory that the kernel would not let bofh change or replace. */
 export async function refuseChange(host: ReadHost, path: string): Promise<void> {
   await refuseMountPoint(host, path);
   const stat = await host.stat(path);
@@ -38,7 +38,10 @@ export async function refuseChange(host: ReadHost, path: string): Promise<void> 
     });
 }
 
-/** Without e2fsprogs nothing can have set one: the step itself fails then, and is undone. */
+/**
+ * Reads the flags of a path. Without e2fsprogs probably none are set; if one is, the step itself
+ * fails and is undone.
+ */
 async function flagsOf(host: ReadHost, path: string): Promise<string> {
   try {
     return await host.run(lsattr(path));

@@ -10,7 +10,7 @@ import { syncDirectoryOf } from './private-name.ts';
 import { refuseMountPoint } from './remove.ts';
 
 const args = z.strictObject({
-  /** Absolute path of a directory that is empty, or has only what `emptied` names. */
+  /** Absolute path of a directory that is empty, or contains only what `emptied` names. */
   path: absolutePath,
   /** All paths in it, at every depth, that earlier steps of this sequence remove: files, links and directories. */
   emptied: z.exactOptional(z.readonly(z.array(absolutePath))),
@@ -22,17 +22,20 @@ const undo = z.strictObject({
   inode: inodeNumber,
   birth,
   emptied: z.exactOptional(z.readonly(z.array(absolutePath))),
-  /** Until the commit it has what earlier steps removed, which the commit deletes first. */
+  /**
+   * Set while the directory contains objects that earlier steps removed: the commit deletes these
+   * first.
+   */
   deferred: z.exactOptional(z.boolean()),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.removeDirectory`: removes an empty directory: renames it at once and deletes it after the
- * commit. Until then it is beside its place as `.bofh-gone-MARK`. Undo renames it back, and is stuck
- * if the name is in use again. A directory that this sequence empties (`emptied`) keeps its name
- * until the commit, because the removed files are still in it under other names.
+ * `tx.file.removeDirectory`: removes an empty directory: renames it at once and deletes it after
+ * the commit. Until then it is beside its old path as `.bofh-gone-MARK`. Undo renames it back, and
+ * is stuck if the name is in use again. A directory that this sequence empties (`emptied`) keeps
+ * its name until the commit, because it still contains the removed files under other names.
  */
 export const removeDirectory = operation({
   kind: 'file.directory.remove',
@@ -145,7 +148,7 @@ export const removeDirectory = operation({
   },
 });
 
-/** Where it is until the commit. */
+/** Path of the directory until the commit. */
 function placeOf({ path, tombstone, deferred }: Undo): string {
   return deferred === true ? path : tombstone;
 }
@@ -158,7 +161,7 @@ function isDirectory(stat: FileStat | undefined, of: Pick<Undo, 'inode' | 'birth
   );
 }
 
-/** RefusedError for a directory with such content. */
+/** RefusedError for a directory that contains more than the step removes. */
 export function refuseContent(path: string, content: readonly string[]): void {
   if (content.length === 0) return;
   const some = `${content.slice(0, 3).join(', ')}${content.length > 3 ? ', …' : ''}`;

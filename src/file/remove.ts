@@ -29,20 +29,20 @@ import { unlink } from './unlink.ts';
 const args = z.strictObject({
   /** Absolute path of the file. */
   path: absolutePath,
-  /** Refused if the content differs from what the caller has seen. */
+  /** SHA-256 of the content that the caller has seen. Refused if the content differs now. */
   sha256: z.exactOptional(sha256Hex),
-  /** The content is not kept for `bofh undo` (default: it is kept, unless it is a key). */
+  /** Do not keep the content for `bofh undo` (default: kept, unless it is a key). */
   secret: z.exactOptional(z.literal(true)),
 });
 
 const undo = z.strictObject({
   path: absolutePath,
   tombstone: absolutePath,
-  /** Of the content; of a file larger than `whole`: of its size and both ends. */
+  /** SHA-256 of the content; for a file larger than `whole`, of its size and both ends. */
   sha256: sha256Hex,
   /**
-   * Without the device number: the renamed file is in the same directory, and a number such as
-   * 253:3 may change with a reboot before recovery.
+   * The device number is not recorded: the renamed file stays in its directory, and a number such
+   * as 253:3 may change with a reboot before recovery.
    */
   inode: inodeNumber,
   birth,
@@ -53,9 +53,9 @@ type Args = z.infer<typeof args>;
 type Undo = z.infer<typeof undo>;
 
 /**
- * Removes a regular file, alone or within a driver's operation: renames it at once and deletes it
- * after the commit. Until then it is beside its place as `.bofh-gone-MARK`. The undo links it back,
- * and is stuck if the name is in use again.
+ * Removes a regular file, as a step or within an operation of a driver: renames it at once and
+ * deletes it after the commit. Until then it is beside its old path as `.bofh-gone-MARK`. The undo
+ * links it back, and is stuck if the name is in use again.
  */
 export const removal = {
   kind: 'file.remove',
@@ -89,7 +89,7 @@ export const removal = {
     const [there, moved] = [await host.stat(wanted.path), await host.stat(wanted.tombstone)];
     const unchanged = sameFile(there, moved) && (await isOurs(host, wanted));
     if (!unchanged || (await hashOf(host, wanted.tombstone, moved?.size ?? 0)) !== wanted.sha256) {
-      // Whatever the new link is: without it the file is as others left it.
+      // Whatever the new link is: without it the path is as others left it.
       await host.removeFile(wanted.tombstone);
       throw changed(wanted);
     }
@@ -142,13 +142,14 @@ export const removal = {
 } as const satisfies OperationSpec<Args, Undo, null, void>;
 
 /**
- * `tx.file.remove`: removes a file. Until the commit it is kept under another name beside it; undo
- * renames it back. Refused if a loop device has it.
+ * `tx.file.remove`: removes a file. Until the commit it is kept under another name beside its old
+ * path; undo links it back. Refused if a loop device uses the file.
  */
 export const remove = operation(removal);
 
 /**
- * A regular file in a real directory, as `file.remove` requires. RefusedError for anything else.
+ * Returns the state of a file that `file.remove` can remove: a regular file in a real directory.
+ * RefusedError for anything else.
  */
 export async function checkRemovable(host: ReadHost, path: string): Promise<FileStat> {
   await realParent(host, path);
@@ -172,14 +173,15 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
 }
 
 /**
- * RefusedError for the file of a loop device, which shows it as deleted even after the undo: the
- * kernel keeps the name that went. Such a device has at least one sector.
+ * RefusedError for the file of a loop device, because the device would report the file as deleted
+ * even after the undo: the kernel keeps the removed name. A file smaller than one sector cannot
+ * belong to a loop device.
  */
 export async function refuseAttached(host: ReadHost, path: string, stat: FileStat): Promise<void> {
   if (stat.size >= 512) await refuseUsedFile(host, path, stat);
 }
 
-/** RefusedError for a path that something is mounted on: the kernel renames and removes no such name. */
+/** RefusedError for a path that is a mount point: the kernel refuses to rename or remove it. */
 export async function refuseMountPoint(host: ReadHost, path: string): Promise<void> {
   const holders = (await fileHolders(host, path)).filter(({ kind }) => kind === 'mount');
   if (holders.length === 0) return;
@@ -194,7 +196,10 @@ async function isOurs(host: ReadHost, gone: Undo): Promise<boolean> {
   return isFile(await host.stat(gone.tombstone), gone);
 }
 
-/** Bytes. A larger file is not read as a whole: the file of a disk would not fit into memory. */
+/**
+ * Bytes. A larger file, such as a disk image, is not read completely, because it would not fit into
+ * memory.
+ */
 const whole = 64 * 1024 ** 2;
 
 async function hashOf(host: ReadHost, path: string, size: number): Promise<string> {
@@ -202,7 +207,10 @@ async function hashOf(host: ReadHost, path: string, size: number): Promise<strin
   return sha256(`${size} ${await partWitness(host, path, { from: 0, to: size }, bytesAt)}`);
 }
 
-/** Gives a removed file its name back; does nothing if it has it. RefusedError if the name was taken. */
+/**
+ * Links a removed file back to its name; does nothing if it has the name. RefusedError if the name
+ * is taken.
+ */
 export async function linkBack(
   host: ChangeHost,
   { path, tombstone }: Pick<Undo, 'path' | 'tombstone'>,

@@ -20,9 +20,9 @@ import {
 const args = z.strictObject({
   /** Absolute path of an existing file or directory. */
   path: absolutePath,
-  /** Number of the new owner, of a directory (default: unchanged). */
+  /** New uid, only for a directory (default: unchanged). */
   uid: z.exactOptional(ownerNumber),
-  /** Number of the new group, of a directory (default: unchanged). */
+  /** New gid, only for a directory (default: unchanged). */
   gid: z.exactOptional(ownerNumber),
   /** New permission bits (default: unchanged). */
   mode: z.exactOptional(fileMode),
@@ -42,11 +42,12 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.setAttributes`: changes the mode of a file, or owner and mode of a directory. Undo restores
- * them, unless others changed them since or replaced the file.
+ * `tx.file.setAttributes`: changes the mode of a file, or owner and mode of a directory. Undo
+ * restores them, unless others changed them meanwhile or replaced the file.
  *
- * Not the owner of a file: the kernel removes its capabilities then, and nothing restores them
- * exactly. `tx.file.change` with its present content does that, because its undo has the old inode.
+ * It does not change the owner of a file, because the kernel then removes its capabilities, and
+ * nothing restores them exactly. `tx.file.change` with the present content does, because its undo
+ * still has the old inode.
  */
 export const setAttributes = operation({
   kind: 'file.attributes',
@@ -119,7 +120,7 @@ export const setAttributes = operation({
           remedy: `see it: stat ${of.path}`,
         });
     },
-    // The undo of a newer step may have made the file again just now, with another inode.
+    // The undo of a newer step may just have created the file again, with another inode.
     bringBack: async ({ undo: { path, kind }, restored, host }) => {
       const stat = restored === true ? await host.stat(path) : undefined;
       return stat?.kind === kind ? { inode: stat.inode, ...birthOf(stat) } : {};
@@ -135,7 +136,7 @@ export const setAttributes = operation({
   }),
 });
 
-/** Ignores a file that others put in its place. */
+/** The start of a find(1) command that acts only on this inode, not on a file that replaced it. */
 function only(path: string, inode: string): readonly string[] {
   return ['find', path, '-maxdepth', '0', '-inum', inode, '-exec'];
 }

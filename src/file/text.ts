@@ -2,16 +2,19 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { sha256 } from './path.ts';
 
-/** A file as text, to write it again here or on another host. */
+/** A file as text, so that it can be written again here or on another host. */
 interface TextFile {
   readonly content: string;
-  /** Of its bytes, in hexadecimal. */
+  /** SHA-256 of its bytes, in hexadecimal. */
   readonly sha256: string;
   /** Permission bits. */
   readonly mode: number;
 }
 
-/** Reads a file. RefusedError if its bytes are not UTF-8 and so cannot be restored exactly. */
+/**
+ * Reads a file. RefusedError if its bytes are not UTF-8, because such a file could not be restored
+ * exactly.
+ */
 export async function textFile(host: ReadHost, path: string): Promise<TextFile> {
   const [bytes, stat] = [await host.readFile(path), await host.stat(path)];
   const content = Buffer.from(bytes).toString('utf8');

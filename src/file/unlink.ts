@@ -3,7 +3,7 @@ import type { ChangeHost } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
 
 /**
- * Removes a name; if the kernel refuses because the file is a mount point or swap, the error says
+ * Removes a name. If the kernel refuses because the file is a mount point or swap, the error says
  * so.
  */
 export async function unlink(host: ChangeHost, path: string): Promise<void> {
