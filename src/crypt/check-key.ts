@@ -1,7 +1,7 @@
 import { type KeyRef, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 
-/** RefusedError if a key file is clearly unusable. Other problems show when the key is read. */
+/** RefusedError if a key file is clearly unusable. Other problems appear when the key is read. */
 export async function checkKey(host: ReadHost, key: KeyRef): Promise<void> {
   if (key.from !== 'file') return;
   await refuseExposed(host, key.path, 'content');

@@ -2,8 +2,8 @@ import type { Answer } from '../command/index.ts';
 import type { Reason } from '../core/errors.ts';
 
 /**
- * Why cryptsetup failed. Its codes (cryptsetup(8), RETURN CODES): 2 no key fits, 3 memory, 4 no
- * device, 5 exists or busy.
+ * Finds why cryptsetup failed. Its exit codes (cryptsetup(8), RETURN CODES): 2 no key fits, 3
+ * memory, 4 no device, 5 exists or busy.
  */
 export function classifyCryptsetup({ exitCode, stderr, stdout }: Answer): Reason {
   const said = stderr + stdout;

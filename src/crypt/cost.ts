@@ -6,11 +6,11 @@ import { type Bytes, formatSize, parseSize } from '../core/units.ts';
 import type { Pbkdf } from './key-commands.ts';
 import { sizeOption } from '../core/request.ts';
 
-/** How expensive guessing a key must be. */
+/** How expensive it must be to guess a key. */
 export const costArgs = {
   /** LUKS1 supports only pbkdf2; the default of LUKS2 is argon2id. */
   pbkdf: z.exactOptional(z.enum(['pbkdf2', 'argon2id'])),
-  /** Memory for argon2id; missing: as much as a small host can spare, 1 GiB at most. */
+  /** Memory for argon2id; missing: as much as a small host can spare, at most 1 GiB. */
   pbkdfMemory: z.exactOptional(sizeOption),
   /** The time that opening may take on this host (default: 2s). */
   pbkdfTimeMs: z.exactOptional(z.int().check(z.minimum(10))),
@@ -21,7 +21,9 @@ interface CostArgs {
   readonly pbkdfMemory?: string | number;
 }
 
-/** The key derivation function of a key slot. UsageError if it does not support the request. */
+/**
+ * Chooses the key derivation function of a key slot. UsageError if it does not support the request.
+ */
 export function kdfFor(version: 1 | 2, { pbkdf, pbkdfMemory: memory }: CostArgs): Pbkdf['kdf'] {
   const kdf = pbkdf ?? (version === 1 ? 'pbkdf2' : 'argon2id');
   if (version === 1 && kdf !== 'pbkdf2')
@@ -31,7 +33,7 @@ export function kdfFor(version: 1 | 2, { pbkdf, pbkdfMemory: memory }: CostArgs)
   return kdf;
 }
 
-/** Bytes of memory needed to open it; null: pbkdf2 needs none. */
+/** Returns how many bytes of memory opening the slot needs; null: pbkdf2 needs none. */
 export async function memoryFor(
   host: ReadHost,
   kdf: Pbkdf['kdf'],
@@ -42,15 +44,15 @@ export async function memoryFor(
 }
 
 const mib = 1024 ** 2;
-/** The default of cryptsetup 2.6, whatever memory the host that opens the device later has. */
+/** The default of cryptsetup 2.6, whatever memory the host has that opens the device later. */
 const usual = 1024 * mib;
 /** The minimum of cryptsetup (lib/utils_pbkdf.c, `MIN_MEMORY_COST`). */
 const least = 32 * 1024;
 
 /**
- * The memory that opening a key slot may need: the requested amount, if this host has it; otherwise
- * an amount that a small dom0 can spare too: a quarter of this host's memory and half of the free
- * memory, 1 GiB at most.
+ * Returns the memory that opening a key slot may need: the requested amount, if this host has it;
+ * otherwise an amount that a small dom0 can spare too: a quarter of this host's memory, half of its
+ * free memory or 1 GiB, whichever is least.
  */
 async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<Bytes> {
   const { total, available } = await memoryOf(host);

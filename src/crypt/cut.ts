@@ -5,7 +5,8 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import type { Mapping } from './schema.ts';
 
 /**
- * RefusedError if the content of an open device, or a holder, is not known to stay below a size.
+ * RefusedError unless the content of an open device and all its holders are known to end below a
+ * size.
  */
 export async function refuseCut(host: ReadHost, { path }: Mapping, to: Bytes): Promise<void> {
   const users = await usersBeyond(host, path, to);
@@ -13,8 +14,8 @@ export async function refuseCut(host: ReadHost, { path }: Mapping, to: Bytes): P
 }
 
 /**
- * The same, and UsageError if the content does not report its end and losing the rest was not
- * confirmed.
+ * Like `refuseCut`, and UsageError if the content does not report its end and the user did not
+ * confirm the loss.
  */
 export async function refuseLoss(
   host: ReadHost,
@@ -42,8 +43,8 @@ export async function refuseLoss(
 }
 
 /**
- * Open, but without a holder in the kernel's lists: a process that reads or writes the device
- * itself.
+ * RefusedError if a process has opened the device itself, which the kernel does not list as a
+ * holder.
  */
 async function refuseOpened(host: ReadHost, path: string, to: Bytes): Promise<void> {
   if ((await holders(host, path)).length > 0) return;

@@ -6,8 +6,8 @@ import * as operations from './operations.ts';
 import { headerOf, isLuksSignature, keyOpens } from './reads.ts';
 
 /**
- * Encrypts a device, or does nothing if it is encrypted as asked. Compares type, label, uuid and
- * pbkdf, and whether the key opens it.
+ * Encrypts a device, or does nothing if it is encrypted as requested. Compares type, label, uuid
+ * and pbkdf, and whether the key opens the device.
  */
 export const format = ensurable(operations.format, async (host, args) => {
   checkArgs(args);

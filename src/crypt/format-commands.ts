@@ -13,16 +13,16 @@ export interface NewLuks {
   readonly key: KeyInput;
   readonly pbkdf: Pbkdf;
   /**
-   * A new file for the header; then nothing is written to the device. An existing file would be
-   * overwritten.
+   * A new file for the header; nothing is then written to the device. cryptsetup would overwrite an
+   * existing file.
    */
   readonly header?: string | undefined;
 }
 
 /**
- * Writes the header. Without a terminal it overwrites any content (2.6), so probe first.
- * Only `--batch-mode` prevents the question on a terminal. It formats even a device that is too
- * small for data, exit 0.
+ * Writes the header. Without a terminal cryptsetup overwrites any content (2.6), so probe first; on
+ * a terminal only `--batch-mode` prevents the question. Even a device that is too small for data is
+ * formatted with exit code 0.
  */
 export function luksFormat({
   device,
@@ -53,7 +53,10 @@ export function luksFormat({
   };
 }
 
-/** Erases both headers of a LUKS device, and nothing else. Never with `-f`: the kernel refuses a device that is in use. */
+/**
+ * Erases only the two headers of a LUKS device. Never with `-f`, so that the kernel refuses a
+ * device in use.
+ */
 export function wipeLuks(device: string): Command<void, 'destroy'> {
   return {
     tool: 'wipefs',

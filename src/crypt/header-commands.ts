@@ -2,8 +2,8 @@ import { type Command, nothing } from '../command/index.ts';
 import { classifyCryptsetup } from './classify.ts';
 
 /**
- * Writes a device's header and its key slots into a new file, mode 0400. An existing file is
- * refused (exit 1).
+ * Writes the header and the key slots of a device into a new file, mode 0400. Refuses an existing
+ * file (exit code 1).
  */
 export function luksHeaderBackup(device: string, file: string): Command<void, 'change'> {
   return {
@@ -16,9 +16,9 @@ export function luksHeaderBackup(device: string, file: string): Command<void, 'c
 }
 
 /**
- * Writes the header from a file to a device. It ignores holders of the device: it also overwrites
- * that of a mounted one, exit 0, and accepts a header of the other version, or of another device
- * (2.6.1). So check before.
+ * Writes the header from a file to a device. cryptsetup ignores holders: it overwrites the header
+ * of a mounted device with exit code 0, and accepts a header of the other version or of another
+ * device (2.6.1). The caller must check that before.
  */
 export function luksHeaderRestore(device: string, file: string): Command<void, 'destroy'> {
   return {

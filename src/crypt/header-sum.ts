@@ -5,7 +5,7 @@ import { sha256 } from '../file/path.ts';
 import { DamagedHeader, headerOf } from './reads.ts';
 import type { LuksHeader } from './schema.ts';
 
-/** The header in a file. RefusedError if there is none, or a part of one. */
+/** Reads the header in a file. RefusedError if there is none, or only a part. */
 export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader> {
   if ((await host.stat(file))?.kind !== 'file')
     throw new RefusedError(`${file} is not a file with a backup of a header`, {
@@ -22,15 +22,18 @@ export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader
   }
 }
 
-/** A slot gets a new salt at each write: so the salts identify the content of a header. */
+/**
+ * Returns a checksum of a header. Each write of a slot generates a new salt, so the salts identify
+ * the content of the header.
+ */
 export function sumOf({ version, uuid, label, keySlots }: LuksHeader): string {
   const slots = keySlots.map(({ slot, salt }) => [slot, salt]);
   return sha256(JSON.stringify([version, uuid, label ?? null, slots]));
 }
 
 /**
- * The content of a device: the checksum of its header; or `none`, `unreadable`, or `other` if it is
- * not a header.
+ * Returns the checksum of the header on a device; or `none`, `unreadable`, or `other` for content
+ * that is not a header.
  */
 export async function sumOn(host: ReadHost, path: string): Promise<string> {
   const found = await recognise(host, path);
@@ -44,7 +47,7 @@ export async function sumOn(host: ReadHost, path: string): Promise<string> {
   }
 }
 
-/** The sum of the LUKS header in a file, or `unreadable`. */
+/** Returns the checksum of the LUKS header in a file, or `unreadable`. */
 export async function fileSum(host: ReadHost, file: string): Promise<string> {
   try {
     return sumOf(await headerOf(host, file));
@@ -54,7 +57,7 @@ export async function fileSum(host: ReadHost, file: string): Promise<string> {
   }
 }
 
-/** For LUKS1 cryptsetup reports it. */
+/** Whether an error means that the header is unreadable. For LUKS1, cryptsetup reports it. */
 function isUnreadable(error: unknown): boolean {
   return error instanceof DamagedHeader || (error instanceof CommandError && error.reason === 'unknown');
 }

@@ -16,12 +16,15 @@ export {
 } from './reads.ts';
 export type { LuksHeader, Mapping, MappingStatus, Reencryption } from './schema.ts';
 
-/** An open device: the kernel's data, and that of cryptsetup. */
+/** An open device, as the kernel and cryptsetup describe it. */
 export interface OpenDevice extends Mapping {
   readonly status: MappingStatus;
 }
 
-/** The mapping with a name, or a path below /dev/mapper. RefusedError if cryptsetup has none. */
+/**
+ * Returns the mapping with a name, or a path below /dev/mapper. RefusedError if cryptsetup has
+ * none.
+ */
 export async function openDevice(host: ReadHost, name: string): Promise<OpenDevice> {
   const mapping = await mappingNamed(host, name);
   const status = mapping === undefined ? undefined : await statusNow(host, mapping);

@@ -6,13 +6,13 @@ import { classifyCryptsetup } from './classify.ts';
 export interface Pbkdf {
   /** LUKS1 supports only pbkdf2. */
   readonly kdf: 'pbkdf2' | 'argon2id';
-  /** The maximum, whatever the benchmark would choose. Only for argon2id. */
+  /** The maximum for argon2id; the benchmark of cryptsetup chooses no more. */
   readonly memory?: Bytes | undefined;
-  /** The time that opening it may take on this host (default: 2s). */
+  /** The time that opening the slot may take on this host (default: 2s). */
   readonly timeMs?: number | undefined;
 }
 
-/** The cost as options of cryptsetup. */
+/** Returns the options of cryptsetup for this cost. */
 export function pbkdfOptions({ kdf, memory, timeMs }: Pbkdf): readonly string[] {
   return [
     ...['--pbkdf', kdf],
@@ -21,7 +21,10 @@ export function pbkdfOptions({ kdf, memory, timeMs }: Pbkdf): readonly string[] 
   ];
 }
 
-/** Adds a second key in a free slot: a used slot is refused. `key` opens the device already. */
+/**
+ * Adds a second key in a free slot; cryptsetup refuses a used slot. `key` is one that opens the
+ * device already.
+ */
 export function luksAddKey(add: {
   readonly device: string;
   readonly slot: number;
@@ -46,7 +49,7 @@ export function luksAddKey(add: {
 }
 
 /**
- * Destroys a key slot, also the last one: without a key on stdin cryptsetup does not ask
+ * Destroys a key slot, even the last one: without a key on stdin cryptsetup does not ask
  * (cryptsetup-luksKillSlot(8), NOTE).
  */
 export function luksKillSlot(device: string, slot: number): Command<void, 'destroy'> {

@@ -19,7 +19,7 @@ interface Resizing {
   };
 }
 
-/** A LUKS container; while it is open, its device is the next layer. */
+/** A LUKS container; the layer above it is the open device. */
 export const luks: Layer<Resizing> = {
   name: 'luks',
   of: 'content',
@@ -49,7 +49,7 @@ export const luks: Layer<Resizing> = {
   resize: async (tx, { host, above }, { size, key, direction }) => {
     const inner = innerOf(above);
     if (inner?.mapping === undefined) throw new ParseError('a closed LUKS device cannot be resized');
-    // Its content was shrunk by its own step; an LVM physical volume does not report where it ends.
+    // An earlier step has shrunk the content; an LVM physical volume does not report where it ends.
     const consent = direction === 'shrink' ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
     const shown = key === undefined ? {} : { key };
     await tx.crypt.resize({ name: inner.mapping, size, ...shown, ...consent });
@@ -80,7 +80,7 @@ function innerOf(above: LayerAt['above']): GraphDevice | undefined {
   return above.find(({ kind }) => kind === 'crypt');
 }
 
-/** The mapping of an open one. */
+/** The mapping of an open LUKS container. */
 export const luksMapping: Layer = {
   name: 'luks-mapping',
   of: 'device',

@@ -1,7 +1,8 @@
 import { ParseError } from '../core/errors.ts';
 import type { HeaderPart, KeySlot } from './schema.ts';
 
-// `cryptsetup luksDump` of a LUKS1 device (2.6.1, lib/luks1/keymanage.c and _luks1_dump): these lines, in this order.
+// `cryptsetup luksDump` prints exactly these lines for a LUKS1 device, in this order (2.6.1,
+// lib/luks1/keymanage.c and _luks1_dump).
 const hex = String.raw`(?:[0-9a-f]{2} )+`;
 const head = [
   /^LUKS header information for \/.+$/,
@@ -29,7 +30,7 @@ const slotBody = [
 ] as const;
 const sector = 512;
 
-/** Reads the text that cryptsetup prints for a LUKS1 header: every line of it, or ParseError. */
+/** Parses the text that cryptsetup prints for a LUKS1 header. ParseError for any unknown line. */
 export function luks1Header(text: string): HeaderPart & { readonly uuid: string } {
   const lines = text.replace(/\n$/, '').split('\n');
   const { cipherName = '', cipherMode = '', payload = '', uuid = '', digest = '' } = take(lines, head);
@@ -57,7 +58,7 @@ export function luks1Header(text: string): HeaderPart & { readonly uuid: string 
   };
 }
 
-/** Removes a line for each pattern from the front; every one must match. */
+/** Removes a line for each pattern from the start; every line must match. */
 function take(lines: string[], patterns: readonly RegExp[]): Record<string, string> {
   return Object.assign(
     {},

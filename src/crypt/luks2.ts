@@ -4,7 +4,7 @@ import type { ReadHost } from '../command/index.ts';
 
 /** The metadata of a LUKS2 header, which the device stores twice. */
 export interface Luks2Metadata {
-  /** JSON */
+  /** The metadata as JSON. */
   readonly text: string;
   /** The copy that is damaged, or older than the other one. */
   readonly damagedCopy?: 'first' | 'second';
@@ -17,9 +17,9 @@ const magics = { first: 'LUKS\xba\xbe', second: 'SKUL\xba\xbe' } as const;
 const smallest = 16 * 1024;
 
 /**
- * The metadata of a LUKS2 header, on a device or in a file; `other`: it is not LUKS2; `damaged`:
- * neither copy is valid. bofh parses it, because cryptsetup rewrites a damaged copy as soon as it
- * looks at a device, even with `isLuks` (2.6.1).
+ * Reads the metadata of a LUKS2 header on a device or in a file; `other`: it is not LUKS2;
+ * `damaged`: neither copy is valid. bofh parses the header itself, because cryptsetup rewrites a
+ * damaged copy as soon as it reads the device, even with `isLuks` (2.6.1).
  */
 export async function luks2MetadataAt(
   host: ReadHost,
@@ -29,7 +29,7 @@ export async function luks2MetadataAt(
   const head = await read(0, 2 * smallest);
   if (latin1(head, 0, 6) === magics.first && head.readUInt16BE(6) === 1) return 'other';
   const first = await copyAt(read, 0, 'first');
-  // If the first copy does not say how long it is, the second one can be at any of these offsets.
+  // If the first copy does not contain its length, the second one can be at any of these offsets.
   let second: Copy | undefined;
   for (const offset of first === undefined ? sizes : [first.size])
     second ??= await copyAt(read, offset, 'second');
@@ -51,7 +51,7 @@ interface Copy {
 type Read = (from: number, count: number) => Promise<Buffer>;
 
 /**
- * One read covers both copies of the usual size. A file may end before them: bytes after its end
+ * Reads both copies of the usual size at once. A file may end before them: bytes after its end
  * count as zeros.
  */
 async function readerOf(host: ReadHost, path: string): Promise<Read> {
@@ -73,7 +73,7 @@ function buffer({ buffer: bytes, byteOffset, byteLength }: DataView): Buffer {
   return Buffer.from(bytes as ArrayBuffer, byteOffset, byteLength);
 }
 
-/** A valid copy; undefined: its checksum, or its JSON, is wrong, or there is none. */
+/** Returns a valid copy; undefined: its checksum or its JSON is wrong, or there is none. */
 async function copyAt(read: Read, offset: number, which: keyof typeof magics): Promise<Copy | undefined> {
   const head = await read(offset, smallest);
   const size = Number(head.readBigUInt64BE(8));

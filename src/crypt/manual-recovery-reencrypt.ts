@@ -14,8 +14,8 @@ export function toReencryptRecovery({
   return {
     what: `the data of ${device} (LUKS ${luksUuid}), whose reencryption must be completed`,
     look: [['cryptsetup', 'luksDump', device]],
-    // The first command does nothing unless a segment was interrupted while it was written. The second
-    // one resumes the reencryption.
+    // The first command does nothing unless a segment was interrupted while it was written. The
+    // second command resumes the reencryption.
     clear: [
       ['cryptsetup', 'repair', device],
       [

@@ -177,7 +177,7 @@ export function savedRecovery({
       ['ls', '-li', file, own],
       ['cryptsetup', 'luksDump', own],
     ],
-    // Before the commit both names of the created inode are removed, but no other file that has the
+    // Before the commit, removes both names of the created inode, but no other file that has the
     // name now.
     clear: [
       way === 'back'

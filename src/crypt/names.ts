@@ -14,7 +14,7 @@ const longest = 127;
 /** Suffixes for the default name if it is taken: `-2` to `-9`. */
 const choices = ['', '-2', '-3', '-4', '-5', '-6', '-7', '-8', '-9'] as const;
 
-/** Throws UsageError for an invalid name of an open device. */
+/** UsageError for an invalid name of an open device. */
 export function checkName(name: string): void {
   const why = plain.test(name)
     ? name.length > longest
@@ -27,9 +27,8 @@ export function checkName(name: string): void {
 }
 
 /**
- * A free name for an open device: the device-mapper name of the device with `-luks` appended, or,
- * if it is not a device-mapper device, `luks-` and its uuid, because kernel names change from boot
- * to boot.
+ * Returns a free name for an open device: the device-mapper name of the device with `-luks`
+ * appended. For any other device, `luks-` and its uuid, because kernel names change between boots.
  */
 export async function freeName(
   host: ReadHost,
@@ -48,8 +47,8 @@ export async function freeName(
 }
 
 /**
- * The name that a site's pattern (`{name}-crypt`) gives to a device-mapper device; undefined for
- * any other device.
+ * Returns the name that the pattern of a site (`{name}-crypt`) gives to a device-mapper device;
+ * undefined for any other device.
  */
 export async function patternName(
   host: ReadHost,
@@ -60,7 +59,10 @@ export async function patternName(
   return lower === undefined ? undefined : pattern.replace('{name}', () => lower);
 }
 
-/** The name that a mapping was opened under: the last part of the uuid that cryptsetup gave it. */
+/**
+ * Returns the name under which a mapping was opened: the last part of the uuid that cryptsetup gave
+ * it.
+ */
 export function openedAs(dmUuid: string): string {
   const name = /^CRYPT-LUKS[12]-[0-9a-f]{32}-(?<name>.+)$/s.exec(dmUuid)?.groups?.name;
   if (name !== undefined && plain.test(name) && name.length <= longest) return name;
@@ -69,7 +71,7 @@ export function openedAs(dmUuid: string): string {
   });
 }
 
-/** RefusedError if the name is taken, or IdentityTaken if bofh chose it. */
+/** RefusedError if the name is taken; IdentityTaken if bofh chose the name. */
 export async function refuseTaken(
   host: ReadHost,
   { name, chosenBy }: { readonly name: string; readonly chosenBy: 'caller' | 'us' },
@@ -81,7 +83,10 @@ export async function refuseTaken(
   throw new RefusedError(message, { remedy: 'give it another name' });
 }
 
-/** Also a file at the path of the node: neither udev nor device-mapper would replace it. */
+/**
+ * Returns what has a name. A file at the path of the device node counts too: neither udev nor
+ * device-mapper would replace it.
+ */
 async function whoHas(host: ReadHost, name: string): Promise<string | undefined> {
   for (const block of await kernelNames(host, '/sys/block')) {
     if ((await kernelText(host, `/sys/block/${block}/dm/name`)) !== name) continue;

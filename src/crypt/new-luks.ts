@@ -7,11 +7,10 @@ import { costArgs, kdfFor } from './cost.ts';
 import { luksUuid } from './schema.ts';
 
 const mib = 1024 ** 2;
-/** Where cryptsetup 2.6 lets the data begin, on a device of this size or a larger one. */
-/** The data offset of a new device, by the defaults of cryptsetup (2.1 and later). */
+/** Offset of the data on a new device, by the defaults of cryptsetup (2.1 and later). */
 export const dataOffsets: Readonly<Record<'luks1' | 'luks2', Bytes>> = { luks1: 2 * mib, luks2: 16 * mib };
 /**
- * A smaller data area is a mistake in the size: luksFormat formats even a device without any room
+ * A smaller data area is a mistake in the size: luksFormat formats even a device without any space
  * for data.
  */
 const leastData = mib;
@@ -22,7 +21,7 @@ export const newLuksArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** Where the first key comes from. */
   key: keyRef,
-  /** Default: luks2. */
+  /** Version of the header (default: luks2). */
   type: z.exactOptional(z.enum(['luks1', 'luks2'])),
   /** UUID (default: chosen by bofh). */
   uuid: z.exactOptional(luksUuid),
@@ -35,7 +34,7 @@ export const newLuksArgs = z.strictObject({
 
 export type NewLuksArgs = z.infer<typeof newLuksArgs>;
 
-/** The checks that do not need the host. */
+/** Makes the checks that do not need the host. */
 export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: NewLuksArgs) {
   const kdf = kdfFor(type === 'luks1' ? 1 : 2, cost);
   if (type === 'luks1' && label !== undefined)
@@ -47,7 +46,7 @@ export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: N
   return { type, kdf };
 }
 
-/** RefusedError if there would be no room for data. */
+/** RefusedError if there would be no space for data. */
 export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Bytes): void {
   const least = dataOffsets[type] + leastData;
   if (bytes >= least) return;
@@ -57,7 +56,7 @@ export function refuseSmall(device: string, type: 'luks1' | 'luks2', bytes: Byte
   );
 }
 
-/** RefusedError for a device with a detached header that is too small for any data. */
+/** RefusedError for a device with a detached header that is too small for data. */
 export function refuseSmallData(device: string, bytes: Bytes): void {
   if (bytes >= leastData) return;
   throw new RefusedError(`${device} has ${formatSize(bytes)}: too small for data`, {

@@ -25,14 +25,14 @@ export const activationFlags = [
 
 type ActivationFlag = (typeof activationFlags)[number];
 
-/** Is it a flag for opening a device? */
+/** Whether a text is a flag for opening a device. */
 export function isActivationFlag(text: string): text is ActivationFlag {
   return activationFlags.some((flag) => flag === text);
 }
 
 /**
- * Opens a device. The kernel refuses a name that is taken, and cryptsetup a device that is open
- * already: both exit 5.
+ * Opens a device. The kernel refuses a name that is taken, and cryptsetup refuses a device that is
+ * open: both exit with 5.
  */
 export function luksOpen({ device, name, mode, key, flags = [], header }: Opening): Command<void, 'change'> {
   return {
@@ -57,7 +57,8 @@ export function headerOption(header: string | undefined): readonly string[] {
 }
 
 /**
- * Resizes an open device. LUKS2 keeps its key where cryptsetup cannot read it, and asks for one.
+ * Resizes an open device. LUKS2 keeps its volume key where cryptsetup cannot read it, so cryptsetup
+ * asks for a key.
  */
 export function luksResize(resize: {
   readonly name: string;
@@ -82,7 +83,9 @@ export function luksResize(resize: {
   };
 }
 
-/** Closes a device. While it is in use the kernel refuses; cryptsetup then retries for 5 s. */
+/**
+ * Closes a device. The kernel refuses while the device is in use; cryptsetup then retries for 5 s.
+ */
 export function luksClose(name: string): Command<void, 'change'> {
   return {
     tool: 'cryptsetup',
@@ -93,7 +96,7 @@ export function luksClose(name: string): Command<void, 'change'> {
   };
 }
 
-/** Renames a mapping: the kernel refuses a name that is taken. The dm uuid stays. */
+/** Renames a mapping; the kernel refuses a name that is taken. The uuid of the mapping stays. */
 export function renameMapping(from: string, to: string): Command<void, 'change'> {
   return {
     tool: 'dmsetup',
@@ -104,10 +107,10 @@ export function renameMapping(from: string, to: string): Command<void, 'change'>
   };
 }
 
-/** Why dmsetup failed: it always exits 1, and the kernel's message is at the end. */
+/** Finds why dmsetup failed: it always exits with 1, and prints the message of the kernel last. */
 export function classifyDmsetup({ stderr }: Answer): Reason {
   if (/No such device or address/.test(stderr)) return 'not-found';
-  // Also the exit code for a name that is taken.
+  // The kernel also reports a name that is taken as busy.
   if (/Device or resource busy/.test(stderr)) return 'exists';
   return 'unknown';
 }

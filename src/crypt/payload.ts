@@ -8,20 +8,22 @@ import { dataOffsets } from './new-luks.ts';
 import { headerOf } from './reads.ts';
 
 /**
- * What was on the device where the encrypted data starts: cryptsetup does not write there when it
- * creates a header.
+ * What was on the device at the start of the encrypted data: cryptsetup does not write there when
+ * it creates a header.
  */
 export const payloadBefore = z.strictObject({ at: z.int().check(z.nonnegative()), witness: z.string() });
 
 type PayloadBefore = z.infer<typeof payloadBefore>;
 
-/** A new encrypted device: its data, and the device or the file with its header. */
+/** A new encrypted device: the device with its data, and the device or file with its header. */
 interface Place {
   readonly device: string;
   readonly header: string;
 }
 
-/** For a device that will be encrypted; with a detached header its data starts at offset 0. */
+/**
+ * Reads `payloadBefore` of a device to encrypt. With a detached header its data starts at offset 0.
+ */
 export async function payloadOf(
   host: ReadHost,
   device: string,
@@ -31,15 +33,17 @@ export async function payloadOf(
   return { at, witness: await deviceWitness(host, device, at) };
 }
 
-/** A witness of a new encrypted device: of its keys, and of the first 128 KiB of its data. */
+/**
+ * Returns a witness of a new encrypted device: of its keys, and of the first 128 KiB of its data.
+ */
 export async function luksWitness(host: ReadHost, place: Place): Promise<string> {
   const { dataOffset } = await headerOf(host, place.header);
   return `${await sumIn(host, place)} ${await deviceWitness(host, place.device, offsetIn(place, dataOffset))}`;
 }
 
 /**
- * What other programs have changed since. Without a witness the step was interrupted: then the
- * device has one key at most, and its previous data. `touched`: the sequence itself changed its
+ * Returns what other programs have changed. Without a witness the step was interrupted: then the
+ * device has one key at most, and its previous data. `touched`: the sequence itself changed the
  * keys.
  */
 export async function luksChanged(
@@ -67,7 +71,10 @@ export async function luksChanged(
   return hasSameKeys ? undefined : { found: `others changed the keys in ${place.header}` };
 }
 
-/** A detached header contains the offset that the data would have after a header on the device. */
+/**
+ * Offset of the data on the device. A detached header contains the offset that the data would have
+ * after a header on the device.
+ */
 function offsetIn({ device, header }: Place, dataOffset: Bytes): Bytes {
   return device === header ? dataOffset : 0;
 }

@@ -8,8 +8,8 @@ import { type KeySlot, luks2Metadata, type HeaderPart, type MappingStatus } from
 import { parseStatus } from './status.ts';
 
 /**
- * The header of a LUKS1 device, as text. Unlike one of LUKS2, cryptsetup does not repair it by
- * itself.
+ * Reads the header of a LUKS1 device, as text. cryptsetup repairs LUKS2 headers without being
+ * asked, but not those of LUKS1.
  */
 export function luksDump1(device: string): ReadCommand<HeaderPart> {
   return {
@@ -22,7 +22,7 @@ export function luksDump1(device: string): ReadCommand<HeaderPart> {
   };
 }
 
-/** The metadata of a LUKS2 device. The uuid and the label are not in it. */
+/** Parses the metadata of a LUKS2 device, which contains neither its uuid nor its label. */
 export function luks2Header(json: string): HeaderPart {
   const metadata = luks2Metadata.parse(JSON.parse(json));
   const { keyslots, tokens, config } = metadata;
@@ -63,8 +63,8 @@ function keySlotsIn({ keyslots, digests }: z.infer<typeof luks2Metadata>): reado
 }
 
 /**
- * Does the key open the device, or one slot of it? False: no such key. It needs no device-mapper.
- * It repairs a damaged copy of a LUKS2 header, so call `keyOpens`.
+ * Whether the key opens the device, or one slot of it. Needs no device-mapper. Repairs a damaged
+ * copy of a LUKS2 header, so use `keyOpens` instead.
  */
 export function testKey(ask: {
   readonly device: string;
@@ -86,8 +86,9 @@ export function testKey(ask: {
 }
 
 /**
- * The status of an open device, from the kernel and the header; undefined: there is no mapping of
- * this name. The command repairs a damaged copy of the LUKS2 header below, so call `statusNow`.
+ * Reads the status of an open device, from the kernel and the header; undefined: there is no
+ * mapping of this name. Repairs a damaged copy of the LUKS2 header on its device, so use
+ * `statusNow` instead.
  */
 export function cryptStatus(name: string): ReadCommand<MappingStatus | undefined> {
   return {

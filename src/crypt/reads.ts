@@ -24,7 +24,7 @@ import { reasonIn } from '../core/reason.ts';
 export interface LuksDevice {
   /** `/dev/mapper/vg0-web1`, `/dev/sdb1` */
   readonly device: string;
-  /** Its name in bofh: `lv:vg0/web1`. */
+  /** Its key in bofh: `lv:vg0/web1`. */
   readonly key: string;
   readonly uuid: string;
   readonly label?: string;
@@ -32,10 +32,10 @@ export interface LuksDevice {
   readonly mapping?: Mapping;
 }
 
-/** A device that may be encrypted: reading it fails. */
+/** A device that may be encrypted but cannot be read. */
 export interface UnreadableDevice {
   readonly device: string;
-  /** Why it is unreadable, as text. */
+  /** Reason, as text. */
   readonly why: string;
 }
 
@@ -45,7 +45,7 @@ export interface LuksScan {
   readonly unreadable: readonly UnreadableDevice[];
 }
 
-/** Is it an encrypted device of LUKS? */
+/** Whether the content of a device is LUKS. */
 export function isLuksSignature(
   found: Signature | undefined,
 ): found is Signature & { readonly uuid: string } {
@@ -53,7 +53,7 @@ export function isLuksSignature(
 }
 
 /**
- * The header of an encrypted device, or of a file with one. RefusedError if there is none,
+ * Reads the header of an encrypted device, or of a file with one. RefusedError if there is none,
  * CommandError `not-found` if there is no device.
  */
 export async function headerOf(host: ReadHost, device: string): Promise<LuksHeader> {
@@ -80,7 +80,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   return { ...header, uuid, ...(label === undefined ? {} : { label }) };
 }
 
-/** A header without a valid copy. */
+/** A header of which no copy is valid. */
 export class DamagedHeader extends RefusedError {}
 
 function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): HeaderPart {
@@ -94,9 +94,9 @@ function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): Head
 }
 
 /**
- * RefusedError for a LUKS2 header with a damaged copy: cryptsetup repairs it as soon as it looks at
- * the device, whatever the command. So this check precedes every use of cryptsetup that is not
- * meant to repair it.
+ * RefusedError for a LUKS2 header with a damaged copy: every command of cryptsetup that reads the
+ * device would repair the copy. Therefore call this before every use of cryptsetup, except for a
+ * wanted repair.
  */
 export async function refuseDamaged(host: ReadHost, device: string): Promise<void> {
   const { found, path } = await contentOf(host, device);
@@ -115,7 +115,7 @@ export function damagedCopy(device: string, copy: 'first' | 'second'): RefusedEr
   );
 }
 
-/** The content of a device, or a file: blkid probes both in the same way. */
+/** Returns the content of a device or a file: blkid probes both in the same way. */
 export async function contentOf(
   host: ReadHost,
   path: string,
@@ -128,8 +128,8 @@ export async function contentOf(
 }
 
 /**
- * Every open encrypted device, and every other mapping of cryptsetup, by name: only from the
- * kernel's data.
+ * Returns every open encrypted device, and every other mapping of cryptsetup, by name. Reads only
+ * data of the kernel.
  */
 export async function mappings(host: ReadHost): Promise<readonly Mapping[]> {
   const blocks = await kernelNames(host, '/sys/block');
@@ -143,7 +143,7 @@ export async function mappings(host: ReadHost): Promise<readonly Mapping[]> {
   return all.flat().sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The mapping of a name, or of a path that leads to one. Undefined: there is none. */
+/** Returns the mapping with a name, or with a path that leads to it; undefined: there is none. */
 export async function mappingNamed(host: ReadHost, name: string): Promise<Mapping | undefined> {
   const wanted = nameIn(name);
   return (await mappings(host)).find((mapping) => mapping.name === wanted);
@@ -160,7 +160,8 @@ function nameIn(text: string): string {
   return name;
 }
 
-// The format of dm/uuid is that of cryptsetup 2.6 (lib/libdevmapper.c, dm_prepare_uuid): CRYPT-TYPE-[UUID-]NAME.
+// dm/uuid has the format of cryptsetup 2.6 (lib/libdevmapper.c, dm_prepare_uuid):
+// CRYPT-TYPE-[UUID-]NAME.
 const uuidOfMapping = /^CRYPT-(?<type>[A-Z0-9]+)-(?:(?<hex>[0-9a-f]{32})-)?.*$/s;
 const hyphens = /^(?<a>.{8})(?<b>.{4})(?<c>.{4})(?<d>.{4})(?<e>.{12})$/;
 
@@ -185,8 +186,8 @@ async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<M
 }
 
 /**
- * The mapping on exactly this device. Found in the kernel's list of holders, because a copy of the
- * device has the same UUID.
+ * Returns the mapping on exactly this device, from the kernel's list of holders, because a copy of
+ * the device has the same UUID.
  */
 export async function mappingOn(host: ReadHost, device: string): Promise<Mapping | undefined> {
   const { number } = await deviceNode(host, device);
@@ -196,7 +197,7 @@ export async function mappingOn(host: ReadHost, device: string): Promise<Mapping
   );
 }
 
-/** The one device below a mapping: its well-known path, and its kernel name. */
+/** Returns the single device below a mapping: its usual path, and its kernel name. */
 export async function lowerPath(
   host: ReadHost,
   { path, beneath }: Mapping,
@@ -209,21 +210,28 @@ export async function lowerPath(
   return { device: await usualPath(host, lower), lower };
 }
 
-/** The path of a device that it keeps after a boot, where it has one: `/dev/mapper/vg0-web1`, not `/dev/dm-3`. */
+/**
+ * Returns the path of a device that stays the same after a reboot, if there is one:
+ * `/dev/mapper/vg0-web1`, not `/dev/dm-3`.
+ */
 async function usualPath(host: ReadHost, block: string): Promise<string> {
   const name = await kernelText(host, `/sys/block/${block}/dm/name`);
   return name === undefined ? devicePath(block) : `/dev/mapper/${name}`;
 }
 
-/** Does the key open the device, or one slot of it? RefusedError for a header with a damaged copy. */
+/**
+ * Whether the key opens the device, or one slot of it. RefusedError for a header with a damaged
+ * copy.
+ */
 export async function keyOpens(host: ReadHost, ask: Parameters<typeof testKey>[0]): Promise<boolean> {
   await refuseDamaged(host, ask.device);
   return host.run(testKey(ask));
 }
 
 /**
- * The status of a mapping from cryptsetup; undefined: it is gone. RefusedError if the header below
- * has a damaged copy. A detached header is not checked, because `cryptsetup status` does not read it.
+ * Returns the status of a mapping from cryptsetup; undefined: there is no such mapping any more.
+ * RefusedError if the header on its device has a damaged copy. Does not check a detached header,
+ * because `cryptsetup status` does not read it.
  */
 export async function statusNow(
   host: ReadHost,
@@ -238,12 +246,12 @@ function devicePath(block: string): string {
   return `/dev/${block.replaceAll('!', '/')}`;
 }
 
-/** The number of devices that are examined concurrently: each starts a program. */
+/** Number of devices that are examined at the same time: each starts a program. */
 const atOnce = 8;
 
 /**
- * Every encrypted device of this host, and every unreadable device, which may be one. Each device
- * is probed, because no cache knows them all.
+ * Returns every encrypted device of this host, and every unreadable device, which may be encrypted.
+ * Probes each device, because no cache knows them all.
  */
 export async function scanForLuks(on: ReadHost): Promise<LuksScan> {
   const host = oneLook(on);
@@ -253,7 +261,7 @@ export async function scanForLuks(on: ReadHost): Promise<LuksScan> {
   const found = await Promise.all(blocks.map((block) => take(() => luksDeviceAt(host, block, open))));
   const failures = found.flatMap((each) => ('failure' in each ? [each] : []));
   const [first] = failures;
-  // If not a single one was readable, the reason is a missing permission, and not the devices.
+  // If no device at all was readable, the reason is a missing permission, not the devices.
   if (
     first !== undefined &&
     found.every((each) => 'failure' in each || ('holds' in each && each.holds === 'no medium'))
@@ -265,7 +273,7 @@ export async function scanForLuks(on: ReadHost): Promise<LuksScan> {
   };
 }
 
-/** Every encrypted device of this host. ParseError if there are unreadable devices. */
+/** Returns every encrypted device of this host. ParseError if there are unreadable devices. */
 export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]> {
   const { devices, unreadable } = await scanForLuks(host);
   const [first] = unreadable;
@@ -279,7 +287,10 @@ export async function luksDevices(host: ReadHost): Promise<readonly LuksDevice[]
   );
 }
 
-/** A drive without a medium, or a loop device without a file, has no size and no content. */
+/**
+ * The result for one device. A drive without a medium, or a loop device without a file, has no size
+ * and no content.
+ */
 type Looked =
   | { readonly device: string; readonly failure: ParseError | CommandError }
   | { readonly holds: 'no medium' | 'something else' }
@@ -290,7 +301,8 @@ async function luksDeviceAt(host: ReadHost, block: string, open: readonly Mappin
   try {
     return await lookedAt(host, { block, device, open });
   } catch (error) {
-    // An error of the device; a missing or killed program says nothing about it.
+    // Whether the device itself caused the error; a missing or killed program says nothing about
+    // the device.
     const isItsOwn =
       error instanceof ParseError || (error instanceof CommandError && error.reason !== 'killed');
     if (!isItsOwn) throw error;

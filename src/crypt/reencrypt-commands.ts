@@ -7,9 +7,9 @@ const progress = ['--progress-json', '--progress-frequency', '1'] as const;
 
 /** The new encryption of the data. */
 export interface NewCipher {
-  /** Missing: as now. */
+  /** Missing: unchanged. */
   readonly cipher?: string | undefined;
-  /** Bits; missing: as now. */
+  /** Size of the volume key, in bits. Missing: unchanged. */
   readonly keySize?: number | undefined;
   /** The protection of the part in progress against a crash. Never `none`. */
   readonly resilience: 'checksum' | 'journal';
@@ -17,8 +17,8 @@ export interface NewCipher {
 
 /**
  * Reencrypts all data of a closed device with a new volume key in a new key slot, and removes the
- * old slot. With `--key-file` it accepts only a device that has a single key (2.6.1). The header records the
- * progress, so that `luksResume` can resume it.
+ * old slot. With `--key-file`, cryptsetup accepts only a device that has a single key (2.6.1). The
+ * header records the progress, so that `resumeReencrypt` can resume it.
  */
 export function luksReencrypt(
   of: NewCipher & { readonly device: string; readonly key: KeyInput },
@@ -32,7 +32,7 @@ export function luksReencrypt(
   ]);
 }
 
-/** Resumes a reencryption. If a part was torn, the command fails and asks to repair it first. */
+/** Resumes a reencryption. If a part was torn, the command fails and demands a repair. */
 export function resumeReencrypt(of: {
   readonly device: string;
   readonly key: KeyInput;
@@ -55,7 +55,7 @@ function reencrypt(
   };
 }
 
-/** Repairs the part that was torn by a crash. For any other device it does nothing, exit 0. */
+/** Repairs the part that was torn by a crash. Does nothing for any other device (exit code 0). */
 export function repairTorn({
   device,
   key,
@@ -73,13 +73,19 @@ export function repairTorn({
   };
 }
 
-/** While a reencryption is in progress, a wrong key is exit 1 without a message (2.6.1). */
+/**
+ * Finds why a reencryption failed. While one is in progress, cryptsetup exits with 1 and no message
+ * for a wrong key (2.6.1).
+ */
 function classifyReencrypt(answer: Answer): Reason {
   if (answer.exitCode === 1 && answer.stdout + answer.stderr === '') return 'denied';
   return classifyCryptsetup(answer);
 }
 
-/** `{"device":"/dev/vdb","device_bytes":"259653632","device_size":"1241513984",…}`, a line each second. */
+/**
+ * Reads the progress, a line each second:
+ * `{"device":"/dev/vdb","device_bytes":"259653632","device_size":"1241513984",…}`.
+ */
 function partDone(output: string): number | undefined {
   const last = [...output.matchAll(/"device_bytes":"(?<bytes>\d+)","device_size":"(?<size>\d+)"/g)].at(-1);
   const { bytes, size } = last?.groups ?? {};

@@ -12,12 +12,12 @@ interface Found {
 /** The request. */
 interface Asked extends Found {
   readonly cipher: string | undefined;
-  /** Bits. */
+  /** Size of the volume key, in bits. */
   readonly keySize: number | undefined;
 }
 
 /**
- * Ciphers that cryptsetup and the kernel have supported for long, with the sizes of their volume
+ * Ciphers that cryptsetup and the kernel have supported for years, with the sizes of their volume
  * keys in bits (cryptsetup benchmark).
  */
 const ciphers: Readonly<Record<string, readonly number[]>> = {
@@ -109,8 +109,8 @@ function refuseKeys(device: string, { keySlots }: LuksHeader): void {
 }
 
 /**
- * A key takes 4000 stripes, in blocks of 4 KiB; the reencryption needs 8 KiB more (lib/luks2; seen
- * with 2.6.1).
+ * RefusedError if the keyslots area has no space for a new key. A key takes 4000 stripes, in blocks
+ * of 4 KiB; the reencryption needs 8 KiB more (lib/luks2; seen with 2.6.1).
  */
 function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number | undefined): void {
   if (slotRoom === undefined) return;

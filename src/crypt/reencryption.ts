@@ -10,15 +10,15 @@ type Metadata = z.infer<typeof luks2Metadata>;
  */
 const requirement = 'online-reencrypt';
 
-/** Does the header require support for an unfinished reencryption? */
+/** Whether a requirement of the header is for an unfinished reencryption. */
 export function isReencryption(name: string): boolean {
   return name.startsWith(requirement);
 }
 
 /**
- * The progress of a reencryption. The segments with a flag `backup-` describe the device before and
- * after, the one with `in-reencryption` is the part in progress; of all others those with the new
- * key are done (LUKS2 on-disk format, 3.3 and 5).
+ * Returns the progress of a reencryption. Segments with a flag `backup-` describe the device before
+ * and after it, the one with `in-reencryption` is the part in progress. Of the others, those with
+ * the new key are done (LUKS2 on-disk format, 3.3 and 5).
  */
 export function reencryptionIn(metadata: Metadata): Reencryption | undefined {
   if (metadata.config.requirements?.mandatory?.some(isReencryption) !== true) return undefined;
@@ -40,7 +40,7 @@ export function reencryptionIn(metadata: Metadata): Reencryption | undefined {
 }
 
 /**
- * The segment that shows the encryption of the data: for a device that is only partly encrypted, an
+ * Returns the segment that shows the encryption of the data: for a partly encrypted device, an
  * encrypted segment from before or after.
  */
 export function segmentOf(metadata: Metadata): Metadata['segments'][string] | undefined {
@@ -49,7 +49,9 @@ export function segmentOf(metadata: Metadata): Metadata['segments'][string] | un
   return Object.values(metadata.segments).find(({ encryption }) => encryption !== undefined);
 }
 
-/** The digests of the keys of the segments that hold data, without the backup segments. */
+/**
+ * Returns the digests of the keys of the segments that contain data, without the backup segments.
+ */
 export function digestsNow(metadata: Metadata): string {
   const now = Object.entries(metadata.segments)
     .filter(([, { flags }]) => !isBackup(flags))
@@ -71,7 +73,10 @@ function flagged({ segments }: Metadata, flag: string) {
   return { index: found[0], segment: found[1] };
 }
 
-/** A part with another key than before, whose end is known. */
+/**
+ * Whether a segment is finished: it has the new key and a known end, and is not the part in
+ * progress.
+ */
 function isOf(
   { digests }: Metadata,
   part: { readonly index: string; readonly segment: Metadata['segments'][string]; readonly fresh: string },

@@ -7,8 +7,8 @@ import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn, statusNo
 import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
 /**
- * An open device, by its name or its backing device. RefusedError if there is no LUKS mapping,
- * UsageError for both or none.
+ * Returns an open device, by its name or its backing device. RefusedError if there is no LUKS
+ * mapping, UsageError for both or none.
  */
 export async function openLuks(
   host: ReadHost,
@@ -26,7 +26,8 @@ export async function openLuks(
 }
 
 /**
- * The header that it was opened with. RefusedError for any other: it may have another volume key.
+ * Returns the header with which the device was opened. RefusedError for any other header: it may
+ * have another volume key.
  */
 export async function headerFor(
   host: ReadHost,
@@ -61,8 +62,8 @@ export async function headerFor(
 }
 
 /**
- * The requested size, or all the space. RefusedError if it is too large, UsageError if it is not in
- * whole sectors.
+ * Returns the requested size, or that of all the space. RefusedError if it is too large, UsageError
+ * if it is not in whole sectors.
  */
 export async function roomFor(
   host: ReadHost,
@@ -101,7 +102,7 @@ export async function roomFor(
   );
 }
 
-/** The status of the open device from cryptsetup. */
+/** Returns the status of an open device from cryptsetup. */
 export async function statusOf(host: ReadHost, mapping: Mapping): Promise<MappingStatus> {
   const status = await statusNow(host, mapping);
   if (status !== undefined) return status;

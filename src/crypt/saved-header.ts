@@ -5,13 +5,13 @@ import { headerOf } from './reads.ts';
 import { luksHeaderBackup } from './header-commands.ts';
 import { findKnown, type KnownDevice } from './slots.ts';
 
-/** Only its owner may read and write it. */
+/** Readable and writable only by its owner. */
 const mode = 0o600;
 
 /**
- * Writes the header of exactly this device into a new file, and makes it durable. The file holds key
- * material: with it and one of the keys from that time the device can be read, even after that key
- * was removed.
+ * Writes the header of exactly this device into a new file, and makes it durable. The file contains
+ * key material: together with a key from that time it opens the device, even after that key was
+ * removed.
  */
 export async function saveHeader(host: ChangeHost, known: KnownDevice, file: string): Promise<void> {
   const { device, luksUuid: uuid } = known;
@@ -48,12 +48,12 @@ function setMode(file: string): Command<void, 'change'> {
 }
 
 /**
- * The directory of headers that a sequence saved for its undo: it is on disk, and survives a power
+ * The directory of headers that a sequence saved for its undo. It is on disk, and survives a power
  * cut.
  */
 export const savedHeaders = '/var/lib/bofh/headers';
 
-/** Creates that directory, for its owner only, and makes its names durable. */
+/** Creates the directory of saved headers, for its owner only, and makes it durable. */
 export async function makeSavedHeaders(host: ChangeHost): Promise<void> {
   await host.makeDir(savedHeaders, { mode: 0o700, parents: true });
   for (let path: string = savedHeaders; path !== '/'; path = posix.dirname(path)) await host.sync(path);

@@ -7,7 +7,8 @@ export const luksUuid = z
   .check(z.regex(/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a UUID in lower case'));
 
 const count = z.int().check(z.minimum(0));
-// Offsets and sizes are strings in the metadata of LUKS2: JSON numbers have no 64 bits (LUKS2 on-disk format, 3.).
+// Offsets and sizes are strings in the metadata of LUKS2, because JSON numbers cannot represent 64
+// bits (LUKS2 on-disk format, 3.).
 const bytes = z.pipe(
   z.string().check(z.regex(/^\d+$/)),
   z.pipe(
@@ -35,7 +36,7 @@ export const luks2Metadata = z.object({
         area: z.object({ size: bytes }),
         kdf,
       }),
-      // Only during a reencryption.
+      // Exists only during a reencryption.
       z.object({
         type: z.literal('reencrypt'),
         mode: z.enum(['reencrypt', 'encrypt', 'decrypt']),
@@ -71,11 +72,11 @@ export const luks2Metadata = z.object({
   }),
 });
 
-/** A key slot: it holds the volume key, encrypted with one passphrase or key file. */
+/** A key slot: it contains the volume key, encrypted with a passphrase or key file. */
 export interface KeySlot {
   readonly slot: number;
   readonly kdf: 'pbkdf2' | 'argon2i' | 'argon2id';
-  /** Memory needed to open it; pbkdf2 needs none. */
+  /** Memory that opening the slot needs; pbkdf2 needs none. */
   readonly memory?: Bytes;
   /** Rounds: iterations of pbkdf2, passes of argon2. */
   readonly rounds: number;
@@ -84,32 +85,32 @@ export interface KeySlot {
    */
   readonly salt: string;
   /**
-   * `nothing`: its key is not that of the data, for example for a reencryption that has not
-   * started.
+   * `nothing`: it contains another volume key than that of the data, for example for a reencryption
+   * that has not started.
    */
   readonly opens: 'data' | 'nothing';
 }
 
-/** An unfinished reencryption: part of the data has the old key, part the new one. */
+/** An unfinished reencryption: a part of the data has the old key, the rest the new one. */
 export interface Reencryption {
   /** `encrypt`, `decrypt`: a plain device becomes an encrypted one, or the reverse. */
   readonly mode: 'reencrypt' | 'encrypt' | 'decrypt';
-  /** The cipher of the result; null: none. */
+  /** The new cipher; null: none. */
   readonly cipher: string | null;
-  /** Digest of the old volume key, as `volumeKeyDigest`; '': there was none. */
+  /** Digest of the old volume key, as in `volumeKeyDigest`; '': there was none. */
   readonly oldKeyDigest: string;
   /** The protection of the part in progress: `checksum`, `journal`, `datashift` … or `none`. */
   readonly resilience: string;
   /** Finished bytes. */
   readonly done: Bytes;
   /**
-   * A part was started and not finished: it is in progress, or was interrupted and must be
+   * Whether a part was started and not finished: it is in progress, or was interrupted and must be
    * repaired.
    */
   readonly torn: boolean;
 }
 
-/** The header of an encrypted device. It contains no key that opens anything. */
+/** The header of an encrypted device. It contains no key that can open anything. */
 export interface LuksHeader {
   readonly version: 1 | 2;
   readonly uuid: string;
@@ -122,16 +123,16 @@ export interface LuksHeader {
   /** Digest of the volume key, in base64 or hex. It does not reveal the key. */
   readonly volumeKeyDigest: string;
   readonly keySlots: readonly KeySlot[];
-  /** Tokens that can open it: `systemd-tpm2`, `clevis`. */
+  /** Tokens that can open the device: `systemd-tpm2`, `clevis`. */
   readonly tokens: readonly { readonly type: string; readonly slots: readonly number[] }[];
   /**
-   * Features that a program must support to open it, as `online-reencrypt`: they are not shown
+   * Features that a program must support to open the device, such as `online-reencrypt`; not shown
    * here.
    */
   readonly requirements: readonly string[];
   /** A reencryption that is running, or was interrupted. */
   readonly reencryption?: Reencryption;
-  /** The data has checksums, which dm-integrity stores. */
+  /** Whether the data has checksums, which dm-integrity stores. */
   readonly integrity: boolean;
   /**
    * The keyslots area of LUKS2: its size, and how much is used. LUKS1 has a fixed place for each
@@ -139,8 +140,8 @@ export interface LuksHeader {
    */
   readonly slotRoom?: { readonly all: Bytes; readonly taken: Bytes };
   /**
-   * LUKS2 stores its metadata twice: the copy that is damaged, or older. All values come from the
-   * other one.
+   * The copy of the metadata that is damaged or older: LUKS2 stores two copies. All values come
+   * from the other one.
    */
   readonly damagedCopy?: 'first' | 'second';
 }
@@ -148,7 +149,7 @@ export interface LuksHeader {
 /** A header without the values that only a probe of the device provides. */
 export type HeaderPart = Omit<LuksHeader, 'uuid' | 'label'> & { readonly uuid?: string };
 
-/** An open device, from the kernel's data. */
+/** An open device, from data of the kernel. */
 export interface Mapping {
   readonly name: string;
   /** `/dev/mapper/NAME` */
@@ -156,17 +157,17 @@ export interface Mapping {
   /** `major:minor` */
   readonly number: string;
   /**
-   * Set by cryptsetup when it opened the device: `CRYPT-LUKS2-<uuid without hyphens>-<the name
-   * then>`.
+   * Set by cryptsetup when it opened the device: `CRYPT-LUKS2-<uuid without hyphens>-<name at that
+   * time>`.
    */
   readonly dmUuid: string;
   /** `LUKS1`, `LUKS2`, `PLAIN`, `VERITY` … */
   readonly type: string;
-  /** UUID of the header that it was opened with; undefined for a type without one. */
+  /** UUID of the header with which the device was opened; undefined for a type without a header. */
   readonly luksUuid?: string;
   readonly size: Bytes;
   readonly mode: 'ro' | 'rw';
-  /** Kernel names of the devices below, as `dm-3`. */
+  /** Kernel names of the devices below the mapping, such as `dm-3`. */
   readonly beneath: readonly string[];
 }
 
@@ -174,14 +175,14 @@ export interface Mapping {
 export interface MappingStatus {
   readonly inUse: boolean;
   readonly type: string;
-  /** Undefined: cryptsetup could not read its header, or it has none. */
+  /** Undefined: cryptsetup could not read the header, or there is none. */
   readonly cipher?: string;
   readonly keyLocation?: string;
   readonly device?: string;
   readonly offset?: Bytes;
   readonly size: Bytes;
   readonly mode: 'ro' | 'rw';
-  /** A reencryption of its data is running, or was interrupted. */
+  /** Whether a reencryption of the data is running, or was interrupted. */
   readonly isReencrypted: boolean;
   readonly flags: readonly string[];
 }

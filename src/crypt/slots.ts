@@ -15,10 +15,13 @@ import { testKey } from './read-commands.ts';
 import { contentOf, damagedCopy, headerOf, isLuksSignature } from './reads.ts';
 import { type KeySlot, luksUuid, type LuksHeader } from './schema.ts';
 
-/** A LUKS device, or the file with its detached header, as it was when it was journalled. */
+/** A LUKS device, or the file with its detached header, as recorded in the journal. */
 export const knownDevice = z.strictObject({
   device: z.string(),
-  /** Identifies the device, whatever has its path later; for a file its inode. */
+  /**
+   * Identity of the device, because its path may belong to another device later; for a file, its
+   * inode.
+   */
   identity: z.string(),
   luksUuid,
 });
@@ -29,14 +32,17 @@ export type KnownDevice = z.infer<typeof knownDevice>;
 export const newSlot = z.extend(knownDevice, {
   slot: z.int().check(z.minimum(0)),
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Bytes; null: pbkdf2 needs none. */
+  /** Memory that opening the slot needs, in bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
 });
 
 /** The number of slots in a header (LUKS1 and LUKS2 on-disk formats). */
 const slots = { 1: 8, 2: 32 } as const;
 
-/** The device and its header. RefusedError if the header needs features that bofh does not know. */
+/**
+ * Returns a device and its header. RefusedError if the header needs features that bofh does not
+ * know.
+ */
 export async function luksDevice(
   host: ReadHost,
   device: string,
@@ -64,19 +70,19 @@ export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHead
   return { device, identity, luksUuid: uuid };
 }
 
-/** The identity of a file with a detached header; undefined for anything else. */
+/** Returns the identity of a file with a detached header; undefined for anything else. */
 export async function headerFileAt(host: ReadHost, path: string): Promise<string | undefined> {
   const stat = path.startsWith('/') ? await host.stat(path) : undefined;
   if (stat?.kind !== 'file') return undefined;
   return `file:${stat.inode}${stat.birth === undefined ? '' : `+${stat.birth}`}`;
 }
 
-/** Is it a file with a detached header, and not a device? */
+/** Whether this is a file with a detached header, and not a device. */
 export function isHeaderFile({ identity }: Pick<KnownDevice, 'identity'>): boolean {
   return identity.startsWith('file:');
 }
 
-/** Its current place and header; undefined if the device is gone, blank, or another one. */
+/** Finds the present path and header; undefined if the device is gone, blank, or another one. */
 export async function findKnown(
   host: ReadHost,
   { device, identity, luksUuid: uuid }: KnownDevice,
@@ -108,7 +114,7 @@ export async function claimsOnKeys(
   return { changes: [`luks:${uuid}`], needs: [key, ...beneath] };
 }
 
-/** The lowest free slot, or the requested one. */
+/** Returns the lowest free slot, or the requested one. */
 export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number | undefined): number {
   const taken = new Set(keySlots.map(({ slot }) => slot));
   const all = Array.from({ length: slots[version] }, (_, slot) => slot);
@@ -124,7 +130,7 @@ export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number 
   );
 }
 
-/** The prompt for a key of the device. */
+/** Returns the input for a key of the device, with the device for the prompt. */
 export function keyOf(
   key: KeyRef,
   { device, luksUuid: uuid }: KnownDevice,
@@ -133,7 +139,7 @@ export function keyOf(
   return { key, use, of: `${device} (LUKS ${uuid})` };
 }
 
-/** Adds the new key in the chosen slot, and returns the slot's content. */
+/** Adds the new key in the chosen slot, and returns this slot. */
 export async function fillSlot(
   host: ChangeHost,
   of: KnownDevice & {
@@ -159,8 +165,9 @@ export async function fillSlot(
 }
 
 /**
- * Whether the slot has the key of this sequence: recognised by its salt, or, if the step did not
- * get far enough to read the salt, by the key itself, which only this sequence adds there.
+ * Returns whether the slot contains the key of this sequence. Recognises it by its salt; if the
+ * step was interrupted before it read the salt, by the new key, which only this sequence adds
+ * there.
  */
 export async function whoseSlot(
   host: ReadHost,
@@ -170,14 +177,14 @@ export async function whoseSlot(
   const there = header.keySlots.find(({ slot }) => slot === of.slot);
   if (there === undefined) return 'empty';
   if (of.salt !== undefined) return there.salt === of.salt ? 'ours' : 'other';
-  // If an own write of the header was interrupted, cryptsetup may repair it.
+  // If this sequence was interrupted while it wrote the header, cryptsetup may repair the header.
   const opens = await host.run(testKey({ device: path, slot: of.slot, key: keyOf(of.newKey, of) }));
   return opens ? 'ours' : 'other';
 }
 
 /**
- * Destroys a slot with exactly that content, but never the last one: nothing would open the device
- * then.
+ * Destroys a slot with exactly this content, but never the last one, because then nothing could
+ * open the device.
  */
 export async function emptySlot(
   host: ChangeHost,

@@ -2,15 +2,15 @@ import type { Answer } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import type { MappingStatus } from './schema.ts';
 
-// `cryptsetup status` (2.6.1, src/cryptsetup.c action_status): only these lines, and no type has
-// all of them.
+// `cryptsetup status` prints only these lines, and for each type only some of them (2.6.1,
+// src/cryptsetup.c action_status).
 const first = /^\/dev\/mapper\/(?<name>.+) is (?<state>active|inactive|active and is in use)\.$/;
 const line =
   /^ {2}(?<key>type|reencryption|cipher|keysize|key location|integrity|integrity keysize|device|loop|sector size|offset|skipped|size|mode|flags): +(?<value>\S.*?) *$/;
 const sectors =
   /^(?<count>\d+) (?:\[512-byte units\] )?(?:sectors|\[512-byte units\])(?: \(\d+ \[bytes\]\))?$/;
 
-/** The status of an open device; undefined: there is no mapping of this name. */
+/** Parses the status of an open device; undefined: there is no mapping of this name. */
 export function parseStatus({ exitCode, stdout }: Answer): MappingStatus | undefined {
   const lines = stdout.replace(/\n$/, '').split('\n');
   const state = first.exec(lines.shift() ?? '')?.groups?.state;

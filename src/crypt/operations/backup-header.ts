@@ -18,13 +18,13 @@ import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 const args = z.strictObject({
   /** The encrypted device. */
   device: z.string().check(z.minLength(1)),
-  /** The path of the backup, which must not exist. */
+  /** Path of the new backup file. The path must be free. */
   file: absolutePath,
 });
 
 const undo = z.extend(knownDevice, {
   file: absolutePath,
-  /** A second name of the new file, until the commit: the tag. */
+  /** A second name of the new file until the commit: the tag. */
   private: absolutePath,
 });
 
@@ -38,9 +38,9 @@ type Result = z.infer<typeof result>;
  * Saves the header of an encrypted device, with its key slots, in a new file that only its owner
  * can read. The file appears complete or not at all, and never replaces another one.
  *
- * As with `tx.file.create` the tag is a private second name, which stays until the commit; the file
- * at the path belongs to this sequence while it is the inode of the private name, and holds what
- * was written to it.
+ * As with `tx.file.create`, the tag is a private second name, which stays until the commit. The
+ * file at the path belongs to this sequence while it is the inode of the private name and has the
+ * content that the step wrote.
  */
 export const backupHeader = operation({
   kind: 'crypt.header.backup',
@@ -85,7 +85,7 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
   const [own, there] = [await host.stat(made.private), await host.stat(made.file)];
   if (there === undefined) return { own, atPath: 'absent' } as const;
   if (!sameFile(own, there)) return { own, atPath: 'another' } as const;
-  // An incomplete file is only recognised as a header.
+  // An incomplete file is recognised only as a header.
   const unchanged =
     known === undefined
       ? (await fileSum(host, made.private)) !== 'unreadable'
@@ -94,8 +94,8 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
 }
 
 /**
- * The private name proves that this sequence created the file. `found` beside `ours` describes a
- * file at the path that it did not create.
+ * The private name proves that this sequence created the file. With `ours`, `found` describes a
+ * file at the path that this sequence did not create.
  */
 async function look(host: ReadHost, made: Undo, known: Result | undefined): Promise<Look> {
   const { own, atPath } = await survey(host, made, known);

@@ -26,25 +26,25 @@ import { isLuksSignature, lowerPath, mappingNamed, mappings, statusNow } from '.
 import { luksUuid, type Mapping } from '../schema.ts';
 
 const named = {
-  /** NAME, or /dev/mapper/NAME. */
+  /** Name of the open device, or /dev/mapper/NAME. */
   name: z.string().check(z.minLength(1)),
 };
 
 const args = z.strictObject({
   ...named,
-  /** A key that opens it again, for the undo. */
+  /** A key that opens the device, for the undo. */
   key: keyRef,
 });
 
 const undo = z.strictObject({
   name: z.string(),
   /**
-   * Distinguishes the mapping from later ones with the same name. It ends with the name under which
+   * Distinguishes the mapping from later ones with the same name. Ends with the name under which
    * the mapping was opened, before any rename.
    */
   dmUuid: z.string(),
   luksUuid,
-  /** The backing device: what the undo opens. */
+  /** The backing device, which the undo opens. */
   device: z.string(),
   identity: z.string(),
   lower: z.string(),
@@ -110,12 +110,13 @@ export const close = operation({
 const laterUndo = z.strictObject({
   name: z.string(),
   dmUuid: z.string(),
-  /** After a reboot there is nothing to close: what is open then was opened by the boot. */
+  /** After a reboot there is nothing to close: the boot itself opened what is open then. */
   boot: z.string(),
 });
 
 /**
- * Closes a mapping of cryptsetup after the commit: without its key it could not be opened again.
+ * Closes a mapping of cryptsetup after the commit, because it could not be opened again without its
+ * key.
  */
 export const closeAfterCommit = deferred({
   kind: 'crypt.close.deferred',
@@ -222,7 +223,10 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   return { state: 'not-ours', found: `${other.path} was opened by another process (${other.dmUuid})` };
 }
 
-/** Opened again with the name before any rename, but not yet resized, or not yet renamed. */
+/**
+ * Whether an undo has opened the device under its first name, but has not resized it, or not yet
+ * renamed it.
+ */
 function isHalfOpen({ dmUuid, name, size }: Undo, there: Mapping): boolean {
   const first = openedAs(dmUuid);
   return there.name === first && (first !== name || there.size !== size);

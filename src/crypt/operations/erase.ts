@@ -25,7 +25,7 @@ import {
 } from '../slots.ts';
 
 const args = z.strictObject({
-  /** Or the file with its detached header. */
+  /** The encrypted device, or the file with its detached header. */
   device: z.string().check(z.minLength(1)),
   /** The uuid of the device to erase: its data is lost for ever. */
   uuid: z.string(),
@@ -33,8 +33,8 @@ const args = z.strictObject({
 
 /**
  * Destroys every key of a closed encrypted device, after the commit: its data can never be read
- * again, not with its keys either, unless a backup of its header exists. The header stays, without
- * a key slot.
+ * again, even with its keys, unless a backup of its header exists. The header stays, without a key
+ * slot.
  */
 export const erase = deferred({
   kind: 'crypt.erase',
@@ -70,7 +70,7 @@ export const erase = deferred({
   afterCommit: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
     if (found === undefined) return;
-    // An open device would keep working until it is closed, and the loss would go unnoticed.
+    // An open device would work until it is closed, so nobody would notice the loss.
     await refuseUsed(host, undo, found.path);
     if (undo.boot !== undefined && undo.boot !== (await host.facts()).boot)
       await refuseTwin(host, undo, found.path);
@@ -90,7 +90,7 @@ export const erase = deferred({
       if (found === undefined || witness === undefined) return undefined;
       const [salts = '', data] = witness.split('|');
       const before = new Set(salts.split(' '));
-      // A key that was added, or replaced, after the order shows that the device is needed.
+      // A key that was added or replaced after the step shows that somebody still needs the device.
       if (!saltsIn(found).every((salt) => before.has(salt)))
         return { found: `others added a key to ${found.path}` };
       return (await dataWitness(host, undo, found)) === data
@@ -122,7 +122,10 @@ async function refuseTwin(host: ReadHost, { device, luksUuid }: KnownDevice, pat
   );
 }
 
-/** Empty for a detached header: the data may be on any device. */
+/**
+ * Returns the witness of the data; empty for a detached header, because the data may be on any
+ * device.
+ */
 async function dataWitness(
   host: ReadHost,
   undo: KnownDevice,
@@ -136,8 +139,8 @@ function saltsIn({ header }: NonNullable<Awaited<ReturnType<typeof findKnown>>>)
 }
 
 /**
- * The holders of the device; for a detached header the mappings opened with it, which the kernel
- * identifies by its uuid.
+ * Returns the holders of the device; for a detached header, the mappings that were opened with it,
+ * which the kernel identifies by its uuid.
  */
 async function usersOf(host: ReadHost, of: KnownDevice, path: string): Promise<readonly Holder[]> {
   if (!isHeaderFile(of)) return holders(host, path);

@@ -26,21 +26,21 @@ import { luksUuid } from '../schema.ts';
 import { randomUuid } from '../../core/random.ts';
 
 const args = z.extend(newLuksArgs, {
-  /** The file for the header, which must not exist. */
+  /** Path of the new header file. The path must be free. */
   header: absolutePath,
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identifies the device, whatever has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   header: absolutePath,
-  /** A second name of that file, until the commit: the tag. */
+  /** A second name of the header file until the commit: the tag. */
   private: absolutePath,
   type: z.enum(['luks1', 'luks2']),
   uuid: luksUuid,
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Bytes; null: pbkdf2 needs none. */
+  /** Memory that opening the device needs, in bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
   /** The previous content of the device; null: it was blank. */
   before: z.nullable(signatureSchema),
@@ -52,8 +52,8 @@ type Undo = z.infer<typeof undo>;
 /**
  * Creates an encrypted device with a detached header: nothing is written to the device, and all of
  * it is for data. The file appears complete or not at all, and never replaces another one; the undo
- * removes it. The content of the device is lost once the opened device is written to, so
- * `overwrite` must name it as for `format`.
+ * removes it. Writing to the opened device destroys its content, so `overwrite` must name the
+ * content as for `format`.
  */
 export const formatDetached = operation({
   kind: 'crypt.format.detached',
@@ -123,7 +123,7 @@ export const formatDetached = operation({
     changed: async ({ undo: made, witness, touched, filled, host }) => {
       const place = await placeOf(host, made);
       if (place === undefined) return undefined;
-      // While it is open, the steps inside compare their own content.
+      // While the device is open, the steps inside compare their own content.
       if (filled === 'now' && (await holders(host, place.device)).length > 0) return undefined;
       return luksChanged(host, place, { witness, before: made.payload, touched });
     },
@@ -156,7 +156,7 @@ async function placeOf(
   return device === undefined || !isThere ? undefined : { device, header: made.private };
 }
 
-/** Later steps may have written to the file; that is removed with it. */
+/** Later steps may have changed the file; it is removed with their changes. */
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const own = await host.stat(made.private);
   if (own === undefined) return { state: 'gone' };

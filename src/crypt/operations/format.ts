@@ -33,7 +33,7 @@ import { randomUuid } from '../../core/random.ts';
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identifies the device, whatever has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   /** The path of the device at that time. */
   key: z.string(),
@@ -42,7 +42,7 @@ const undo = z.strictObject({
   type: z.enum(['luks1', 'luks2']),
   uuid: luksUuid,
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Bytes; null: pbkdf2 needs none. */
+  /** Memory that opening the device needs, in bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
   /** The previous content of the device; null: it was blank. */
   before: z.nullable(signatureSchema),
@@ -52,10 +52,10 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Creates an encrypted device, with a uuid that is chosen before: it is the tag, and part of the
- * first write. A killed luksFormat leaves a header with no key slot, or one that cryptsetup itself
- * cannot read. Refused if the device is in use, or has content that `overwrite` does not name. The
- * undo leaves it blank (`restores: 'existence'`).
+ * Creates an encrypted device. Its uuid, chosen before, is the tag, and is part of the first write.
+ * A killed luksFormat leaves a header without a key slot, or one that cryptsetup itself cannot
+ * read. Refused if the device is in use, or has content that `overwrite` does not name. The undo
+ * leaves it blank (`restores: 'existence'`).
  */
 export const format = operation({
   kind: 'crypt.format',
@@ -123,8 +123,8 @@ export const format = operation({
     await refuseHeld(host, path, look.holders ?? []);
     await namingHolders(host, path, () => host.run(wipeLuks(path)));
   },
-  // Opening it means writing to it; the content of the open device is checked by the steps that
-  // created it.
+  // Opening the device means that it will be written to; the steps that created the content of the
+  // open device check it.
   content: {
     lost: 'undone',
     of: 'device',
@@ -135,7 +135,7 @@ export const format = operation({
     changed: async ({ undo: made, witness, touched, filled, host }) => {
       const { path, look } = await find(host, made);
       if (path === undefined) return undefined;
-      // While it is open, its content says more than its raw bytes.
+      // While the device is open, the content of the mapping is compared instead of the raw bytes.
       if (filled === 'now' && (look.holders ?? []).length > 0) return undefined;
       const place = { device: path, header: path };
       return luksChanged(host, place, { witness, before: made.payload, touched });
@@ -149,14 +149,14 @@ function newKey({ key }: NewLuksArgs, { device, uuid }: Undo): KeyInput {
   return { key, use: 'new', of: `${device} (LUKS ${uuid})` };
 }
 
-// Uses blkid, which finds either of the two headers of LUKS2, and one that a killed luksFormat
-// left.
+// Finds the device with blkid, which recognises either of the two headers of LUKS2, and one that a
+// killed luksFormat left.
 async function find(host: ReadHost, made: Undo): Promise<{ path?: string; look: Look }> {
   const path = await locate(host, { path: made.device, identity: made.identity });
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
   if (now?.uuid === made.uuid && now.type === 'crypto_LUKS') {
-    // A device may have another number after a reboot, but keeps its name.
+    // A device may get another number with a reboot, but keeps its name.
     const { key } = await keysOf(host, path);
     const moved = key === made.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };

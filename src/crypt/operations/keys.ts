@@ -28,7 +28,7 @@ const addArgs = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** A key that opens the device now. */
   key: keyRef,
-  /** The key to add, or the one that replaces it. */
+  /** The key to add, or the one that replaces the old key. */
   newKey: keyRef,
   /** Missing: the lowest free slot. */
   slot: z.exactOptional(slotNumber),
@@ -41,7 +41,7 @@ type AddUndo = z.infer<typeof addUndo>;
 
 /**
  * Adds a key in a free slot. Recovery recognises the slot by its salt or, if the salt is unknown,
- * by the new key, which opens it. The undo destroys the slot, but never the last one.
+ * by the new key, which opens this slot. The undo destroys the slot, but never the last one.
  */
 export const addKey = operation({
   kind: 'crypt.key.add',
@@ -69,14 +69,14 @@ export const addKey = operation({
 });
 
 const changeUndo = z.extend(addUndo, {
-  /** The slot of the old key, and its content. */
+  /** The slot of the old key, and its salt. */
   old: z.strictObject({ slot: slotNumber, salt: z.string() }),
 });
 type ChangeUndo = z.infer<typeof changeUndo>;
 
 /**
  * Replaces a key: adds the new one in a free slot, and destroys the slot of the old one after the
- * commit. Until then both open the device, so that an undo loses nothing.
+ * commit. Until then both open the device, so an undo loses nothing.
  */
 export const changeKey = operation({
   kind: 'crypt.key.change',
@@ -94,7 +94,8 @@ export const changeKey = operation({
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
   run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
   value: ({ undo: { slot } }) => ({ slot }),
-  // When the old key is gone, the change is complete and cannot be undone, because the new key may be the only one.
+  // Without the old key the change is complete and cannot be undone, because the new key may be the
+  // only one.
   look: async ({ undo, result: known, host }): Promise<Look> => {
     const found = await findKnown(host, undo);
     if (found === undefined) return { state: 'gone' };
@@ -112,8 +113,8 @@ export const changeKey = operation({
 const removeUndo = z.extend(knownDevice, { slot: slotNumber, salt: z.string() });
 
 /**
- * Destroys a key, after the commit: the content of the slot cannot be restored. The last key is
- * never removed.
+ * Destroys a key, after the commit, because the content of its slot cannot be restored. Never
+ * removes the last key.
  */
 export const removeKey = deferred({
   kind: 'crypt.key.remove',
@@ -146,7 +147,7 @@ export const removeKey = deferred({
   describe: toRemoveRecovery,
 });
 
-/** Checks for adding and for changing a key: the keys, the device, and a free slot for the new key. */
+/** Checks for adding and changing a key: the keys, the device, and a free slot for the new key. */
 async function prepareSlot(
   host: ReadHost,
   { device, key, newKey, slot: asked, ...cost }: z.infer<typeof addArgs>,
@@ -177,8 +178,8 @@ async function costOf(
 }
 
 /**
- * The slot that a key opens. bofh reads the key only once, because a person may have to type it, or
- * a program to print it.
+ * Returns the slot that a key opens. Reads the key only once, because an administrator may have to
+ * type it, or a program to print it.
  */
 async function slotOf(
   host: ReadHost,
@@ -202,7 +203,9 @@ async function saltIn(host: ReadHost, undo: AddUndo): Promise<string | undefined
   return found.header.keySlots.find(({ slot }) => slot === undo.slot)?.salt;
 }
 
-/** Destroys the slot of the new key. Finds it by the salt, or, if the salt is unknown, by the key. */
+/**
+ * Destroys the slot of the new key. Finds it by the salt or, if the salt is unknown, by the key.
+ */
 async function takeOut(host: ChangeHost, undo: AddUndo, known: string | undefined): Promise<void> {
   const salt = known ?? (await saltIn(host, undo));
   if (salt !== undefined) await emptySlot(host, { ...undo, salt });

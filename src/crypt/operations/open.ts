@@ -26,7 +26,9 @@ const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** Where the key comes from. */
   key: keyRef,
-  /** Below /dev/mapper. Missing: the device-mapper name of the device, with `-luks` appended. */
+  /**
+   * Name below /dev/mapper (default: the device-mapper name of the device, with `-luks` appended).
+   */
   name: z.exactOptional(z.string()),
   /** Access mode (default: rw). */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
@@ -38,17 +40,20 @@ type Args = z.infer<typeof args>;
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identifies the device, whatever has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   luksUuid,
   name: z.string(),
   mode: z.enum(['ro', 'rw']),
   /**
-   * The name under which the mapping is opened, before any rename: cryptsetup makes it part of the mapping's uuid, which a rename
-   * does not change.
+   * The name under which the mapping is opened, before any rename: it is part of the uuid that
+   * cryptsetup gives the mapping, which a rename does not change.
    */
   mark: z.string(),
-  /** It was open already: the uuid of that mapping. Then this step only creates a file in /run. */
+  /**
+   * The uuid of the mapping, if the device was open already. Then this step only creates a file in
+   * /run.
+   */
   adopted: z.nullable(z.string()),
   header: z.exactOptional(absolutePath),
 });
@@ -56,12 +61,12 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Opens an encrypted device; one that is open already is adopted, and the undo does not close it
- * (value: `adopted`).
+ * Opens an encrypted device. A device that is open already is adopted, and the undo does not close
+ * it (value: `adopted`).
  *
  * The tag: every mapping with the same name and device has the same uuid, CRYPT-LUKS2-UUID-NAME. So
- * the device is opened with the tag as its name, and renamed: the kernel keeps the uuid with the
- * tag in it, and refuses a name that is taken.
+ * the step opens the device with the tag as its name, and then renames the mapping: the kernel
+ * keeps the uuid with the tag, and refuses a name that is taken.
  */
 export const open = operation({
   kind: 'crypt.open',
@@ -158,7 +163,9 @@ async function uuidOn(
   });
 }
 
-/** The name of the existing mapping, if it is the requested one. */
+/**
+ * Returns the name of the existing mapping. RefusedError if the mapping is not the requested one.
+ */
 function adopt({ name, mode = 'rw', device }: Args, there: Mapping, uuid: string): string {
   const refuse = (why: string): RefusedError =>
     new RefusedError(`${device} is open already as ${there.path}, ${why}`, {
@@ -217,7 +224,7 @@ async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args
     );
 }
 
-/** The mapping that has the tag of this sequence, whatever its name. */
+/** Returns the mapping that has the tag of this sequence, whatever its name. */
 async function marked(host: ReadHost, { luksUuid: uuid, mark }: Undo): Promise<Mapping | undefined> {
   const all = await mappings(host);
   return all.find((mapping) => mapping.luksUuid === uuid && mapping.dmUuid.endsWith(`-${mark}`));
@@ -227,7 +234,7 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
   if (made.adopted !== null) return lookAdopted(host, made);
   const mapping = await marked(host, made);
   if (mapping !== undefined) {
-    // While its name is the tag it is half-done: the name was not returned yet.
+    // While the tag is its name, the step is unfinished: the name was not returned yet.
     const moved = [made.name, made.mark].includes(mapping.name) ? {} : { movedTo: `map:${mapping.name}` };
     return { state: 'ours', holders: await holders(host, mapping.path), ...moved };
   }

@@ -18,14 +18,15 @@ const bits = z.int().check(z.positive(), z.multipleOf(8));
 const args = z.strictObject({
   /** The encrypted device. */
   device: z.string().check(z.minLength(1)),
-  /** It opens the device now, and will open it afterwards. */
+  /** A key that opens the device now, and still will afterwards. */
   key: keyRef,
-  /** `aes-xts-plain64`; missing: the current one. */
+  /** New cipher, for example `aes-xts-plain64`; missing: the current one. */
   cipher: z.exactOptional(z.string()),
   /** Size of the volume key, in bits; missing: the current one. */
   keySize: z.exactOptional(bits),
   /**
-   * The protection of the part in progress against a crash: checksums, or, slower, a copy of it.
+   * Protects the part in progress against a crash: by checksums or, more slowly, by a copy of the
+   * part.
    */
   resilience: z.exactOptional(z.enum(['checksum', 'journal'])),
   /** Only resume a reencryption that was started before, by whatever program. */
@@ -38,13 +39,12 @@ const undo = z.extend(knownDevice, {
   keySize: z.nullable(bits),
   resilience: z.enum(['checksum', 'journal']),
   /**
-   * Identifies the old volume key: while the data, or a part of it, uses this key, there is work to
-   * do.
+   * Identifies the old volume key: while any part of the data uses this key, there is work to do.
    */
   oldKeyDigest: z.string(),
   /**
-   * The previous key slots. A later one that is not for the data, and that the key opens, is from
-   * an attempt that was killed.
+   * The previous key slots. A later slot that does not open the data, and that the key opens, is
+   * from a killed attempt.
    */
   slots: z.array(z.strictObject({ slot: z.int(), salt: z.string() })),
 });
@@ -54,10 +54,10 @@ type Undo = z.infer<typeof undo>;
 type Found = NonNullable<Awaited<ReturnType<typeof findKnown>>>;
 
 /**
- * Reencrypts all data of a closed LUKS2 device with a new volume key, after the commit. It may take
- * hours. It can be resumed after a kill or a power cut at any moment, because the header records
- * the progress. The uuid, the label, the key and the tokens stay; every older backup of the header
- * becomes useless.
+ * Reencrypts all data of a closed LUKS2 device with a new volume key, after the commit. This may
+ * take hours. It can be resumed after a kill or a power cut at any moment, because the header
+ * records the progress. The uuid, the label, the key and the tokens stay; every older backup of the
+ * header becomes useless.
  */
 export const reencrypt = deferred({
   kind: 'crypt.reencrypt',
@@ -78,7 +78,7 @@ export const reencrypt = deferred({
     // All data is rewritten.
     const bytes = Math.max(0, (await size(host, device)) - header.dataOffset);
     await refuseFullBeneath(host, device, `the encryption of ${device}`, { bytes });
-    // A typed key is requested once, when it is needed.
+    // A typed key is requested only once, when it is needed.
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
     if (!isTested && !(await keyOpens(host, { device, key: keyOf(key, known) })))
       throw new RefusedError(`the key does not open ${device}`, {
@@ -117,7 +117,10 @@ export const reencrypt = deferred({
   describe: toReencryptRecovery,
 });
 
-/** Another reencryption, started since by another program, also removes the old key. */
+/**
+ * Returns whether the old key is still in use. A later reencryption by another program also removes
+ * the old key.
+ */
 function stateOf({ reencryption, volumeKeyDigest }: LuksHeader, { oldKeyDigest }: Undo): 'to do' | 'done' {
   return (reencryption?.oldKeyDigest ?? volumeKeyDigest) === oldKeyDigest ? 'to do' : 'done';
 }
@@ -126,13 +129,13 @@ async function goOn(host: ChangeHost, of: Undo, { path, header }: Found): Promis
   const key = keyOf(of.key, of);
   if (header.reencryption?.torn === true) await host.run(repairTorn({ device: path, key }));
   const now = await findKnown(host, of);
-  // The part that was torn may have been the last one.
+  // The torn part may have been the last one.
   if (now?.header.reencryption !== undefined) await host.run(resumeReencrypt({ device: now.path, key }));
 }
 
 /**
- * If it is killed before the header records it, cryptsetup leaves a slot with a new key that
- * encrypts nothing (2.6.1).
+ * Removes the slot of a killed attempt. If cryptsetup is killed before the header records the
+ * reencryption, it leaves a slot with a new key that encrypts nothing (2.6.1).
  */
 async function clearAttempt(host: ChangeHost, of: Undo, { path, header }: Found): Promise<void> {
   for (const { slot, salt, opens } of header.keySlots) {

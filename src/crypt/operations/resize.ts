@@ -17,14 +17,14 @@ import { headerFor, openLuks, roomFor, statusOf } from '../resizable.ts';
 import { luksUuid, type Mapping, type MappingStatus } from '../schema.ts';
 
 const args = z.strictObject({
-  /** NAME, or /dev/mapper/NAME; or the backing device. */
+  /** Name of the open device, or /dev/mapper/NAME; or the backing device. */
   name: z.exactOptional(z.string()),
   /** The backing device, instead of `name`. */
   device: z.exactOptional(z.string()),
   /** Bytes, or text such as `10g`: a multiple of 512 bytes. Missing: all the space of the backing device. */
   size: z.exactOptional(sizeOption),
   /**
-   * LUKS2 keeps the volume key in the kernel, where nothing can read it: so a resize needs a key.
+   * LUKS2 keeps the volume key in the kernel, where nothing can read it, so a resize needs a key.
    */
   key: z.exactOptional(keyRef),
   /** The file with the detached header, if there is one. */
@@ -39,15 +39,15 @@ type Args = z.infer<typeof args>;
 
 const undo = z.strictObject({
   name: z.string(),
-  /** Distinguishes the mapping from any other of its name. */
+  /** Distinguishes the mapping from any other with this name. */
   dmUuid: z.string(),
   luksUuid,
   device: z.string(),
   from: z.int(),
   to: z.int(),
-  /** null: it is resized without a key. */
+  /** null: no key is needed. */
   key: z.nullable(keyRef),
-  /** It has that size already: then this step only creates a file in /run. */
+  /** The device has that size already: then this step only creates a file in /run. */
   note: z.nullable(z.string()),
   header: z.exactOptional(absolutePath),
 });
@@ -55,10 +55,11 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Resizes an open encrypted device; its content is not touched, and must fit, in the undo too. It
- * lasts until the device is closed: the next opening uses the whole backing device. A boot may have
- * opened it while it was shrunk, so the undo restores its old size after a boot too, before that of
- * its content. A device that has the size already is left unchanged, and that is success.
+ * Resizes an open encrypted device. Its content is not changed and must fit, also after the undo.
+ * The new size lasts until the device is closed: the next opening uses the whole backing device. A
+ * reboot may have opened it while it was shrunk, so after a reboot, too, the undo restores its old
+ * size before that of its content. A device that has the size already is left unchanged, and the
+ * step succeeds.
  */
 export const resize = operation({
   kind: 'crypt.resize',
@@ -87,8 +88,8 @@ export const resize = operation({
     const { key, beneath } = await on(`/dev/mapper/${name}`);
     return { changes: [key], needs: [...beneath, ...(header === undefined ? [] : [`file:${header}`])] };
   },
-  // A device that was formatted in the same sequence is removed with all its content, which does
-  // not need the old size.
+  // A device that was formatted in the same sequence is removed with all its content, so its old
+  // size does not matter.
   within: ({ undo: { luksUuid: uuid, note } }) => (note === null ? `luks:${uuid}` : undefined),
   run: async ({ undo: of, host }) => {
     const now = await same(host, of);
@@ -121,7 +122,7 @@ export const resize = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const now = await same(host, of);
-      // A layer that the sequence shrank again leaves bytes behind.
+      // A later step that shrank the layer again leaves bytes behind its end.
       if (now?.size !== of.to || witness === undefined || touched) return undefined;
       return (await partWitness(host, now.path, of)) === witness
         ? undefined
@@ -171,7 +172,7 @@ async function same(host: ReadHost, { dmUuid }: Pick<Undo, 'dmUuid'>): Promise<M
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   if (of.note !== null) return { state: (await host.stat(of.note)) === undefined ? 'gone' : 'ours' };
   const now = await same(host, of);
-  // A closed device has no size; opened again, it has the whole backing device.
+  // A closed device has no size; when opened again, it has the size of the whole backing device.
   if (now === undefined || now.size === of.from) return { state: 'gone' };
   if (now.size !== of.to)
     return {
@@ -179,7 +180,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
       found: `${now.path} now has ${now.size} bytes, set by another process`,
     };
   const moved = now.name === of.name ? {} : { movedTo: `map:${now.name}` };
-  // The undo can hurt a holder only if it shrinks the device.
+  // The undo can harm a holder only if it shrinks the device.
   const users = of.from < of.to ? await usersBeyond(host, now.path, of.from) : [];
   return { state: 'ours', holders: users, ...moved };
 }

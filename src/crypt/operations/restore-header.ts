@@ -16,16 +16,14 @@ import { refuseUnfit } from '../unfit-header.ts';
 const args = z.strictObject({
   /** The device whose header is replaced. */
   device: z.string().check(z.minLength(1)),
-  /** A backup of a header. */
+  /** File with the backup of a header. */
   file: absolutePath,
-  /**
-   * The uuid of the existing header to overwrite, if it has another uuid, or another volume key.
-   */
+  /** The uuid of the existing header to overwrite, if it has another uuid or another volume key. */
   overwrite: z.exactOptional(luksUuid),
 });
 
 const undo = z.extend(knownDevice, {
-  /** The previous header, as a checksum of what cryptsetup reports of it. */
+  /** Checksum of the previous header, of what cryptsetup reports about it. */
   before: sha256Hex,
   /** The uuid of the backup, and the checksum of its header. */
   uuid: luksUuid,
@@ -35,7 +33,7 @@ const undo = z.extend(knownDevice, {
   sha256: sha256Hex,
   /** The backup of the previous header until the commit: the tag. */
   saved: absolutePath,
-  /** The name of that file while it is being written. */
+  /** The path of that backup while it is being written. */
   part: absolutePath,
 });
 
@@ -46,8 +44,8 @@ type Undo = z.infer<typeof undo>;
  * The existing header is first saved in a file that only its owner can read and that is deleted
  * after the commit; the undo writes it back.
  *
- * cryptsetup itself would replace any header by any other, and ignores holders of the device: so
- * this operation makes all these checks.
+ * cryptsetup itself would replace any header by any other, and ignores holders of the device, so
+ * this operation makes these checks.
  */
 export const restoreHeader = operation({
   kind: 'crypt.header.restore',
@@ -141,12 +139,13 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
 }
 
 /**
- * Also if the header seems to be the previous one: a kill while it is written back leaves the first
- * part of it. A header that was changed concurrently, or other content, stays as it is.
+ * Writes the previous header back, even if the device seems to have it: a kill while it is written
+ * back leaves the first part of it. A header that was changed concurrently, or other content, stays
+ * as it is.
  */
 async function putBack(host: ChangeHost, made: Undo): Promise<void> {
   const path = await locate(host, { path: made.device, identity: made.identity });
-  // A volume that was removed has no header to restore.
+  // A removed volume has no header to restore.
   if (path === undefined) return;
   const now = await sumOn(host, path);
   if (![made.before, made.after, 'none', 'unreadable'].includes(now)) {
@@ -159,7 +158,7 @@ async function putBack(host: ChangeHost, made: Undo): Promise<void> {
   }
   await refuseHeld(host, path, await holders(host, path));
   await replace(host, { path, file: made.saved, expected: made.before });
-  // Its file is deleted next.
+  // The file with the backup is deleted next.
   await host.sync(path);
 }
 
