@@ -2,15 +2,15 @@ import { UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import type { Member } from './commands.ts';
 
-/** What a name in the new root would be, as far as it matters for the place of the next member. */
+/** The type of a name in the new root, as far as it matters for the path of a later member. */
 type Planned = { readonly is: 'directory' | 'other' } | { readonly is: 'link'; readonly target: string };
 
 /**
- * The resulting path of each member, in C quoting, with its size; the size of a hard link is
- * unknown. Refuses the archive (UsageError, one sentence) if a member is absolute or has `..`, does
- * not belong in a filesystem, or would be written, or hard-linked, through a symbolic link that
- * leads out of the root. Links that lead out are allowed by themselves: /etc/mtab is one. Members
- * are processed in order, as tar does.
+ * Returns the resulting path of each member, in C quoting, with its size; the size of a hard link
+ * is unknown. Refuses the archive (UsageError, one sentence) if a member is absolute or has `..`,
+ * does not belong in a filesystem, or would be written, or hard-linked, through a symbolic link
+ * that leads out of the root. The links themselves may lead out, as /etc/mtab does. Processes
+ * members in order, as tar does.
  */
 export function placesOf(members: readonly Member[]): ReadonlyMap<string, Bytes> {
   const root = new Map<string, Planned>();
@@ -55,7 +55,10 @@ function planned(root: ReadonlyMap<string, Planned>, member: Member, path: strin
   }
 }
 
-/** A hard link is what its target is, even a symbolic link, because link(2) does not follow one. */
+/**
+ * A hard link has the type of its target, even of a symbolic link, because link(2) does not follow
+ * one.
+ */
 function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {
   const what = `the hard link "${path}" to "${member.target ?? ''}"`;
   const place = resolve(root, segments(member.target ?? '', what), `${what} would be made`);
@@ -72,7 +75,7 @@ function segments(name: string, what: string): readonly string[] {
   return parts;
 }
 
-/** The resulting path of a name: links on the way are followed, the last part is not. */
+/** Returns the resulting path of a name. Follows links on the way, but not the last part. */
 function resolve(root: ReadonlyMap<string, Planned>, path: readonly string[], what: string): string {
   let left = [...path];
   let done: string[] = [];

@@ -1,6 +1,6 @@
 import { type Answer, type Command, outputLines } from '../command/index.ts';
 
-/** A filesystem and its place in the root of another system: `/` for the root, which is the first. */
+/** A filesystem and its path in the root of another system. The first one is the root, `/`. */
 interface RootMount {
   readonly device: string;
   readonly target: string;
@@ -9,9 +9,9 @@ interface RootMount {
   readonly options: readonly string[];
 }
 
-// The mounts are in a mount namespace of its own, over /run, which every host has; the processes in
-// a process namespace, so that none of them lives on and keeps the mounts. The shell is its first
-// process: as that the command would not get the signals that it does not handle.
+// The mounts are in a separate mount namespace, over /run, which every host has. The processes are
+// in a separate process namespace, so that none of them survives and keeps the mounts. The shell is
+// the first process of it: if the command were, signals that it does not handle would not reach it.
 const mounted = `fail() { echo "bofh: $*" >&2; exit 125; }
 put() {
   at=$1; shift
@@ -31,10 +31,10 @@ put /run/dev --options rbind --source /dev
 const runCommand = `chroot /run "$@"
 exit $?`;
 
-// Descriptor 8 is the name servers of this host, opened before /run is covered: resolv.conf may be a
-// link into it. Descriptor 9 is the script, which so needs no file in the root. The name servers are
-// a file in the /run of the root, in memory: where resolv.conf links to it, or mounted on it. No link
-// of the root is followed.
+// Descriptor 8 has the name servers of this host. It is opened before /run is covered, because
+// resolv.conf may be a link into /run. Descriptor 9 is the script, so that it needs no file in the
+// root. The name servers become a file in the /run of the root, in memory: either where resolv.conf
+// links to, or mounted on resolv.conf. No link of the root is followed.
 const open = `[ ! -r /etc/resolv.conf ] || exec 8</etc/resolv.conf
 `;
 const nameServers = `servers=/run/etc/resolv.conf new=
@@ -64,9 +64,9 @@ ${nameServers}inside "$@" chroot /run /proc/self/fd/9
 code=$?
 ${end}`;
 
-// The root has no Node.js: that of this host runs there, with the libraries of this host, from
-// read-only mounts in the /run of the root, which is in memory. The programs that bofh starts are
-// those of the root. A new Debian has no lists of packages.
+// The root has no Node.js: the one of this host runs there with the libraries of this host, from
+// read-only mounts in the /run of the root, which is in memory. bofh starts the programs of the
+// root. A new Debian has no lists of packages.
 const applyDescription = `file=$1 node=$2 program=$3 libraries= loader=
 shift 3
 ${nameServers}[ "$(readlink -e /run/run)" = /run/run ] || fail "/run: no such directory in the guest, or a symbolic link"
@@ -100,9 +100,9 @@ const trees = (mounts: readonly RootMount[]): readonly string[] => [
 ];
 
 /**
- * The program that mounts a tree in a private mount namespace and runs a command in it. The mounts and
- * all processes go with the command, and with the process that started it, whatever ends that.
- * Exit code 125: it could not be mounted.
+ * Returns the program that mounts a tree in a private mount namespace and runs a command in it. The
+ * mounts and all processes end with the command, and with the process that started it, whatever
+ * ends that. Exit code 125: the tree could not be mounted.
  */
 export function chroot({ mounts }: { readonly mounts: readonly RootMount[] }, command: readonly string[]) {
   return {
@@ -115,9 +115,9 @@ export function chroot({ mounts }: { readonly mounts: readonly RootMount[] }, co
 }
 
 /**
- * The same for an executable file of this host, with name servers of this host and no environment but
- * the given one: it is not in the tree. What it prints is the output, also its errors. `applyWith`: the
- * file is a description, and this bofh applies it, with this Node.js.
+ * Like `chroot`, for an executable file of this host that is not in the tree, with the name servers
+ * of this host and only the given environment. Its errors are part of the output. `applyWith`: the
+ * file is a description, which this bofh applies with this Node.js.
  */
 export function chrootScript(of: {
   readonly mounts: readonly RootMount[];
@@ -138,9 +138,12 @@ export function chrootScript(of: {
   } as const;
 }
 
-/** Like `chrootScript`, as a change with a time limit: it may be ended at any time, and reports what the script prints. */
+/**
+ * Like `chrootScript`, as a change with a time limit. It may be ended at any time, and reports the
+ * output of the script.
+ */
 export function scriptCommand(of: {
-  /** What it is, in words. */
+  /** The command in words. */
   readonly title: string;
   readonly script: string;
   readonly applyWith: { readonly node: string; readonly program: string } | undefined;

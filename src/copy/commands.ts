@@ -2,16 +2,19 @@ import { type Answer, type Command, nothing, type ReadCommand } from '../command
 import { ParseError, type Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** One member of an archive, as listed. */
+/** A member of an archive, as tar lists it. */
 export interface Member {
-  /** As `ls` prints it: `-`, `d`, `l`, `h` (a hard link), `c`, `b`, `p`, and tar's own `C`, `V`, `M`, `N`, `D`, `?`. */
+  /**
+   * The letter in the listing: `-`, `d`, `l`, `h` (a hard link), `c`, `b`, `p`, and those of tar
+   * only, `C`, `V`, `M`, `N`, `D`, `?`.
+   */
   readonly type: string;
   /**
-   * In C quoting, without the quotes: pure ASCII, exactly one way to write each name, `/` never
-   * quoted.
+   * In C quoting, without the quotes: pure ASCII, with exactly one spelling for each name, and `/`
+   * never quoted.
    */
   readonly name: string;
-  /** Target of a link, quoted likewise. */
+  /** Target of a link, in the same quoting. */
   readonly target?: string;
   readonly bytes: Bytes;
 }
@@ -21,7 +24,7 @@ export interface Listing {
   readonly members: readonly Member[];
   /** Uncompressed size of the archive. */
   readonly archiveBytes: Bytes;
-  /** Whether it ends with the zero blocks that end an archive. */
+  /** Whether the archive ends with the zero blocks that mark its end. */
   readonly complete: boolean;
 }
 
@@ -30,10 +33,10 @@ const block = 512;
 const record = 20 * block;
 
 /**
- * `tar --list`. GNU tar recognises gzip, xz and zstd by itself. `--absolute-names` shows names as
- * they are in the archive; `--force-local` because tar takes a colon in a path for a remote host;
- * `--block-number` because tar exits 0 for an archive truncated between two members, and only this
- * shows how it ended (tar 1.34).
+ * `tar --list`. GNU tar recognises gzip, xz and zstd itself. `--absolute-names` shows names as they
+ * are in the archive. `--force-local`, because tar takes a colon in a path for a remote host.
+ * `--block-number`, because tar exits with 0 for an archive truncated between two members, and only
+ * this option shows how it ended (tar 1.34).
  */
 export function tarList(source: string): ReadCommand<Listing> {
   return {
@@ -50,14 +53,17 @@ export function tarList(source: string): ReadCommand<Listing> {
       `--file=${source}`,
     ],
     access: 'read',
-    // Reads and decompresses the whole archive.
+    // tar reads and decompresses the whole archive.
     timeoutMs: 30 * 60_000,
     parse: ({ stdout }) => parseListing(stdout),
     classify,
   };
 }
 
-/** `tar --extract --to-stdout` of one file, by its name in the archive, which begins with no hyphen; one character per byte. */
+/**
+ * `tar --extract --to-stdout`: prints one file, one character per byte. The name is as in the
+ * archive and must not begin with a hyphen.
+ */
 export function tarText(source: string, name: string): ReadCommand<string> {
   return {
     tool: 'tar',
@@ -71,15 +77,15 @@ export function tarText(source: string, name: string): ReadCommand<string> {
 }
 
 /**
- * `tar --extract` into a directory. tar itself keeps it inside: without `--absolute-names` it
- * strips a leading `/`, refuses `..`, and creates a link that is absolute or climbs as an empty
- * file until everything else exists.
+ * `tar --extract` into a directory. tar itself writes nothing outside of it: without
+ * `--absolute-names` it strips a leading `/` and refuses `..`. It creates a link that is absolute
+ * or has `..` as an empty file until everything else exists.
  */
 export function tarExtract(options: {
-  /** `-`: its standard input. */
+  /** `-`: stdin. */
   readonly source: string;
   readonly directory: string;
-  /** From the listing; progress is relative to it. */
+  /** From the listing; the progress is a part of this size. */
   readonly archiveBytes: Bytes;
 }): Command<void, 'change'> {
   const records = Math.max(1, Math.ceil(options.archiveBytes / record));
@@ -114,8 +120,9 @@ export function tarExtract(options: {
 }
 
 /**
- * `tar --create` of a whole directory to its standard output, for `tarExtract` of `-`: with times of nanoseconds,
- * holes, ACLs and attributes. Without sockets, other filesystems, and `lost+found`, which the new root has.
+ * `tar --create` of a whole directory to stdout, for `tarExtract` of `-`: with times in
+ * nanoseconds, holes, ACLs and attributes. Without sockets, other filesystems, and `lost+found`,
+ * which the new root has already.
  */
 export function tarTree(directory: string): Command<void, 'change'> {
   return {
@@ -171,7 +178,7 @@ export function tarSave(options: {
 }
 
 /**
- * `sync --file-system`: everything written to the filesystem of this path is durable afterwards
+ * `sync --file-system`: makes everything durable that was written to the filesystem of this path
  * (syncfs(2)).
  */
 export function syncFilesystem(path: string): Command<void, 'change'> {
@@ -186,9 +193,9 @@ export function syncFilesystem(path: string): Command<void, 'change'> {
 }
 
 /**
- * `find -delete` of everything below a directory except `lost+found`. Works from open directories,
- * so it follows no link, and stays on one filesystem. The path must contain none of `*?[\`, which
- * `-path` would read as a pattern.
+ * `find -delete`: deletes everything below a directory except `lost+found`. Works from open
+ * directories, so it follows no link, and stays on one filesystem. The path must contain none of
+ * `*?[\`, which `-path` would read as a pattern.
  */
 export function emptyDirectory(path: string): Command<void, 'destroy'> {
   const kept = `${path}/lost+found`;
@@ -203,8 +210,8 @@ export function emptyDirectory(path: string): Command<void, 'destroy'> {
 }
 
 /**
- * The error output of tar without checkpoints and without its last sentence, which is the same for
- * every failure.
+ * Returns the error output of tar without checkpoints and without its last sentence, which is the
+ * same for every failure.
  */
 export function complaints(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line !== '');
@@ -218,7 +225,7 @@ const memberLine = new RegExp(
   [
     String.raw`^block \d+: (?<type>[-A-Za-z?])[-r][-w][-xsS][-r][-w][-xsS][-r][-w][-xtT]`,
     String.raw` -?\d+/-?\d+ +(?:(?<bytes>\d+)|\d+,\d+)`,
-    // tar prints a time that the C library cannot show as a number of seconds.
+    // tar prints a time as a number of seconds if the C library cannot format it.
     String.raw` (?:-?\d+-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?|-?\d+(?:\.\d+)?) +`,
     `(?<name>${quoted})(?: (?:->|link to) (?<target>${quoted})|--[ -~]+--)?$`,
   ].join(''),
@@ -268,8 +275,8 @@ export function unquoted(name: string): string {
 }
 
 /**
- * Why tar, sync or find failed, in the C locale. For a full filesystem tar prints "Wrote only 2560
- * of 10240 bytes".
+ * Finds why tar, sync or find failed, in the C locale. On a full filesystem tar prints "Wrote only
+ * 2560 of 10240 bytes".
  */
 function classify({ stderr }: Answer): Reason {
   if (/No space left on device|Disk quota exceeded|Wrote only \d+ of \d+ bytes/.test(stderr))

@@ -22,14 +22,14 @@ const undo = z.strictObject({
   file: absolutePath,
   /** A hard link to the new file until the commit: proves the step. */
   private: absolutePath,
-  /** Where mmdebstrap unpacks the packages; removed at its end. */
+  /** Directory in which mmdebstrap unpacks the packages, and which it removes at its end. */
   work: absolutePath,
 });
 
 /**
- * `tx.copy.debian`: installs a Debian system for amd64 into a new tar archive, by mmdebstrap(1). Takes
- * minutes, and needs the network or a mirror on this host. The archive appears complete or not at
- * all, and never replaces another file.
+ * `tx.copy.debian`: installs a Debian system for amd64 into a new tar archive, by mmdebstrap(1).
+ * This takes minutes, and needs the network or a mirror on this host. The archive appears complete
+ * or not at all, and never replaces another file.
  */
 export const debian = operation({
   kind: 'copy.debian',
@@ -86,7 +86,7 @@ export const debian = operation({
   }),
 });
 
-/** RefusedError if mmdebstrap succeeded without its effect. */
+/** RefusedError if mmdebstrap reported success without an effect. */
 async function expectWhole(host: ReadHost, { file, private: own }: z.infer<typeof undo>): Promise<void> {
   await checkTar({ host, source: own }).catch((error: unknown) => {
     if (!(error instanceof BofhError)) throw error;
@@ -97,7 +97,10 @@ async function expectWhole(host: ReadHost, { file, private: own }: z.infer<typeo
   });
 }
 
-/** The last line of mmdebstrap is the same for every failure: the error ends with its first complaint. */
+/**
+ * Runs mmdebstrap. Its last line is the same for every failure, so the error ends with its first
+ * complaint instead.
+ */
 async function install(host: ChangeHost, command: Command<void>): Promise<void> {
   try {
     await host.run(command);

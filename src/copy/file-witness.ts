@@ -2,7 +2,7 @@ import { bytesAt, partWitness } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { hasBothNames, type NewFile } from '../file/private-name.ts';
 
-/** Tells later changes of a new file: its size, and both ends of its content. */
+/** Returns the size of a new file and a digest of both ends, to detect later changes. */
 async function witnessOf(
   host: ReadHost,
   { private: path }: { readonly private: string },
@@ -12,7 +12,7 @@ async function witnessOf(
   return `${own.size}-${await partWitness(host, path, { from: 0, to: own.size }, bytesAt)}`;
 }
 
-/** Whether others wrote to the new file of a step after it was done. */
+/** Detects whether others wrote to the new file of a step after it was done. */
 export const newFileContent = {
   lost: 'undone',
   of: 'device',

@@ -12,15 +12,15 @@ import { insideFile, insidePath, journalledFile, removeInside, statInside, write
 import { checkMounted, othersOn, syncRoot, throughPrivateMount, undoPath } from './root.ts';
 
 const args = z.strictObject({
-  /** Where the filesystem is mounted, read-write. */
+  /** Mount point of the filesystem, mounted read-write. */
   root: z.string(),
   /** The block device of the filesystem. */
   device: z.string(),
   /** UUID of the filesystem. */
   filesystem: z.string().check(z.minLength(1)),
-  /** Files and links to write, replacing those of the same names. */
+  /** Files and links to write. They replace those of the same names. */
   files: z.readonly(z.array(insideFile)),
-  /** Files that are removed. */
+  /** Files to remove. */
   remove: z.exactOptional(z.readonly(z.array(insidePath))),
 });
 
@@ -30,35 +30,40 @@ const undo = z.strictObject({
   mark: z.string(),
   root: z.string(),
   device: z.string(),
-  /** From `identityOf`. */
+  /** Result of `identityOf`. */
   identity: z.string(),
   filesystem: z.string(),
-  /** The mount in which it is changed, and the boot of that mount id. */
+  /** The mount through which the step writes, and the boot to which this mount id belongs. */
   mounted: z.strictObject({ id: z.int(), boot: z.string() }),
-  /** Where the undo mounts the filesystem, whatever happened to the original mount. */
+  /** Path where the undo mounts the filesystem, whatever happened to the original mount. */
   path: z.string(),
-  /** Paths in the root: written, replaced or removed, and directories that are created. */
+  /**
+   * Paths in the root that the step writes, replaces or removes, and directories that it creates.
+   */
   written: paths,
   replaced: paths,
   directories: paths,
-  /** The replaced files until the commit: the tag. */
+  /** Archive of the replaced files until the commit: the tag. */
   saved: z.string(),
-  /** The names of that archive while it is being written, and once the undo has begun. */
+  /** Path of that archive while it is being written, and its path after the undo has begun. */
   part: z.string(),
   back: z.string(),
 });
 
 type Undo = z.infer<typeof undo>;
 
-/** The directory of files that a sequence saved for its undo: it is on disk, and survives a power cut. */
+/**
+ * The directory of files that a sequence saved for its undo. It is on disk, and survives a power
+ * cut.
+ */
 const savedFiles = '/var/lib/bofh/files';
 
 /**
  * `tx.copy.files`: writes and removes files in the mounted root of another system, and never
  * outside of it.
  *
- * The mark is an archive of the replaced files, which only root can read and which is removed after
- * the commit. Undo restores them from it.
+ * The tag is an archive of the replaced files, which only root can read and which is removed after
+ * the commit. Undo restores the files from it.
  */
 export const files = operation({
   kind: 'copy.files',
@@ -80,7 +85,7 @@ export const files = operation({
     const { id } = await checkMounted(host, { device, filesystem, root, identity });
     await refuseFullBeneath(host, device, `the files in ${root}`);
     const written = asked.files.flatMap((file) => ('directory' in file ? [] : file.path));
-    // Missing like one above a file.
+    // A new directory counts as missing, like one above a file.
     const made = asked.files.flatMap((file) => ('directory' in file ? `${file.path}/.` : []));
     const { replaced, directories } = await found(host, {
       ...{ root, written: [...written, ...made], removed: asked.remove ?? [] },
@@ -118,7 +123,7 @@ export const files = operation({
       await host.rename(of.saved, of.back);
       await host.sync(savedFiles);
     }
-    // Nothing was changed before the archive had its name.
+    // Before the archive has its name, the step changes nothing.
     if ((await host.stat(of.back)) !== undefined)
       await throughPrivateMount(host, of, () => restore(host, of));
     await forget(host, of);
@@ -127,7 +132,7 @@ export const files = operation({
     lost: 'undone',
     of: 'files',
     witness: ({ undo: of, host }) => filesWitness(host, of),
-    // An interrupted step, or undo, touches its own paths alone, and their old content is saved.
+    // An interrupted step or undo changes only its own paths, and their old content is saved.
     changed: async ({ undo: of, witness, host }) =>
       witness === undefined || (await host.stat(of.back)) !== undefined
         ? undefined
@@ -141,7 +146,7 @@ export const files = operation({
   describe: ({ undo: of, way }) => filesRecovery(of, way),
 });
 
-/** Which of the paths exist, and which directories do not. */
+/** Finds which of the paths exist, and which directories are missing. */
 async function found(
   host: ReadHost,
   of: { readonly root: string; readonly written: readonly string[]; readonly removed: readonly string[] },
@@ -157,7 +162,7 @@ async function found(
   return { replaced, directories: [...directories] };
 }
 
-/** Those names of the archive that exist. */
+/** Returns those paths of the archive that exist. */
 async function archives(host: ReadHost, { part, saved, back }: Undo): Promise<readonly string[]> {
   const there: string[] = [];
   for (const file of [part, saved, back]) if ((await host.stat(file)) !== undefined) there.push(file);

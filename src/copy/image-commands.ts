@@ -3,7 +3,7 @@ import { type Answer, type Command, nothing, type ReadCommand, stderrAlone } fro
 import { ParseError, type Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** How the bytes of a disk are stored in an image. */
+/** Formats of a disk image. */
 export const imageFormats = ['raw', 'qcow2'] as const;
 export type ImageFormat = (typeof imageFormats)[number];
 
@@ -15,9 +15,9 @@ export interface Part {
 
 /** An image, as its header describes it. */
 export interface ImageInfo {
-  /** Size of the disk in it. */
+  /** Size of the disk in the image. */
   readonly bytes: Bytes;
-  /** Other files that hold parts of its content. */
+  /** Other files that contain parts of the disk. */
   readonly others: readonly string[];
   readonly encrypted: boolean;
 }
@@ -34,7 +34,9 @@ const info = z.object({
   ),
 });
 
-/** `qemu-img info`. The format is always named: a guest can write any header into a raw image. */
+/**
+ * `qemu-img info`. Always names the format, because a guest can write any header into a raw image.
+ */
 export function imageInfo(path: string, format: ImageFormat): ReadCommand<ImageInfo> {
   return {
     tool: 'qemu-img',
@@ -56,9 +58,9 @@ export function imageInfo(path: string, format: ImageFormat): ReadCommand<ImageI
 }
 
 /**
- * `qemu-img check`: whether the clusters of a qcow2 image are all there. `qemu-img convert` exits 0
- * for a truncated one, and copies zeros in place of what is missing (qemu 7.2). Exit 3: only space
- * is wasted.
+ * `qemu-img check`: whether all clusters of a qcow2 image exist. `qemu-img convert` exits with 0
+ * for a truncated image, and copies zeros for the missing part (qemu 7.2). Exit code 3: some space
+ * is only wasted.
  */
 export function imageCheck(path: string): ReadCommand<'whole' | 'damaged'> {
   return {
@@ -79,7 +81,7 @@ export function imageCheck(path: string): ReadCommand<'whole' | 'damaged'> {
   };
 }
 
-/** `qemu-io` reads bytes of the disk in an image, also compressed ones. */
+/** Reads bytes of the disk in an image with `qemu-io`, also compressed ones. */
 export function imageBytes(
   path: string,
   format: ImageFormat,
@@ -105,7 +107,7 @@ export function imageBytes(
   };
 }
 
-/** How qemu-img opens an image, or a part of the disk in it. */
+/** Describes an image, or a part of the disk in it, for qemu-img. */
 function opened(source: string, format: ImageFormat, { from, bytes }: Part): string {
   const file = format === 'raw' ? 'file.' : 'file.file.';
   const inner = format === 'raw' ? '' : `file.driver=${format},`;
@@ -114,13 +116,16 @@ function opened(source: string, format: ImageFormat, { from, bytes }: Part): str
 }
 
 /**
- * `qemu-img convert` onto an existing device, in the order of its bytes, past the page cache.
- * `-n`: the target is not created. Zeros are written too: the target may hold old data.
+ * `qemu-img convert` onto an existing device, in the order of its bytes, bypassing the page cache.
+ * `-n`: does not create the target. Writes zeros too, because the target may have old data.
  */
 export function imageConvert(options: {
   readonly source: string;
   readonly format: ImageFormat;
-  /** A block device is read past the page cache too: a guest has written to it directly. */
+  /**
+   * A block device is read bypassing the page cache too, because a guest has written to it
+   * directly.
+   */
   readonly from: 'file' | 'device';
   readonly part?: Part | undefined;
   readonly device: string;
@@ -145,8 +150,9 @@ export function imageConvert(options: {
 }
 
 /**
- * `qemu-img compare`: the first byte, at the start of a sector or of a larger piece, at which a device
- * differs from an image. Undefined: they are the same, except for zeros at the end of the longer one.
+ * `qemu-img compare`: returns the first byte, at the start of a sector or of a larger piece, at
+ * which a device differs from an image. Undefined: they are equal, except for zeros at the end of
+ * the longer one.
  */
 export function imageCompare(options: {
   readonly source: string;
@@ -178,7 +184,7 @@ export function imageCompare(options: {
   };
 }
 
-/** Why qemu-img failed, in the C locale (qemu 7.2 and 10.0). */
+/** Finds why qemu-img failed, in the C locale (qemu 7.2 and 10.0). */
 function classify({ stderr }: Answer): Reason {
   if (/No space left on device|output file is smaller than input file/.test(stderr)) return 'no-space';
   if (/No such file or directory|No such device/.test(stderr)) return 'not-found';

@@ -7,7 +7,7 @@ import { imageBytes, type ImageFormat, type Part } from './image-commands.ts';
 /** A partition of the disk in an image. */
 export interface ImagePartition extends Part {
   readonly number: number;
-  /** For gpt a GUID in capitals; for dos a number in hexadecimal digits. */
+  /** On gpt a GUID in capitals, on dos a number in hexadecimal digits. */
   readonly type: string;
   /** As in `PARTUUID=`. */
   readonly uuid: string;
@@ -22,7 +22,7 @@ interface Disk {
   readonly bytes: Bytes;
 }
 
-/** The bytes that identify a content, in latin1. */
+/** The bytes that identify a type of content, in latin1. */
 const magics: readonly (readonly [type: string, at: number, text: string])[] = [
   ['ext', 1080, '\x53\xef'],
   ['xfs', 0, 'XFSB'],
@@ -36,8 +36,9 @@ const magics: readonly (readonly [type: string, at: number, text: string])[] = [
 ];
 
 /**
- * The partitions of the disk in an image, read without a loop device. Undefined: it has no partition
- * table. UsageError for a damaged table, and for a partition that is not all there.
+ * Returns the partitions of the disk in an image, read without a loop device. Undefined: it has no
+ * partition table. UsageError for a damaged table, and for a partition that reaches beyond the end
+ * of the disk.
  */
 export async function partitionsIn(
   host: ReadHost,
@@ -60,7 +61,7 @@ export async function partitionsIn(
     })?.[0];
   };
   const isMarked = head.readUInt16LE(510) === 0xaa55;
-  // The boot sector of a filesystem is marked too.
+  // The boot sector of a filesystem has the same two bytes at its end.
   if (sector === undefined && (!isMarked || (await content({ from: 0, bytes: disk.bytes })) !== undefined))
     return undefined;
   const damaged = (why: string): UsageError =>
@@ -85,7 +86,10 @@ type Entry = Omit<ImagePartition, 'content'>;
 type Read = (from: Bytes, bytes: Bytes) => Promise<Buffer>;
 type Damaged = (why: string) => UsageError;
 
-/** UEFI 2.10, 5.3. The second table at the end is not needed: an image that was enlarged has none there. */
+/**
+ * Reads the entries of a gpt (UEFI 2.10, 5.3). Does not need the second table at the end, which an
+ * enlarged image does not have there.
+ */
 async function gptEntries(
   head: Buffer,
   sector: Bytes,
@@ -115,7 +119,7 @@ async function gptEntries(
   );
 }
 
-/** A GUID as text: its first three parts are little-endian. */
+/** Formats a GUID: its first three parts are little-endian. */
 function guid(entry: Buffer, at: number): string {
   const part = (from: number, to: number) => entry.subarray(at + from, at + to).toString('hex');
   const swapped = (from: number, to: number) =>
@@ -125,7 +129,7 @@ function guid(entry: Buffer, at: number): string {
   return [swapped(0, 4), swapped(4, 6), swapped(6, 8), part(8, 10), part(10, 16)].join('-');
 }
 
-/** The four entries of a dos table, and the chain of tables in its extended partition. */
+/** Reads the four entries of a dos table, and the chain of tables in its extended partition. */
 async function dosEntries(head: Buffer, read: Read, damaged: Damaged): Promise<readonly Entry[]> {
   const id = head.readUInt32LE(440).toString(16).padStart(8, '0');
   const entriesOf = (table: Buffer, base: Bytes) =>

@@ -8,22 +8,22 @@ import { imageCheck, type ImageFormat, imageFormats, imageInfo, type Part } from
 import { partitionsIn } from './image-partitions.ts';
 import { sourceFile } from './source.ts';
 
-/** What is copied onto a device: an image file, or another block device. */
+/** What the step copies onto a device: an image file, or another block device. */
 export interface ImageSource {
   readonly path: string;
   readonly format: ImageFormat;
   readonly from: 'file' | 'device';
-  /** Distinguishes it from another file, or device, of the same path. */
+  /** Identity of the file or device, because its path may belong to another one later. */
   readonly identity: string;
-  /** Size of the disk in it, or of the partition. */
+  /** Size of the disk in the image, or of the partition. */
   readonly bytes: Bytes;
-  /** What is copied of the disk in it; undefined: all. */
+  /** The part of the disk to copy; undefined: all of it. */
   readonly partition?: { readonly number: number } & Part;
 }
 
 /**
- * The format of an image by the name of its file; UsageError for an unknown ending. It is never
- * guessed from the content, which a guest may have written.
+ * Returns the format of an image from the name of its file; UsageError for an unknown ending. Never
+ * guesses it from the content, which a guest may have written.
  */
 export function formatOf(path: string): ImageFormat {
   const ending = posix.extname(path).toLowerCase();
@@ -36,8 +36,9 @@ export function formatOf(path: string): ImageFormat {
 }
 
 /**
- * Checks a source. UsageError for a file that is no such image, truncated, encrypted, or needs other
- * files; RefusedError for a device that is in use. `known`: an unchanged source is not read again.
+ * Checks a source. UsageError for a file that is no such image, is truncated or encrypted, or needs
+ * other files; RefusedError for a device that is in use. `known`: an unchanged source is not read
+ * again.
  */
 export async function imageSource(
   host: ReadHost,
@@ -73,7 +74,7 @@ export async function imageSource(
   return { ...whole, bytes, partition: { number, from, bytes } };
 }
 
-/** Whether it is still the same; RefusedError if not. */
+/** RefusedError unless the source is still the same. */
 export async function refuseReplaced(host: ReadHost, { path, identity }: ImageSource): Promise<void> {
   const now = await identified(host, path).catch((error: unknown) => {
     if (error instanceof UsageError) return undefined;
@@ -111,7 +112,7 @@ async function checkFile(host: ReadHost, path: string, format: ImageFormat): Pro
       remedy: `see what it is: qemu-img info ${path}`,
     });
   });
-  // Whoever made the image could name any file of this host.
+  // The creator of an image could name any file of this host.
   if (others.length > 0)
     throw new UsageError(`${path} needs other files: ${others.join(', ')}`, {
       remedy: `convert it into a single image: qemu-img convert -O qcow2 ${path} NEW.qcow2`,

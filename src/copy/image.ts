@@ -29,23 +29,26 @@ import { imageSource, refuseReplaced } from './image-source.ts';
 const args = z.strictObject({
   /** Absolute path of an image file, or of an unused block device. */
   source: z.string().check(z.startsWith('/')),
-  /** How its bytes are stored: `raw` or `qcow2`; a block device is `raw`. */
+  /** How the bytes of the source are stored: `raw` or `qcow2`; a block device is `raw`. */
   format: z.enum(imageFormats),
-  /** Number of the only partition that is copied (default: the whole disk). Not of a block device. */
+  /**
+   * Number of the single partition to copy (default: the whole disk). Not allowed for a block
+   * device.
+   */
   partition: z.exactOptional(z.int().check(z.positive())),
-  /** The blank device that it is copied onto, at least as large as what is copied. */
+  /** The blank target device, at least as large as the copied part. */
   device: z.string().check(z.minLength(1)),
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   /** Name of the device at that time. */
   key: z.string(),
   /** Key of the device whose removal also removes the copy. */
   container: z.string(),
-  /** Set if it is only known by a kernel name of that boot. */
+  /** The boot, if the device is known only by a kernel name of that boot. */
   boot: z.exactOptional(z.string()),
   source: z.strictObject({
     path: z.string(),
@@ -65,16 +68,19 @@ const undo = z.strictObject({
 
 type Undo = z.infer<typeof undo>;
 
-/** Every program that formats a device, or mounts its filesystem for writing, writes to this part of it. */
+/**
+ * Every program that formats a device, or mounts its filesystem for writing, writes to these first
+ * bytes.
+ */
 const head = 128 * 1024;
 
 /**
- * `tx.copy.image`: copies the disk in an image, or another block device, onto a blank device. Content
- * that blkid does not know is refused; of a qcow2 image or a partition only after the copy, whose bytes
- * then stay.
+ * `tx.copy.image`: copies the disk in an image, or another block device, onto a blank device.
+ * Refuses content that blkid does not know. For a qcow2 image or a partition it can check that only
+ * after the copy; the copied bytes then stay.
  *
- * The mark is the identity of the device, together with the fact that it was blank: all its content
- * is newer. Undo leaves it blank again (`restores: 'existence'`).
+ * The identity of the device, together with the fact that it was blank, proves the step: all its
+ * content is newer. Undo leaves the device blank again (`restores: 'existence'`).
  */
 export const image = operation({
   kind: 'copy.image',
@@ -131,7 +137,7 @@ export const image = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const { path, look } = await find(host, of);
-      // Later work of the sequence there left other bytes.
+      // Later steps of the sequence have changed the bytes.
       if (path === undefined || look.state !== 'ours' || touched) return undefined;
       if (await isMountedForWriting(host, path))
         return { found: `${path} is mounted for writing, so it is unknown whether others wrote to it` };
@@ -148,11 +154,14 @@ export const image = operation({
   }),
 });
 
-/** Whether the content is known before the copy. For a qcow2 image and a partition, only the copy can be probed. */
+/**
+ * Whether the content can be probed before the copy. For a qcow2 image and a partition, only the
+ * copy can be probed.
+ */
 const isKnown = ({ format, partition }: Undo['source']): boolean =>
   format === 'raw' && partition === undefined;
 
-/** For a device that looks blank after the copy. */
+/** The error for a device that seems blank after the copy. */
 function unrecognised(source: Undo['source'], device: string): RefusedError {
   const { path } = source;
   return isKnown(source)
@@ -165,7 +174,10 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
       );
 }
 
-/** Unknown content cannot be distinguished from a blank device, so the undo would not find the copy. */
+/**
+ * RefusedError for unknown content. It cannot be distinguished from a blank device, so the undo
+ * would not find the copy.
+ */
 async function refuseUnknown(host: ReadHost, source: Undo['source']): Promise<void> {
   const { path, from } = source;
   if (!isKnown(source)) return;
@@ -184,7 +196,10 @@ function refuseSmall(device: string, room: number, { path, bytes }: Undo['source
   });
 }
 
-/** For an interrupted copy, which is written in order: whether it begins as the source does. */
+/**
+ * Checks whether the device begins like its source after an interrupted copy, which is written in
+ * order.
+ */
 async function besideSource(host: ChangeHost, path: string, { source }: Undo): Promise<Changed | undefined> {
   await refuseReplaced(host, source);
   const { path: from, format, partition: part } = source;

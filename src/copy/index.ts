@@ -10,7 +10,7 @@ export { checkTar, readTar, refuseUnsafeScript } from './source.ts';
 
 /**
  * Mount options for a filesystem that is being filled. Device nodes, set-id bits and capabilities
- * can still be created; they just have no effect there, so unpacked files cannot be used against
- * the host.
+ * can still be created, but have no effect there, so unpacked files cannot be used against the
+ * host.
  */
 export const fillOptions = ['nosuid', 'nodev', 'noexec', 'noatime'] as const;

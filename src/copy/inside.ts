@@ -28,19 +28,19 @@ export const insideFile = z.union(
       /** Permission bits: `0o644`. */
       mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
     }),
-    /** The target is not checked: it is valid in the system that boots from the root. */
+    /** The target is not checked, because it is valid in the system that boots from the root. */
     z.strictObject({
       /** Path of the link inside the root, without a slash at its start: `etc/localtime`. */
       path: insidePath,
-      /** Where it leads, as in ln(1). */
+      /** Target of the link, as in ln(1). */
       link: z.string().check(z.minLength(1)),
     }),
     z.strictObject({
-      /** Path of the directory inside the root. One that exists stays as it is. */
+      /** Path of the directory inside the root. An existing one stays as it is. */
       path: insidePath,
-      /** That it is a directory. */
+      /** Makes the entry a directory. */
       directory: z.literal(true),
-      /** Permission bits, if it is created: `0o755`. */
+      /** Permission bits of a created directory: `0o755`. */
       mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
     }),
   ],
@@ -50,15 +50,15 @@ export const insideFile = z.union(
 /** A file, a symbolic link or a directory to write into a root. */
 export type UnpackedFile = z.infer<typeof insideFile>;
 
-/** The journal entry of it, without content. */
+/** Returns the journal entry of a file, without its content. */
 export function journalledFile(file: UnpackedFile) {
   if (!('content' in file)) return file;
   return { path: file.path, mode: file.mode, bytes: Buffer.byteLength(file.content) };
 }
 
 /**
- * Writes files into a root and never out of it: each directory on the way is a real one or is
- * created, and a link in the place of the file is replaced, not followed. `mark` gives the private
+ * Writes files into a root and never outside of it: each directory on the way must be a real one or
+ * is created, and a link in the place of a file is replaced, not followed. `mark` gives the private
  * name for the content before the rename. RefusedError if a link, or anything else that is not a
  * directory, is on the way.
  */
@@ -93,8 +93,8 @@ async function writeOne(
 }
 
 /**
- * Removes files from a root, never out of it: one that is not there, or lies beyond a link, is left
- * alone, and so is a directory.
+ * Removes files from a root, never outside of it. Leaves directories, and skips a file that is
+ * missing or only reached through a link.
  */
 export async function removeInside(
   host: ChangeHost,
@@ -112,7 +112,10 @@ export async function removeInside(
   }
 }
 
-/** What is at a path in a root, reached by real directories alone, and the directories that are missing. */
+/**
+ * Returns the state of a path in a root, reached only through real directories, and the missing
+ * directories.
+ */
 export async function statInside(
   host: ReadHost,
   { root, path }: { readonly root: string; readonly path: string },

@@ -8,7 +8,7 @@ export const debianSuite = z
   .string()
   .check(z.regex(/^[a-z][a-z0-9.-]{2,}$/, 'must be the code name of a release, such as trixie'));
 
-/** What is installed, and from where. */
+/** What to install, and from where. */
 export const debianRequest = z.strictObject({
   /** The release: `trixie`. */
   suite: debianSuite,
@@ -17,8 +17,8 @@ export const debianRequest = z.strictObject({
     z.readonly(z.array(z.string().check(z.regex(/^[a-z0-9][a-z0-9+.-]+$/, 'must be the name of a package')))),
   ),
   /**
-   * URL of a mirror. It is then the only source of the packages, in the new system too (default:
-   * those of mmdebstrap, for Debian with the security updates).
+   * URL of a mirror, which is then the only source of packages, also in the new system (default:
+   * the sources of mmdebstrap, for Debian with the security updates).
    */
   mirror: z.exactOptional(
     z.string().check(
@@ -26,27 +26,31 @@ export const debianRequest = z.strictObject({
       z.refine((url) => !/^[^/]*\/\/[^/]*@/.test(url), 'must have no password: the journal has it'),
     ),
   ),
-  /** Absolute path of the keys that sign the packages of the mirror (default: those that apt of the host trusts). */
+  /**
+   * Absolute path of the keys that sign the packages of the mirror (default: the keys that apt on
+   * the host trusts).
+   */
   keyring: z.exactOptional(absolutePath),
 });
 
-/** The request for a Debian system, with the archive that it is written to. */
+/** The request for a Debian system, and the archive to write. */
 export const debianArgs = z.extend(debianRequest, {
-  /** Absolute path of the new archive. RefusedError `exists` if it is there. */
+  /** Absolute path of the new archive. RefusedError `exists` if the path is taken. */
   file: absolutePath,
 });
 
 type Args = z.infer<typeof debianArgs>;
 
-/** Throws ToolError if it is not installed. */
+/** Checks that mmdebstrap is installed. Throws ToolError if not. */
 export function mmdebstrapVersion(): ReadCommand<void> {
   return { tool: 'mmdebstrap', argv: ['--version'], access: 'read', parse: nothing };
 }
 
 /**
- * `mmdebstrap` into an existing empty file. In a mount namespace of its own, because a mmdebstrap that is
- * killed leaves /proc and /sys mounted in its tree (1.3). With a temporary directory of this step, because
- * Debian 13 keeps /tmp in memory, and because the undo can remove all that a power cut leaves in it.
+ * `mmdebstrap` into an existing empty file. In a separate mount namespace, because a killed
+ * mmdebstrap leaves /proc and /sys mounted in its tree (1.3). With a temporary directory of this
+ * step, because Debian 13 keeps /tmp in memory, and because the undo can then remove everything
+ * that a power cut leaves.
  */
 export function mmdebstrap(
   of: Omit<Args, 'file'> & { readonly file: string; readonly work: string },
@@ -72,7 +76,7 @@ export function mmdebstrap(
   };
 }
 
-/** What mmdebstrap says it is doing, in this order (1.3 and 1.5). */
+/** The phases that mmdebstrap reports, in this order (1.3 and 1.5). */
 const phases = [
   'running apt-get update',
   'downloading packages',

@@ -42,15 +42,17 @@ const count = z.int().check(z.nonnegative());
 const args = z.strictObject({
   /** A tar archive, plain or compressed, or a directory, which is copied with all attributes. */
   source: z.string(),
-  /** Where the filesystem is mounted, read-write. */
+  /** Mount point of the filesystem, mounted read-write. */
   root: z.string(),
   /** The block device of the filesystem. */
   device: z.string(),
   /** UUID of the filesystem, which must be empty. */
   filesystem: z.string().check(z.minLength(1)),
-  /** Written after the archive, replacing its files of the same names. */
+  /** Files to write after the archive, replacing its files of the same names. */
   files: z.readonly(z.array(insideFile)),
-  /** Files of the archive that are removed before these are written: keys and ids of the copied system. */
+  /**
+   * Files of the archive to remove before `files` are written: keys and ids of the copied system.
+   */
   remove: z.exactOptional(z.readonly(z.array(insidePath))),
 });
 
@@ -58,20 +60,20 @@ const undo = z.strictObject({
   mark: z.string(),
   root: z.string(),
   device: z.string(),
-  /** From `identityOf`. */
+  /** Result of `identityOf`. */
   identity: z.string(),
   /** Name of the device when it was filled. */
   key: z.string(),
   filesystem: z.string(),
-  /** The mount in which it is filled, and the boot of that mount id. */
+  /** The mount through which the step writes, and the boot to which this mount id belongs. */
   mounted: z.strictObject({ id: z.int(), boot: z.string() }),
-  /** Where the undo mounts the filesystem, whatever happened to the original mount. */
+  /** Path where the undo mounts the filesystem, whatever happened to the original mount. */
   path: z.string(),
   source: z.strictObject({
     inode: z.string(),
     size: count,
     path: z.exactOptional(z.string()),
-    /** Of a directory: SHA-256 over the list of its files. */
+    /** Only for a directory: SHA-256 over the list of its files. */
     digest: z.exactOptional(z.string()),
   }),
   /** Files written besides the archive. */
@@ -82,11 +84,11 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.copy.unpack`: fills the empty root of a filesystem from a tar archive or a directory, then writes further
- * files into it. A directory that changes meanwhile is an error.
+ * `tx.copy.unpack`: fills the empty root of a filesystem from a tar archive or a directory, then
+ * writes further files into it. Fails if the directory changes meanwhile.
  *
- * The mark is the UUID of the filesystem, together with the fact that its root was empty: all its
- * content is newer. So the undo empties it again, except `lost+found`, and only that filesystem.
+ * The UUID of the filesystem, together with the fact that its root was empty, proves the step: all
+ * its content is newer. So the undo empties only that filesystem again, except `lost+found`.
  */
 export const unpack = operation({
   kind: 'copy.unpack',
@@ -109,11 +111,11 @@ export const unpack = operation({
     const { id, type } = await checkRoot(host, { ...asked, root, identity });
     await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`);
     const { boot } = await host.facts();
-    // Listing the archive takes as long as unpacking it, so the same file is not listed again under
-    // the locks.
+    // Listing the archive takes as long as unpacking it, so an unchanged archive is not listed
+    // again under the locks.
     const known = chosen?.source.inode === inode && chosen.source.size === size ? chosen.summary : undefined;
     const summary = tree?.summary ?? known ?? { ...(await checkTar({ host, source: asked.source })) };
-    // A btrfs may write less than it is given.
+    // A btrfs may compress what it writes.
     if (type !== 'btrfs')
       await refuseFullBeneath(host, asked.device, `the unpacking into ${root}`, {
         bytes: leastBytes(summary),
@@ -182,7 +184,7 @@ export const unpack = operation({
   describe: ({ undo: of }) => unpackedRecovery(of),
 });
 
-/** For an interrupted step: what neither the archive nor the sequence can have written. */
+/** For an interrupted step: returns what neither the archive nor the sequence can have written. */
 async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | undefined> {
   const listed = await filesOf(host, made);
   if (listed === undefined || 'changed' in listed) return listed?.changed;
@@ -197,7 +199,9 @@ async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | un
   return others.length === 0 ? undefined : { found: named(others), holders: await otherHolders(host, node) };
 }
 
-/** The size of each file in the archive. RefusedError if the archive is missing or changed. */
+/**
+ * Returns the size of each file in the archive. RefusedError if the archive is missing or changed.
+ */
 async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<ReadonlyMap<string, Bytes>> {
   const path = source.path ?? '';
   const tree = source.digest === undefined ? undefined : await treeAt(host, path).catch(() => undefined);
@@ -213,7 +217,7 @@ async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<Readonly
   return new Map([...placesOf(members)].map(([name, size]) => [unquoted(name), size]));
 }
 
-/** The files written besides the archive, with their private names before the rename. */
+/** Returns the files written besides the archive, with their private names before the rename. */
 function ownSizes({ files = [], mark }: Undo): readonly (readonly [string, Bytes])[] {
   return files.flatMap((path) => {
     const name = Buffer.from(path).toString('latin1');
@@ -222,22 +226,23 @@ function ownSizes({ files = [], mark }: Undo): readonly (readonly [string, Bytes
   });
 }
 
-/** The parent directories of a path. */
+/** Returns the parent directories of a path. */
 function above(path: string): readonly string[] {
   const parts = path.split('/');
   return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
 }
 
 /**
- * The least that unpacking writes: holes of sparse files are not in the archive, and each member
- * has headers.
+ * Returns the least number of bytes that unpacking writes: without headers of members, and without
+ * the holes of sparse files, which are not in the archive.
  */
 function leastBytes({ members, bytes, archiveBytes }: Undo['summary']): Bytes {
   return Math.max(0, Math.min(bytes, archiveBytes - members * 2048));
 }
 
 /**
- * The first complaint of tar is the cause, and not its last one, so the error ends with the first.
+ * Unpacks the archive. The first complaint of tar is the cause, so the error ends with it, not with
+ * the last one.
  */
 async function extract(
   host: ChangeHost,
@@ -258,7 +263,10 @@ async function extract(
   }
 }
 
-/** tar exits 0 where it could not set an attribute, and says so. */
+/**
+ * Copies a directory. tar exits with 0 if it could not set an attribute, and only reports that on
+ * stderr.
+ */
 async function copyTree(host: ChangeHost, from: string, into: Command<void>): Promise<void> {
   const parse = ({ stderr }: Answer): string => complaints(stderr);
   const said = await host.pipe({ commands: [tarTree(from), into], parse });
@@ -268,14 +276,17 @@ async function copyTree(host: ChangeHost, from: string, into: Command<void>): Pr
   });
 }
 
-/** The directory, with its identity; undefined for anything else. */
+/** Returns the directory, with its identity; undefined for anything else. */
 async function treeAt(host: ReadHost, source: string) {
   const { stat } = await follow(host, source);
   if (stat?.kind !== 'directory') return undefined;
   return { inode: stat.inode, size: stat.size, ...(await readTree(host, source)) };
 }
 
-/** tar may also exit 0 without effect; bofh's own files would hide that afterwards. */
+/**
+ * RefusedError if tar had no effect although it exited with 0. Must run before bofh writes its own
+ * files, which would hide that.
+ */
 async function expectUnpacked(host: ReadHost, source: string, { root, summary }: Undo): Promise<void> {
   if (summary.bytes === 0 || (await entriesOf(host, root)).length > 0) return;
   throw new RefusedError(`tar reported success, but no file of ${source} is in ${root}`, {
@@ -283,7 +294,7 @@ async function expectUnpacked(host: ReadHost, source: string, { root, summary }:
   });
 }
 
-/** The filesystem must be mounted at the root, read-write and empty. */
+/** RefusedError unless the filesystem is mounted at the root, read-write and empty. */
 async function checkRoot(
   host: ReadHost,
   of: Pick<Undo, 'root' | 'device' | 'identity' | 'filesystem'>,
@@ -299,7 +310,7 @@ async function checkRoot(
   return mounted;
 }
 
-/** By the UUID and through a separate mount: a path could now lead to other files. */
+/** Uses the UUID and a separate mount, because a path could now lead to other files. */
 function unpackedRecovery({ filesystem, device, path }: Undo): ManualRecovery {
   const { tool, argv } = emptyDirectory(path);
   return {

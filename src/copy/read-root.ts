@@ -3,17 +3,17 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { debugfsEntries, debugfsFeatures, debugfsText } from '../filesystem/index.ts';
 
-/** What is in the root of a system that is not mounted. */
+/** Content of the root of a system that is not mounted. */
 export interface RootContent {
-  /** Paths in the directories that were asked for: `etc/hostname`. */
+  /** Paths in the requested directories: `etc/hostname`. */
   readonly paths: ReadonlySet<string>;
-  /** Content of those files that exist and are regular, one character per byte. */
+  /** Content of those requested files that exist and are regular, one character per byte. */
   readonly texts: ReadonlyMap<string, string>;
 }
 
 /**
  * Reads an ext2, ext3 or ext4 that is not mounted, on a device or in a raw image. RefusedError if
- * it was not unmounted cleanly: a part of it is only in its journal.
+ * it was not unmounted cleanly, because a part of it is then only in its journal.
  */
 export async function readRoot(
   host: ReadHost,

@@ -25,14 +25,14 @@ import {
 import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
 import { emptyDirectory, syncFilesystem } from './commands.ts';
 
-/** The content of the root directory of a mounted filesystem, except `lost+found`. */
+/** Lists the root directory of a mounted filesystem, except `lost+found`. */
 export async function entriesOf(host: ReadHost, path: string): Promise<readonly string[]> {
   return (await host.readDir(path)).filter((name) => name !== 'lost+found');
 }
 
 /**
- * Whether the root of the filesystem on this device contains anything but `lost+found`. It need not
- * be mounted.
+ * Whether the root of the filesystem on this device contains anything but `lost+found`. The
+ * filesystem may be unmounted.
  */
 export async function isFilled(
   host: ReadHost,
@@ -47,7 +47,7 @@ export async function isFilled(
         remedy: `mount ${node.path}; then: bofh recover`,
       },
     );
-  // After a power cut files may be in the journal only, which debugfs does not read.
+  // After a power cut files may exist only in the journal, which debugfs does not read.
   if ((await host.run(debugfsFeatures(node.path))).includes('needs_recovery')) return true;
   try {
     return (await host.run(debugfsRoot(node.path))).some((name) => name !== 'lost+found');
@@ -60,8 +60,8 @@ export async function isFilled(
 }
 
 /**
- * Other holders of the device: the mount in which it was filled, and the mount of an undo, belong
- * to the sequence.
+ * Returns the other holders of the device. The mount through which it was filled, and the mount of
+ * an undo, belong to the sequence.
  */
 export async function othersOn(
   host: ReadHost,
@@ -75,8 +75,8 @@ export async function othersOn(
   return (await holders(host, node.path)).filter((each) => !isOwn(each));
 }
 
-// xen-blkback claims nothing, so the kernel would mount a device that a guest writes to, and both
-// would damage it.
+// RefusedError if something other than a mount uses the device. xen-blkback does not claim its
+// device, so the kernel would mount a device that a guest writes to, and both would damage it.
 async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
   if ((await holders(host, path)).every(({ kind }) => kind === 'mount')) return;
   const all = await everyHolder(host, path);
@@ -86,7 +86,7 @@ async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
   });
 }
 
-/** Works on a filesystem through a private mount, and makes that durable by the unmount. */
+/** Works on a filesystem through a private mount, and makes the changes durable by the unmount. */
 export async function throughPrivateMount(
   host: ChangeHost,
   wanted: Filesystem & { readonly path: string },
@@ -107,7 +107,10 @@ export async function empty(host: ChangeHost, wanted: Filesystem & { readonly pa
   await throughPrivateMount(host, wanted, (node) => emptied(host, { node, path }));
 }
 
-/** The kernel refuses to remove a directory that is a mount point, through any mount. */
+/**
+ * Empties a directory. The kernel refuses to remove a directory that is a mount point, through any
+ * mount.
+ */
 async function emptied(
   host: ChangeHost,
   { node, path }: { readonly node: DeviceNode; readonly path: string },
@@ -154,12 +157,12 @@ async function mountPrivately(
     });
 }
 
-/** A private mount point of the undo. */
+/** Returns a private mount point for the undo. */
 export function undoPath(mark: string): string {
   return posix.join('/run/bofh', `undo-${mark}`);
 }
 
-/** The filesystem must be mounted at the root, read-write. */
+/** RefusedError unless the filesystem is mounted at the root, read-write. */
 export async function checkMounted(
   host: ReadHost,
   { root, ...of }: Filesystem & { readonly root: string },
@@ -183,11 +186,11 @@ export async function checkMounted(
 
 /** Makes durable what was written to a filesystem, mounted or not. */
 export async function syncRoot(host: ChangeHost, of: Pick<Filesystem, 'device' | 'identity'>): Promise<void> {
-  // Whatever its content is now: a sync of other data does no harm.
+  // Without a check of the content, because a sync of other data does no harm.
   const node = await nodeOf(host, of);
   if (node === undefined) return;
   const [mounted] = await visibleAt(host, node.number);
   if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
-  // An unmount has written everything to the device; this flushes the device to disk.
+  // The unmount has written everything to the device; this flushes the device itself.
   await host.sync(node.path);
 }

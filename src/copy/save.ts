@@ -31,7 +31,7 @@ const undo = z.strictObject({
   device: z.string(),
   /** Identity of the device: its path may belong to another device later. */
   identity: z.string(),
-  /** Bytes. */
+  /** Size of the device in bytes. */
   size: z.int().check(z.positive()),
   file: absolutePath,
   /** A hard link to the new file until the commit: proves the step. */
@@ -42,8 +42,8 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * `tx.copy.save`: writes the content of a block device into a new file, compressed by zstd, and
- * reads the file back. It appears complete or not at all, and never replaces another one. Nothing
- * may write to the device meanwhile: save a snapshot of a volume in use.
+ * reads the file back. The file appears complete or not at all, and never replaces another one.
+ * Nothing may write to the device meanwhile: for a volume in use, save a snapshot.
  */
 export const save = operation({
   kind: 'copy.save',
@@ -51,7 +51,7 @@ export const save = operation({
   args: z.strictObject({
     /** The device to read. Nothing may write to it meanwhile. */
     device: z.string().check(z.minLength(1)),
-    /** Absolute path of the new file. RefusedError `exists` if it is there. */
+    /** Absolute path of the new file. RefusedError `exists` if the path is taken. */
     file: absolutePath,
   }),
   undo,
@@ -108,8 +108,8 @@ async function unused(
 }
 
 /**
- * Compresses the device into the file. Returns the SHA-256 of the decompressed stream: zstd verifies
- * with its own checksum that this is the data that it compressed.
+ * Compresses the device into the file. Returns the SHA-256 of the decompressed stream; the checksum
+ * of zstd proves that this is the data that it compressed.
  */
 async function copied(host: ChangeHost, path: string, of: Undo): Promise<string> {
   try {
@@ -135,7 +135,10 @@ async function copied(host: ChangeHost, path: string, of: Undo): Promise<string>
   }
 }
 
-/** Reads the file from its disk. Returns its SHA-256. RefusedError if its content is not `sha256`. */
+/**
+ * Reads the file back from the disk. Returns its SHA-256. RefusedError if its content is not
+ * `sha256`.
+ */
 async function readBack(host: ChangeHost, of: Undo, sha256: string): Promise<string> {
   await host.run(dropCache(of.private));
   const found = await host.pipe({ commands: [decompress(of.private), sha256Stdin()], parse: sha256Of });

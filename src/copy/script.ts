@@ -18,8 +18,8 @@ const args = z.strictObject({
   /** The file is not a program but a description (`defineHost`), which bofh applies to the root. */
   description: z.exactOptional(z.boolean()),
   /**
-   * Filesystems of the root, the one on `/` first. This sequence must have created all of them, or with
-   * `snapshot` their devices.
+   * Filesystems of the root, the one for `/` first. This sequence must have created all of them, or
+   * with `snapshot` their devices.
    */
   mounts: z.readonly(
     z
@@ -29,22 +29,25 @@ const args = z.strictObject({
           device: z.string(),
           /** UUID of the filesystem. */
           filesystem: z.string().check(z.minLength(1)),
-          /** Its type, as mount(8) has it: `ext4`. */
+          /** Its type as in mount(8): `ext4`. */
           type: z.string().check(z.minLength(1)),
-          /** Where it is in the root: `/`, `/srv`. */
+          /** Mount point in the root: `/`, `/srv`. */
           target: z.union([z.literal('/'), absolutePath]),
         }),
       )
       .check(z.minLength(1)),
   ),
   /**
-   * What this sequence created of the root: its filesystem, only its device, onto which it was copied,
-   * or a snapshot of its device.
+   * What this sequence created: the filesystem of the root, only its device, onto which the
+   * filesystem was copied, or a snapshot of its device.
    */
   made: z.enum(['filesystem', 'device', 'snapshot']),
-  /** Variables of the script. It has no others but PATH and HOME. No secrets: they are in the journal. */
+  /**
+   * Variables of the script. It gets no others except PATH and HOME. No secrets, because the
+   * journal contains the variables.
+   */
   environment: z.exactOptional(z.record(z.string().check(z.regex(/^[A-Z_]+$/)), z.string())),
-  /** How long it may run, in seconds (default: 600). */
+  /** Time limit in seconds (default: 600). */
   seconds: z.exactOptional(z.int().check(z.positive(), z.maximum(2_000_000))),
 });
 
@@ -60,23 +63,23 @@ const undo = z.strictObject({
   ),
   /** Name of the root's device at that time. */
   key: z.string(),
-  /** Key of what was created by this sequence, and whose removal also removes the root. */
+  /** Key of the object that this sequence created, and whose removal also removes the root. */
   within: z.string(),
-  /** The filesystems are older: the sequence created snapshots of their devices. */
+  /** The filesystems existed before: the sequence created snapshots of their devices. */
   snapshots: z.exactOptional(z.literal(true)),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.copy.script`: runs an executable file of this host in new root filesystems, in a mount namespace and
- * a process namespace of its own, with /proc, /sys, /dev and the name servers of this host. Its processes
- * end with it. The file is not in the root. A description is applied as by `bofh host apply` there, with
- * the Node.js and the bofh of this host: the root needs only what its steps need, as a Debian has it. Its
- * imports are from its own directory.
+ * `tx.copy.script`: runs an executable file of this host in new root filesystems, in a separate
+ * mount namespace and process namespace, with /proc, /sys, /dev and the name servers of this host.
+ * Its processes end with it. The file is not in the root. A description is applied as by `bofh host
+ * apply` in the root, with the Node.js and the bofh of this host, and its imports come from its own
+ * directory: the root needs only the programs that its steps need, as a Debian has them.
  *
- * It may change anything there, so it runs only in filesystems that the same sequence created: their
- * removal is its undo. What it does elsewhere is not undone.
+ * The script may change anything in the root, so it runs only in filesystems that the same sequence
+ * created: their removal is its undo. Changes elsewhere are not undone.
  */
 export const script = operation({
   kind: 'copy.script',
@@ -186,7 +189,10 @@ export function refuseElsewhere({ name }: ReadHost): void {
     });
 }
 
-/** The command line of the program says nothing: the error has the last lines of the script. */
+/**
+ * Runs the program. Its command line does not help the user, so the error has the last lines of the
+ * script instead.
+ */
 async function act(host: ChangeHost, what: string, command: Command<void>): Promise<void> {
   try {
     await host.run(command);

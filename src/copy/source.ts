@@ -8,7 +8,7 @@ import type { RootContent } from './read-root.ts';
 /** The content of a tar archive for a new root. */
 export interface TarSummary {
   readonly members: number;
-  /** Content of all files. */
+  /** Size of all files. */
   readonly bytes: Bytes;
   /** Uncompressed size of the archive. */
   readonly archiveBytes: Bytes;
@@ -17,7 +17,7 @@ export interface TarSummary {
 /**
  * Reads the whole archive, also gzip, xz and zstd, and summarizes it. UsageError for an archive
  * that cannot fill a root: missing, a directory, not a tar, truncated, empty, or with a member
- * outside of the root; ToolError if the program that decompresses it is missing. Reads lists of up
+ * outside of the root. ToolError if the program that decompresses it is missing. Reads lists of up
  * to 64 MiB (about half a million members).
  */
 export async function checkTar(options: {
@@ -28,8 +28,8 @@ export async function checkTar(options: {
 }
 
 /**
- * The same, with the path of every member once it is unpacked, in C quoting, and the content of
- * those `files` that are regular and in the archive once.
+ * Like `checkTar`, with the path of every member after unpacking, in C quoting, and the content of
+ * those `files` that are regular and only once in the archive.
  */
 export async function readTar({
   host,
@@ -60,8 +60,8 @@ export async function readTar({
 }
 
 /**
- * The regular file of a source; UsageError if it is missing or something else, RefusedError for a
- * loop of links, and for a path that another user could redirect.
+ * Returns the regular file of a source. UsageError if it is missing or something else, RefusedError
+ * for a loop of links, and for a path that another user could redirect.
  */
 export async function sourceFile(host: ReadHost, source: string): Promise<FileStat> {
   if (!source.startsWith('/')) throw new UsageError(`"${source}" is not an absolute path`);
@@ -82,8 +82,8 @@ const decompressors: Readonly<Record<string, string>> = {
 };
 
 /**
- * All failures of tar are exit 2; only the text tells which (tar 1.34, gzip 1.12, xz 5.4, zstd
- * 1.5).
+ * Turns a failure of tar into an error with its reason: the exit code is always 2, so only the text
+ * shows it (tar 1.34, gzip 1.12, xz 5.4, zstd 1.5).
  */
 function explained(source: string, error: CommandError): Error {
   const missing = /\(child\): (?<program>\w+): Cannot exec/.exec(error.stderr)?.groups?.program;
@@ -110,7 +110,10 @@ function truncated(source: string, cause?: unknown): UsageError {
   });
 }
 
-/** RefusedError unless the path is a file that only root can write and, for a program, execute. */
+/**
+ * RefusedError unless the path is a file that only root can write and, for a program, that can be
+ * executed.
+ */
 export async function refuseUnsafeScript(
   host: ReadHost,
   path: string,

@@ -11,17 +11,17 @@ import type { TarSummary } from './source.ts';
 
 /** A file in a tree, as find(1) reports it. */
 interface TreeEntry {
-  /** Relative to the top, one character per byte. */
+  /** Path relative to the top, one character per byte. */
   readonly path: string;
-  /** As in find(1): `f` is a file, `d` a directory. */
+  /** Type as in find(1): `f` is a file, `d` a directory. */
   readonly type: string;
   readonly size: Bytes;
-  /** What it takes on its disk: less than its size, if it is sparse. */
+  /** Space on its disk: less than its size for a sparse file. */
   readonly allocated: Bytes;
   readonly inode: string;
-  /** What a copy must have too. */
+  /** The attributes that a copy must have too. */
   readonly attributes: string;
-  /** The last change of content, name or attributes. */
+  /** Time of the last change of content, name or attributes. */
   readonly changed: string;
 }
 
@@ -29,7 +29,10 @@ const format = String.raw`%y %m %U %G %n %s %b %i %T@ %C@ %P\0%l\0`;
 const entry =
   /(?<type>[bcdflps]) (?<mode>[0-7]+) (?<owner>\d+ \d+) (?<links>\d+) (?<size>\d+) (?<blocks>\d+) (?<inode>\d+) (?<seconds>-?\d+)\.\d+ (?<changed>-?\d+\.\d+) (?<path>[^\0]+)\0(?<target>[^\0]*)\0/y;
 
-/** Every file below a directory, except `lost+found` and sockets, which no archive has. */
+/**
+ * Lists every file below a directory, except `lost+found` and sockets, which an archive cannot
+ * contain.
+ */
 export function listTree(directory: string): ReadCommand<readonly TreeEntry[]> {
   return {
     tool: 'find',
@@ -64,19 +67,19 @@ function parseTree(stdout: string): readonly TreeEntry[] {
   return entries;
 }
 
-/** What a directory has for a new root. */
+/** A directory as the source of a new root. */
 export interface Tree {
-  /** Without symbolic links. */
+  /** The path, with symbolic links resolved. */
   readonly path: string;
   readonly summary: TarSummary;
-  /** SHA-256 over all that `listTree` shows. */
+  /** SHA-256 over all results of `listTree`. */
   readonly digest: string;
   readonly entries: readonly TreeEntry[];
 }
 
 /**
- * Reads a directory that fills a root. Refused: the root of this host, a directory with mounts below it, which
- * the copy would not have, and one in which new roots are mounted.
+ * Reads a directory that fills a root. Refused: the root of this host, a directory with mounts
+ * below it, which the copy would lack, and a directory in which new roots are mounted.
  */
 export async function readTree(host: ReadHost, source: string): Promise<Tree> {
   const path = await realPath(host, source);
@@ -98,7 +101,7 @@ export async function readTree(host: ReadHost, source: string): Promise<Tree> {
     });
   const entries = await host.run(listTree(path));
   if (entries.length === 0) throw new UsageError(`${source} is an empty directory`);
-  // A file with several names is copied once, and holes are not written.
+  // A file with several names is copied once; holes are not written.
   const files = new Map(entries.flatMap((each) => (each.type === 'f' ? [[each.inode, each] as const] : [])));
   const bytes = [...files.values()].reduce((sum, { size, allocated }) => sum + Math.min(size, allocated), 0);
   const lines = entries.map((each) => Object.values(each).join(' ')).toSorted();
@@ -107,7 +110,10 @@ export async function readTree(host: ReadHost, source: string): Promise<Tree> {
   return { path, summary, digest, entries };
 }
 
-/** The content of a tree in the form of `readTar`: every path, and those `files` that are regular. */
+/**
+ * Returns the content of a tree in the form of `readTar`: every path, and the content of those
+ * `files` that are regular.
+ */
 export async function contentOfTree(
   host: ReadHost,
   { tree, files }: { readonly tree: Tree; readonly files: readonly string[] },
@@ -119,7 +125,10 @@ export async function contentOfTree(
   return { summary: tree.summary, paths: new Set(tree.entries.map(({ path }) => path)), texts };
 }
 
-/** RefusedError for a source that changed while it was copied, and for a copy that differs from it. */
+/**
+ * RefusedError for a source that changed during the copy, and for a copy that differs from its
+ * source.
+ */
 export async function expectSame(
   host: ReadHost,
   { source, digest, root }: { readonly source: string; readonly digest: string; readonly root: string },
@@ -138,7 +147,7 @@ export async function expectSame(
   );
 }
 
-/** With the file that was changed last, which need not be the only one. */
+/** The error names the file that was changed last; others may have changed too. */
 export function changedTree(source: string, entries: readonly TreeEntry[]): RefusedError {
   const newest = entries.reduce<TreeEntry | undefined>(
     (one, other) => (one === undefined || Number(other.changed) > Number(one.changed) ? other : one),
