@@ -5,7 +5,7 @@ import { type Checkable, checkOf } from './commands/check.ts';
 
 /** The result of a read-only check. */
 export interface FilesystemCheck {
-  /** Its device node. */
+  /** The device node. */
   readonly device: string;
   readonly type: Checkable;
   readonly uuid: string | null;

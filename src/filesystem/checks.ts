@@ -5,7 +5,7 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import type { CreateArgs } from './schema.ts';
 import { checkLabel, checkOptions, checkUuid, rules } from './types.ts';
 
-/** Checks that need no look at the host. */
+/** Makes the checks that do not need the host. */
 export function checkArgs(args: Omit<CreateArgs, 'device'>): void {
   if (args.label !== undefined) checkLabel(args.type, args.label);
   if (args.uuid !== undefined) checkUuid(args.type, args.uuid);
@@ -18,8 +18,8 @@ export function checkArgs(args: Omit<CreateArgs, 'device'>): void {
 }
 
 /**
- * Refuses a device that is in use, too small, or has content that may not be overwritten. Returns
- * its content.
+ * RefusedError for a device that is in use, too small, or has content that may not be overwritten.
+ * Returns its content.
  */
 export async function checkDevice(
   host: ReadHost,
@@ -38,7 +38,7 @@ async function refuseSmall(host: ReadHost, device: string, type: CreateArgs['typ
   checkRoom(device, type, await sizeOfMedium(host, device));
 }
 
-/** Refuses what is too small for a type. */
+/** RefusedError for a size that is too small for the type. */
 export function checkRoom(device: string, type: CreateArgs['type'], bytes: Bytes): void {
   const { smallest, why } = rules[type];
   if (bytes >= smallest) return;

@@ -10,7 +10,7 @@ export interface NewFilesystem {
   readonly label?: string;
 }
 
-/** Further options: each exists for some types only. */
+/** More options: each one exists only for some types. */
 export interface MkfsOptions {
   /** For ext2/3/4 and xfs, in bytes. */
   readonly blockSize?: Bytes;
@@ -20,9 +20,9 @@ export interface MkfsOptions {
   readonly reservedPercent?: number;
   /** For btrfs, in bytes. */
   readonly nodeSize?: Bytes;
-  /** For btrfs. */
+  /** Only for btrfs. */
   readonly checksum?: 'crc32c' | 'xxhash' | 'sha256' | 'blake2';
-  /** For vfat. */
+  /** Only for vfat. */
   readonly fatBits?: 12 | 16 | 32;
 }
 
@@ -31,8 +31,8 @@ type Mkfs = Command<void, 'change'>;
 
 /**
  * Creates an ext4 filesystem. mkfs.ext4 overwrites any content and asks only on a terminal (1.47),
- * so probe first. Without `-F`, so that it refuses a device in use. Not `-q`: its output is the
- * progress.
+ * so probe first. Without `-F`, so that it refuses a device in use. Without `-q`, because its
+ * output is the progress.
  */
 export function mkfsExt4(make: MkfsRequest): Mkfs {
   return mkfsExt('mkfs.ext4', make);
@@ -123,7 +123,7 @@ function given(option: string, value: string | number | undefined): readonly str
   return value === undefined ? [] : [option, String(value)];
 }
 
-/** Why mkfs.xfs, mkfs.btrfs or mkfs.vfat failed. */
+/** Finds why mkfs.xfs, mkfs.btrfs or mkfs.vfat failed. */
 function classifyMade(answer: Answer): Reason {
   const { stderr } = answer;
   if (/contains a mounted filesystem|is mounted/.test(stderr)) return 'busy';

@@ -6,9 +6,9 @@ import { info } from './info.ts';
 import * as operations from './operations.ts';
 
 /**
- * Creates a filesystem or swap, or does nothing if it is there. Compares type, label, uuid and
- * blockSize. A blank device gets the filesystem, also a volume that another program created and has
- * not written to yet.
+ * Creates a filesystem or swap, or does nothing if the device has it. Compares type, label, uuid
+ * and blockSize. A blank device gets the filesystem, even a volume that another program has created
+ * and not written to yet.
  */
 export const create = ensurable(operations.create, async (host, args) => {
   checkArgs(args);
@@ -35,7 +35,10 @@ export const create = ensurable(operations.create, async (host, args) => {
   };
 });
 
-/** Creates an image file with a filesystem in it, or does nothing if it is there with these properties. */
+/**
+ * Creates an image file with a filesystem in it, or does nothing if a file with these properties
+ * exists.
+ */
 export const createImage = ensurable(operations.createImage, async (host, args) => {
   const { file, size, type, label, uuid, mode, room, options = {}, ...unread } = args;
   const [more] = [...Object.keys(options), ...Object.keys(unread), ...(room === undefined ? [] : ['room'])];

@@ -19,15 +19,16 @@ import { debugfsFeatures, debugfsRoot, type Files, listFiles, listUnmounted } fr
 export interface Filesystem {
   readonly device: string;
   /**
-   * From `identityOf`: the device may have another path now, and its path may name another device.
+   * Result of `identityOf`: the device may have another path now, and its path may belong to
+   * another device.
    */
   readonly identity: string;
   readonly filesystem: string;
 }
 
 /**
- * The node of that device; undefined if the device was removed. RefusedError while it is only
- * missing.
+ * Returns the node of the device; undefined if the device was removed. RefusedError while it is
+ * only missing.
  */
 export async function nodeOf(
   host: ReadHost,
@@ -37,7 +38,7 @@ export async function nodeOf(
   return path === undefined ? undefined : unlessGone(deviceNode(host, path));
 }
 
-/** The device while it still has that filesystem; undefined if either is gone. */
+/** Returns the device if it still has that filesystem; undefined if either is gone. */
 export async function holding(
   host: ReadHost,
   { filesystem, ...of }: Filesystem,
@@ -57,8 +58,8 @@ async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * Where the whole filesystem of a device is visible: mounted from its root, and not hidden by
- * another mount.
+ * Returns the mounts that show the whole filesystem of a device: mounted from its root, and not
+ * hidden by another mount.
  */
 export async function visibleAt(host: ReadHost, number: string): Promise<readonly MountEntry[]> {
   const visible: MountEntry[] = [];
@@ -70,8 +71,8 @@ export async function visibleAt(host: ReadHost, number: string): Promise<readonl
 }
 
 /**
- * A witness of the files of a mounted filesystem, for `filesChanged`; undefined if it is not
- * mounted where its whole tree is visible.
+ * Returns a witness of the files of a mounted filesystem, for `filesChanged`; undefined if no mount
+ * shows its whole tree.
  */
 export async function filesWitness(host: ReadHost, of: Filesystem): Promise<string | undefined> {
   const node = await nodeOf(host, of);
@@ -80,7 +81,7 @@ export async function filesWitness(host: ReadHost, of: Filesystem): Promise<stri
   return mounted === undefined ? undefined : witnessOf(await host.run(listFiles(mounted.path)));
 }
 
-/** A mount that shows all of the filesystem on a device. */
+/** Returns a mount that shows the whole filesystem of a device. */
 async function wholeAt(host: ReadHost, { path }: DeviceNode): Promise<MountEntry | undefined> {
   return visible(
     host,
@@ -95,9 +96,9 @@ export interface Listed {
 }
 
 /**
- * The files of a filesystem, mounted or not. Undefined: the device is gone, or has another
- * filesystem. `Changed` if it is in use in a way that prevents reading: by a guest, by a device on
- * top of it, or by a mount that another one hides.
+ * Returns the files of a filesystem, mounted or not. Undefined: the device is gone, or has another
+ * filesystem. `Changed` if a use prevents reading: by a guest, by a device on top of it, or by a
+ * mount that another one hides.
  */
 export async function filesOf(
   host: ChangeHost,
@@ -121,8 +122,8 @@ export async function filesOf(
 }
 
 /**
- * What others changed in a filesystem since its witness; without a witness, since it was empty.
- * Names the newest files.
+ * Returns what others have changed in a filesystem since its witness; without a witness, since it
+ * was empty. Names the newest files.
  */
 export async function filesChanged(
   host: ChangeHost,
@@ -136,12 +137,12 @@ export async function filesChanged(
   return found === undefined ? undefined : { found, holders: await otherHolders(host, node) };
 }
 
-/** A witness of the files below a directory, for `directoryChanged`. */
+/** Returns a witness of the files below a directory, for `directoryChanged`. */
 export async function directoryWitness(host: ReadHost, path: string): Promise<string> {
   return witnessOf(await host.run(listFiles(path)));
 }
 
-/** What others changed below a directory since its witness, with the newest files. */
+/** Returns what others have changed below a directory since its witness, with the newest files. */
 export async function directoryChanged(
   host: ReadHost,
   path: string,
@@ -166,8 +167,8 @@ function differenceOf(files: Files, before: string): string | undefined {
 }
 
 /**
- * Files with the time of their last change, newest first: three of them, and the number of the
- * others.
+ * Lists files with the time of their last change, newest first: three of them, and the number of
+ * the others.
  */
 export function named(entries: Files['entries']): string {
   const newest = entries.toSorted((one, other) => Number(other.changed) - Number(one.changed));
@@ -176,7 +177,7 @@ export function named(entries: Files['entries']): string {
   return `others wrote ${words.join(', ')}${more > 0 ? ` and ${String(more)} more` : ''}`;
 }
 
-/** Holders of a device other than its mounts, for example processes with open files. */
+/** Returns the holders of a device other than its mounts, for example processes with open files. */
 export async function otherHolders(host: ReadHost, node: DeviceNode): Promise<readonly Holder[]> {
   return (await everyHolder(host, node.path)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
 }
@@ -196,7 +197,10 @@ function timeOf(seconds: string): string {
   return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 }
 
-/** No files if this kernel cannot mount the type: nothing on this host can have written one. */
+/**
+ * Lists the files of an unmounted filesystem. Empty if this kernel cannot mount the type: then
+ * nothing on this host can have written one.
+ */
 async function unmountedFiles(
   host: ChangeHost,
   { path, type }: DeviceNode & { readonly type: string },
@@ -209,15 +213,13 @@ async function unmountedFiles(
   }
 }
 
-/**
- * Fast answer for the usual case, without a mount: an empty, cleanly unmounted ext2, ext3 or ext4.
- */
+/** Answers the usual case fast, without a mount: an empty, cleanly unmounted ext2, ext3 or ext4. */
 async function nothingIn(
   host: ReadHost,
   { path, type }: DeviceNode & { readonly type: string },
 ): Promise<Files | undefined> {
   if (!/^ext[234]$/.test(type)) return undefined;
-  // After a power cut files may be in the journal only, which debugfs does not read.
+  // After a power cut files may exist only in the journal, which debugfs does not read.
   if ((await host.run(debugfsFeatures(path))).includes('needs_recovery')) return undefined;
   const namesIn = (directory: '/' | '/lost+found'): Promise<readonly string[]> =>
     host.run(debugfsRoot(path, directory)).catch((error: unknown) => {

@@ -5,29 +5,29 @@ import { type Measurable, measureFound, minimumOf } from './measure.ts';
 
 /** The current state of a filesystem or swap area. Sizes are in bytes; null: unknown. */
 export interface FilesystemDetails {
-  /** Its device node. */
+  /** The device node. */
   readonly device: string;
   readonly type: Measurable;
   readonly uuid: string;
   readonly label: string | null;
   /** Size of the filesystem; its device may be larger. */
   readonly size: Bytes;
-  /** Including its own metadata. */
+  /** Used bytes, including metadata of the filesystem. */
   readonly used: Bytes | null;
   readonly free: Bytes | null;
   /**
-   * The smallest size it can shrink to; its current size if it cannot shrink. Known for a btrfs
-   * only while it is mounted.
+   * The smallest size to which it can shrink; its current size if it cannot shrink. Known for a
+   * btrfs only while it is mounted.
    */
   readonly minimumSize: Bytes | null;
   readonly blockSize: Bytes;
-  /** Paths in bofh's mount namespace. */
+  /** Mount points in the mount namespace of bofh. */
   readonly mountedOn: readonly string[];
 }
 
 /**
- * Details of the filesystem on a device. RefusedError if there is none, or one of an unsupported
- * type.
+ * Returns details of the filesystem on a device. RefusedError if there is none, or one of an
+ * unsupported type.
  */
 export async function info(host: ReadHost, device: string): Promise<FilesystemDetails> {
   const { path } = await deviceNode(host, device);

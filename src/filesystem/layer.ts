@@ -56,7 +56,7 @@ export const swap: Layer = {
     const uuid = content?.uuid;
     const why = 'a swap area has no content to keep: create it again with the other size';
     const no: May = { may: false, why, remedy: newSwap({ device: path, uuid, kind }) };
-    // Without a uuid it is not measured: the size of its device counts.
+    // Without a uuid it is not measured, and has the size of its device.
     const found = uuid === undefined ? undefined : await measureFound(host, path, content);
     const size = found === undefined ? device.size : found.blocks * found.blockSize;
     const granularity = found?.blockSize ?? 512;

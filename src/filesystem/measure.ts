@@ -23,7 +23,7 @@ export interface Measured {
   readonly mounts: readonly MountEntry[];
   readonly ext?: ExtSuperblock;
   readonly btrfs?: { readonly devid: number; readonly devices: number };
-  /** For xfs. */
+  /** Only for xfs. */
   readonly groupBlocks?: number;
 }
 
@@ -89,7 +89,7 @@ async function sizesOf(host: ReadHost, type: Measurable, at: At): Promise<Sizes>
 async function extSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
   const ext = await host.run(dumpe2fs(device));
   const { blockSize, blocks } = ext;
-  // The superblock lacks what the kernel has not written back yet.
+  // The superblock does not have what the kernel has not written back yet.
   const free = path === undefined ? ext.free * blockSize : await host.run(freeAt(path));
   return { blockSize, blocks, used: blocks * blockSize - free, ext };
 }
@@ -123,7 +123,7 @@ async function fatSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
   return { blockSize: sectorSize, blocks: sectors, used: sectors * sectorSize - free };
 }
 
-// mkswap uses the page size of the host that it runs on; 4 KiB on every host with Xen.
+// mkswap uses the page size of the host on which it runs: 4 KiB on every host with Xen.
 const pageSize = 4096;
 
 async function swapSizes(host: ReadHost, { device }: At): Promise<Sizes> {
@@ -132,8 +132,8 @@ async function swapSizes(host: ReadHost, { device }: At): Promise<Sizes> {
 }
 
 /**
- * Whether the filesystem on its device is complete. Not if it is in use elsewhere, or was in use at
- * a power cut: its journal holds changes, and resize2fs does not measure it then.
+ * Whether the filesystem on its device is complete. False if it is in use elsewhere, or was in use
+ * at a power cut: then its journal has changes, and resize2fs does not measure it.
  */
 export function isSettled({
   ext,
@@ -146,12 +146,15 @@ export function isSettled({
   return ext.state === 'clean' && !ext.features.includes('needs_recovery');
 }
 
-/** Holders of the device, except mounts of its filesystem on this host. */
+/** Returns the holders of the device, except mounts of its filesystem on this host. */
 export async function theirs(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return (await holders(host, device)).filter(({ kind }) => kind !== 'mount' && kind !== 'btrfs');
 }
 
-/** The smallest number of blocks it can shrink to now; undefined: unknown in its current state. */
+/**
+ * Returns the smallest number of blocks to which it can shrink now; undefined: unknown in its
+ * current state.
+ */
 export async function minimumOf(
   host: ReadHost,
   device: string,
@@ -161,7 +164,7 @@ export async function minimumOf(
     case 'ext2':
     case 'ext3':
     case 'ext4':
-      // Holders first: resize2fs advises e2fsck, which must not touch a device in use.
+      // Checks the holders first: resize2fs advises e2fsck, which must not run on a device in use.
       if (!isSettled({ ext, mounts }) || (await theirs(host, device)).length > 0) return undefined;
       return Math.min(blocks, await host.run(extMinimum(device)));
     case 'btrfs': {
@@ -181,16 +184,16 @@ export async function minimumOf(
 /** The minimum size of a filesystem, in its own blocks, with the reason. */
 export interface Least {
   readonly blocks: number;
-  /** Printed after `it needs 1 GiB, `. */
+  /** The reason, printed after `it needs 1 GiB, `. */
   readonly why: string;
-  /** Applies even if files are removed. */
+  /** Whether the minimum stays even if files are removed. */
   readonly always: boolean;
 }
 
 /**
- * The smallest number of blocks allowed as a target. For an unmounted btrfs it comes from the
- * superblock and the kernel decides finally, because only a mounted one shows the layout of its
- * chunks.
+ * Returns the smallest number of blocks allowed as a target. For an unmounted btrfs it comes from
+ * the superblock, and the kernel decides at the resize, because only a mounted btrfs shows the
+ * layout of its chunks.
  */
 export async function leastOf(host: ReadHost, device: string, found: Measured): Promise<Least> {
   const { type, blocks, blockSize, used = 0 } = found;

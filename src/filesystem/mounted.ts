@@ -4,7 +4,7 @@ import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
 
-/** Where the filesystem of a device is mounted, in bofh's mount namespace. */
+/** Returns the mounts of the filesystem on a device, in the mount namespace of bofh. */
 export async function mountsOf(host: ReadHost, device: string): Promise<readonly MountEntry[]> {
   const { number } = await deviceNode(host, device);
   const found: MountEntry[] = [];
@@ -14,12 +14,15 @@ export async function mountsOf(host: ReadHost, device: string): Promise<readonly
   return found;
 }
 
-/** btrfs shows its own device number in mountinfo; the source is the device named when mounting. */
+/**
+ * Whether a mount is of this device. btrfs shows its own device number in mountinfo; its source is
+ * the device that was named when mounting.
+ */
 async function isOn(host: ReadHost, { source }: MountEntry, number: string): Promise<boolean> {
   try {
     return (await deviceNode(host, source)).number === number;
   } catch (error) {
-    // The device name used for mounting may be gone.
+    // The device that was named when mounting may be gone.
     if (error instanceof RefusedError) return false;
     if (error instanceof CommandError && error.reason === 'not-found') return false;
     throw error;
@@ -38,7 +41,7 @@ export async function visible(
   });
 }
 
-/** A mount and its parent mounts. */
+/** Returns the IDs of a mount and its parent mounts. */
 function ancestors(all: readonly MountEntry[], mount: MountEntry): ReadonlySet<number> {
   const parents = new Map(all.map(({ id, parent }) => [id, parent]));
   const found = new Set<number>();
@@ -60,7 +63,7 @@ export function isWritable({ options, superOptions }: MountEntry): boolean {
 /** The directory for temporary mounts of bofh: mode 0700, on a filesystem that a reboot empties. */
 const privateMounts = '/run/bofh/mnt';
 
-/** The private directory of a step. */
+/** Returns the private directory of a step. */
 export function privatePath(mark: string): string {
   return posix.join(privateMounts, mark);
 }
@@ -73,9 +76,8 @@ interface Reached {
 }
 
 /**
- * Does work that needs a mounted filesystem: at its mount point, or else on a private directory
- * that is removed afterwards in any case. Uses, and then removes, a mount that a killed run has
- * left there.
+ * Does work that needs a mounted filesystem: at its mount point, or on a private directory that is
+ * removed afterwards in any case. Uses, and then removes, a mount that a killed run has left there.
  */
 export async function whereMounted(
   host: ChangeHost,

@@ -1,6 +1,6 @@
 /**
- * Remedy that resizes a swap area. It has no content to keep: wipe its device, resize that, and
- * create a swap area with the same uuid, by which fstab finds it.
+ * Returns the remedy that resizes a swap area. Its content need not be kept: wipe its device,
+ * resize the device, and create a swap area with the same uuid, so that fstab still finds it.
  */
 export function newSwap({
   device,
@@ -9,7 +9,7 @@ export function newSwap({
 }: {
   readonly device: string;
   readonly uuid?: string | undefined;
-  /** `crypt`: it is in a LUKS container. */
+  /** `crypt`: the swap area is in a LUKS container. */
   readonly kind?: string;
 }): string {
   if (kind === 'crypt')

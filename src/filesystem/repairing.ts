@@ -42,8 +42,8 @@ export async function refuseSound(host: ReadHost, path: string, type: Repairable
 }
 
 /**
- * Repairs it once; another check shows whether it is clean then. The RefusedError names what is
- * left.
+ * Repairs a filesystem once; another check shows whether it is clean then. Its RefusedError names
+ * the errors that are left.
  */
 export async function mend(host: ChangeHost, path: string, { type, files }: ToRepair): Promise<void> {
   await refuseHeld(host, path, await holders(host, path));
@@ -71,7 +71,7 @@ function unplayed(path: string): RefusedError {
   );
 }
 
-/** The last finding; e2fsck ends with two lines that are always the same. */
+/** Returns the last finding; e2fsck prints two more lines that are always the same. */
 function finding(output: readonly string[]): string {
   const found = output.filter((line) => !/UNEXPECTED INCONSISTENCY|without -a or -p options/.test(line));
   return (found.at(-1) ?? output.at(-1) ?? '').trim();

@@ -31,12 +31,13 @@ export interface ResizePlan {
   readonly when: 'now' | 'after the commit';
 }
 
-/** Refuses impossible requests before anything changes. */
+/** Plans a resize. RefusedError for an impossible request, before anything changes. */
 export async function planResize(
   host: ReadHost,
   { path, size }: { readonly path: string; readonly size: Bytes | 'max' },
 ): Promise<ResizePlan> {
-  // A device's own name survives a reboot; the kernel's may not.
+  // The name of a device itself stays the same after a reboot; the name that the kernel gives it
+  // may not.
   const device = path.startsWith('/') ? path : (await deviceNode(host, path)).path;
   const found = await measure(host, device);
   const type = resizableType(device, found);
@@ -70,7 +71,10 @@ interface Wanted {
   readonly size: Bytes | 'max';
 }
 
-/** In blocks, exactly as many as the tool will make, so that the result is known before. */
+/**
+ * Returns the target in blocks, exactly as many as the tool will create, so that the result is
+ * known before.
+ */
 async function targetOf(host: ReadHost, device: string, { found, size }: Wanted): Promise<number> {
   const room = await deviceSize(host, device);
   const { blockSize, blocks } = found;
@@ -90,13 +94,13 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
       { remedy: 'restore the previous size of the device' },
     );
   const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
-  // Too small for another group.
+  // Too few blocks for another group.
   return asked >= blocks ? Math.max(rounded, blocks) : rounded;
 }
 
 /**
- * resize2fs drops a last group without room for its tables and 50 more blocks (adjust_fs_info in
- * resize2fs.c): this drops it wherever resize2fs might.
+ * Leaves out a last group that resize2fs might drop: one without space for its tables and 50 more
+ * blocks (adjust_fs_info in resize2fs.c).
  */
 export function lastGroup(of: ExtSuperblock, blocks: number): number {
   const { firstBlock, blocksPerGroup, inodeBlocksPerGroup, reservedGdt, descriptorSize, blockSize } = of;
@@ -107,7 +111,10 @@ export function lastGroup(of: ExtSuperblock, blocks: number): number {
   return groups > 1 && rest < tables + 50 ? blocks - rest : blocks;
 }
 
-/** xfs creates no allocation group of fewer than 64 blocks (XFS_MIN_AG_BLOCKS). */
+/**
+ * Leaves out a last allocation group of fewer than 64 blocks, which xfs does not create
+ * (XFS_MIN_AG_BLOCKS).
+ */
 function wholeGroup({ groupBlocks }: Measured, blocks: number): number {
   const rest = groupBlocks === undefined ? 0 : blocks % groupBlocks;
   return rest < 64 ? blocks - rest : blocks;
@@ -133,12 +140,12 @@ async function refuseUnmade(
     });
 }
 
-/** Why a filesystem with an unclean journal cannot shrink. */
+/** Says why a filesystem with an unclean journal cannot shrink. */
 export function unsettled(type: string): string {
   return `its ${type} was not unmounted cleanly, so its minimum size is unknown`;
 }
 
-/** The command that replays the journal of an unused filesystem. */
+/** Returns the command that replays the journal of an unused filesystem. */
 export function toSettle(device: string): string {
   return `bofh filesystem check ${device} --repair, which also plays its journal back`;
 }

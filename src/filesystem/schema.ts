@@ -41,18 +41,18 @@ export const createArgs = z.strictObject({
       fatBits: z.exactOptional(z.literal([12, 16, 32])),
     }),
   ),
-  /** (default: random) */
+  /** UUID (default: random). */
   uuid: z.exactOptional(uuid),
-  /** The content of the device that may be lost (default: it must be blank). */
+  /** The content of the device that may be lost (default: none, it must be blank). */
   overwrite: z.exactOptional(overwriteSchema),
 });
 
 export type CreateArgs = z.infer<typeof createArgs>;
 
-/** What undo of `create` needs. */
+/** What the undo of `create` needs. */
 export const createUndo = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   /** Name of the device at that time. */
   key: z.string(),
@@ -60,9 +60,9 @@ export const createUndo = z.strictObject({
   container: z.string(),
   type: z.enum(makeable),
   uuid,
-  /** For vfat, whose 32-bit volume id is too short to prove the origin alone; missing: no label. */
+  /** Only for vfat: its 32-bit volume id is too short to prove the origin. Missing: no label. */
   label: z.exactOptional(z.string()),
-  /** Previous content; null: it was blank. */
+  /** Previous content of the device; null: it was blank. */
   before: z.nullable(signatureSchema),
 });
 

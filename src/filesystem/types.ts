@@ -10,7 +10,7 @@ export type Makeable = (typeof makeable)[number];
 interface TypeRules {
   readonly smallest: Bytes;
   readonly why: string;
-  /** In UTF-8. */
+  /** Longest label, in bytes of UTF-8. */
   readonly labelBytes: number;
   /** The allowed form of a label, and its description. */
   readonly label?: { readonly fits: RegExp; readonly words: string };
@@ -34,7 +34,7 @@ export const rules: Readonly<Record<Makeable, TypeRules>> = {
     smallest: 300 * mebibyte,
     why: 'mkfs.xfs does not create a smaller one',
     labelBytes: 12,
-    // xfs_db takes the label within a command string.
+    // xfs_db gets the label within a command string.
     label: { fits: /^[\w.+@=][\w.+:@%=,/-]*$/, words: 'letters, digits and . + @ = _ : % , / - of ASCII' },
     options: ['blockSize'],
   },

@@ -25,15 +25,15 @@ export interface Renumbered {
 }
 
 /**
- * Whether the old uuid can be restored, whenever the program is killed. For the other types one can
- * only roll forward (ADR 15).
+ * Whether the old uuid can be restored, whenever the program is killed. For the other types the
+ * change can only be rolled forward (ADR 15).
  */
 export function hasWayBack(type: Makeable): boolean {
   return type !== 'xfs' && type !== 'btrfs';
 }
 
 /**
- * RefusedError if the uuid cannot be changed, or only in a way that an interruption would damage.
+ * RefusedError if the uuid cannot be changed, or an interrupted change would damage the filesystem.
  */
 export async function refuseFixed(
   host: ReadHost,
@@ -110,10 +110,13 @@ async function refuseBtrfs(host: ReadHost, device: string): Promise<void> {
     });
 }
 
-/** `old`, `new`, `between`: an interrupted change; or the other content found. */
+/**
+ * Which uuid the filesystem has; `between`: a change was interrupted; `found`: it has other
+ * content.
+ */
 export type Numbered = 'old' | 'new' | 'between' | { readonly found: string };
 
-/** Which of the two uuids it has. */
+/** Returns which of the two uuids a filesystem has. */
 export async function numbered(
   host: ReadHost,
   device: string,
@@ -158,9 +161,10 @@ export async function renumber(
 }
 
 /**
- * xfs_db clears the log first, sector by sector. If killed, the log has no head or no beginning,
- * and neither xfs_db nor the kernel accepts it. The log was empty, because it was clean when the
- * step was prepared (6.1). The filesystem itself records that its repair did not finish.
+ * Writes a new log if an interrupted xfs_db has damaged it. xfs_db clears the log first, sector by
+ * sector; if killed, the log has no head or no beginning, and neither xfs_db nor the kernel accepts
+ * it. The log was empty, because it was clean when the step was prepared (6.1). The filesystem
+ * itself records that its repair did not finish.
  */
 async function mendLog(host: ChangeHost, device: string): Promise<void> {
   const log = await host.run(xfsLog(device));

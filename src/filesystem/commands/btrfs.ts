@@ -8,7 +8,7 @@ export interface BtrfsSuperblock {
   readonly sectorSize: Bytes;
   /** Number of devices of the filesystem. */
   readonly devices: number;
-  /** Of this device. Another device may get its devid later, but never its UUID. */
+  /** Number of this device. Another device may get its devid later, but never its UUID. */
   readonly devid: number;
   readonly deviceUuid: string;
   /** How much of this device the filesystem uses. */
@@ -18,8 +18,8 @@ export interface BtrfsSuperblock {
 }
 
 /**
- * The superblock on a device, as of the last commit; a resize ends with a commit, so it is current
- * at once (6.2, Linux 6.18).
+ * Reads the superblock on a device, as of the last commit; a resize ends with a commit, so it is
+ * current at once (6.2, Linux 6.18).
  */
 export function btrfsSuperblock(device: string): ReadCommand<BtrfsSuperblock> {
   return {
@@ -32,8 +32,8 @@ export function btrfsSuperblock(device: string): ReadCommand<BtrfsSuperblock> {
 }
 
 /**
- * The UUID of the btrfs that is mounted on a path. The caller compares it before a resize, because
- * another filesystem may be mounted there now.
+ * Returns the UUID of the btrfs that is mounted on a path. The caller compares it before a resize,
+ * because another filesystem may be mounted there now.
  */
 export function btrfsAt(path: string): ReadCommand<string> {
   return {
@@ -52,8 +52,8 @@ export function btrfsAt(path: string): ReadCommand<string> {
 }
 
 /**
- * The smallest size of a device of a mounted btrfs without moving data; the kernel accepts no less
- * than 256 MiB.
+ * Returns the smallest size of a device of a mounted btrfs without moving data; the kernel accepts
+ * no less than 256 MiB.
  */
 export function btrfsMinimum({
   path,
@@ -79,8 +79,8 @@ export function btrfsMinimum({
 export const btrfsSmallest: Bytes = 256 * 1024 ** 2;
 
 /**
- * Grows or shrinks the space that a mounted btrfs uses on one of its devices. Can be repeated: exit 0
- * (6.2).
+ * Grows or shrinks the space that a mounted btrfs uses on one of its devices. Can be repeated: exit
+ * code 0 (6.2).
  */
 export function btrfsResize({
   path,
@@ -100,7 +100,7 @@ export function btrfsResize({
   };
 }
 
-/** Why a program of btrfs-progs failed. */
+/** Finds why a program of btrfs-progs failed. */
 export function classify({ stderr }: Answer): Reason {
   if (/No such (?:file or directory|device)/.test(stderr)) return 'not-found';
   if (/No space left|no enough free space/.test(stderr)) return 'no-space';

@@ -5,7 +5,7 @@ import { ParseError } from '../../core/errors.ts';
 /** The result of a check. */
 interface Checked {
   /**
-   * `unplayed`: the journal holds changes, so the result may be wrong in either direction. `not
+   * `unplayed`: the journal has changes, so errors may be missing or wrongly reported. `not
    * checked`: something else failed.
    */
   readonly state: 'clean' | 'errors' | 'unplayed' | 'not checked';
@@ -21,11 +21,17 @@ interface Checker {
   readonly words: readonly string[];
   /** Exit codes that mean errors. e2fsck: 4, with 8 if it could not continue; the others: 1. */
   readonly errors: readonly number[];
-  /** A line that shows the check completed; exit 0 without it could not be parsed. */
+  /**
+   * A line that shows that the check completed. An output without it could not be parsed, even with
+   * exit code 0.
+   */
   readonly ended: RegExp;
-  /** Text with such a code that is no finding: nothing was checked. */
+  /** A text that, with such an exit code, means that nothing was checked. */
   readonly failed: RegExp;
-  /** The check ignored the journal, so it may be wrong in either direction. */
+  /**
+   * A text that means that the check ignored the journal, so errors may be missing or wrongly
+   * reported.
+   */
   readonly unplayed: RegExp;
 }
 
@@ -45,7 +51,7 @@ const checkers: Readonly<Record<Checkable, Checker>> = {
   ext4: e2fsck,
   xfs: {
     ...{ tool: 'xfs_repair', words: ['-n'], errors: [1] },
-    // Phase 5 is on stdout; the last line, two phases later, on stderr.
+    // Phase 5 is on stdout; the last line, two phases later, is on stderr.
     ended:
       /^No modify flag set, skipping phase 5$[^]*^No modify flag set, skipping filesystem flush and exiting\.$/m,
     failed: /fatal error|contains a mounted/,

@@ -15,11 +15,13 @@ export interface ExtSuperblock {
   readonly reservedGdt: number;
   readonly descriptorSize: Bytes;
   readonly features: readonly string[];
-  /** `errors`: the kernel has met one, or resize2fs was killed midway: a full e2fsck is needed. */
+  /**
+   * `errors`: the kernel has met an error, or resize2fs was killed midway: a full e2fsck is needed.
+   */
   readonly state: 'clean' | 'not clean' | 'errors';
 }
 
-/** The superblock of a device, mounted or not; free blocks are as of the last write-back. */
+/** Reads the superblock of a device, mounted or not; free blocks are as of the last write-back. */
 export function dumpe2fs(device: string): ReadCommand<ExtSuperblock> {
   return {
     tool: 'dumpe2fs',
@@ -31,15 +33,15 @@ export function dumpe2fs(device: string): ReadCommand<ExtSuperblock> {
 }
 
 /**
- * The smallest number of blocks for resize2fs (its own estimate, which it enforces). For a mounted
- * one, as of the last write-back.
+ * Returns the smallest number of blocks for resize2fs, by its own estimate, which it enforces. For
+ * a mounted filesystem, as of the last write-back.
  */
 export function extMinimum(device: string): ReadCommand<number> {
   return {
     tool: 'resize2fs',
     argv: ['-P', device],
     access: 'read',
-    // Reads the bitmaps of the whole filesystem.
+    // resize2fs reads the bitmaps of the whole filesystem.
     timeoutMs: 600_000,
     parse: ({ stdout }) => {
       const blocks = /^Estimated minimum size of the filesystem: (?<blocks>\d+)\n$/.exec(stdout)?.groups
@@ -53,8 +55,8 @@ export function extMinimum(device: string): ReadCommand<number> {
 
 /**
  * Checks all of an unmounted filesystem and repairs what is safe without a question; resize2fs
- * requires it. Exit 1 means repaired (e2fsck(8)), which is no failure. 4: an administrator must
- * decide.
+ * requires this check. Exit code 1 means repaired (e2fsck(8)), which is no failure; 4: an
+ * administrator must decide.
  */
 export function e2fsckPreen(device: string): Command<void, 'change'> {
   return {
@@ -68,8 +70,8 @@ export function e2fsckPreen(device: string): Command<void, 'change'> {
 }
 
 /**
- * Sets the size in the filesystem's blocks; a mounted one can only grow. Never with `-f`. For the
- * current size it prints "Nothing to do" and exits 0 (e2fsprogs 1.47).
+ * Sets the size in the blocks of the filesystem; a mounted one can only grow. Never with `-f`. For
+ * the current size resize2fs prints "Nothing to do" and exits with 0 (e2fsprogs 1.47).
  */
 export function resize2fs(device: string, blocks: number): Command<void, 'change'> {
   return {
@@ -77,7 +79,7 @@ export function resize2fs(device: string, blocks: number): Command<void, 'change
     argv: [device, String(blocks)],
     access: 'change',
     parse: nothing,
-    // It prints that a filesystem is mounted even if that is not the cause of the failure.
+    // resize2fs prints that a filesystem is mounted even if that is not the cause of the failure.
     classify: (answer) => (/Permission denied/.test(answer.stderr) ? 'denied' : classifyDevice(answer)),
   };
 }
@@ -108,7 +110,7 @@ function parseSuperblock(text: string): ExtSuperblock {
     firstBlock: count('First block'),
     blocksPerGroup: count('Blocks per group'),
     inodeBlocksPerGroup: count('Inode blocks per group'),
-    // dumpe2fs omits each if there is none, or if it has its original value.
+    // dumpe2fs omits each value that is zero or has its original size.
     reservedGdt: count('Reserved GDT blocks', 0),
     descriptorSize: count('Group descriptor size', 32),
     features: word('Filesystem features').split(/\s+/),

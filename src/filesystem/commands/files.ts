@@ -5,27 +5,32 @@ import type { Bytes } from '../../core/units.ts';
 
 /** A file in a filesystem, as find(1) reports it. */
 export interface FileEntry {
-  /** As in find(1): `f` is a file, `d` a directory. */
+  /** Type as in find(1): `f` is a file, `d` a directory. */
   readonly type: string;
-  /** Relative to the root of the filesystem, one character per byte. */
+  /** Path relative to the root of the filesystem, one character per byte. */
   readonly path: string;
   readonly size: Bytes;
-  /** Seconds since 1970 with ten decimals: the last change of content, name or attributes. */
+  /**
+   * Time of the last change of content, name or attributes: seconds since 1970 with ten decimals.
+   */
   readonly changed: string;
 }
 
 /** All files of a filesystem, summarized. */
 export interface Files {
   readonly entries: readonly FileEntry[];
-  /** SHA-256 over type, size, change time and name of each; for a directory over its name only. */
+  /**
+   * SHA-256 over type, size, change time and name of each file; for a directory, only over its
+   * name.
+   */
   readonly digest: string;
 }
 
 const format = String.raw`%y %s %C@ %P\0`;
 
 /**
- * Lists every name in a mounted filesystem except `lost+found` itself, without other filesystems in
- * it.
+ * Lists every name in a mounted filesystem except `lost+found` itself, without other filesystems
+ * mounted in it.
  */
 export function listFiles(root: string): ReadCommand<Files> {
   return {
@@ -47,7 +52,7 @@ mount --types "$1" --options ro,nosuid,nodev,noexec --source "$2" --target /run
 find /run -xdev -mindepth 1 -printf '${format}'
 umount --no-mtab /run`;
 
-/** Lists the files of an unmounted filesystem. Mounts it read-only and privately for that. */
+/** Lists the files of an unmounted filesystem. For that, mounts it privately and read-only. */
 export function listUnmounted(device: string, type: string): Command<Files, 'change'> {
   return {
     tool: 'unshare',
@@ -71,7 +76,7 @@ function parseFiles(stdout: string): Files {
     const { type, size, changed, path } = entry.exec(stdout)?.groups ?? {};
     if (type === undefined || changed === undefined || path === undefined)
       throw new ParseError(`find: cannot read ${JSON.stringify(stdout.slice(from, from + 100))}`);
-    // Files that a filesystem check put into it count.
+    // Files that a filesystem check has put into it count.
     if (path === 'lost+found') continue;
     entries.push({ type, path, size: Number(size), changed });
     lines.push(type === 'd' ? `d ${path}` : `${type} ${size ?? ''} ${changed} ${path}`);
@@ -87,12 +92,12 @@ function classifyFind({ stderr }: Answer): Reason {
   return 'unknown';
 }
 
-// After a power cut the bitmaps may be in the journal only, and debugfs then refuses to open the
-// filesystem. No request here needs them: -c (catastrophic mode) skips them.
+// After a power cut the bitmaps may exist only in the journal, and debugfs then refuses to open the
+// filesystem. No request here needs them, so -c (catastrophic mode) skips them.
 const debugfs = (request: string, device: string): readonly string[] => ['-c', '-R', request, device];
 
 /**
- * Names in the root directory, or in `lost+found`, of an unmounted ext2, ext3 or ext4 filesystem.
+ * Lists the names in the root directory, or in `lost+found`, of an unmounted ext2, ext3 or ext4.
  */
 export function debugfsRoot(
   device: string,
@@ -107,8 +112,8 @@ export function debugfsRoot(
 }
 
 /**
- * Features of an ext4 filesystem. With `needs_recovery` its journal has content that debugfs does
- * not see.
+ * Returns the features of an ext2, ext3 or ext4. With `needs_recovery` its journal has content that
+ * debugfs does not see.
  */
 export function debugfsFeatures(device: string): ReadCommand<readonly string[]> {
   return {
@@ -124,8 +129,8 @@ export function debugfsFeatures(device: string): ReadCommand<readonly string[]> 
 }
 
 /**
- * Entries of a directory of an unmounted ext2, ext3 or ext4; undefined if it is missing or no
- * directory. debugfs reads an image in a file too. The path must not contain blanks or quotes.
+ * Returns the entries of a directory of an unmounted ext2, ext3 or ext4, also in an image file;
+ * undefined if it is missing or no directory. The path must not contain blanks or quotes.
  */
 export function debugfsEntries(
   device: string,
@@ -148,8 +153,8 @@ export function debugfsEntries(
 }
 
 /**
- * Content of a file in an unmounted ext2, ext3 or ext4, one character per byte. The path must name a
- * regular file (`debugfsEntries`), and must not contain blanks or quotes.
+ * Returns the content of a file in an unmounted ext2, ext3 or ext4, one character per byte. The
+ * path must name a regular file (`debugfsEntries`), and must not contain blanks or quotes.
  */
 export function debugfsText(device: string, path: string): ReadCommand<string> {
   return {
@@ -165,12 +170,12 @@ export function debugfsText(device: string, path: string): ReadCommand<string> {
   };
 }
 
-/** The lines that debugfs printed to stderr; the first is its version. */
+/** Returns the lines that debugfs printed to stderr; the first one is its version. */
 function said(stderr: string): readonly string[] {
   return stderr.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
 }
 
-// A name contains neither / nor NUL but may contain a newline, so this reads entries and not lines.
+// A name can contain a newline, but neither / nor NUL, so this matches entries and not lines.
 const debugfsEntry = /\/\d+\/(?<type>[0-7]{2})[0-7]{4}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
 
 /** An entry of a directory, as debugfs lists it. */
@@ -194,7 +199,7 @@ function parseDebugfs(stdout: string, stderr: string): readonly DirectoryEntry[]
     if (name === undefined) throw new ParseError(`debugfs: cannot read the listing: ${stderr.trim()}`);
     entries.push({ name, kind: kinds[type] ?? 'other' });
   }
-  // debugfs always exits 0; a directory that was read has these two.
+  // debugfs always exits with 0; a directory that was read has these two entries.
   for (const own of ['.', '..'])
     if (!entries.some(({ name }) => name === own)) throw new ParseError(`debugfs: ${stderr.trim()}`);
   return entries.filter(({ name }) => name !== '.' && name !== '..');

@@ -13,8 +13,8 @@ export interface LabelAt {
 }
 
 /**
- * The exact label of a filesystem or swap area (blkid shows non-ASCII in caret notation); null:
- * none.
+ * Reads the exact label of a filesystem or swap area (blkid shows non-ASCII in caret notation);
+ * null: none.
  */
 export function labelOf({ type, device, path }: LabelAt): ReadCommand<string | null> {
   switch (type) {
@@ -44,8 +44,8 @@ export function relabel({ type, device, path }: LabelAt, label: string | null): 
     case 'ext4':
       return changing('e2label', [device, label ?? ''], classifyDevice);
     case 'xfs':
-      // The command of xfs_db that xfs_admin runs: xfs_admin itself is a shell script, whose shell would
-      // parse the path. `--` means no label.
+      // The command of xfs_db that xfs_admin runs. xfs_admin itself is a shell script, whose shell
+      // would parse the path. `--` means no label.
       if (path === undefined)
         return changing('xfs_db', ['-x', '-c', `label ${label ?? '--'}`, device], classifyXfs);
       return changing('xfs_io', ['-c', label === null ? 'label -c' : `label -s ${label}`, path], classifyXfs);
@@ -79,7 +79,7 @@ function reading(
   return { tool, argv, access: 'read', parse, classify };
 }
 
-/** A command that changes something and prints nothing. */
+/** Returns a command that changes something and prints nothing. */
 export function changing(
   tool: Tool,
   argv: readonly string[],

@@ -3,7 +3,7 @@ import { type Command, nothing, type ReadCommand } from '../../command/index.ts'
 import { ParseError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
-/** Free bytes of a mounted filesystem, from statfs(2). */
+/** Returns the free bytes of a mounted filesystem, from statfs(2). */
 export function freeAt(path: string): ReadCommand<Bytes> {
   return {
     tool: 'stat',
@@ -29,7 +29,7 @@ export interface FatGeometry {
 }
 
 /**
- * Reads a FAT filesystem without changing it. Exit 1 means that something needs repair
+ * Reads a FAT filesystem without changing it. Exit code 1 means that something needs repair
  * (fsck.fat(8)).
  */
 export function fatGeometry(device: string): ReadCommand<FatGeometry> {
@@ -58,8 +58,8 @@ export function fatGeometry(device: string): ReadCommand<FatGeometry> {
 }
 
 /**
- * The last page of a swap area, from its header: after a boot block of 1024 bytes and the version
- * (linux/swap.h).
+ * Returns the last page of a swap area, from its header: after a boot block of 1024 bytes and the
+ * version (linux/swap.h).
  */
 export function swapLastPage(device: string): ReadCommand<number> {
   return {

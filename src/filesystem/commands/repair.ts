@@ -17,8 +17,8 @@ export function asks(type: Repairable): boolean {
 /** The result of a repair; only another check shows whether the filesystem is clean. */
 interface Repaired {
   /**
-   * `left`: stopped where an administrator must decide. `unplayed`: does nothing while the log has
-   * changes. `mounted`: was mounted meanwhile.
+   * `left`: stopped where an administrator must decide. `unplayed`: did nothing because the log has
+   * changes. `mounted`: the filesystem was mounted meanwhile.
    */
   readonly state: 'ended' | 'left' | 'unplayed' | 'mounted';
   /** Output, line by line. */
@@ -27,8 +27,8 @@ interface Repaired {
 
 /**
  * Repairs an unmounted filesystem. `safe`: what e2fsck repairs without a question. `yes`: answers
- * each question with yes, and files may be lost; the programs of the other types ask nothing and
- * may lose files too. If killed at any write, each continues from there when run again (ADR 18).
+ * each question with yes, and files may be lost. The programs of the other types ask nothing and
+ * may lose files too. If killed at any write, each program continues when run again (ADR 18).
  */
 export function repairOf(
   type: Repairable,
@@ -41,22 +41,23 @@ export function repairOf(
     case 'ext2':
     case 'ext3':
     case 'ext4':
-      // A sum of flags (e2fsck(8)): 1 repaired, 2 reboot, 4 errors are left. From 8 on it could not
-      // work.
+      // A sum of flags (e2fsck(8)): 1 repaired, 2 reboot, 4 errors are left. With 8 or more the
+      // check itself failed.
       return {
         ...{ ...base, tool: 'e2fsck', argv: ['-f', answers === 'yes' ? '-y' : '-p', device] },
         accepts: [0, 1, 2, 3, 4, 5, 6, 7],
         parse: (answer) => ({ state: ofExt(answer.exitCode), output: linesOf(answer) }),
       };
     case 'xfs':
-      // 2: the log is dirty; 1: it could not continue (xfs_repair(8)).
+      // Exit code 2: the log is dirty; 1: it could not continue (xfs_repair(8)).
       return {
         ...{ ...base, tool: 'xfs_repair', argv: [device] },
         accepts: [0, 2],
         parse: (answer) => ({ state: answer.exitCode === 2 ? 'unplayed' : 'ended', output: linesOf(answer) }),
       };
     case 'vfat':
-      // 1: found and repaired something (fsck.fat(8)). 6: could not open the device (4.2).
+      // Exit code 1: found and repaired something (fsck.fat(8)); 6: could not open the device
+      // (4.2).
       return {
         ...{ ...base, tool: 'fsck.vfat', argv: ['-a', device] },
         accepts: [0, 1],

@@ -7,10 +7,10 @@ import { changing } from './label.ts';
 import { classify as classifyXfs } from './xfs.ts';
 
 /**
- * Sets another uuid of an unused filesystem or swap area, in blkid's format. For the current uuid
- * it does nothing, or the same again. xfs_db exits 0 even on failure: check afterwards. btrfstune
- * rewrites all trees; `-f` answers its only question, whether the filesystem may be unmountable
- * meanwhile (6.2).
+ * Sets another uuid of an unused filesystem or swap area, in the format of blkid. For the current
+ * uuid it does nothing, or the same again. xfs_db exits with 0 even on failure: check afterwards.
+ * btrfstune rewrites all trees; `-f` answers its only question, whether the filesystem may be
+ * unmountable meanwhile (6.2).
  */
 export function setUuid(of: {
   readonly type: Makeable;
@@ -24,7 +24,7 @@ export function setUuid(of: {
     case 'ext4':
       return changing('tune2fs', ['-U', uuid, device], classifyDevice);
     case 'xfs':
-      // As in xfs_admin, a script whose shell would parse the path.
+      // xfs_admin is a script whose shell would parse the path.
       return changing('xfs_db', ['-x', '-c', `uuid ${uuid}`, device], classifyXfs);
     case 'btrfs':
       return changing('btrfstune', ['-f', '-U', uuid, device], classifyBtrfs);
@@ -77,8 +77,8 @@ export function xfsState(
 }
 
 /**
- * The log of an xfs: its offset on the device, and whether it has unwritten changes; `unreadable`
- * if it has no head.
+ * Returns the log of an xfs: its offset on the device, and whether it has unwritten changes;
+ * `unreadable` if it has no head.
  */
 export function xfsLog(
   device: string,
@@ -88,7 +88,7 @@ export function xfsLog(
     argv: ['-t', device],
     access: 'read',
     accepts: [0, 1],
-    // A dirty log is printed in full.
+    // xfs_logprint prints a dirty log completely.
     timeoutMs: 600_000,
     parse: ({ exitCode, stdout, stderr }) => {
       if (exitCode === 1 && /failed to find head and tail/.test(stdout + stderr)) return 'unreadable';
@@ -103,8 +103,8 @@ export function xfsLog(
 }
 
 /**
- * Whether the log of an xfs has a valid beginning. xfs_db clears it from its start, and writes that
- * first (6.1).
+ * Whether the log of an xfs has a valid beginning. xfs_db clears the log from its start, and writes
+ * the beginning first (6.1).
  */
 export function xfsLogBegins(device: string, start: number): ReadCommand<boolean> {
   return {

@@ -6,13 +6,13 @@ import type { Bytes } from '../../core/units.ts';
 export interface XfsGeometry {
   readonly blockSize: Bytes;
   readonly blocks: number;
-  /** Of each allocation group except the last. */
+  /** Size of each allocation group except the last. */
   readonly groupBlocks: number;
 }
 
 /**
- * The superblock of an unmounted xfs. For a mounted one it is out of date: xfs does not write
- * through the device's page cache (xfsprogs 6.1, Linux 6.18: 76,800 blocks after xfs_growfs to
+ * Reads the superblock of an unmounted xfs. For a mounted one it is out of date: xfs does not write
+ * through the page cache of the device (xfsprogs 6.1, Linux 6.18: 76,800 blocks after xfs_growfs to
  * 80,000).
  */
 export function xfsSuperblock(device: string): ReadCommand<XfsGeometry & { readonly free: number }> {
@@ -37,7 +37,7 @@ export function xfsSuperblock(device: string): ReadCommand<XfsGeometry & { reado
 const superblock =
   /^blocksize = (?<size>\d+)\ndblocks = (?<blocks>\d+)\nagblocks = (?<group>\d+)\nfdblocks = (?<free>\d+)\n$/;
 
-/** The sizes of a mounted xfs, from the kernel, by its mount point. */
+/** Reads the sizes of a mounted xfs, from the kernel, by its mount point. */
 export function xfsGeometry(path: string): ReadCommand<XfsGeometry> {
   return {
     tool: 'xfs_growfs',
@@ -57,8 +57,9 @@ export function xfsGeometry(path: string): ReadCommand<XfsGeometry> {
 }
 
 /**
- * Grows a mounted xfs to a number of its blocks. For the current size it prints "unchanged,
- * skipping", exit 0. It would also try to shrink one, "[EXPERIMENTAL]" (6.1): request only growth.
+ * Grows a mounted xfs to a number of its blocks. For the current size xfs_growfs prints "unchanged,
+ * skipping" and exits with 0. It would also try to shrink one, "[EXPERIMENTAL]" (6.1), so request
+ * only growth.
  */
 export function xfsGrow({
   path,
@@ -76,7 +77,7 @@ export function xfsGrow({
   };
 }
 
-/** Why a program of xfsprogs failed. */
+/** Finds why a program of xfsprogs failed. */
 export function classify({ stderr }: Answer): Reason {
   if (/No such (?:file or directory|device)/.test(stderr)) return 'not-found';
   if (/Device or resource busy|contains a mounted filesystem|in use/.test(stderr)) return 'busy';

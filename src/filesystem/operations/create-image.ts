@@ -34,7 +34,7 @@ export const createImage = operation({
     type,
     /** Label of the filesystem (default: none). */
     label,
-    /** (default: random) */
+    /** UUID (default: random). */
     uuid,
     /** Options of the type. */
     options,
@@ -71,18 +71,18 @@ export const createImage = operation({
     changed: async ({ undo: made, witness, touched, filled, host }) => {
       const { file, private: path } = made;
       const own = await host.stat(path);
-      // Only this sequence writes to it until it has its name.
+      // Until the file has its name, only this sequence writes to it.
       if (own === undefined || !isSame(own, await host.stat(file))) return undefined;
       const others = { found: `others wrote to ${file}`, fromBytes: true } as const;
       if (own.size !== made.size || (await probeFile(host, path))?.uuid !== made.uuid) return others;
-      // Later work of the sequence there left bytes behind.
+      // A later step of the sequence has changed the bytes.
       if (touched || filled !== 'never' || witness === undefined) return undefined;
       return (await witnessOf(host, made)) === witness ? undefined : others;
     },
   },
 });
 
-/** Every mount for writing changes one of its ends. */
+/** Returns a digest of both ends of the file: every mount for writing changes one of them. */
 async function witnessOf(
   host: ReadHost,
   { private: path, size }: { readonly private: string; readonly size: Bytes },

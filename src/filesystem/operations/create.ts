@@ -44,7 +44,7 @@ export const create = operation({
     await refuseFullBeneath(host, device, `${type} on ${device}`);
     const { identity, container, key } = await identityOf(host, device);
     const uuid = chosen?.uuid ?? args.uuid ?? newUuid(type);
-    // The volume id of a vfat is too short to prove the origin alone.
+    // The volume id of a vfat is too short to prove the origin.
     const more = type === 'vfat' && args.label !== undefined ? { label: args.label } : {};
     return { device, identity, key, container, type, uuid, ...more, before: before ?? null };
   },
@@ -79,7 +79,7 @@ export const create = operation({
     of: 'files',
     witness: async ({ undo: made, host }) =>
       isSwap(made) ? undefined : filesWitness(host, asFilesystem(made)),
-    // Without a witness it was not mounted: it must be as empty as mkfs leaves it.
+    // Without a witness it was not mounted, so it must be as empty as mkfs leaves it.
     changed: async ({ undo: made, witness, host }) =>
       isSwap(made) ? undefined : filesChanged(host, asFilesystem(made), witness),
   },
@@ -103,21 +103,21 @@ function asFilesystem({ device, identity, uuid }: CreateUndo): Filesystem {
   return { device, identity, filesystem: uuid };
 }
 
-/** As blkid shows it. */
+/** Returns a new uuid in the format of blkid. */
 export function newUuid(type: CreateUndo['type']): string {
   if (type !== 'vfat') return randomUuid();
   return randomUuid().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
 }
 
-// A killed mkfs leaves no signature, which is written last, or its own uuid (xfs). So a blank
-// device, and one with its previous content, are unchanged by the step. Content of another device
-// is never compared by uuid.
+// A killed mkfs leaves no signature, which it writes last, or the uuid of mkfs.xfs itself. So a
+// blank device, and one with its previous content, are unchanged by the step. Never compares
+// content of another device by uuid.
 async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; look: Look }> {
   const path = await locate(host, known(undo));
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
   if (now !== undefined && isOurs(now, undo)) {
-    // A device may have another number after a reboot, but keeps its name.
+    // A device may get another number with a reboot, but keeps its name.
     const { key } = await keysOf(host, path);
     const moved = key === undo.key ? {} : { movedTo: key };
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
@@ -132,7 +132,10 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }
 
-/** The volume id of a vfat has only 32 bits: the label must match too. */
+/**
+ * Whether the content is from this step. The volume id of a vfat has only 32 bits, so the label
+ * must match too.
+ */
 function isOurs(now: Signature, { uuid, type, label }: CreateUndo): boolean {
   return now.uuid === uuid && now.type === type && (type !== 'vfat' || now.label === label);
 }

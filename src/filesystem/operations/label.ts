@@ -21,7 +21,7 @@ import { checkLabel, makeable } from '../types.ts';
 const args = z.strictObject({
   /** A device, a link to one, or `UUID=…`. */
   device: z.string().check(z.minLength(1)),
-  /** null: none. */
+  /** The new label; null: none. */
   label: z.nullable(
     z
       .string()
@@ -34,7 +34,7 @@ const args = z.strictObject({
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   key: z.string(),
   /** Key of the device whose removal also removes the filesystem. */
@@ -48,8 +48,8 @@ const undo = z.strictObject({
 export type LabelUndo = z.infer<typeof undo>;
 
 /**
- * Sets another label of a filesystem or swap area, or none: for ext2/3/4, xfs and btrfs also while
- * mounted. The current label is no change.
+ * Sets another label of a filesystem or swap area, or none: for ext2/3/4, xfs and btrfs even while
+ * mounted. Does nothing if the label is the current one.
  */
 export const label = operation({
   kind: 'filesystem.label',
@@ -74,7 +74,7 @@ export const label = operation({
     return { changes: [`fs:${uuid}`, key], needs: beneath };
   },
   within: ({ undo: { container } }) => container,
-  // Nothing to do, neither now nor later.
+  // There is nothing to do, neither now nor after the commit.
   defers: ({ undo: { from, to } }) => from === to,
   run: async ({ undo: of, host }) => {
     const { look, at } = await find(host, of);

@@ -22,19 +22,19 @@ const args = z.strictObject({
   /** The device of the filesystem, which must not be mounted. */
   device: z.string().check(z.minLength(1)),
   /**
-   * For ext2/3/4: also repairs what e2fsck would ask about. The programs for xfs and vfat never
-   * ask: they are refused without this.
+   * For ext2/3/4: also repairs what e2fsck would ask about. For xfs and vfat this is required,
+   * because their programs never ask.
    */
   files: z.exactOptional(z.literal('may be lost')),
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   key: z.string(),
   type: z.enum(repairable),
-  /** null: it has no uuid. */
+  /** null: the filesystem has no uuid. */
   uuid: z.nullable(z.string()),
   files: z.enum(['are kept', 'may be lost']),
 });
@@ -43,8 +43,8 @@ export type RepairUndo = z.infer<typeof undo>;
 
 /**
  * Repairs an unused filesystem with errors, after the commit, because a repair cannot be undone.
- * The journal is closed once a check finds it clean; until then it says what is left. An
- * interrupted repair is run again.
+ * The journal is closed once a check finds the filesystem clean; until then the journal names the
+ * errors that are left. An interrupted repair is run again.
  */
 export const repair = deferred({
   kind: 'filesystem.repair',
@@ -57,7 +57,7 @@ export const repair = deferred({
     const { type, uuid } = repairableIn(device, await probe(host, device));
     await refuseHeld(host, device, await holders(host, device));
     await refuseUsers(host, device);
-    // A check takes long: the one before the act counts.
+    // A check takes long, so it is not repeated after the one in the first prepare.
     if (chosen === undefined) await refuseSound(host, device, type);
     if (kept === 'are kept' && !asks(type))
       throw new RefusedError(
@@ -104,7 +104,10 @@ function repairableIn(
   });
 }
 
-/** Whether it must still be repaired. Unknown while it is in use: the act then names the holder. */
+/**
+ * Whether the filesystem must still be repaired. Unknown while it is in use: the act then names the
+ * holder.
+ */
 async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { state: 'not-ours', found: `${of.device} is gone` };
@@ -118,13 +121,13 @@ async function look(host: ReadHost, of: RepairUndo): Promise<Look> {
   return { state: (await examine(host, path, of.type)).state === 'clean' ? 'gone' : 'ours' };
 }
 
-/** Manual recovery: show what is wrong with a filesystem, and repair it. */
+/** Manual recovery: shows what is wrong with a filesystem, and repairs it. */
 function repairedRecovery({ device, type, uuid, files }: RepairUndo, way: Way): ManualRecovery {
   const by = commandWords(repairOf(type, device, files === 'may be lost' ? 'yes' : 'safe'));
   return {
     what: `the ${type} of UUID ${uuid ?? '(none)'} on ${device}, which will be repaired`,
     look: [commandWords(checkOf(type, device))],
-    // Nothing was changed before the commit.
+    // Before the commit nothing was changed.
     clear: way === 'back' ? [] : [by],
   };
 }

@@ -31,9 +31,9 @@ const args = z.strictObject({
 const count = z.int().check(z.minimum(1));
 
 const undo = z.strictObject({
-  /** Its device node. */
+  /** The device node. */
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   key: z.string(),
   /** Key of the device whose removal also removes the filesystem. */
@@ -41,12 +41,12 @@ const undo = z.strictObject({
   type: z.enum(resizable),
   uuid: z.string(),
   blockSize: count,
-  /** In its own blocks. */
+  /** The old size, in blocks of the filesystem. */
   from: count,
   to: count,
   /** A resize without an inverse runs after the commit. */
   when: z.enum(['now', 'after the commit']),
-  /** The step that mounts it temporarily, if needed. */
+  /** Mark of the step, for the private directory if it mounts the filesystem temporarily. */
   mark: z.string(),
 });
 
@@ -54,7 +54,7 @@ export type ResizeUndo = z.infer<typeof undo>;
 
 /**
  * Resizes a filesystem. A resize that cannot be undone (an xfs never shrinks, an ext4 not while
- * mounted) runs after the commit: `when` tells. `size` is the resulting size.
+ * mounted) runs after the commit; `when` in the value reports that. `size` is the resulting size.
  */
 export const resize = operation({
   kind: 'filesystem.resize',
@@ -105,8 +105,8 @@ export const resize = operation({
 });
 
 /**
- * Checks that it is still the same filesystem on the same device, without a new holder that the
- * resize would harm.
+ * RefusedError unless it is still the same filesystem on the same device, without a new holder that
+ * the resize would harm.
  */
 async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
   const { identity } = await identityOf(host, of.device);
@@ -121,7 +121,8 @@ async function expectSame(host: ReadHost, of: ResizeUndo): Promise<Measured> {
 }
 
 /**
- * While its journal is open bofh refuses to check the filesystem, so the remedy is the tool itself.
+ * Runs work whose error names e2fsck itself as the remedy: while the journal is open, bofh refuses
+ * to check the filesystem.
  */
 async function withToolRemedy(path: string, work: () => Promise<void>): Promise<void> {
   try {
@@ -135,7 +136,10 @@ async function withToolRemedy(path: string, work: () => Promise<void>): Promise<
   }
 }
 
-/** Errors for an administrator to repair existed before: they are not from this step. */
+/**
+ * Runs `e2fsck -p`. Errors that an administrator must repair existed before, so the step did not
+ * cause them.
+ */
 async function preen(host: ChangeHost, device: string): Promise<void> {
   try {
     await namingHolders(host, device, () => host.run(e2fsckPreen(device)));
@@ -153,15 +157,15 @@ async function preen(host: ChangeHost, device: string): Promise<void> {
 }
 
 interface Change {
-  /** The current path of its device. */
+  /** The current path of the device. */
   readonly path: string;
   readonly blocks: number;
   readonly found: Measured;
 }
 
 /**
- * Resizes it: forward, back, or after the commit. Names other holders of the device, and does
- * nothing to them.
+ * Resizes the filesystem: forward, back, or after the commit. Names other holders of the device,
+ * and does nothing to them.
  */
 async function change(host: ChangeHost, of: ResizeUndo, { path, blocks, found }: Change): Promise<void> {
   await refuseHeld(host, path, await theirs(host, path));
@@ -170,7 +174,8 @@ async function change(host: ChangeHost, of: ResizeUndo, { path, blocks, found }:
     await changeExt(host, { path, blocks, found });
     return;
   }
-  // Growth may be only in the log of an xfs until it is mounted: its size is read again there.
+  // After growth the new size may be only in the log of an xfs until it is mounted, so it is read
+  // again at the mount.
   await whereMounted(host, { device: path, type, mark }, async (at) => {
     const now = await measure(host, path);
     if (now.blocks === blocks) return;
@@ -201,7 +206,9 @@ interface Found {
   readonly look: Look;
 }
 
-/** The state of the change, by the filesystem's UUID and its size in its own blocks. */
+/**
+ * Returns the state of the change, by the UUID of the filesystem and its size in its own blocks.
+ */
 async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };
@@ -229,7 +236,7 @@ async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
 /**
  * For a step that runs before the commit: whether it ran, fully or in part. For one after the
  * commit: whether it is still to do. resize2fs marks a filesystem as having errors while it works,
- * so a killed run shows (1.47); an ext4 that grows while mounted grows group by group.
+ * so a killed run is visible (1.47); an ext4 that grows while mounted grows group by group.
  */
 function stateOf(of: ResizeUndo, found: Measured, isMountedByUs: boolean): Look['state'] {
   const { from, to, when } = of;
@@ -245,14 +252,14 @@ function stateOf(of: ResizeUndo, found: Measured, isMountedByUs: boolean): Look[
 }
 
 /**
- * Who blocks the undo: for an ext4 every holder, for a resize while mounted only holders of the
- * device.
+ * Returns the holders that block the undo: for an ext4 every holder, for a resize while mounted
+ * only holders of the device.
  */
 async function hurt(host: ReadHost, of: ResizeUndo, path: string): Promise<readonly Holder[]> {
   return of.type === 'btrfs' || of.when !== 'now' ? theirs(host, path) : holders(host, path);
 }
 
-/** Manual recovery: show what a resize has left, and complete it. */
+/** Manual recovery: shows what a resize has left, and completes it. */
 function resizedRecovery(of: ResizeUndo, way: Way): ManualRecovery {
   const { device, type, uuid, blockSize, from, to, when } = of;
   const isBack = way === 'back';
@@ -260,7 +267,7 @@ function resizedRecovery(of: ResizeUndo, way: Way): ManualRecovery {
   const bytes = String(blocks * blockSize);
   const still = when === 'now' ? '' : ', which is done after the commit';
   const what = `the ${type} of UUID ${uuid} on ${device}: from ${String(from)} to ${String(to)} blocks of ${String(blockSize)} bytes${still}`;
-  // Nothing was changed before the commit.
+  // Before the commit nothing was changed.
   const nothing = isBack && when !== 'now';
   switch (type) {
     case 'xfs':

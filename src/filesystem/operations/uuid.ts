@@ -20,17 +20,20 @@ import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../u
 import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
-  /** A device: of two with the same uuid it selects one. */
+  /** A device, so that it is clear which of two filesystems with the same uuid is meant. */
   device: z.string().check(z.startsWith('/')),
-  /** As blkid shows it (default: a new one). */
+  /** UUID in the format of blkid (default: a new one). */
   uuid: z.exactOptional(z.string()),
-  /** An ext4 may get the required feature (metadata_csum_seed), which an old GRUB cannot read. */
+  /**
+   * Whether an ext4 may get the required feature (metadata_csum_seed), which an old GRUB cannot
+   * read.
+   */
   seed: z.exactOptional(z.literal('may be added')),
 });
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   key: z.string(),
   /** Key of the device whose removal also removes the filesystem. */
@@ -45,9 +48,9 @@ export type UuidUndo = z.infer<typeof undo>;
 
 /**
  * Sets another uuid of an unused filesystem or swap area, for example of a clone, so that both can
- * be mounted. Undo restores the old one. An xfs or btrfs cannot be rolled back safely after every
- * kill, but can be rolled forward: so it runs after the commit, and an interrupted change is
- * completed.
+ * be mounted. Undo restores the old one. A change of an xfs or btrfs cannot be rolled back safely
+ * after every kill, but can be rolled forward: so it runs after the commit, and recovery completes
+ * an interrupted change.
  */
 export const uuid = operation({
   kind: 'filesystem.uuid',
@@ -115,7 +118,7 @@ export const uuid = operation({
   describe: ({ undo: of, way }) => renumberedRecovery(of, way),
 });
 
-/** As blkid shows it. */
+/** Returns a new uuid in the format of blkid. */
 function newUuid(type: Makeable): string {
   if (type !== 'vfat') return randomUuid();
   return randomUuid().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
@@ -133,7 +136,7 @@ async function numberedOn(
   });
 }
 
-/** RefusedError if another device has it, as far as udev knows. */
+/** RefusedError if another device has this uuid, as far as udev knows. */
 async function refuseTaken(host: ReadHost, device: string, to: string): Promise<void> {
   const link = `/dev/disk/by-uuid/${to}`;
   if ((await host.stat(link)) === undefined) return;
@@ -165,14 +168,14 @@ async function find(
 }
 
 /**
- * Manual recovery: show a uuid, and restore the old one, or set the new one if the step rolls
+ * Manual recovery: shows a uuid, and restores the old one, or sets the new one if the step rolls
  * forward.
  */
 function renumberedRecovery({ device, type, from, to, seed }: UuidUndo, way: Way): ManualRecovery {
   const isBack = way === 'back';
   const set = setUuid({ type, device, uuid: isBack ? from : to });
   const kept = seed === 'added' ? [commandWords(keepSeed(device, isBack ? 'drop' : 'keep'))] : [];
-  // Nothing was changed before the commit.
+  // Before the commit nothing was changed.
   const nothing = isBack && !hasWayBack(type);
   return {
     what: `the uuid of the ${type} on ${device}: ${to}, which was ${from}`,
