@@ -3,7 +3,7 @@ import type { Reason } from '../core/errors.ts';
 
 /** A device, where to mount it, and how. */
 export interface MountRequest {
-  /** A device node. */
+  /** The device node. */
   readonly device: string;
   readonly path: string;
   readonly mode: 'ro' | 'rw';
@@ -34,8 +34,8 @@ export function mount({ device, path, mode, type, options }: MountRequest): Comm
 }
 
 /**
- * `mount --bind` of a directory, also read-only: libmount binds it and then makes it read-only in a
- * second call (mount(8)). The options of the filesystem do not change.
+ * `mount --bind` of a directory, read-only if requested: libmount binds the directory and then
+ * makes it read-only in a second call (mount(8)). The options of the filesystem do not change.
  */
 export function bindMount({
   source,
@@ -62,8 +62,8 @@ export function umount(path: string): Command<void, 'change'> {
 }
 
 /**
- * Both exit 32 for nearly everything (util-linux 2.38), so this reason is only for messages and for
- * "try again".
+ * Finds why mount or umount failed. Both exit with 32 for nearly everything (util-linux 2.38), so
+ * the reason is only for messages and for retries.
  */
 export function classify({ stderr }: Answer): Reason {
   if (/target is busy|already mounted|Device or resource busy/.test(stderr)) return 'busy';

@@ -14,8 +14,8 @@ import { keyOfFstab, refuseUnread, tables } from './tab/tables.ts';
 import { mountsAt, userEntries } from './table.ts';
 
 /**
- * Mounts a device, or does nothing if it is mounted there as asked. Needs `path`. Compares device,
- * path, type, mode and options.
+ * Mounts a device, or does nothing if it is mounted at `path` as requested. Needs `path`. Compares
+ * device, path, type, mode and options.
  */
 export const mount = ensurable(operations.mount, async (host, { device, path, type, options, mode }) => {
   if (path === undefined)
@@ -44,14 +44,17 @@ export const mount = ensurable(operations.mount, async (host, { device, path, ty
   };
 });
 
-/** The kernel does not list its defaults, and shows the path of a subvolume from the top. */
+/**
+ * Whether an option is set. The kernel does not list its defaults, and shows the path of a
+ * subvolume from the top.
+ */
 function holds(all: ReadonlySet<string>, word: string): boolean {
   if (word === 'defaults') return true;
   if (['suid', 'dev', 'exec'].includes(word)) return !all.has(`no${word}`);
   return all.has(word.replace(/^subvol=(?=[^/])/, 'subvol=/'));
 }
 
-/** The only line for a key; undefined: there is none. */
+/** Returns the only line for a key; undefined: there is none. */
 async function lineOf(
   host: ReadHost,
   of: { readonly table: keyof typeof tables; readonly path: string | undefined; readonly key: string },
@@ -72,8 +75,8 @@ async function lineOf(
 }
 
 /**
- * Adds a line to /etc/fstab, or does nothing if it is there with these fields; options in any
- * order.
+ * Adds a line to /etc/fstab, or does nothing if a line with these fields exists, with options in
+ * any order.
  */
 export const addFstab = ensurable(operations.addFstab, async (host, args) => {
   const { source, type, options, dump, pass } = args;
@@ -93,8 +96,8 @@ export const addFstab = ensurable(operations.addFstab, async (host, args) => {
 });
 
 /**
- * Adds a line to /etc/crypttab, or does nothing if it is there with these fields; options in any
- * order.
+ * Adds a line to /etc/crypttab, or does nothing if a line with these fields exists, with options in
+ * any order.
  */
 export const addCrypttab = ensurable(operations.addCrypttab, async (host, args) => {
   const line = await lineOf(host, { table: 'crypttab', path: args.file, key: args.name });

@@ -22,8 +22,8 @@ export { inOrder, mountsInFstab, mountsOfRoot, type RootTree, type TreeMount } f
 export { unmount } from './unmount.ts';
 
 /**
- * The lines of /etc/fstab, or of another file; empty if it does not exist. Lines that could not be
- * parsed are in `unread`.
+ * Reads the lines of /etc/fstab, or of another file; empty if it does not exist. Lines that could
+ * not be parsed are in `unread`.
  */
 export async function fstab(host: ReadHost, path: string = tables.fstab.path): Promise<Table<FstabLine>> {
   const { content = '' } = await readTable(host, path);
@@ -39,7 +39,7 @@ export async function crypttab(
   return parseCrypttab(content);
 }
 
-/** Every mount in the host's default mount namespace, from the kernel. */
+/** Lists every mount in the host's default mount namespace, from the kernel. */
 export async function mounts(host: ReadHost): Promise<readonly MountEntry[]> {
   return mountEntries(host);
 }

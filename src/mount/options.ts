@@ -3,11 +3,11 @@ import { UsageError } from '../core/errors.ts';
 
 /**
  * Options of a mount, in either form: `['nodev', 'commit=5']`, one option each, or `{ nodev: true,
- * commit: 5 }`. Each as mount(8) takes it between two commas; `mode` sets read-only.
+ * commit: 5 }`. Each one as mount(8) accepts it between two commas; `mode` sets read-only.
  */
 export type MountOptions = readonly string[] | Readonly<Record<string, true | string | number>>;
 
-// These change what the mount is, so that the undo would not match it.
+// These options change what the mount is, so that the undo would not match it.
 const refused =
   /^(?:ro|rw|remount|r?bind|move|loop|offset|sizelimit|r?(?:shared|slave|private|unbindable)|u?helper|[xX]-.*)(?:=.*)?$/s;
 
@@ -27,7 +27,7 @@ export function holdsSecret(option: string): boolean {
   return (secret.test(option) && !secretFile.test(option)) || userWithPassword.test(option);
 }
 
-/** The remedy. Does not contain the option itself, which is the secret. */
+/** The remedy does not contain the option itself, which is the secret. */
 export const secretRemedy =
   'write the password into a file that only root may read, and name that: credentials=FILE (cifs), secretfile=FILE (ceph)';
 
@@ -59,8 +59,8 @@ export function wordsOf(options: MountOptions | undefined): readonly string[] {
 }
 
 /**
- * Refuses passwords before anything else happens: the system log and the journal get a verb with
- * its arguments. UsageError, without the option.
+ * UsageError for an option with a password, before anything else happens, because the system log
+ * and the journal get a verb with its arguments. The error does not contain the option.
  */
 export function refuseSecrets(options: readonly string[]): void {
   for (const [index, word] of options.entries())
@@ -76,7 +76,8 @@ function isList(options: MountOptions): options is readonly string[] {
 }
 
 /**
- * An option given twice, ignoring its value: mount(8) takes the last, and the intent is unknown.
+ * Returns an option given twice, whatever its value: mount(8) uses the last one, and the intent is
+ * unknown.
  */
 function repeated(words: readonly string[]): string | undefined {
   const names = words.map((word) => word.replace(/=.*$/s, ''));

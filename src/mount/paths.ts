@@ -9,7 +9,7 @@ import {
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { checkText } from '../core/checks.ts';
 
-/** For bofh's own temporary mounts: 0700, on a filesystem that a reboot empties. */
+/** Directory for temporary mounts of bofh: mode 0700, on a filesystem that a reboot empties. */
 export const privateMounts = '/run/bofh/mnt';
 
 /** Whether a path is a private directory: its name is the mark of the step that created it. */
@@ -18,8 +18,8 @@ export function isPrivate(path: string): boolean {
 }
 
 /**
- * The canonical path, as in the kernel's mount table. CommandError `not-found` if a part of it is
- * missing, UsageError if it is not absolute.
+ * Returns the canonical path, as in the kernel's mount table. CommandError `not-found` if a part of
+ * it is missing, UsageError if it is not absolute.
  */
 export async function realPath(host: ReadHost, path: string): Promise<string> {
   checkText('the path', path);
@@ -52,8 +52,9 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
 }
 
 /**
- * A directory in a tree of another system: every part of the path must be a real directory, because
- * a symbolic link in the tree would lead out of it, into this host. RefusedError for anything else.
+ * Returns a directory in a tree of another system: every part of the path must be a real directory,
+ * because a symbolic link in the tree would lead out of it, into this host. RefusedError for
+ * anything else.
  */
 export async function directoryBeneath(host: ReadHost, root: string, path: string): Promise<string> {
   let at = root;
@@ -72,8 +73,8 @@ export async function directoryBeneath(host: ReadHost, root: string, path: strin
 }
 
 /**
- * Node replaces bytes of a name that are not UTF-8 by U+FFFD, so that the path leads nowhere, or to
- * another file.
+ * UsageError for a path with bytes that are not UTF-8: Node replaces them by U+FFFD, so that the
+ * path leads nowhere, or to another file.
  */
 function refuseOddBytes(path: string): void {
   if (!path.includes('\ufffd')) return;
@@ -83,8 +84,8 @@ function refuseOddBytes(path: string): void {
 }
 
 /**
- * An existing empty directory, by canonical path; RefusedError for anything else, and if another
- * user could replace it.
+ * Returns the canonical path of an existing empty directory. RefusedError for anything else, and if
+ * another user could replace it.
  */
 export async function emptyDirectory(host: ReadHost, path: string): Promise<string> {
   const real = await realPath(host, path);

@@ -15,8 +15,8 @@ export type PlacedRequest = PoolRequest & Pick<MountRequest, 'path' | 'mode'>;
 /** The host functions that a pool needs; `bofh.ts` binds both to the ambient host. */
 export interface Mounter {
   /**
-   * Mounts, calls the body with the path, and unmounts when it ends in any way: a separate sequence
-   * with a temporary mount, so that a crash in between is recovered.
+   * Mounts, calls the body with the path, and unmounts when the body ends in any way. Uses a
+   * separate sequence with a temporary mount, so that a crash in between is recovered.
    */
   readonly run: <T>(request: PlacedRequest, body: (path: string) => Promise<T>) => Promise<T>;
   readonly isMountpoint: (path: string) => Promise<boolean>;
@@ -59,7 +59,7 @@ export class MountPool {
   async #take(): Promise<string> {
     const busy: string[] = [];
     for (const path of this.#paths) {
-      // Reserved before the await: two concurrent callers must not get the same directory.
+      // Reserved before the await, so that two concurrent callers cannot get the same directory.
       if (this.#taken.has(path)) {
         busy.push(`${path} (handed out)`);
         continue;

@@ -1,7 +1,7 @@
 /** A mount that lasts until it is released, or until the end of an `await using` block. */
 export interface HeldMount extends AsyncDisposable {
   readonly path: string;
-  /** Unmounts; another call waits for the same end. */
+  /** Unmounts. A second call waits for the first one. */
   readonly release: () => Promise<void>;
 }
 
@@ -17,7 +17,7 @@ export async function untilReleased(
       opened(at);
       await released;
     });
-    // Before it is mounted, a failure belongs to this call; afterwards to the caller of release.
+    // A failure before the mount belongs to this call; a later one to the caller of `release`.
     ended.catch(failed);
   });
   const release = async (): Promise<void> => {

@@ -5,8 +5,8 @@ import { isOf, numberOf } from './step-mount.ts';
 import { isWithin, mountOver } from './table.ts';
 
 /**
- * The device from which exactly this mount could be mounted again; undefined if there is none: a
- * directory of a filesystem, or one without a device (tmpfs, NFS, FUSE).
+ * Returns the device from which exactly this mount could be mounted again; undefined if there is
+ * none: a directory of a filesystem, or one without a device (tmpfs, NFS, FUSE).
  */
 export async function deviceBehind(host: ReadHost, entry: MountEntry): Promise<string | undefined> {
   if (entry.type.startsWith('fuse') || entry.root !== rootOfDevice(entry)) return undefined;
@@ -19,13 +19,16 @@ export async function deviceBehind(host: ReadHost, entry: MountEntry): Promise<s
   return (await numberOf(host, node)) === entry.device ? node : undefined;
 }
 
-/** What mounting the device shows: the subvolume that btrfs names in the options, else the top. */
+/**
+ * Returns which root a mount of the device shows: the subvolume that btrfs names in the options,
+ * otherwise the top.
+ */
 function rootOfDevice({ type, superOptions }: MountEntry): string {
   if (type !== 'btrfs') return '/';
   return /(?:^|,)subvol=(?<path>[^,]+)/.exec(superOptions)?.groups?.path ?? '/';
 }
 
-/** The directory through which a mount that is not hidden shows this directory of a filesystem. */
+/** Returns the directory through which a visible mount shows this directory of a filesystem. */
 export function shownBy(
   entries: readonly MountEntry[],
   { number, root }: { readonly number: string; readonly root: string },

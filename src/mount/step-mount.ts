@@ -7,15 +7,15 @@ import { emptyDirectory, makePrivateMounts, privateMounts, realPath } from './pa
 import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
 import { unmount } from './unmount.ts';
 
-/** A mount of a step, as journalled before it was mounted. */
+/** The mount of a step, as journalled before it was mounted. */
 export interface Made {
   /** Canonical path. */
   readonly path: string;
-  /** The step also created the directory; its name contains the mark. */
+  /** Whether the step also created the directory; its name contains the mark. */
   readonly private: boolean;
   /** The mounted device or directory. */
   readonly device: string;
-  /** `major:minor` of the device: meaningless after a reboot, but the mount is gone then too. */
+  /** `major:minor` of the device: meaningless after a reboot, but then the mount is gone too. */
   readonly number: string;
   readonly mark: string;
   /**
@@ -33,7 +33,7 @@ interface Survey {
   readonly mine: MountEntry | undefined;
 }
 
-/** Where to mount: an empty directory of the administrator, or a new private one. */
+/** Chooses the mount point: an empty directory of the administrator, or a new private one. */
 export async function chooseDirectory(
   host: ReadHost,
   path: string | undefined,
@@ -50,8 +50,8 @@ export async function chooseDirectory(
 }
 
 /**
- * Creates the private directory, mounts, and returns the resulting mount: exit code 0 is not
- * trusted.
+ * Creates the private directory, mounts, and returns the resulting mount, because the exit code 0
+ * does not prove it.
  */
 export async function makeMount(
   host: ChangeHost,
@@ -60,7 +60,7 @@ export async function makeMount(
 ): Promise<MountEntry> {
   if (wanted.private) {
     await makePrivateMounts(host);
-    // When it is mounted again, its directory may have stayed.
+    // When the step mounts again, its directory may still exist.
     if ((await host.stat(wanted.path)) === undefined) await host.makeDir(wanted.path, { mode: 0o700 });
   }
   const before = new Set((await mountEntries(host)).map(({ id }) => id));
@@ -157,7 +157,7 @@ async function mountedAgain(host: ReadHost, { path, mark }: Made): Promise<true 
   return found ? true : undefined;
 }
 
-/** The current state of the step's mount. */
+/** Returns the current state of the step's mount. */
 export async function lookForMount(host: ReadHost, made: Made, known: Known | undefined): Promise<Look> {
   const { entries, mine } = await survey(host, made, known);
   if (mine !== undefined) return { state: 'ours', holders: mountsOn(entries, mine).map(carried) };
@@ -172,7 +172,7 @@ export async function lookForMount(host: ReadHost, made: Made, known: Known | un
 export async function takeAway(host: ChangeHost, made: Made, known: Known | undefined): Promise<void> {
   const { mine } = await survey(host, made, known);
   if (mine !== undefined) await unmount(host, mine);
-  // Removed last, because its name is the mark. rmdir fails, as it should, if the directory is not
+  // Removed last, because its name is the mark. rmdir fails, as intended, if the directory is not
   // empty.
   if (made.private && (await host.stat(made.path)) !== undefined) await host.removeDir(made.path);
 }
@@ -181,7 +181,7 @@ function carried(entry: MountEntry): Holder {
   return { ...describeMount(entry), words: describe(entry) };
 }
 
-/** The new mount must be in the kernel's table, with the device and the mark. */
+/** Checks that the new mount is in the kernel's table, with the device and the mark. */
 async function confirm(host: ChangeHost, wanted: Made, before: ReadonlySet<number>): Promise<MountEntry> {
   const isNew = ({ id }: MountEntry): boolean => !before.has(id);
   const entries = await mountEntries(host);

@@ -3,22 +3,22 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 
 /**
- * The option with a step's mark. libmount keeps `x-…` options in its own table and never passes
- * them to the kernel (mount(8)).
+ * Returns the option with the mark of a step. libmount keeps `x-…` options in its own table and
+ * never passes them to the kernel (mount(8)).
  */
 export function markOption(mark: string): string {
   return `x-bofh.mark=${mark}`;
 }
 
 /**
- * The option that says that bofh mounted it again when it undid an unmount: its mount id is new
- * then.
+ * Returns the option that marks a mount of bofh that the undo of an unmount has mounted again, with
+ * a new mount ID.
  */
 export function againOption(mark: string): string {
   return `x-bofh.again=${mark}`;
 }
 
-/** One line of libmount's own table: the options that the kernel does not keep. */
+/** A line of libmount's own table: the options that the kernel does not keep. */
 export interface UserEntry {
   readonly path: string;
   readonly options: readonly string[];
@@ -27,39 +27,36 @@ export interface UserEntry {
 const utab = '/run/mount/utab';
 const line = /^(?:[A-Z_]+=[^ ]*)(?: [A-Z_]+=[^ ]*)*$/s;
 
-/**
- * Parses /run/mount/utab (libmount 2.38 to 2.41). Throws ParseError for a line that it does not
- * understand.
- */
+/** Parses /run/mount/utab (libmount 2.38 to 2.41). ParseError for an unknown line. */
 export function parseUtab(text: string): readonly UserEntry[] {
   if (text === '') return [];
   if (!text.endsWith('\n')) throw new ParseError(`${utab} is cut off`);
   return text.slice(0, -1).split('\n').map(parseLine);
 }
 
-/** libmount's table; empty if nothing has needed it since the boot. */
+/** Reads libmount's table; empty if nothing has needed it since the boot. */
 export async function userEntries(host: ReadHost): Promise<readonly UserEntry[]> {
   if ((await host.stat(utab)) === undefined) return [];
   return parseUtab(new TextDecoder().decode(await host.readFile(utab)));
 }
 
-/** The mounts at a path, the lowest first. */
+/** Returns the mounts at a path, the lowest first. */
 export function mountsAt(entries: readonly MountEntry[], path: string): readonly MountEntry[] {
   return entries.filter((entry) => entry.path === path);
 }
 
 /**
- * The mounts on top of a mount: in directories of it, or over it at the same path. They keep it
- * busy.
+ * Returns the mounts on top of a mount: in its directories, or over it at the same path. They keep
+ * it busy.
  */
 export function mountsOn(entries: readonly MountEntry[], below: MountEntry): readonly MountEntry[] {
   return entries.filter((entry) => entry.parent === below.id && entry.id !== below.id);
 }
 
 /**
- * The mount that a path leads into. Follows parents from the root down, so that a hidden mount does
- * not count. Of two mounts on the same parent, the later one with the shorter path hides the one
- * with the longer path.
+ * Returns the mount that a path leads into. Follows parents from the root down, so that a hidden
+ * mount does not count. Of two mounts on the same parent, the later one with the shorter path hides
+ * the one with the longer path.
  */
 export function mountOver(entries: readonly MountEntry[], path: string): MountEntry | undefined {
   const ids = new Set(entries.map(({ id }) => id));
@@ -76,7 +73,7 @@ export function mountOver(entries: readonly MountEntry[], path: string): MountEn
   }
 }
 
-/** Whether a path is that directory, or inside of it. */
+/** Whether a path is this directory, or inside it. */
 export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }

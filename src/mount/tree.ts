@@ -12,7 +12,7 @@ export interface TreeMount {
   /** A device, a link to one, or `UUID=…`. */
   readonly device: string;
   readonly path: string;
-  /** (default: rw) */
+  /** Access mode (default: rw). */
   readonly mode?: 'ro' | 'rw';
   readonly type?: string;
   readonly options?: MountOptions;
@@ -21,19 +21,19 @@ export interface TreeMount {
 /** A root filesystem whose own fstab lists its other mounts. */
 export interface RootTree {
   readonly device: string;
-  /** Where to mount its root (default: a new private directory). */
+  /** Mount point of its root (default: a new private directory). */
   readonly path?: string;
   /** Mode of all mounts (default: rw); a line with `ro` is always read-only. */
   readonly mode?: 'ro' | 'rw';
-  /** Path in the tree (default: /etc/fstab). */
+  /** Path of the fstab in the tree (default: /etc/fstab). */
   readonly fstab?: string;
-  /** Names on this host of the devices in the fstab: `{ '/dev/xvda2': '/dev/vg0/web1-home' }`. */
+  /** Names on this host for devices in the fstab: `{ '/dev/xvda2': '/dev/vg0/web1-home' }`. */
   readonly devices?: Readonly<Record<string, string>>;
 }
 
 /**
- * Sorts mounts, deeper ones later. UsageError for two at one place, none, or a path that is not
- * absolute.
+ * Sorts mounts, deeper ones later. UsageError for two mounts at one path, for none, and for a path
+ * that is not absolute.
  */
 export function inOrder(mounts: readonly TreeMount[]): readonly TreeMount[] {
   if (mounts.length === 0) throw new UsageError('a tree of mounts needs at least one');
@@ -44,8 +44,8 @@ export function inOrder(mounts: readonly TreeMount[]): readonly TreeMount[] {
 }
 
 /**
- * The mounts in the fstab of a mounted root, in order: filesystems on devices, but not `noauto`
- * ones, shares, kernel filesystems, and missing ones with `nofail`.
+ * Returns the mounts in the fstab of a mounted root, in order: filesystems on devices. Leaves out
+ * `noauto` ones, shares, kernel filesystems, and missing ones with `nofail`.
  */
 export async function mountsOfRoot(
   host: ReadHost,
@@ -75,8 +75,8 @@ export async function mountsOfRoot(
 }
 
 /**
- * The same mounts in the text of an fstab, one character per byte. `deviceOf` names the device of a
- * line on this host; undefined: it is not mounted.
+ * Returns the same mounts from the text of an fstab, one character per byte. `deviceOf` returns the
+ * device of a line on this host; undefined: it is not mounted.
  */
 export async function mountsInFstab(
   content: string,
@@ -92,7 +92,7 @@ export async function mountsInFstab(
 ): Promise<readonly TreeMount[]> {
   const found: TreeMount[] = [];
   const { lines, unread } = parseFstab(content);
-  // Ignoring a line would mean a missing mount.
+  // An ignored line would mean a missing mount.
   if (unread[0] !== undefined) throw unreadLine(file, unread[0]);
   for (const line of lines) {
     if (!isOfTree(line)) continue;
@@ -112,7 +112,10 @@ export async function mountsInFstab(
 
 const reference = /^(?:\/dev\/|UUID=|LABEL=|PARTUUID=|PARTLABEL=|ID=)/;
 
-/** The caller, who knows its name on this host, has already mounted the root. */
+/**
+ * Whether a line is one of the mounts. Not the root: the caller, who knows its name on this host,
+ * has already mounted it.
+ */
 function isOfTree({ source, target, type, options }: FstabLine): boolean {
   return (
     target.startsWith('/') &&
@@ -123,7 +126,10 @@ function isOfTree({ source, target, type, options }: FstabLine): boolean {
   );
 }
 
-/** Resolved as the mount itself will do it: an unknown device is not the same as a missing one. */
+/**
+ * Whether the device of a line exists. Resolves the source as the mount itself will do it: an
+ * unknown device is not the same as a missing one.
+ */
 async function isThere(host: ReadHost, source: string): Promise<boolean> {
   try {
     await deviceNode(host, source);
@@ -134,7 +140,7 @@ async function isThere(host: ReadHost, source: string): Promise<boolean> {
   }
 }
 
-// For libmount, systemd and mount(8) itself; read-only is separate.
+// Options for libmount, systemd and mount(8) itself; read-only is separate.
 const forUserSpace =
   /^(?:defaults|auto|noauto|nofail|user|nouser|users|owner|group|_netdev|rw|ro|comment=.*|[xX]-.*)$/;
 

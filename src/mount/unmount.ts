@@ -19,7 +19,8 @@ export async function unmount(host: ChangeHost, mount: MountEntry): Promise<void
   const before = await mountEntries(host);
   if (!before.some(is(mount))) return;
   if (mountsOn(before, mount).length > 0) throw await busy(host, mount);
-  // Uses the table: the numbers that stat(2) returns for a btrfs subvolume are in no table.
+  // Uses the mount table, which does not have the numbers that stat(2) returns for a btrfs
+  // subvolume.
   if (mountOver(before, mount.path)?.id !== mount.id)
     throw busyWith(failed(mount), { what: describe(mount), holders: hiding(before, mount) });
   let failure: unknown;
@@ -28,7 +29,7 @@ export async function unmount(host: ChangeHost, mount: MountEntry): Promise<void
   } catch (error) {
     failure = error;
   }
-  // Every failure of umount is exit 32, so the kernel's table decides.
+  // umount exits with 32 for every failure, so the kernel's table decides.
   if (!(await mountEntries(host)).some(is(mount))) return;
   if (failure instanceof CommandError && failure.reason !== 'busy') throw failure;
   throw await busy(host, mount, failure);
@@ -48,7 +49,7 @@ function failed(mount: MountEntry, cause?: unknown): CommandError {
   return new CommandError({ tool, argv, reason: 'busy', cause });
 }
 
-/** The mounts that hide a mount: at its path, or at a directory above it. */
+/** Returns the mounts that hide a mount: at its path, or at a directory above it. */
 function hiding(entries: readonly MountEntry[], mount: MountEntry): readonly Holder[] {
   const over = mountsAt(entries, mount.path).filter((entry) => !is(mount)(entry));
   const top = over.at(-1);

@@ -35,17 +35,17 @@ const undo = z.strictObject({
   /** Its path within that filesystem. */
   root: z.string(),
   mark: z.string(),
-  /** Where that filesystem is mounted, and its device, if any. */
+  /** Mount point and device, if any, of that filesystem. */
   over: z.string(),
   on: z.exactOptional(z.string()),
-  /** Restrictions of that mount, which the new one gets too unless requested otherwise. */
+  /** Restrictions of that mount, which the new mount gets too unless requested otherwise. */
   inherits: z.readonly(z.array(z.string())),
 });
 
 /**
- * `tx.mount.bind`: mounts a directory at another place too, read-only if requested. The mark is
- * that of `tx.mount.mount`. Nothing on the filesystem changes, so its own mount and its device are
- * needed, not claimed.
+ * `tx.mount.bind`: mounts a directory at another path too, read-only if requested. The mark is that
+ * of `tx.mount.mount`. The filesystem itself does not change, so the step only needs its mount and
+ * its device, and does not claim them.
  */
 export const bind = operation({
   kind: 'mount.bind',
@@ -85,7 +85,8 @@ export const bind = operation({
       });
     return { mountId: made.id };
   },
-  // What its source is on may have been mounted by others: it is not done again, but must not be forgotten.
+  // Others may have mounted the filesystem of its source: the step is not repeated, but must not be
+  // forgotten.
   again: async ({ undo: { path, device, root }, host }) => {
     if (mountsAt(await mountEntries(host), path).at(-1)?.root === root) return undefined;
     throw new RefusedError(`${device} is not mounted on ${path} any more`, {
@@ -98,7 +99,7 @@ export const bind = operation({
   describe: mountedRecovery,
 });
 
-/** A directory as the kernel sees it: a filesystem, and a path in it. */
+/** Returns a directory as the kernel sees it: a filesystem, and a path in it. */
 async function directoryOf(host: ReadHost, source: string) {
   const device = await realPath(host, source);
   await refuseExposed(host, device, 'there');
@@ -129,8 +130,8 @@ const opposites = [
   /^(?:no)?diratime$/,
 ];
 
-// libmount 2.38 binds, and then sets the given flags: without nodev among them the nodev of the
-// source is lost.
+// Returns the flags to add. libmount 2.38 binds, and then sets the given flags: if nodev is not one
+// of them, the nodev of the source is lost.
 function inherited(flags: readonly string[], asked: readonly string[]): readonly string[] {
   const kept = flags.filter(
     (flag) => !opposites.some((pair) => pair.test(flag) && asked.some((word) => pair.test(word))),

@@ -15,7 +15,7 @@ const word = z.string().check(
 const fields = {
   /** A device, or `UUID=…`. */
   device: word,
-  /** A key file, or `none`: asks for a passphrase. */
+  /** A key file, or `none`: a passphrase is requested. */
   key: z.string().check(z.regex(/^(?:none$|\/)/, 'a file, or none: the key itself must not be in the table')),
   /** Options as in crypttab(5): `luks`, `discard`. */
   options: z.readonly(
@@ -24,7 +24,7 @@ const fields = {
 };
 
 const name = word.check(z.regex(/^[^\s/#][^\s/]*$/, 'a name of a mapping, without blanks and slashes'));
-/** (default: /etc/crypttab) */
+/** The table (default: /etc/crypttab). */
 const file = z.exactOptional(absolutePath);
 
 /** Appends a line to /etc/crypttab; creates the file if it does not exist. */
@@ -102,7 +102,7 @@ export const changeCrypttab = tableOperation({
   },
 });
 
-/** The text of a line, which must parse to the same entry. */
+/** Formats a line, and checks that it parses to the same entry. */
 function textOf(entry: CrypttabEntry, bytes: string): string {
   const text = lineText(bytes);
   const [read] = parseCrypttab(bytes).lines;
@@ -116,10 +116,10 @@ function textOf(entry: CrypttabEntry, bytes: string): string {
   return text;
 }
 
-/** There is no validator for a crypttab: this checks for what would stop the boot. */
+/** Checks for what would stop the boot, because there is no validator for a crypttab. */
 async function check(host: ReadHost, { device, key, options }: CrypttabEntry): Promise<void> {
   if (!options.some((each) => ['nofail', 'noauto'].includes(each))) await refuseMissing(host, device);
-  // `/key:UUID=…` is a file on another device, and /dev/urandom means a new key at each boot.
+  // `/key:UUID=…` is a file on another device, and with /dev/urandom each boot makes a new key.
   if (key === 'none' || key.includes(':') || key.startsWith('/dev/')) return;
   const stat = await host.stat(key);
   if (stat === undefined)

@@ -41,17 +41,14 @@ const fields = {
   options: z.readonly(z.array(option)),
   /** For dump(8). */
   dump: z.int().check(z.minimum(0), z.maximum(9)),
-  /** In which order fsck(8) checks it at boot; 0: not at all. */
+  /** Position in which fsck(8) checks it at boot; 0: not at all. */
   pass: z.int().check(z.minimum(0), z.maximum(9)),
 };
 
 const common = {
-  /** (default: /etc/fstab) */
+  /** The table (default: /etc/fstab). */
   file: z.exactOptional(absolutePath),
-  /**
-   * (default: host) `host`: places and devices must exist. `syntax`: for the fstab of another
-   * system.
-   */
+  /** `host` (default): places and devices must exist. `syntax`: for the fstab of another system. */
   verify: z.exactOptional(z.enum(['host', 'syntax'])),
 };
 
@@ -90,7 +87,7 @@ export const removeFstab = tableOperation({
   table: 'fstab',
   args: z.strictObject({
     ...common,
-    /** The mount point of the line, or, of swap, its source. */
+    /** The mount point of the line; for swap, its source. */
     of: word,
   }),
   plan: async ({ args: { of }, find }) => {
@@ -110,7 +107,7 @@ export const changeFstab = tableOperation({
   table: 'fstab',
   args: z.strictObject({
     ...common,
-    /** The mount point of the line, or, of swap, its source. */
+    /** The mount point of the line; for swap, its source. */
     of: word,
     /** The new fields; a missing one stays as it is. */
     to: z
@@ -134,7 +131,10 @@ export const changeFstab = tableOperation({
   validate: verify,
 });
 
-/** mount(8) processes the lines in order: mounts inside of the new one must come after it. */
+/**
+ * Returns the index for a new line. mount(8) processes the lines in order, so mounts inside the new
+ * one must come after it.
+ */
 function placeFor(lines: readonly FstabLine[], key: string): { readonly index?: number } {
   const inside = lines.find(({ target }) => key !== target && key.startsWith('/') && isWithin(target, key));
   return inside === undefined ? {} : { index: inside.number - 1 };
@@ -158,7 +158,7 @@ function changed(
   };
 }
 
-/** The text of a line, which must parse to the same entry. */
+/** Formats a line, and checks that it parses to the same entry. */
 function textOf(entry: FstabEntry, bytes: string): string {
   const text = lineText(bytes);
   const [read] = parseFstab(bytes).lines;
@@ -175,7 +175,7 @@ function textOf(entry: FstabEntry, bytes: string): string {
   return text;
 }
 
-/** Refuses the new table, before it is installed, if findmnt complains about it. */
+/** RefusedError for a new table, before it is installed, if findmnt complains about it. */
 async function verify(
   {
     args: { verify: how = 'host' },

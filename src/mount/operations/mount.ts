@@ -39,9 +39,9 @@ const undo = z.strictObject({
   private: z.boolean(),
   device: z.string(),
   number: z.string(),
-  /** Which device it is, whatever its number: after a boot that may be another device's. */
+  /** Identity of the device: after a reboot another device may have its number. */
   identity: z.exactOptional(z.string()),
-  /** The link to it that was given. */
+  /** The link to the device that the caller gave. */
   link: z.exactOptional(z.string()),
   mark: z.string(),
 });
@@ -51,9 +51,9 @@ const undo = z.strictObject({
  * administrator.
  *
  * The mark: a private directory has it in its name. On a directory of the administrator, device,
- * path and (once known) mount id prove nothing, because anybody can mount that device there. So the
- * mount has the option `x-bofh.mark=MARK`, which libmount keeps beside the kernel's table and drops
- * at the umount.
+ * path and (once known) mount ID prove nothing, because any program can mount that device there. So
+ * the mount has the option `x-bofh.mark=MARK`, which libmount keeps beside the kernel's table and
+ * drops at the umount.
  */
 export const mount = operation({
   kind: 'mount.mount',
@@ -92,7 +92,10 @@ export const mount = operation({
   describe: mountedRecovery,
 });
 
-/** Where the device is now. Undefined if others have mounted it on this path since. */
+/**
+ * Returns the present path of the device; undefined if others have mounted it on this path
+ * meanwhile.
+ */
 async function placeAgain(
   host: ReadHost,
   made: z.infer<typeof undo>,
@@ -108,7 +111,7 @@ async function placeAgain(
   const { number, path: node } = await deviceNode(host, device);
   const top = mountsAt(await mountEntries(host), path).at(-1);
   if (top !== undefined && (await isOf(host, top, number))) return undefined;
-  // A guest may have it meanwhile: the kernel would mount it all the same.
+  // A guest may use it meanwhile; the kernel would mount it nevertheless.
   await refuseUsers(host, device);
   if (!made.private) await chooseDirectory(host, path, mark);
   return { ...made, device: node, number };

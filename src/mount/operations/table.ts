@@ -18,7 +18,7 @@ export interface Row {
   readonly text: string;
 }
 
-/** The table before, if it existed, and after the edit. */
+/** The old table, if it existed, and the new one. */
 export interface TableFiles {
   readonly old: string | undefined;
   readonly made: string;
@@ -29,8 +29,8 @@ interface Spec<A extends { readonly file?: string }> {
   readonly table: keyof typeof tables;
   readonly args: Schema<A>;
   /**
-   * Checks, and plans the change of a line; each text as it is in the file. Undefined: a new line,
-   * or a removed one.
+   * Checks the request and plans the change of a line, with each text as in the file. Without `was`
+   * the line is new; without `becomes` it is removed.
    */
   readonly plan: (input: {
     readonly args: A;
@@ -43,7 +43,7 @@ interface Spec<A extends { readonly file?: string }> {
     readonly was?: Row;
     readonly becomes?: string;
     readonly key: string;
-    /** Where to insert a new line, from 0 (default: at the end). */
+    /** Index for a new line, counted from 0 (default: at the end). */
     readonly index?: number;
   }>;
   readonly validate?: (
@@ -53,9 +53,10 @@ interface Spec<A extends { readonly file?: string }> {
 }
 
 /**
- * An edit of one line of a table. The state itself proves it: the line is there as the step wrote
- * it, or missing where the step removed it; a line that others have edited since is left untouched.
- * Their edits of other lines survive the undo, which is exact to the byte if there are none.
+ * Edits one line of a table. The state itself proves the step: the table has the line as the step
+ * wrote it, or lacks it where the step removed it. A line that others have edited meanwhile is left
+ * untouched. Their edits of other lines survive the undo; without such edits the undo is exact to
+ * the byte.
  */
 export function tableOperation<A extends { readonly file?: string }>(
   spec: Spec<A>,
@@ -109,7 +110,7 @@ export function tableOperation<A extends { readonly file?: string }>(
   });
 }
 
-/** What identifies a line, and where to look for it. */
+/** The key of a line, and the table with it. */
 interface About {
   readonly file: string;
   readonly known: Table<TableLine>;
@@ -124,8 +125,8 @@ const lists: Readonly<Record<string, string>> = {
 };
 
 /**
- * The only line about something. RefusedError if there is none, or more than one, or it cannot be
- * journalled.
+ * Returns the only line with a key. RefusedError if there is none, or more than one, or it cannot
+ * be journalled.
  */
 export function rowOf({ file, known, key, table }: About): Row {
   refuseUnread(table, { file, unread: known.unread, key });

@@ -20,16 +20,16 @@ import { againOption, describe, mountOver, mountsAt, userEntries } from '../tabl
 import { unmount as unmountIt } from '../unmount.ts';
 
 const args = z.strictObject({
-  /** The mount point; of several mounts there, the topmost. */
+  /** The mount point; if it has several mounts, the topmost one. */
   path: z.string(),
-  /** Refused if it is another mount; ids as in /proc/self/mountinfo. */
+  /** ID of the mount, as in /proc/self/mountinfo. Refused if the mount is another one. */
   mountId: z.exactOptional(z.int()),
 });
 
 const undo = z.strictObject({
   path: z.string(),
   mountId: z.int(),
-  /** The boot: mounts and their ids mean nothing in another one. */
+  /** The boot: mounts and their IDs mean nothing in another one. */
   boot: z.string(),
   mark: z.string(),
   /** `major:minor` of the filesystem, and its mounted directory. */
@@ -40,7 +40,7 @@ const undo = z.strictObject({
   type: z.string(),
   source: z.string(),
   mode: z.enum(['ro', 'rw']),
-  /** The options for mount(8) to mount it again in the same way. */
+  /** The options with which mount(8) mounts it again in the same way. */
   options: z.readonly(z.array(z.string())),
   /** The mounted device; undefined: another mount of the filesystem shows it. */
   device: z.exactOptional(z.strictObject({ path: z.string(), identity: z.string() })),
@@ -54,8 +54,8 @@ type Undo = z.infer<typeof undo>;
  * `tx.mount.unmount`: unmounts one mount, never lazily, and only if it can be mounted again: a
  * filesystem on a device, or a directory of one that is also mounted elsewhere.
  *
- * The state itself proves the step: the mount with that id is gone and nothing is in its place.
- * Undo mounts the same source, root and options there. The mount id is new, so a mount of bofh gets
+ * The state itself proves the step: the mount with that ID is gone and nothing is in its place.
+ * Undo mounts the same source, root and options there. The mount ID is new, so a mount of bofh gets
  * the option `x-bofh.again`, by which an older step recognizes it. A private directory of bofh is
  * removed after the commit, if it is empty.
  */
@@ -112,7 +112,7 @@ export const unmount = operation({
 
 async function topmost(host: ReadHost, entries: readonly MountEntry[], path: string): Promise<MountEntry> {
   const real = await realPath(host, path);
-  // Before any other check: in a chroot nothing is mounted on it.
+  // Before any other check, because in a chroot nothing is mounted on the root.
   refuseSystem(real);
   const there = mountsAt(entries, real);
   const over = mountOver(entries, real);
@@ -124,7 +124,7 @@ async function topmost(host: ReadHost, entries: readonly MountEntry[], path: str
   );
 }
 
-/** Refuses to unmount what every program of this host uses. */
+/** Refuses to unmount a filesystem that every program of this host uses. */
 function refuseSystem(path: string): void {
   if (!['/', '/usr', '/proc', '/sys', '/dev', '/run'].includes(path)) return;
   const what = path === '/' ? 'the root of this host' : `${path} of this host`;
@@ -132,7 +132,7 @@ function refuseSystem(path: string): void {
 }
 
 /**
- * Names the holders before anything is done; what could not be checked is left to umount(2) itself.
+ * Names the holders before anything changes. What could not be checked is left to umount(2) itself.
  */
 async function refuseHeld(host: ReadHost, entry: MountEntry): Promise<void> {
   const held = (await mountHolders(host, entry)).filter(({ kind }) => kind !== 'unknown');
@@ -143,7 +143,7 @@ async function refuseHeld(host: ReadHost, entry: MountEntry): Promise<void> {
     });
 }
 
-/** Everything needed to mount it again. RefusedError if that is impossible. */
+/** Returns everything needed to mount it again. RefusedError if that is impossible. */
 async function wayBack(
   host: ReadHost,
   entries: readonly MountEntry[],
@@ -176,7 +176,7 @@ async function wayBack(
   return { ...known, options: [...flags, ...user], shown };
 }
 
-/** A loop device that mount(8) created is removed with its mount. */
+/** RefusedError for a loop device that mount(8) created, because it is removed with its mount. */
 async function refuseLeaving(host: ReadHost, { device, source, path }: MountEntry): Promise<void> {
   const file = `/sys/dev/block/${device}/loop/autoclear`;
   if ((await host.stat(file)) === undefined) return;
@@ -192,14 +192,14 @@ function isIt({ id, path, device, root }: MountEntry, of: Undo): boolean {
 }
 
 /**
- * What is mounted there: the mount itself, or the same again, whoever mounted it; something else;
- * or nothing, which the step did.
+ * Returns what is mounted there: the mount itself, or the same again, whoever mounted it; something
+ * else; or nothing, because the step ran.
  */
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   if ((await host.facts()).boot !== of.boot) return { state: 'gone' };
   const entries = await mountEntries(host);
   const there = entries.find((entry) => isIt(entry, of)) ?? mountsAt(entries, of.path).at(-1);
-  // If it was the second mount at its place, its parent was there before.
+  // If it was the second mount at its path, its parent was there before.
   if (there === undefined || there.id === of.parent)
     return isPrivate(of.path) ? lookAtPrivate(host, of.path) : { state: 'ours' };
   if (!isIt(there, of) && !(await isSameAgain(host, there, of)))
@@ -208,7 +208,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   return { state: 'not-ours', found: `${describe(there)} is there again, but ${modeOf(there)}` };
 }
 
-/** Nothing is mounted on it. */
+/** Returns the state of a private directory on which nothing is mounted. */
 async function lookAtPrivate(host: ReadHost, path: string): Promise<Look> {
   if ((await host.stat(path)) === undefined) return { state: 'gone' };
   const names = await host.readDir(path);
@@ -227,7 +227,7 @@ async function isSameAgain(host: ReadHost, there: MountEntry, of: Undo): Promise
 async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
   if ((await look(host, of)).state !== 'ours') return;
   const { path, mode, type } = of;
-  // The mount id, by which an older step would recognize it, has changed.
+  // The mount ID, by which an older step would recognize it, has changed.
   const isOurs = of.options.some((option) => option.startsWith('x-bofh.mark='));
   const options = [...of.options, ...(isOurs ? [againOption(of.mark)] : [])];
   if (of.device !== undefined) {

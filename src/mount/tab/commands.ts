@@ -1,7 +1,7 @@
 import { type Answer, type Command, stderrAlone } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 
-/** What findmnt finds wrong with a line, by its mount point. */
+/** A complaint of findmnt about a line, which it names by the mount point. */
 export interface Complaint {
   readonly target: string;
   /** bofh accepts a table with warnings, except new ones that would stop a boot. */
@@ -12,11 +12,11 @@ export interface Complaint {
 /** The result of findmnt for a table. */
 export interface Verified {
   readonly complaints: readonly Complaint[];
-  /** Number of lines that it cannot read and skips. */
+  /** Number of lines that findmnt cannot read and skips. */
   readonly unreadable: number;
 }
 
-/** `findmnt --verify` of a table in a file. Exit 1 is an answer: some line has a problem. */
+/** `findmnt --verify` of a table in a file. Exit code 1 is an answer: some line has a problem. */
 export function findmntVerify(file: string): Command<Verified, 'read'> {
   return {
     tool: 'findmnt',
@@ -33,8 +33,8 @@ const summary = /^(?<unreadable>\d+) parse errors?, +(?<errors>\d+) errors?, +(?
 const success = 'Success, no errors or warnings detected\n';
 
 /**
- * util-linux 2.38 to 2.41: each mount point on a line (two, if it contains a newline), below it the
- * problems of its line. The counts come last, on stderr, and must match.
+ * Parses the output of util-linux 2.38 to 2.41: each mount point on a line (two, if it contains a
+ * newline), below it the problems of its line. The counts come last, on stderr, and must match.
  */
 function parseVerified({ exitCode, stdout, stderr }: Answer): Verified {
   if (exitCode === 0 && stdout === success) return { complaints: [], unreadable: 0 };
@@ -71,7 +71,10 @@ function parseVerified({ exitCode, stdout, stderr }: Answer): Verified {
   return { complaints, unreadable: Number(said.unreadable) };
 }
 
-/** The only complaint with a mount point in its middle, which may contain a newline. */
+/**
+ * Whether this is the first half of a complaint: only this one has a mount point in its middle,
+ * which may contain a newline.
+ */
 function isHalf({ says }: Complaint): boolean {
   return says.startsWith('wrong order: ') && !says.includes(' specified before ');
 }
@@ -81,8 +84,8 @@ function isHalf({ says }: Complaint): boolean {
 const stopsTheBoot = /^unreachable source|^\S+ does not match with on-disk /;
 
 /**
- * Complaints about a new table that the old one did not have; lines of others may have been wrong
- * for a long time. findmnt does not know that `nofail` allows a missing device.
+ * Returns complaints about a new table that the old one did not have, because lines of others may
+ * have been wrong for a long time. findmnt does not know that `nofail` allows a missing device.
  */
 export function newProblems(
   before: Verified,

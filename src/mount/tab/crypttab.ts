@@ -2,11 +2,11 @@ import { encodeField, fieldsIn, readLines, type Table, withFields } from './fiel
 
 /** A line of crypttab(5). */
 export interface CrypttabEntry {
-  /** Of the mapping: /dev/mapper/NAME. */
+  /** Name of the mapping: /dev/mapper/NAME. */
   readonly name: string;
   /** A device, or `UUID=…`. */
   readonly device: string;
-  /** A key file; `none`: asks for a passphrase. Never the key itself. */
+  /** A key file; `none`: a passphrase is requested. Never the key itself. */
   readonly key: string;
   readonly options: readonly string[];
 }
@@ -19,17 +19,20 @@ export interface CrypttabLine extends CrypttabEntry {
   readonly secret: false;
 }
 
-/** `-` and `none` in the third and fourth field mean nothing (systemd-cryptsetup). */
+/**
+ * Returns the text of a field; empty for `-` and `none`, which mean nothing in the third and fourth
+ * field (systemd-cryptsetup).
+ */
 function said(text: string | undefined): string {
   return text === undefined || text === '-' || text === 'none' ? '' : text;
 }
 
-/** Every line of a crypttab that is neither empty nor a comment. */
+/** Parses every line of a crypttab that is neither empty nor a comment. */
 export function parseCrypttab(content: string): Table<CrypttabLine> {
   return readLines(content, ({ number, bytes, fields }) => {
     const [name, device, key, options, more] = fields;
     if (name === undefined || device === undefined) return 'it has fewer than two fields (name and device)';
-    // systemd ignores what follows; Debian's own scripts treat it as options.
+    // systemd ignores what follows; Debian's own scripts read it as options.
     if (more !== undefined)
       return `it has more than four fields${fields.some(({ text }) => text.startsWith('#')) ? ': a comment needs a line of its own' : ''}`;
     return {
@@ -45,7 +48,7 @@ export function parseCrypttab(content: string): Table<CrypttabLine> {
   });
 }
 
-/** The line with some fields changed, and every other byte unchanged. */
+/** Returns the line with some fields changed, and every other byte unchanged. */
 export function changedCrypttab(
   bytes: string,
   { name, device, key, options }: { readonly [K in keyof CrypttabEntry]?: CrypttabEntry[K] | undefined },

@@ -3,19 +3,25 @@ import { sha256, sha256Hex } from '../../file/path.ts';
 
 /** The change of one line of a table: its text before and after, and its position. */
 export const lineEdit = z.strictObject({
-  /** From 0: of the line, or where to insert it. */
+  /** Index of the line, or where to insert it, counted from 0. */
   index: z.int().check(z.minimum(0)),
-  /** The line before; null: it is new. */
+  /** The old line; null: it is new. */
   before: z.nullable(z.string()),
-  /** The line afterwards; null: it is removed. */
+  /** The new line; null: it is removed. */
   after: z.nullable(z.string()),
-  /** Hashes of its neighbours, whose text may be unfit for the journal: null if there is none. */
+  /**
+   * Hashes of the lines above and below, whose text may be unfit for the journal: null if there is
+   * none.
+   */
   above: z.nullable(sha256Hex),
   below: z.nullable(sha256Hex),
 });
 export type LineEdit = z.infer<typeof lineEdit>;
 
-/** The edit that replaces `before` by `after` at an index of a content, one character per byte. */
+/**
+ * Returns the edit that replaces `before` by `after` at an index of a content, one character per
+ * byte.
+ */
 export function editAt(
   content: string,
   { index, before, after }: Pick<LineEdit, 'index' | 'before' | 'after'>,
@@ -26,7 +32,7 @@ export function editAt(
   return { index, before, after, above: hash(lines[index - 1]), below: hash(lines[next]) };
 }
 
-/** Applies the edit, every other line unchanged. The line at its index must match. */
+/** Applies the edit and keeps every other line. The line at its index must match. */
 export function applyEdit(content: string, { index, before, after }: LineEdit): string {
   const lines = split(content);
   const old = before === null ? undefined : bytesOf(before);
@@ -36,8 +42,8 @@ export function applyEdit(content: string, { index, before, after }: LineEdit): 
 }
 
 /**
- * Whether the edit is applied in a content that others may have edited since. `neither`: the line
- * exists in neither form.
+ * Whether the edit is applied in a content that others may have edited meanwhile. `neither`: the
+ * line exists in neither form.
  */
 export function stateOf(content: string, edit: LineEdit): 'made' | 'not made' | 'neither' {
   const has = (line: string | null): boolean =>
@@ -50,7 +56,7 @@ export function stateOf(content: string, edit: LineEdit): 'made' | 'not made' | 
 
 /**
  * Reverts the edit: removes or restores only its own line, and keeps changes of others. A removed
- * line returns below its old neighbour, else above the other one, else at its old index.
+ * line returns below its old neighbour, or above the other one, or at its old index.
  */
 export function revertEdit(content: string, edit: LineEdit): string {
   const lines = split(content);
@@ -78,8 +84,8 @@ function find(lines: readonly string[], wanted: string): readonly number[] {
 }
 
 /**
- * Lines with their line ends. A line inserted after one without an end adds it; a last line without
- * an end keeps it so.
+ * Replaces lines, with their line ends. If the line above an inserted one has no end, adds it; a
+ * last line without an end stays without one.
  */
 function put(
   lines: readonly string[],

@@ -4,8 +4,8 @@ import { ParseError } from '../../core/errors.ts';
 // kept with one character per byte (latin1), and only requested fields become text.
 
 /**
- * The text of a field: decodes octal escapes and UTF-8. `odd`: it has bytes that are not UTF-8,
- * shown as `\377`.
+ * Decodes octal escapes and UTF-8 in a field. `odd`: it has bytes that are not UTF-8, shown as
+ * `\377`.
  */
 export function decodeField(field: string): { readonly text: string; readonly odd: boolean } {
   const bytes = Buffer.from(
@@ -44,13 +44,13 @@ function octal(char: string): string {
   return code > 0x7f ? char : `\\${code.toString(8).padStart(3, '0')}`;
 }
 
-/** A line as text; undefined if it is not UTF-8, and so cannot be journalled. */
+/** Decodes a line as text; undefined if it is not UTF-8, and so cannot be journalled. */
 export function lineText(bytes: string): string | undefined {
   const { text, odd } = decodeField(bytes.replaceAll('\\', '\\134'));
   return odd ? undefined : text;
 }
 
-/** The reverse: one character per byte. */
+/** Encodes a line: one character per byte, the reverse of `lineText`. */
 export function lineBytes(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
@@ -64,8 +64,8 @@ export interface Field {
 }
 
 /**
- * The fields of a line, separated by blanks and tabs. A carriage return at its end belongs to none,
- * as in libmount.
+ * Returns the fields of a line, separated by blanks and tabs. A carriage return at the end of the
+ * line belongs to none, as in libmount.
  */
 export function fieldsIn(bytes: string): readonly Field[] {
   return [...bytes.replace(/\r$/, '').matchAll(/[^ \t]+/g)].map(({ 0: field, index }) => ({
@@ -75,8 +75,8 @@ export function fieldsIn(bytes: string): readonly Field[] {
 }
 
 /**
- * The line with other texts in some of its fields (undefined: unchanged), and every other byte
- * unchanged.
+ * Returns the line with other texts in some of its fields (undefined: unchanged), and every other
+ * byte unchanged.
  */
 export function withFields(
   bytes: string,
@@ -103,9 +103,9 @@ export function withFields(
  * edited.
  */
 export interface UnreadLine {
-  /** From 1. */
+  /** Number of the line, counted from 1. */
   readonly number: number;
-  /** Without the text of the line, which may be a password. */
+  /** The reason, without the text of the line, which may be a password. */
   readonly why: string;
   /** The texts of its fields. */
   readonly words: readonly string[];
@@ -117,7 +117,10 @@ export interface Table<Line> {
   readonly unread: readonly UnreadLine[];
 }
 
-/** Parses every line except comments and empty ones; `read` says why it cannot parse one. */
+/**
+ * Parses every line except comments and empty ones; `read` returns the reason if it cannot parse
+ * one.
+ */
 export function readLines<Line>(
   content: string,
   read: (line: {
@@ -141,7 +144,7 @@ export function readLines<Line>(
   return { lines, unread };
 }
 
-/** The lines of a text without their ends; the last may lack one. */
+/** Returns the lines of a text without their ends; the last one may have none. */
 export function linesOf(content: string): readonly string[] {
   const lines = content.split('\n');
   return lines.at(-1) === '' ? lines.slice(0, -1) : lines;

@@ -15,18 +15,18 @@ export interface FstabEntry {
 
 /** A parsed line. */
 export interface FstabLine extends FstabEntry {
-  /** From 1, including comments and empty lines. */
+  /** Number of the line, counted from 1, including comments and empty lines. */
   readonly number: number;
   /** The original line, one character per byte, without its end. */
   readonly bytes: string;
-  /** Contains bytes that are not UTF-8: shown as `\377`. */
+  /** Whether it contains bytes that are not UTF-8, shown as `\377`. */
   readonly odd: boolean;
-  /** One of its options contains a password. */
+  /** Whether one of its options contains a password. */
   readonly secret: boolean;
 }
 
 /**
- * The options between commas; a comma within double quotes does not separate (libmount,
+ * Splits options at commas; a comma within double quotes does not separate (libmount,
  * `context="…:c127,c456"`).
  */
 export function optionsIn(text: string): readonly string[] {
@@ -34,7 +34,8 @@ export function optionsIn(text: string): readonly string[] {
 }
 
 /**
- * Every line of an fstab that is neither empty nor a comment, as libmount (2.36 to 2.41) reads it.
+ * Parses every line of an fstab that is neither empty nor a comment, as libmount (2.36 to 2.41)
+ * reads it.
  */
 export function parseFstab(content: string): Table<FstabLine> {
   return readLines(content, ({ number, bytes, fields }) => {
@@ -57,7 +58,7 @@ export function parseFstab(content: string): Table<FstabLine> {
   });
 }
 
-/** The line with some fields changed, and every other byte unchanged. */
+/** Returns the line with some fields changed, and every other byte unchanged. */
 export function changedFstab(
   bytes: string,
   to: { readonly [K in keyof FstabEntry]?: FstabEntry[K] | undefined },

@@ -40,8 +40,8 @@ export async function makeEdit(
 }
 
 /**
- * Replaces each line that could not be parsed by a comment: findmnt 2.41 stops at the first of
- * them, or crashes with SIGSEGV.
+ * Replaces each line that could not be parsed by a comment, because findmnt 2.41 stops at the first
+ * such line, or crashes with SIGSEGV.
  */
 function withoutUnread(content: string, { table }: TableUndo): string {
   const unread = new Set(tables[table].parse(content).unread.map(({ number }) => number));
@@ -70,7 +70,7 @@ async function write(
   await host.sync(path);
 }
 
-/** Reverts the edit. If the file was not edited concurrently, it is then exactly the same as before. */
+/** Reverts the edit. If nobody else edited the file, it is then exactly the same as before. */
 export async function revertTable(host: ChangeHost, of: TableUndo): Promise<void> {
   const [own, there] = [await host.stat(of.private), await host.stat(of.file)];
   if ((await host.stat(of.back)) !== undefined) await host.removeFile(of.back);
@@ -94,7 +94,10 @@ async function putBack(host: ChangeHost, of: TableUndo): Promise<void> {
   await host.rename(of.back, of.file);
 }
 
-/** Reverts the edit, and tries with and without a final newline until the hash is that of the old file. */
+/**
+ * Reverts the edit, and tries with and without a final newline until the hash is that of the old
+ * file.
+ */
 function exactly(content: string, { edit, before, file }: TableUndo): string {
   const back = revertEdit(content, edit);
   const restored = [back, back.replace(/\n$/, ''), `${back}\n`].find((each) => hashOf(each) === before);

@@ -12,8 +12,8 @@ export interface TableFile {
 }
 
 /**
- * The file that a path leads to. Refuses a dangling link, a directory, or a file with a second hard
- * link.
+ * Reads the file that a path leads to. RefusedError for a dangling link, a directory, or a file
+ * with a second hard link.
  */
 export async function readTable(host: ReadHost, path: string): Promise<TableFile> {
   const file = await fileBehind(host, path);
@@ -38,12 +38,12 @@ async function fileBehind(host: ReadHost, path: string): Promise<string> {
   return (await host.stat(file))?.kind === 'symlink' ? realPath(host, file) : file;
 }
 
-/** One character per byte. */
+/** Reads a file, one character per byte. */
 export async function contentOf(host: ReadHost, file: string): Promise<string> {
   return Buffer.from(await host.readFile(file)).toString('latin1');
 }
 
-/** Of the bytes, not of the text that represents them. */
+/** Returns the hash of the bytes, not of the text that represents them. */
 export function hashOf(content: string): string {
   return sha256(Buffer.from(content, 'latin1'));
 }

@@ -8,8 +8,8 @@ import { contentOf, hashOf } from './table-file.ts';
 import { tables } from './tables.ts';
 
 /**
- * The state of an edit. A private file always belongs to the step, and changes of others to the
- * line are reported beside it.
+ * Returns the state of an edit. A private file always belongs to the step; changes of others to the
+ * line are reported too.
  */
 export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
   const [own, back, there] = [
@@ -26,7 +26,7 @@ export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
     : { state: 'not-ours', found: foreign };
 }
 
-/** Describes what was found if the line exists in neither form. */
+/** Describes the present content if the line exists in neither form. */
 export async function lineState(
   host: ReadHost,
   of: TableUndo,
@@ -46,8 +46,7 @@ export async function lineState(
 }
 
 /**
- * Whether another line about the same thing exists where the step's line was removed or is missing:
- * others wrote it.
+ * Whether others wrote a line with the same key, where the step's line was removed or is missing.
  */
 function hasRival(content: string, { table, edit }: TableUndo, state: 'made' | 'not made'): boolean {
   const line =

@@ -8,7 +8,7 @@ import { hashOf, type TableFile } from './table-file.ts';
 /** What the undo of an edit needs. */
 export const tableUndo = z.strictObject({
   table: z.enum(['fstab', 'crypttab']),
-  /** The file itself: no symbolic link. */
+  /** The file itself, not a symbolic link. */
   file: absolutePath,
   /**
    * The new file before the rename, and the one that the undo creates. Their names contain the
@@ -20,12 +20,12 @@ export const tableUndo = z.strictObject({
   /** Hash of the whole file before and after; null: it did not exist. */
   before: z.nullable(sha256Hex),
   after: sha256Hex,
-  /** What the line is about: "/srv of /etc/fstab". */
+  /** What the line is about, for messages: "/srv of /etc/fstab". */
   about: z.string(),
 });
 export type TableUndo = z.infer<typeof tableUndo>;
 
-/** What is journalled before a line of a table is edited. */
+/** Returns what is journalled before a line of a table is edited. */
 export function planEdit(
   { file, content }: TableFile,
   {
@@ -49,7 +49,7 @@ export function planEdit(
   };
 }
 
-/** The private name, which contains the step's mark, must still be free. */
+/** RefusedError unless the private names, which contain the mark of the step, are still free. */
 export async function refusePrivate(host: ReadHost, { private: own, back }: TableUndo): Promise<void> {
   for (const path of [own, back])
     if ((await host.stat(path)) !== undefined)

@@ -15,7 +15,7 @@ export interface TableLine {
 interface BootTable {
   readonly path: string;
   readonly parse: (content: string) => Table<TableLine>;
-  /** Whether a line that could not be parsed may be about this. */
+  /** Whether a line that could not be parsed may have this key. */
   readonly mayBeAbout: (line: UnreadLine, key: string) => boolean;
 }
 
@@ -42,7 +42,7 @@ function withKeys<Line extends Omit<TableLine, 'key'>>(
   return { lines: lines.map((line) => ({ ...line, key: keyOf(line) })), unread };
 }
 
-/** ParseError if a line that could not be parsed may be about this. */
+/** ParseError if a line that could not be parsed may have this key. */
 export function refuseUnread(
   table: keyof typeof tables,
   of: { readonly file: string; readonly unread: readonly UnreadLine[]; readonly key: string },
@@ -51,7 +51,7 @@ export function refuseUnread(
   if (line !== undefined) throw unreadLine(of.file, line);
 }
 
-/** The mount point as mount(8) compares it: without a trailing slash. */
+/** Returns the mount point as mount(8) compares it: without a trailing slash. */
 export function keyOfFstab({ source, target }: { readonly source: string; readonly target: string }): string {
   return target.startsWith('/') ? target.replace(/(?<=.)\/+$/, '') : source;
 }
