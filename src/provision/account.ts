@@ -21,7 +21,7 @@ import type { Step } from './steps.ts';
 type GroupResource = Extract<Resource, { readonly kind: 'group' }>;
 type UserResource = Extract<Resource, { readonly kind: 'user' }>;
 
-/** What differs of a group, and its step. */
+/** Returns how a group differs, and the step that changes it. */
 export async function groupStep(
   host: ReadHost,
   { name, wanted: { gid, system, absent } }: GroupResource,
@@ -54,7 +54,7 @@ export async function groupStep(
   return undefined;
 }
 
-/** What differs of a user, and its steps. */
+/** Returns how a user differs, and the step that changes it. */
 export async function userStep(host: ReadHost, { name, wanted }: UserResource): Promise<Step | undefined> {
   const { uid, group, groups = [], shell, home, comment, system, authorizedKeys, password } = wanted;
   const there = await userNamed(host, name);
@@ -124,7 +124,7 @@ export async function userStep(host: ReadHost, { name, wanted }: UserResource): 
   };
 }
 
-/** A new user has none, and is locked. */
+/** Whether a user has this password. A new user has none, and is locked. */
 async function hasPassword(
   host: ReadHost,
   there: { readonly name: string } | undefined,
@@ -135,7 +135,7 @@ async function hasPassword(
   return password === 'locked' ? isLocked(now) : now.hash === password;
 }
 
-/** The lines of authorized_keys that are no comments. */
+/** Returns the lines of authorized_keys except comments. */
 async function keysThere(host: ReadHost, user: Parameters<typeof readKeys>[0]): Promise<readonly string[]> {
   if ((await host.stat(user.home))?.kind !== 'directory') return [];
   const text = (await host.run(readKeys(user))) ?? '';

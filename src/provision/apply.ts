@@ -30,20 +30,20 @@ type Ensure = (
 ) => Promise<{ readonly value: unknown; readonly changed: boolean }>;
 
 /**
- * Makes a host as described, as steps of an open sequence, and returns the differences. An object in the
- * right state needs no step. Impossible changes are refused before the first step, except on a mount that the
- * description itself creates: then the sequence is rolled back.
+ * Makes a host as described, as steps of an open sequence, and returns the differences. An object
+ * in the right state needs no step. Refuses impossible changes before the first step, except on a
+ * mount that the description itself creates: then the sequence is rolled back.
  */
 export async function applyResources(
   tx: Files & { readonly ensure: Ensure },
   { host, planning }: { readonly host: ReadHost; readonly planning: boolean },
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
-  // One look until the first step, and one between two steps.
+  // Answers of the host are used again until the first step, and then only until the next step.
   let look = askedOnce(host);
   const owners: Owners = (owned) => ownersOf(look)(owned);
   const packages = resources.filter((one) => one.kind === 'package');
-  // All of them in one step, in the place of the first.
+  // The first package has one step for all packages.
   const isLater = (one: Resource): boolean => one.kind === 'package' && one !== packages[0];
   const step = (
     one: Exclude<Resource, { readonly kind: 'ensure' | 'service' }>,
@@ -100,7 +100,7 @@ export async function applyResources(
   const services = servicesOf(tx, host, resources);
   const changes: HostChange[] = [];
   let brought: 'packages' | 'scripts' | undefined;
-  // A plan reads no repository.
+  // A plan does not read the lists of a new repository.
   let hasNewSource = false;
   for (const one of resources) {
     if (isLater(one)) continue;
@@ -139,7 +139,7 @@ export async function applyResources(
         // A plan installs nothing.
         if (planning && brought !== undefined) await realParent(host, one.path);
       }
-      // It may need them.
+      // The script may need these services.
       if (one.kind === 'script') await services.stayUp(named);
       await run(tx, (detail) => said.push(detail));
       look = askedOnce(host);
@@ -165,7 +165,10 @@ function isMissing(error: unknown): boolean {
   return error instanceof RefusedError && error.code === 'not-found';
 }
 
-/** What a plan says of an object that it cannot look at before the packages are installed, or the scripts ran. */
+/**
+ * Returns what a plan reports for an object that exists only after the packages are installed, or
+ * the scripts ran.
+ */
 function ifBrought(
   one: Exclude<Resource, { readonly kind: 'ensure' | 'package' }>,
   by: 'packages' | 'scripts',
@@ -193,7 +196,7 @@ function ifBrought(
   return { action: one.kind === 'lines' ? 'change' : 'create', kind: one.kind, name: one.path, details };
 }
 
-/** A refusal names the place in the description. */
+/** Adds the place in the description to a refusal. */
 async function named(one: Resource, body: () => Promise<void>): Promise<void> {
   try {
     await body();

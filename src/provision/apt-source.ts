@@ -7,7 +7,7 @@ import { together } from './text-file.ts';
 
 type AptSourceResource = Extract<Resource, { readonly kind: 'apt-source' }>;
 
-/** A repository whose file, key or lists differ. */
+/** Returns how the file, key or lists of a repository differ, and the step that changes them. */
 export async function aptSourceStep(
   host: ReadHost,
   one: AptSourceResource,
@@ -20,7 +20,7 @@ export async function aptSourceStep(
   ];
   const steps: Step[] = [];
   for (const { path: at, text } of files) {
-    // apt reads them as its own user.
+    // The user of apt must be able to read the file.
     const content = { content: Buffer.from(text), secret: false, mode: 0o644 };
     const step = await stepOf(host, { ...one, kind: 'file', path: at, wanted: content }, owners);
     if (step !== undefined) steps.push(step);
@@ -48,7 +48,10 @@ export async function aptSourceStep(
   };
 }
 
-/** Names of packages whose version, or whether there is one, a new repository decides. */
+/**
+ * Names of described packages that are not installed as wanted. In a plan only the lists of a new
+ * repository, which it does not read, show whether they exist, and in which version.
+ */
 export async function undecided(
   host: ReadHost,
   all: readonly Extract<Resource, { readonly kind: 'package' }>[],

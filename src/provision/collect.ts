@@ -46,7 +46,7 @@ import { rendered, templatePath, textOf } from './template.ts';
 
 const publicKey = /^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[^\0]*-----END PGP PUBLIC KEY BLOCK-----\n*$/;
 
-/** Collects a description, in the order in which it is applied. Throws UsageError. */
+/** Collects a description, in the order in which it is applied. UsageError if it is invalid. */
 export async function collect(description: HostDescription, facts: Facts): Promise<readonly Resource[]> {
   const given: unknown = description;
   if (
@@ -59,9 +59,9 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       remedy: 'export default defineHost((h) => { … })',
     });
   const all: Resource[] = [];
-  /** The directories of releases. */
+  /** The directories that contain the releases. */
   const roots: Resource[] = [];
-  /** Returns the one that counts. */
+  /** Adds a resource. Returns the existing one if both describe the same. */
   const add = (one: Resource): Resource => {
     const rival = all.find((other) => isRival(one, other));
     if (rival === undefined) all.push(one);
@@ -205,7 +205,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
     hostname: (name: string): Described => {
       const at = placeOf(builder.hostname);
       parsed(`${at}: h.hostname ${name}`, hostName, name);
-      // It is the kernel parameter of that name.
+      // This key is the host name, so the resource is a host name.
       return addAt({ kind: 'hostname', identity: 'sysctl kernel.hostname', at, path: '/etc/hostname', name });
     },
     timezone: (name: string): Described => {
@@ -258,7 +258,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
         root,
         parsed(`${at}: h.release ${root}`, releaseRequest, request),
       );
-      // Only if nothing else describes it, for example with an owner.
+      // Added only if nothing else describes the directory, for example with an owner.
       roots.push({ kind: 'directory', identity: root, at, path: root, wanted: {} });
       addAt({ kind: 'directory', identity: releases, at, path: releases, wanted: {} });
       const [create, ...later] = scripts.map((wanted): Resource => {
@@ -305,7 +305,10 @@ export async function collect(description: HostDescription, facts: Facts): Promi
   return inOrder(await Promise.all(all.map(withContent)));
 }
 
-/** The library for templates is loaded for a description that has one. */
+/**
+ * Renders the template of a resource. Loads the library for templates only for a description that
+ * has one.
+ */
 async function withContent(one: Resource): Promise<Resource> {
   if (one.kind !== 'file' || one.wanted.template === undefined) return one;
   const { template, ...wanted } = one.wanted;
@@ -322,7 +325,8 @@ function collecting(add: (one: Resource) => Resource): HostBuilder['ensure'] {
       const result: { value?: readonly [unknown] } = {};
       const done = (value: unknown): void => void (result.value = [value]);
       const asked = typeof args === 'object' && args !== null ? new Map(Object.entries(args)) : undefined;
-      // Arguments that a function returns later name nothing yet.
+      // The arguments come from a function that runs later, so the name of the object is not known
+      // yet.
       const named =
         asked === undefined
           ? at
@@ -383,7 +387,7 @@ function contentOf(
   throw new UsageError(`${at}: the content of ${path} must be a text, bytes or a Secret, not ${typeof made}`);
 }
 
-/** The text of a public key. */
+/** Returns the text of a public key. */
 function keyOf(what: string, at: string, key: unknown, facts: Facts): string {
   const made: unknown = typeof key === 'function' ? (key as (facts: Facts) => unknown)(facts) : key;
   const isPath = typeof made === 'string' && !made.includes('\n') && made !== '';
@@ -394,9 +398,12 @@ function keyOf(what: string, at: string, key: unknown, facts: Facts): string {
   });
 }
 
-/** Whether two resources are about one object. Several may name lines, or values, of one file. */
+/**
+ * Whether two resources are about the same object. Several resources may set lines, or values, of
+ * one file.
+ */
 function isRival(one: Resource, other: Resource): boolean {
-  // A file and a sysctl, for example; but a mount is on a directory.
+  // For example a file and a sysctl. But a directory may be the mount point of an `ensure`.
   const isEnsure = one.kind === 'ensure' || other.kind === 'ensure';
   if (one.path !== undefined && one.path === other.path && one.kind !== other.kind && !isEnsure) return true;
   if (one.identity !== other.identity) return false;
@@ -406,7 +413,7 @@ function isRival(one: Resource, other: Resource): boolean {
   return isSame(one, other) || linesDiffer(one.wanted, other.wanted);
 }
 
-/** Whether they cannot both be true. */
+/** Whether the two requests contradict each other. */
 function linesDiffer(one: LinesRequest, other: LinesRequest): boolean {
   const both = (a: readonly string[] = [], b: readonly string[] = []): boolean =>
     a.some((each) => b.includes(each));
@@ -440,7 +447,7 @@ function pathsOf(all: readonly (Described | string)[] = []): readonly string[] {
   return all.map((each) => (typeof each === 'string' ? each : each.path));
 }
 
-/** `FILE:LINE` of the caller of a method. */
+/** Returns `FILE:LINE` of the caller of a method. */
 function placeOf(method: (...args: never[]) => unknown): string {
   const here: { stack?: string } = {};
   Error.captureStackTrace(here, method);

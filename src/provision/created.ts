@@ -15,9 +15,9 @@ const object = z.strictObject({
   identity: z.exactOptional(z.string()),
 });
 
-/** Whose objects these are. Another description has its own. */
+/** The description that created objects. Each description has its own list. */
 export interface Owner {
-  /** Name of the host; '' is this one. */
+  /** Name of the host; '' for the host that bofh runs on. */
   readonly host: string;
   /** Path of the file with the description. */
   readonly file: string;
@@ -34,7 +34,9 @@ function nameOf({ host, file }: Owner): string {
   return `created-${createHash('sha256').update(`${host}\0${file}`).digest('hex').slice(0, 16)}.json`;
 }
 
-/** What the description created before. Throws JournalError for a file that bofh did not write. */
+/**
+ * Reads which objects the description has created. JournalError for a file that bofh did not write.
+ */
 export function readCreated(store: Store, owner: Owner): readonly CreatedObject[] {
   const name = nameOf(owner);
   const file = store.open(name);
@@ -59,8 +61,8 @@ function jsonIn(text: string): unknown {
 }
 
 /**
- * Records the objects that an apply created, after its commit. A process that dies in between records
- * nothing: bofh then never removes these objects.
+ * Records the objects that an apply created, after its commit. If the process is killed before
+ * that, nothing is recorded, and bofh never removes these objects.
  */
 export async function remember(
   { host, engine: { store } }: { readonly host: ReadHost; readonly engine: { readonly store: Store } },
@@ -79,7 +81,7 @@ export async function remember(
     if (one !== undefined && action === 'remove') objects.delete(keyOf(one));
     else if (one !== undefined && (action === 'create' || objects.has(keyOf(one)))) {
       const wanted = resources.find(({ kind, path }) => kind === 'file' && path === name);
-      // The content of a secret file is in no change.
+      // A change has no content of a secret file.
       const bytes = wanted?.kind === 'file' ? wanted.wanted.content : change.content?.after;
       const identity =
         one.kind !== 'file' ? await identityOn(host, one) : bytes === undefined ? undefined : sha256(bytes);
@@ -87,7 +89,7 @@ export async function remember(
     }
     for (const each of created) objects.set(keyOf(each), each);
   }
-  // An object that is gone may be created again by others, and belongs to them then.
+  // A missing object is forgotten: if others create it again, it belongs to them.
   const isThere = isThereOn(host);
   const described = resources.filter(({ at }) => at !== pruned);
   for (const one of undescribedOf([...objects.values()], described))

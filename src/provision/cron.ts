@@ -56,7 +56,7 @@ export const cronRequest = z.strictObject({
   ),
 });
 
-/** The file: an unescaped % would end the command. */
+/** Returns the text of the file. Escapes each %, which would end the command. */
 export function cronText({ schedule, user, command }: z.infer<typeof cronRequest>): string {
   return `${schedule} ${user} ${command.replaceAll('%', '\\%')}\n`;
 }

@@ -2,18 +2,18 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../core/errors.ts';
 import { ipAddresses } from '../network/commands.ts';
 
-/** What a description can ask about its host. */
+/** Facts about the host that a description can use. */
 export interface Facts {
   readonly hostname: string;
   /** From /etc/os-release: `ID`, `VERSION_ID` and `PRETTY_NAME`. Null: the host has none. */
   readonly os: { readonly id: string; readonly version: string | null; readonly name: string | null } | null;
   /** Release of the running kernel: `6.1.0-18-amd64`. */
   readonly kernel: string;
-  /** Bytes of memory that this kernel has. */
+  /** Memory of this kernel, in bytes. */
   readonly memory: number;
-  /** `dom0`: it runs Xen guests. `domU`: it is one. */
+  /** `dom0`: it runs Xen guests. `domU`: it is a Xen guest. */
   readonly xen: 'dom0' | 'domU' | 'none';
-  /** Without those of the loopback interface. Null: ip(8) is not installed. */
+  /** Addresses, except those of the loopback interface. Null: ip(8) is not installed. */
   readonly addresses:
     | readonly { readonly interface: string; readonly address: string; readonly prefix: number }[]
     | null;
@@ -44,7 +44,7 @@ function osOf(text: string): NonNullable<Facts['os']> {
     const { key, value } = /^(?<key>[A-Z0-9_]+)=(?<value>.*)$/.exec(line.trim())?.groups ?? {};
     if (key !== undefined && value !== undefined) values.set(key, unquoted(value));
   }
-  // os-release(5): without ID it is "linux".
+  // os-release(5): without ID the system is "linux".
   return {
     id: values.get('ID') ?? 'linux',
     version: values.get('VERSION_ID') ?? null,
@@ -52,7 +52,7 @@ function osOf(text: string): NonNullable<Facts['os']> {
   };
 }
 
-/** os-release(5): the quotes of a shell. */
+/** Removes the shell quotes of a value (os-release(5)). */
 function unquoted(value: string): string {
   const { inside } = /^(?<quote>["'])(?<inside>.*)\k<quote>$/.exec(value)?.groups ?? {};
   return (inside ?? value).replaceAll(/\\(?<kept>["$`\\])/g, '$<kept>');

@@ -8,7 +8,10 @@ import type { Resource } from './resource.ts';
 import type { Owners, Step } from './steps.ts';
 import { textIn, textStep, together } from './text-file.ts';
 
-/** Labels of RFC 1123, and HOST_NAME_MAX of Linux. The last label is not only digits, or it could be an address. */
+/**
+ * Labels of RFC 1123, and HOST_NAME_MAX of Linux. The last label must not be only digits, because
+ * the name could then be an address.
+ */
 export const hostName = z
   .string()
   .check(
@@ -22,7 +25,10 @@ export const hostName = z
 const key = 'kernel.hostname';
 const hosts = '/etc/hosts';
 
-/** A host name that differs now, at boot, or in the line that Debian has for it in /etc/hosts. */
+/**
+ * Returns how the host name differs now, at boot, or in Debian's line for it in /etc/hosts, and the
+ * step that changes it.
+ */
 export async function hostnameStep(
   host: ReadHost,
   one: Extract<Resource, { readonly kind: 'hostname' }>,
@@ -31,7 +37,7 @@ export async function hostnameStep(
   const { path, name } = one;
   // In a chroot, such as the root of a guest that is off, the kernel has the name of another system.
   const running = (await host.run(isOffline())) ? undefined : await runningValue(host, key);
-  // hostname(5): empty lines and comments do not count.
+  // Empty lines and comments do not count (hostname(5)).
   const atBoot = /^[^#\s].*$/m.exec((await textIn(host, path)) ?? '')?.[0].trim();
   const old = atBoot ?? running;
   const isNow = running === undefined || running === name;
@@ -58,7 +64,7 @@ export async function hostnameStep(
       await both.check();
     },
     run: async (tx, say) => {
-      // First, so that its undo comes last: a boot in between sets what the file says.
+      // First, so that its undo comes last: a reboot meanwhile sets the value of the file.
       if (!isNow) await tx.kernel.setParameter({ key, value: name });
       await both.run(tx, say);
     },
@@ -66,8 +72,9 @@ export async function hostnameStep(
 }
 
 /**
- * /etc/hosts, where the lines of 127.0.1.1 have the new name instead of the old one, with its domain if the new one has
- * none. Debian's installer writes such a line, without which a host does not find its own name.
+ * Returns /etc/hosts with the new name in the lines of 127.0.1.1, with the domain of the old name
+ * if the new one has none. Debian's installer writes such a line, without which a host does not
+ * find its own name.
  */
 function renamed(text: string, [old, name]: readonly [old: string, name: string]): string {
   const [oldLabel, label] = [old, name].map((each) => each.replace(/\..*/, ''));
@@ -88,10 +95,13 @@ function renamed(text: string, [old, name]: readonly [old: string, name: string]
   );
 }
 
-/** RefusedError for a host whose DRBD resources have its old name: drbdadm(8) finds its part by `uname -n`. */
+/**
+ * RefusedError for a host with DRBD resources for its old name: drbdadm(8) finds the section of a
+ * host by `uname -n`.
+ */
 async function refuseDrbd(host: ReadHost, [old, name]: readonly [string, string]): Promise<void> {
   const all = await configured(host).catch((error: unknown) => {
-    // Without drbd-utils nothing reads the files.
+    // Without drbd-utils no program reads the files.
     if (error instanceof ToolError) return [];
     throw error;
   });

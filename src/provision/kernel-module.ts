@@ -7,10 +7,13 @@ import type { Resource } from './resource.ts';
 import type { Owners, Step } from './steps.ts';
 import { textStep, together } from './text-file.ts';
 
-/** What `h.kernelModule` takes. */
+/** Arguments of `h.kernelModule`. */
 export const kernelModuleRequest = z.strictObject({ parameters: z.exactOptional(moduleParameters) });
 
-/** A kernel module that is not loaded now, or not at boot, or whose parameters differ. */
+/**
+ * Returns how a kernel module differs, in the running kernel or at boot, and the step that changes
+ * it.
+ */
 export async function kernelModuleStep(
   host: ReadHost,
   one: Extract<Resource, { readonly kind: 'kernel-module' }>,
@@ -46,7 +49,7 @@ export async function kernelModuleStep(
     ],
     check: boot.check,
     run: async (tx, say) => {
-      // First, so that its undo comes last: a boot in between loads what the file says.
+      // First, so that its undo comes last: a reboot meanwhile loads what the file says.
       if (!isLoaded) await tx.kernel.loadModule({ name, parameters: wanted });
       await boot.run(tx, say);
     },

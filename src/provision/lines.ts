@@ -1,25 +1,25 @@
 import { RefusedError } from '../core/errors.ts';
 
-/** Lines of a text file. Every byte of the others stays. */
+/** Lines of a text file. Every byte of other lines stays. */
 export interface LinesRequest {
   /** Lines that the file must have, exactly. Missing ones are added at its end. */
   readonly present?: readonly string[];
-  /** Lines that it must not have, exactly. */
+  /** Lines that the file must not have, exactly. */
   readonly absent?: readonly string[];
   /**
-   * `{ 'Port ': 'Port 2222' }`: the line that begins with the literal text becomes this one; without
-   * such a line it is added. RefusedError if several begin with it.
+   * `{ 'Port ': 'Port 2222' }`: replaces the line that begins with the literal text; without such a
+   * line, adds the new one. RefusedError if several lines begin with it.
    */
   readonly replace?: Readonly<Record<string, string>>;
 }
 
-/** Returns the content with these lines. Each character is a byte. */
+/** Returns the content with the changed lines, one character per byte. */
 export function withLines(
   path: string,
   content: string,
   { present = [], absent = [], replace = {} }: LinesRequest,
 ): string {
-  // Every line with its own end, as it is: "\n", "\r\n", or none at the end of the file.
+  // Each line keeps its own end: "\n", "\r\n", or none at the end of the file.
   const unwanted = new Set(absent.map(latin1));
   const lines = [...content.matchAll(/[^\n]*\n|[^\n]+$/g)]
     .map(([line]) => line)
@@ -41,7 +41,7 @@ export function withLines(
   if (added.length === 0) return lines.join('');
   const end = lines[0]?.endsWith('\r\n') === true ? '\r\n' : '\n';
   const last = lines.at(-1);
-  // A file without a newline at its end gets none.
+  // A file without a newline at its end still has none afterwards.
   if (last !== undefined && !last.endsWith('\n')) return [lines.join(''), ...added].join(end);
   return [...lines, ...added.map((line) => `${line}${end}`)].join('');
 }

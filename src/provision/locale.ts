@@ -8,7 +8,7 @@ import type { Resource } from './resource.ts';
 import type { Owners, Step } from './steps.ts';
 import { textIn, textStep, together } from './text-file.ts';
 
-/** A name of /usr/share/i18n/SUPPORTED. */
+/** A name in /usr/share/i18n/SUPPORTED. */
 export const localeName = z
   .string()
   .check(
@@ -18,11 +18,11 @@ export const localeName = z
     ),
   );
 
-/** Those that need no files, or have them in libc-bin. */
+/** Locales that need no files, or have them in libc-bin. */
 const builtIn = ['C', 'POSIX', 'C.UTF-8', 'C.utf8'];
 const [generated, archive] = ['/etc/locale.gen', '/usr/lib/locale/locale-archive'];
 
-/** Locales that are not generated, or another LANG than that of a description. */
+/** Returns which locales are missing, and whether LANG differs, and the step that changes this. */
 export async function localeStep(
   host: ReadHost,
   one: Extract<Resource, { readonly kind: 'locale' }>,
@@ -53,7 +53,7 @@ export async function localeStep(
     run: async (tx, say) => {
       await list?.run(tx, say);
       if (isMissing) {
-        // The undo has the old one back as it was, with locales that locale-gen does not know.
+        // The undo restores the old archive itself, with locales that locale-gen does not know.
         if ((await host.stat(archive)) !== undefined) await tx.file.remove({ path: archive });
         await tx.shell.run({
           ...{ name: 'locale-gen', isDone, run: generate, seconds: 3600 },
@@ -65,14 +65,17 @@ export async function localeStep(
   };
 }
 
-/** Adds to a copy of the archive, which the step before has renamed. */
+/** Adds the locales to a copy of the archive, which the step before has renamed. */
 const generate = `cd ${posix.dirname(archive)}
 set -- .bofh-gone-*
 [ "$#" -eq 1 ] || { echo "more than one old locale-archive: $*" >&2; exit 1; }
 if [ -e "$1" ]; then cp --archive "$1" ${posix.basename(archive)}; fi
 locale-gen --keep-existing`;
 
-/** /etc/locale.gen with a line for each name. RefusedError for a name that the package locales does not have. */
+/**
+ * Returns /etc/locale.gen with a line for each name. RefusedError for a name that the package
+ * locales does not have.
+ */
 async function withLocales(
   host: ReadHost,
   names: readonly string[],
@@ -106,14 +109,17 @@ async function withLocales(
   return { text, added };
 }
 
-/** As `locale -a` lists it: glibc keeps only the letters and digits of a charset, in lower case. */
+/**
+ * Spells a name as `locale -a` does: glibc keeps only the letters and digits of a charset, in lower
+ * case.
+ */
 function listed(name: string): string {
   return name.replace(/\.[^@]+/, (charset) => `.${charset.toLowerCase().replaceAll(/[^a-z0-9]/g, '')}`);
 }
 
 /**
- * The file for LANG, its value there, and its text with the new one. Since Debian 13 it is /etc/locale.conf, and each boot
- * makes the old name a link to it.
+ * Returns the file for LANG, its present value, and the text with the new value. Since Debian 13 it
+ * is /etc/locale.conf, and each boot makes the old path a link to it.
  */
 async function langOf(
   host: ReadHost,

@@ -1,7 +1,7 @@
 import { Secret } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 
-/** A value of a description, as JSON has it; a `Secret` stands for its text. */
+/** A JSON value of a description, in which a `Secret` represents its text. */
 export type Plain =
   | string
   | number
@@ -11,7 +11,7 @@ export type Plain =
   | readonly Plain[]
   | { readonly [key: string]: Plain };
 
-/** A plain value in which secrets are replaced by their texts. */
+/** A JSON value in which secrets are replaced by their texts. */
 export type Revealed =
   | string
   | number
@@ -20,7 +20,10 @@ export type Revealed =
   | readonly Revealed[]
   | { readonly [key: string]: Revealed };
 
-/** Reveals the secrets in a value. Throws UsageError for what JSON does not have, such as a function. */
+/**
+ * Replaces the secrets in a value by their texts. UsageError for a value that JSON does not have,
+ * such as a function.
+ */
 export function revealed(
   value: unknown,
   where: string,
@@ -44,7 +47,7 @@ export function revealed(
   return { data: walk(value, where), secret };
 }
 
-/** Whether it is `{ … }`, or an object of the global scope of a script. */
+/** Whether a value is a plain object (`{ … }`), also one of the global scope of a script. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -6,7 +6,9 @@ import { sha256 } from '../file/path.ts';
 import { script } from '../shell/commands.ts';
 import type { ScriptRequest } from './description.ts';
 
-/** Neither an option of git, nor with a password, which would be in the journal. */
+/**
+ * The value must not be an option of git, nor contain a password, which would be in the journal.
+ */
 const repository = z.string().check(
   z.regex(/^(?!-)[^\s\0]+$/, 'must be a URL or path of a git repository'),
   z.refine(
@@ -14,14 +16,14 @@ const repository = z.string().check(
     'must have no password, which the journal would keep: use a deploy key, or a credential helper of git',
   ),
 );
-/** A tag as git-check-ref-format(1) has it, or a commit. */
+/** A tag as in git-check-ref-format(1), or a commit. */
 const revision = z
   .string()
   .check(
     z.regex(/^(?!.*(?:\.\.|\/\/|\.lock$|[./]$))[A-Za-z0-9][\w./+-]{0,99}$/, 'must be a tag or a commit'),
   );
 
-/** What `h.release` takes. */
+/** Arguments of `h.release`. */
 export const releaseRequest = z
   .strictObject({
     git: z.exactOptional(repository),
@@ -50,23 +52,27 @@ type Request = z.output<typeof releaseRequest>;
 interface Release {
   /** The directory of all releases. */
   readonly releases: string;
-  /** The link to the one in use. */
+  /** The link to the release in use. */
   readonly current: string;
-  /** What the link says. */
+  /** Target of the link. */
   readonly to: string;
-  /** The first one comes before the link. */
+  /** The scripts of the release. The first one runs before the link changes. */
   readonly scripts: readonly { readonly name: string; readonly request: ScriptRequest }[];
 }
 
-/** In each release, with what it is. */
+/** A file in each release that describes it. */
 const marker = '.bofh-release';
-/** The user of the release may have put a pipe in its place, which is not read. */
+/**
+ * Skips a device: the user of the release may have replaced the file by a pipe, which would block
+ * the reader.
+ */
 const isComplete = 'grep --devices=skip -qsx "complete .*" "$path/$marker"';
 
 /**
- * A release of an application, as scripts: one that fills its own directory and builds it there, because a Python
- * environment cannot be moved, and one that removes the oldest releases. The name of the directory has a
- * hash of all that decides its content, so another build is another release.
+ * Returns a release of an application as scripts: one that fills its own directory and builds it
+ * there, because a Python environment cannot be moved, and one that removes the oldest releases.
+ * The name of the directory contains a hash of everything that determines its content, so another
+ * build is another release.
  */
 export function releaseOf(root: string, request: Request): Release {
   const { build, user, keep, seconds = 1800 } = request;
@@ -109,13 +115,16 @@ export function releaseOf(root: string, request: Request): Release {
   };
 }
 
-/** The name of a directory in the names of its scripts: no other directory has it. */
+/** Returns the part of the script names for a directory. No other directory has it. */
 function labelOf(root: string): string {
   if (/^(?:\/[\w.]+)+$/.test(root) && root.length <= 60) return root.replaceAll('/', '-');
   return `${root.replaceAll(/[^\w.-]+/g, '-').slice(0, 60)}@${sha256(Buffer.from(root)).slice(0, 8)}`;
 }
 
-/** The one that `current` names stays, even if another program has switched to it meanwhile. */
+/**
+ * Returns the script that removes old releases. Keeps the one that `current` names, even if another
+ * program has switched to it meanwhile.
+ */
 function removeText(keep: number): string {
   return `others | head -n -${String(keep - 1)} | while IFS= read -r old; do
   [ "releases/$old" = "$(readlink "$root/current")" ] || [ ! -f "$all/$old/$marker" ] || rm -rf -- "$all/$old"
@@ -123,7 +132,7 @@ done
 `;
 }
 
-/** Variables and functions of all the scripts. */
+/** Returns the variables and functions that all scripts use. */
 function head(of: Readonly<Record<string, string>>): string {
   const set = Object.entries({ ...of, marker }).map(([key, value]) => `${key}=${posixWords([value])}\n`);
   return `umask 022
@@ -193,7 +202,7 @@ git checkout -q --detach FETCH_HEAD`
 what=$(git rev-parse HEAD)`;
 }
 
-/** Most archives of sources have one directory: then the release is what is in that. */
+/** Most source archives contain one directory: the release is then the content of that. */
 function fromArchive(url: string, sum: string): string {
   const path = url.startsWith('file:') ? url.replace(/^file:\/*/, '/') : undefined;
   const get =
@@ -213,7 +222,10 @@ rm -rf .bofh-unpack
 what=${sum}`;
 }
 
-/** As the user, with its groups, and of the environment of bofh only PATH. */
+/**
+ * Runs the build as the user, with the user's groups, and with PATH as the only variable from the
+ * environment of bofh.
+ */
 function built(build: z.output<typeof script>, user = 'root'): string {
   const words = posixWords(typeof build === 'string' ? ['/bin/sh', '-e', '-c', build] : build);
   const as = user === 'root' ? '' : 'setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups \\\n  ';
@@ -221,8 +233,8 @@ function built(build: z.output<typeof script>, user = 'root'): string {
 }
 
 /**
- * A file that was changed in the release after it was complete was written by others, so the directory stays then, under
- * another name. Python writes what it has compiled.
+ * If others have changed a file in the complete release, the undo keeps the directory under another
+ * name. Does not compare __pycache__, because Python writes there.
  */
 const undoText = `rm -rf -- "$own" "$own.part" "$own.note"
 [ -f "$path/$marker" ] || exit 0

@@ -33,7 +33,7 @@ const password = z.custom<Secret | 'locked'>(
     value === 'locked' || (value instanceof Secret && passwordHash.safeParse(secretText(value)).success),
   'must be a Secret with a hash of crypt(3), which mkpasswd creates, or "locked"',
 );
-/** What the methods of a description accept. */
+/** Arguments of the methods of a description. */
 export const schemas = {
   file: z.strictObject({ content: z.unknown(), ...owned }),
   template: z.strictObject({ file: text, data: z.exactOptional(z.unknown()), ...owned }),
@@ -126,7 +126,7 @@ export const schemas = {
   }),
 };
 
-/** The text of a secret, without one newline at its end. */
+/** Returns the text of a secret, without the newline at its end. */
 export function secretText(secret: Secret): string {
   return Buffer.from(secret.reveal()).toString('utf8').replace(/\n$/, '');
 }

@@ -14,17 +14,17 @@ import type { WantedEdit } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import type { WantedTemplate } from './template.ts';
 
-/** Where a resource is described. */
+/** The place of a resource in the description. */
 interface Placed {
-  /** Resources with the same identity are one object of the host. */
+  /** Resources with the same identity are the same object of the host. */
   readonly identity: string;
   /** `FILE:LINE` */
   readonly at: string;
-  /** Its path, if it has one: for the order. */
+  /** Path of the object, if it has one. Determines the order. */
   readonly path?: string;
 }
 
-/** A resource that is described. */
+/** A described resource. */
 export type Resource = Placed &
   (
     | { readonly kind: 'file'; readonly path: string; readonly wanted: WantedFile }
@@ -33,7 +33,7 @@ export type Resource = Placed &
     | {
         readonly kind: 'absent';
         readonly path: string;
-        /** What is absent in it too, so that its steps come before. */
+        /** Paths in it that are absent too; their steps come before. */
         readonly emptied: readonly string[];
       }
     | { readonly kind: 'service'; readonly unit: string; readonly wanted: WantedService }
@@ -47,7 +47,7 @@ export type Resource = Placed &
       }
     | {
         readonly kind: 'sysctl';
-        /** The file that sets it at boot. */
+        /** The file that sets the parameter at boot. */
         readonly path: string;
         readonly name: string;
         readonly wanted: string;
@@ -56,7 +56,7 @@ export type Resource = Placed &
     | { readonly kind: 'timezone'; readonly path: string; readonly name: string }
     | {
         readonly kind: 'kernel-module';
-        /** The file that loads it at boot. */
+        /** The file that loads the module at boot. */
         readonly path: string;
         readonly name: string;
         /** Its parameters. */
@@ -65,9 +65,9 @@ export type Resource = Placed &
     | {
         readonly kind: 'locale';
         readonly path: string;
-        /** LANG. */
+        /** Value of LANG. */
         readonly name: string;
-        /** All that are generated. */
+        /** All locales to generate. */
         readonly wanted: readonly string[];
       }
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
@@ -87,18 +87,18 @@ export type Resource = Placed &
 export interface WantedFile extends Owned {
   readonly content: Uint8Array;
   readonly secret: boolean;
-  /** A user that it names, who must exist. */
+  /** A user that the file names. The user must exist. */
   readonly user?: string;
-  /** While it is collected: its content comes from this. */
+  /** Source of the content, until it is rendered. */
   readonly template?: WantedTemplate;
 }
 
-/** A user, with the hash of its password as text. */
+/** A user, with the password hash as text. */
 export interface WantedUser extends Omit<UserRequest, 'password'> {
   readonly password?: string;
 }
 
-/** A repository of apt, with the text of its key unless the host has that. */
+/** A repository of apt, with the text of its key unless the host has the key. */
 export interface WantedSource {
   readonly uris: readonly string[];
   readonly suites: readonly string[];
@@ -117,7 +117,7 @@ interface WantedService {
   readonly reloadOn: readonly string[];
 }
 
-/** Which arguments name the object of a create method. */
+/** The arguments that name the object of a create method. */
 export const namedBy = {
   'block.createImage': ['file'],
   'block.attachLoop': ['file', 'offset'],
@@ -141,20 +141,21 @@ export const namedBy = {
 /** A create method: `lvm.createLv`. */
 export type EnsureName = keyof typeof namedBy;
 
-/** Whether a path is one of the others, or in one of them. */
+/** Whether a path is one of the others, or inside one of them. */
 export function reads(all: readonly string[], path: string): boolean {
   return all.some((each) => each === path || isIn(path, each));
 }
 
-/** Whether it is the unit file, or a drop-in of it. */
+/** Whether a path is the unit file, or a drop-in of it. */
 export function isFileOf(unit: string, path: string): boolean {
   const own = posix.join(unitDirectory, unit);
   return path === own || isIn(path, `${own}.d`);
 }
 
 /**
- * As described, but a directory before what is in it (an absent one after it), a repository before the packages, a user or group before what names it, and a
- * service after what it reads, but before its unit file goes.
+ * Sorts resources. They stay in the described order, but a directory comes before its content (an
+ * absent one after it), a repository before the packages, a user or group before objects that name
+ * it, and a service after the files that it reads, but before its unit file is removed.
  */
 export function inOrder(all: readonly Resource[]): readonly Resource[] {
   const ordered = [...all];
@@ -170,7 +171,7 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
     const from = ordered.indexOf(outer);
     if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
   }
-  // Users first: what comes before a user are also its groups.
+  // Users first, so that their groups come before them.
   for (const kind of ['user', 'group'] as const)
     for (const one of all) {
       if (one.kind !== kind) continue;
@@ -203,17 +204,20 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
   return ordered.map((one) => (one.kind === 'absent' ? { ...one, emptied: absentIn(all, one.path) } : one));
 }
 
-/** Whether the file of a unit goes: its service is stopped and disabled before. */
+/**
+ * Whether this resource removes the file of the unit: then the service is stopped and disabled
+ * before.
+ */
 export function isAbsentUnit(one: Resource, unit: string): boolean {
   return one.kind === 'absent' && one.path === posix.join(unitDirectory, unit);
 }
 
-/** What is described as absent in a directory. */
+/** Returns the paths in a directory that are described as absent. */
 function absentIn(all: readonly Resource[], directory: string): readonly string[] {
   return all.flatMap((one) => (one.kind === 'absent' && isIn(one.path, directory) ? [one.path] : []));
 }
 
-/** The users or groups that a resource needs, by their names. */
+/** Returns the users or groups that a resource needs, by their names. */
 function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
   if (one.kind === 'file' && one.wanted.user !== undefined && kind === 'user') return [one.wanted.user];
   if (one.kind === 'file' || one.kind === 'directory')
@@ -221,7 +225,7 @@ function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
   return one.kind === 'user' && kind === 'group' ? [one.wanted.group, ...(one.wanted.groups ?? [])] : [];
 }
 
-/** Whether a path is somewhere in a directory. */
+/** Whether a path is in a directory, at any depth. */
 export function isIn(path: string, directory: string): boolean {
   return path !== directory && !/^\.\.(?:\/|$)/.test(posix.relative(directory, path));
 }

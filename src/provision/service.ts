@@ -17,17 +17,20 @@ export interface Services {
   /** Applies one service when its turn comes, and returns what was done. */
   readonly settle: (one: ServiceResource) => Promise<readonly string[]>;
   /**
-   * Waits until the services that were started so far have stayed up long enough. Called as late as possible:
-   * later steps take a part of that time, and all services are watched at once.
+   * Waits until the services that were started so far have stayed up long enough. Called as late as
+   * possible: later steps take a part of that time, and all services are watched at the same time.
    */
   readonly stayUp: (
     named: (one: ServiceResource, body: () => Promise<void>) => Promise<void>,
   ) => Promise<void>;
-  /** After the last resource. */
+  /** Called after the last resource. */
   readonly end: () => Promise<void>;
 }
 
-/** The services of a description. The undo of the step before a file has it read the old file again. */
+/**
+ * Handles the services of a description. Before a file changes, adds a step whose undo lets the
+ * service read the old file again.
+ */
 export function servicesOf(
   tx: Pick<Tx, 'service' | 'shell'>,
   host: ReadHost,
@@ -52,7 +55,10 @@ export function servicesOf(
     isStale = false;
     await tx.service.reload({ by: 'daemon-reload' });
   };
-  /** An act on one service may have restarted others, for example by PartOf=: these are watched from now on. */
+  /**
+   * Updates the started services: an action on one service may have restarted others, for example
+   * by PartOf=. These are watched from now on.
+   */
   const renew = async (): Promise<void> => {
     for (const [index, each] of started.entries()) {
       const { InvocationID: invocation } = await host.run(showUnit(each.one.unit));
@@ -84,7 +90,7 @@ export function servicesOf(
       const { unit, wanted } = one;
       const { enabled, running } = wanted;
       await reloadManager();
-      // What stopped it removed its file too.
+      // An earlier apply, or another program, has already stopped the unit and removed its file.
       const goes = resources.some((other) => isAbsentUnit(other, unit));
       if (goes && (await host.run(showUnit(unit))).LoadState === 'not-found') return [];
       const found = await loadedUnit(host, unit);
@@ -121,14 +127,14 @@ export function servicesOf(
   };
 }
 
-/** Without systemd a service cannot run, and `enabled` is links in files. */
+/** Applies a service without systemd: it cannot run, and `enabled` is only links in files. */
 async function settleOffline(
   tx: Pick<Tx, 'shell'>,
   host: ReadHost,
   { unit, wanted: { enabled, running } }: ServiceResource,
 ): Promise<readonly string[]> {
   const systemctl = (verb: string): string[] => ['systemctl', verb, '--quiet', '--', unit];
-  // Exit code 4 is a unit that does not exist yet (since systemd 256, before it was 1).
+  // A unit that does not exist yet has the exit code 4 (since systemd 256; before, it was 1).
   const asked = 'systemctl is-enabled --quiet -- "$1"';
   const isDone = ['sh', '-c', `${asked} || exit 1`, 'sh', unit];
   const [enable, disable] = [systemctl('enable'), systemctl('disable')];
@@ -146,7 +152,10 @@ async function settleOffline(
   return [enabled ? 'enable' : 'disable'];
 }
 
-/** RefusedError for what a unit can never be. One that does not exist yet may come with an earlier step. */
+/**
+ * RefusedError for a state that the unit cannot have. A unit that does not exist yet may be created
+ * by an earlier step.
+ */
 export async function checkService(host: ReadHost, { unit, wanted }: ServiceResource): Promise<void> {
   if (await host.run(isOffline())) return;
   if ((await host.run(showUnit(unit))).LoadState === 'not-found') return;

@@ -26,7 +26,7 @@ export interface CreatedObject {
   readonly kind: 'file' | 'directory' | 'link' | 'user' | 'group' | 'package';
   /** Its path, or its name. */
   readonly name: string;
-  /** What tells it from another one of its name, such as the SHA-256 of a file. */
+  /** Distinguishes the object from another one with its name, for example the SHA-256 of a file. */
   readonly identity?: string;
 }
 
@@ -50,21 +50,27 @@ export interface HostChange {
     | 'locale'
     | 'group'
     | 'user';
-  /** Its path, the name of a script, user, group, repository, kernel parameter or module, host, time zone or locale, the names of packages, or the create method with the name of the object. */
+  /**
+   * Path of the object; name of a script, user, group, repository, kernel parameter or module,
+   * host, time zone or locale; names of packages; or the create method with the name of the object.
+   */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */
   readonly details: readonly string[];
   /** The contents of a changed file, unless they are secret. */
   readonly content?: { readonly before: Uint8Array; readonly after: Uint8Array };
-  /** What it creates, of packages and repositories: those of the description, and the files. */
+  /**
+   * The objects that it creates: only packages that the description names, and the files of a
+   * repository.
+   */
   readonly created?: readonly CreatedObject[];
 }
 
 /** A difference, and the step that removes it. */
 export interface Step extends HostChange {
-  /** `say` adds a detail that only the step finds out. */
+  /** `say` adds a detail that only the step can find out. */
   readonly run: (tx: Files, say: (detail: string) => void) => Promise<unknown>;
-  /** Throws RefusedError if the step cannot succeed. */
+  /** RefusedError if the step cannot succeed. */
   readonly check?: () => Promise<void>;
 }
 
@@ -82,7 +88,10 @@ type PathResource = Extract<
 >;
 export type Owners = (owned: Owned) => Promise<Attributes>;
 
-/** What differs of one object, and the step that removes the difference. Undefined: nothing. */
+/**
+ * Returns how an object differs, and the step that removes the difference. Undefined: it does not
+ * differ.
+ */
 export async function stepOf(host: ReadHost, one: PathResource, owners: Owners): Promise<Step | undefined> {
   const { path } = one;
   const there = await host.stat(path);
@@ -170,7 +179,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
         return {
           ...{ ...head, kind: 'directory', check: () => refuseChange(host, path) },
           run: async (tx) => {
-            // Not in the check: an earlier step may empty it.
+            // Not in `check`, because an earlier step may empty the directory.
             const content = (await host.readDir(path)).filter(
               (name) => !name.startsWith('.bofh-gone-') && !one.emptied.includes(posix.join(path, name)),
             );
@@ -224,7 +233,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
   }
 }
 
-/** A script whose probe says that it is not done. */
+/** Returns the step of a script whose probe reports that there is something to do. */
 export async function scriptStep(
   host: ReadHost,
   { name, wanted }: Resource & { readonly kind: 'script' },
@@ -239,7 +248,7 @@ export async function scriptStep(
   };
 }
 
-/** One step for all packages. */
+/** Returns one step for all packages. */
 export async function packagesStep(
   host: ReadHost,
   all: readonly (Resource & { readonly kind: 'package' })[],
@@ -306,7 +315,7 @@ function shown(what: keyof Attributes, value: number): string {
   return what === 'mode' ? `0${value.toString(8).padStart(3, '0')}` : String(value);
 }
 
-/** Names as numbers, by /etc/passwd and /etc/group of the host. */
+/** Translates names to numbers, by /etc/passwd and /etc/group of the host. */
 export function ownersOf(host: ReadHost): Owners {
   const numberIn = async (file: string, name: string | number, what: string): Promise<number> => {
     if (typeof name === 'number') return name;

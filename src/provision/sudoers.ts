@@ -12,7 +12,7 @@ export function visudo(content: Uint8Array): ReadCommand<void> {
     parse: ({ stdout }) => {
       if (stdout !== 'stdin: parsed OK\n') throw new Error('it does not say that the file was parsed');
     },
-    // It quotes the line with the error.
+    // visudo quotes the line with the error.
     shownOf: placesIn,
   };
 }
@@ -21,7 +21,9 @@ function placesIn(stderr: string): string {
   return [...stderr.matchAll(/^stdin:\d+(?::\d+)?: \w+ error$/gm)].map(([line]) => line).join('\n');
 }
 
-/** RefusedError for a file of sudo with a syntax error: sudo would work for no user. */
+/**
+ * RefusedError for a sudoers file with a syntax error, because sudo would then work for no user.
+ */
 export async function refuseSudoers(host: ReadHost, path: string, content: Uint8Array): Promise<void> {
   if (path !== '/etc/sudoers' && posix.dirname(path) !== '/etc/sudoers.d') return;
   try {

@@ -20,10 +20,16 @@ export const sysctlFile = z
     ),
   );
 
-/** sysctl.d(5): of files with one name only that of the first directory counts. */
+/**
+ * Of several files with one name, only the one in the first of these directories counts
+ * (sysctl.d(5)).
+ */
 const directories = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
 
-/** A kernel parameter that differs now, or in the file that sets it at boot. */
+/**
+ * Returns how a kernel parameter differs, now or in the file that sets it at boot, and the step
+ * that changes it.
+ */
 export async function sysctlStep(
   host: ReadHost,
   { path, name: key, wanted: value }: Extract<Resource, { readonly kind: 'sysctl' }>,
@@ -57,7 +63,7 @@ export async function sysctlStep(
       if (before !== undefined) await refuseChange(host, path);
     },
     run: async (tx) => {
-      // First, so that its undo comes last: a boot in between sets what the file says.
+      // First, so that its undo comes last: a reboot meanwhile sets the value of the file.
       if (!isNow) await tx.kernel.setParameter({ key, value });
       if (isAtBoot) return;
       const lines = (before ?? '').split('\n');
@@ -73,13 +79,16 @@ export async function sysctlStep(
 }
 
 interface Entry {
-  /** Index of its line. */
+  /** Index of the line. */
   readonly at: number;
   readonly key: string;
   readonly value: string;
 }
 
-/** What a file sets. A pattern such as `net.ipv4.conf.*.rp_filter` never counts for a parameter that has a line of its own. */
+/**
+ * Returns the settings in a file. Leaves out patterns such as `net.ipv4.conf.*.rp_filter`, which
+ * never apply to a parameter with its own line.
+ */
 function entriesIn(text: string): readonly Entry[] {
   return text.split('\n').flatMap((line, at) => {
     const { key = '', value } =

@@ -4,19 +4,22 @@ import { exposedHere } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import type { Revealed } from './plain.ts';
 
-/** A template and what it gets. */
+/** A template and its variables. */
 export interface WantedTemplate {
   /** Absolute path on the machine that bofh runs on. */
   readonly file: string;
   readonly data: Revealed;
 }
 
-/** A loop over a wrong range would end bofh: milliseconds, and characters or elements. */
+/**
+ * Limits, because a loop over a wrong range would end bofh: milliseconds, and number of characters
+ * or elements.
+ */
 const limits = { renderLimit: 10_000, memoryLimit: 50_000_000 };
 
 /**
- * Returns the text of a Liquid template. Throws UsageError with file and line. A template includes only
- * files of its own directory and those below it.
+ * Returns the result of a Liquid template. UsageError with file and line. A template can include
+ * only files in its own directory and below it.
  */
 export async function rendered({ file, data }: WantedTemplate, at: string): Promise<string> {
   const { Liquid, LiquidError } = await import('liquidjs');
@@ -51,7 +54,7 @@ export async function rendered({ file, data }: WantedTemplate, at: string): Prom
     return liquid.renderSync(liquid.parse(read(file), file), data as object) as string;
   } catch (error) {
     if (!LiquidError.is(error)) throw error;
-    // The token of a variable has only the text of its file.
+    // The token of a variable has only the text of its file, not the path.
     const { token } = error;
     const from = token.file ?? [...texts].find(([, text]) => text === token.input)?.[0] ?? file;
     const why = (error.originalError ?? error).message.replace(
@@ -65,7 +68,7 @@ export async function rendered({ file, data }: WantedTemplate, at: string): Prom
   }
 }
 
-/** The path of a template, relative to the file that names it. */
+/** Returns the path of a template, relative to the file that names it. */
 export function templatePath(name: string, at: string, what = 'template'): string {
   if (isAbsolute(name)) return name;
   const { file } = /^(?<file>\/.*):\d+$/.exec(at)?.groups ?? {};
@@ -80,7 +83,10 @@ function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }
 
-/** As with what a script imports: what root writes to a host comes from files that only root can write. */
+/**
+ * Reads a file that the description names. As with imports of a script, only files that only root
+ * can write are allowed, because root writes their text to a host.
+ */
 export function textOf(path: string, at: string, what = 'template'): string {
   if (!isFile(path))
     throw new UsageError(`${at}: there is no ${what} ${path}`, { remedy: 'create it, or correct its path' });
@@ -104,7 +110,7 @@ export function textOf(path: string, at: string, what = 'template'): string {
   return text;
 }
 
-/** Refuses an array or an object in `{{ … }}`: without this check the file would contain a wrong text. */
+/** Refuses an array or an object in `{{ … }}`: it would write a wrong text into the file. */
 function asText(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'string') return value;

@@ -3,7 +3,10 @@ import { CommandError } from '../core/errors.ts';
 import type { Resource } from './resource.ts';
 import { type Owners, type Step, stepOf } from './steps.ts';
 
-/** Each character is a byte. A link to /dev/null masks the file of that name. */
+/**
+ * Returns the content of a file, one character per byte. A link to /dev/null masks the file of that
+ * name.
+ */
 export async function textIn(host: ReadHost, path: string): Promise<string | undefined> {
   const isLink = (await host.stat(path))?.kind === 'symlink';
   if (isLink && (await host.readLink(path)) === '/dev/null') return '';
@@ -20,7 +23,10 @@ export async function orMissing<T>(read: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** What differs of a file that a resource needs, besides others. Each character is a byte. */
+/**
+ * Returns how one of several files of a resource differs, and its step. The text has one character
+ * per byte.
+ */
 export async function textStep(
   host: ReadHost,
   { identity, at }: Pick<Resource, 'identity' | 'at'>,
@@ -31,7 +37,7 @@ export async function textStep(
   return stepOf(host, { kind: 'file', identity, at, path, wanted }, owners);
 }
 
-/** Several steps as one. */
+/** Joins several steps into one. */
 export function together(steps: readonly Step[]): Required<Pick<Step, 'check' | 'run'>> {
   return {
     check: async () => {

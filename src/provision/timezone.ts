@@ -6,7 +6,7 @@ import type { Resource } from './resource.ts';
 import { type Owners, type Step, stepOf } from './steps.ts';
 import { textIn, textStep, together } from './text-file.ts';
 
-/** A file below /usr/share/zoneinfo. `localtime` is a link to /etc/localtime there. */
+/** A file below /usr/share/zoneinfo. Not `localtime`, which is a link to /etc/localtime there. */
 export const zoneName = z
   .string()
   .check(
@@ -18,7 +18,10 @@ export const zoneName = z
 
 const zones = '/usr/share/zoneinfo';
 
-/** The time zone of the host: the link that glibc and systemd read, and the file that Debian had beside it up to 12. */
+/**
+ * Returns how the time zone of the host differs, and the step that changes it: the link that glibc
+ * and systemd read, and the file that Debian also has up to 12.
+ */
 export async function timezoneStep(
   host: ReadHost,
   one: Extract<Resource, { readonly kind: 'timezone' }>,
@@ -35,7 +38,7 @@ export async function timezoneStep(
     steps.push(step);
     details.push(`${step.name} ${from === undefined ? '' : `${from} → `}${name}`);
   };
-  // timedatectl(1) writes this link, and tzdata an absolute one.
+  // timedatectl(1) writes this relative link, tzdata an absolute one.
   if (target !== posix.join(zones, name))
     add(
       await stepOf(host, { ...one, kind: 'link', to: `..${zones}/${name}` }, owners),
@@ -49,7 +52,7 @@ export async function timezoneStep(
   return { ...{ action: 'change', kind: 'timezone', name, details }, ...together(steps) };
 }
 
-/** RefusedError unless it is compiled data of a time zone, as tzfile(5) describes them. */
+/** RefusedError unless the file contains the compiled data of a time zone (tzfile(5)). */
 async function refuseMissingZone(host: ReadHost, name: string): Promise<void> {
   const path = posix.join(zones, name);
   const kind = (await host.stat(path))?.kind;

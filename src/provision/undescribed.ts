@@ -9,20 +9,20 @@ import { isUp, showUnit, unitName } from '../service/unit.ts';
 import { inOrder, isIn, type Resource } from './resource.ts';
 import type { CreatedObject } from './steps.ts';
 
-/** The place of an object that is in no description. */
+/** The place of an object that no description contains. */
 export const pruned = '--prune';
 
-/** An object that the description created and describes no longer. */
+/** An object that the description created and does not contain any more. */
 export interface Undescribed {
   readonly kind: CreatedObject['kind'];
   readonly name: string;
-  /** Why bofh does not remove it. */
+  /** Reason why bofh does not remove it. */
   readonly stays?: string;
 }
 
 /**
- * What a description created, describes no longer, and is still there, with what removes it: units first, then from
- * the inside to the outside.
+ * Returns the objects that a description created and does not contain any more, if they still
+ * exist, with the resources that remove them: units first, then inner objects before outer ones.
  */
 export async function undescribed(
   host: ReadHost,
@@ -30,7 +30,7 @@ export async function undescribed(
   resources: readonly Resource[],
 ): Promise<{ readonly objects: readonly Undescribed[]; readonly removal: readonly Resource[] }> {
   const left = undescribedOf(created, resources)
-    // A directory that is needed.
+    // Leaves out a directory that is still needed.
     .filter(({ kind, name }) => kind !== 'directory' || !resources.some(({ path = '/' }) => isIn(path, name)))
     .toSorted(byName)
     .toReversed();
@@ -88,8 +88,9 @@ export function keyOf({ kind, name }: CreatedObject): string {
 }
 
 /**
- * What tells an object from another one of its name: the hash of the content of a file, the target of a link, inode
- * and birth of a directory, the number of a user or group; a package has only its name. Undefined: it is something else.
+ * Returns what distinguishes an object from another one with its name: the hash of a file's
+ * content, the target of a link, inode and birth time of a directory, the uid or gid of a user or
+ * group; a package has only its name. Undefined: it is something else.
  */
 export async function identityOn(host: ReadHost, { kind, name }: CreatedObject): Promise<string | undefined> {
   switch (kind) {
@@ -123,7 +124,10 @@ async function whyStays(
   return `it also has ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`;
 }
 
-/** As if they were described as absent. A unit is stopped and disabled before its file goes. */
+/**
+ * Returns the resources that remove an object, as if it were described as absent. A unit is stopped
+ * and disabled before its file is removed.
+ */
 async function removing(host: ReadHost, one: CreatedObject): Promise<readonly Resource[]> {
   const { kind, name } = one;
   const at = pruned;

@@ -1,6 +1,9 @@
 import type { HostChange } from './steps.ts';
 
-/** Files that decide whether an administrator can still log in over the network. A directory ends in `/`. */
+/**
+ * Files that decide whether an administrator can still log in over the network. A directory ends in
+ * `/`.
+ */
 const files = [
   ...['/etc/network/', '/etc/netplan/', '/etc/systemd/network/', '/etc/NetworkManager/'],
   ...['/etc/ssh/', '/etc/pam.d/', '/etc/security/', '/etc/sudoers', '/etc/sudoers.d/', '/etc/nsswitch.conf'],
@@ -18,13 +21,14 @@ const packages = [
   ...['nftables', 'iptables', 'iptables-persistent', 'ufw', 'firewalld', 'libpam-modules', 'libpam-runtime'],
 ];
 
-/** Whether a change can close the way in for an administrator: the network, a firewall, sshd, PAM, sudo, keys. */
+/** Whether a change can lock an administrator out: network, firewall, sshd, PAM, sudo, keys. */
 export function canCutWayIn({ action, kind, name, details }: HostChange): boolean {
   if (kind === 'packages')
     return packages.some((each) => [name, ...details].some((text) => mentions(text, each)));
   if (kind === 'service')
     return units.some((each) => name === `${each}.service` || name === `${each}.socket`);
-  // Also a rule for filtering or forwarding; the file alone counts at the next boot.
+  // A change of the running kernel counts, also a rule for filtering or forwarding; a change of
+  // only the file has an effect at the next boot.
   if (kind === 'sysctl') return name.startsWith('net.') && details.some((each) => each.startsWith('now '));
   if (kind === 'user')
     return (
@@ -40,7 +44,7 @@ export function canCutWayIn({ action, kind, name, details }: HostChange): boolea
   );
 }
 
-/** As a word: `sudo` is not part of `sudo-ldap`. */
+/** Whether a text contains a name as a word: `sudo` is not part of `sudo-ldap`. */
 function mentions(text: string, name: string): boolean {
   return text.split(/[\s,:=]+/).includes(name);
 }

@@ -3,7 +3,7 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import { isRecord, type Plain, type Revealed } from '../plain.ts';
 import { type Syntax, Unparsed, withValue } from './text.ts';
 
-/** Values of an object: an inner object is merged, everything else is a whole value. */
+/** Values of an object. An inner object is merged; every other value is replaced as a whole. */
 export type Values = Readonly<Record<string, Plain>>;
 
 /** Values in a file that others also write, in one syntax. Every other byte stays. */
@@ -14,29 +14,35 @@ export interface EditRequest {
   readonly json?: Values;
   /** Values of a TOML file. */
   readonly toml?: Values;
-  /** Keys, and sections with their keys, of an INI file. An array is a key several times, `null` a key without a value. */
+  /**
+   * Keys, and sections with their keys, of an INI file. An array is a repeated key, `null` a key
+   * without a value.
+   */
   readonly ini?: Values;
-  /** What the file must not have, by the keys that lead there: `[['server', 'debug']]`. */
+  /** Keys to remove, each with the keys that lead to it: `[['server', 'debug']]`. */
   readonly absent?: readonly (readonly string[])[];
 }
 
 export const syntaxes = ['yaml', 'json', 'toml', 'ini'] as const;
 export type SyntaxName = (typeof syntaxes)[number];
 
-/** What a file should have. */
+/** The wanted values of a file. */
 export interface WantedEdit {
   readonly syntax: SyntaxName;
   readonly secret: boolean;
   readonly edits: readonly Edit[];
 }
 
-/** A value at a path; undefined: none. */
+/** A value at a path; undefined removes it. */
 interface Edit {
   readonly path: readonly string[];
   readonly value: Revealed | undefined;
 }
 
-/** The edits of a request. Throws UsageError if the syntax does not have such values, or two edits are about one place. */
+/**
+ * Returns the edits of a request. UsageError if the syntax does not have such values, or two edits
+ * contradict each other.
+ */
 export function editsOf(
   where: string,
   syntax: SyntaxName,
@@ -61,7 +67,7 @@ export function editsOf(
   return edits;
 }
 
-/** Whether one of them is at or within the place of the other, and they are not the same. */
+/** Whether one edit is at the place of the other or inside it, and they are not the same. */
 export function areRivals(one: Edit, other: Edit): boolean {
   return (
     other.path.slice(0, one.path.length).every((key, at) => key === one.path[at]) &&
@@ -70,7 +76,10 @@ export function areRivals(one: Edit, other: Edit): boolean {
   );
 }
 
-/** Returns a text with the edits, and which of them it needed. RefusedError if only a human can make them. */
+/**
+ * Returns a text with the edits, and the edits that it needed. RefusedError if only an
+ * administrator can make them.
+ */
 export async function edited(
   path: string,
   before: string | undefined,
@@ -117,7 +126,7 @@ export async function edited(
   return { text: details.length === 0 ? (before ?? syntax.empty) : text, details };
 }
 
-/** Each library is loaded for a file of its syntax. */
+/** Each library is loaded only for a file of its syntax. */
 const load: Readonly<Record<SyntaxName, () => Promise<Syntax>>> = {
   yaml: async () => (await import('./yaml.ts')).yaml,
   json: async () => (await import('./json.ts')).json,
@@ -162,7 +171,7 @@ function isIni({ path, value }: Edit): boolean {
   );
 }
 
-/** An INI file has only texts. */
+/** Converts a value to text, because an INI file has only texts. */
 function iniValue(value: Revealed | undefined): Revealed | undefined {
   if (Array.isArray(value)) return (value as readonly Revealed[]).map((each) => iniValue(each) ?? null);
   return typeof value === 'number' || typeof value === 'boolean'

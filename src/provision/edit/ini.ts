@@ -1,17 +1,19 @@
 import { isRecord, type Revealed } from '../plain.ts';
 import { lineAt, type Syntax, Unparsed } from './text.ts';
 
-/** A line, with its end, or several that one value has. */
+/** A line with its end, or several lines of one value. */
 interface Entry {
   readonly text: string;
   readonly section: string;
   readonly key?: string;
-  /** Null: a key alone. */
+  /** Null: the key has no value. */
   readonly value?: string | null;
   readonly isHeader?: true;
 }
 
-/** Sections of keys; keys before the first section are those of the root. A key that occurs several times is an array. */
+/**
+ * Sections of keys; keys before the first section belong to the root. A repeated key is an array.
+ */
 export const ini: Syntax = {
   empty: '',
   parse: (text) => {
@@ -66,7 +68,7 @@ export const ini: Syntax = {
     return all
       .filter((each, index) => {
         if (!isSection) return each.section !== section || each.key !== key;
-        // What follows the last key may be about the next section.
+        // Lines after the last key may belong to the next section.
         const last = all.findLastIndex(
           (one) => one.section === key && (one.key !== undefined || one.isHeader),
         );
@@ -77,7 +79,10 @@ export const ini: Syntax = {
   },
 };
 
-/** Some programs read an indented line as more of the value before it, and others as a key. */
+/**
+ * Throws for a value with an indented line, which some programs read as a part of the value, and
+ * others as a key.
+ */
 function refuseLines(all: readonly Entry[], section: string, key: string): void {
   for (const each of all) {
     if (each.section !== section || each.key === undefined) continue;
@@ -87,7 +92,10 @@ function refuseLines(all: readonly Entry[], section: string, key: string): void 
   }
 }
 
-/** A file without a newline at its end gets none; one within gets its newline. */
+/**
+ * Joins lines. A file without a newline at its end still has none; a line that is not the last gets
+ * one.
+ */
 function joined(lines: readonly string[], end: string): string {
   return lines
     .map((line, index) => (index < lines.length - 1 && !line.endsWith('\n') ? `${line}${end}` : line))

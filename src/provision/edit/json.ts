@@ -12,7 +12,7 @@ import {
   Unparsed,
 } from './text.ts';
 
-/** JSON, also with comments. */
+/** JSON, with or without comments. */
 export const json: Syntax = {
   empty: '{}\n',
   parse: (text) => getNodeValue(tree(text)) as unknown,
@@ -66,7 +66,7 @@ function tree(text: string): Node {
   return root;
 }
 
-/** Which of two equal keys counts depends on who reads them. */
+/** RefusedError if a key occurs twice, because programs disagree which one counts. */
 function refuseTwice(text: string, node: Node): void {
   const keys = new Set<unknown>();
   for (const child of node.children ?? []) {
@@ -79,7 +79,7 @@ function refuseTwice(text: string, node: Node): void {
   }
 }
 
-/** The deepest value of a path that exists, with its property, and the rest of the path. */
+/** Returns the deepest existing value on a path, with its property, and the rest of the path. */
 function found(text: string, path: readonly string[]) {
   let node = tree(text);
   let parent: Node | undefined;

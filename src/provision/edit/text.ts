@@ -1,14 +1,14 @@
 import { isRecord, type Revealed } from '../plain.ts';
 
-/** A syntax whose files can be edited. `text` is what a file contains. */
+/** A syntax whose files can be edited. `text` is the content of a file. */
 export interface Syntax {
-  /** What a new file starts with. */
+  /** Content of a new file. */
   readonly empty: string;
-  /** Throws Unparsed. */
+  /** Throws Unparsed for an invalid text. */
   readonly parse: (text: string) => unknown;
-  /** All parents in the path that exist are objects. */
+  /** Sets a value. All existing parents on the path must be objects. */
   readonly set: (text: string, path: readonly string[], value: Revealed) => string;
-  /** What the path names exists. */
+  /** Removes a value, which must exist. */
   readonly remove: (text: string, path: readonly string[]) => string;
 }
 
@@ -22,12 +22,12 @@ export class Unparsed extends Error {
   }
 }
 
-/** `{ a: { b: value } }` */
+/** Returns an object with only this value: `{ a: { b: value } }`. */
 export function nested(path: readonly string[], value: Revealed): Revealed {
   return path.reduceRight<Revealed>((inner, key) => ({ [key]: inner }), value);
 }
 
-/** A copy of the object with another value at the path; undefined removes it. */
+/** Returns a copy of the object with another value at the path; undefined removes it. */
 export function withValue(
   of: unknown,
   [key = '', ...rest]: readonly string[],
@@ -44,13 +44,13 @@ export function withValue(
   };
 }
 
-/** Line ends of the new part are those of the text. */
+/** Replaces a part of the text. The new part gets the line ends of the text. */
 export function splice(text: string, [from, to]: readonly [number, number], part: string): string {
   const own = text.includes('\r\n') ? part.replaceAll(/\r?\n/g, '\r\n') : part;
   return text.slice(0, from) + own + text.slice(to);
 }
 
-/** The text of the first indented line before its key: a tab, or spaces (default: two). */
+/** Returns the indentation of the first indented line: a tab, or spaces (default: two). */
 export function indentOf(text: string): string {
   return /^(?<indent>\t+| +)[^\s#/*-]/m.exec(text)?.groups?.indent ?? '  ';
 }
@@ -59,24 +59,24 @@ export function lineAt(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length;
 }
 
-/** Where the line of an offset starts. */
+/** Returns the offset at which the line of an offset starts. */
 export function lineStart(text: string, offset: number): number {
   return text.lastIndexOf('\n', offset - 1) + 1;
 }
 
-/** Where the next line starts, or the text ends. */
+/** Returns the offset at which the next line starts, or the text ends. */
 export function nextLine(text: string, offset: number): number {
   const at = text.indexOf('\n', offset);
   return at < 0 ? text.length : at + 1;
 }
 
-/** From where to where a part of the text is. */
+/** Start and end of a part of the text. */
 interface Span {
   readonly start: number;
   readonly end: number;
 }
 
-/** `{ … }`, with its pairs. */
+/** Braces (`{ … }`) and the pairs in them. */
 interface Braces extends Span {
   readonly pairs: readonly Span[];
 }
@@ -84,7 +84,10 @@ interface Braces extends Span {
 const toComma = /^(?:\s|\/\/[^\n]*|\/\*[^]*?\*\/|#[^\n]*)*,/;
 const restOfLine = /^[ \t]*(?:\/\/[^\n]*|\/\*[^\n]*?\*\/[ \t]*|#[^\n]*)?\r?$/;
 
-/** Adds a pair at the end. Each pair of several lines has a line of its own, and comments stay where they are. */
+/**
+ * Adds a pair at the end. If the pairs are on several lines, the new one gets its own line.
+ * Comments stay where they are.
+ */
 export function addPair(text: string, { start, end, pairs }: Braces, pair: string, indent: string): string {
   const last = pairs.at(-1);
   const outer = /^\s*/.exec(text.slice(lineStart(text, start), start))?.[0] ?? '';
@@ -99,7 +102,7 @@ export function addPair(text: string, { start, end, pairs }: Braces, pair: strin
   return splice(splice(text, [at, at], `\n${own}${pair}`), [last.end, last.end], ',');
 }
 
-/** Removes one of several pairs, with its line and the comment in that. */
+/** Removes one of several pairs, with its line and the comment in this line. */
 export function removePair(text: string, { pairs }: Braces, pair: Span): string {
   const index = pairs.indexOf(pair);
   const [before, after] = [pairs[index - 1], pairs[index + 1]];

@@ -10,7 +10,8 @@ export const toml: Syntax = {
     const all = read(text);
     const [key = '', ...rest] = path;
     const inner = nested(rest, value);
-    // The library cannot add an array of tables, and drops empty lines of a file of comments.
+    // The library cannot add an array of tables, and drops empty lines in a file that contains only
+    // comments.
     const has = isRecord(all) ? Object.keys(all) : [];
     if (has.length === 0 || (isTables(inner) && !has.includes(key)))
       return splice(
@@ -40,7 +41,7 @@ function isTables(value: Revealed): boolean {
   return isRecord(value) || (Array.isArray(value) && value.length > 0 && value.every(isRecord));
 }
 
-/** An empty line before a new table. */
+/** Returns the line ends for an empty line before a new table. */
 function gap(text: string): string {
   return text === '' || text.endsWith('\n\n') ? '' : text.endsWith('\n') ? '\n' : '\n\n';
 }

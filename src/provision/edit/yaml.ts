@@ -22,7 +22,7 @@ import {
   Unparsed,
 } from './text.ts';
 
-/** YAML 1.2. What YAML 1.1 would read as another type is quoted: `"yes"`. */
+/** YAML 1.2. Quotes a text that YAML 1.1 would read as another type: `"yes"`. */
 export const yaml: Syntax = {
   empty: '',
   parse: (text) => parsed(text).toJS() as unknown,
@@ -77,7 +77,7 @@ function pairIn(map: YAMLMap, key: string): Pair | undefined {
   return map.items.find((each) => isScalar(each.key) && String(each.key.value) === key);
 }
 
-/** Where a node begins and where it ends, without the comment after it. */
+/** Returns where a node begins and ends, without the comment after it. */
 function spanOf(node: unknown): readonly [number, number] {
   const range = isNode(node) ? (node as Node).range : undefined;
   if (range === undefined || range === null) throw new Error('a value without a place');
@@ -97,7 +97,7 @@ function inYaml(value: Revealed, indent: string): string {
   return stringify(value, { compat: 'yaml-1.1', lineWidth: 0, indent: Math.max(indent.length, 1) });
 }
 
-/** A pair as lines, below the keys of its map. */
+/** Formats a pair as lines, below the keys of its map. */
 function block(text: string, map: YAMLMap, key: string, value: Revealed): string {
   const [first] = map.items;
   const column = first === undefined ? 0 : pairSpan(first).start - lineStart(text, pairSpan(first).start);
@@ -125,7 +125,7 @@ function replaced(text: string, map: YAMLMap, pair: Pair, value: Revealed): stri
   const [start, end] = isNode(pair.value) ? spanOf(pair.value) : [spanOf(pair.key)[1], spanOf(pair.key)[1]];
   if (map.flow === true) return splice(text, [start, end], JSON.stringify(value));
   const isText = typeof value !== 'object' || value === null;
-  // A text of several lines in quotes needs no indentation.
+  // A quoted text of several lines needs no indentation.
   const inLine =
     typeof value === 'string' && value.includes('\n') ? JSON.stringify(value) : inYaml(value, '  ').trimEnd();
   const old = text.slice(start, end);
@@ -146,7 +146,7 @@ function removed(text: string, map: YAMLMap, pair: Pair): string {
   if (span === undefined) return text;
   if (map.flow === true) return removePair(text, braces, span);
   const start = lineStart(text, span.start);
-  // The first key of an element of a list is after its dash.
+  // The first key of a list element is after the dash.
   if (text.slice(start, span.start).trim() !== '' && next !== undefined)
     return splice(text, [span.start, next.start], '');
   return splice(text, [start, text[span.end - 1] === '\n' ? span.end : nextLine(text, span.end)], '');
