@@ -70,7 +70,7 @@ export const erase = deferred({
   afterCommit: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
     if (found === undefined) return;
-    // An open device would work until it is closed, so nobody would notice the loss.
+    // An open device would work until it is closed, so the loss would go unnoticed.
     await refuseUsed(host, undo, found.path);
     if (undo.boot !== undefined && undo.boot !== (await host.facts()).boot)
       await refuseTwin(host, undo, found.path);
@@ -90,7 +90,7 @@ export const erase = deferred({
       if (found === undefined || witness === undefined) return undefined;
       const [salts = '', data] = witness.split('|');
       const before = new Set(salts.split(' '));
-      // A key that was added or replaced after the step shows that somebody still needs the device.
+      // A key that was added or replaced after the step shows that the device is still needed.
       if (!saltsIn(found).every((salt) => before.has(salt)))
         return { found: `others added a key to ${found.path}` };
       return (await dataWitness(host, undo, found)) === data
