@@ -70,7 +70,7 @@ async function write(
   await host.sync(path);
 }
 
-/** Reverts the edit. If nobody else edited the file, it is then exactly the same as before. */
+/** Reverts the edit. Without edits by others, the file is then exactly the same as before. */
 export async function revertTable(host: ChangeHost, of: TableUndo): Promise<void> {
   const [own, there] = [await host.stat(of.private), await host.stat(of.file)];
   if ((await host.stat(of.back)) !== undefined) await host.removeFile(of.back);
