@@ -2,8 +2,8 @@ import { type Answer, type Command, nothing, type ReadCommand } from '../command
 import { ParseError, type Reason } from '../core/errors.ts';
 
 /**
- * `btrfs inspect-internal rootid`: the id of the subvolume of a directory, as a plain number. A
- * file would be opened for writing, and so refused in a read-only subvolume (6.2).
+ * `btrfs inspect-internal rootid`: the id of the subvolume of a directory, as a plain number. Only
+ * for directories: btrfs opens a file for writing, which a read-only subvolume refuses (6.2).
  */
 export function rootId(path: string): ReadCommand<number> {
   return {
@@ -42,8 +42,8 @@ export function subvolumeCreate(path: string): Command<void, 'change'> {
 }
 
 /**
- * `btrfs subvolume snapshot`. If `path` is an existing directory, btrfs creates the snapshot *in*
- * it, under the name of the source (6.2), so the path must be free.
+ * `btrfs subvolume snapshot`. The path must be free: if it is an existing directory, btrfs creates
+ * the snapshot *in* it, under the name of the source (6.2).
  */
 export function subvolumeSnapshot(make: {
   readonly source: string;
@@ -55,9 +55,9 @@ export function subvolumeSnapshot(make: {
 
 /**
  * `btrfs subvolume delete` by id, because ids are never reused and names are. `root` is the root of
- * any subvolume of the filesystem (6.2 and 6.14 refuse a directory). `--commit-each` waits until it
- * is on disk. The kernel refuses the default subvolume and one that contains others, but not a
- * mounted one.
+ * any subvolume of the filesystem (6.2 and 6.14 refuse a directory). `--commit-each` waits until
+ * the removal is on disk. The kernel refuses the default subvolume and one that contains others,
+ * but not a mounted one.
  */
 export function subvolumeDelete(of: {
   readonly root: string;
@@ -80,7 +80,7 @@ export function setReadOnly(path: string, mode: 'ro' | 'rw'): Command<void, 'cha
 }
 
 /**
- * `btrfs filesystem sync`: all earlier changes are on disk (BTRFS_IOC_SYNC waits for the
+ * `btrfs filesystem sync`: makes all earlier changes durable (BTRFS_IOC_SYNC waits for the
  * transaction).
  */
 export function filesystemSync(path: string): Command<void, 'change'> {
@@ -88,8 +88,9 @@ export function filesystemSync(path: string): Command<void, 'change'> {
 }
 
 /**
- * Why btrfs failed, from its text in the C locale (6.2, 6.14; fixtures in test/fixtures/btrfs): it
- * exits 1 for everything. "Not a subvolume" and "no btrfs" mean that something else exists there.
+ * Finds why btrfs failed, from its text in the C locale (6.2, 6.14; fixtures in
+ * test/fixtures/btrfs): it exits with 1 for everything. "Not a subvolume" and "no btrfs" mean that
+ * the path is something else.
  */
 export function classify({ stderr }: Answer): Reason {
   if (

@@ -5,7 +5,7 @@ import type { Device } from './schema.ts';
 import { digits, printedPath } from './text.ts';
 
 /**
- * `btrfs filesystem show` of a mounted btrfs: its devices, as the kernel has them. A missing one
+ * `btrfs filesystem show` of a mounted btrfs: its devices, as the kernel knows them. A missing one
  * has neither path nor size (6.2: "size 0 used 0 path  MISSING"). A device being removed has size 0
  * until the end.
  */
@@ -20,7 +20,8 @@ export function filesystemDevices(path: string): ReadCommand<readonly Device[]> 
   };
 }
 
-// The label may contain anything but a newline; the devices begin after the line with their number.
+// The label may contain anything but a newline; the list of devices begins after the line with
+// their number.
 const head = /^Label: .*  uuid: [0-9a-f-]{36}\n\tTotal devices (?<all>\d+) FS bytes used \d+\n/;
 const line =
   /^\tdevid +(?<devid>\d+) size (?<size>\d+) used (?<used>\d+) path (?<path>.*?)(?<missing> MISSING)?$/;
@@ -30,7 +31,7 @@ function parseDevices(stdout: string): readonly Device[] {
   if (groups === undefined || !stdout.endsWith('\n\n'))
     throw new ParseError('btrfs: the list of devices has an unknown first or last line');
   const found = stdout.slice(begin.length, -2).split('\n').map(deviceIn);
-  // The target of a replacement, with devid 0, is counted (Linux 6.18).
+  // The number of devices includes the target of a replacement, with devid 0 (Linux 6.18).
   if (found.length !== digits(groups.all, 'how many devices there are'))
     throw new ParseError(`btrfs: it lists ${found.length} devices, but reports ${groups.all ?? ''}`);
   return found;
@@ -58,9 +59,9 @@ export function deviceAdd(of: { readonly device: string; readonly path: string }
 
 /**
  * `btrfs device remove`: moves the data of a device to the others, and wipes its superblocks. The
- * kernel finds it by its superblock, not by its name. A signal, or `btrfs device remove cancel`,
- * stops it midway: the device stays, and moved data may stay where it is (Linux 6.18: "chunk
- * relocation canceled during operation", in 0.2 s).
+ * kernel finds the device by its superblock, not by its name. A signal, or `btrfs device remove
+ * cancel`, stops it midway: the device stays, and moved data may stay where it is (Linux 6.18:
+ * "chunk relocation canceled during operation", in 0.2 s).
  */
 export function deviceRemove(of: {
   readonly device: string;
@@ -75,9 +76,9 @@ function change(argv: readonly string[]): Command<void, 'change'> {
 
 /**
  * `btrfs replace start`, until its end. The target must be blank and at least as large as the
- * filesystem's part of the old device. The kernel gives it the devid and UUID of the old device,
- * whose superblocks it wipes. A kill does not stop it (Linux 6.18: SIGTERM waits for the end), and
- * after a power cut the kernel continues at the next mount.
+ * filesystem's part of the old device. The target gets the devid and UUID of the old device, and
+ * the kernel wipes the superblocks of the old one. A kill does not stop the replacement (Linux
+ * 6.18: SIGTERM waits for the end), and after a power cut the kernel continues at the next mount.
  */
 export function replaceStart(of: {
   readonly devid: number;

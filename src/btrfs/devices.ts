@@ -13,7 +13,9 @@ export interface Member extends BtrfsSuperblock {
   readonly path: string;
 }
 
-/** The devices of a mounted filesystem, from the kernel. RefusedError if it is not mounted. */
+/**
+ * Returns the devices of a mounted filesystem, from the kernel. RefusedError if it is not mounted.
+ */
 export async function membersOf(host: ReadHost, fs: string): Promise<readonly Member[]> {
   const members: Member[] = [];
   for (const name of await kernelMembers(host, fs)) {
@@ -30,14 +32,15 @@ export async function refuseFullMembers(
   host: ReadHost,
   fs: string,
   what: string,
-  /** This device will be removed: nothing is written to it any longer. */
+  /** Path of a device that will be removed: nothing more is written to it. */
   { except }: { readonly except?: string } = {},
 ): Promise<void> {
   for (const path of await memberPaths(host, fs, except)) await refuseFullBeneath(host, path, what);
 }
 
 /**
- * Runs a long write to a filesystem, and stops it if the space beneath one of its devices runs out.
+ * Runs a long write to a filesystem, and stops the write if the space beneath one of its devices
+ * runs out.
  */
 export async function watchingMembers<T>(
   host: ReadHost,
@@ -55,7 +58,10 @@ async function memberPaths(host: ReadHost, fs: string, except?: string): Promise
   return others;
 }
 
-/** Whether a device belongs to it, compared by the kernel's own name, whatever path leads to it. */
+/**
+ * Whether a device belongs to a filesystem. Compares the kernel name, whatever path leads to the
+ * device.
+ */
 export async function isMember(
   host: ReadHost,
   { fs, device }: { readonly fs: string; readonly device: string },
@@ -71,15 +77,15 @@ async function kernelMembers(host: ReadHost, fs: string): Promise<readonly strin
 }
 
 /**
- * Refuses while another exclusive operation of the filesystem runs. During a paused balance, only
- * devices can be added.
+ * RefusedError while another exclusive operation of the filesystem runs. During a paused balance,
+ * only devices can be added.
  */
 export async function refuseExclusive(
   host: ReadHost,
   { fs, mounted }: { readonly fs: string; readonly mounted: string },
   except: readonly string[] = [],
 ): Promise<void> {
-  // Since Linux 5.10; an older kernel refuses by itself.
+  // Exists since Linux 5.10; an older kernel refuses the operation itself.
   const now = await kernelText(host, `/sys/fs/btrfs/${fs}/exclusive_operation`);
   if (now === undefined || now === 'none' || except.includes(now)) return;
   throw new RefusedError(`another operation runs on ${mounted}: ${now}`, {
@@ -87,7 +93,7 @@ export async function refuseExclusive(
   });
 }
 
-/** Refuses changes on a filesystem that is mounted read-only. */
+/** RefusedError for a filesystem that is mounted read-only. */
 export function refuseReadOnly(mount: MountEntry): void {
   if (!mount.superOptions.split(',').includes('ro')) return;
   throw new RefusedError(`the btrfs on ${mount.path} is mounted read-only`, {
@@ -96,8 +102,8 @@ export function refuseReadOnly(mount: MountEntry): void {
 }
 
 /**
- * Refuses a copy: it would look like the new device before anything was done, and btrfs cannot tell
- * it from one of its own devices either.
+ * RefusedError for a device with a copy of the filesystem: bofh would take it for the new device
+ * before the step ran, and btrfs cannot distinguish it from its own devices either.
  */
 export function refuseCopy(
   device: string,
@@ -119,8 +125,9 @@ const fewest: Readonly<Record<string, number>> = {
 };
 
 /**
- * Refuses to remove a device that the filesystem needs. Only the kernel knows exactly whether its
- * data fits elsewhere: this refuses if all data of the filesystem exceeds the size of the other devices.
+ * RefusedError if the filesystem needs the device. Only the kernel knows exactly whether the data
+ * fits on the other devices; this function refuses if all data of the filesystem exceeds their
+ * size.
  */
 export async function refuseNeededDevice(
   host: ReadHost,

@@ -4,7 +4,7 @@ import { refuseName } from './operations/new-subvolume.ts';
 import { keysAround, placeFor, subvolumeKey } from './place.ts';
 import { subvolumeAt } from './reads.ts';
 
-/** Creates a subvolume, or does nothing if the path is one. */
+/** Creates a subvolume, or does nothing if the path is a subvolume already. */
 export const createSubvolume = ensurable(operations.createSubvolume, async (host, { path }) => {
   refuseName(path);
   const place = await placeFor(host, path);

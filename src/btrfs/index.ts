@@ -14,14 +14,17 @@ export type { Quota } from './quota.ts';
 export { errorsIn } from './operations/scrub.ts';
 
 /**
- * Every subvolume of the filesystem of a path, except its top level. Paths start there; a path that
- * is not UTF-8 is missing, and `shown` has it for display.
+ * Lists every subvolume of the filesystem of a path, except its top level. Paths start at the top
+ * level; a path that is not UTF-8 is missing, and `shown` contains it for display.
  */
 export async function subvolumes(host: ReadHost, path: string): Promise<readonly SubvolumeRow[]> {
   return reads.subvolumes(host, (await placeOf(host, path)).path);
 }
 
-/** Paths of the subvolumes inside the one at a path, at any depth: in a snapshot of it they are empty directories. */
+/**
+ * Returns the paths of the subvolumes inside the one at a path, at any depth: in a snapshot of it
+ * they are empty directories.
+ */
 export async function nestedSubvolumes(host: ReadHost, path: string): Promise<readonly string[]> {
   const { fs, path: whole } = await placeOf(host, path);
   const subvolume = await reads.subvolumeAt(host, whole);
@@ -30,7 +33,7 @@ export async function nestedSubvolumes(host: ReadHost, path: string): Promise<re
     : (await reads.nestedIn(host, { fs, subvolume })).map(({ shown }) => shown);
 }
 
-/** The subvolume at a path. RefusedError if something else is there. */
+/** Returns the subvolume at a path. RefusedError if the path is something else. */
 export async function subvolume(host: ReadHost, path: string): Promise<Subvolume> {
   const place = await placeOf(host, path);
   const found = await reads.subvolumeAt(host, place.path);
@@ -46,8 +49,8 @@ export async function defaultSubvolume(host: ReadHost, path: string): Promise<nu
 }
 
 /**
- * Subvolumes with bofh's private names in any mounted btrfs, by the root of a subvolume of the same
- * filesystem.
+ * Returns the subvolumes with bofh's private names in every mounted btrfs, by the root of one of
+ * its subvolumes.
  */
 export async function privateSubvolumes(
   host: ReadHost,
@@ -89,7 +92,10 @@ export async function quota(host: ReadHost, path: string): Promise<Quota> {
   return quotaOf(host, (await placeOf(host, path)).path);
 }
 
-/** Its quota groups; CommandError while quotas are off. `quota` tells how exact the numbers are. */
+/**
+ * Lists its quota groups; CommandError while quotas are off. `quota` reports how exact the numbers
+ * are.
+ */
 export async function qgroups(host: ReadHost, path: string): Promise<readonly Qgroup[]> {
   return (await qgroupsOf(host, (await placeOf(host, path)).path)).groups;
 }

@@ -5,7 +5,7 @@ import type { Balance, Balanced, Scrub } from './schema.ts';
 import { digits } from './text.ts';
 
 /**
- * `btrfs scrub start`, until its end; 6.14 first prints the devices. Exits 3 if uncorrectable
+ * `btrfs scrub start`, until its end; 6.14 first prints the devices. Exits with 3 if uncorrectable
  * errors are left (6.2). SIGTERM is safe: a scrub only reads, and rewrites bad copies from good
  * ones.
  */
@@ -27,7 +27,7 @@ export function scrubStart(path: string): Command<Scrub> {
   };
 }
 
-/** `btrfs scrub status` of the last or running scrub. The data is in /var/lib/btrfs. */
+/** `btrfs scrub status` of the last or running scrub, from files in /var/lib/btrfs. */
 export function scrubStatus(path: string): ReadCommand<Scrub> {
   return {
     tool: 'btrfs',
@@ -127,7 +127,7 @@ export function balanceStart(of: {
   };
 }
 
-/** `btrfs balance status`, which exits 1 while one exists (6.2). */
+/** `btrfs balance status`, which exits with 1 while a balance runs or is paused (6.2). */
 export function balanceStatus(path: string): ReadCommand<Balance> {
   return {
     tool: 'btrfs',
@@ -153,7 +153,7 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
 const balancing =
   /^Balance on '.*' is (?<state>running|running, cancel requested|running, pause requested|paused)\n(?<done>\d+) out of about (?<all>\d+) chunks balanced \(\d+ considered\), +(?<left>\d+)% left\n$/s;
 
-/** Why an exclusive operation failed. */
+/** Finds why an exclusive operation failed. */
 export function classifyMaintenance(answer: Answer): ReturnType<typeof classify> {
   return /in progress|already (?:running|started)|is running/.test(answer.stderr) ? 'busy' : classify(answer);
 }

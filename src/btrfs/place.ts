@@ -4,23 +4,26 @@ import { kindInWords, type ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 
-/** A path on a btrfs: the filesystem and the path from its top level, and where this is mounted now. */
+/**
+ * A path on a btrfs: the filesystem, the path from its top level, and the current path on this
+ * host.
+ */
 export interface Place {
   /** The UUID of the filesystem. */
   readonly fs: string;
-  /** From the top level: `/` is the top level itself. */
+  /** Path from the top level: `/` is the top level itself. */
   readonly inside: string;
   /** The current path on this host. */
   readonly path: string;
   readonly mount: MountEntry;
 }
 
-/** Key of a subvolume, existing or new. */
+/** Returns the key of a subvolume, existing or new. */
 export function subvolumeKey({ fs, inside }: Pick<Place, 'fs' | 'inside'>): string {
   return `subvol:${fs}${inside}`;
 }
 
-/** Keys of the filesystem and of all subvolumes and directories around a place. */
+/** Returns the keys of the filesystem and of all subvolumes and directories above a place. */
 export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readonly string[] {
   const keys = [`fs:${fs}`];
   for (let at = posix.dirname(inside); at !== '/'; at = posix.dirname(at))
@@ -29,8 +32,8 @@ export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readon
 }
 
 /**
- * The place of an existing path. Follows symbolic links. CommandError `not-found` if it is missing,
- * RefusedError if it is on another kind of filesystem.
+ * Returns the place of an existing path. Follows symbolic links. CommandError `not-found` if it is
+ * missing, RefusedError if it is on another kind of filesystem.
  */
 export async function placeOf(host: ReadHost, path: string): Promise<Place> {
   const real = await realPath(host, path);
@@ -42,7 +45,7 @@ export async function placeOf(host: ReadHost, path: string): Promise<Place> {
   return { fs: await filesystemOf(host, mount), inside: pathFromTopLevel(mount, real), path: real, mount };
 }
 
-/** The place of a path that need not exist yet; its parent directory must exist. */
+/** Returns the place of a path that may not exist yet; its parent directory must exist. */
 export async function placeFor(host: ReadHost, path: string): Promise<Place> {
   const name = posix.basename(path);
   const directory = await placeOf(host, posix.dirname(path));
@@ -59,7 +62,7 @@ export async function placeFor(host: ReadHost, path: string): Promise<Place> {
   return { ...directory, inside: posix.join(directory.inside, name), path: real };
 }
 
-/** The mounts of a filesystem in bofh's mount namespace. */
+/** Returns the mounts of a filesystem in bofh's mount namespace. */
 export async function mountsOf(host: ReadHost, fs: string): Promise<readonly MountEntry[]> {
   const found: MountEntry[] = [];
   const known = new Map<string, string>();
@@ -72,7 +75,10 @@ export async function mountsOf(host: ReadHost, fs: string): Promise<readonly Mou
   return found;
 }
 
-/** Where a path from the top level is visible on this host now; undefined if no mount shows it. */
+/**
+ * Returns the current path on this host of a path from the top level; undefined if no mount shows
+ * it.
+ */
 export async function seenAt(
   host: ReadHost,
   { fs, inside }: Pick<Place, 'fs' | 'inside'>,
@@ -89,7 +95,7 @@ export async function seenAt(
 }
 
 /**
- * Like `seenAt`, but throws a RefusedError, which says what to mount, if no mount shows the path.
+ * Like `seenAt`, but throws a RefusedError, which names what to mount, if no mount shows the path.
  */
 export async function reach(host: ReadHost, place: Pick<Place, 'fs' | 'inside'>): Promise<string> {
   const path = await seenAt(host, place);
@@ -98,8 +104,8 @@ export async function reach(host: ReadHost, place: Pick<Place, 'fs' | 'inside'>)
 }
 
 /**
- * The root of any mounted subvolume of a filesystem: btrfs accepts it for questions about the whole
- * filesystem.
+ * Returns the root of any mounted subvolume of a filesystem: btrfs accepts it for questions about
+ * the whole filesystem.
  */
 export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
   const entries = await mountEntries(host);
@@ -112,8 +118,8 @@ export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
 }
 
 /**
- * Every mounted btrfs by its UUID, with the root of one of its subvolumes; without a root if only a
- * directory is mounted.
+ * Returns every mounted btrfs by its UUID, with the root of one of its subvolumes; without a root
+ * if only a directory is mounted.
  */
 export async function mountedFilesystems(host: ReadHost): Promise<ReadonlyMap<string, string | undefined>> {
   const entries = await mountEntries(host);
@@ -126,7 +132,7 @@ export async function mountedFilesystems(host: ReadHost): Promise<ReadonlyMap<st
   return found;
 }
 
-/** The subvolume that a mount shows, fully or in part (`subvolid=256,subvol=/a b`). */
+/** Returns the subvolume that a mount shows, fully or in part (`subvolid=256,subvol=/a b`). */
 export function subvolumeOf({
   superOptions,
 }: MountEntry): { readonly id: number; readonly path?: string } | undefined {
@@ -143,8 +149,8 @@ function notMounted(fs: string, inside: string): RefusedError {
 }
 
 /**
- * The mount that a path is on: the mount point with the longest matching path; if several mounts
- * are there, the last.
+ * Returns the mount that contains a path: the mount point with the longest matching path; if it has
+ * several mounts, the last.
  */
 function mountOver(entries: readonly MountEntry[], path: string): MountEntry {
   let best: MountEntry | undefined;
@@ -164,8 +170,8 @@ function pathFromTopLevel({ root, path }: MountEntry, real: string): string {
 const uuidName = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * The UUID of a mounted btrfs: the kernel lists its devices in sysfs, and the mounted device is one
- * of them.
+ * Returns the UUID of a mounted btrfs: the kernel lists its devices in sysfs, and the mounted
+ * device is one of them.
  */
 async function filesystemOf(host: ReadHost, { source, path }: MountEntry): Promise<string> {
   const { number } = await deviceNode(host, source);

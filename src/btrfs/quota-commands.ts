@@ -54,8 +54,8 @@ function parseQgroups({ stdout, stderr }: Answer): QgroupTable {
 
 /**
  * Parses the quota groups of a table. `tails` has, by subvolume id, the further lines of each path
- * that contains newlines: they follow the line of its group, and may look like the line of any
- * group. Every other line is a group.
+ * that contains newlines: these lines follow the line of the group, and may look like the line of
+ * any group. Every other line is a group.
  */
 export function qgroupsIn(
   lines: readonly string[],

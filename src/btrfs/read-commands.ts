@@ -13,7 +13,7 @@ export interface RawRow {
   readonly id: number;
   readonly fields: Readonly<Record<string, string>>;
   /**
-   * One character per byte. A following line that does not start a record is part of the path,
+   * One character per byte. A line that does not start a record belongs to the path before it,
    * because a name may contain a newline.
    */
   path: string;
@@ -119,8 +119,8 @@ function missingIn(stdout: string): string {
     : `no line "${name}"`;
 }
 
-// The path is greedy: fields that a name with newlines imitates are part of it, and the last match
-// has the real fields. The id is not trusted alone: `subvolumeAt` also reads it from the kernel.
+// The path is greedy: fields that a name with newlines imitates belong to the path, and the last
+// match has the real fields. The id is not trusted: `subvolumeAt` also reads it from the kernel.
 function parseShow(stdout: string, asked: string): Subvolume {
   const fields = shown.exec(stdout)?.groups;
   const { path = '', name = '', snapshots = '' } = fields ?? {};

@@ -20,8 +20,8 @@ export async function subvolumes(host: ReadHost, path: string): Promise<readonly
 
 /** Like `subvolumes`, with the paths as printed: one character per byte. */
 export async function rawSubvolumes(host: ReadHost, path: string): Promise<readonly RawRow[]> {
-  // The two forms are read one after the other: retries if a subvolume was created or removed in
-  // between.
+  // The two forms are read one after the other: reads them again if a subvolume was created or
+  // removed in between.
   for (let tries = 3; ; tries -= 1) {
     const plain = await host.run(subvolumeList(path, 'plain'));
     const withCgen = await host.run(subvolumeList(path, 'with cgen'));
@@ -32,7 +32,7 @@ export async function rawSubvolumes(host: ReadHost, path: string): Promise<reado
   }
 }
 
-/** Undefined if they disagree. */
+/** Returns the rows that both lists contain; undefined if the lists disagree. */
 function inBoth(plain: readonly RawRow[], withCgen: readonly RawRow[]): readonly RawRow[] | undefined {
   const [one, other] = [genuine(plain, withCgen), genuine(withCgen, plain)];
   const agree =
@@ -41,7 +41,9 @@ function inBoth(plain: readonly RawRow[], withCgen: readonly RawRow[]): readonly
   return agree && isAscending(other) ? other : undefined;
 }
 
-/** A record that the other form lacks is the end of the name before it. */
+/**
+ * Returns the genuine records. A record that the other form lacks is the end of the name before it.
+ */
 function genuine(all: readonly RawRow[], among: readonly RawRow[]): readonly RawRow[] {
   const ids = new Set(among.map(({ id }) => id));
   const kept: RawRow[] = [];
@@ -75,8 +77,8 @@ function toRow({ id, fields, path }: RawRow, own: number): SubvolumeRow {
 }
 
 /**
- * The subvolume at a path; undefined if there is nothing, or something else. The kernel supplies
- * its id.
+ * Returns the subvolume at a path; undefined if the path is missing, or something else. The kernel
+ * supplies its id.
  */
 export async function subvolumeAt(host: ReadHost, path: string): Promise<Subvolume | undefined> {
   if ((await host.stat(path))?.kind !== 'directory') return undefined;
@@ -90,7 +92,8 @@ export async function subvolumeAt(host: ReadHost, path: string): Promise<Subvolu
 }
 
 /**
- * The subvolume with an id, wherever it is now; undefined if it was deleted. Ids are never reused.
+ * Returns the subvolume with an id, wherever it is now; undefined if it was deleted. Ids are never
+ * reused.
  */
 export async function subvolumeById(
   host: ReadHost,
@@ -121,12 +124,12 @@ export async function defaultOf(host: ReadHost, fs: string): Promise<number> {
   return host.run(getDefault(await anyRoot(host, fs)));
 }
 
-/** Name of a subvolume in messages. */
+/** Returns the name of a subvolume for messages. */
 export function called({ shown, id, uuid }: Pick<Subvolume, 'shown' | 'id' | 'uuid'>): string {
   return `the subvolume ${shown} (id ${id}, uuid ${uuid ?? 'none'})`;
 }
 
-/** The subvolumes inside of one, at any depth. */
+/** Returns the subvolumes inside of one, at any depth. */
 export async function nestedIn(
   host: ReadHost,
   { fs, subvolume }: { readonly fs: string; readonly subvolume: Subvolume },
@@ -143,8 +146,8 @@ export async function nestedIn(
 }
 
 /**
- * Holders that a removal of the subvolume would harm: subvolumes in it, and its mounts in bofh's
- * mount namespace.
+ * Returns holders that a removal of the subvolume would harm: subvolumes in it, and its mounts in
+ * bofh's mount namespace.
  */
 export async function holdersOf(
   host: ReadHost,
@@ -165,8 +168,8 @@ export async function holdersOf(
 }
 
 /**
- * The same, with mounts in other mount namespaces: the kernel deletes a mounted subvolume without a
- * warning, and everything open in it is lost (6.18).
+ * Like `holdersOf`, with mounts in other mount namespaces: the kernel deletes a mounted subvolume
+ * without a warning, and everything open in it is lost (6.18).
  */
 export async function everyHolderOf(
   host: ReadHost,
@@ -187,7 +190,7 @@ export async function everyHolderOf(
         }),
       ),
   );
-  // Mounts that such a namespace shares with bofh's appear again.
+  // Mounts that another namespace shares with bofh's are listed twice.
   const shared = new Set(here.map(({ words }) => words));
   return [...here, ...there.filter(({ words }) => !shared.has(words)), ...unseen];
 }
@@ -201,8 +204,8 @@ export function refuseTopLevel({ id }: Subvolume, path: string): void {
 }
 
 /**
- * A private name of bofh beside another one. It begins with a dot and ends in a number, so no
- * pattern like `*.x` matches it.
+ * Returns a private name of bofh beside another one. It begins with a dot and ends in a number, so
+ * no pattern like `*.x` matches it.
  */
 export function beside(inside: string, word: string): string {
   return posix.join(posix.dirname(inside), `.bofh-${word}`);

@@ -16,7 +16,7 @@ export interface RotationRequest {
   /** The directory for the snapshots, on the same filesystem. */
   readonly target: string;
   readonly label: string;
-  /** How many of the label remain afterwards, including the new one. */
+  /** How many snapshots of the label remain afterwards, including the new one. */
   readonly keep: number;
 }
 
@@ -33,9 +33,12 @@ export interface Rotation {
   readonly source: { readonly path: string; readonly uuid: string };
   /** The path of the new snapshot. */
   readonly path: string;
-  /** Those to remove, the oldest first. */
+  /** The snapshots to remove, the oldest first. */
   readonly surplus: readonly RotatedSnapshot[];
-  /** Kept: not a snapshot of this rotation despite its name, or not removable now. */
+  /**
+   * Subvolumes that are kept: they are not snapshots of this rotation despite their names, or
+   * cannot be removed now.
+   */
   readonly stays: readonly { readonly path: string; readonly why: string }[];
 }
 
@@ -50,7 +53,7 @@ export function rotationRequest(asked: {
   return { source, target, label, keep: keptOf(label, asked.keep) };
 }
 
-/** How many snapshots of a label are kept. Throws UsageError for a label or a number that is not possible. */
+/** Returns how many snapshots of a label to keep. UsageError for an invalid label or number. */
 export function keptOf(label: string, asked: number | undefined): number {
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(label))
     throw new UsageError(`"${label}" is not a label: letters, digits, _ and -, at most 64 of them`);
@@ -69,7 +72,10 @@ export function keptOf(label: string, asked: number | undefined): number {
   return keep;
 }
 
-/** `daily.20261120T185749Z`, in UTC: alphabetical order is chronological order. */
+/**
+ * Returns the name of a snapshot: `daily.20261120T185749Z`, in UTC, so that alphabetical order is
+ * chronological order.
+ */
 export function snapshotName(label: string, at: Date): string {
   return `${label}.${at.toISOString().replaceAll(/[-:]|\.\d+(?=Z)/g, '')}`;
 }
@@ -106,16 +112,22 @@ export async function rotationOf(
   return { source: { path: from.path, uuid }, path, ...found };
 }
 
-/** Which snapshots a prune removes. `source`: those that rotations of it created; missing: those that were received. */
+/**
+ * Selects the snapshots to prune. `source`: those that rotations of it created; missing: those that
+ * were received.
+ */
 export interface PruneRequest {
   readonly source: string | undefined;
   readonly target: string;
   readonly label: string;
-  /** How many of the label are left afterwards. */
+  /** How many snapshots of the label remain afterwards. */
   readonly keep: number;
 }
 
-/** The surplus of a label in a directory, the oldest first, and subvolumes with such a name that stay. */
+/**
+ * Returns the surplus snapshots of a label in a directory, the oldest first, and subvolumes with
+ * such a name that stay.
+ */
 export async function prunable(
   host: ReadHost,
   { source, target, label, keep }: PruneRequest,
@@ -131,17 +143,25 @@ export async function prunable(
 }
 
 interface Sort {
-  /** Why a snapshot with such a name is not one of these; undefined if it is. */
+  /**
+   * Returns why a snapshot with such a name does not belong to the rotation; undefined if it does.
+   */
   readonly whyNot: (one: Labelled) => string | undefined;
   readonly order: (a: Labelled, b: Labelled) => number;
 }
 
-/** Snapshots that a rotation created of a source. In the order of their ids, which ascend whatever the clock does. */
+/**
+ * The snapshots that rotations of a source created, in the order of their ids, which ascend
+ * whatever the clock does.
+ */
 function madeFrom(uuid: string): Sort {
   return { whyNot: (one) => whyNot(one, uuid), order: (a, b) => a.subvolume.id - b.subvolume.id };
 }
 
-/** Received snapshots, in the order of their names, which have the time of creation on the other host. */
+/**
+ * Received snapshots, in the order of their names, which contain the time of creation on the other
+ * host.
+ */
 const received: Sort = {
   whyNot: ({ subvolume: { receivedUuid, mode } }) => {
     if (receivedUuid === undefined) return 'it was not received';
@@ -176,7 +196,7 @@ interface Labelled {
   readonly subvolume: Subvolume;
 }
 
-/** The subvolumes directly in that directory with names of the label. */
+/** Returns the subvolumes directly in this directory with names of the label. */
 async function labelled(host: ReadHost, into: Place, label: string): Promise<readonly Labelled[]> {
   const found: Labelled[] = [];
   for (const row of await subvolumes(host, await anyRoot(host, into.fs))) {
@@ -184,7 +204,7 @@ async function labelled(host: ReadHost, into: Place, label: string): Promise<rea
     const name = posix.basename(row.path);
     if (named.exec(name)?.groups?.label !== label) continue;
     const subvolume = await subvolumeById(host, { fs: into.fs, id: row.id });
-    // Deleted since the list was read.
+    // Undefined: it was deleted after the list was read.
     if (subvolume !== undefined) found.push({ path: posix.join(into.path, name), name, subvolume });
   }
   return found;
@@ -197,7 +217,7 @@ function whyNot({ name, subvolume }: Labelled, sourceUuid: string): string | und
   if (mode !== 'ro') return 'it is writable: it may be in use';
   const { date = '', time = '' } = named.exec(name)?.groups ?? {};
   const said = Date.parse(`${date}T${time}Z`.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-  // The name is chosen before the snapshot is created; a busy host may be slow.
+  // The name is chosen before the snapshot is created, which may take long on a busy host.
   const later = made === undefined ? Number.NaN : Date.parse(made) - said;
   return later >= -1_000 && later <= 600_000 ? undefined : 'it was made at another time than its name says';
 }

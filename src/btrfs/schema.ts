@@ -25,7 +25,8 @@ export interface SubvolumeRow extends PrintedPath {
 export interface Subvolume extends SubvolumeRow {
   readonly name: PrintedPath;
   /**
-   * Creation time, ISO 8601 in UTC, by this host's clock; for a received one the time of receiving.
+   * Creation time, ISO 8601 in UTC, by the clock of this host; for a received subvolume the time of
+   * receiving.
    */
   readonly made: string | undefined;
   readonly mode: 'ro' | 'rw';
@@ -42,7 +43,7 @@ export interface SpaceOf {
   readonly devices: readonly DeviceShare[];
 }
 
-/** How much of a device each kind uses, or that it is unallocated. */
+/** Bytes on one device: those of one kind of block group, or the unallocated ones. */
 export interface DeviceShare {
   readonly device: string;
   readonly bytes: Bytes;
@@ -56,7 +57,7 @@ export interface Usage {
   /** Size of missing devices. */
   readonly missing: Bytes;
   readonly used: Bytes;
-  /** How much can still be written, at best and at worst. */
+  /** How many bytes can still be written, at best and at worst. */
   readonly free: Bytes;
   readonly freeAtLeast: Bytes;
   readonly spaces: readonly SpaceOf[];
@@ -64,12 +65,12 @@ export interface Usage {
 }
 
 /**
- * How exact the numbers of quota groups are: exact; too low while counting; inconsistent after a
- * crash or a change of the groups, until a rescan; or of the time when quotas were disabled.
+ * How exact the numbers of quota groups are: exact; too low while the kernel counts; inconsistent
+ * after a crash or a change of the groups, until a rescan; or stale since quotas were disabled.
  */
 export type QuotaState = 'exact' | 'counting' | 'inconsistent' | 'stale';
 
-/** A quota group; `0/ID` is that of the subvolume with this id. Undefined limits: none. */
+/** A quota group; `0/ID` is the group of the subvolume with this id. Undefined limits: none. */
 export interface Qgroup {
   readonly id: string;
   readonly referenced: Bytes;
@@ -92,22 +93,22 @@ export interface ScrubCounts {
   readonly metadataBytes: Bytes;
   readonly readErrors: number;
   readonly checksumErrors: number;
-  /** Metadata with a wrong header. */
+  /** Metadata blocks with a wrong header. */
   readonly headerErrors: number;
   readonly superblockErrors: number;
-  /** The kernel had too little memory to check. */
+  /** Blocks that the kernel had too little memory to check. */
   readonly memoryErrors: number;
   readonly uncorrectable: number;
-  /** Correct when read again. */
+  /** Errors that disappeared when the block was read again. */
   readonly unverified: number;
-  /** Rewritten from a good copy. */
+  /** Errors that were rewritten from a good copy. */
   readonly corrected: number;
 }
 
 /** The last or running scrub of a filesystem. */
 export interface Scrub extends ScrubCounts {
   readonly state: 'never' | 'running' | 'finished' | 'aborted' | 'interrupted';
-  /** As btrfs prints it, in this host's time. */
+  /** Start time as btrfs prints it, in the local time of this host. */
   readonly started: string | undefined;
 }
 
@@ -132,10 +133,10 @@ export type Balance =
 export interface Device {
   /** 0: the target of a running replacement. */
   readonly devid: number;
-  /** Undefined: it is missing. */
+  /** Undefined: the device is missing. */
   readonly path: string | undefined;
-  /** How much of it the filesystem uses. */
+  /** Bytes of the device that the filesystem uses. */
   readonly size: Bytes;
-  /** How much is allocated to block groups. */
+  /** Bytes that are allocated to block groups. */
   readonly allocated: Bytes;
 }

@@ -5,8 +5,8 @@ import { classify } from './commands.ts';
 
 /**
  * `btrfs send` of a read-only subvolume, to stdout, or into a file, which it truncates. With a
- * parent, only the differences. Does not change the filesystem. If interrupted, the stream has no
- * end, and `btrfs receive` refuses it (6.2: "unexpected EOF in stream").
+ * parent, only the differences. Does not change the filesystem. An interrupted stream has no end,
+ * and `btrfs receive` refuses it (6.2: "unexpected EOF in stream").
  */
 export function send(of: {
   readonly source: string;
@@ -26,8 +26,9 @@ export function send(of: {
 }
 
 /**
- * Copies stdin to a device from its first byte, up to a number of bytes: the rest stays in the pipe,
- * and dd exits 0. `btrfs send -f` has no limit: it could overwrite the marker in the last block.
+ * Copies stdin to a device from its first byte, up to a number of bytes: the rest stays in the
+ * pipe, and dd exits with 0. `btrfs send -f` has no limit: it could overwrite the marker in the
+ * last block.
  */
 export function ontoDevice(device: string, most: Bytes): Command<void, 'change'> {
   const how = ['bs=1M', 'iflag=fullblock,count_bytes', `count=${most}`];
@@ -49,8 +50,8 @@ export function receive(into: {
   readonly directory: string;
   readonly file?: string;
   /**
-   * A device has other bytes after the stream: btrfs then stops at the end command of the stream, and
-   * reads no further.
+   * Set for a device: it has other bytes after the stream, so btrfs stops at the end command of the
+   * stream.
    */
   readonly from?: 'device';
 }): Command<void, 'change'> {

@@ -5,17 +5,19 @@ import { printedPath } from './text.ts';
 
 /** The first command of a send stream: the subvolume that was sent. */
 export interface StreamHead {
-  /** The name under which it is received. */
+  /** The name under which btrfs receives it. */
   readonly name: string;
-  /** Its future received UUID: the UUID of its source, or the received UUID of that. */
+  /**
+   * Received UUID of the new subvolume: the UUID of its source, or the received UUID of the source.
+   */
   readonly uuid: string;
   /** For an incremental stream: the received UUID, or UUID, of the subvolume that it requires. */
   readonly parentUuid: string | undefined;
 }
 
-/** Followed by a version of four bytes. */
+/** First bytes of a stream, followed by a version of four bytes. */
 const magic = streamMagic;
-/** The command that ends a stream, with its checksum: it has no data, so it is always the same. */
+/** The command that ends a stream, with its checksum. It has no data, so it is always the same. */
 const end = [0, 0, 0, 0, 21, 0, 0x50, 0x6c, 0xc9, 0x9d];
 /** More than the first command can need: a name of 255 bytes, two UUIDs, two generations. */
 const headBytes = 512;
@@ -24,8 +26,8 @@ const firstCommand = { subvolume: 1, snapshot: 2 };
 const attribute = { uuid: 1, path: 15, cloneUuid: 20 };
 
 /**
- * The first command of a stream in a file, without reading the rest. RefusedError if the file is no
- * stream or has no end: `btrfs send` was killed, or still writes it.
+ * Returns the first command of a stream in a file, without reading the rest. RefusedError if the
+ * file is no stream or has no end: `btrfs send` was killed, or is still writing it.
  */
 export async function streamIn(
   host: ReadHost,
@@ -44,16 +46,16 @@ export async function streamIn(
 }
 
 /**
- * The same for a stream on a device. Its end is unknown: `btrfs receive` finds out whether it is
- * complete.
+ * Like `streamIn`, for a stream on a device. Does not check its end: only `btrfs receive` can find
+ * out whether it is complete.
  */
 export async function streamOn(host: ReadHost, device: string): Promise<StreamHead | undefined> {
   return streamHead(await host.run(bytesAt(device, { from: 0, count: headBytes })));
 }
 
 /**
- * Undefined if the bytes do not begin a stream. ParseError if the first command is not allowed
- * there.
+ * Returns the first command. Undefined if the bytes do not begin a stream. ParseError if the
+ * command must not be the first one.
  */
 export function streamHead(bytes: DataView): StreamHead | undefined {
   const text = (from: number, length: number): string =>

@@ -8,16 +8,16 @@ import { type Place, placeOf } from './place.ts';
 import { called, subvolumes } from './reads.ts';
 import { refuseUsed } from './top-level.ts';
 
-/** Where to create the base structure. */
+/** The directories and the subvolume of a new base structure. */
 export interface Structure {
   readonly filesystem: string;
-  /** For subvolumes that are mounted and used. */
+  /** Directory for subvolumes that are mounted and used. */
   readonly subvolumes: string;
-  /** For their snapshots. */
+  /** Directory for their snapshots. */
   readonly snapshots: string;
   /** The subvolume that receives the current content of the top level. */
   readonly data: string;
-  /** Lines of /etc/fstab that will show both directories afterwards instead of the data. */
+  /** Lines of /etc/fstab that will show both directories instead of the data. */
   readonly fstab: readonly Pick<FstabLine, 'number' | 'source' | 'target'>[];
 }
 
@@ -63,7 +63,10 @@ export async function structureOf(
   };
 }
 
-/** A line without such an option mounts the default subvolume (btrfs(5)). */
+/**
+ * Whether a line mounts the top level: one without such an option mounts the default subvolume
+ * (btrfs(5)).
+ */
 function showsTop(options: readonly string[], which: 'kept' | 'set'): boolean {
   const said = options.filter((word) => /^subvol(?:id)?=/.test(word));
   if (said.length === 0) return which === 'kept';
@@ -71,8 +74,8 @@ function showsTop(options: readonly string[], which: 'kept' | 'set'): boolean {
 }
 
 /**
- * The lines of /etc/fstab that mount a filesystem: by its uuid, its label, a device, or its current
- * mount point.
+ * Returns the lines of /etc/fstab that mount a filesystem: by its uuid, its label, a device, or its
+ * current mount point.
  */
 async function linesOf(host: ReadHost, { fs, mount }: Place): Promise<readonly FstabLine[]> {
   const { label } = (await recognise(host, mount.source)) ?? {};

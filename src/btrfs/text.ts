@@ -27,7 +27,7 @@ export function digits(text: string | undefined, what: string): number {
   return number;
 }
 
-/** Error for a line that matches no pattern. */
+/** The error for a line that matches no pattern. */
 export function notRead(line: string): ParseError {
   return new ParseError(`btrfs: cannot read the line ${JSON.stringify(line)}`);
 }

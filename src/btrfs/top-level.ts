@@ -12,15 +12,15 @@ import { called, everyHolderOf, subvolumeById, subvolumes } from './reads.ts';
 import { type Subvolume, topLevelId } from './schema.ts';
 
 /**
- * The private directory, by path from the top level, that keeps the previous content of the top
- * level. Its name contains the step's random mark.
+ * The private directory, by path from the top level, with the previous content of the top level.
+ * Its name contains the random mark of the step.
  */
 export interface Aside {
   readonly fs: string;
   readonly gone: string;
 }
 
-/** The top level, with its uuid, which is the parent uuid of its snapshots. */
+/** Returns the top level, with its uuid, which is the parent uuid of its snapshots. */
 export async function topLevelOf(
   host: ReadHost,
   fs: string,
@@ -34,8 +34,8 @@ export async function topLevelOf(
 }
 
 /**
- * Names in the top level except subvolumes and bofh's own. RefusedError for a name that is not
- * UTF-8: bofh could not pass it to a program.
+ * Lists the names in the top level except subvolumes and bofh's own. RefusedError for a name that
+ * is not UTF-8, because bofh could not pass it to a program.
  */
 export async function contentOf(host: ReadHost, fs: string): Promise<readonly string[]> {
   const top = await reach(host, { fs, inside: '/' });
@@ -52,8 +52,8 @@ export async function contentOf(host: ReadHost, fs: string): Promise<readonly st
 
 /**
  * RefusedError if the content of the top level cannot move: it is in use, also in another mount
- * namespace; it is mounted twice, or something is mounted in it; or it contains a deeper subvolume,
- * which a snapshot would not include.
+ * namespace; it is mounted twice, or has a mount in it; or it contains a deeper subvolume, which a
+ * snapshot would not include.
  */
 export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   const top = await topLevelOf(host, fs);
@@ -98,7 +98,7 @@ export async function setAside(host: ChangeHost, of: Aside): Promise<void> {
 }
 
 /**
- * In the snapshot of the top level, moves everything back to its place and removes bofh's own
+ * In the snapshot of the top level, moves everything back to its old path and removes bofh's own
  * objects. The snapshot is still private.
  */
 export async function straighten(host: ChangeHost, copy: string, { gone }: Aside): Promise<void> {
@@ -116,8 +116,8 @@ export async function straighten(host: ChangeHost, copy: string, { gone }: Aside
 }
 
 /**
- * Moves everything back to its place, unless the name is in use. The directory proves the step, so
- * it goes last.
+ * Moves everything back to its old path, unless the name is in use. Removes the directory last,
+ * because it proves the step.
  */
 export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
   const [top, gone] = await pathsOf(host, of);
@@ -133,7 +133,7 @@ export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
   await host.removeDir(gone);
 }
 
-/** Removes it for good. */
+/** Removes the directory and its content for good. */
 export async function discard(host: ChangeHost, of: Aside): Promise<void> {
   const [, gone] = await pathsOf(host, of);
   if ((await host.stat(gone)) === undefined) return;
@@ -141,7 +141,7 @@ export async function discard(host: ChangeHost, of: Aside): Promise<void> {
   await host.removeDir(gone);
 }
 
-/** Whether something is kept aside; a description if it is not a directory. */
+/** Returns whether the private directory exists; a description if it is something else. */
 export async function lookAside(
   host: ReadHost,
   of: Aside,
@@ -152,13 +152,13 @@ export async function lookAside(
   return kind === 'directory' ? 'there' : { found: `${gone} is a ${kind}` };
 }
 
-/** A witness of the files that are kept aside; undefined if there are none. */
+/** Returns a witness of the files in the private directory; undefined if it does not exist. */
 export async function asideWitness(host: ReadHost, of: Aside): Promise<string | undefined> {
   const [, gone] = await pathsOf(host, of);
   return (await lookAside(host, of)) === 'there' ? directoryWitness(host, gone) : undefined;
 }
 
-/** What others changed in the private directory since its witness. */
+/** Returns what others have changed in the private directory since its witness. */
 export async function asideChanged(host: ReadHost, of: Aside, witness: string): Promise<Changed | undefined> {
   const [, gone] = await pathsOf(host, of);
   if ((await lookAside(host, of)) !== 'there') return undefined;

@@ -114,14 +114,14 @@ async function recheck(host: ChangeHost, of: Undo): Promise<void> {
     throw concurrentChange(`${of.device} holds ${contentInWords(now)}`);
 }
 
-// The device uuid does not prove the step: an undo of a later removal gives the device another one.
-// The kernel writes the superblock together with the transaction that adds the device: after a power
-// cut the superblock may exist although the device is not in the filesystem.
+// The device uuid does not prove the step, because the undo of a later removal gives the device
+// another one. The kernel writes the superblock together with the transaction that adds the device:
+// after a power cut the superblock may exist although the device is not in the filesystem.
 async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string; readonly look: Look }> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };
   const isIn = await isMember(host, { fs: of.fs, device: path });
-  // A device of the filesystem still belongs to the step if it returns only I/O errors.
+  // A device of the filesystem belongs to the step even if it returns only I/O errors.
   const now = await (isIn ? recognise : probe)(host, path);
   if (isIn || (now?.type === 'btrfs' && now.uuid === of.fs)) {
     const { key } = await keysOf(host, path);

@@ -19,7 +19,7 @@ const percent = z.exactOptional(z.int().check(z.minimum(0), z.maximum(100)));
  * `tx.btrfs.balance`: rewrites the block groups with at most this usage, in percent, to free the
  * space that they do not need; refused without a filter. Waits for the end. There is nothing to
  * undo: an interrupted balance is cancelled, and moved data stays where it is. After a power cut
- * the kernel continues it at the next mount.
+ * the kernel continues the balance at the next mount.
  */
 export const balance = operation({
   kind: 'btrfs.balance',

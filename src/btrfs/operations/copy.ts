@@ -17,17 +17,17 @@ const undo = z.extend(receivedUndo, sentUndo);
 /**
  * `tx.btrfs.copySubvolume`: sends a read-only subvolume into a directory of this or another btrfs
  * (`btrfs send | btrfs receive`), fully or, with a parent that was received there before, only the
- * differences. It appears complete and read-only, or not at all. Undo deletes it by its id, and any
- * incomplete copy.
+ * differences. The copy appears complete and read-only, or not at all. Undo deletes it by its id,
+ * and any incomplete copy.
  */
 export const copySubvolume = operation({
   kind: 'btrfs.subvolume.copy',
   version: 1,
   args: z.strictObject({
     ...askedSource,
-    /** A directory. */
+    /** Directory for the copy. */
     into: z.string(),
-    /** Its name there (default: the name of the source). */
+    /** Name of the copy in the directory (default: the name of the source). */
     name: z.exactOptional(z.string()),
   }),
   undo,

@@ -19,8 +19,8 @@ import {
 
 /**
  * `tx.btrfs.createSubvolume`: creates an empty subvolume. It appears complete or not at all, and
- * replaces nothing. Undo deletes it by its id, with its content, but never with a subvolume in it,
- * or while it is mounted.
+ * replaces nothing. Undo deletes it by its id, with its content. Undo is refused while it contains
+ * a subvolume, or is mounted.
  */
 export const createSubvolume = operation({
   kind: 'btrfs.subvolume.create',

@@ -24,8 +24,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.btrfs.setDefault`: sets the subvolume to mount by default. For the top level, pass a path where
- * the top level itself is mounted. Existing mounts do not change; the next mount does.
+ * `tx.btrfs.setDefault`: sets the subvolume to mount by default. For the top level, pass its mount
+ * point. Existing mounts do not change; the next mount does.
  */
 export const setDefaultSubvolume = operation({
   kind: 'btrfs.default.set',
@@ -89,8 +89,8 @@ async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
   await refuseGone(host, fs, id);
   const root = await anyRoot(host, fs);
   await host.run(setDefault({ id, path: root }));
-  // The kernel commits at once when it creates a subvolume or sets its flags, but not here
-  // (fs/btrfs/ioctl.c).
+  // Here the kernel does not commit at once, as it does when it creates a subvolume or sets its
+  // flags (fs/btrfs/ioctl.c).
   await host.run(filesystemSync(root));
   const now = await defaultOf(host, fs);
   if (now !== id)

@@ -7,8 +7,8 @@ import type { Bytes } from '../../core/units.ts';
 const kib: Bytes = 1024;
 
 /**
- * The first and the last 128 KiB of a device without the superblock at 64 KiB, whose magic the
- * kernel wipes. btrfs never allocates the rest of the first part (BTRFS_DEVICE_RANGE_RESERVED).
+ * Returns the first and the last 128 KiB of a device, without the superblock at 64 KiB, whose magic
+ * the kernel wipes. btrfs never allocates the rest of the first part (BTRFS_DEVICE_RANGE_RESERVED).
  */
 function edgesOf(bytes: Bytes): readonly { readonly from: Bytes; readonly to: Bytes }[] {
   return [
@@ -18,7 +18,7 @@ function edgesOf(bytes: Bytes): readonly { readonly from: Bytes; readonly to: By
   ];
 }
 
-/** A witness of both ends of a device, for `edgesChanged`. */
+/** Returns a witness of both ends of a device, for `edgesChanged`. */
 export async function edgesWitness(host: ReadHost, device: string): Promise<string> {
   const witnesses: string[] = [];
   for (const part of edgesOf(await size(host, device))) witnesses.push(await partWitness(host, device, part));
@@ -26,9 +26,9 @@ export async function edgesWitness(host: ReadHost, device: string): Promise<stri
 }
 
 /**
- * What others wrote to the ends of a device since its witness. Zeros do not count: an interrupted
- * act of btrfs leaves them. `wiped`: bofh wiped signatures at its start meanwhile, so only its end
- * is compared.
+ * Returns what others wrote to the ends of a device since its witness. Zeros do not count: an
+ * interrupted act of btrfs leaves them. `wiped`: bofh wiped signatures at its start meanwhile, so
+ * only its end is compared.
  */
 export async function edgesChanged(
   host: ReadHost,
@@ -45,7 +45,7 @@ export async function edgesChanged(
   return { found: `others wrote to the ${differs === 2 ? 'end' : 'start'} of ${device}` };
 }
 
-/** The witness of a range of zeros. */
+/** Returns the witness of a range of zeros. */
 function zeros(count: Bytes): string {
   const sum = createHash('sha256').update(new Uint8Array(count)).digest('hex');
   return `${sum}-${sum}`;

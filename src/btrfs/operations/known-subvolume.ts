@@ -10,18 +10,18 @@ import { type Subvolume, uuid } from '../schema.ts';
 export const askedSubvolume = z.strictObject({
   /** Absolute path of the subvolume. */
   path: z.string(),
-  /** Refused if another subvolume is at that path now. */
+  /** UUID of the subvolume. Refused if the path has another one now. */
   uuid: z.exactOptional(uuid),
 });
 
 /** A subvolume as journalled: by its filesystem and id, which is never reused, and its uuid. */
 export const knownSubvolume = z.strictObject({
   fs: uuid,
-  /** A device of the filesystem, as it is mounted. */
+  /** A mounted device of the filesystem. */
   device: z.string(),
   id: z.int(),
   uuid,
-  /** From the top level. */
+  /** Path from the top level. */
   inside: z.string(),
   /** Its path on the host, and a mount of the filesystem. Only shown. */
   path: z.string(),
@@ -31,8 +31,8 @@ export const knownSubvolume = z.strictObject({
 export type KnownSubvolume = z.infer<typeof knownSubvolume>;
 
 /**
- * The subvolume at a path, checked by uuid if given. RefusedError if it is missing, another one, or
- * the top level.
+ * Returns the subvolume at a path, checked by uuid if given. RefusedError if it is missing, another
+ * one, or the top level.
  */
 export async function subvolumeNamed(
   host: ReadHost,
@@ -51,7 +51,7 @@ export async function subvolumeNamed(
   return { place, subvolume, known: { ...known, path: place.path, mounted: mount.path } };
 }
 
-/** A subvolume with its uuid. RefusedError if it has none, or not the expected one. */
+/** Returns a subvolume with its uuid. RefusedError if it has none, or not the expected one. */
 export function identified(
   found: Subvolume,
   { path, expected }: { readonly path: string; readonly expected: string | undefined },
@@ -69,8 +69,8 @@ export function identified(
 }
 
 /**
- * That subvolume, wherever it is now; undefined if it is gone. After a power cut another one may
- * have its id.
+ * Returns the subvolume, wherever it is now; undefined if it is gone. After a power cut another one
+ * may have its id.
  */
 export async function findKnown(host: ReadHost, of: KnownSubvolume): Promise<Subvolume | undefined> {
   const found = await subvolumeById(host, of);
@@ -86,7 +86,7 @@ export async function stillKnown(host: ReadHost, of: KnownSubvolume): Promise<Su
   });
 }
 
-/** Claims: changes the subvolume, and needs everything around it. */
+/** Claims: changes the subvolume, and needs the filesystem and everything above it. */
 export async function knownClaims(
   of: KnownSubvolume,
   on: (path: string) => Promise<DeviceKeys>,

@@ -11,7 +11,7 @@ import { syncFilesystem } from './new-subvolume.ts';
 import { concurrentChange } from './concurrent-change.ts';
 
 const what = z.enum(['referenced', 'exclusive']);
-/** Bytes; null: none. */
+/** Limit in bytes; null: none. */
 const limit = z.nullable(z.int().check(z.positive()));
 
 const undo = z.extend(knownSubvolume, { what, limit, was: limit });
@@ -26,7 +26,9 @@ export const limitSubvolume = operation({
   kind: 'btrfs.qgroup.limit',
   version: 1,
   args: z.extend(askedSubvolume, {
-    /** `referenced`: all data that it refers to. `exclusive`: only data that no other subvolume has. */
+    /**
+     * `referenced`: all data that it refers to. `exclusive`: only data that no other subvolume has.
+     */
     what,
     /** The limit in bytes; null removes it. */
     limit,
@@ -74,7 +76,7 @@ export const limitSubvolume = operation({
   }),
 });
 
-/** Undefined if the subvolume is gone, or quotas are off. */
+/** Returns the present limit; undefined if the subvolume is gone, or quotas are off. */
 async function limitNow(host: ReadHost, of: Undo): Promise<number | null | undefined> {
   return (await findKnown(host, of)) === undefined ? undefined : limitOf(host, of);
 }
@@ -98,7 +100,7 @@ async function change(
   if (now !== from) throw concurrentChange(`the limit of ${of.path} is ${inWords(now)}`);
   const root = await anyRoot(host, of.fs);
   await host.run(qgroupLimit({ ...of, path: root, limit: to }));
-  // The kernel does not commit it at once (fs/btrfs/ioctl.c).
+  // The kernel does not commit the limit at once (fs/btrfs/ioctl.c).
   await host.run(filesystemSync(root));
   const after = await limitNow(host, of);
   if (after !== to)

@@ -6,14 +6,14 @@ import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 
 /**
- * Undo of maintenance of a whole filesystem, which has no inverse: it only creates a file on /run,
- * which shows that the step has begun.
+ * Undo of maintenance of a whole filesystem, which has no inverse: the step only creates a file on
+ * /run, which shows that it has begun.
  */
 export const maintainedUndo = z.strictObject({
   fs: uuid,
-  /** A device of the filesystem, as it is mounted. */
+  /** A mounted device of the filesystem. */
   device: z.string(),
-  /** A mount of it. Only shown. */
+  /** Mount point of the filesystem. Only shown. */
   mounted: z.string(),
   note: z.string(),
 });
@@ -26,8 +26,8 @@ export async function planMaintained(host: ReadHost, path: string, mark: string)
 }
 
 /**
- * Two of a kind on one filesystem exclude each other; the filesystem and everything beneath must
- * stay.
+ * Claims: two runs of a kind on one filesystem exclude each other; the filesystem and everything
+ * beneath must stay.
  */
 export async function maintainedClaims(
   sort: 'scrub' | 'balance',

@@ -13,12 +13,12 @@ import { syncFilesystem } from './new-subvolume.ts';
 /** A device that is added to a filesystem or removed from it. */
 export const knownDevice = z.strictObject({
   fs: uuid,
-  /** A device of the filesystem, as it is mounted. */
+  /** A mounted device of the filesystem. */
   source: z.string(),
-  /** A mount of it. Only shown. */
+  /** Mount point of the filesystem. Only shown. */
   mounted: z.string(),
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   /** Name of the device at that time. */
   key: z.string(),
@@ -49,7 +49,7 @@ export async function syncDevice(host: ChangeHost, of: KnownDevice): Promise<voi
 }
 
 /**
- * Removes a device from its filesystem, if it is in it, and leaves it blank; also removes what a
+ * Removes a device from its filesystem, if it is in it, and leaves it blank. Also removes what a
  * power cut left.
  */
 export async function removeMember(

@@ -39,20 +39,23 @@ const undo = z.extend(newSubvolumeUndo, {
   /** Path of the top level on the host, and its uuid. */
   top: z.string(),
   topUuid: uuid,
-  /** The directory with its content until the commit, from the top level: proves the step. */
+  /**
+   * The private directory with the old content until the commit, by path from the top level: proves
+   * the step.
+   */
   gone: z.string(),
 });
 
 type Undo = z.infer<typeof undo>;
 
-/** Between the witness of the new subvolume and that of the private directory. */
+/** Separates the witness of the new subvolume from that of the private directory. */
 const separator = '; aside ';
 
 /**
  * `tx.btrfs.moveTopLevel`: moves the content of a filesystem's top level into a new subvolume, at
- * once; it must be unused meanwhile. Subvolumes in the top level stay there. The content is renamed
- * into a private directory, and the new subvolume is a snapshot; the renamed content is removed
- * after the commit. Undo renames it back.
+ * once; the content must be unused meanwhile. Subvolumes in the top level stay there. The content
+ * is renamed into a private directory, and the new subvolume is a snapshot; the renamed content is
+ * removed after the commit. Undo renames it back.
  */
 export const moveTopLevel = operation({
   kind: 'btrfs.toplevel.move',
@@ -100,7 +103,7 @@ export const moveTopLevel = operation({
     if (aside === 'there') return { ...copy, state: 'ours' } satisfies Look;
     return { state: 'not-ours', found: aside.found };
   },
-  // The files first: users need them most.
+  // Restores the files first, because users need them most.
   revert: async ({ undo: of, host }) => {
     await bringBack(host, of);
     await removeCreated(host, of);
@@ -118,7 +121,7 @@ export const moveTopLevel = operation({
       const [made, aside] = witness?.split(separator) ?? [];
       if (of.way === 'forward')
         return aside === undefined ? undefined : asideChanged(of.host, of.undo, aside);
-      // Before it has its final permissions, which are set after its files, nothing writes there.
+      // Its final permissions are set after its files; before that, no other process writes to it.
       return made === undefined ? undefined : newSubvolumeContent.changed({ ...of, witness: made });
     },
   },
@@ -152,8 +155,8 @@ export const moveTopLevel = operation({
 });
 
 /**
- * Only content that is not open, and can no longer be found, is the same in the copy as in its
- * place.
+ * Creates the copy. It is the same as the original only if the content is not open and can no
+ * longer be found.
  */
 async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void> {
   await refuseUsed(host, of.fs);
@@ -169,7 +172,7 @@ async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void
   await straighten(host, path, of);
 }
 
-/** Without the copy, the content that was set aside is the only one. */
+/** RefusedError if there is no copy: then the content that was set aside is the only one. */
 async function refuseLost(host: ReadHost, of: Undo, result: NewSubvolumeResult | undefined): Promise<void> {
   const found = result === undefined ? undefined : await subvolumeById(host, { fs: of.fs, id: result.id });
   if (found !== undefined && found.uuid === result?.uuid) return;

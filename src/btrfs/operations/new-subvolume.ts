@@ -14,7 +14,7 @@ import { deleteById } from './remove-subvolume.ts';
 /** Undo of an operation that creates a subvolume. */
 export const newSubvolumeUndo = z.strictObject({
   fs: uuid,
-  /** A device of the filesystem, as it is mounted. */
+  /** A mounted device of the filesystem. */
   device: z.string(),
   /** Paths from the top level of the filesystem: of the new subvolume … */
   inside: z.string(),
@@ -22,14 +22,14 @@ export const newSubvolumeUndo = z.strictObject({
   private: z.string(),
   /** … and of the file that records which subvolume that was, until the commit: proves the step. */
   record: z.string(),
-  /** Its path on the host, and a mount of the filesystem. Only shown. */
+  /** Path of the new subvolume on the host. Only shown. */
   path: z.string(),
   mounted: z.string(),
 });
 
 export type NewSubvolumeUndo = z.infer<typeof newSubvolumeUndo>;
 
-/** Known only after the act: the kernel chooses both. */
+/** Known only after the act, because the kernel chooses both. */
 export const newSubvolumeResult = z.strictObject({ id: z.int(), uuid });
 
 export type NewSubvolumeResult = z.infer<typeof newSubvolumeResult>;
@@ -40,7 +40,7 @@ export interface NewSubvolume extends NewSubvolumeResult {
   readonly filesystem: string;
 }
 
-/** Free names for a new subvolume at this path. */
+/** Returns free names for a new subvolume at this path. */
 export async function planFor(host: ReadHost, path: string, mark: string): Promise<NewSubvolumeUndo> {
   refuseName(path);
   const { fs, inside, mount, path: real } = await placeFor(host, path);
@@ -59,7 +59,7 @@ export async function planFor(host: ReadHost, path: string, mark: string): Promi
   return wanted;
 }
 
-/** UsageError for a path that cannot be that of a new subvolume. */
+/** UsageError for a path that is invalid for a new subvolume. */
 export function refuseName(path: string): void {
   const name = posix.basename(path);
   if (!path.startsWith('/') || path.includes('\0')) throw new UsageError(`"${path}" is not an absolute path`);
@@ -68,7 +68,10 @@ export function refuseName(path: string): void {
   if (name.startsWith('.bofh-')) throw new UsageError(`names that begin with .bofh- are reserved for bofh`);
 }
 
-/** Claims: creates the name, and needs everything around it. `on` gives the keys of the device. */
+/**
+ * Claims: creates the name, and needs the filesystem and everything above. `on` returns the keys of
+ * the device.
+ */
 export async function newSubvolumeClaims(
   undo: NewSubvolumeUndo,
   on: (path: string) => Promise<DeviceKeys>,
@@ -79,7 +82,7 @@ export async function newSubvolumeClaims(
 }
 
 /**
- * Creates a subvolume at its place: under the private name first, then recorded (the kernel chooses
+ * Creates a subvolume at its path: first under the private name, then recorded (the kernel chooses
  * its uuid), and then renamed, replacing nothing. `make` gets the path to create it at; `check`
  * describes what is wrong with the result.
  */
@@ -121,13 +124,13 @@ interface Survey {
   readonly own: Subvolume | undefined;
   /** Content of the record, if it exists. */
   readonly recorded: string | undefined;
-  /** Another object at one of the private names. */
+  /** Description of another object at one of the private names. */
   readonly found: string | undefined;
 }
 
 /**
- * Finds what the step left: the private name and the record prove it. A recorded subvolume is
- * identified by id and uuid, wherever it was moved; before that, only by the two names.
+ * Finds what the step left: the private name and the record prove it. Identifies a recorded
+ * subvolume by id and uuid, wherever it was moved; an unrecorded one only by the two names.
  */
 async function survey(host: ReadHost, wanted: NewSubvolumeUndo): Promise<Survey> {
   const [path, own, record] = await pathsOf(host, wanted);
@@ -141,7 +144,7 @@ async function survey(host: ReadHost, wanted: NewSubvolumeUndo): Promise<Survey>
     return { own: made, recorded: undefined, found: foreign ? `${own} is not a subvolume` : undefined };
   }
   const known = recordOf(await host.readFile(record), record);
-  // A record that a power cut emptied identifies nothing: its subvolume then still has the private
+  // A record that a power cut emptied identifies nothing; its subvolume then still has the private
   // name.
   const made =
     known === undefined
@@ -217,15 +220,15 @@ export async function forget(host: ChangeHost, wanted: NewSubvolumeUndo): Promis
 }
 
 /**
- * Syncs the whole filesystem, because a new subvolume is in no file; nothing to do if it is not
- * mounted, because unmounting has written it.
+ * Syncs the whole filesystem, because a new subvolume is in no file. Does nothing for an unmounted
+ * filesystem, because unmounting has written everything.
  */
 export async function syncFilesystem(host: ChangeHost, { fs }: { readonly fs: string }): Promise<void> {
   const [mount] = await mountsOf(host, fs);
   if (mount !== undefined) await host.run(filesystemSync(await anyRoot(host, fs)));
 }
 
-/** Manual recovery: by id and uuid if they are known. */
+/** Manual recovery: identifies the subvolume by id and uuid if they are known. */
 export function newSubvolumeRecovery(
   what: string,
   { undo, result }: { readonly undo: NewSubvolumeUndo; readonly result?: NewSubvolumeResult },

@@ -87,8 +87,8 @@ function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw', path: string)
 }
 
 /**
- * btrfs cannot set the property by id. So this checks the subvolume at the path immediately before
- * and after.
+ * Sets the property. btrfs cannot set it by id, so this checks the subvolume at the path
+ * immediately before and after.
  */
 async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<void> {
   const now = await stillKnown(host, of);

@@ -13,9 +13,9 @@ const mode = z.enum(['on', 'off']);
 
 const undo = z.strictObject({
   fs: uuid,
-  /** A device of the filesystem, as it is mounted. */
+  /** A mounted device of the filesystem. */
   device: z.string(),
-  /** A mount of it. Only shown. */
+  /** Mount point of the filesystem. Only shown. */
   mounted: z.string(),
   mode,
 });

@@ -19,7 +19,7 @@ const undo = z.extend(receivedUndo, {
   file: z.string(),
   /** Identity of the file or device. */
   inode: z.string(),
-  /** 0 for a device: it continues after the stream. */
+  /** Size of the file; 0 for a device, which continues after the stream. */
   size: z.int(),
   from: z.exactOptional(z.literal('device')),
 });
@@ -33,11 +33,11 @@ export const receiveSubvolume = operation({
   kind: 'btrfs.subvolume.receive',
   version: 1,
   args: z.strictObject({
-    /** Or a device. */
+    /** Absolute path of the file, or a device. */
     file: z.string(),
-    /** A directory. */
+    /** Directory for the subvolume. */
     into: z.string(),
-    /** Its name there (default: the name in the stream). */
+    /** Name of the subvolume in the directory (default: the name in the stream). */
     name: z.exactOptional(z.string()),
   }),
   undo,
@@ -74,7 +74,7 @@ interface Source {
   readonly stream: StreamHead;
 }
 
-/** The stream in a file, or at the start of a device. */
+/** Returns the stream in a file, or at the start of a device. */
 async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
   const file = await realPath(host, asked);
   const stat = await host.stat(file);
@@ -90,6 +90,6 @@ async function sourceAt(host: ReadHost, asked: string): Promise<Source> {
   const stream = await streamOn(host, file);
   if (stream === undefined) throw noStream(asked);
   const { identity } = await identityOf(host, file);
-  // By the given path: after a reboot the kernel's name may belong to another device.
+  // Uses the given path: after a reboot the kernel name may belong to another device.
   return { file: asked, inode: identity, size: 0, from: 'device', stream };
 }

@@ -27,18 +27,18 @@ import {
 } from './new-subvolume.ts';
 import { deleteById } from './remove-subvolume.ts';
 
-/** Undo of what receives a subvolume. */
+/** Undo of an operation that receives a subvolume. */
 export const receivedUndo = z.extend(newSubvolumeUndo, {
   /**
-   * The private directory to receive into, from the top level: everything in it belongs to the
-   * step.
+   * The private directory to receive into, by path from the top level: everything in it belongs to
+   * the step.
    */
   inbox: z.string(),
-  /** Its name in the stream. */
+  /** Name of the subvolume in the stream. */
   name: z.string(),
-  /** Its future received UUID. */
+  /** Received UUID of the new subvolume. */
   streamUuid: uuid,
-  /** From the top level: the subvolume that an incremental stream is based on. */
+  /** Path from the top level of the subvolume on which an incremental stream is based. */
   base: z.nullable(z.string()),
 });
 
@@ -46,7 +46,7 @@ type ReceivedUndo = z.infer<typeof receivedUndo>;
 
 /** The result for the caller. */
 interface Received extends NewSubvolume {
-  /** The next incremental stream finds it by this. */
+  /** UUID by which the next incremental stream finds the subvolume. */
   readonly receivedUuid: string;
 }
 
@@ -92,7 +92,7 @@ export async function planReceived(
   return { ...planned, inbox, name, streamUuid, base };
 }
 
-/** The base of an incremental stream: btrfs also looks for it by this UUID. */
+/** Returns the base of an incremental stream: btrfs also looks for it by this UUID. */
 async function baseFor(host: ReadHost, into: string, parentUuid: string): Promise<string> {
   const { path } = await placeOf(host, into);
   const rows = await subvolumes(host, path);
@@ -124,7 +124,7 @@ export async function receivedClaims(
 
 /**
  * Receives into a private directory, checks that the subvolume is complete, and creates a read-only
- * snapshot of it at its place: that keeps the received UUID, and a read-only subvolume cannot be
+ * snapshot of it at its path: that keeps the received UUID, and a read-only subvolume cannot be
  * moved out of the directory (EROFS).
  */
 export async function receiveInto(
@@ -152,7 +152,10 @@ export async function receiveInto(
   return made;
 }
 
-/** btrfs makes it read-only and sets the received UUID as the very last action. */
+/**
+ * RefusedError unless the subvolume is complete: as its very last action btrfs makes it read-only
+ * and sets the received UUID.
+ */
 async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo): Promise<void> {
   const names = await host.readDir(inbox);
   const found =
@@ -175,7 +178,7 @@ async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look>
   return { state: 'not-ours', found: `${wanted.inbox} is ${kindInWords(inbox)}` };
 }
 
-/** Removes the received subvolume first: its place and record prove the step. */
+/** Removes the received subvolume first, because its path and record prove the step. */
 async function revertReceived(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
   await clearInbox(host, wanted);
   await removeCreated(host, wanted);

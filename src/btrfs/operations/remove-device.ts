@@ -28,7 +28,7 @@ import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts
 import { concurrentChange } from './concurrent-change.ts';
 
 const undo = z.extend(knownDevice, {
-  /** Its devid, and its uuid: a later device can get the same devid, but not the same uuid. */
+  /** Its devid and its uuid: a later device can get the same devid, but not the same uuid. */
   devid: z.int(),
   uuid,
   /** Witness of its first and last 128 KiB before the step. Missing in journals of older versions. */
@@ -39,9 +39,9 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * `tx.btrfs.removeDevice`: moves the data of a device to the others of its filesystem, and leaves
- * it blank. Refused if the filesystem needs it, or the others have too little space. If
- * interrupted, only the place of data has changed. Undo adds the device again, as a new one: moved
- * data stays where it is (`restores: 'existence'`).
+ * it blank. Refused if the filesystem needs the device, or the others have too little space. An
+ * interruption changes only where data is. Undo adds the device again, as a new one: moved data
+ * stays where it is (`restores: 'existence'`).
  */
 export const removeDevice = operation({
   kind: 'btrfs.device.remove',
@@ -105,7 +105,7 @@ export const removeDevice = operation({
     },
     changed: async ({ undo: of, witness = of.edges, touched, host }) => {
       const { path } = await find(host, of);
-      // Content that the sequence created there and undid leaves bytes behind, but no signature.
+      // Content that later steps created there and undid leaves bytes behind, but no signature.
       if (path === undefined || touched || witness === undefined) return undefined;
       return edgesChanged(host, path, { witness });
     },

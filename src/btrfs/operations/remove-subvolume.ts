@@ -12,8 +12,8 @@ interface Of {
 }
 
 /**
- * RefusedError if a subvolume cannot be removed: it contains another one, it is mounted anywhere
- * (btrfs 6.2 would delete it despite that), or it is the default.
+ * RefusedError if a subvolume cannot be removed: it contains another one, it is the default, or it
+ * is mounted anywhere (btrfs 6.2 would delete a mounted one).
  */
 export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
   const who = await everyHolderOf(host, of);

@@ -20,8 +20,8 @@ import { deleteById, refuseHeld } from './remove-subvolume.ts';
 
 const undo = z.extend(knownSubvolume, {
   /**
-   * Its path, seen from the top level, from the rename until the commit. It stays in the same
-   * directory, because btrfs cannot move a read-only subvolume to another one.
+   * Path from the top level, from the rename until the commit. In the same directory, because btrfs
+   * cannot move a read-only subvolume to another one.
    */
   gone: z.string(),
 });
@@ -31,7 +31,7 @@ type Undo = z.infer<typeof undo>;
 /**
  * `tx.btrfs.removeSubvolume`: renames a subvolume at once, and deletes it by its id after the
  * commit. Refused while it contains another one, while it is mounted in any mount namespace, and
- * for the default one.
+ * for the default subvolume.
  */
 export const removeSubvolume = operation({
   kind: 'btrfs.subvolume.remove',
@@ -128,8 +128,8 @@ async function lookAt(host: ReadHost, of: Undo, subvolume: Subvolume | undefined
 }
 
 /**
- * Renames it, forward or back. mv exits 0 even if it refuses, so checks by id which subvolume was
- * moved.
+ * Renames the subvolume, forward or back. mv exits with 0 even if it refuses, so this checks by id
+ * which subvolume was moved.
  */
 async function move(host: ChangeHost, of: Undo, to: string): Promise<void> {
   const from = to === of.gone ? of.inside : of.gone;

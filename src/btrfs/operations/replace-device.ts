@@ -30,9 +30,12 @@ import { deviceClaims, knownDevice, syncDevice } from './member.ts';
 const undo = z.extend(knownDevice, {
   /** The devid of the old device. */
   devid: z.int(),
-  /** Its uuid, which differs if another device gets the devid; null: it is missing. */
+  /**
+   * UUID of the old device, which another device with its devid would not have; null: the device is
+   * missing.
+   */
   uuid: z.nullable(z.string()),
-  /** Its path and key; null: it is missing. */
+  /** Path and key of the old device; null: it is missing. */
   old: z.nullable(z.strictObject({ path: z.string(), key: z.string() })),
   /** Previous content of the new device; null: it was blank. */
   before: z.nullable(signatureSchema),
@@ -43,7 +46,7 @@ type Undo = z.infer<typeof undo>;
 /**
  * `tx.btrfs.replaceDevice`: replaces a device that is failing, or missing (then named by devid).
  * Runs after the commit, because an undo would copy everything again, onto a device that should be
- * removed. The kernel copies by itself, also after a power cut: recovery waits for its end.
+ * removed. The kernel copies without bofh, also after a power cut: recovery waits for the end.
  */
 export const replaceDevice = deferred({
   kind: 'btrfs.device.replace',
@@ -56,7 +59,7 @@ export const replaceDevice = deferred({
       [z.string().check(z.minLength(1)), z.int().check(z.positive())],
       'must be a path, or a devid',
     ),
-    /** The device that takes its place: blank, and not smaller. */
+    /** The device that replaces it: blank, and not smaller. */
     by: z.string().check(z.minLength(1)),
     /** UUID, or type, of the content of `by` to overwrite. */
     overwrite: z.exactOptional(overwriteSchema),
@@ -128,7 +131,7 @@ export const replaceDevice = deferred({
 });
 
 interface Old extends Pick<Undo, 'devid' | 'uuid' | 'old'> {
-  /** How much of it the filesystem uses. */
+  /** Bytes of the device that the filesystem uses. */
   readonly bytes: number;
 }
 
@@ -164,7 +167,8 @@ function noDevice(device: string, mounted: string): RefusedError {
   });
 }
 
-// While the kernel copies, the new device has devid 0; at the end it has the devid of the old one.
+// Returns the state. While the kernel copies, the new device has devid 0; at the end it has the
+// devid of the old one.
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { state: 'not-ours', found: `${of.device} is gone` };
@@ -196,7 +200,7 @@ async function replace(
     await host.run(replaceStart({ devid: of.devid, target, path: root }));
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'no-space') throw error;
-    // Each block group is read-only while it is copied: writes meanwhile need another one.
+    // Each block group is read-only while it is copied, so writes meanwhile need another one.
     throw new RefusedError(`the btrfs on ${of.mounted} is too full to replace a device`, {
       cause: error,
       remedy: `delete data that is no longer needed, or free some space: btrfs balance start -dusage=50 ${of.mounted}; then: bofh recover`,

@@ -51,7 +51,7 @@ const undo = z.strictObject({
   key: z.string(),
   /** Key of the device whose removal also removes the stream. */
   container: z.string(),
-  /** Bytes. */
+  /** Size of the device in bytes. */
   size: z.int(),
   /** Text in its last block until the commit. */
   mark: z.string(),
@@ -75,7 +75,7 @@ export const sendToDevice = operation({
   version: 1,
   args: z.strictObject({
     ...askedSource,
-    /** The device that the stream is written to, from its first byte. */
+    /** The device to which the stream is written, from its first byte. */
     device: z.string().check(z.minLength(1)),
     /** The content of the device that may be lost (default: it must be blank). */
     overwrite: z.exactOptional(overwriteSchema),
@@ -109,8 +109,8 @@ export const sendToDevice = operation({
     const path = await recheck(host, of);
     const sent = await sentPaths(host, of);
     await wipe(host, path, of);
-    // Durable before any of the stream is. An older stream of the same subvolume must not be
-    // mistaken for this one.
+    // The marker must be durable before the stream: an older stream of the same subvolume must not
+    // be mistaken for this one.
     const marks = Buffer.concat([markBytes(of), markBytes(of)]);
     await host.run(writeBytes(path, { offset: guardOffset(of), bytes: marks }));
     if (!(await hasMark(host, path, of)) || !(await hasGuard(host, path, of)))
@@ -141,7 +141,7 @@ export const sendToDevice = operation({
     await namingHolders(host, path, () => erase(host, path, of));
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
-  // Only this step reads the marker; on a device with other content now, its place no longer
+  // Only this step reads the marker. On a device with other content now, its block no longer
   // belongs to the step.
   afterCommit: async ({ undo: of, host }) => {
     const { path, look } = await find(host, of);
@@ -151,7 +151,7 @@ export const sendToDevice = operation({
   describe: ({ undo: of, way }) => sentRecovery(of, way),
 });
 
-/** The last check before data is lost. */
+/** Checks the device for the last time before data is lost. */
 async function recheck(host: ReadHost, of: Undo): Promise<string> {
   const { path } = await deviceNode(host, of.device);
   const { identity } = await identityOf(host, path);
@@ -166,8 +166,8 @@ async function recheck(host: ReadHost, of: Undo): Promise<string> {
 }
 
 /**
- * btrfs may have exited without doing it; a stream may also overwrite the marker, or look like
- * something else.
+ * RefusedError unless the device has the stream and the marker. btrfs may have exited without
+ * writing; a stream may also overwrite the marker, or look like something else.
  */
 async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<void> {
   const sent = (await streamOn(host, path))?.uuid;
@@ -188,7 +188,10 @@ async function expectSent(host: ChangeHost, path: string, of: Undo): Promise<voi
   );
 }
 
-/** The stream itself has overwritten the first of the two markers: after a crash others may have. */
+/**
+ * Returns the error for a device that is too small. Clears the first of the two markers, which the
+ * stream itself has overwritten here; after a crash, others may have.
+ */
 async function tooSmall(host: ChangeHost, path: string, of: Undo, cause?: unknown): Promise<RefusedError> {
   await clear(host, path, guardOffset(of));
   const { device } = of;
@@ -207,7 +210,8 @@ async function erase(host: ChangeHost, path: string, of: Undo): Promise<void> {
 }
 
 async function unmark(host: ChangeHost, path: string, of: Undo): Promise<void> {
-  // What others wrote over it is left untouched. The marker that identifies the device goes last.
+  // Leaves what others wrote over the first marker untouched. Clears the marker that identifies the
+  // device last.
   if (await hasGuard(host, path, of)) await clear(host, path, guardOffset(of));
   const isLeft = await hasGuard(host, path, of);
   if (!isLeft) await clear(host, path, markOffset(of));
@@ -218,14 +222,17 @@ async function clear(host: ChangeHost, path: string, offset: Bytes): Promise<voi
   await host.run(writeBytes(path, { offset, bytes: new Uint8Array(block) }));
 }
 
-/** The error if dd exited 0 without writing. */
+/** The error if dd exited with 0 without writing. */
 function unmarked(of: Undo, how: string): RefusedError {
   return new RefusedError(`dd has ended, and ${how} tag on ${of.device}`, {
     remedy: `see its end: od --format=c --skip-bytes=${guardOffset(of)} ${of.device}`,
   });
 }
 
-/** Writes nothing to content that still exists: a marker would damage it. */
+/**
+ * Wipes the previous content. RefusedError if wipefs leaves some of it, because a marker would
+ * damage that.
+ */
 async function wipe(host: ChangeHost, path: string, { before, device }: Undo): Promise<void> {
   if (before === null) return;
   await host.run(wipeSignatures(path));

@@ -31,7 +31,7 @@ type Undo = z.infer<typeof undo>;
 /**
  * `tx.btrfs.sendToFile`: writes the stream of a read-only subvolume into a new file. The file
  * appears with the complete stream or not at all, and never replaces another one. The file at the
- * path was created by the step as long as it is the same inode as the private name, which the commit
+ * path belongs to the step as long as it is the same inode as the private name, which the commit
  * removes.
  */
 export const sendToFile = operation({

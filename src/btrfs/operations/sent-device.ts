@@ -4,10 +4,10 @@ import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 
-/** Size of the marker, and of the head that every stream has. */
+/** Size of the marker, and of the start of the device that every stream fills. */
 export const block: Bytes = 4096;
 
-/** The device of a marker. */
+/** A device with a marker. */
 interface Marked {
   readonly device: string;
   readonly size: Bytes;
@@ -15,16 +15,16 @@ interface Marked {
 }
 
 /**
- * The last whole block, which the stream never uses: it begins at the start, and nothing after its
- * end is read.
+ * Returns the offset of the last whole block, which the stream never uses: it begins at the start,
+ * and nothing after its end is read.
  */
 export function markOffset({ size }: Pick<Marked, 'size'>): Bytes {
   return Math.floor(size / block) * block - block;
 }
 
 /**
- * The marker is also in the block before: a stream that has overwritten it may be longer than its
- * device.
+ * Returns the offset of the other marker, in the block before: a stream that has overwritten it may
+ * be longer than its device.
  */
 export function guardOffset(of: Pick<Marked, 'size'>): Bytes {
   return markOffset(of) - block;
@@ -41,7 +41,7 @@ export async function hasMark(host: ReadHost, path: string, of: Marked): Promise
   return isMarkAt(host, path, { ...of, from: markOffset(of) });
 }
 
-/** Whether the stream ends before the limit. */
+/** Whether the other marker still exists, so that the stream ended before it. */
 export async function hasGuard(host: ReadHost, path: string, of: Marked): Promise<boolean> {
   return isMarkAt(host, path, { ...of, from: guardOffset(of) });
 }
@@ -64,8 +64,8 @@ export function refuseSmall(device: string, size: Bytes): void {
 }
 
 /**
- * RefusedError for an unnamed stream: blkid does not know streams, so a device with one looks
- * blank. Any other name to overwrite is an error then.
+ * RefusedError for a device with a stream that `overwrite` does not name: blkid does not know
+ * streams, so such a device looks blank.
  */
 export function refuseStream(
   device: string,

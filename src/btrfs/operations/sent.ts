@@ -12,7 +12,7 @@ import { type KnownSubvolume, knownSubvolume, subvolumeNamed } from './known-sub
 export const askedSource = {
   /** A read-only subvolume. */
   source: z.string(),
-  /** Refused if another subvolume is at the path now. */
+  /** UUID of the subvolume. Refused if the path has another one now. */
   uuid: z.exactOptional(uuid),
   /** A read-only subvolume of the same filesystem that the receiver already has. */
   parent: z.exactOptional(z.string()),
@@ -26,7 +26,7 @@ interface Sent {
   readonly parent: KnownSubvolume | null;
 }
 
-/** What will be sent, and what the stream will contain about it. */
+/** Returns what will be sent, and what the stream will contain about it. */
 export async function planSent(
   host: ReadHost,
   asked: {
@@ -55,7 +55,7 @@ export async function planSent(
   return { source, parent: base.known, stream: { name, uuid: own, parentUuid } };
 }
 
-/** The current paths of both; they must be unchanged. */
+/** Returns the current paths of source and parent. RefusedError if they have changed. */
 export async function sentPaths(
   host: ReadHost,
   { source, parent }: Sent,
@@ -77,7 +77,7 @@ async function pathOf(host: ReadHost, known: KnownSubvolume): Promise<string> {
   return path;
 }
 
-/** Keys of what is read: it must not be deleted meanwhile. */
+/** Returns the keys of the subvolumes that are read, which must not be deleted meanwhile. */
 export async function sentNeeds(
   { source, parent }: Sent,
   on: (path: string) => Promise<DeviceKeys>,

@@ -29,7 +29,7 @@ const args = z.strictObject({
   path: z.string(),
   /** `ro`: a read-only snapshot, which can be sent. `rw`: a writable one. */
   mode: z.enum(['ro', 'rw']),
-  /** Refused if another subvolume is at the source's path now. */
+  /** UUID of the source. Refused if its path has another subvolume now. */
   uuid: z.exactOptional(uuid),
 });
 
@@ -43,8 +43,8 @@ const undo = z.extend(newSubvolumeUndo, {
 
 /**
  * `tx.btrfs.snapshot`: creates a read-only or writable snapshot of a subvolume in the same
- * filesystem. A subvolume inside of the source is an empty directory in it. Undo deletes it by its
- * id.
+ * filesystem. In the snapshot, a subvolume inside of the source is an empty directory. Undo deletes
+ * the snapshot by its id.
  */
 export const snapshot = operation({
   kind: 'btrfs.snapshot',
