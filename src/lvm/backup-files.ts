@@ -17,8 +17,8 @@ export async function syncBackup(host: ChangeHost, vg: string): Promise<void> {
 }
 
 /**
- * Group id and seqno of a backup; undefined if lvm did not write the text. The file begins with the
- * section of the group, and the section with its id and seqno.
+ * Returns group id and seqno of a backup; undefined if lvm did not write the text. The file begins
+ * with the section of the group, and that section with its id and seqno.
  */
 export function headOf(
   text: string,
@@ -34,7 +34,10 @@ export function headOf(
   return { name: head.name, uuid: head.uuid, seqno: Number(head.seqno) };
 }
 
-/** The complete backup files of a group; without its uuid, those that name the physical volume. */
+/**
+ * Returns the complete backup files of a group; without its uuid, those that name the physical
+ * volume.
+ */
 export async function filesOf(
   host: ReadHost,
   of: { readonly vgUuid: string | undefined; readonly pvUuid: string },
@@ -43,7 +46,8 @@ export async function filesOf(
   for (const directory of [backupDirectory, archiveDirectory])
     for (const name of await namesIn(host, directory)) {
       const path = `${directory}/${name}`;
-      // A power cut leaves empty files and zeros here: lvm syncs neither content.
+      // After a power cut there can be empty files and zeros, because lvm does not sync the
+      // content.
       const text = new TextDecoder().decode(await host.readFile(path));
       const head = headOf(text);
       if (head === undefined) continue;

@@ -5,7 +5,7 @@ import { pvs, vgs } from './report-commands.ts';
 import { reported } from './unreadable.ts';
 import { checkVgName } from './names.ts';
 
-/** The metadata of a volume group, as `vgcfgrestore --file` takes it. */
+/** The metadata of a volume group, in the form that `vgcfgrestore --file` reads. */
 export interface MetadataBackup {
   readonly uuid: string;
   readonly seqno: number;
@@ -13,12 +13,12 @@ export interface MetadataBackup {
 }
 
 /**
- * The newest metadata of a group, from the file that lvm wrote after its last change. RefusedError
- * if the file is missing or older than the group: `vgcfgbackup` writes it again.
+ * Returns the newest metadata of a group, from the file that lvm wrote after its last change.
+ * RefusedError if the file is missing or older than the group: `vgcfgbackup` writes it again.
  */
 export async function metadataBackup(host: ReadHost, name: string): Promise<MetadataBackup> {
   checkVgName(name);
-  // vgs omits a group that it cannot read, and exits 0.
+  // vgs omits a group that it cannot read, and exits with 0.
   await reported(host, pvs());
   const [vg, ...more] = (await host.run(vgs())).filter((one) => one.name === name);
   if (vg === undefined || more.length > 0)

@@ -31,18 +31,18 @@ export function autoextendThreshold(): ReadCommand<number> {
   };
 }
 
-/** Whether a udevd runs that answers lvm. Without one lvm would wait forever. */
+/** Whether a udevd is running that answers lvm. Without one lvm would wait forever. */
 export interface Udev {
   readonly udev: 'running' | 'absent';
 }
 
 /**
- * Why an lvm program failed. Exit code 5 means nearly everything, so the text in the C locale
+ * Finds why an lvm program failed. Exit code 5 means nearly everything, so the text in the C locale
  * decides (fixtures in test/fixtures/lvm).
  */
 export function classifyLvm(answer: Answer): Reason {
   const stderr = answer.stderr + loggedIn(answer.stdout);
-  // It comes with a page of help, in which every other word below can be.
+  // The error comes with a page of help, which can contain every other word below.
   if (/Unrecognised field/.test(stderr)) return 'unknown';
   if (/not found|Failed to find|No device found|[Cc]annot process volume group/.test(stderr))
     return 'not-found';
@@ -58,7 +58,7 @@ export function classifyLvm(answer: Answer): Reason {
   return 'unknown';
 }
 
-// With a JSON report, 2.03.31 writes errors into the JSON and nothing to stderr
+// With a JSON report, 2.03.31 writes errors only into the JSON, not to stderr
 // (lvs-missing-vg@2.03.31.json).
 function loggedIn(stdout: string): string {
   return [...stdout.matchAll(/"log_message":"(?:[^"\\]|\\.)*"/g)].map(([message]) => `\n${message}`).join('');
@@ -66,7 +66,7 @@ function loggedIn(stdout: string): string {
 
 type LvmTool = Extract<Tool, `${'lv' | 'pv' | 'vg'}${string}`>;
 
-/** An lvm program that changes something. Does not wait for udevd if none runs. */
+/** Runs an lvm program that changes something. Does not wait for udevd if none is running. */
 export function change(
   tool: LvmTool,
   argv: readonly string[],

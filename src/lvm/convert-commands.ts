@@ -2,7 +2,7 @@ import type { Command } from '../command/index.ts';
 import { change, type Udev } from './commands.ts';
 
 /**
- * A volume, and the devices on which it gets or loses a copy. lvconvert takes no `--select`:
+ * A volume, and the devices on which it gets or loses a copy. lvconvert accepts no `--select`, so
  * compare the uuid before and after.
  */
 export interface Converted extends Udev {
@@ -23,7 +23,7 @@ export function addCopy(of: Converted): Command<void, 'change'> {
 
 /**
  * Converts a raid1 of two copies to linear by removing the copy on these devices. `--yes` answers
- * the only question, a confirmation. Does nothing to a linear volume, exit 0 (2.03.16).
+ * the only question, a confirmation. Does nothing to a linear volume, and exits with 0 (2.03.16).
  */
 export function dropCopy(of: Converted): Command<void, 'destroy'> {
   const argv = ['--mirrors', '0', '--yes', `${of.vg}/${of.name}`, ...of.devices];

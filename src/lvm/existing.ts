@@ -29,7 +29,7 @@ async function volumeOf(
   return { vg, lv: vg.volumes.find((each) => each.name === name) };
 }
 
-/** What both methods compare. */
+/** Compares what both methods have in common. */
 function common(
   { vg: group, name, size, extents: count, tags = [] }: Asked,
   { vg, lv }: { readonly vg: WholeGroup; readonly lv: LogicalVolume },

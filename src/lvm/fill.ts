@@ -13,17 +13,20 @@ import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 import { watchingRoom } from './watching.ts';
 
-/** The content of a device, as `tx.copy.save` has written it. */
+/** The content of a device, as saved by `tx.copy.save`. */
 export interface SavedContent {
-  /** A file that zstd compressed. */
+  /** File compressed by zstd. */
   readonly file: string;
-  /** Bytes of the content. */
+  /** Size of the content in bytes. */
   readonly size: Bytes;
   /** SHA-256 of the content; missing: it is not compared. */
   readonly sha256?: string;
 }
 
-/** Fills a new volume from a file, and reads it back: RefusedError if that is not what was saved. */
+/**
+ * Fills a new volume from a file, and reads it back. RefusedError if the content differs from the
+ * saved one.
+ */
 export async function fillFrom(
   host: ChangeHost,
   { dmPath, fullName, size }: Pick<LogicalVolume, 'fullName' | 'dmPath' | 'size'>,
@@ -37,7 +40,7 @@ export async function fillFrom(
     throw new RefusedError(`${dmPath} is not as large as ${fullName}; nothing was written to it`, {
       remedy: `see what it is: lsblk ${dmPath}`,
     });
-  // A new thin volume reads as zeros, any other one as what its extents had before.
+  // A new thin volume reads as zeros; any other one has the old content of its extents.
   const write = writeDevice(path, isThin ? 'holes' : 'written');
   const what = `the restore of ${fullName}`;
   const written = namingHolders(host, path, () =>

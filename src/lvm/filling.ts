@@ -10,9 +10,9 @@ export const fullLimit = 95;
 export type Filling = 'ok' | 'near' | 'full' | 'unknown';
 
 /**
- * Usage of a thin pool or classic snapshot: the fuller of data and metadata. `unknown`: it is not
- * active, or the kernel no longer counts. A full pool fails the writes of all its volumes; a full
- * snapshot is invalid.
+ * Returns the usage of a thin pool or classic snapshot: the fuller of data and metadata. `unknown`:
+ * it is not active, or the kernel no longer counts. A full pool fails the writes of all its
+ * volumes; a full snapshot is invalid.
  */
 export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling | undefined {
   const isPool = isThinPool(lv);
@@ -23,7 +23,7 @@ export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling 
   return most >= near ? 'near' : 'ok';
 }
 
-/** `data 97 %, metadata 12 %` */
+/** Formats the usage: `data 97 %, metadata 12 %`. */
 export function filledInWords({ data, metadata }: LogicalVolume): string {
   const words = [
     ...(data === undefined ? [] : [`data ${data} %`]),
@@ -36,28 +36,32 @@ export function isThinPool({ layout }: LogicalVolume): boolean {
   return layout.includes('thin') && layout.includes('pool');
 }
 
-/** A copy-on-write snapshot with its own space for changes. */
+/** Whether a volume is a copy-on-write snapshot with its own space for changes. */
 export function isClassicSnapshot({ role }: LogicalVolume): boolean {
   return role.includes('thicksnapshot');
 }
 
-/** A volume in a thin pool, snapshot or not. */
+/** Whether a volume is in a thin pool, as a snapshot or not. */
 export function isThin(
   lv: LogicalVolume,
 ): lv is LogicalVolume & { readonly pool: NonNullable<LogicalVolume['pool']> } {
   return lv.layout.includes('thin') && lv.pool !== undefined;
 }
 
-/** Why bofh must not write more to a pool or snapshot. */
+/** Reason why bofh must not write more to a pool or snapshot. */
 export interface Full {
   readonly why: string;
   readonly remedy: string;
-  /** `remedy` with commands of lvm: an unfinished sequence locks its volumes for commands of bofh. */
+  /**
+   * `remedy` with commands of lvm, because an unfinished sequence locks its volumes for commands of
+   * bofh.
+   */
   readonly byLvm?: string;
 }
 
 /**
- * Why nothing may be added to a thin pool: it is full, or its usage is unknown. Undefined: it may.
+ * Returns why nothing may be added to a thin pool: it is full, or its usage is unknown. Undefined:
+ * it may.
  */
 export function whyFullPool(pool: LogicalVolume): Full | undefined {
   const filling = fillingOf(pool);
@@ -86,8 +90,8 @@ export function refuseFullPool(pool: LogicalVolume, what: string): void {
 }
 
 /**
- * Why nothing may be written to a classic snapshot or its origin: the snapshot is full, and the
- * next writes would lose it.
+ * Returns why nothing may be written to a classic snapshot or its origin: the snapshot is full, and
+ * the next writes would lose it.
  */
 export function whyFullSnapshot(lv: LogicalVolume): Full | undefined {
   if (fillingOf(lv) !== 'full') return undefined;
@@ -103,7 +107,7 @@ export function refuseFullSnapshot(lv: LogicalVolume, what: string): void {
   refuseFull(whyFullSnapshot(lv), what);
 }
 
-/** RefusedError if there is a reason. `what` names the refused action. */
+/** RefusedError if `full` contains a reason. `what` names the refused action. */
 export function refuseFull(full: Full | undefined, what: string): void {
   if (full !== undefined)
     throw new RefusedError(`${full.why}: ${what} is not started`, { remedy: full.remedy });

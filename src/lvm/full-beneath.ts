@@ -22,9 +22,9 @@ import type { LogicalVolume } from './objects.ts';
 
 /**
  * RefusedError if a thin pool or classic snapshot at any depth beneath a device is full, or if the
- * next writes would lose a nearly full snapshot. With `bytes`, also if that many, written to
- * different places, do not fit into a pool. `what` names the refused action. lvm is asked only if
- * the kernel shows a pool or snapshot beneath.
+ * next writes would lose a nearly full snapshot. With `bytes`, also if that many bytes, written to
+ * different places, do not fit into a pool. `what` names the refused action. Runs lvm only if the
+ * kernel shows a pool or snapshot beneath.
  */
 export async function refuseFullBeneath(
   host: ReadHost,
@@ -48,8 +48,9 @@ export async function refuseFullBeneath(
 }
 
 /**
- * The full thin pool or classic snapshot that a step with these keys writes to, with lvm's own command
- * that gives it space: an unfinished sequence locks the volumes for those of bofh. Undefined: none is.
+ * Returns the full thin pool or classic snapshot to which a step with these keys writes; undefined:
+ * none. Its remedy is a command of lvm, because an unfinished sequence locks the volumes for
+ * commands of bofh.
  */
 export async function fullAmong(
   host: ReadHost,
@@ -80,7 +81,7 @@ export async function fullUnder(host: ReadHost, device: string): ReturnType<type
   return undefined;
 }
 
-/** An lvm layer beneath a device, identified by the uuid of its volume. */
+/** A layer of lvm beneath a device, identified by the uuid of its volume. */
 export interface Layer {
   readonly identity: string;
   readonly sort: 'pool' | 'snapshot' | 'origin';
@@ -98,13 +99,15 @@ export async function hasLimitedRoom(host: ReadHost, device: string): Promise<bo
   return (await layersOf(host, device)).length > 0;
 }
 
-/** The pools and classic snapshots beneath a device, as the kernel shows them. */
+/** Returns the pools and classic snapshots beneath a device, as the kernel shows them. */
 export async function layersOf(host: ReadHost, device: string): Promise<readonly Layer[]> {
   const { number } = await deviceNode(host, device);
   return layersBeneath(host, number);
 }
 
-/** Follows slaves only: whether a file behind a loop device already has its blocks is unknown. */
+/**
+ * Follows only slaves: it is unknown whether a file behind a loop device already has its blocks.
+ */
 async function layersBeneath(
   host: ReadHost,
   number: string,
@@ -140,13 +143,13 @@ function thinOf(above: string | undefined): Pick<Layer, 'thin'> {
   return above === undefined ? {} : { thin: above };
 }
 
-/** The slaves of a partition are those of its disk. */
+/** Returns the disk of a partition, whose slaves are those of the partition. */
 async function wholeDevice(host: ReadHost, sys: string): Promise<string> {
   if ((await kernelText(host, `${sys}/partition`)) === undefined) return sys;
   return posix.dirname(posix.resolve(posix.dirname(sys), await host.readLink(sys)));
 }
 
-/** Why nothing may be written above a layer. Undefined: it may. */
+/** Returns why nothing may be written above a layer. Undefined: it may. */
 export function whyFullLayer(volumes: readonly LogicalVolume[], { identity, sort }: Layer): Full | undefined {
   const lv = volumes.find((each) => identityOfVolume(each) === identity);
   if (lv === undefined)

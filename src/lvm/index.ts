@@ -21,7 +21,9 @@ export { watchingRoom } from './watching.ts';
 export { usableVg } from './reads.ts';
 export type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
-/** Every logical volume, including hidden ones, or those of one group (missing: `not-found`). */
+/**
+ * Lists every logical volume, including hidden ones, or those of one group (missing: `not-found`).
+ */
 export async function lvs(
   host: ReadHost,
   scope: reports.ReportScope = {},
@@ -30,23 +32,28 @@ export async function lvs(
   return host.run(reports.lvs(scope));
 }
 
-/** Every volume group, or one (missing: CommandError `not-found`). */
+/** Lists every volume group, or one (missing: CommandError `not-found`). */
 export async function vgs(host: ReadHost, scope: reports.ReportScope = {}): Promise<readonly VolumeGroup[]> {
   await refuseUnreadableGroups(host);
   return host.run(reports.vgs(scope));
 }
 
-/** Every physical volume. */
+/** Lists every physical volume. */
 export async function pvs(host: ReadHost): Promise<readonly PhysicalVolume[]> {
   return reported(host, reports.pvs());
 }
 
-/** lvs and vgs omit a group that they cannot read, and exit 0; pvs shows its devices. */
+/**
+ * ParseError if a group cannot be read: lvs and vgs omit it and exit with 0; pvs shows its devices.
+ */
 async function refuseUnreadableGroups(host: ReadHost): Promise<void> {
   await pvs(host);
 }
 
-/** The volume if it already has that size, rounded up to whole extents: nothing to do then. */
+/**
+ * Returns the volume if it already has that size, rounded up to whole extents, so that there is
+ * nothing to do.
+ */
 export async function ofThatSize(
   host: ReadHost,
   asked: {

@@ -7,7 +7,7 @@ import { isThin, whyFullPool } from './filling.ts';
 import { byLvm, roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
 import type { LogicalVolume, PhysicalVolume } from './objects.ts';
 
-/** The full layout, read once for all layers. */
+/** Returns the full layout, read once for all layers. */
 export async function layoutOf({ host, once }: Pick<LayerAt, 'host' | 'once'>): Promise<Layout> {
   return once('lvm fullreport', () => host.run(layout()));
 }
@@ -21,7 +21,9 @@ interface ResizingPv {
   };
 }
 
-/** A physical volume on a device, in a group or not. The volumes on it are not resized with it. */
+/**
+ * A physical volume on a device, in a group or not. Its resize does not change the volumes on it.
+ */
 export const physicalVolume: Layer<ResizingPv> = {
   name: 'lvm-pv',
   of: 'content',
@@ -74,7 +76,9 @@ async function startOf({ host, once }: Pick<LayerAt, 'host' | 'once'>, uuid: str
   return start;
 }
 
-/** End of the last extent that a volume uses. lvm lists the runs of a device in order. */
+/**
+ * Returns the end of the last extent that a volume uses. lvm lists the runs of a device in order.
+ */
 function usedEnd({ runs, extentSize }: LaidOutGroup, pvUuid: string): Bytes {
   let [end, used] = [0, 0];
   for (const run of runs) {
@@ -115,7 +119,7 @@ export const logicalVolume: Layer<Resizing> = {
     const found = findVolume(await layoutOf(at), at.device.uuid);
     return found === undefined ? fixed(at.device.size, 'lvm does not know it') : limitsOf(found);
   },
-  // The layer above is already smaller. The step itself checks that nothing reaches beyond the new
+  // The layer above is smaller already. The step itself checks that nothing reaches beyond the new
   // size.
   resize: async (tx, at, { size, direction }) => {
     const found = findVolume(await layoutOf(at), at.device.uuid);
@@ -150,8 +154,8 @@ function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: L
 }
 
 /**
- * Limits of a thin volume. It has the size it is given, whatever its pool has, so it has no
- * maximum. As in lvm, growing is refused if the pool is full, but not if the volumes together
+ * Returns the limits of a thin volume. It has no maximum, because its size does not depend on that
+ * of its pool. As in lvm, growing is refused if the pool is full, but not if the volumes together
  * exceed the pool.
  */
 function limitsOfThin(
@@ -180,7 +184,10 @@ function limitsOfThin(
   };
 }
 
-/** Whether bofh may resize a volume. For copies, parts or dependents: only lvm's own tools. */
+/**
+ * Returns whether bofh may resize a volume. One with copies, parts or dependents needs lvm's own
+ * tools.
+ */
 function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   const ofGroup = mayChange(group);
   if (!ofGroup.may) return ofGroup;
@@ -254,13 +261,13 @@ function findPv(
 }
 
 /**
- * Volumes without a device in the kernel, with the uuids of the physical volumes that hold their
- * extents.
+ * Returns the volumes without a device in the kernel, with the uuids of the physical volumes of
+ * their extents.
  */
 export function inactiveVolumes({ groups }: Layout): readonly {
   readonly lv: LogicalVolume;
   readonly group: LaidOutGroup;
-  /** Empty if it has no extents itself (a thin volume, or a raid whose legs have them). */
+  /** Empty if the volume has no extents itself (a thin volume, or a raid, whose legs have them). */
   readonly on: readonly string[];
 }[] {
   return groups.flatMap((group) =>

@@ -20,7 +20,7 @@ export interface Segment {
   readonly stripes: number;
 }
 
-/** A volume group with its volumes, devices and the place of each extent. */
+/** A volume group with its volumes, devices and the location of each extent. */
 export interface LaidOutGroup extends VolumeGroup {
   readonly volumes: readonly LogicalVolume[];
   readonly devices: readonly PhysicalVolume[];
@@ -57,7 +57,7 @@ const layoutReport = z.object({
   ),
 });
 
-/** Every volume group with its content and layout, all read at the same moment. */
+/** Reads every volume group with its content and layout, all at the same moment. */
 export function layout(): ReadCommand<Layout> {
   const columns = {
     vg: Object.keys(vgRow.shape),

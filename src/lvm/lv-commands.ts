@@ -9,9 +9,9 @@ export type LvLayout =
 
 /**
  * Creates a linear volume, or one of another layout. A raid1 is usable while its copies are still
- * being filled. Old signatures in the extents must not stop lvcreate, prompt, or show through. The
- * extents were free, so they are wiped (`--wipesignatures y`) without a question, the only one that
- * `--yes` answers here (lvcreate 2.03.16 without it: "[y/n]: [n]", exit 5).
+ * being synced. Old signatures in the extents must neither stop lvcreate, nor cause a question, nor
+ * remain visible. The extents were free, so lvcreate wipes them (`--wipesignatures y`); `--yes`
+ * answers only this question (2.03.16 without it: "[y/n]: [n]", exit code 5).
  */
 export function lvcreate(
   make: Udev & {
@@ -46,15 +46,15 @@ export interface Guarded extends Udev {
 
 /**
  * Deactivates a volume; lvm refuses an open one. If the uuid does not match, does nothing and exits
- * 0.
+ * with 0.
  */
 export function deactivate(lv: Guarded): Command<void, 'change'> {
   return change('lvchange', ['--activate', 'n', '--select', `lv_uuid=${lv.uuid}`, fullName(lv)], lv);
 }
 
 /**
- * Activates a volume. Does nothing, exit 0, if its activation-skip flag is set, unless `skipped`
- * overrides that.
+ * Activates a volume. If its activation-skip flag is set, does nothing and exits with 0, unless
+ * `skipped` overrides the flag.
  */
 export function activate(lv: Guarded & { readonly skipped?: boolean }): Command<void, 'change'> {
   const meant = lv.skipped === true ? ['--ignoreactivationskip'] : [];
@@ -84,8 +84,8 @@ export function changeTags(
 }
 
 /**
- * A volume and its new number of extents. Neither program takes `--select`: compare the uuid before
- * and after.
+ * A volume and its new number of extents. Neither program accepts `--select`, so compare the uuid
+ * before and after.
  */
 export interface Resized extends Udev {
   readonly vg: string;
@@ -106,10 +106,10 @@ export function lvextend(
 }
 
 /**
- * Reduces a volume; lvm refuses a larger size. `--yes` answers the question about an active volume,
- * the only one. The extents must keep their content, so they are not discarded, whatever lvm.conf
- * says: undo takes the same extents back. From 2.03.17 on lvm checks for a filesystem itself, with
- * the kernel's help, and refuses an inactive volume: `fs: 'ignore'` disables that.
+ * Reduces a volume; lvm refuses a larger size. `--yes` answers the only question, about an active
+ * volume. Does not discard the extents, whatever lvm.conf says, because undo takes the same extents
+ * back with their content. From 2.03.17 on lvm checks for a filesystem itself, with the kernel's
+ * help, and refuses an inactive volume: `fs: 'ignore'` disables that.
  */
 export function lvreduce(
   lv: Resized & { readonly fs: 'ignore' | 'unknown to it' },
@@ -119,15 +119,15 @@ export function lvreduce(
   return { ...change('lvreduce', argv, lv, 'devices{issue_discards=0}'), access: 'destroy' };
 }
 
-/** Renames a volume. lvrename takes no `--select`: compare the uuid before and after. */
+/** Renames a volume. lvrename accepts no `--select`, so compare the uuid before and after. */
 export function lvrename(lv: Omit<Guarded, 'uuid'> & { readonly to: string }): Command<void, 'change'> {
   return change('lvrename', [lv.vg, lv.name, lv.to], lv);
 }
 
 /**
- * Removes an inactive volume if the uuid matches and it has no snapshots; else removes nothing and
- * exits 0. lvm checks for snapshots itself, under its lock: it would remove the snapshots of an
- * *inactive* origin without a question, with or without `--yes` (2.03.16,
+ * Removes an inactive volume if the uuid matches and it has no snapshots; otherwise removes nothing
+ * and exits with 0. lvm checks for snapshots itself, under its lock: it would remove the snapshots
+ * of an *inactive* origin without a question, with or without `--yes` (2.03.16,
  * test/fixtures/lvm/lvremove-inactive-origin@2.03.16.json).
  */
 export function lvremove(lv: Guarded & { readonly tag?: string }): Command<void, 'destroy'> {

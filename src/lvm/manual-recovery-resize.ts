@@ -28,7 +28,7 @@ export function resizedRecovery({
   };
 }
 
-/** Manual recovery of a resized volume. Neither program takes a selection: look first. */
+/** Manual recovery of a resized volume. Neither program accepts a selection: look first. */
 export function volumeResizedRecovery({
   undo: { vg, lvUuid, name, from, to, cut, pool, tag, origin, when },
   way,

@@ -3,7 +3,9 @@ import type { ManualRecovery } from '../core/errors.ts';
 
 type Argv = readonly string[];
 
-/** Manual recovery of a created volume: by its tag, because any volume can have its name. */
+/**
+ * Manual recovery of a created volume: finds it by its tag, because any volume can have its name.
+ */
 export function madeRecovery({
   undo: { vg, name, tag },
   result,
@@ -50,7 +52,7 @@ export function removedRecovery({
   };
 }
 
-/** Manual recovery of a renamed volume: restore its name. lvrename takes no selection. */
+/** Manual recovery of a renamed volume: restore its name. lvrename accepts no selection. */
 export function renamedRecovery({
   undo: { vg, lvUuid, name, to },
 }: {
@@ -91,7 +93,8 @@ export function taggedRecovery({
 }
 
 /**
- * Remedy for a name that is in use. Names the interrupted sequence if the volume belongs to one.
+ * The remedy for a name that is in use. Names the interrupted sequence if the volume belongs to
+ * one.
  */
 export function takenRemedy(tags: readonly string[]): string {
   const [id] = tags.flatMap((tag) => /^bofh\.(?<id>[0-9a-z]+)\.\d+$/.exec(tag)?.groups?.id ?? []);
@@ -99,9 +102,7 @@ export function takenRemedy(tags: readonly string[]): string {
   return `choose another name; or, if the sequence ${id} that made it is unfinished (bofh journal show ${id}): bofh recover ${id}`;
 }
 
-/**
- * Commands that show and remove one volume by its uuid, and nothing else, whatever its name is now.
- */
+/** Commands that show and remove exactly one volume by its uuid, whatever its name is now. */
 export function removeRecovery({
   vg,
   uuid,
@@ -119,15 +120,15 @@ export function removeRecovery({
   return { look: [show(itself)], clear: clear(vg, itself) };
 }
 
-/** Shows the volumes of a selection. */
+/** A command that shows the volumes of a selection. */
 export function show(select: string): Argv {
   const columns = 'vg_name,lv_name,lv_uuid,lv_active,lv_device_open,lv_autoactivation,origin,lv_tags';
   return ['lvs', '--all', '--options', columns, '--select', select];
 }
 
-// Names the group and not the volume, so that another volume of the same name is never removed. lvm
-// would remove the snapshots of an inactive origin without asking (2.03.16): the selection is empty
-// then.
+// Names the group and not the volume, so that another volume of the same name is never removed. For
+// an inactive origin the selection is empty, because lvm would remove its snapshots without asking
+// (2.03.16).
 function removal(vg: string, select: string): readonly Argv[] {
   const alone = '!(lv_role={thickorigin} || lv_role={extorigin})';
   return [
@@ -137,8 +138,8 @@ function removal(vg: string, select: string): readonly Argv[] {
 }
 
 /**
- * For a classic snapshot: lvchange would also deactivate its origin. lvremove asks, because the
- * snapshot is active.
+ * Commands that remove a classic snapshot. Without lvchange, which would also deactivate its
+ * origin. lvremove asks, because the snapshot is active.
  */
 export function snapshotRemoval(vg: string, select: string): readonly Argv[] {
   return [['lvremove', '--select', `${select} && lv_role={thicksnapshot}`, vg]];

@@ -13,10 +13,10 @@ const inForeground = 'global{use_lvmpolld=0}';
 
 /**
  * Moves a run of extents of one volume to a free run of the same length. The run is within one
- * segment of the volume, so it ends up at one place or the other. The volume may be in use. pvmove
- * takes no `--select`: compare the uuid before. If killed, the kernel keeps copying and the
- * metadata keeps a volume `pvmove0`: `abortMove` reverts it, the next activation of the group
- * continues it (pvmove(8), 2.03.16).
+ * segment of the volume, so it ends up completely at one of the two. The volume may be in use.
+ * pvmove accepts no `--select`, so compare the uuid before. If pvmove is killed, the kernel keeps
+ * copying and the metadata keeps a volume `pvmove0`: `abortMove` reverts the move, the next
+ * activation of the group continues it (pvmove(8), 2.03.16).
  */
 export function pvmove(
   move: Udev & { readonly vg: string; readonly name: string; readonly from: Place; readonly to: Place },
@@ -26,17 +26,17 @@ export function pvmove(
   return { ...change('pvmove', argv, move, inForeground), stop: 'safe', progress: partMoved };
 }
 
-/** Aborts an unfinished move off a physical volume; also exits 0 if there is none. */
+/** Aborts an unfinished move off a physical volume; also exits with 0 if there is none. */
 export function abortMove(of: Udev & { readonly path: string }): Command<void, 'change'> {
   return change('pvmove', ['--abort', of.path], of, inForeground);
 }
 
 function range({ path, start, count }: Place): string {
-  // In paths lvm gives ":" and "@" a meaning, unless escaped (dm_unescape_colons_and_at_signs).
+  // lvm gives ":" and "@" in paths a meaning, unless escaped (dm_unescape_colons_and_at_signs).
   return `${path.replace(/[:@]/g, '\\$&')}:${start}-${start + count - 1}`;
 }
 
-/** `/dev/vdb: Moved: 12.34%` */
+/** Reads the progress: `/dev/vdb: Moved: 12.34%`. */
 function partMoved(output: string): number | undefined {
   const percent = [...output.matchAll(/: Moved: (?<percent>\d{1,3}(?:\.\d+)?)%/g)].at(-1)?.groups?.percent;
   return percent === undefined ? undefined : Number(percent) / 100;

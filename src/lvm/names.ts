@@ -1,14 +1,18 @@
 import { UsageError } from '../core/errors.ts';
 import { checkText } from '../core/checks.ts';
 
-// lvm(8) VALID NAMES and lib/misc/lvm-string.c of lvm2 2.03.16; each was tried with it.
+// Names that lvm reserves, from lvm(8) VALID NAMES and lib/misc/lvm-string.c of lvm2 2.03.16; each
+// was tried.
 const reservedPrefixes = ['snapshot', 'pvmove'];
 const reservedParts = [
   ...['_cdata', '_cmeta', '_corig', '_cvol', '_wcorig', '_mimage', '_mlog', '_pmspare', '_rimage', '_rmeta'],
   ...['_tdata', '_tmeta', '_vdata', '_vorigin', '_imeta', '_iorig'],
 ];
 
-/** The device-mapper name of a logical volume: hyphens doubled (libdm dm_build_dm_name). */
+/**
+ * Returns the device-mapper name of a logical volume, with hyphens doubled (libdm
+ * dm_build_dm_name).
+ */
 export function dmName(vg: string, lv: string): string {
   return `${vg.replaceAll('-', '--')}-${lv.replaceAll('-', '--')}`;
 }

@@ -11,7 +11,7 @@ export interface LogicalVolume {
   readonly name: string;
   /** `VG/LV` */
   readonly fullName: string;
-  /** `/dev/VG/LV`; undefined for a hidden one. */
+  /** `/dev/VG/LV`; undefined for a hidden volume. */
   readonly path: string | undefined;
   /** Path below /dev/mapper; hidden volumes have one too. */
   readonly dmPath: string;
@@ -26,23 +26,23 @@ export interface LogicalVolume {
   readonly role: readonly string[];
   /** The origin of a snapshot. */
   readonly origin: { readonly name: string; readonly uuid: string } | undefined;
-  /** Its thin or cache pool. */
+  /** The thin or cache pool of the volume. */
   readonly pool: { readonly name: string; readonly uuid: string } | undefined;
   /**
-   * Usage in percent: a snapshot's space for changes (100 if invalid), a pool's data and metadata,
-   * a thin volume's virtual size. Undefined if not active or not applicable.
+   * Usage in percent: of a snapshot's space for changes (100 if invalid), a pool's data and
+   * metadata, a thin volume's virtual size. Undefined if not active or not applicable.
    */
   readonly data: number | undefined;
   readonly metadata: number | undefined;
   /** Size of a pool's metadata. */
   readonly metadataSize: Bytes | undefined;
-  /** How much of the copies is in sync, in percent: for a raid, and while extents are moved. */
+  /** Part of the copies that is in sync, in percent: for a raid, and while extents are moved. */
   readonly synced: number | undefined;
-  /** What lvm finds wrong with it, in lvm's term. */
+  /** A problem that lvm reports for the volume, in lvm's term. */
   readonly health: string | undefined;
   /** True for an origin that is being merged into, and for the snapshot being merged. */
   readonly merging: boolean;
-  /** Activation-skip flag, which lvm sets on thin snapshots: stays inactive at boot. */
+  /** Activation-skip flag, which lvm sets on thin snapshots: the volume stays inactive at boot. */
   readonly skipped: boolean;
 }
 
@@ -70,7 +70,7 @@ export interface WholeGroup extends VolumeGroup {
 
 export interface PhysicalVolume {
   readonly uuid: string;
-  /** Undefined if its device is missing. */
+  /** Undefined if the device is missing. */
   readonly path: string | undefined;
   /** Undefined if it is in no group. */
   readonly vg: { readonly name: string; readonly uuid: string } | undefined;
@@ -159,14 +159,14 @@ function named(text: string, id: string): { readonly name: string; readonly uuid
 }
 
 /**
- * A run of extents of a physical volume in the group `vgUuid`, used by a volume from its extent
- * `lvStart` on.
+ * A run of extents of a physical volume in the group `vgUuid`. `lvStart`: the first extent of the
+ * volume that the run contains.
  */
 export interface PvSegment {
   readonly pvUuid: string;
   readonly start: number;
   readonly extents: number;
-  /** Undefined if free. For a raid or a pool, the hidden volume that has the extents. */
+  /** Undefined if free. For a raid or a pool, the hidden volume with the extents. */
   readonly of: { readonly lvUuid: string; readonly lvStart: number } | undefined;
 }
 

@@ -5,9 +5,9 @@ import { change, classifyLvm, type Udev } from './commands.ts';
 
 /**
  * Creates a physical volume with a chosen uuid. pvcreate asks before it wipes a signature, and
- * closed stdin means no (exit 5). But it overwrites another free physical volume without a
- * question, exit 0 (2.03.16, test/fixtures/lvm/pvcreate-over-free-pv@2.03.16.json), so check first.
- * Never with `--force` or `--yes`.
+ * closed stdin means no (exit code 5). But it overwrites another free physical volume without a
+ * question and exits with 0 (2.03.16, test/fixtures/lvm/pvcreate-over-free-pv@2.03.16.json), so
+ * check first. Never with `--force` or `--yes`.
  */
 export function pvcreate(
   make: Udev & { readonly device: string; readonly uuid: string },
@@ -16,7 +16,7 @@ export function pvcreate(
 }
 
 /**
- * Removes the label of a physical volume; lvm refuses one in a volume group. Takes no `--select`.
+ * Removes the label of a physical volume; lvm refuses one in a volume group. Accepts no `--select`.
  */
 export function pvremove(pv: Udev & { readonly device: string }): Command<void, 'destroy'> {
   return { ...change('pvremove', [pv.device], pv), access: 'destroy' };
@@ -31,9 +31,10 @@ export function pvchange(
 }
 
 /**
- * Resizes a physical volume of a group. `--yes` answers the question asked for every size but the
- * device's own. pvresize never cuts off used extents (2.03.16: "as later ones are allocated", exit
- * 5). It accepts a size beyond the device with only a warning, exit 0: check first.
+ * Resizes a physical volume of a group. `--yes` answers the question that lvm asks for every size
+ * except that of the device. pvresize never cuts off used extents (2.03.16: "as later ones are
+ * allocated", exit code 5). It accepts a size beyond the device with only a warning and exit code
+ * 0: check first.
  */
 export function pvresize(
   pv: Udev & { readonly device: string; readonly size: Bytes },
@@ -49,7 +50,7 @@ const starts = z.object({
   ]),
 });
 
-/** Offset of the first extent of each physical volume, in bytes, by uuid. */
+/** Reads the offset of the first extent of each physical volume, in bytes, by uuid. */
 export function pvStarts(): ReadCommand<ReadonlyMap<string, Bytes>> {
   return {
     tool: 'pvs',

@@ -11,8 +11,8 @@ export interface MetadataCopy {
 }
 
 /**
- * Where the header of a physical volume locates its metadata, if lvm cannot read it; undefined if
- * header and metadata are intact. `--dump` writes nothing.
+ * Returns where the header of a physical volume locates its metadata, if lvm cannot read it;
+ * undefined if header and metadata are intact. `--dump` writes nothing.
  */
 export function damagedMetadata(device: string): ReadCommand<readonly number[] | undefined> {
   return {
@@ -33,7 +33,8 @@ export function damagedMetadata(device: string): ReadCommand<readonly number[] |
 }
 
 /**
- * Every intact metadata copy on a physical volume: lvm writes each change after the previous one.
+ * Reads every intact metadata copy on a physical volume: lvm writes each change after the previous
+ * one.
  */
 export function metadataCopies(device: string): ReadCommand<readonly MetadataCopy[]> {
   return {

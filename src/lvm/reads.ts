@@ -10,13 +10,14 @@ import { isClassicSnapshot } from './filling.ts';
 import type { LogicalVolume, PhysicalVolume, WholeGroup } from './objects.ts';
 import { syncBackup } from './backup-files.ts';
 
-/** Whether udevd runs. Checks `/run/udev/control`, as libudev does. */
+/** Whether udevd is running. Checks `/run/udev/control`, as libudev does. */
 export async function udevOf(host: ReadHost): Promise<Udev> {
   return { udev: (await host.stat('/run/udev/control')) === undefined ? 'absent' : 'running' };
 }
 
 /**
- * A volume group that can be changed, by name. RefusedError if it cannot, or if two have the name.
+ * Returns a volume group that can be changed, by name. RefusedError if it cannot, or if two groups
+ * have the name.
  */
 export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup> {
   const all = await reported(host, fullreport());
@@ -48,9 +49,9 @@ export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup
 }
 
 /**
- * The logical volumes of the volume group with this uuid, whatever its name is now; undefined if
- * the group does not exist. RefusedError while it is exported: it is moving to another host, and
- * nothing in it can be checked.
+ * Returns the logical volumes of the volume group with this uuid, whatever its name is now;
+ * undefined if the group does not exist. RefusedError while it is exported: it is moving to another
+ * host, and nothing in it can be checked.
  */
 export async function volumesOf(
   host: ReadHost,
@@ -64,8 +65,8 @@ export async function volumesOf(
 }
 
 /**
- * RefusedError if a volume that `fits` accepts is now in another group. vgsplit and vgmerge move a volume with its
- * uuid and tags; without this check bofh would take it for removed.
+ * RefusedError if a volume that `fits` accepts is now in another group. vgsplit and vgmerge move a
+ * volume with its uuid and tags; without this check bofh would consider it removed.
  */
 export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => boolean): Promise<void> {
   const moved = (await reported(host, fullreport())).flatMap(({ volumes }) => volumes).find(fits);
@@ -79,7 +80,7 @@ export async function refuseMoved(host: ReadHost, fits: (lv: LogicalVolume) => b
 }
 
 /**
- * What is lost if this volume is removed: its snapshots, and the volumes in a pool or on an
+ * Returns what is lost if this volume is removed: its snapshots, and the volumes in a pool or on an
  * external origin. Thin snapshots of a thin volume are independent of it.
  */
 export function dependents(lv: LogicalVolume, all: readonly LogicalVolume[]): readonly LogicalVolume[] {
@@ -96,7 +97,7 @@ export interface VolumeAmong {
   readonly all: readonly LogicalVolume[];
 }
 
-/** The dependents as holders of the volume. */
+/** Returns the dependents as holders of the volume. */
 export function dependentHolders({ lv, all }: VolumeAmong): readonly Holder[] {
   return dependents(lv, all).map(({ fullName }) => ({
     kind: 'volume',
@@ -106,14 +107,14 @@ export function dependentHolders({ lv, all }: VolumeAmong): readonly Holder[] {
   }));
 }
 
-/** Holders of a volume that a quick check finds. */
+/** Returns the holders of a volume that a quick check finds. */
 export async function holdersOf(host: ReadHost, of: VolumeAmong): Promise<readonly Holder[]> {
   const { lv } = of;
   const known = lv.active === false ? [] : await deviceHolders(host, lv.dmPath);
   return [...dependentHolders(of), ...(lv.open === true && known.length === 0 ? [opened(lv)] : known)];
 }
 
-/** All holders of a volume, for the error when it cannot be deactivated. */
+/** Returns all holders of a volume, for the error when it cannot be deactivated. */
 export async function everyHolderOf(host: ReadHost, of: VolumeAmong): Promise<readonly Holder[]> {
   const { lv } = of;
   const found = lv.active === false ? [] : await everyHolder(host, lv.dmPath);
@@ -129,7 +130,10 @@ export function inUse({ fullName }: LogicalVolume, holders: readonly Holder[]): 
   });
 }
 
-/** RefusedError if lvm does not know whether a volume is active: its holders are unknown then. */
+/**
+ * RefusedError if lvm does not know whether a volume is active, because its holders are then
+ * unknown.
+ */
 export function refuseUnknownActivation({ active, fullName }: LogicalVolume): void {
   if (active === 'unknown')
     throw new RefusedError(`lvm cannot tell whether ${fullName} is active`, {

@@ -22,18 +22,21 @@ export interface ReportScope {
   readonly vg?: string;
 }
 
-/** Every logical volume, including hidden ones. A missing volume group: exit 5, `not-found`. */
+/**
+ * Reads every logical volume, including hidden ones. A missing volume group: exit code 5,
+ * `not-found`.
+ */
 export function lvs(scope: ReportScope = {}): ReadCommand<readonly LogicalVolume[]> {
   return report({ tool: 'lvs', item: 'lv', row: lvRow, convert: toLv, flags: ['--all'], scope });
 }
 
-/** Every volume group. */
+/** Reads every volume group. */
 export function vgs(scope: ReportScope = {}): ReadCommand<readonly VolumeGroup[]> {
   return report({ tool: 'vgs', item: 'vg', row: vgRow, convert: toVg, flags: [], scope });
 }
 
 /**
- * Every volume group with all its logical volumes, read at one moment: lvm reads each group once,
+ * Reads every volume group with all its logical volumes at one moment: lvm reads each group once,
  * under its lock. Unlike `lvs` it also shows the volumes of an exported group
  * (test/fixtures/lvm/fullreport-exported@2.03.16.json).
  */
@@ -41,7 +44,7 @@ export function fullreport(): ReadCommand<readonly WholeGroup[]> {
   const columns = {
     vg: Object.keys(vgRow.shape),
     lv: Object.keys(lvRow.shape),
-    // lvm always prints the other reports; by default they have columns that bofh does not use.
+    // lvm always prints these reports too; by default they have columns that bofh does not use.
     ...{ pv: ['pv_uuid', 'pv_name', 'vg_name'], pvseg: ['pv_uuid'], seg: ['lv_uuid'] },
   };
   const options = Object.entries(columns).flatMap(([report, names]) => [
@@ -60,7 +63,10 @@ export function fullreport(): ReadCommand<readonly WholeGroup[]> {
   };
 }
 
-/** A sequence asks for the report several times, and checking 1,000 volumes takes longer than lvm. */
+/**
+ * The last report and its parsed groups: a sequence reads the report several times, and parsing
+ * 1,000 volumes takes longer than lvm.
+ */
 let lastReport: { readonly text?: string; readonly groups: readonly WholeGroup[] } = { groups: [] };
 
 function groupsIn(text: string): readonly WholeGroup[] {
@@ -71,7 +77,7 @@ function groupsIn(text: string): readonly WholeGroup[] {
   });
 }
 
-/** Every physical volume, including those in no volume group. */
+/** Reads every physical volume, including those in no volume group. */
 export function pvs(): ReadCommand<readonly PhysicalVolume[]> {
   const command = report({
     tool: 'pvs',
@@ -91,7 +97,9 @@ export function pvs(): ReadCommand<readonly PhysicalVolume[]> {
   };
 }
 
-/** Every run of extents of every physical volume in a group: used by which volume, or free. */
+/**
+ * Reads every run of extents of every physical volume in a group: used by which volume, or free.
+ */
 export function pvSegments(): ReadCommand<readonly PvSegment[]> {
   const columns = Object.keys(pvSegmentRow.shape).join(',');
   return {
@@ -125,15 +133,15 @@ function report<Row extends z.ZodMiniObject, T>(of: {
 }
 
 /**
- * If lvm cannot read metadata, it reads it all again and says so within the JSON (2.03.16). If the
- * report then shows what could not be read, the rest can be used.
+ * Removes the notice within the JSON: if lvm cannot read metadata, it reads everything again and
+ * reports that there (2.03.16). If the report then shows what could not be read, the rest can be
+ * used.
  */
 function withoutNotice(stdout: string): string {
   return stdout.replace(/^ *Retrying metadata scan\.\n/gm, '');
 }
 
-// One report only, because none is repeated (--configreport): a second one would answer something
-// else.
+// Exactly one report, because bofh requests none twice (--configreport).
 function rows<Row extends z.ZodMiniObject>(stdout: string, item: string, row: Row): z.infer<Row>[] {
   const whole = z.object({ report: z.array(z.record(z.string(), z.array(row))) });
   const [only, ...more] = whole.parse(JSON.parse(stdout)).report;

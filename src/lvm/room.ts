@@ -5,13 +5,13 @@ import { autoextendThreshold } from './commands.ts';
 import { fullLimit } from './filling.ts';
 import type { LogicalVolume, VolumeGroup } from './objects.ts';
 
-/** lvs rounds to two digits: up to this much may show as 0. */
+/** lvs rounds to two digits, so up to this percentage may be shown as 0. */
 const rounding = 0.01;
 
 /**
- * RefusedError if a pool has no room for that many bytes in one of its volumes. Blocks that the
- * volume already has count as room, because lvm does not report which of them are shared with a
- * snapshot. So a refused write would have failed in any case.
+ * RefusedError if a pool has no space for that many bytes in one of its volumes. Blocks that the
+ * volume already has count as space, because lvm does not report which of them are shared with a
+ * snapshot. So a write that is refused here would certainly have failed.
  */
 export async function refuseNoRoom(
   host: ReadHost,

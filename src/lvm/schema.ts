@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 const uuid = z.string().check(z.regex(/^[A-Za-z0-9]{6}(?:-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}$/));
 const uuidOrNone = z.union([uuid, z.literal('')]);
 const name = z.string().check(z.regex(/^[A-Za-z0-9+_.-]+$/));
-/** lvm's name for the group of a device that is in use by a group it cannot find. */
+/** The group that lvm shows for a device of a group that it cannot find. */
 export const unknownGroup = '[unknown]';
 const nameOrNone = z.union([name, z.literal(''), z.literal(unknownGroup)]);
 const number = z.pipe(
@@ -30,7 +30,9 @@ const kernelFlag = (word: string) =>
     z.enum([word, '', 'unknown']),
     z.transform((text): boolean | 'unknown' => (text === 'unknown' ? text : text === word)),
   );
-/** Two decimals; empty if not active or not counted (libdm dm_report_field_percent). */
+/**
+ * Percent with two decimals; empty if not active or not counted (libdm dm_report_field_percent).
+ */
 const percent = z.pipe(
   z.string().check(z.regex(/^(?:\d{1,3}\.\d{2})?$/)),
   z.transform((text: string) => (text === '' ? undefined : Number(text))),
@@ -42,7 +44,7 @@ const bracketed = (pattern: RegExp) =>
     z.transform((text) => text.replace(/[[\]]/g, '')),
   );
 
-/** One row of `lvs`. Its keys are the requested columns. */
+/** A row of `lvs`. Its keys are the requested columns. */
 export const lvRow = z.object({
   lv_uuid: uuid,
   vg_uuid: uuid,
@@ -69,7 +71,7 @@ export const lvRow = z.object({
   lv_health_status: z.string().check(z.regex(/^[a-z_ ]*$/)),
   lv_merging: flag('merging'),
   lv_skip_activation: flag('skip activation'),
-  /** For a pool; empty for all others. */
+  /** Size of a pool's metadata; empty for all other volumes. */
   lv_metadata_size: z.union([
     number,
     z.pipe(
@@ -79,7 +81,7 @@ export const lvRow = z.object({
   ]),
 });
 
-/** One row of `vgs`. */
+/** A row of `vgs`. */
 export const vgRow = z.object({
   vg_uuid: uuid,
   vg_name: name,
@@ -95,15 +97,15 @@ export const vgRow = z.object({
   vg_tags: list,
 });
 
-/** One row of `pvs`. */
+/** A row of `pvs`. */
 export const pvRow = z.object({
   pv_uuid: uuid,
   /** `[unknown]` when the device of a volume group is missing. */
   pv_name: z.string().check(z.regex(/^(?:\/.*|\[unknown\])$/)),
   vg_uuid: uuidOrNone,
   /**
-   * `[unknown]`, without a uuid: the label says the device is in a group, but its metadata cannot
-   * be read.
+   * `[unknown]`, without a uuid: by its label the device is in a group, but the metadata cannot be
+   * read.
    */
   vg_name: z.union([nameOrNone, z.literal('[unknown]')]),
   dev_size: number,
@@ -115,8 +117,8 @@ export const pvRow = z.object({
 });
 
 /**
- * One row of `pvs --segments`: a run of extents. If it is free, `lv_uuid` is empty and
- * `seg_start_pe` is 0.
+ * A row of `pvs --segments`: a run of extents. If it is free, `lv_uuid` is empty and `seg_start_pe`
+ * is 0.
  */
 export const pvSegmentRow = z.object({
   pv_uuid: uuid,

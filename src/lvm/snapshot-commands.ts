@@ -5,8 +5,8 @@ import { fullName, type Guarded } from './lv-commands.ts';
 /**
  * Creates a snapshot: with `extents` a classic one with that much space for changes (lvm caps it at
  * the maximum it can use), without them a thin one of a thin volume. A thin one is activated, now
- * and at boot, only with `active`; not to is also lvm's default. lvcreate takes no `--select`: compare the uuid of
- * the origin afterwards.
+ * and at boot, only with `active`; by default lvm does not activate it either. lvcreate accepts no
+ * `--select`, so compare the uuid of the origin afterwards.
  */
 export function lvsnapshot(
   make: Udev & {
@@ -14,7 +14,7 @@ export function lvsnapshot(
     readonly origin: string;
     readonly name: string;
     readonly extents: number | undefined;
-    /** Of a thin one (default: false). */
+    /** Whether to activate a thin snapshot (default: false). */
     readonly active?: boolean;
     readonly tags: readonly string[];
   },
@@ -32,10 +32,10 @@ export function lvsnapshot(
 }
 
 /**
- * Removes a classic snapshot if the uuid matches; else removes nothing and exits 0. It stays active
- * as long as its origin, so `--yes` answers the only question, whether to remove an active volume:
- * a snapshot is never the origin of another volume, and lvm still refuses an open one
- * (_lv_remove_check_in_use of 2.03.16).
+ * Removes a classic snapshot if the uuid matches; otherwise removes nothing and exits with 0. The
+ * snapshot stays active as long as its origin, so `--yes` answers the only question, whether to
+ * remove an active volume. A snapshot is never the origin of another volume, and lvm still refuses
+ * an open one (_lv_remove_check_in_use of 2.03.16).
  */
 export function removeSnapshot(lv: Guarded & { readonly tag?: string }): Command<void, 'destroy'> {
   const tag = lv.tag === undefined ? '' : ` && lv_tags={${lv.tag}}`;

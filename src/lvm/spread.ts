@@ -11,14 +11,17 @@ export interface Spread {
   readonly areas: number;
 }
 
-/** The type of spread; undefined if it is linear or of a type that bofh does not resize. */
+/**
+ * Returns the layout of a volume; undefined if it is linear or of a type that bofh does not resize.
+ */
 export function spreadType({ layout: words }: LogicalVolume): Spread['type'] | undefined {
   if (words.join() === 'striped') return 'striped';
   return words.join() === 'raid,raid1' ? 'raid1' : undefined;
 }
 
 /**
- * Undefined if segments differ: lvm would extend the volume with the layout of its last segment.
+ * Returns the common layout of segments. Undefined if they differ: lvm would extend the volume with
+ * the layout of its last segment.
  */
 export function spreadAmong(
   { segments }: Pick<LaidOutGroup, 'segments'>,
@@ -33,7 +36,8 @@ export function spreadAmong(
 }
 
 /**
- * The spread of a volume, read from lvm; undefined if linear. RefusedError if its segments differ.
+ * Returns the layout of a volume, read from lvm; undefined if linear. RefusedError if its segments
+ * differ.
  */
 export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Spread | undefined> {
   if (spreadType(lv) === undefined) return undefined;
@@ -45,27 +49,30 @@ export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Sprea
   });
 }
 
-/** The way for a volume that bofh does not resize. fsadm(8), which --resizefs calls, knows ext4, xfs and LUKS. */
+/**
+ * The remedy for a volume that bofh does not resize. fsadm(8), which --resizefs calls, supports
+ * ext4, xfs and LUKS.
+ */
 export function byLvm({ fullName }: Pick<LogicalVolume, 'fullName'>): string {
   return `lvm itself can, without an undo: lvresize --size SIZE ${fullName} (with the filesystem on it: lvresize --resizefs --size SIZE ${fullName})`;
 }
 
-/** Its size is a multiple of this: stripes are complete. */
+/** Returns the unit of its size: stripes must be complete. */
 export function unitOf(spread: Spread | undefined, extentSize: Bytes): Bytes {
   return spread?.type === 'striped' ? extentSize * spread.areas : extentSize;
 }
 
-/** Bytes of the group that a volume uses for that much of its own. */
+/** Returns how many bytes of the group a volume needs for that many bytes of its own. */
 export function takenFor(spread: Spread | undefined, bytes: Bytes): Bytes {
   return spread?.type === 'raid1' ? bytes * spread.areas : bytes;
 }
 
-/** The most that it can grow if each of its areas must be on separate devices. */
+/** Returns the most by which a volume can grow if each of its areas must be on separate devices. */
 export function roomFor(spread: Spread | undefined, free: readonly Bytes[], unit: Bytes): Bytes {
   const areas = spread?.areas ?? 1;
   const own = spread?.type === 'striped' ? areas : 1;
   const step = unit / own;
-  // The most of each area: what one device has beyond that is useless to the others.
+  // A device counts for at most the size of one area: the other areas cannot use the rest of it.
   const fits = (each: Bytes): boolean =>
     free.reduce((sum, one) => sum + Math.min(one, each), 0) >= areas * each;
   let [low, high] = [0, Math.floor(free.reduce((sum, one) => sum + one, 0) / areas / step)];
@@ -78,8 +85,8 @@ export function roomFor(spread: Spread | undefined, free: readonly Bytes[], unit
 }
 
 /**
- * Why a striped or raid1 volume cannot shrink: undo could not restore the same extents to the same
- * place.
+ * Returns why a striped or raid1 volume cannot shrink: undo could not take back the same extents at
+ * the same place.
  */
 export function whyNotSmaller({ fullName }: LogicalVolume, type: Spread['type']) {
   return {
@@ -88,7 +95,7 @@ export function whyNotSmaller({ fullName }: LogicalVolume, type: Spread['type'])
   };
 }
 
-/** Why a raid1 cannot grow: a copy is missing or still being filled. Undefined: it can. */
+/** Returns why a raid1 cannot grow: a copy is missing or still being synced. Undefined: it can. */
 export function whyNotSynced({ fullName, active, synced, health }: LogicalVolume) {
   if (health === undefined && synced === 100) return undefined;
   if (health === undefined && active !== true)

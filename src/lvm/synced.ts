@@ -5,8 +5,8 @@ import { volumeNamed } from './operations/known-volume.ts';
 import { usableVg } from './reads.ts';
 
 /**
- * Waits until all copies of a raid are in sync. Calls `tell` with the fraction in sync, from 0 to
- * 1. RefusedError if the volume is degraded or no longer a raid.
+ * Waits until all copies of a raid are in sync. Calls `tell` with the part that is in sync, from 0
+ * to 1. RefusedError if the volume is degraded or no longer a raid.
  */
 export async function waitSynced(
   host: ReadHost,

@@ -4,7 +4,7 @@ import { change, type Udev } from './commands.ts';
 
 /**
  * Creates a thin pool, with zeroing of new blocks. Without a spare for its metadata: lvcreate would
- * create that first, without a tag, and a kill would leave it behind (2.03.16,
+ * create the spare first, without a tag, and a kill would leave it behind (2.03.16,
  * lib/metadata/pool_manip.c).
  */
 export function lvcreatePool(
@@ -26,7 +26,7 @@ export function lvcreatePool(
   return change('lvcreate', argv, make);
 }
 
-/** Creates a thin volume in a pool: it uses space as it is written. */
+/** Creates a thin volume in a pool. It uses space only when it is written to. */
 export function lvcreateThin(
   make: Udev & {
     readonly vg: string;
@@ -45,9 +45,10 @@ export function lvcreateThin(
 }
 
 /**
- * Extends a thin pool: its data, its metadata, or both, in a metadata commit each. Neither can
- * shrink again. Metadata grows with the spare of the group, which lvm creates if missing (2.03.16,
- * _lvresize_volume). lvextend takes no `--select`: compare the uuid before and after.
+ * Extends a thin pool: its data, its metadata, or both, each in its own metadata commit. Neither
+ * can shrink again. The spare of the group grows with the metadata; lvm creates it if it is missing
+ * (2.03.16, _lvresize_volume). lvextend accepts no `--select`, so compare the uuid before and
+ * after.
  */
 export function lvextendPool(
   pool: Udev & {

@@ -4,7 +4,7 @@ import { filesOf } from './backup-files.ts';
 import { unknownGroup } from './schema.ts';
 import { damagedMetadata, metadataCopies } from './pvck-commands.ts';
 
-/** A physical volume in use by a group that lvm cannot find. */
+/** A physical volume of a group that lvm cannot find. */
 interface Lost {
   readonly pv_uuid: string;
   readonly pv_name: string;
@@ -19,9 +19,9 @@ class UnreadableGroup extends ParseError {
 }
 
 /**
- * ParseError if a group cannot be read: the reports omit it and exit 0 (2.03.16), which does not
- * mean that it does not exist. lvm writes new metadata and the header that points to it without a
- * flush in between, so a power cut can cause this.
+ * ParseError if a group cannot be read: the reports omit it and exit with 0 (2.03.16), although it
+ * may exist. lvm writes new metadata and the header that points to it without a flush in between,
+ * so a power cut can cause this.
  */
 export function refuseUnreadable(rows: readonly (Lost & { readonly vg_name: string })[]): void {
   const lost = rows.filter(({ vg_name }) => vg_name === unknownGroup);
@@ -29,8 +29,9 @@ export function refuseUnreadable(rows: readonly (Lost & { readonly vg_name: stri
 }
 
 /**
- * The answer of a report. If a group cannot be read, the error has the commands that restore its
- * metadata. ToolError if lvm2 is too old: 2.03.11 of Debian 11 does not know `lv_autoactivation`.
+ * Returns the answer of a report. If a group cannot be read, the error has the commands that
+ * restore its metadata. ToolError if lvm2 is too old: 2.03.11 of Debian 11 does not know
+ * `lv_autoactivation`.
  */
 export async function reported<T>(host: ReadHost, command: ReadCommand<T>): Promise<T> {
   try {

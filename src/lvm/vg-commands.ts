@@ -4,8 +4,8 @@ import { change, type Udev } from './commands.ts';
 
 /**
  * Creates a volume group of existing physical volumes, with its tag in the same metadata commit.
- * vgcreate would initialize a device that is not a physical volume, and create a group of size 0 if
- * an extent is larger than its devices, exit 0 (2.03.16): check both first.
+ * vgcreate would initialize a device that is not a physical volume. If an extent is larger than the
+ * devices, it would create a group of size 0 and exit with 0 (2.03.16). Check both first.
  */
 export function vgcreate(
   make: Udev & {
@@ -21,9 +21,9 @@ export function vgcreate(
 }
 
 /**
- * Removes a volume group without volumes if the uuid matches; else does nothing and exits 0. Its
- * physical volumes become free. Never with `--force` or `--yes`: it would then also remove volumes,
- * about which it asks.
+ * Removes a volume group without volumes if the uuid matches; otherwise does nothing and exits with
+ * 0. Its physical volumes become free. Never with `--force` or `--yes`: it would then also remove
+ * volumes, about which it asks.
  */
 export function vgremove(
   vg: Udev & { readonly name: string; readonly uuid: string; readonly tag?: string },
@@ -40,8 +40,8 @@ export interface OfGroup extends Udev {
 }
 
 /**
- * Adds free physical volumes to a group. vgextend would initialize a device that is none: check
- * first.
+ * Adds free physical volumes to a group. vgextend would initialize a device that is not a physical
+ * volume: check first.
  */
 export function vgextend(of: OfGroup): Command<void, 'change'> {
   return change('vgextend', [of.name, ...of.devices], of);

@@ -12,8 +12,8 @@ import type { WholeGroup } from './objects.ts';
 /** How long another process may fill a pool unnoticed. */
 const everyMs = 2000;
 /**
- * How many checks in a row may find a pool full that lvm extends automatically (man lvmthin): it
- * does so within seconds.
+ * How many checks in a row may find a pool full that lvm extends automatically, which takes seconds
+ * (lvmthin(7)).
  */
 const fullChecksAllowed = 15;
 /** How many checks in a row may fail: a host that writes at full speed answers slowly. */
@@ -85,7 +85,7 @@ async function next(ended: AbortSignal): Promise<boolean> {
   return !ended.aborted;
 }
 
-/** What is full, and whether lvm will soon extend it. */
+/** Returns what is full, and whether lvm will soon extend it. */
 async function look(
   host: ReadHost,
   layers: readonly Layer[],

@@ -6,7 +6,7 @@ import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 
 /**
- * Fills a new or extended part of a volume with zeros. The device may do so itself, and at once
+ * Fills a new or extended part of a volume with zeros. Some devices do this themselves, at once
  * (blkdiscard(8)).
  */
 export async function writeZeros(
@@ -22,7 +22,7 @@ export async function writeZeros(
   await namingHolders(host, path, () => host.run(zeros(path, { from, size })));
 }
 
-/** The output says how much is done; only all of it is enough. */
+/** Builds the command. Its output shows how much was written; less than all of it is an error. */
 function zeros(
   device: string,
   { from, size }: { readonly from: Bytes; readonly size: Bytes },

@@ -29,7 +29,10 @@ const undo = z.extend(knownVolume, {
 
 type Undo = z.infer<typeof undo>;
 
-/** What both operations share: each is the inverse of the other, for the volume with a uuid. */
+/**
+ * The common parts of both operations. Each is the inverse of the other, for the volume with a
+ * uuid.
+ */
 const common = (to: Undo['to']) =>
   ({
     version: 1,
@@ -76,8 +79,8 @@ const common = (to: Undo['to']) =>
 
 /**
  * Activates a logical volume with its classic snapshots, even if its activation-skip flag is set,
- * as on thin snapshots. Lasts until the next boot, which follows the volume's autoactivation. An
- * active volume is refused.
+ * as on thin snapshots. Lasts until the next boot, which follows the volume's autoactivation.
+ * RefusedError for an active volume.
  */
 export const activateLv = operation({
   ...common('active'),
@@ -91,7 +94,7 @@ export const activateLv = operation({
 
 /**
  * Deactivates an unused logical volume with its classic snapshots. Lasts until the next boot, which
- * follows the volume's autoactivation. An inactive volume is refused.
+ * follows the volume's autoactivation. RefusedError for an inactive volume.
  */
 export const deactivateLv = operation({
   ...common('inactive'),
@@ -106,7 +109,7 @@ export const deactivateLv = operation({
   },
 });
 
-/** The volume if it is already in that state: nothing to do then. */
+/** Returns the volume if it is already in that state, so that there is nothing to do. */
 export async function alreadyIn(
   host: ReadHost,
   of: z.infer<typeof askedVolume>,
@@ -177,7 +180,10 @@ async function refuseUsed(host: ReadHost, found: VolumeAmong): Promise<void> {
   if ((await usersOf(host, found)).length > 0) throw inUse(found.lv, await everyUserOf(host, found));
 }
 
-/** Holders of the volume and of its classic snapshots; the snapshots themselves do not count. */
+/**
+ * Returns the holders of the volume and of its classic snapshots; the snapshots themselves do not
+ * count.
+ */
 async function usersOf(host: ReadHost, found: VolumeAmong): Promise<readonly Holder[]> {
   const all = [found.lv, ...snapshotsOf(found)];
   return (await Promise.all(all.map((lv) => holdersOf(host, { lv, all: [] })))).flat();

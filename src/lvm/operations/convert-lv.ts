@@ -13,10 +13,10 @@ import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known-volume.ts';
 
 const args = z.extend(askedVolume, {
-  /** `raid1`: with a second copy. `linear`: with one. */
+  /** `raid1`: two copies. `linear`: one. */
   to: z.enum(['raid1', 'linear']),
   /**
-   * The device for the second copy, or the one that loses its copy (default: the first with room;
+   * The device for the second copy, or the one that loses its copy (default: the first with space;
    * the last copy).
    */
   device: z.exactOptional(z.string().check(z.minLength(1))),
@@ -35,8 +35,8 @@ export type ConvertUndo = z.infer<typeof undo>;
 /**
  * Adds a second copy of a linear volume on another device (raid1), or removes one of the two copies
  * of a raid1. The volume may be in use. Undo removes exactly the added copy. A removed copy is
- * lost, so the removal runs after the commit. The kernel fills a new copy on its own: `waitSynced`
- * waits for that.
+ * lost, so the removal runs after the commit. The kernel syncs a new copy in the background:
+ * `waitSynced` waits for that.
  */
 export const convertLv = operation({
   kind: 'lvm.lv.convert',
@@ -111,7 +111,7 @@ async function look(host: ReadHost, of: ConvertUndo): Promise<Look> {
   const { lv } = now;
   const moved = lv.vg === of.vg && lv.name === of.name ? {} : { movedTo: `lv:${lv.fullName}` };
   if (isLinear(lv)) {
-    // lvconvert was killed after it created the parts of a raid: only lvm can use these names.
+    // lvconvert was killed after it created the parts of a raid: lvm reserves these names.
     const isTorn = of.to === 'raid1' && partsOf(now).length > 0;
     return isTorn ? { state: 'ours', ...moved } : { state: 'gone' };
   }
@@ -122,7 +122,7 @@ async function look(host: ReadHost, of: ConvertUndo): Promise<Look> {
   };
 }
 
-/** The copy that is on exactly the devices of the step. */
+/** Returns the copy that is on exactly the devices of the step. */
 async function ourCopy(host: ReadHost, { on }: ConvertUndo, of: VolumeAmong) {
   const copies = await copiesOf(host, of);
   const own = new Set(on.map(({ uuid }) => uuid));
@@ -136,8 +136,8 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
     throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: none is removed`, {
       remedy: `see where the copies are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
-  // The other copy must be intact, even while the new one is filled: lvm would not report a failure
-  // otherwise.
+  // Checks that the other copy is intact, even while the new one is synced: otherwise lvm would not
+  // report a failure.
   if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is removed');
   const devices = await pathsOf(host, of);
   await host.run(dropCopy({ vg: lv.vg, name: lv.name, devices, ...(await udevOf(host)) }));
@@ -148,7 +148,7 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
   });
 }
 
-/** The paths as lvm lists them. */
+/** Returns the paths as lvm lists them. */
 async function pathsOf(host: ReadHost, { on }: ConvertUndo): Promise<readonly string[]> {
   const all = await reported(host, pvs());
   return on.map(({ uuid, device }) => {
@@ -164,14 +164,14 @@ function namesOf({ on }: ConvertUndo): string {
   return on.map(({ device }) => device).join(' and ');
 }
 
-/** Manual recovery of a copy that was added or will be removed: remove exactly that copy. */
+/** Manual recovery of a copy that was added or will be removed: removes exactly that copy. */
 function convertedRecovery({ vg, name, lvUuid, to, on }: ConvertUndo, way: Way): ManualRecovery {
   const devices = on.map(({ device }) => device);
   const does = to === 'raid1' ? 'which got a copy on' : 'which is to lose its copy on';
   return {
     what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, ${does} ${devices.join(' and ')} (uuid ${on.map(({ uuid }) => uuid).join(' and ')})`,
     look: [['lvs', '--all', '--options', 'lv_name,lv_uuid,lv_layout,copy_percent,devices', vg]],
-    // A copy to remove still exists before the commit.
+    // Before the commit a copy to remove still exists.
     clear:
       to === 'linear' && way === 'back' ? [] : [['lvconvert', '--mirrors', '0', `${vg}/${name}`, ...devices]],
   };

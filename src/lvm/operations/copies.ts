@@ -12,8 +12,8 @@ export interface Copy {
 }
 
 /**
- * The hidden parts of a volume that is, or was becoming, a raid: lvm reserves these names (lvm(8),
- * "Valid names").
+ * Returns the hidden parts of a volume that is, or was becoming, a raid: lvm reserves these names
+ * (lvm(8), "Valid names").
  */
 export function partsOf({ lv, all }: VolumeAmong): readonly LogicalVolume[] {
   return all.filter(
@@ -62,7 +62,7 @@ export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
     });
 }
 
-/** RefusedError unless each copy of a raid1 could serve alone: in sync and healthy. */
+/** RefusedError unless each copy of a raid1 could replace the other: in sync and healthy. */
 export function refuseUnsynced({ fullName, synced, health }: LogicalVolume, what: string): void {
   if (health !== undefined)
     throw new RefusedError(`${fullName} is not healthy (${health}): ${what}`, {

@@ -8,7 +8,7 @@ import { membersOf } from './groups.ts';
 import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';
 import { pvOn } from './physical.ts';
 
-/** The device for a second copy: the named one, or the first with room. */
+/** Returns the device for a second copy: the named one, or the first with space. */
 export async function placeForCopy(
   host: ReadHost,
   { lv }: VolumeAmong,
@@ -40,7 +40,7 @@ export async function placeForCopy(
   return toKnown(host, [device ?? found.path], [found]);
 }
 
-/** The devices of the copy to remove: the one on the named device, or the last one. */
+/** Returns the devices of the copy to remove: the copy on the named device, or the last one. */
 export async function copyToDrop(
   host: ReadHost,
   of: VolumeAmong,

@@ -47,13 +47,13 @@ const args = z.strictObject({
    * `10%VG`.
    */
   extents: z.exactOptional(extents),
-  /** The thin pool to use: the size is virtual then, and may exceed the available space. */
+  /** The thin pool of the volume: the size is then virtual, and may exceed the available space. */
   pool: z.exactOptional(z.string()),
   ...askedLayout,
   /**
-   * `zeros` fills all of it with zeros: lvcreate itself zeroes only the first 4 KiB. Not for a thin
-   * volume, which starts empty. Or a file of `tx.copy.save`, with the size and SHA-256 of its
-   * content: the volume is filled from it, and read back.
+   * `zeros` fills the whole volume with zeros: lvcreate itself zeroes only the first 4 KiB. Not for
+   * a thin volume, which starts empty. Or a file of `tx.copy.save`, with the size and SHA-256 of
+   * its content: the volume is filled from it, and read back.
    */
   content: z.exactOptional(
     z.union([z.literal('zeros'), savedContent], 'must be zeros, or the content of a volume'),
@@ -66,14 +66,14 @@ const undo = z.extend(createdVolume, {
   extents: z.number().check(z.int(), z.positive()),
   size: z.number().check(z.int(), z.positive()),
   layout: z.exactOptional(knownLayout),
-  /** The file that it is filled from. */
+  /** The file with its content. */
   from: z.exactOptional(z.string()),
   pool: z.exactOptional(
     z.strictObject({
       name: z.string(),
       uuid: z.string(),
       size: z.number(),
-      /** The virtual sizes of all volumes in it, including this one. */
+      /** The virtual sizes of all volumes in the pool, including this one. */
       promised: z.number(),
     }),
   ),
@@ -176,8 +176,8 @@ export const createLv = operation({
         if (witness === undefined || touched || filled !== 'never') return undefined;
         return (await isAsCreated(host, path, { created: of.size, witness })) ? undefined : written(path);
       }
-      // Content that the sequence created there and undid leaves bytes, but no signature. The volume may have
-      // had another name then.
+      // Content that later steps created in the volume and undid leaves bytes, but no signature.
+      // The volume may have had another name then.
       const isNew = filled === 'never' && !touched;
       const changed = await blankChanged(host, path, isNew ? 'new' : 'used by the sequence');
       if (changed !== undefined || witness === undefined || !isNew) return changed;
@@ -188,7 +188,9 @@ export const createLv = operation({
   describe: madeRecovery,
 });
 
-/** RefusedError if the file to fill it from is missing, or has more than the volume holds. */
+/**
+ * RefusedError if the file with the content is missing, or its content is larger than the volume.
+ */
 async function sourceOf(
   host: ReadHost,
   content: z.infer<typeof args>['content'],
@@ -210,7 +212,9 @@ function written(path: string): Changed {
   return { found: `others wrote to ${path}`, fromBytes: true };
 }
 
-/** The part that it was created with: the sequence may have resized it since. */
+/**
+ * Returns a digest of the size with which the volume was created: later steps may have resized it.
+ */
 async function firstPart(host: ReadHost, path: string, size: Bytes): Promise<string> {
   return partWitness(host, path, { from: 0, to: size });
 }

@@ -33,13 +33,13 @@ const args = z.strictObject({
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   /** Name of the device at that time. */
   key: z.string(),
   /** Key of the device whose removal also removes the label. */
   container: z.string(),
-  /** Proves which step created it: chosen before the act. */
+  /** UUID, chosen before the act: proves which step created it. */
   uuid: z.string(),
   /** Previous content; null if it was blank. */
   before: z.nullable(signatureSchema),
@@ -104,9 +104,9 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
   const now = await probe(host, path);
   if (now === undefined) return { path, look: { state: 'gone' } };
   if (pvUuidIn(now) === of.uuid) {
-    // A device may have another number after a reboot, but keeps its name.
+    // A device may get another number with a reboot, but keeps its name.
     const { key } = await keysOf(host, path);
-    // Undo harms no other data: it is refused while the physical volume is in a group.
+    // Undo harms no other data, because it is refused while the physical volume is in a group.
     return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
   }
   if (sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };

@@ -17,11 +17,11 @@ import { inactive, volumeChanged, volumeWitness } from './volume-content.ts';
 import { sizeOption } from '../../core/request.ts';
 
 const args = z.strictObject({
-  /** The volume group of both. */
+  /** The volume group of origin and snapshot. */
   vg: z.string(),
   /** The volume to snapshot. */
   origin: z.string(),
-  /** Refused if the origin's name now names another volume. */
+  /** UUID of the origin. Refused if its name now names another volume. */
   originUuid: z.exactOptional(z.string()),
   /** Name of the new snapshot. */
   name: z.string(),
@@ -38,8 +38,8 @@ const args = z.strictObject({
    */
   active: z.exactOptional(z.boolean()),
   /**
-   * A later step of the sequence writes to the snapshot (default: false): from then on its content is
-   * not compared when it is undone, so writes of others to it are lost, too.
+   * A later step of the sequence writes to the snapshot (default: false). From then on the undo
+   * does not compare its content, so writes of others to it are lost too.
    */
   written: z.exactOptional(z.boolean()),
   /** Tags of your own, without the `@`. */
@@ -49,9 +49,9 @@ const args = z.strictObject({
 const undo = z.extend(createdVolume, {
   origin: z.strictObject({ name: z.string(), uuid: z.string() }),
   sort: z.enum(['classic', 'thin']),
-  /** For a classic snapshot: as requested; lvm gives no more than it can use. */
+  /** Only for a classic snapshot: the requested extents; lvm gives no more than it can use. */
   extents: z.exactOptional(z.number().check(z.int(), z.positive())),
-  /** For a thin snapshot. */
+  /** Only for a thin snapshot. */
   pool: z.exactOptional(z.string()),
   written: z.exactOptional(z.literal(true)),
 });
@@ -60,8 +60,9 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * Creates a snapshot of a logical volume: a classic one with its own space for changes, or a thin
- * one of a thin volume. It has the tag of its step from the first moment, and undo removes only the
- * volume with that tag. A thin one is not activated, now or at boot, unless asked for.
+ * one of a thin volume. The snapshot has the tag of its step from the first moment, and undo
+ * removes only the volume with that tag. A thin one is not activated, now or at boot, unless
+ * requested.
  */
 export const createSnapshot = operation({
   kind: 'lvm.snapshot.create',
@@ -135,8 +136,8 @@ export const createSnapshot = operation({
       // Writes of the sequence cannot be distinguished from those of others.
       if (of.written === true && touched) return volumeChanged(host, lv, undefined);
       if (witness !== undefined && witness !== inactive) return volumeChanged(host, lv, witness);
-      // An interrupted snapshot, or one whose activation was cut off: its content is that of the
-      // origin, as long as that is not written to.
+      // The snapshot, or its activation, was interrupted: its content is that of the origin until
+      // the origin is written to.
       const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
       return volumeChanged(host, lv, origin === undefined ? witness : await volumeWitness(host, origin));
     },
@@ -146,8 +147,8 @@ export const createSnapshot = operation({
 });
 
 /**
- * The size of a classic snapshot in extents, once group and origin are known; undefined: a thin
- * one.
+ * Returns the size of a classic snapshot in extents, once group and origin are known; undefined: a
+ * thin one.
  */
 function roomOf(
   what: string,
@@ -166,7 +167,7 @@ function roomOf(
   };
 }
 
-/** RefusedError for a volume of which lvm creates no snapshot. */
+/** RefusedError for a volume of which lvm cannot create a snapshot. */
 function refuseOrigin(lv: LogicalVolume): void {
   if (lv.role.includes('private'))
     throw new RefusedError(`${lv.fullName} is part of another volume, or a pool (${lv.layout.join(', ')})`, {

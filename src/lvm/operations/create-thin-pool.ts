@@ -35,8 +35,8 @@ const args = z.strictObject({
 const undo = z.extend(createdVolume, { extents: bytes, size: bytes, metadataSize: bytes, chunkSize: bytes });
 
 /**
- * Creates a thin pool with the tag of its step from the first moment. Undo removes the pool with
- * that tag, but not while it contains a volume. It has no spare for its metadata.
+ * Creates a thin pool with the tag of its step from the first moment, without a spare for its
+ * metadata. Undo removes the pool with that tag, but not while it contains a volume.
  */
 export const createThinPool = operation({
   kind: 'lvm.thinpool.create',
@@ -48,7 +48,7 @@ export const createThinPool = operation({
   restores: 'state',
   prepare: async ({ args: { vg: group, name, size, extents: count, tags = [], ...asked }, mark, host }) => {
     checkLvName(group, name);
-    // Its parts are called NAME_tdata and NAME_tmeta.
+    // The names of its parts are NAME_tdata and NAME_tmeta.
     checkLvName(group, `${name}-tdata`);
     tags.forEach(checkTag);
     const extentsIn = wantedExtents(`${group}/${name}`, { size, count });
@@ -93,12 +93,13 @@ export const createThinPool = operation({
 });
 
 const kib = 1024;
-// lib/config/defaults.h and libdevmapper.h of 2.03.16.
+// Limits from lib/config/defaults.h and libdevmapper.h of 2.03.16.
 const chunks = { least: 64 * kib, most: 1024 ** 3 } as const;
 const usualMetadata = 256 * 1024 ** 2;
 
 /**
- * As lvm chooses it: doubled until the metadata has a reasonable size (update_thin_pool_params).
+ * Returns the chunk size that lvm chooses: doubled until the metadata has a reasonable size
+ * (update_thin_pool_params).
  */
 function usualChunk(data: Bytes): Bytes {
   let chunk: Bytes = chunks.least;

@@ -32,7 +32,7 @@ const args = z.strictObject({
   name: z.string(),
   /** Physical volumes in no group: `createPv` creates them. */
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
-  /** (default: 4 MiB, as for vgcreate) */
+  /** Size of an extent (default: 4 MiB, as for vgcreate). */
   extentSize: z.exactOptional(sizeOption),
   /** Tags of your own, without the `@`. */
   tags: z.exactOptional(z.array(z.string())),
@@ -51,7 +51,7 @@ type Undo = z.infer<typeof undo>;
 /**
  * Creates a volume group of free physical volumes, with the tag of its step from the first moment.
  * Undo removes the group with the tag, even if an administrator has renamed it, but only while it
- * has no volume and no added device; its physical volumes are free again then.
+ * has no volume and no added device; its physical volumes are then free again.
  */
 export const createVg = operation({
   kind: 'lvm.vg.create',
@@ -89,7 +89,7 @@ export const createVg = operation({
     const { vg } = await find(host, of, result?.uuid);
     if (vg !== undefined) await remove(host, of, vg);
   },
-  // By the uuids of its devices: once it is removed, no group leads to them.
+  // By the uuids of its devices, because after the removal no group leads to them.
   sync: async ({ undo: { pvs }, host }) => syncPvs(host, pvs),
   describe: groupMadeRecovery,
 });
@@ -99,8 +99,8 @@ interface Found {
   readonly vg?: WholeGroup;
 }
 
-// By the tag, because any group can have the name. With a result the uuid must match too, because a
-// tag can be copied.
+// Finds the group by the tag, because any group can have the name. With a result the uuid must
+// match too, because a tag can be copied.
 async function find(host: ReadHost, { name, tag, pvs }: Undo, uuid: string | undefined): Promise<Found> {
   const vg = await groupWhere(
     host,
@@ -108,7 +108,8 @@ async function find(host: ReadHost, { name, tag, pvs }: Undo, uuid: string | und
   );
   if (vg !== undefined) {
     const moved = vg.name === name ? {} : { movedTo: `vg:${vg.name}` };
-    // Undo harms no other data: it is refused while the group has a volume or an added device.
+    // Undo harms no other data, because it is refused while the group has a volume or an added
+    // device.
     return { look: { state: 'ours', ...moved }, vg };
   }
   await accountedFor(host, { what: `the volume group ${name}`, pvs });

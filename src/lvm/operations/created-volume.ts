@@ -14,7 +14,7 @@ import {
 } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
-/** What is journalled about a volume that a step creates. */
+/** Journal data of a volume that a step creates. */
 export const createdVolume = z.strictObject({
   vg: z.string(),
   vgUuid: z.string(),
@@ -44,9 +44,9 @@ interface Found {
 }
 
 /**
- * The volume that a step created: by its tag, in the volume group with the uuid, because any volume
- * can have the name. With a result the uuid must match too, because a tag can be copied; without
- * one, two volumes with the tag are ambiguous (RefusedError).
+ * Finds the volume that a step created: by its tag, in the volume group with the uuid, because any
+ * volume can have the name. With a result the uuid must match too, because a tag can be copied;
+ * without one, two volumes with the tag are ambiguous (RefusedError).
  */
 export async function findCreated(
   host: ReadHost,
@@ -54,7 +54,7 @@ export async function findCreated(
   uuid: string | undefined,
 ): Promise<Found> {
   const all = await volumesOf(host, vgUuid);
-  // Its disks may return tomorrow, with the volume on them.
+  // The disks of the group may return tomorrow, with the volume on them.
   if (all === undefined) {
     throw new RefusedError(
       `the volume group "${vg}" (uuid ${vgUuid}) is missing, so bofh cannot read its volumes`,
@@ -88,8 +88,8 @@ export async function findCreated(
 }
 
 /**
- * A readable path of the volume. Activates it if it is inactive, after a reboot or by an
- * administrator, because undo must know its content. Undefined if the volume does not exist.
+ * Returns a readable path of the volume. Activates it if a reboot or an administrator has
+ * deactivated it, because undo must know its content. Undefined if the volume does not exist.
  */
 export async function readablePath(
   host: ChangeHost,

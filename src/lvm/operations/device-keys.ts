@@ -1,7 +1,7 @@
 import type { DeviceKeys } from '../../atomic/operation.ts';
 import { CommandError } from '../../core/errors.ts';
 
-/** The keys of a volume's device; undefined if it is inactive and so has no device. */
+/** Returns the keys of a volume's device; undefined if it is inactive and so has no device. */
 export async function deviceKeys(
   on: (path: string) => Promise<DeviceKeys>,
   path: string,

@@ -86,7 +86,7 @@ export const extendVg = operation({
 interface Found {
   readonly look: Look;
   readonly vg?: WholeGroup;
-  /** Those in the group. */
+  /** The devices that are in the group. */
   readonly members: readonly PhysicalVolume[];
 }
 
@@ -97,7 +97,8 @@ async function find(host: ReadHost, of: Undo): Promise<Found> {
   const members = own.filter((pv) => pv.vg?.uuid === of.vgUuid);
   if (vg !== undefined && members.length > 0) {
     const moved = vg.name === of.vg ? {} : { movedTo: `vg:${vg.name}` };
-    // Undo harms no other data: it is refused while a volume has extents on one of them.
+    // Undo harms no other data, because it is refused while a volume has extents on one of the
+    // devices.
     return { look: { state: 'ours', ...moved }, vg, members };
   }
   const elsewhere = own.find((pv) => pv.vg !== undefined);

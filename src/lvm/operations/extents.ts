@@ -7,7 +7,10 @@ import type { VolumeGroup } from '../objects.ts';
 /** A number of extents as an option. */
 export const extents = z.union([z.string(), z.number()], 'must be a number, or a share such as 50%FREE');
 
-/** The requested number of extents, once the group is known. UsageError if it is not a count. */
+/**
+ * Returns the requested number of extents, once the group is known. UsageError if it is not a
+ * count.
+ */
 export function wantedExtents(
   what: string,
   {

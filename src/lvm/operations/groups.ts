@@ -5,14 +5,14 @@ import { fullreport, pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 
-/** The physical volumes of a group, including missing ones. */
+/** Returns the physical volumes of a group, including missing ones. */
 export async function membersOf(host: ReadHost, vgUuid: string): Promise<readonly PhysicalVolume[]> {
   return (await reported(host, pvs())).filter(({ vg }) => vg?.uuid === vgUuid);
 }
 
 /**
- * The matching group, whatever its name is now; undefined if there is none. RefusedError while it
- * is exported: it is moving to another host, and its content is unknown.
+ * Returns the matching group, whatever its name is now; undefined if there is none. RefusedError
+ * while it is exported: it is moving to another host, and its content is unknown.
  */
 export async function groupWhere(
   host: ReadHost,
@@ -48,7 +48,7 @@ export async function refuseGroupName(host: ReadHost, name: string): Promise<voi
   });
 }
 
-/** RefusedError if a group has volumes: they would be removed with it. */
+/** RefusedError if a group has volumes, which would be removed with it. */
 export function refuseVolumes({ name, volumes }: WholeGroup): void {
   const names = volumes.map(({ fullName }) => fullName);
   if (names.length === 0) return;
@@ -75,8 +75,8 @@ export async function refuseDevicesOfOthers(
 }
 
 /**
- * RefusedError if not even one extent fits: lvm would accept the device, uselessly, with exit 0.
- * The first MiB is for lvm itself.
+ * RefusedError if not even one extent fits: lvm would accept the device without any use, with exit
+ * code 0. The first MiB is for lvm itself.
  */
 export function refuseTooSmall(
   { path, deviceSize }: { readonly path: string; readonly deviceSize: Bytes },

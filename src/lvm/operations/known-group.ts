@@ -12,7 +12,7 @@ import { type KnownPv, type PresentPv, toKnown } from './known-pvs.ts';
 export const askedGroup = z.strictObject({
   /** The existing volume group. */
   vg: z.string(),
-  /** Refused if the name now names another group. */
+  /** UUID of the group. Refused if the name now names another group. */
   uuid: z.exactOptional(z.string()),
 });
 
@@ -22,8 +22,8 @@ export const knownGroup = z.strictObject({ vg: z.string(), vgUuid: z.string() })
 export type KnownGroup = z.infer<typeof knownGroup>;
 
 /**
- * A group that can be changed, checked by uuid if given. RefusedError if it is missing or another
- * one.
+ * Returns a group that can be changed, checked by uuid if given. RefusedError if it is missing or
+ * another one.
  */
 export async function groupNamed(
   host: ReadHost,
@@ -36,7 +36,7 @@ export async function groupNamed(
   });
 }
 
-/** The journalled group, checked right before the act, under its previous name. */
+/** Returns the journalled group, checked right before the act, under its previous name. */
 export async function sameGroup(host: ReadHost, { vg: name, vgUuid }: KnownGroup): Promise<WholeGroup> {
   const vg = await usableVg(host, name);
   if (vg.uuid === vgUuid) return vg;
@@ -45,12 +45,15 @@ export async function sameGroup(host: ReadHost, { vg: name, vgUuid }: KnownGroup
   });
 }
 
-/** The group with that uuid, whatever its name is now; undefined if it does not exist. */
+/** Returns the group with that uuid, whatever its name is now; undefined if it does not exist. */
 export async function findGroup(host: ReadHost, { vgUuid }: KnownGroup): Promise<WholeGroup | undefined> {
   return groupWhere(host, ({ uuid }) => uuid === vgUuid);
 }
 
-/** The physical volumes on these devices. They must be in this group and have no used extents. */
+/**
+ * Returns the physical volumes on these devices. They must be in this group and have no used
+ * extents.
+ */
 export async function idleMembersOn(
   host: ReadHost,
   { vg, devices }: { readonly vg: WholeGroup; readonly devices: readonly string[] },
@@ -72,7 +75,7 @@ export async function idleMembersOn(
   return found;
 }
 
-/** RefusedError, naming the volumes, if volumes have extents on one of these. */
+/** RefusedError, naming the volumes, if volumes have extents on one of these physical volumes. */
 export async function refuseUsed(
   host: ReadHost,
   { uuid: vgUuid }: WholeGroup,
@@ -115,7 +118,7 @@ export async function refuseAll(
   });
 }
 
-/** What a step records about the available devices of a group. */
+/** Returns the journal data of the available devices of a group. */
 export async function presentMembers(host: ReadHost, { uuid }: WholeGroup): Promise<KnownPv[]> {
   const present = (await membersOf(host, uuid)).flatMap(({ path, ...pv }) =>
     path === undefined ? [] : [{ ...pv, path }],

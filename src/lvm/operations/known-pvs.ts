@@ -15,14 +15,14 @@ export type PresentPv = PhysicalVolume & { readonly path: string };
 /** A physical volume as journalled: the uuid identifies it, the path is only shown. */
 export const knownPv = z.strictObject({
   device: z.string(),
-  /** Identity of the device, whichever device has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   uuid: z.string(),
 });
 
 export type KnownPv = z.infer<typeof knownPv>;
 
-/** What a step records about the physical volumes on these devices. */
+/** Returns the journal data of the physical volumes on these devices. */
 export async function toKnown(
   host: ReadHost,
   devices: readonly string[],
@@ -36,7 +36,7 @@ export async function toKnown(
   return known;
 }
 
-/** The claims of a step that adds physical volumes to a group, or removes them from it. */
+/** Returns the claims of a step that adds physical volumes to a group, or removes them from it. */
 export async function claimsOn(
   known: readonly KnownPv[],
   on: (path: string) => Promise<DeviceKeys>,
@@ -55,8 +55,8 @@ export async function claimsOn(
 }
 
 /**
- * The physical volumes on these devices, which must be in no group. UsageError if one is named
- * twice.
+ * Returns the physical volumes on these devices, which must be in no group. UsageError if one is
+ * named twice.
  */
 export async function freePvsOn(host: ReadHost, devices: readonly string[]): Promise<readonly PresentPv[]> {
   const found: PresentPv[] = [];
@@ -90,7 +90,7 @@ export async function stillFree(host: ReadHost, known: readonly KnownPv[]): Prom
       );
 }
 
-/** The paths for lvm: without symbolic links, as it lists them itself. */
+/** Returns the paths for lvm: without symbolic links, as lvm lists them. */
 export async function nodesOf(host: ReadHost, known: readonly KnownPv[]): Promise<readonly string[]> {
   const paths: string[] = [];
   for (const { device } of known) paths.push((await deviceNode(host, device)).path);
@@ -99,7 +99,7 @@ export async function nodesOf(host: ReadHost, known: readonly KnownPv[]): Promis
 
 /**
  * RefusedError unless the content of these devices is known: a group whose devices are all missing
- * may return tomorrow. One device that lvm sees is enough, because each has the metadata of the
+ * may return tomorrow. It is enough that lvm sees one device, because each has the metadata of the
  * group. A device without a label is in no group.
  */
 export async function accountedFor(

@@ -11,7 +11,7 @@ export const askedVolume = z.strictObject({
   vg: z.string(),
   /** Name of the volume in its group. */
   name: z.string(),
-  /** Refused if the name now names another volume. */
+  /** UUID of the volume. Refused if the name now names another volume. */
   uuid: z.exactOptional(z.string()),
 });
 
@@ -26,8 +26,8 @@ export const knownVolume = z.strictObject({
 export type KnownVolume = z.infer<typeof knownVolume>;
 
 /**
- * The volume of that name in a group, checked by uuid if given. RefusedError if it is missing or
- * another one.
+ * Returns the volume of that name in a group, checked by uuid if given. RefusedError if it is
+ * missing or another one.
  */
 export function volumeNamed(
   { name: group, volumes }: WholeGroup,
@@ -47,7 +47,7 @@ export function volumeNamed(
 }
 
 /**
- * Where that volume is now, under any name; undefined if it is gone. If the volume group is
+ * Returns the volume, whatever its name is now; undefined if it is gone. If the volume group is
  * missing, its state is unknown (RefusedError): the disks may return tomorrow, with the renamed
  * volume on them.
  */
@@ -79,8 +79,8 @@ export async function known(host: ReadHost, of: KnownVolume): Promise<VolumeAmon
 }
 
 /**
- * Renames it to a free name. lvrename takes no --select: compares the uuid just before and just
- * after.
+ * Renames the volume to a free name. lvrename accepts no --select, so this compares the uuid just
+ * before and just after.
  */
 export async function rename(host: ChangeHost, of: KnownVolume, to: string): Promise<LogicalVolume> {
   const { lv, all } = await known(host, of);

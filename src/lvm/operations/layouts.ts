@@ -29,7 +29,9 @@ export const knownLayout = z.union([
   z.strictObject({ type: z.literal('raid1'), mirrors: z.number() }),
 ]);
 
-/** The requested layout; undefined: linear. UsageError for options that do not fit together. */
+/**
+ * Returns the requested layout; undefined: linear. UsageError for options that do not fit together.
+ */
 export function layoutOf(
   what: string,
   asked: {
@@ -59,9 +61,9 @@ export function layoutOf(
 }
 
 /**
- * The data extents of a volume for a requested number, rounded up to complete stripes. For a share
- * (`50%FREE`): what remains without the other copies and one extent of metadata for each copy.
- * RefusedError if nothing remains.
+ * Returns the data extents of a volume for a requested number, rounded up to complete stripes. For
+ * a share (`50%FREE`): what remains without the other copies and one extent of metadata for each
+ * copy. RefusedError if nothing remains.
  */
 export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'count' | 'share'): number {
   if (layout === undefined) return asked;
@@ -82,7 +84,7 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
   );
 }
 
-/** The total number of extents that the volume uses in the group. */
+/** Returns the total number of extents that the volume uses in the group. */
 export function takenExtents(layout: LvLayout | undefined, own: number): number {
   return layout?.type === 'raid1' ? (layout.mirrors + 1) * (own + 1) : own;
 }

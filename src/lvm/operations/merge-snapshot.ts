@@ -32,7 +32,7 @@ type Undo = z.infer<typeof undo>;
 /**
  * Merges a snapshot into its origin after the commit, and waits for the end: later changes of the
  * origin are lost, and so is the snapshot. The origin keeps its name, uuid and tags. Refused while
- * either is in use: lvm would only schedule the merge for the next activation.
+ * either is in use, because lvm would only schedule the merge for the next activation.
  */
 export const mergeSnapshot = deferred({
   kind: 'lvm.snapshot.merge',
@@ -124,7 +124,7 @@ const witnesses = z.strictObject({
   lv: z.string(),
   /**
    * Usage of a classic snapshot in percent: the first write to each part of the origin, or to the
-   * snapshot, fills it.
+   * snapshot, increases it.
    */
   data: z.optional(z.number()),
 });
@@ -133,10 +133,11 @@ const witnesses = z.strictObject({
 const cow = { magic: 0x70416e53, sectors: 12, newChunk: 8 } as const;
 
 /**
- * At the end of a merge lvm turns the snapshot into a plain volume in one metadata commit, and
- * removes it in the next. A power cut between the two leaves the volume with a snapshot header whose
- * exceptions the kernel has cleared one by one as it merged them. A volume that `lvconvert
- * --splitsnapshot` left has some, unless it never differed from its origin.
+ * Whether the merge is complete. At the end of a merge lvm turns the snapshot into a plain volume
+ * in one metadata commit, and removes it in the next. A power cut between the two leaves the volume
+ * with a snapshot header whose exceptions the kernel has cleared one by one as it merged them. A
+ * volume that `lvconvert --splitsnapshot` left has exceptions, unless it never differed from its
+ * origin.
  */
 async function isMerged(host: ReadHost, lv: LogicalVolume): Promise<boolean> {
   if (lv.origin !== undefined || lv.merging || lv.active !== true) return false;
@@ -148,7 +149,7 @@ async function isMerged(host: ReadHost, lv: LogicalVolume): Promise<boolean> {
   return exception.getBigUint64(cow.newChunk, true) === 0n;
 }
 
-/** Undefined once the merge has begun: it writes to both. */
+/** Undefined once the merge has begun, because the merge writes to both volumes. */
 async function bothOf(host: ReadHost, of: Undo): Promise<Pick<Pair, 'lv' | 'origin'> | undefined> {
   const found = await findKnown(host, of);
   const origin = found?.all.find(({ uuid }) => uuid === of.origin.uuid);
@@ -176,7 +177,7 @@ interface Pair {
   readonly pool: LogicalVolume | undefined;
 }
 
-/** A snapshot and its origin. UsageError if it is not a snapshot. */
+/** Returns a snapshot and its origin. UsageError if it is not a snapshot. */
 function pairOf(lv: LogicalVolume, all: readonly LogicalVolume[]): Pair {
   const origin = all.find(({ uuid }) => uuid === lv.origin?.uuid);
   const isThinOne = isThin(lv) && origin?.pool?.uuid === lv.pool.uuid;
@@ -228,12 +229,12 @@ async function refuseUsed(host: ReadHost, { lv, origin }: Pick<Pair, 'lv' | 'ori
   }
 }
 
-/** Holders, except the snapshot as a holder of its origin. */
+/** Returns the holders, except the snapshot as a holder of its origin. */
 async function usersOf(host: ReadHost, volumes: readonly LogicalVolume[]): Promise<readonly Holder[]> {
   return (await Promise.all(volumes.map((lv) => holdersOf(host, { lv, all: [] })))).flat();
 }
 
-/** Continues a merge that lvm has scheduled: it was interrupted, or one of both was open. */
+/** Continues a merge that lvm has scheduled, because it was interrupted or a volume was open. */
 async function goOn(host: ChangeHost, of: Undo, all: readonly LogicalVolume[]): Promise<void> {
   const origin = all.find(({ uuid }) => uuid === of.origin.uuid);
   if (origin?.active !== true || of.sort === 'thin') throw postponed(of);

@@ -15,7 +15,7 @@ const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
   /** The devices to fill, in this order (default: all others of the group). */
   to: z.exactOptional(z.array(z.string().check(z.minLength(1))).check(z.minLength(1))),
-  /** Moves only this volume, of the group of that name. */
+  /** Moves only this volume of the group. */
   volume: z.exactOptional(
     z.strictObject({
       /** Its volume group. */
@@ -27,7 +27,7 @@ const args = z.strictObject({
 });
 
 const undo = z.extend(knownGroup, {
-  /** The source, and the targets. */
+  /** The source, then the targets. */
   pvs: z.array(knownPv).check(z.minLength(2)),
   pieces: z.array(piece).check(z.minLength(1)),
 });
@@ -36,8 +36,8 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * Moves the extents of all volumes, or of one, from a physical volume to others of its group; the
- * volumes may be in use. Targets are chosen before, so undo moves the same extents back, which
- * takes as long again. If interrupted, it aborts the current move of lvm.
+ * volumes may be in use. The step chooses the targets before, so undo moves the same extents back,
+ * which takes as long again. An undo of an interrupted step aborts the current move of lvm.
  */
 export const movePv = operation({
   kind: 'lvm.pv.move',
@@ -98,7 +98,10 @@ async function extentsNow(host: ReadHost, of: Undo): Promise<Now | undefined> {
   return undefined;
 }
 
-/** Moves one piece there or back, unless it is in place. First aborts what lvm has not finished. */
+/**
+ * Moves one piece there or back, unless it is there already. First aborts a move that lvm has not
+ * finished.
+ */
 async function move(
   host: ChangeHost,
   of: Undo,

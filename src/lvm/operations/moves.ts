@@ -8,10 +8,15 @@ import type { LogicalVolume, PhysicalVolume, PvSegment, WholeGroup } from '../ob
 
 const start = z.int().check(z.nonnegative());
 
-/** A run of extents of one volume with its old and new place: within one segment of the volume. */
+/**
+ * A run of extents of one volume with its old and new location: within one segment of the volume.
+ */
 export const piece = z.strictObject({
   lvUuid: z.string(),
-  /** The name of the volume with the extents at that time: hidden for a thin pool. Only shown. */
+  /**
+   * The name of the volume with the extents at that time; for a thin pool the hidden volume. Only
+   * shown.
+   */
   name: z.string(),
   from: z.strictObject({ pvUuid: z.string(), start }),
   to: z.strictObject({ pvUuid: z.string(), start }),
@@ -39,14 +44,14 @@ export async function extentsOf(
 }
 
 /**
- * The name of the volume that a hidden part belongs to: lvm reserves these suffixes (lvm(8), "Valid
- * names").
+ * Returns the name of the volume to which a hidden part belongs: lvm reserves these suffixes
+ * (lvm(8), "Valid names").
  */
 export function topName(name: string): string {
   return name.replace(/_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/, '');
 }
 
-/** The extents to move off a physical volume: of all volumes, or of one. */
+/** Returns the extents to move off a physical volume: of all volumes, or of one. */
 export function leavingRuns(
   { runs, volumes }: Extents,
   { pvUuid, only }: { readonly pvUuid: string; readonly only: LogicalVolume | undefined },
@@ -63,9 +68,9 @@ export function leavingRuns(
 }
 
 /**
- * Chooses the target of each run: the first free extents with room for all of it, else several. A
- * stripe or copy goes to no device with another one of the same volume. RefusedError if there is no
- * room.
+ * Chooses the target of each run: the first free extents with space for all of it, otherwise
+ * several. A stripe or copy goes to no device with another one of the same volume. RefusedError if
+ * there is no space.
  */
 export function planMoves(
   extents: Extents,
@@ -109,8 +114,8 @@ export function planMoves(
 }
 
 /**
- * Devices that must not get the run, because one failure would take two parts: other stripes of the
- * volume, or other copies of its raid.
+ * Returns the devices that must not get the run, because one failure would take two parts: other
+ * stripes of the volume, or other copies of its raid.
  */
 function barredFor({ runs, volumes }: Extents, lv: LogicalVolume): readonly string[] {
   const copy = copyOf(lv.name);
@@ -122,7 +127,7 @@ function barredFor({ runs, volumes }: Extents, lv: LogicalVolume): readonly stri
   return runs.flatMap(({ pvUuid, of }) => (others.some(({ uuid }) => uuid === of?.lvUuid) ? [pvUuid] : []));
 }
 
-/** The number of the copy that a raid part belongs to. */
+/** Returns the number of the copy to which a raid part belongs. */
 function copyOf(name: string): string | undefined {
   return /_r(?:image|meta)_(?<copy>\d+)$/.exec(name)?.groups?.copy;
 }
@@ -135,12 +140,12 @@ function noRoom({ fullName }: LogicalVolume, missing: number): RefusedError {
 }
 
 /**
- * `here`: at the old place; `there`: at the new one; `moving`: lvm is copying it or stopped midway;
- * `lost`: at neither.
+ * `here`: at the old location; `there`: at the new one; `moving`: lvm is copying it or stopped
+ * midway; `lost`: at neither.
  */
 export type At = 'here' | 'there' | 'moving' | 'lost';
 
-/** Where a piece is now. */
+/** Returns where a piece is now. */
 export function placeOf({ runs, volumes }: Extents, { lvUuid, from, to, count }: Piece): At {
   const owners = (place: Piece['from']): ReadonlySet<string | undefined> =>
     new Set(

@@ -14,8 +14,8 @@ import { type Bytes, formatSize } from '../../core/units.ts';
 const smallest: Bytes = 2 * 1024 ** 2;
 
 /**
- * Refuses a device that cannot become a physical volume, has a partition table, or has content that
- * may not be overwritten. Returns its content.
+ * RefusedError for a device that cannot become a physical volume, has a partition table, or has
+ * content that may not be overwritten. Returns its content.
  */
 export async function checkNewPv(
   host: ReadHost,

@@ -11,22 +11,23 @@ import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume } from '../objects.ts';
 
-/** blkid's type of a physical volume. */
+/** The type that blkid reports for a physical volume. */
 const label = 'LVM2_member';
 
-/** The uuid of a physical volume, from its signature. */
+/** Returns the uuid of a physical volume, from its signature. */
 export function pvUuidIn(found: Signature | undefined): string | undefined {
   return found?.type === label ? found.uuid : undefined;
 }
 
-/** The physical volume with a uuid, as lvm sees it; undefined if lvm sees none. */
+/** Returns the physical volume with a uuid, as lvm sees it; undefined if lvm does not see it. */
 export async function pvOf(host: ReadHost, uuid: string): Promise<PhysicalVolume | undefined> {
   return (await reported(host, pvs())).find((pv) => pv.uuid === uuid);
 }
 
 /**
- * The physical volume on a device. RefusedError if the device has other content, if lvm does not
- * see it there (a filter, a devices file), or sees it on another device with the same content.
+ * Returns the physical volume on a device. RefusedError if the device has other content, or if lvm
+ * does not see it there (a filter, a devices file) or sees it on another device with the same
+ * content.
  */
 export async function pvOn(
   host: ReadHost,

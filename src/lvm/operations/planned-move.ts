@@ -8,14 +8,14 @@ import { type PresentPv, toKnown } from './known-pvs.ts';
 import { type Extents, extentsOf, isMove, leavingRuns, planMoves, topName } from './moves.ts';
 import { pvOn } from './physical.ts';
 
-/** What to move off which device, and the allowed targets. */
+/** The extents to move, their device, and the allowed targets. */
 export interface AskedMove {
   readonly device: string;
   readonly to?: readonly string[];
   readonly volume?: { readonly vg: string; readonly name: string };
 }
 
-/** Checks everything that can be refused, and chooses the target of each extent. */
+/** Makes every check that can refuse the move, and chooses the target of each extent. */
 export async function plannedMove(host: ReadHost, asked: AskedMove) {
   const { pv, vg, extents, only } = await found(host, asked);
   const leaving = leavingRuns(extents, { pvUuid: pv.uuid, only });
@@ -31,7 +31,7 @@ export async function plannedMove(host: ReadHost, asked: AskedMove) {
   return { vg: vg.name, vgUuid: vg.uuid, pvs: await toKnown(host, devices, [pv, ...used]), pieces };
 }
 
-/** The answer for a device without extents to move; undefined if it has some. */
+/** Returns the answer for a device without extents to move; undefined if it has some. */
 export async function alreadyMoved(
   host: ReadHost,
   asked: AskedMove,
@@ -59,8 +59,8 @@ async function found(host: ReadHost, { device, volume }: AskedMove) {
 }
 
 /**
- * Refuses if a move in the group is running or was interrupted, also one of another process: lvm skips
- * extents that are already moving, and an interrupted move must be resumed first.
+ * RefusedError if a move in the group is running or was interrupted, also one of another process:
+ * lvm skips extents that are already moving, and an interrupted move must be resumed first.
  */
 function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
   const move = volumes.find(isMove);
@@ -76,7 +76,10 @@ function refuseMoving(vg: WholeGroup, { volumes }: Extents): void {
 
 const parts = /_(?:tdata|tmeta|(?:rimage|rmeta)_\d+)$/;
 
-/** Refuses volumes that lvm moves only after activation, and moves that bofh cannot undo. */
+/**
+ * RefusedError for volumes that lvm moves only after activation, and for moves that bofh cannot
+ * undo.
+ */
 function refuseUnmovable(lv: LogicalVolume): void {
   refuseUnknownActivation(lv);
   if (lv.role.includes('spare'))

@@ -5,7 +5,8 @@ import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { volumeNamed } from './known-volume.ts';
 
 /**
- * The thin pool of that name in a group, checked by uuid if given. RefusedError if there is none.
+ * Returns the thin pool of that name in a group, checked by uuid if given. RefusedError if there is
+ * none.
  */
 export function poolNamed(
   vg: WholeGroup,

@@ -25,12 +25,12 @@ const args = z.extend(askedGroup, {
   devices: z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
 });
 
-/** The group stores these, and loses them when the device is removed. */
+/** The group stores tags and allocatable flag, and loses them when the device is removed. */
 const leavingPv = z.extend(knownPv, { tags: z.array(z.string()), allocatable: z.boolean() });
 
 const undo = z.extend(knownGroup, {
   pvs: z.array(leavingPv),
-  /** Those that stay in the group: they show whether the group is present. */
+  /** The devices that stay in the group: they show whether the group is present. */
   rest: z.array(knownPv),
 });
 
@@ -88,7 +88,7 @@ export const reduceVg = operation({
 interface Found {
   readonly look: Look;
   readonly vg?: WholeGroup;
-  /** Those that are now in no group. */
+  /** The devices that are now in no group. */
   readonly free: readonly PhysicalVolume[];
 }
 
@@ -116,13 +116,16 @@ async function find(host: ReadHost, of: Undo): Promise<Found> {
   return { look: { state: 'ours', ...moved }, vg, free };
 }
 
-/** Whether it is as vgextend adds it and not as before: left by an interrupted undo. */
+/**
+ * Whether the physical volume is as vgextend adds it, without its old tags and flag: an undo was
+ * interrupted.
+ */
 function isForgotten({ tags, allocatable }: Undo['pvs'][number], now: PhysicalVolume): boolean {
   const isFresh = now.tags.length === 0 && now.allocatable;
   return isFresh && (tags.length > 0 || !allocatable);
 }
 
-/** Restores tags and allocatable flags of those that are back in the group. */
+/** Restores tags and allocatable flags of the physical volumes that are back in the group. */
 async function remember(host: ChangeHost, of: Undo): Promise<void> {
   const all = await reported(host, pvs());
   for (const was of of.pvs) {

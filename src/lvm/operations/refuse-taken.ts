@@ -8,8 +8,8 @@ import { volumesOf } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 
 /**
- * RefusedError if a volume of the group has the name, or something is at the path of its nodes.
- * `own`: the volume that gets the name; its device may have kept it after an interrupted rename.
+ * RefusedError if a volume of the group has the name, or the path of its nodes is in use. `own`:
+ * the volume that gets the name; its device may have kept it after an interrupted rename.
  */
 export async function refuseTaken(
   host: ReadHost,
@@ -17,13 +17,14 @@ export async function refuseTaken(
   { name, own }: { readonly name: string; readonly own?: LogicalVolume },
 ): Promise<void> {
   refuseExisting(vg.volumes, name);
-  // If the path of the node is in use: lvcreate 2.03.16 fails for the first and *replaces* the
-  // second; lvrename stops midway for the first, with the device suspended, and creates no node for
-  // the second, exit 0.
+  // If a path of the node is in use: for the first path lvcreate 2.03.16 fails, and for the second
+  // it *replaces* the file; lvrename stops midway for the first, with the device suspended, and for
+  // the second creates no node and exits with 0.
   for (const path of [`/dev/mapper/${dmName(vg.name, name)}`, `/dev/${vg.name}/${name}`]) {
     if ((await host.stat(path)) === undefined) continue;
     if (own !== undefined && (await leadsTo(host, path, identityOfVolume(own)))) continue;
-    // Another process may have created the volume after the group was listed: that is no leftover.
+    // Another process may have created the volume after the group was listed: then it is no
+    // leftover.
     refuseExisting((await volumesOf(host, vg.uuid)) ?? [], name);
     throw new RefusedError(`${path} exists, although lvm has no ${vg.name}/${name}`, {
       remedy: `see what it is: ls -l ${path}; then remove it`,

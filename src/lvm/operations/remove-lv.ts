@@ -25,11 +25,13 @@ import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from 
 import { volumeChanged, volumeWitness } from './volume-content.ts';
 
 const undo = z.extend(knownVolume, {
-  /** Its name until the commit. */
+  /** Name of the volume until the commit. */
   gone: z.string(),
   wasActive: z.boolean(),
   autoactivation: z.boolean(),
-  /** The boot of the recorded active state: another boot may have activated the volume or not. */
+  /**
+   * The boot in which the active state was recorded: a later boot may have activated the volume.
+   */
   boot: z.string(),
   /**
    * A classic snapshot is active together with its origin, so it keeps its state and flag until it
@@ -43,9 +45,10 @@ type Undo = z.infer<typeof undo>;
 /**
  * Removes a logical volume. Before the commit it is only deactivated, excluded from autoactivation,
  * and renamed; after the commit it is removed and its space is free. A classic snapshot is only
- * renamed before the commit: lvm deactivates it only with its origin. A thin pool is refused while
- * it contains a volume, except volumes that the same sequence removed before. The configurations of
- * guests are not read: only the command line refuses a volume that one of them names.
+ * renamed before the commit, because lvm deactivates it only with its origin. A thin pool is
+ * refused while it contains a volume, except volumes that the same sequence removed before. The
+ * configurations of guests are not read: only the command line refuses a volume that one of them
+ * names.
  */
 export const removeLv = operation({
   kind: 'lvm.lv.remove',
@@ -90,7 +93,7 @@ export const removeLv = operation({
       await setBoot(host, lv, 'n');
     }
     const renamed = await rename(host, of, of.gone);
-    // An active one can be written to, and one with the flag is activated at the next boot.
+    // An active volume can be written to, and one with the flag is activated at the next boot.
     if (of.sort !== 'classic snapshot' && (renamed.active === true || renamed.autoactivation))
       throw new RefusedError(
         `lvchange did not ${renamed.autoactivation ? 'exclude' : 'deactivate'} ${of.vg}/${of.name}${renamed.autoactivation ? ' from autoactivation' : ''}, although it reported success`,
@@ -100,8 +103,8 @@ export const removeLv = operation({
   },
   value: () => undefined,
   look: async ({ undo: of, host }) => lookAt(host, of, await findKnown(host, of)),
-  // The name first: the autoactivation flag shows that something is left to do, and is restored
-  // last.
+  // Restores the name first and the autoactivation flag last, because the flag shows that something
+  // is left to do.
   revert: async ({ undo: of, host }) => {
     const found = await findKnown(host, of);
     if (found === undefined || (await lookAt(host, of, found)).state !== 'ours') return;
@@ -111,8 +114,8 @@ export const removeLv = operation({
     if (lv.active !== true && (await shallBeActive(host, of, lv))) {
       const { vg, name, uuid, skipped } = lv;
       await host.run(activate({ vg, name, uuid, skipped, ...(await udevOf(host)) }));
-      // After another boot `look` does not check whether it is active, so check here that it is
-      // not.
+      // After another boot `look` does not check whether the volume is active, so this checks that
+      // it is active now.
       if ((await known(host, of)).lv.active !== true)
         throw new RefusedError(`lvchange did not activate ${lv.fullName} (uuid ${lv.uuid})`, {
           remedy: `try it by hand, to see the reason: lvchange -ay ${lv.fullName}; then: bofh recover`,
@@ -168,13 +171,14 @@ async function sameBoot(host: ReadHost, { boot }: Undo): Promise<boolean> {
   return (await host.facts()).boot === boot;
 }
 
-// Whether it must be active. After another boot: as that boot would have left it without this step.
+// Returns whether it must be active. After another boot: as that boot would have left it without
+// this step.
 async function shallBeActive(host: ReadHost, of: Undo, { skipped }: LogicalVolume): Promise<boolean> {
   return (await sameBoot(host, of)) ? of.wasActive : of.autoactivation && !skipped;
 }
 
 /**
- * RefusedError with the reason why a volume cannot be removed. `ending`: the domain that will be
+ * RefusedError if a volume cannot be removed, with the reason. `ending`: a domain that will be
  * destroyed before.
  */
 export async function refuseRemoval(
@@ -211,8 +215,8 @@ function refuseDependents(lv: LogicalVolume, all: readonly LogicalVolume[]): voi
 }
 
 /**
- * Ignores volumes in the pool that the same sequence removes: after the commit they go first, or
- * the pool stays.
+ * Ignores volumes in the pool that the same sequence removes: after the commit they are removed
+ * first, or the pool stays.
  */
 function staying(
   lv: LogicalVolume,

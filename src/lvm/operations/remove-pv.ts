@@ -21,14 +21,14 @@ import { pvOf, pvOn, pvUuidIn } from './physical.ts';
 const args = z.strictObject({
   /** The physical volume, which must be in no group. */
   device: z.string().check(z.minLength(1)),
-  /** Refused if another physical volume is there now. */
+  /** UUID of the physical volume. Refused if the device has another one now. */
   uuid: z.exactOptional(z.string()),
 });
 
 /**
- * Removes the label of a physical volume in no group, after the commit: lvm cannot restore the
- * exact place and size of its areas. A physical volume whose group the same sequence removes is
- * allowed too.
+ * Removes the label of a physical volume in no group, after the commit, because lvm cannot restore
+ * the exact position and size of its areas. Also allowed if the same sequence removes the group of
+ * the physical volume.
  */
 export const removePv = deferred({
   kind: 'lvm.pv.remove',
@@ -74,7 +74,7 @@ export const removePv = deferred({
   }),
 });
 
-/** The device, as long as it is that physical volume. */
+/** Returns the path of the device while it is that physical volume. */
 async function labelled(host: ReadHost, { device, identity, uuid }: KnownPv): Promise<string | undefined> {
   const path = await locate(host, { path: device, identity });
   return path !== undefined && pvUuidIn(await probe(host, path)) === uuid ? path : undefined;

@@ -12,9 +12,9 @@ import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGrou
 import { accountedFor, claimsOn, knownPv, syncPvs } from './known-pvs.ts';
 
 const undo = z.extend(knownGroup, {
-  /** Its name until the commit. */
+  /** Name of the group until the commit. */
   gone: z.string(),
-  /** Its devices: free once it is removed; they show whether the group is present. */
+  /** Its devices, which are free after the removal; they show whether the group is present. */
   pvs: z.array(knownPv),
 });
 

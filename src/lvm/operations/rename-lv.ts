@@ -46,7 +46,8 @@ export const renameLv = operation({
   },
   claims: async ({ undo: { vg, name, to }, on }) => {
     const old = `lv:${vg}/${name}`;
-    // `prepare` has checked that an active one has a device: it asked the kernel for holders.
+    // `prepare` has checked that an active volume has a device, when it asked the kernel for
+    // holders.
     const device = await deviceKeys(on, `/dev/${vg}/${name}`);
     return {
       makes: [`lv:${vg}/${to}`],
@@ -82,7 +83,9 @@ export const renameLv = operation({
   describe: renamedRecovery,
 });
 
-/** Renames it, forward or back; errors name the holder of the volume, or of the new name. */
+/**
+ * Renames the volume, forward or back; errors name the holder of the volume, or of the new name.
+ */
 async function change(
   host: ChangeHost,
   of: Undo,
@@ -103,10 +106,10 @@ function refusePart(lv: LogicalVolume): void {
   );
 }
 
-// lvrename 2.03.16 renames a volume in use, exit 0, and all holders keep the device. But a guest
-// that reboots is started again from its old path and fails; `umount` does not know the new path;
-// and systemd unmounts what /etc/fstab names by a path that disappears (systemd issue 29543). A
-// process that only has it open loses nothing, and udev opens it after every mkfs.
+// lvrename 2.03.16 renames a volume in use with exit code 0, and all holders keep the device. But a
+// guest that reboots is started again from its old path and fails; `umount` does not know the new
+// path; and systemd unmounts what /etc/fstab names by a path that disappears (systemd issue 29543).
+// A process that has only opened the device loses nothing, and udev opens it after every mkfs.
 async function refuseUsed(host: ReadHost, lv: LogicalVolume): Promise<void> {
   refuseUnknownActivation(lv);
   const users = await usersOf(host, lv);
@@ -117,8 +120,8 @@ async function usersOf(host: ReadHost, lv: LogicalVolume): Promise<readonly Hold
   return lv.active === false ? [] : await holders(host, await deviceOf(host, lv));
 }
 
-// By its uuid: if another device has the new name in the kernel, lvrename fails with its metadata
-// written, and the device keeps the old name
+// Finds the device by its uuid: if another device has the new name in the kernel, lvrename fails
+// with its metadata written, and the device keeps the old name
 // (test/fixtures/lvm/lvrename-dm-name-taken@2.03.16.json). The path that lvs shows then belongs to
 // the other device.
 async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {

@@ -20,7 +20,7 @@ const args = z.extend(askedGroup, {
 
 const undo = z.extend(knownGroup, {
   to: z.string(),
-  /** Its volumes: their keys contain the group's name. */
+  /** Its volumes, whose keys contain the name of the group. */
   volumes: z.array(z.string()),
   /** Its devices: they show whether the group is present. */
   pvs: z.array(knownPv),
@@ -74,7 +74,7 @@ export const renameVg = operation({
   describe: groupRenamedRecovery,
 });
 
-/** Renames it, forward or back; errors name the holder of a volume, or of the new name. */
+/** Renames the group, forward or back; errors name the holder of a volume, or of the new name. */
 async function rename(
   host: ChangeHost,
   { vg, to }: { readonly vg: WholeGroup; readonly to: string },
@@ -98,8 +98,8 @@ async function refuseRename(host: ReadHost, vg: WholeGroup, to: string): Promise
   }
 }
 
-// After an interrupted rename the metadata has the new name and devices have the old one: the old
-// name is still in use by this group.
+// Whether the old name is still in use by this group: after an interrupted rename the metadata has
+// the new name and devices have the old one.
 async function keptName(host: ReadHost, { volumes }: WholeGroup, to: string): Promise<boolean> {
   for (const lv of volumes) if (await leadsTo(host, pathIn(to, lv), identityOfVolume(lv))) return true;
   return false;
@@ -109,7 +109,10 @@ function pathIn(vg: string, { name }: LogicalVolume): string {
   return `/dev/mapper/${dmName(vg, name)}`;
 }
 
-/** By its uuid: the path that lvm shows may not exist yet, or belong to another device. */
+/**
+ * Finds the device by its uuid: the path that lvm shows may not exist yet, or belong to another
+ * device.
+ */
 async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
   return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
 }
@@ -123,7 +126,7 @@ async function usersIn(host: ReadHost, vg: WholeGroup, names: readonly string[])
   return found;
 }
 
-// Ignores parts of other volumes and the parts of snapshots and pools: they are renamed with the
+// Ignores parts of other volumes and the parts of snapshots and pools, which are renamed with the
 // group.
 async function usersOf(
   host: ReadHost,
@@ -139,8 +142,8 @@ async function usersOf(
 }
 
 /**
- * Whether this device-mapper name is of a volume of the group. A doubled hyphen belongs to a longer
- * name.
+ * Whether this device-mapper name belongs to a volume of the group. A doubled hyphen belongs to a
+ * longer name.
  */
 function isIn(vg: string, mapping: string): boolean {
   const own = `${vg.replaceAll('-', '--')}-`;

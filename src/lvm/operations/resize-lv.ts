@@ -31,7 +31,7 @@ import { spreadOf, takenFor, unitOf, whyNotSmaller, whyNotSynced } from '../spre
 import { sizeOption } from '../../core/request.ts';
 
 const args = z.extend(askedVolume, {
-  /** The new size, rounded up to whole extents; as for `createLv`. */
+  /** The new size, rounded up to whole extents, as for `createLv`. */
   size: sizeOption,
   /** Required to make a volume smaller. */
   shrink: z.exactOptional(z.literal('lose the data beyond the new size')),
@@ -43,9 +43,9 @@ const args = z.extend(askedVolume, {
  * Resizes a linear or thin logical volume, or extends a striped one or a raid1. Undo shrinks it
  * again, but never while its content reaches beyond the old size. Undo of a shrink restores the
  * same extents, with their content unless others have overwritten it. If another volume uses them
- * now, the undo is stuck and names that volume. A volume that already has the size keeps it, and gets the step's
- * tag. A volume under DRBD grows after the commit, because it could not shrink again. So does the
- * space of a classic snapshot.
+ * now, the undo is stuck and names that volume. A volume that already has the size keeps it, and
+ * gets the step's tag. A volume under DRBD grows after the commit, because it could not shrink
+ * again; so does the space of a classic snapshot.
  */
 export const resizeLv = operation({
   kind: 'lvm.lv.resize',
@@ -184,8 +184,8 @@ function isRoomMissing({ size }: LogicalVolume, { origin, to }: ResizeUndo): boo
 }
 
 /**
- * The sizes that an interrupted run or undo can leave: the new one, and each at which growing back
- * may stop.
+ * Returns the sizes that an interrupted run or undo can leave: the new one, and each at which
+ * growing back may stop.
  */
 function between({ to, cut, extentSize }: ResizeUndo): readonly number[] {
   let size = to;
@@ -196,7 +196,7 @@ function refuseFor(what: string, not: { readonly why: string; readonly remedy: s
   if (not !== undefined) throw new RefusedError(`${what}: ${not.why}`, { remedy: not.remedy });
 }
 
-/** Zeroing needs an active and still unused volume. */
+/** RefusedError if zeroing is impossible: it needs an active and still unused volume. */
 function refuseZeroing(
   { active, fullName }: LogicalVolume,
   isReplica: boolean,

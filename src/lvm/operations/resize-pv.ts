@@ -18,7 +18,7 @@ const extents = z.number().check(z.int(), z.positive());
 const args = z.strictObject({
   /** The physical volume. */
   device: z.string().check(z.minLength(1)),
-  /** (default: the whole device) Rounded down to whole extents. */
+  /** New size, rounded down to whole extents (default: the whole device). */
   size: z.exactOptional(sizeOption),
 });
 
@@ -87,7 +87,8 @@ export const resizePv = operation({
 });
 
 /**
- * The answer for a physical volume that already has the requested size; undefined if it does not.
+ * Returns the answer for a physical volume that already has the requested size; undefined if it
+ * does not.
  */
 export async function alreadySized(
   host: ReadHost,
@@ -117,7 +118,8 @@ async function find(host: ReadHost, of: Undo): Promise<Look> {
   const pv = await pvOf(host, of.pv.uuid);
   if (vg === undefined || pv === undefined)
     await accountedFor(host, { what: `the volume group ${of.vg}`, pvs: [of.pv] });
-  // Outside its group it has no extents: an administrator has removed it from the group.
+  // A physical volume outside its group has no extents: an administrator has removed it from the
+  // group.
   if (pv?.vg === undefined) return { state: 'gone' };
   if (pv.vg.uuid !== of.vgUuid)
     return { state: 'not-ours', found: `${of.pv.device} is in the volume group ${pv.vg.name}` };
@@ -128,8 +130,8 @@ async function find(host: ReadHost, of: Undo): Promise<Look> {
 }
 
 /**
- * Resizes it, forward or back, never below used extents, and never beyond the device: lvm would
- * accept that with `--yes`.
+ * Resizes the physical volume, forward or back, never below used extents, and never beyond the
+ * device, which lvm would accept with `--yes`.
  */
 async function resize(host: ChangeHost, of: Undo, to: number): Promise<void> {
   const pv = await pvOf(host, of.pv.uuid);

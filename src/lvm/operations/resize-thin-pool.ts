@@ -16,9 +16,9 @@ import { sizeOption } from '../../core/request.ts';
 const size = z.exactOptional(sizeOption);
 
 const args = z.extend(askedVolume, {
-  /** New size of its data, rounded up to whole extents; or of its metadata; or both. */
+  /** New size of the data, rounded up to whole extents. Give this, or `metadataSize`, or both. */
   size,
-  /** New size of its metadata, in bytes or as text: `1g`. */
+  /** New size of the metadata, in bytes or as text: `1g`. */
   metadataSize: size,
 });
 
@@ -86,8 +86,8 @@ function sizesOf({ size: data, metadataSize: metadata, fullName }: LogicalVolume
 }
 
 /**
- * Bytes of the group that are still needed. Others, such as dmeventd, may have extended it further:
- * then nothing is left to do.
+ * Returns how many bytes of the group are still needed. Others, such as dmeventd, may have extended
+ * the pool further: then nothing is left to do.
  */
 function missing(now: Sizes, to: Sizes): Bytes {
   return Math.max(0, to.data - now.data) + Math.max(0, to.metadata - now.metadata);

@@ -15,16 +15,16 @@ import { byLvm, spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
 
-/** What is journalled about a volume that is resized. */
+/** Journal data of a volume that is resized. */
 export const resizeUndo = z.extend(knownVolume, {
   from: bytes,
   to: bytes,
   extentSize: bytes,
-  /** For a shrink: the extents of the current end, in order. Undo takes exactly these. */
+  /** For a shrink: the extents that are cut off, in order. Undo takes exactly these. */
   cut: z.array(
     z.strictObject({
       pvUuid: z.string(),
-      /** Its name at that time: only shown. */
+      /** Path of the device at that time: only shown. */
       device: z.string(),
       start: z.int(),
       count: z.int(),
@@ -33,21 +33,22 @@ export const resizeUndo = z.extend(knownVolume, {
   /** Its thin pool: the volume has no extents of its own, and keeps its blocks when it shrinks. */
   pool: z.exactOptional(z.strictObject({ name: z.string(), uuid: z.string() })),
   /**
-   * The origin of a classic snapshot: the size is its space for changes, and lvm may have filled
-   * the new part.
+   * The origin of a classic snapshot: the size is then the space for changes, and lvm may have
+   * filled the new part.
    */
   origin: z.exactOptional(z.string()),
   /**
-   * DRBD is on it, or it is a snapshot: it could not shrink again, so it grows after the commit.
+   * Set if the volume is a snapshot or under DRBD: it could not shrink again, so it grows after the
+   * commit.
    */
   when: z.exactOptional(z.literal('after the commit')),
-  /** Set on a volume that already has the size: nothing else shows that the step ran. */
+  /** Set on a volume that already has the size, because nothing else shows that the step ran. */
   tag: z.string(),
 });
 
 export type ResizeUndo = z.infer<typeof resizeUndo>;
 
-/** RefusedError for a volume with dependents, or whose size is not just its own extents. */
+/** RefusedError for a volume with dependents, or whose size is not just that of its own extents. */
 export function refuseKind(of: VolumeAmong): void {
   const { lv } = of;
   const isWhole = lv.layout.join() === 'linear' || spreadType(lv) !== undefined;
@@ -89,7 +90,8 @@ function refuseDependents(of: VolumeAmong): void {
 export async function refuseHeldBeyond(host: ReadHost, of: VolumeAmong, size: Bytes): Promise<void> {
   const held = await holdersOf(host, of);
   if (held.length === 0) return;
-  // Open, but with no holder in the kernel: a process that reads or writes the device itself.
+  // The device is open, but has no holder in the kernel: a process reads or writes the device
+  // itself.
   const beyondIt = held.every(({ kind }) => kind === 'unknown') ? held : await beyond(host, of.lv, size);
   if (beyondIt.length === 0) return;
   const listed = new Set(held.map(({ words }) => words));
@@ -97,12 +99,12 @@ export async function refuseHeldBeyond(host: ReadHost, of: VolumeAmong, size: By
   throw cutUnder(of.lv.fullName, size, [...content, ...(await everyHolderOf(host, of))]);
 }
 
-/** Holders that may use space beyond a size; an inactive volume has none. */
+/** Returns the holders that may use space beyond a size; an inactive volume has none. */
 export async function beyond(host: ReadHost, lv: LogicalVolume, size: Bytes): Promise<readonly Holder[]> {
   return lv.active === false ? [] : usersBeyond(host, lv.dmPath, size);
 }
 
-/** The extents from that byte to the end of a volume, in order. RefusedError if unknown. */
+/** Returns the extents from that byte to the end of a volume, in order. RefusedError if unknown. */
 export async function tailOf(
   host: ReadHost,
   lv: LogicalVolume,
@@ -125,7 +127,7 @@ export async function tailOf(
   return cut;
 }
 
-/** Extends it. */
+/** Extends the volume. */
 export async function grow(
   host: ChangeHost,
   of: ResizeUndo,
@@ -139,7 +141,7 @@ export async function grow(
   await expectSize(host, of, to);
 }
 
-/** Shrinks it; on the way `back` only if the added part is unused. */
+/** Shrinks the volume; on the way `back` only if the added part is unused. */
 export async function shrink(
   host: ChangeHost,
   of: ResizeUndo,
@@ -204,7 +206,7 @@ async function refuseTakenExtents(
   );
 }
 
-/** Records on a volume that already has its size that the step ran. */
+/** Sets the tag on a volume that already has its size, to record that the step ran. */
 export async function mark(host: ChangeHost, of: ResizeUndo): Promise<void> {
   const { lv } = await known(host, of);
   await host.run(
@@ -221,7 +223,7 @@ export async function unmark(host: ChangeHost, of: ResizeUndo): Promise<void> {
   );
 }
 
-// lvresize takes no --select, so the uuid is checked afterwards, too.
+// lvresize accepts no --select, so the uuid is checked afterwards, too.
 async function expectSize(host: ReadHost, of: ResizeUndo, size: Bytes): Promise<void> {
   const { lv } = await known(host, of);
   if (lv.size === size) return;

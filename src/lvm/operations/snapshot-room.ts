@@ -5,8 +5,8 @@ import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { refuseFull } from './extents.ts';
 
 /**
- * The most space that a classic snapshot can use: its whole origin can change, and each change is
- * recorded, 16 bytes for each chunk of 4 KiB, plus some chunks.
+ * Returns the most space that a classic snapshot can use: its whole origin can change, and each
+ * change is recorded, 16 bytes for each chunk of 4 KiB, plus some chunks.
  */
 export function wholeRoom(origin: Bytes): Bytes {
   return origin + origin / 256 + 64 * 1024;
@@ -14,7 +14,7 @@ export function wholeRoom(origin: Bytes): Bytes {
 
 /**
  * RefusedError if the space of a classic snapshot cannot grow to a size, in bytes. lvm gives it no
- * more than it can use, and says so with exit 0 ("Reached maximum COW size", lvresize).
+ * more than it can use, and then exits with 0 ("Reached maximum COW size", lvresize).
  */
 export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { readonly origin: string } {
   const { fullName, size: from } = lv;
@@ -41,7 +41,10 @@ export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { read
   return { origin: origin.name };
 }
 
-/** For an invalid snapshot the kernel reports no usage, or full: more space does not restore it. */
+/**
+ * RefusedError for an invalid snapshot: more space does not restore it. The kernel reports no usage
+ * for it, or 100 %.
+ */
 function refuseLost(lv: LogicalVolume): void {
   if (lv.active !== true || (lv.data !== undefined && lv.data < 100)) return;
   throw new RefusedError(

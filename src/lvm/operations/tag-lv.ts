@@ -97,7 +97,7 @@ export const tagLv = operation({
   describe: taggedRecovery,
 });
 
-/** State of the tags that the step changes; other tags do not matter. */
+/** Returns the state of the tags that the step changes; other tags do not matter. */
 function stateOf({ add, remove }: Undo, { tags }: LogicalVolume): 'before' | 'after' | 'mixed' {
   const changed = [...add.map((tag) => tags.includes(tag)), ...remove.map((tag) => !tags.includes(tag))];
   if (changed.every((is) => is)) return 'after';

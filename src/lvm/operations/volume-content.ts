@@ -7,15 +7,15 @@ import type { LogicalVolume } from '../objects.ts';
 /** The witness of an inactive volume, which cannot be written to. */
 export const inactive = 'inactive';
 
-/** A witness of the content of a volume. */
+/** Returns a witness of the content of a volume. */
 export async function volumeWitness(host: ReadHost, lv: LogicalVolume): Promise<string> {
   if (lv.active !== true) return inactive;
   return deviceWitness(host, `/dev/${lv.vg}/${lv.name}`);
 }
 
 /**
- * A witness of the part of a volume beyond a size. That part has no known user: a filesystem,
- * mapping or swap that reaches beyond the size is reported as a holder of the volume.
+ * Returns a witness of the part of a volume beyond a size. That part has no known user: a
+ * filesystem, mapping or swap that reaches beyond the size is reported as a holder of the volume.
  */
 export async function growthWitness(
   host: ReadHost,
@@ -26,8 +26,8 @@ export async function growthWitness(
 }
 
 /**
- * What others changed on a volume since that witness, as long as it is readable; without a witness
- * only who mounted it.
+ * Returns what others have changed on a volume since its witness, if it can be read; without a
+ * witness, only who mounted it.
  */
 export async function volumeChanged(
   host: ReadHost,
