@@ -16,7 +16,7 @@ export function simulatedBofh(
     readonly host?: SimulatedHost;
     /** The settings of the site (default: those without a site file). */
     readonly site?: Site;
-    /** True: as in a dry run (default: false). */
+    /** Whether it behaves as in a dry run (default: false). */
     readonly planning?: boolean;
   } = {},
 ): Bofh & { readonly host: SimulatedHost } {
@@ -43,7 +43,7 @@ export function simulatedBofh(
       currentNames: withCurrentNames,
       fullBeneath,
       on: (path, asked = host) => keysOf(asked, path),
-      // A fault can name a step.
+      // A fault can name a step, so the faults must know which one runs.
       onEvent: (event) => {
         if (event.type === 'step-started') host.faults.enter(event.step.kind);
         if (event.type === 'step-done' || event.type === 'undo-started') host.faults.enter(undefined);

@@ -5,9 +5,9 @@ import { shareTrees } from './world/virtual.ts';
 import { copyContent, type World } from './world/world.ts';
 
 /**
- * Another host that is as this one is now, for a new process of bofh: what becomes of one the other does not see. Faults are
- * not laid there, and the processes of this one are not on it, nor what they alone had: throws when one of their programs
- * goes on, and for a host that stands over a real one.
+ * Copies a host in its present state, for a new process of bofh. Later changes of one do not affect
+ * the other. The copy has no faults, and no processes of this host. Throws TypeError if a program
+ * still runs, if a process has a file open, and for a host over a real one.
  */
 export function fork({ world }: SimulatedHost): SimulatedHost {
   if (world.overlay !== undefined) throw new TypeError('a host over a real one cannot be copied');

@@ -9,37 +9,45 @@ import { demoWorld } from './world/start.ts';
 import type { Change, SimulatedProcess, World, WorldOptions } from './world/world.ts';
 
 import { changeHost, flock, readsOf } from './world/accesses.ts';
-/** A host that is all in memory, as one process of bofh sees it. Drivers run on it as on a real one. */
+/** A host in memory, as one process of bofh sees it. Drivers run on it as on a real host. */
 export interface SimulatedHost extends LocalHost {
   readonly world: World;
   readonly process: SimulatedProcess;
   readonly faults: Faults;
-  /** Every change of the host so far, in order, also those that failed; without writes to the journal. */
+  /**
+   * Every change of the host so far, in order, including failed ones, except writes to the journal.
+   */
   readonly changes: readonly Change[];
   /**
    * Every change so far, in order: programs, file operations (`tool: 'file'`) and writes to the journal
    * (`tool: 'store'`), each with its arguments.
    */
   readonly points: readonly Access[];
-  /** What an administrator does on this host, without bofh. */
+  /** Acts of an administrator on this host, without bofh. */
   readonly admin: Admin;
   /** Makes an access fail: the next one that matches, or the `nth` of them. */
   fault(fault: Fault): void;
   /** Removes all faults. */
   clearFaults(): void;
-  /** Ends every program that hangs (`fault` with `hangs`): it does its work. */
+  /** Lets every program that hangs (`fault` with `hangs`) complete its work. */
   letGo(): void;
-  /** The whole state as text, to compare; without what stands under `/var/lib/bofh` and `/run/bofh/locks`. */
+  /**
+   * Returns the whole state as text, to be compared, without the content of `/var/lib/bofh` and
+   * `/run/bofh/locks`.
+   */
   snapshot(rewrite?: Rewrite): string;
   /** Writes a file that the simulated tar reads as an archive of these members. */
   addTar(path: string, members: readonly TarMember[], end?: TarEnd): void;
   /** Kills the process of bofh, as SIGKILL does. */
   kill(): void;
-  /** Returns the host for another process of bofh, after `kill`, after a crash or beside this one. */
+  /**
+   * Returns the host for another process of bofh: after `kill`, after a crash, or at the same time
+   * as this one.
+   */
   restart(): SimulatedHost;
-  /** Boots the host after everything is written to its disks; returns it for a new process of bofh. */
+  /** Writes everything to the disks and reboots the host; returns it for a new process of bofh. */
   reboot(): SimulatedHost;
-  /** Cuts the power and boots the host; returns it for a new process of bofh. */
+  /** Cuts the power and reboots the host; returns it for a new process of bofh. */
   powerCut(options?: {
     /**
      * Which unsynced writes are on the disks afterwards: `none`, `all`, or `{ seed }`, a random part of
@@ -60,7 +68,7 @@ interface Shared {
   readonly changes: Change[];
 }
 
-/** A new process on a world. */
+/** Returns a host for a new process of bofh on a world. */
 export function hostOf(shared: Shared): SimulatedHost {
   const { world, faults, changes } = shared;
   const process = newProcess(world);

@@ -1,4 +1,4 @@
-/** Published as `bofh/testing`: a whole host in memory, for tests and for `--dry-run`. */
+/** Published as `bofh/testing`: a host in memory, for tests and for `--dry-run`. */
 import '../core/globals.ts';
 export type { Admin } from './administrator/index.ts';
 export { archive, type TarEnd, type TarMember } from './world/archive.ts';

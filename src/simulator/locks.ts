@@ -4,7 +4,10 @@ import { exclusive } from '../atomic/journal/state.ts';
 import { checkAlive } from './faults/faults.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
 
-/** Object locks in memory, shared by every process of the simulated host and released when one is killed. */
+/**
+ * Object locks in memory. All processes of the simulated host share them, and a killed process
+ * loses its locks.
+ */
 export function memoryLocks(host: SimulatedHost = simulatedHost()): LockTable {
   const { world, process } = host;
   return {

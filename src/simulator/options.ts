@@ -1,6 +1,6 @@
 import { ParseError } from '../core/errors.ts';
 
-/** What an argv says, by option name. */
+/** Options of an argv, by name. */
 export interface Options {
   readonly flags: ReadonlySet<string>;
   readonly values: ReadonlyMap<string, readonly string[]>;
@@ -23,7 +23,7 @@ export function unmodelled({ tool, argv }: Call, why: string): ParseError {
   );
 }
 
-/** Parses an argv by the options that the model of a tool knows; every other option is an error. */
+/** Parses an argv by the options that the model of a tool knows; throws for every other option. */
 export function readOptions(
   call: Call,
   known: { readonly flags?: readonly string[]; readonly values?: readonly string[] },
@@ -49,7 +49,7 @@ export function readOptions(
   return { flags, values, words };
 }
 
-/** The one value of an option, or undefined. */
+/** Returns the only value of an option; undefined if it is missing. */
 export function one(options: Options, name: string): string | undefined {
   return options.values.get(name)?.at(-1);
 }

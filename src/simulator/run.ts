@@ -70,7 +70,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...partitionTools,
   ...sizeTools,
   ...uuidTools,
-  // What it does not know of btrfs it hands on to that of the sizes.
+  // The models of btrfs pass unknown verbs on to the model for sizes.
   ...btrfsTools,
   ...pvChanges,
   ...pvMoves,
@@ -100,9 +100,9 @@ export interface Running {
   readonly faults: Faults;
 }
 
-/** Runs a command on the model: its answer goes through the command's own parser, as a real one does. */
+/** Runs a command on the model. The parser of the command gets the answer, as on a real host. */
 export async function runCommand<T>(at: Running, command: Command<T>, step?: StepContext): Promise<T> {
-  // The local host tries again, at most five times, what is busy and may be tried again.
+  // The local host retries a repeatable command that failed as busy, at most five times.
   const tries = command.access === 'read' || command.repeatable === true ? 5 : 1;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -114,8 +114,8 @@ export async function runCommand<T>(at: Running, command: Command<T>, step?: Ste
 }
 
 /**
- * Commands joined by pipes, as one change: a fault meets all of them. The first that fails gives the error, as it does on the
- * local host, and what came before it has happened.
+ * Runs commands joined by pipes, as one change: a fault affects all of them. The first failing
+ * command gives the error, as on the local host, and the commands before it have taken effect.
  */
 export async function runPipeline<T>(at: Running, pipeline: Pipeline<T>, step: StepContext): Promise<T> {
   const { commands, parse } = pipeline;
@@ -237,7 +237,10 @@ function crash({ world, process }: Running): ProcessKilled {
   return new ProcessKilled();
 }
 
-/** A program that does not come to its end: by itself it goes on after our death, as the real ones do. */
+/**
+ * Waits for a program that hangs. It continues after the process of bofh has died, as a real
+ * program does.
+ */
 async function hang(
   { world, process }: Running,
   command: Command<unknown>,
@@ -279,8 +282,8 @@ async function hang(
 }
 
 /**
- * As the local host does it: the accepted exit codes go to the parser, every other one is an error.
- * Also for tests that answer themselves.
+ * Handles an answer as the local host does: accepted exit codes go to the parser, every other one
+ * is an error. Also for tests that answer themselves.
  */
 export function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>): T {
   const { tool, argv } = command;

@@ -11,12 +11,12 @@ import { addInode, directory, file, inodeOf, removeEntry } from './world/tree.ts
 let descriptors = 1_000_000;
 
 /**
- * A state directory on the simulated disk of a simulated host. Unsynced data is lost in a power
- * cut, and the descriptors can be locked by that host's `flock`.
+ * A state directory on the simulated disk of a simulated host. A power cut loses unsynced data, and
+ * `flock` of that host can lock its descriptors.
  */
 export function memoryStore(
   options: {
-    /** The host that has the state directory on its disk (default: a new host). */
+    /** The host with the state directory on its disk (default: a new host). */
     readonly host?: SimulatedHost;
     /** Directory of the journals on that host (default: /var/lib/bofh/journal). */
     readonly directory?: string;
@@ -51,7 +51,7 @@ export function memoryStore(
       const there = resolve(world, path(name), 'keep');
       return there.found ? `${there.storage}:${there.ino}` : undefined;
     },
-    // The simulated disk keeps no times, and is never full by itself.
+    // The simulated disk stores no times, and becomes full only by a fault.
     changedMs: (name) =>
       resolve(world, path(name), 'keep').found ? (moved(world).get(path(name)) ?? Date.now()) : undefined,
     createdMs: () => undefined,
@@ -77,7 +77,7 @@ function opened(
   const { storage, ino, name } = at;
   const fd = (descriptors += 1);
   const inode = `${storage}:${ino}`;
-  // The tree is another one after a power cut, but then this process is dead.
+  // After a power cut the tree is another one, but then this process is dead.
   const tree = treeOf(world, storage);
   let bytes = inodeOf(tree, ino).content ?? new Uint8Array();
   const now = (): Uint8Array => tree.inodes.get(ino)?.content ?? bytes;
@@ -116,7 +116,7 @@ function opened(
   };
 }
 
-/** Runs one access to the store. A test can let the process be killed or the disk fail here. */
+/** Runs one access to the store. A fault can kill the process or fail the access here. */
 function suffer<T>(
   host: SimulatedHost,
   verb: string,

@@ -5,7 +5,10 @@ import type { World } from '../world/world.ts';
 /** Wraps an act of an administrator, so that the host notices it. */
 export type WrapAct = <A extends readonly unknown[], R>(act: (...args: A) => R) => (...args: A) => R;
 
-/** The host notices every act at once: unused objects are released, and its revision changes. */
+/**
+ * Returns a wrapper that applies every act at once: unused objects are released, and the revision
+ * of the world changes.
+ */
 export function doesOn(world: World): WrapAct {
   return (act) =>
     (...args) => {
@@ -16,7 +19,7 @@ export function doesOn(world: World): WrapAct {
     };
 }
 
-/** The device that a path leads to. TypeError when it leads to none. */
+/** Returns the device that a path leads to. TypeError if it leads to none. */
 export function deviceOf(world: World, path: string) {
   const there = resolve(world, path, 'follow');
   const node = there.found ? there.inode.node : undefined;
@@ -26,7 +29,7 @@ export function deviceOf(world: World, path: string) {
   );
 }
 
-/** What has to be there. TypeError when it is not: the test is wrong. */
+/** Returns a value that must exist. TypeError if it does not, because the test is then wrong. */
 export function must<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new TypeError(`the simulated host has no ${what}`);
   return value;

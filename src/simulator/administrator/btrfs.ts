@@ -8,7 +8,7 @@ export interface BtrfsAdmin {
   btrfs(...argv: readonly string[]): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function btrfsActs(world: World, does: WrapAct): BtrfsAdmin {
   return {
     btrfs: does((...argv) => {

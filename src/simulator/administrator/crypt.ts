@@ -23,24 +23,24 @@ export interface CryptAdmin {
     readonly version?: 1 | 2;
     /** Label of the header (default: none). */
     readonly label?: string;
-    /** Name of a volume key: a header with another one does not open the data. */
+    /** Name of the volume key: a header with another volume key does not open the data. */
     readonly volumeKey?: string;
-    /** The data has integrity tags. */
+    /** Whether the data has integrity tags. */
     readonly integrity?: true;
     /** Bytes of the header for key slots. */
     readonly slotRoom?: number;
   }): void;
-  /** Starts a reencryption, and stops after this amount, or before the header records it. */
+  /** Starts a reencryption, and stops it after this amount, or before the header records it. */
   luksReencrypt(begin: {
     /** The encrypted device. */
     readonly device: string;
-    /** A passphrase of it. */
+    /** A passphrase of the device. */
     readonly key: string;
     /** How many bytes are reencrypted; `nothing`: the header does not record the start. */
     readonly done: number | 'nothing';
     /** True: `cryptsetup repair` is needed first (default: false). */
     readonly torn?: boolean;
-    /** Another process than a reencryption: adds or removes encryption. */
+    /** `encrypt` or `decrypt` instead of a reencryption: adds or removes encryption. */
     readonly mode?: 'encrypt' | 'decrypt';
   }): void;
   /** Saves the LUKS header of a device to a file. */
@@ -51,7 +51,7 @@ export interface CryptAdmin {
   luksClose(name: string): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function cryptActs(world: World, does: WrapAct): CryptAdmin {
   return {
     luksFormat: does(({ device, key, moreKeys = {}, version = 2, ...make }) => {

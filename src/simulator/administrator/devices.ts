@@ -14,7 +14,7 @@ export interface DeviceAdmin {
    * `undefined` makes the device blank.
    */
   format(device: string, superblock: Superblock | undefined): void;
-  /** Writes a partition table, in sectors, and has the kernel read it. */
+  /** Writes a partition table, in sectors, and lets the kernel read it. */
   partition(device: string, table: Table): void;
   /** Writes bytes to a device, at an offset in bytes. */
   writeBytes(device: string, offset: number, bytes: Uint8Array): void;
@@ -24,7 +24,7 @@ export interface DeviceAdmin {
   detachLoop(device: string): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function deviceActs(world: World, does: WrapAct): DeviceAdmin {
   return {
     format: does((device, superblock) => format(world, device, superblock)),
@@ -47,14 +47,14 @@ export function deviceActs(world: World, does: WrapAct): DeviceAdmin {
   };
 }
 
-/** A device has that superblock and nothing else, on its disk at once. */
+/** Writes a superblock as the only content of a device, durable at once. */
 export function format(world: World, path: string, asked: Superblock | undefined): void {
   const { storage, size } = deviceOf(world, path);
   const isFilesystem = asked?.usage === 'filesystem';
   const superblock =
     asked === undefined || !(isFilesystem || asked.type === 'swap') ? asked : sizeOf(size, asked);
   const tree = emptyTree();
-  // As large as the device is now, unless told otherwise.
+  // As large as the present device, unless the caller gives a size.
   const blocks = superblock?.blocks ?? Math.floor(size / (superblock?.blockSize ?? 4096));
   const sized = superblock === undefined ? undefined : { ...superblock, blocks };
   world.live.set(

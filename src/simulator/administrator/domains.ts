@@ -8,13 +8,13 @@ const mib = 1024 ** 2;
 
 /** Acts of an administrator on domains. */
 export interface DomainAdmin {
-  /** Starts a domain without `xl`: 256 MiB, one virtual CPU and no disk, unless told otherwise. */
+  /** Starts a domain without `xl` (default: 256 MiB, one virtual CPU and no disk). */
   startDomain(
     make: Pick<Domain, 'name'> &
       Partial<Pick<Domain, 'uuid' | 'vcpus' | 'state' | 'built' | 'disks' | 'nics'>> & {
         /** In bytes or as text: `128m`. */
         readonly memory?: Bytes | string;
-        /** What it may grow to (default: what it has). */
+        /** The most that it may get (default: what it has). */
         readonly most?: {
           /** In bytes or as text: `1g`. */
           readonly memory: Bytes | string;
@@ -29,7 +29,7 @@ export interface DomainAdmin {
   setDomain(name: string, state: Domain['state']): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function domainActs(world: World, does: WrapAct): DomainAdmin {
   const domainOf = (name: string) =>
     must(

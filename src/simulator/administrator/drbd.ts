@@ -17,7 +17,7 @@ export interface DrbdAdmin {
   setDrbd(name: string, to: Partial<Pick<DrbdResource, 'role' | 'connection' | 'peer'>>): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function drbdActs(world: World, does: WrapAct): DrbdAdmin {
   const named = (name: string): DrbdResource =>
     must(

@@ -24,7 +24,7 @@ export interface FileAdmin {
   chown(path: string, uid: number): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function fileActs(world: World, does: WrapAct): FileAdmin {
   return {
     writeFile: does((path, content, mode = 0o644) =>
@@ -44,7 +44,7 @@ export function fileActs(world: World, does: WrapAct): FileAdmin {
   };
 }
 
-/** Changes of a file are durable at once. */
+/** Makes changes of a file that are durable at once. */
 export function put(world: World, path: string, act: () => void): void {
   act();
   written(world, path);
@@ -52,7 +52,7 @@ export function put(world: World, path: string, act: () => void): void {
   if (parent.found) settle(world, parent.storage);
 }
 
-/** A subvolume that is written to has another generation. */
+/** Increments the generation of the subvolume that contains the path. */
 function written(world: World, path: string): void {
   const at = onBtrfs(world, path);
   if (at === undefined) return;
@@ -62,14 +62,14 @@ function written(world: World, path: string): void {
   putState(world, at.mount, { ...at.state, generation, subvolumes });
 }
 
-/** A file of that content, with the directories above it. */
+/** Writes a file with this content, and the directories above it. */
 export function write(world: World, path: string, content: Uint8Array | string, mode: number): void {
   const there = resolve(world, path, 'follow');
   // In place, as an editor that keeps the inode does.
   if (there.found) {
     const { length: _, ...inode } = inodeOf(there.tree, there.ino);
     there.tree.inodes.set(there.ino, { ...inode, ...file(content, mode) });
-    // The filesystem of an image is overwritten too.
+    // This also overwrites the filesystem of an image.
     world.live.delete(files.storageOf(world, there));
   } else plantAt(world, path, file(content, mode));
 }

@@ -6,9 +6,9 @@ import { put, write } from './files.ts';
 
 /** Acts of an administrator on volume groups. */
 export interface GroupAdmin {
-  /** Creates a group of devices that hold free physical volumes, with extents of 4 MiB. */
+  /** Creates a group of devices with free physical volumes, with extents of 4 MiB. */
   vgcreate(name: string, devices: readonly string[]): void;
-  /** Adds a device that holds a free physical volume to a group. */
+  /** Adds a device with a free physical volume to a group. */
   vgextend(
     vg: string,
     device: string,
@@ -18,13 +18,19 @@ export interface GroupAdmin {
   vgreduce(vg: string, device: string): void;
   /** Renames a group. */
   vgrename(from: string, to: string): void;
-  /** A power cut in the middle of its last change has kept the header and lost the text; `false`: pvck has written it again. */
+  /**
+   * Damages the metadata: a power cut during the last change has kept the header and lost the text.
+   * `false`: pvck has repaired it.
+   */
   tear(vg: string, torn?: false): void;
-  /** Writes what lvm itself writes of a group after each change, as far as its devices and volumes are left out. */
+  /**
+   * Writes the backup file that lvm writes of a group after each change, without its devices and
+   * volumes.
+   */
   backup(vg: string): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function groupActs(world: World, does: WrapAct): GroupAdmin {
   return {
     vgcreate: does((name, devices) => {
@@ -62,7 +68,7 @@ export function groupActs(world: World, does: WrapAct): GroupAdmin {
   };
 }
 
-/** A group by its name. */
+/** Returns a group by its name. */
 export function groupOf(world: World, name: string): VolumeGroup {
   return must(
     world.lvm.find((vg) => vg.name === name),
@@ -70,7 +76,7 @@ export function groupOf(world: World, name: string): VolumeGroup {
   );
 }
 
-/** The free physical volume on a device, as a member of a group. */
+/** Returns the free physical volume on a device, as a member of a group. */
 function pvOf(world: World, device: string, extentSize: number): PhysicalVolume {
   const { number, size } = deviceOf(world, device);
   const pv = must(

@@ -28,7 +28,7 @@ export interface Admin
     ServiceAdmin,
     BtrfsAdmin {}
 
-/** Others, on a host in memory. */
+/** Returns all acts for a simulated host. */
 export function admin(world: World): Admin {
   const does = doesOn(world);
   return {

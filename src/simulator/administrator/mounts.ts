@@ -12,15 +12,15 @@ export interface MountAdmin {
   /** Uses a device as swap space. */
   swapon(device: string): void;
   /**
-   * Starts a process that keeps a path in use until `letGo`: a directory that it works in, a file that it
-   * has open, or a device by its `major:minor`.
+   * Starts a process that keeps a path in use until `letGo`: its working directory, an open file,
+   * or a device by its `major:minor`.
    */
   hold(path: string, command?: string): { readonly pid: number };
   /** Ends the process that `hold` started for this path. */
   letGo(path: string): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function mountActs(world: World, does: WrapAct): MountAdmin {
   return {
     mount: does((device, path) => {

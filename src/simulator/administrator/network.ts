@@ -7,7 +7,7 @@ export interface NetworkAdmin {
   setAddresses(...addresses: readonly string[]): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function networkActs(world: World, does: WrapAct): NetworkAdmin {
   return {
     setAddresses: does((...addresses) => {

@@ -19,7 +19,7 @@ export interface SimulatedPackage {
   readonly depends?: readonly string[];
   /** Names of packages. */
   readonly conflicts?: readonly string[];
-  /** Paths that it installs. Those in /etc are its configuration files. */
+  /** Paths that it installs. Those in /etc are configuration files. */
   readonly files?: readonly string[];
 }
 
@@ -28,25 +28,25 @@ export interface PackageAdmin {
   /** Installs packages, or other versions of them, without their dependencies. */
   install(
     packages: readonly (SimulatedPackage & {
-      /** It was installed because another package needs it (default: false). */
+      /** Whether it was installed only because another package needs it (default: false). */
       readonly auto?: boolean;
     })[],
   ): void;
   /** Adds packages to the archives; of several versions the last one is the newest. */
   publish(packages: readonly SimulatedPackage[]): void;
-  /** Makes a repository at a URI, which apt knows only after an update. Its key signs it. */
+  /** Creates a repository at a URI, which apt knows only after an update. The key signs it. */
   repository(
     uri: string,
     of: {
       /** Text of its public key. */
       readonly key: string;
-      /** What it has. */
+      /** Packages in the repository. */
       readonly packages: readonly SimulatedPackage[];
     },
   ): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function packageActs(world: World, does: WrapAct): PackageAdmin {
   return {
     install: does((packages) => {

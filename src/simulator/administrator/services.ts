@@ -5,7 +5,10 @@ import type { WrapAct } from './act.ts';
 
 /** Acts of an administrator on units of systemd. */
 export interface ServiceAdmin {
-  /** Runs a verb of systemctl on a unit, or without one on the manager: `('restart', 'web.service')`. */
+  /**
+   * Runs a verb of systemctl on a unit, or without a unit on the manager: `('restart',
+   * 'web.service')`.
+   */
   systemctl(verb: string, unit?: string): void;
   /** Sets a kernel parameter by its path below /proc/sys: `('net/ipv4/ip_forward', '1')`. */
   sysctl(path: string, value: string): void;

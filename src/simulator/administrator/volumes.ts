@@ -9,7 +9,10 @@ import { groupOf } from './groups.ts';
 
 /** Acts of an administrator on logical volumes. */
 export interface VolumeAdmin {
-  /** Creates and activates a logical volume of so many extents: 4 MiB each, unless its group has others. */
+  /**
+   * Creates and activates a logical volume with this number of extents (4 MiB each, unless its
+   * group has others).
+   */
   lvcreate(make: {
     /** Its volume group. */
     readonly vg: string;
@@ -53,7 +56,7 @@ export interface VolumeAdmin {
     /** The name of the thin volume that it is a snapshot of (default: none). */
     readonly origin?: string;
   }): LogicalVolume;
-  /** Sets how full a pool or a snapshot is. */
+  /** Sets the usage of a pool or a snapshot. */
   fill(
     vg: string,
     name: string,
@@ -68,7 +71,9 @@ export interface VolumeAdmin {
   lvextend(vg: string, name: string, extents: number): void;
   /** Adds a second copy (raid1) of a linear volume, on a device. */
   addCopy(vg: string, name: string, device: string): void;
-  /** Begins to move extents of a volume, `/dev/vdb:0-3` to `/dev/vdc:0-3`, and is killed half-way. */
+  /**
+   * Starts to move extents of a volume, `/dev/vdb:0-3` to `/dev/vdc:0-3`, and is killed half-way.
+   */
   beginMove(vg: string, name: string, from: string, to: string): void;
   /** Removes a volume. */
   lvremove(vg: string, name: string): void;
@@ -76,7 +81,7 @@ export interface VolumeAdmin {
   lvrename(vg: string, from: string, to: string): void;
 }
 
-/** These acts, on a host in memory. */
+/** Returns these methods for a simulated host. */
 export function volumeActs(world: World, does: WrapAct): VolumeAdmin {
   const lvOf = (vg: string, name: string) => must(findLv(world, vg, name), `volume ${vg}/${name}`);
   return {

@@ -1,7 +1,7 @@
-/** Random numbers from 0 (inclusive) to 1 (exclusive): of one seed, always the same. */
+/** Random numbers from 0 (inclusive) to 1 (exclusive); the same seed gives the same numbers. */
 export type Draw = () => number;
 
-/** mulberry32. */
+/** The generator mulberry32. */
 export function drawOf(seed: number): Draw {
   let state = seed | 0;
   return () => {

@@ -5,15 +5,15 @@ import type { SimulatedProcess, World } from '../world/world.ts';
 
 /** How an access fails. */
 export type FaultMode =
-  /** It fails, and changes nothing. */
+  /** The access fails, and changes nothing. */
   | 'fails before'
-  /** It does its work, and fails. */
+  /** The access takes effect, and fails. */
   | 'acts then fails'
-  /** A program does its work and dies of a signal. */
+  /** A program completes its work and dies by a signal. */
   | 'acts then killed'
   /** A program changes nothing, and reports success. */
   | 'no effect, exit 0'
-  /** A program does its work, and prints what cannot be parsed. */
+  /** A program completes its work, and prints output that cannot be parsed. */
   | 'garbage answer'
   /** A program hangs until `host.letGo()`. A read, or a `stop: 'safe'` change with a time limit, fails with a timeout at once. */
   | 'hangs'
@@ -21,7 +21,7 @@ export type FaultMode =
   | 'crash here'
   /** The process of bofh is killed after the access. */
   | 'acts then crash'
-  /** The disk under it is full. */
+  /** The disk is full. */
   | 'no space'
   /** Only the first bytes of a write to the journal are written, as on a disk that becomes full. */
   | 'short write';
@@ -88,7 +88,7 @@ export interface Access {
   readonly tool: string;
   readonly argv: readonly string[];
   readonly access: 'read' | 'change';
-  /** Text that a program reads from its standard input; never a key. */
+  /** Text that a program reads from stdin; never a key. */
   readonly stdin?: string;
 }
 
@@ -101,7 +101,7 @@ interface Armed {
 export interface Faults {
   readonly add: (fault: Fault) => void;
   readonly clear: () => void;
-  /** The next accesses belong to a step of this kind, or to none. */
+  /** The next accesses belong to a step of this kind; undefined: to no step. */
   readonly enter: (step: string | undefined) => void;
   /** Calls this function at each access; its fault applies if no added fault does. */
   readonly decide: (decider: (access: Access) => Fault | undefined) => void;
@@ -174,7 +174,7 @@ export class ProcessKilled extends Error {
   }
 }
 
-/** A new process of bofh on this host. */
+/** Starts a new process of bofh on this host. */
 export function newProcess(world: World): SimulatedProcess {
   const pid = world.nextPid;
   world.nextPid += 1;

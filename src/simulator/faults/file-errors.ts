@@ -18,7 +18,7 @@ const errors = {
 
 export type FileErrorCode = keyof typeof errors;
 
-/** An access to a file that failed, as the local host tells it. */
+/** The error for a failed access to a file, as the local host reports it. */
 export function fileError(
   code: FileErrorCode,
   verb: string,

@@ -17,7 +17,7 @@ export type Keep =
       readonly seed: number;
     };
 
-/** A clean reboot: everything is unmounted and written first. */
+/** Reboots cleanly: first unmounts and writes everything. */
 export function reboot(world: World): void {
   for (const storage of storages(world)) {
     const content = world.live.get(storage);
@@ -27,7 +27,7 @@ export function reboot(world: World): void {
   restart(world);
 }
 
-/** The power fails, and the host boots from what its disks hold. */
+/** Cuts the power, and boots the host from the content of its disks. */
 export function powerCut(world: World, keep: Keep): void {
   if (keep === 'all') for (const storage of storages(world)) settle(world, storage);
   if (typeof keep === 'object') keepSome(world, drawOf(keep.seed));

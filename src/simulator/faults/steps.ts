@@ -16,7 +16,7 @@ import * as service from '../../service/operations.ts';
 import * as shell from '../../shell/operations.ts';
 import * as xen from '../../xen/operations.ts';
 
-// Loaded at once, because a fault is checked when it is laid.
+// Loaded at once, because a fault is checked when it is added.
 const drivers = {
   block: { ...block, ...erase },
   lvm,
@@ -35,7 +35,7 @@ const drivers = {
   kernel,
 };
 
-/** The kind of each method, and of each kind itself. */
+/** The kind of each step, by its method and by the kind itself. */
 const kinds: ReadonlyMap<string, string> = new Map(
   Object.entries(drivers).flatMap(([driver, module]) =>
     Object.entries<unknown>(module).flatMap(([name, code]) =>
@@ -46,7 +46,10 @@ const kinds: ReadonlyMap<string, string> = new Map(
   ),
 );
 
-/** The kind of a step that a fault names by its kind or its method. UsageError if there is none. */
+/**
+ * Returns the kind of a step that a fault names by its kind or its method. UsageError if there is
+ * none.
+ */
 export function kindOf(step: string): string {
   const known = kinds.get(step);
   if (known !== undefined) return known;

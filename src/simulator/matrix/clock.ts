@@ -4,13 +4,13 @@ const timers = createRequire(import.meta.url)('node:timers/promises') as {
   setTimeout: <T>(ms?: number, value?: T) => Promise<T>;
 };
 
-// Over all bodies: what an earlier one left behind must not see the clock go back.
+// The sum of all skipped time, so that the clock never goes back between two bodies.
 let skipped = 0;
 
 /**
- * While a body runs, waiting takes no time: a pause of `node:timers/promises` lets everything else
- * run first, and advances the clock. So a driver that waits two minutes for a domain can be tried a
- * hundred times. A wait longer than `limitMs` fails.
+ * Runs a body in which waiting takes no time: a pause of `node:timers/promises` lets everything
+ * else run first, and advances the clock. So a driver that waits two minutes for a domain can be
+ * tried a hundred times. A wait longer than `limitMs` fails.
  */
 export async function withoutWaiting<T>(
   body: () => Promise<T>,
@@ -32,7 +32,7 @@ export async function withoutWaiting<T>(
     return await body();
   } finally {
     timers.setTimeout = pause;
-    // The own property: what the prototype has is in force again.
+    // Removes the own property, so that the one of the prototype applies again.
     Reflect.deleteProperty(performance, 'now');
     syncBuiltinESMExports();
   }

@@ -14,7 +14,7 @@ import {
 
 const both: readonly Ends[] = ['well', 'badly'];
 
-/** The process, or the host, crashes at each access. */
+/** Crashes the process, or the host, at each access. */
 export const crashes = {
   SIGKILL: (subject) => crashesOf(subject, ['restart'], ['crash here', 'acts then crash']),
   'second SIGKILL during recovery': secondCrash,
@@ -28,12 +28,14 @@ interface Crashed {
   readonly ending: Ending;
 }
 
-/** Of one kind, by where they crashed: the run before that is done once, what follows on copies. */
+/**
+ * The last crashed host: the run up to a crash is done once, and what follows is tried on copies.
+ */
 let kept:
   | { readonly kind: string; readonly crashed: Map<Subject, Map<string, Promise<Crashed>>> }
   | undefined;
 
-/** A host whose process has crashed at this access. */
+/** Returns a host whose process has crashed at this access. */
 function crashedAt(
   subject: Subject,
   where: { readonly point: Point; readonly ends: Ends; readonly mode: 'crash here' | 'acts then crash' },
@@ -58,7 +60,10 @@ async function crash(
   return { host: staged.host, ending };
 }
 
-/** What is before the end of the body is the same in both, and comes with those that end well. */
+/**
+ * Returns the accesses at which to crash. Those of the body are the same for both ends, so they are
+ * tried only in runs that end well.
+ */
 async function changesOf(subject: Subject, ends: Ends): Promise<readonly Point[]> {
   const points = (await pointsOf(subject, ends)).filter(({ what }) => what !== 'question');
   return ends === 'well' ? points : points.filter(({ when }) => when === 'ending');
@@ -72,7 +77,7 @@ async function* crashesOf(
   for (const ends of both)
     for (const [index, point] of subject.sample([...(await changesOf(subject, ends)).entries()]))
       for (const mode of modes) {
-        // Just before an access is just after the one before it.
+        // A crash just before an access equals one just after the access before it.
         if (mode === 'crash here' && index > 0) continue;
         for (const then of thens) {
           const { host, ending } = await crashedAt(subject, { point, ends, mode });
@@ -82,12 +87,15 @@ async function* crashesOf(
       }
 }
 
-/** A change, or a durable line: for a recovery a crash between two of them is the same as at one. */
+/**
+ * Whether an access is a change, or makes a line of the journal durable. For recovery, a crash
+ * between two of these equals one at the first.
+ */
 function isVisible({ what, verb }: Pick<Point, 'what' | 'verb'>): boolean {
   return what === 'journal' ? verb === 'datasync' || verb === 'rename' : what !== 'question';
 }
 
-/** Killed after each change and each durable line, then recovery is killed at each access of its own. */
+/** Kills the process after each such access, then kills recovery at each access of its own. */
 async function* secondCrash(subject: Subject): AsyncIterable<Titled> {
   for (const ends of both)
     for (const point of subject.sample((await changesOf(subject, ends)).filter(isVisible))) {

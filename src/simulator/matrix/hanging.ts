@@ -19,15 +19,16 @@ import {
 } from './trial.ts';
 
 /**
- * A program hangs. The first signal stops it if it may be stopped half-way, and otherwise waits for
- * it; a second one leaves the journal open. Recovery names its process, waits for its end, then
- * undoes. The same after SIGKILL, also of the shell that holds the lock for the program.
+ * Lets a program hang. The first signal stops it if it may be stopped half-way; otherwise bofh
+ * waits for it, and a second signal leaves the journal open. Recovery names the process of the
+ * program, waits for its end, then undoes. The same after SIGKILL, also of the shell that holds the
+ * lock for the program.
  */
 export async function* hanging(subject: Subject, fits: (point: Point) => boolean): AsyncIterable<Titled> {
   for (const [i, point] of subject.sample((await pointsOf(subject, 'well')).filter(fits)).entries()) {
     yield { title: `${point.title} hangs, two signals`, tried: await bySignals(subject, point) };
     yield { title: `${point.title} hangs, SIGKILL`, tried: await byKill(subject, point) };
-    // It is the engine that is asked here, whatever the step.
+    // This tests the engine, whatever the step, so one access is enough.
     if (i > 0) continue;
     const killed = await byKill(subject, point, 'and its shell');
     yield { title: `${point.title} hangs, SIGKILL, its shell too`, tried: killed };
@@ -70,7 +71,7 @@ async function byKill(
   return afterOrphan(subject, host, orphan.pid, false);
 }
 
-/** The process is gone, its program is not. */
+/** Recovers after the process has died but its program still runs. */
 async function afterOrphan(
   subject: Subject,
   host: Parameters<typeof next>[0],
@@ -107,7 +108,7 @@ function neither(why: string): Tried {
   return { ended: 'neither', stuck: false, why };
 }
 
-/** Undefined when the run ends first. */
+/** Waits until a probe returns a value; undefined when the run ends first. */
 async function until<T>(probe: () => T | undefined, running: Promise<Ending>): Promise<T | undefined> {
   const run = { isOver: false };
   void running.finally(() => (run.isOver = true));

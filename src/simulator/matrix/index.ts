@@ -14,7 +14,7 @@ const cells: Readonly<Record<MatrixFault, Cell>> = { ...toolFaults, ...signals, 
 /** Every fault that `operationMatrix` tries. */
 export const matrixFaults = Object.keys(cells) as readonly MatrixFault[];
 
-/** How an operation is tried by `operationMatrix`. */
+/** How `operationMatrix` tries an operation. */
 export interface OperationSpecimen<A> extends Pick<Specimen, 'restored' | 'heal'> {
   /**
    * Sets up on the host what the operation needs, and returns the arguments of the call. Called
@@ -27,11 +27,11 @@ export interface OperationSpecimen<A> extends Pick<Specimen, 'restored' | 'heal'
 export interface TrialCounts {
   /** Number of trials: one for each access of the operation at which the fault can occur. */
   readonly trials: number;
-  /** Trials after which the host was as before. */
+  /** Trials after which the host had the state from before the operation. */
   readonly before: number;
-  /** Trials after which the host was as after a run without faults. */
+  /** Trials after which the host had the state of a run without faults. */
   readonly after: number;
-  /** Of these: trials with a stuck journal, which recovery finished once the fault was gone. */
+  /** Of these: trials with a stuck journal, which recovery finished after the fault was removed. */
   readonly stuck: number;
   /** Every other trial, with the access, and what was left or missing. Empty if the operation is right. */
   readonly wrong: readonly string[];
@@ -80,7 +80,7 @@ export async function operationMatrix<A>(
     },
     { operations },
   );
-  // What fails without a fault has no matrix.
+  // An operation that fails without a fault cannot be tried.
   await subject.reference('restart');
   const counts: Partial<Record<MatrixFault, TrialCounts>> = {};
   for (const fault of faults) counts[fault] = await countTrials(cells[fault], [subject]);

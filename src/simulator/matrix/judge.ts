@@ -9,7 +9,10 @@ export function uuidsIn(text: string): ReadonlySet<string> {
   return new Set(text.match(uuid) ?? []);
 }
 
-/** The state of a host without what each run draws at random: tags, and UUIDs that are not known. */
+/**
+ * Returns the state of a host without values that each run draws at random: tags, and unknown
+ * UUIDs.
+ */
 export function stateOf(host: SimulatedHost, known: ReadonlySet<string>): string {
   const plain = (text: string): string => unnamed(withoutMinors(host, text), known);
   const rewrite = (content: Uint8Array): Uint8Array =>
@@ -17,7 +20,7 @@ export function stateOf(host: SimulatedHost, known: ReadonlySet<string>): string
   return plain(host.snapshot(rewrite)).split('\n').sort().join('\n');
 }
 
-/** The minor number of a volume is any that was free. */
+/** Removes the minor numbers of volumes, which may be any free ones. */
 function withoutMinors({ world }: SimulatedHost, text: string): string {
   const lvs = world.lvm.flatMap((vg) => vg.lvs.map((lv) => ({ ...lv, path: `/dev/${vg.name}/${lv.name}` })));
   return text.replaceAll(/\/dev\/dm-(?<minor>\d+)/g, (dm, minor: string) => {
@@ -33,7 +36,7 @@ export function unnamed(text: string, known: ReadonlySet<string>): string {
     .replaceAll(uuid, (each) => (known.has(each) ? each : 'UUID'));
 }
 
-/** The lines that only one of two states has, `-` and `+`. */
+/** Returns the lines that only one of two states has, `-` and `+`. */
 export function differences(before: string, now: string): readonly string[] {
   const left = before.split('\n');
   const more: string[] = [];
@@ -46,9 +49,9 @@ export function differences(before: string, now: string): readonly string[] {
 }
 
 /**
- * Lines of the difference between two states that a stuck error does not name: neither by an object
- * of a blocked or remaining step, nor by the tag of such a step. The content of an object counts as
- * named with it.
+ * Returns the lines of the difference between two states that a stuck error does not name: neither
+ * by an object of a blocked or remaining step, nor by the tag of such a step. The content of an
+ * object counts as named with it.
  */
 export function notNamed(
   states: { readonly base: string; readonly now: string },
@@ -67,7 +70,7 @@ export function notNamed(
   ];
   // libmount has its own table of mounts.
   if (keys.some((key) => key.startsWith('mnt:'))) patterns.push(escaped('"/mount/utab"'));
-  // So are the directories of the links of an enabled unit.
+  // The directories for the links of an enabled unit count as named, too.
   if (keys.some((key) => key.startsWith('unit:'))) patterns.push('\\.target\\.wants" directory');
   if (keys.some((key) => /^(?:user|group|member|password):/.test(key)))
     patterns.push('"/etc/(?:passwd|shadow|group|gshadow)"');
@@ -75,7 +78,7 @@ export function notNamed(
   return differences(states.base, states.now).filter((line) => !named.some((pattern) => pattern.test(line)));
 }
 
-/** The devices that hold what has this uuid. */
+/** Returns the devices that contain something with this uuid. */
 function holding(state: string, id: string): readonly string[] {
   return [...state.matchAll(/^(?:now|durable) (?<device>\S+) holds .*$/gm)].flatMap(({ 0: line, groups }) =>
     line.includes(` ${id}`) && groups?.device !== undefined ? [groups.device] : [],

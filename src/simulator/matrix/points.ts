@@ -5,12 +5,12 @@ import { type Ending, run, type Subject } from './trial.ts';
 export interface Point {
   /** A change by a program or to a file, a read by a program, or a write to the journal. */
   readonly what: 'program' | 'file' | 'question' | 'journal';
-  /** In the body; or after it, in the engine or the undo. */
+  /** Whether the access is in the body, or after it, in the engine or the undo. */
   readonly when: 'body' | 'ending';
   readonly tool: string;
   readonly verb: string;
   readonly title: string;
-  /** The fault that occurs at this access alone. */
+  /** Returns a fault that occurs only at this access. */
   readonly fault: (mode: FaultMode, times?: number) => Fault;
 }
 
@@ -18,7 +18,7 @@ export type Ends = 'well' | 'badly';
 
 const kept = new WeakMap<Subject, Map<Ends, Promise<readonly Point[]>>>();
 
-/** Every access of a run that ends well, or badly, in order. */
+/** Returns every access of a run that ends well, or badly, in order. */
 export function pointsOf(subject: Subject, ends: Ends): Promise<readonly Point[]> {
   const known = kept.get(subject) ?? new Map<Ends, Promise<readonly Point[]>>();
   kept.set(subject, known);

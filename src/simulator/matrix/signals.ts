@@ -46,7 +46,7 @@ async function* signalled(
 export async function alone<T>(signal: Signal, work: (deliver: () => void) => Promise<T>): Promise<T> {
   const others = process.rawListeners(signal) as NodeJS.SignalsListener[];
   for (const other of others) process.off(signal, other);
-  // Forget a signal of the previous trial: it would prevent this trial from starting.
+  // Forgets a signal of the previous trial, which would prevent this trial from starting.
   processSignals().release();
   forgetSignals();
   const { exitCode } = process;

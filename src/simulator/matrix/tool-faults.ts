@@ -50,7 +50,10 @@ async function* atEach(
     }
 }
 
-/** From one change of the undo on every change fails: recovery is stuck too until the cause is gone. */
+/**
+ * Lets every change fail from one change of the undo on: recovery is stuck too until the cause is
+ * gone.
+ */
 async function* inverseFailsAlways(subject: Subject): AsyncIterable<Titled> {
   const points = (await pointsOf(subject, 'badly')).filter(
     (each) => isChange(each) && each.when === 'ending',
@@ -66,7 +69,7 @@ async function* inverseFailsAlways(subject: Subject): AsyncIterable<Titled> {
       host.kill();
       host = host.restart();
       const again = await recoverAll(host, { operations: subject.operations });
-      // A read-only look may find that nothing is left to do after all.
+      // A read-only look may find that there is nothing left to do.
       if (again.how === 'thrown' && !(again.error instanceof StuckError))
         why = `recovery under the same cause ended by ${String(again.error)}`;
     }

@@ -19,7 +19,7 @@ import { differences, notNamed, stateOf, uuidsIn } from './judge.ts';
 
 /** One way to use an operation on a simulated host: what must be there before, and the call. */
 export interface Specimen {
-  /** Tells it from the other specimens of its kind. */
+  /** Distinguishes it from the other specimens of its kind. */
   readonly title?: string;
   /** Sets up what the operation needs on the host, and returns the call. */
   readonly stage: (host: SimulatedHost) => (tx: Tx) => Promise<unknown>;
@@ -28,16 +28,19 @@ export interface Specimen {
    * the state before to what the undo leaves.
    */
   readonly restored?: (host: SimulatedHost) => void;
-  /** What an administrator does after a boot, so that recovery can finish what follows the commit. */
+  /**
+   * Changes by an administrator after a reboot, so that recovery can finish what follows the
+   * commit.
+   */
   readonly heal?: (host: SimulatedHost) => void;
   /**
-   * After a boot it no longer discards data: the journal is stuck with this message, and an
+   * After a reboot the step no longer discards data: the journal is stuck with this message, and an
    * administrator closes it.
    */
   readonly notAfterBoot?: RegExp;
 }
 
-/** A host that a specimen is set up on, and its call. */
+/** A host on which a specimen is set up, and its call. */
 export interface Staged {
   readonly host: SimulatedHost;
   readonly act: (tx: Tx) => Promise<unknown>;
@@ -70,14 +73,14 @@ export interface Tried {
   readonly why: string;
 }
 
-/** A specimen with hosts to try it on, and their state before and after it. */
+/** A specimen with hosts to try it on, and their states before and after it. */
 export interface Subject {
   readonly kind: string;
   readonly operations: readonly AnyOperation[];
   readonly specimen: Specimen;
   readonly start: () => Staged;
   readonly reference: (then: Then) => Promise<Reference>;
-  /** Which places of a run are tried. */
+  /** Selects the accesses at which a run is tried. */
   readonly sample: Sample;
 }
 
@@ -100,7 +103,7 @@ export function subjectOf(
   }: {
     readonly newHost?: () => SimulatedHost;
     readonly operations?: readonly AnyOperation[];
-    /** Default: all of them. */
+    /** Selects the accesses (default: all). */
     readonly sample?: Sample;
   } = {},
 ): Subject {
@@ -126,7 +129,7 @@ export function subjectOf(
     const text = (host: SimulatedHost): string => stateOf(later(host), known);
     const after = [text(done.host)];
     if (specimen.heal !== undefined && then !== 'restart') {
-      // What follows the commit may run after the boot.
+      // What follows the commit may run after the reboot.
       const late = { ...start(), host: later(start().host) };
       const tried = await run(late, { ends: 'well' });
       if (tried.how === 'done') after.push(stateOf(late.host, known));
@@ -147,7 +150,10 @@ export function subjectOf(
   };
 }
 
-/** Each trial runs on a copy, so the call must not use the host that the specimen was set up on. */
+/**
+ * Sets up a host once. Each trial runs on a copy, so the call must not use the host on which the
+ * specimen was set up.
+ */
 function stagedOnce({ stage }: Specimen, host: SimulatedHost): Staged {
   let isReady = false;
   const only = new Proxy(host, {
@@ -167,7 +173,7 @@ export async function run(
   { host, act, operations = [] }: Staged,
   how: {
     readonly ends: 'well' | 'badly';
-    /** Undefined: none; `watched`: those of this process. */
+    /** Undefined: no signals; `watched`: those of this process. */
     readonly signals?: Signals | 'watched';
     readonly onBodyEnds?: () => void;
   },
@@ -185,12 +191,12 @@ export async function run(
   );
 }
 
-/** A context whose recovery knows these operations too. */
+/** Returns a context whose recovery also knows these operations. */
 function knowing(operations: readonly AnyOperation[], host: SimulatedHost) {
   return simulatedBofh({ host, site: { ...defaultSite, operations } });
 }
 
-/** `bofh recover --yes` in the process of this host. */
+/** Runs `bofh recover --yes` in the process of this host. */
 export async function recoverAll(
   host: SimulatedHost,
   {
@@ -216,7 +222,7 @@ export async function endingOf(host: SimulatedHost, work: () => Promise<unknown>
   }
 }
 
-/** The host after a restart of bofh, a reboot or a power cut. */
+/** Returns the host after a restart of bofh, a reboot or a power cut. */
 export function next(host: SimulatedHost, then: Then): SimulatedHost {
   host.kill();
   if (then === 'restart') return host.restart();
@@ -231,7 +237,7 @@ function healed({ heal }: Specimen, host: SimulatedHost, then: Then): SimulatedH
   return host;
 }
 
-/** The state that must result, by the journals on its disk. */
+/** Returns which state must result, from the journals on the disk. */
 export function fateOf(host: SimulatedHost): 'before' | 'after' {
   const { store } = simulatedBofh({ host }).engine;
   const names = [...store.names('.'), ...store.names('history').map((name) => `history/${name}`)];
@@ -246,8 +252,8 @@ export function fateOf(host: SimulatedHost): 'before' | 'after' {
 }
 
 /**
- * Ends a trial and judges it. After a process that died, or left its journal open, come `then` and
- * a recovery without faults.
+ * Ends a trial and judges it. If the process died, or left its journal open, runs `then` and a
+ * recovery without faults.
  */
 export async function conclude(
   subject: Subject,
@@ -323,14 +329,15 @@ async function hiddenBy(
   error: StuckError,
 ): Promise<readonly string[]> {
   const { known, ...states } = await subject.reference('restart');
-  // A process whose sync failed does not know whether `committed` is on the disk: compare both.
+  // If its sync failed, a process does not know whether `committed` is on the disk: compares both
+  // states.
   const bases = error.committed ? states.after : [...states.before, ...states.after];
   const now = stateOf(host, known);
   const off = bases.map((base) => notNamed({ base, now }, error, known));
   return off.find((lines) => lines.length === 0) ?? off[0] ?? [];
 }
 
-/** What is left in the state directory besides the history. */
+/** Returns what is left in the state directory besides the history. */
 export function leftovers(host: SimulatedHost): readonly string[] {
   return simulatedBofh({ host })
     .engine.store.names('.')

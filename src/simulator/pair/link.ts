@@ -4,21 +4,21 @@ import { ProcessKilled } from '../faults/faults.ts';
 import type { SimulatedHost } from '../host.ts';
 import type { Keep } from '../faults/power-cut.ts';
 
-/** What can happen when something goes over the link to the other host. */
+/** A fault of an access to the other host over the link. */
 export type LinkFault =
-  /** It fails there at once. */
+  /** The access fails at once on the other host. */
   | 'fails there'
-  /** It is done there, and reported as a failure. */
+  /** The access takes effect there, and is reported as a failure. */
   | 'acts there, then fails'
-  /** Nothing goes over from here on. */
+  /** The link is cut before the access. */
   | 'cut before'
-  /** It is done there, and the answer does not come back. */
+  /** The access takes effect there, but the link is cut before the answer. */
   | 'cut after'
   /** The program there continues, and ends when a caller waits for it. */
   | 'cut while it runs'
-  /** Nothing of DRBD goes over from here on, and all else does. */
+  /** Only DRBD is cut off from here on. */
   | 'replication cut'
-  /** The other host rebooted meanwhile, unnoticed here. */
+  /** The other host rebooted meanwhile, unnoticed by this host. */
   | 'booted there'
   /** The power of the other host fails. */
   | 'power cut there before'
@@ -27,25 +27,25 @@ export type LinkFault =
   | 'killed here before'
   | 'killed here after';
 
-/** One end of the link, and what became of it. */
+/** One end of the link, and its state. */
 export interface Side {
-  /** By which bofh reaches it. */
+  /** The name by which bofh reaches the host. */
   readonly name: string;
   host: SimulatedHost;
   readonly crossings: ('read' | 'change' | 'reservation')[];
   fault: { readonly at: number; readonly what: LinkFault; readonly keep: Keep } | undefined;
   isCut: boolean;
   isReplicationCut: boolean;
-  /** Programs to which the connection was lost. */
+  /** Programs whose connection was lost. */
   adrift: (() => Promise<unknown>)[];
-  /** On its disk. */
+  /** Reservations on its disk. */
   readonly reserved: Map<
     string,
     { readonly of: Reserving; readonly exclusive: Set<string>; readonly shared: Set<string> }
   >;
 }
 
-/** Something goes over the link, and meets the fault that is laid for it. */
+/** Makes an access over the link; a fault that was set for it applies. */
 export async function cross<T>(
   side: Side,
   here: SimulatedHost,
@@ -96,7 +96,7 @@ export async function cross<T>(
   }
 }
 
-/** Whether it succeeds there stays unknown. */
+/** Waits for an act whose result stays unknown. */
 async function settled(act: () => Promise<unknown>): Promise<void> {
   await act().catch(() => undefined);
 }

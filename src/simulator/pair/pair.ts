@@ -9,19 +9,22 @@ import type { Keep } from '../faults/power-cut.ts';
 
 /** The other host, and the link to it. */
 export interface Peer {
-  /** Returns the other host as it is now: after a boot that is another object. */
+  /** Returns the other host in its present state: a new object after a reboot. */
   readonly host: () => SimulatedHost;
-  /** What went over the link so far: reads, changes, and requests about reservations. */
+  /** All accesses over the link so far: reads, changes, and requests about reservations. */
   readonly crossings: readonly ('read' | 'change' | 'reservation')[];
-  /** Makes something fail at the `n`-th crossing from now on, from 1; `keep`: as of `powerCut` (default: `none`). */
+  /**
+   * Sets a fault for the `n`-th access over the link from now on, counted from 1; `keep`: as for
+   * `powerCut` (default: `none`).
+   */
   readonly fault: (n: number, fault: LinkFault, keep?: Keep) => void;
   /** Cuts the link: the other host cannot be reached until `mend`. */
   readonly cut: () => void;
-  /** Cuts only the link of DRBD, as if replication had a cable of its own. */
+  /** Cuts only the link of DRBD, as if replication had its own cable. */
   readonly cutReplication: () => void;
   /** Repairs both links, and removes the fault. */
   readonly mend: () => void;
-  /** Returns the ids of the sequences that have reservations on it. */
+  /** Returns the ids of the sequences that have reservations on the other host. */
   readonly reserved: () => readonly string[];
 }
 
@@ -50,7 +53,7 @@ export function simulatedPair(
   const side = sideOf('there', there);
   const more = Object.entries(others).map(([name, host]) => sideOf(name, host));
   const sides = [side, ...more];
-  // The same cable, until that of DRBD alone is cut.
+  // One cable for both, until the one of DRBD alone is cut.
   for (const each of sides)
     linkDrbd(here.world, each.host.world, () => !each.isCut && !each.isReplicationCut);
   const again = (host: SimulatedHost): Bofh => {

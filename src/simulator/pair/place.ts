@@ -13,7 +13,7 @@ import type {
 import type { SimulatedHost } from '../host.ts';
 import { cross, type Side } from './link.ts';
 
-/** The other host as the engine has it: every word to it goes over the link. */
+/** The other host in the form that the engine uses: every access goes over the link. */
 export function placeOver(side: Side, here: SimulatedHost): Place {
   const over = <T>(what: 'read' | 'change' | 'reservation', act: () => Promise<T>): Promise<T> =>
     cross(side, here, what, act);
@@ -42,7 +42,7 @@ function changesOver(
 ): ChangeHost {
   const change = <T>(act: (host: ChangeHost) => Promise<T>): Promise<T> =>
     over('change', async () => {
-      // What was sent by a process that has been fenced off is not begun.
+      // A program that was sent by a fenced-off process does not start.
       if (side.reserved.get(sequence?.id ?? '')?.of.token !== sequence?.token)
         throw new Error('there it is not reserved for this sequence');
       if (side.host.world.boot !== sequence?.boot) throw new Error('it was booted in the middle');

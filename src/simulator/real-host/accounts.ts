@@ -7,7 +7,10 @@ import type { Overlay, World } from '../world/world.ts';
 import { ask } from './ask.ts';
 import { pageIn } from './overlay.ts';
 
-/** The model has the tables, and the real host what else it knows of accounts. */
+/**
+ * Prepares a command about accounts: the model has the tables, and the real host knows everything
+ * else.
+ */
 export async function prepareAccounts<T>(
   overlay: Overlay,
   world: World,
@@ -31,7 +34,8 @@ export async function prepareAccounts<T>(
   await pageIn(world, path, 'stat');
   const there = resolve(world, path, 'keep');
   if (access !== 'read' || !there.found || there.inode.real === undefined) return undefined;
-  // Its user reads it, by the name that it has there: bofh would follow a link of that user.
+  // The user of the file reads it, by its name on the real host: bofh itself would follow a link of
+  // that user.
   return ask(overlay, command, [...argv.slice(0, -1), posix.basename(there.inode.realPath ?? path)]);
 }
 

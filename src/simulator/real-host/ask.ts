@@ -8,16 +8,19 @@ import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
 import { UnknownInPlan } from './unknown.ts';
 
-/** A way to ask the real host itself. Its own reader takes the answer; only how the question is put may differ. */
+/**
+ * Returns a function that asks the real host itself. The parser of the command gets the answer;
+ * only the argv may differ.
+ */
 export function ask<T>({ real }: Overlay, command: Command<T>, argv = command.argv): () => Promise<T> {
   if (command.access !== 'read') throw unmodelled(command, 'a plan changes nothing');
   return () => real.run({ ...command, argv, access: 'read' });
 }
 
 /**
- * Where the real host has the content of a device: by the number that it has there, or in the file
- * that the plan attaches. Undefined: it exists only in the plan, or the plan has written it, and
- * the model answers. Throws ParseError for content that the plan cannot know.
+ * Returns the path at which the real host has the content of a device: by its number there, or the
+ * file that the plan attaches. Undefined: the device exists only in the plan, or the plan has
+ * written to it, so the model answers. Throws ParseError for content that the plan cannot know.
  */
 export function realNode(overlay: Overlay, world: World, device: Device): string | undefined {
   const { name, number, storage, size } = device;
@@ -47,7 +50,7 @@ export function realNode(overlay: Overlay, world: World, device: Device): string
   return file.inode.realPath ?? file.path;
 }
 
-/** What is there; blkid reads a device and an image alike. */
+/** Returns the content of a path; blkid reads a device and an image in the same way. */
 export async function realContent({ real }: Overlay, node: string): Promise<Signature | undefined> {
   return (await real.stat(node))?.kind === 'file' ? real.run(blkidProbe(node)) : recognise(real, node);
 }
@@ -57,7 +60,10 @@ function whyUnread({ mapping, lv }: Device): string {
   return lv === undefined ? 'a plan does not read it' : 'the volume is not active';
 }
 
-/** A device whose content the model has written is the model's; a renamed one is asked for by its number. */
+/**
+ * Returns a function that asks the real host about a device, by its number there if the plan
+ * renamed it; undefined: the plan has written to it, so the model answers.
+ */
 export function askDevice<T>(
   overlay: Overlay,
   world: World,
@@ -76,7 +82,10 @@ export function askDevice<T>(
   return ask(overlay, grownBy(command, device.size), words);
 }
 
-/** The superblock of a mounted ext4 is not up to date: it says so, and how much is free only after it is unmounted. */
+/**
+ * Throws for a device that the plan unmounts: the superblock of a mounted ext4 is not up to date,
+ * and shows the free blocks only after the unmount.
+ */
 function refuseMounted({ mounted }: Overlay, world: World, { name, number }: Device): void {
   if (!mounted.has(number) || world.mounts.some(({ device }) => device === number)) return;
   throw new UnknownInPlan(`cannot tell what is on /dev/${name}: a plan does not unmount it`, {
@@ -84,7 +93,10 @@ function refuseMounted({ mounted }: Overlay, world: World, { name, number }: Dev
   });
 }
 
-/** The plan may have enlarged a device that is smaller on the real host: nothing has been written after its real end yet. */
+/**
+ * Pads the answer of dd with zeros: the plan may have enlarged a device that is smaller on the real
+ * host, and nothing has been written after its real end yet.
+ */
 function grownBy<T>(command: Command<T>, size: number): Command<T> {
   if (command.tool !== 'dd') return command;
   const number = (word: string): number =>
@@ -98,7 +110,7 @@ function grownBy<T>(command: Command<T>, size: number): Command<T> {
   };
 }
 
-/** A read whose answer is the text as it stands. */
+/** Returns a read whose answer is the unchanged text. */
 export function textOf(tool: Command<string>['tool'], argv: readonly string[]) {
   return { tool, argv, access: 'read', parse: ({ stdout }: { readonly stdout: string }) => stdout } as const;
 }

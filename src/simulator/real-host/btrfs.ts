@@ -23,7 +23,7 @@ import type { Mount } from '../world/parts.ts';
 import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Makes known what a command asks of a mounted btrfs of the real host. */
+/** Reads from the real host what a command needs to know about a mounted btrfs. */
 export async function prepareBtrfs(overlay: Overlay, world: World, command: Command<unknown>): Promise<void> {
   for (const path of command.argv.filter((word) => word.startsWith('/'))) {
     await pageIn(world, path, 'stat');
@@ -36,7 +36,7 @@ export async function prepareBtrfs(overlay: Overlay, world: World, command: Comm
   }
 }
 
-/** Reads its devices, which the model needs only when one is added or removed. */
+/** Reads the devices of a btrfs, which the model needs only when one is added or removed. */
 async function knowMembers({ real, btrfs }: Overlay, world: World, mount: Mount): Promise<void> {
   const state = btrfs.get(mount.device);
   if (state === undefined || state.members !== undefined) return;
@@ -84,7 +84,10 @@ async function limitsOf(real: ReadHost, mount: Mount): Promise<Pick<Btrfs, 'limi
   return { limits: Object.fromEntries(limits) as Btrfs['limits'] & object };
 }
 
-/** What the list does not have of a subvolume is asked for when the subvolume itself is. */
+/**
+ * Reads the values of a subvolume that are missing in the list, when a command needs this
+ * subvolume.
+ */
 async function tellMore(
   real: ReadHost,
   world: World,
@@ -117,13 +120,16 @@ async function tellMore(
   putState(world, at.mount, { ...at.state, subvolumes: subvolumesNow });
 }
 
-/** What the model does not change of a btrfs: its space, and what goes on in it. */
+/**
+ * Whether a command is about something that the model does not change: the space of a btrfs, and
+ * its running operations.
+ */
 export function isOfSpace({ argv: [group, verb] }: Command<unknown>): boolean {
   const isStatus = verb === 'status' && (group === 'scrub' || group === 'balance');
   return (group === 'filesystem' && verb === 'usage') || isStatus;
 }
 
-/** Of its subvolumes and devices, which the model changes. */
+/** Whether a command is about subvolumes and devices, which the model changes. */
 export function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boolean {
   const groups = [
     'device',
@@ -140,7 +146,7 @@ export function isOfSubvolumes({ argv: [group, verb] }: Command<unknown>): boole
   return groups.includes(group ?? '') || verb === 'rootid' || verb === 'sync';
 }
 
-/** The beginning of a stream in a file of the real host; what the model has written it knows. */
+/** Reads the start of a stream in a file of the real host; the model knows its own streams. */
 export async function knowStream(overlay: Overlay, world: World, { argv }: Command<unknown>): Promise<void> {
   const path = argv[argv.indexOf('-f') + 1] ?? '';
   const there = resolve(world, path, 'follow');

@@ -20,8 +20,8 @@ import { prepareXl } from './xl.ts';
 import type { Overlay, World } from '../world/world.ts';
 
 /**
- * Makes ready what a command needs of the real host. Gives a way to ask the real host itself, for a read about what
- * the model has not changed; undefined: the model answers.
+ * Reads what a command needs from the real host. Returns a function that asks the real host itself,
+ * for a read about something that the model has not changed; undefined: the model answers.
  */
 export async function prepareReal<T>(
   world: World,
@@ -33,7 +33,7 @@ export async function prepareReal<T>(
     (word) => /^(?:--[\w-]+=|if=)?(?<path>\/.*)$/s.exec(word)?.groups?.path ?? [],
   );
   for (const path of paths) await nameDevice(world, path);
-  // Some of them the plan may have changed, and the real host tells the others.
+  // The plan may have changed some of them, and only the real host knows the others.
   if (paths.length > 1 && command.access === 'read' && ['blkid', 'perl', 'wipefs'].includes(command.tool))
     throw new UnknownInPlan(`cannot ask ${command.tool} about several devices at once`);
   switch (command.tool) {
@@ -94,13 +94,13 @@ export async function prepareReal<T>(
     case 'cryptsetup':
       return prepareCrypt(overlay, world, command);
     case 'dmsetup':
-      // What is open, also in the plan alone, the model knows; other mappings it does not.
+      // The model knows every open LUKS device, including those of the plan, but no other mappings.
       return command.access !== 'read' || world.mappings.some(({ name }) => name === command.argv[1])
         ? undefined
         : ask(overlay, command);
     case 'drbdadm':
     case 'drbdsetup':
-      // What the plan has not changed, and the configuration, the real host tells.
+      // The real host answers about resources and configuration that the plan has not changed.
       if (command.access === 'read' && !(await isDrbdOfModel(overlay, world, command)))
         return ask(overlay, command);
       await knowDrbd(overlay, world);
@@ -141,12 +141,12 @@ export async function prepareReal<T>(
       await knowLoops(overlay, world);
       return undefined;
     case 'find':
-      // Which processes there are, the model does not change.
+      // The model does not change the list of processes.
       if (command.argv[0] === '/proc') return ask(overlay, command);
       await prepareTree(overlay, world, command);
       return undefined;
     case 'lvm':
-      // How lvm is set up no plan changes.
+      // No plan changes the configuration of lvm.
       if (command.argv[0] === 'config' || overlay.missing.has('lvm')) return ask(overlay, command);
       return undefined;
     case 'lvcreate':
@@ -157,7 +157,7 @@ export async function prepareReal<T>(
     case 'pvs':
       return overlay.missing.has('lvm') ? ask(overlay, command) : undefined;
     case 'sh':
-      // What the plan has not run, the real host says.
+      // The real host answers for a script that the plan has not run.
       return command.access === 'read' && !world.scripts.has(scriptIn(command.argv)?.name ?? '')
         ? ask(overlay, command)
         : undefined;
@@ -195,7 +195,10 @@ export async function prepareReal<T>(
   }
 }
 
-/** Its loop devices, at the first word of one: from then on they are the model's to detach and to add to. */
+/**
+ * Reads the loop devices at the first command that needs one: from then on the model detaches and
+ * adds loop devices.
+ */
 async function knowLoops(overlay: Overlay, world: World): Promise<void> {
   if (overlay.loopsAreKnown) return;
   overlay.loops = await loopsOf(overlay.real);

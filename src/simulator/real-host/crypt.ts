@@ -9,10 +9,9 @@ import { ask, askDevice, realContent, realNode } from './ask.ts';
 import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Makes ready what cryptsetup is asked about, or told to do. */
 /**
- * Reads headers on the real host. A device that will be opened or changed is copied to the model,
- * which needs no key.
+ * Prepares a command of cryptsetup: reads headers on the real host. A device that will be opened or
+ * changed is copied to the model, which needs no key.
  */
 export async function prepareCrypt<T>(
   overlay: Overlay,
@@ -32,7 +31,7 @@ export async function prepareCrypt<T>(
   return undefined;
 }
 
-/** Takes over the LUKS header of a real device, if it has one. */
+/** Copies the LUKS header of a real device to the model, if it has one. */
 export async function importLuks(overlay: Overlay, world: World, device: Device): Promise<void> {
   const node = realNode(overlay, world, device);
   if (node === undefined || !isLuksSignature(await realContent(overlay, node))) return;
@@ -45,7 +44,7 @@ function headerFileOf({ argv }: Command<unknown>): string | undefined {
   return option < 0 ? undefined : argv[option + 1];
 }
 
-/** The header in a file of the real host, which the model cannot read by itself. */
+/** Reads the header in a file of the real host, which the model cannot read itself. */
 async function readHeader(overlay: Overlay, world: World, path: string | undefined): Promise<void> {
   const there = path === undefined ? undefined : resolve(world, path, 'follow');
   if (there?.found === true && there.inode.kind === 'file' && there.inode.real !== undefined)
@@ -65,7 +64,7 @@ async function realHeader({ real }: Overlay, path: string): Promise<Header> {
   return { superblock: labelled, slots, ...(version === 1 ? {} : realParts(header)) };
 }
 
-/** What a LUKS2 header says of its data. */
+/** Returns what a LUKS2 header contains about its data. */
 function realParts({
   cipher,
   integrity,

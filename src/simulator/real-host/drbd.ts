@@ -17,7 +17,10 @@ import {
 } from '../tools/drbd/config.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Resources and configuration of the real host, at the first word that changes one: from then on they are the model's. */
+/**
+ * Reads resources and configuration of the real host, at the first command that changes one: from
+ * then on the model answers.
+ */
 export async function knowDrbd({ real, replicas }: Overlay, world: World): Promise<void> {
   if (world.drbd.config !== undefined) return;
   const { backings } = await drbdStores(real);
@@ -65,8 +68,8 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
       })),
     }),
   );
-  // The model leaves out a resource whose file it does not see: a plan that removed it. A recovery
-  // has not read the configuration before, and so has not seen the files.
+  // The model leaves out a resource whose file it does not see, because the plan removed it. A
+  // recovery has not read the configuration before, so it does not know the files yet.
   await pageInConfig(world, config);
   const version = await moduleVersion(real);
   const module = version === undefined ? ({ module: 'absent' } as const) : { module: 'loaded', version };
@@ -74,7 +77,10 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
   world.revision += 1;
 }
 
-/** None where its own programs cannot tell: nothing is planned then that has to know them. */
+/**
+ * Returns the generations of a volume; none if the programs of the host cannot read them. Then no
+ * step of the plan needs them.
+ */
 async function generationsAt(real: ReadHost, of: VolumeOf): Promise<readonly string[]> {
   try {
     return await real.run(drbdGenerations(of));
@@ -84,7 +90,10 @@ async function generationsAt(real: ReadHost, of: VolumeOf): Promise<readonly str
   }
 }
 
-/** Has the plan written or removed a file of the configuration? Then the model answers what drbdadm reads. */
+/**
+ * Whether the plan has written or removed a file of the configuration. Then the model answers
+ * drbdadm.
+ */
 export async function hasChangedConfig(overlay: Overlay, world: World): Promise<boolean> {
   const known = world.drbd.config ?? (await configured(overlay.real));
   await pageInConfig(world, known);
@@ -97,13 +106,19 @@ async function pageInConfig(world: World, known: readonly { readonly file: strin
   for (const { file } of known) await pageIn(world, file, 'stat');
 }
 
-/** The devices beneath a resource, which the model has to know before it brings it up. */
+/**
+ * Returns the devices beneath a resource, which the model has to know before it brings the resource
+ * up.
+ */
 export function disksOf(world: World, name: string | undefined): readonly string[] {
   const found = configOf(world).find((each) => each.name === name?.split('/')[0]);
   return found?.hosts.find((each) => each.name === world.hostname)?.volumes.map(({ disk }) => disk) ?? [];
 }
 
-/** The configuration is the model's once the plan has changed a file of it, and the state once it has changed that. */
+/**
+ * Whether the model answers a command: about the configuration once the plan has changed a file of
+ * it, about the state once the plan has changed the state.
+ */
 export async function isDrbdOfModel(
   overlay: Overlay,
   world: World,

@@ -26,7 +26,7 @@ import type {
 import { ownExtents } from '../world/devices.ts';
 import { type Overlay } from '../world/world.ts';
 
-/** dm's major number, and the minors that devices of the host have. */
+/** Reads the major number of device-mapper, and the minor numbers in use. */
 export async function minors(
   real: ReadHost,
 ): Promise<{ readonly dmMajor: number; readonly takenMinors: ReadonlySet<number> }> {
@@ -40,7 +40,7 @@ export async function minors(
 interface Lvm {
   readonly groups: readonly VolumeGroup[];
   readonly volumes: Overlay['volumes'];
-  /** Physical volumes that are in no group. */
+  /** Physical volumes in no group. */
   readonly free: readonly PhysicalVolume[];
 }
 
@@ -124,7 +124,7 @@ function startOf(starts: ReadonlyMap<string, number>, uuid: string): Pick<Physic
   return start === undefined ? {} : { start };
 }
 
-/** The extents of a volume, in its own order. */
+/** Returns the extents of a volume, in its own order. */
 function runsOf(segments: readonly PvSegment[], lvUuid: string): readonly ExtentRun[] {
   return segments
     .flatMap(({ of, ...run }) => (of?.lvUuid === lvUuid ? [{ ...run, lvStart: of.lvStart }] : []))
@@ -132,7 +132,7 @@ function runsOf(segments: readonly PvSegment[], lvUuid: string): readonly Extent
     .map(({ pvUuid, start, extents }) => ({ pv: pvUuid, start, count: extents }));
 }
 
-/** `none` if that listing fails, as it does if a single guest fails (4.17). */
+/** Returns `none` if the listing fails, as it does if a single guest fails (4.17). */
 async function orNone<T>(list: () => Promise<T>, none: T): Promise<T> {
   try {
     return await list();
@@ -180,7 +180,7 @@ export async function xenOf(
   return { domains, freeMiB: listed.info.freeMemoryMiB };
 }
 
-/** What cryptsetup has opened. */
+/** Reads the mappings that cryptsetup has opened. */
 export async function mappingsOf(real: ReadHost): Promise<readonly CryptMapping[]> {
   const found: CryptMapping[] = [];
   for (const { name, number, dmUuid, size, mode, beneath } of await mappings(real)) {
@@ -203,7 +203,7 @@ export async function backendsOf(real: ReadHost): Promise<ReadonlyMap<string, nu
   return new Map(names.map((name) => [`${top}/${name}`, Number(name.split('-')[1])]));
 }
 
-/** From the kernel's back ends: these are the devices that a guest has open. */
+/** Reads the devices that a guest has open, from the kernel's back ends. */
 async function disksOf(
   real: ReadHost,
   domid: number,
@@ -249,14 +249,15 @@ export async function mountsOf(real: ReadHost): Promise<readonly Mount[]> {
     ...entry,
     optional: '',
     userOptions: [],
-    // The whole tree of the real host is one: what is mounted in it is asked of the host by path.
+    // The whole tree of the real host is one storage: the host is asked by path about what is
+    // mounted in it.
     storage: entry.path === '/' ? 'overlay' : undefined,
   }));
 }
 
 /**
- * After chroot(2) to a directory that is no mount point, mountinfo has no line for the root
- * (proc(5)): the mount that contains the others.
+ * Finds the mount of the root. After chroot(2) to a directory that is no mount point, mountinfo has
+ * no line for the root (proc(5)): then it is the mount that contains the others.
  */
 async function unseenRoot(real: ReadHost, seen: readonly MountEntry[]): Promise<MountEntry> {
   const device = (await real.stat('/'))?.device;
@@ -287,7 +288,7 @@ async function textOf(real: ReadHost, path: string): Promise<string> {
   return new TextDecoder().decode(await real.readFile(path));
 }
 
-/** Its loop devices, with their files. */
+/** Reads the loop devices, with their files. */
 export async function loopsOf(real: ReadHost): Promise<readonly Loop[]> {
   const found: Loop[] = [];
   for (const { number: minor, file: path, device: _, ...how } of await real.run(attachedLoops('left out'))) {
@@ -302,8 +303,8 @@ export async function loopsOf(real: ReadHost): Promise<readonly Loop[]> {
 }
 
 /**
- * Undefined if the programs are missing or fail: a caller that needs them gets the error from the
- * real host.
+ * Returns undefined if the programs are missing or fail: a caller that needs them gets the error
+ * from the real host.
  */
 async function unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {

@@ -1,7 +1,7 @@
 import { dmName } from '../world/dm-names.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Does the model not have any more what stands at this path on the real host? */
+/** Returns a function: whether a path of the real host no longer exists in the model. */
 export function isGone(overlay: Overlay, world: World): (path: string) => boolean {
   const paths = new Set(gone(overlay, world));
   // The real host still lists the closed device as holder of its underlying device.
@@ -17,7 +17,10 @@ export function isGone(overlay: Overlay, world: World): (path: string) => boolea
   return (path) => paths.has(path) || [...held, ...freed].some((end) => path.endsWith(end));
 }
 
-/** What the real host still has and the model has not: guests that it ended, volumes that it removed, deactivated or renamed. */
+/**
+ * Paths of the real host that the model no longer has: of guests that it ended, volumes that it
+ * removed, deactivated or renamed.
+ */
 function gone({ volumes, backends, mappings }: Overlay, world: World): readonly string[] {
   const ended = [...backends].filter(([, id]) => !world.domains.some(({ domid }) => domid === id));
   const removed = [...volumes].flatMap(([uuid, { number, vg, name }]) => {

@@ -18,7 +18,7 @@ import { withTable } from '../tools/blockdevice/sectors.ts';
 import { emptyTree } from '../world/tree.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Takes over what is at a path, if it is a device. */
+/** Copies the device at a path to the model, if it is a device. */
 export async function importAt(overlay: Overlay, world: World, path: string): Promise<void> {
   const there = resolve(world, path, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
@@ -26,8 +26,8 @@ export async function importAt(overlay: Overlay, world: World, path: string): Pr
 }
 
 /**
- * Takes over what will be copied: a device, or a raw image. The files of an ext that is not mounted
- * can be looked up later.
+ * Copies the source of a copy to the model: a device, or a raw image. The files of an unmounted
+ * ext2, ext3 or ext4 can be read later.
  */
 export async function importCopied(
   overlay: Overlay,
@@ -64,7 +64,7 @@ export async function importCopied(
   world.live.set(storage, { ...content, superblock, origin });
 }
 
-/** Takes over what a snapshot will show: the content of its origin. */
+/** Copies the origin of a snapshot to the model, because the snapshot shows its content. */
 export async function importOrigin(overlay: Overlay, world: World, argv: readonly string[]): Promise<void> {
   const [vg = '', name = ''] = argv.at(-1)?.split('/') ?? [];
   const number = world.active.get(findLv(world, vg, name)?.lv.uuid ?? '');
@@ -72,7 +72,9 @@ export async function importOrigin(overlay: Overlay, world: World, argv: readonl
   if (device !== undefined) await importDevice(overlay, world, device);
 }
 
-/** Takes over the table of a real disk, and what the kernel has of it. */
+/**
+ * Copies the partition table of a real disk, and the kernel's list of its partitions, to the model.
+ */
 export async function importTable(overlay: Overlay, world: World, path: string): Promise<void> {
   const there = resolve(world, path, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
@@ -109,7 +111,10 @@ export async function importTable(overlay: Overlay, world: World, path: string):
   world.live.set(device.storage, content);
 }
 
-/** Takes over the bytes by which a real device's contents are known: what else there is, they do not change. */
+/**
+ * Copies the signatures of a real device to the model. The programs for signatures change no other
+ * content.
+ */
 export async function importMagics(overlay: Overlay, world: World, path: string): Promise<void> {
   const there = resolve(world, path, 'follow');
   const device = there.found ? deviceByNumber(world, there.inode.node) : undefined;
@@ -140,7 +145,7 @@ export async function importDevice(overlay: Overlay, world: World, device: Devic
   const { type, uuid } = found;
   if (type === 'crypto_LUKS') return importLuks(overlay, world, device);
   if (type === 'drbd' && uuid !== undefined) {
-    // What they say of the data a plan does not read.
+    // A plan does not read what the DRBD metadata says about the data.
     world.live.set(device.storage, withMetadata(device, {}, { uuid, replica: 'UpToDate' }));
     return;
   }
@@ -154,7 +159,7 @@ function isExt({ superblock }: Content): boolean {
   return /^ext[234]$/.test(superblock?.type ?? '');
 }
 
-/** A filesystem or swap without its files. */
+/** Returns the content of a device with a filesystem or swap, without its files. */
 async function plainContent(overlay: Overlay, node: string): Promise<Content | undefined> {
   const found = await realContent(overlay, node);
   if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent')
@@ -169,7 +174,7 @@ async function plainContent(overlay: Overlay, node: string): Promise<Content | u
   return usage === 'filesystem' ? { superblock, tree: emptyTree(), unread: true } : { superblock };
 }
 
-/** Without them where the tools for it are not there: then it is as large as its device. */
+/** Reads the sizes of a filesystem. Without the programs for it, assumes the size of the device. */
 async function sizesOf(
   { real }: Overlay,
   node: string,

@@ -11,7 +11,10 @@ import { tagOrNone } from '../world/tags.ts';
 import { mountedDevice } from '../tools/blockdevice/held.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Which devices of the real host have a tag; of those that the model has written it says so itself. */
+/**
+ * Reads which devices of the real host have a tag. The model answers for devices that it has
+ * written to.
+ */
 export async function knowTagged(overlay: Overlay, world: World, tag: Tag): Promise<void> {
   const key = `${tag.name}=${tag.value}`;
   const found = overlay.tagged.get(key) ?? (await overlay.real.run(blkidTagged(tag)));
@@ -19,7 +22,7 @@ export async function knowTagged(overlay: Overlay, world: World, tag: Tag): Prom
   for (const { path } of found) await nameDevice(world, path);
 }
 
-/** What libmount has written so far: a mount with options for itself adds to it. */
+/** Table of libmount: a mount with options that only libmount keeps adds to the existing text. */
 export const userTable = '/run/mount/utab';
 
 /** Prepares programs that take the path of a device or of a mount. */
@@ -39,7 +42,10 @@ export async function prepareMounted<T>(
   return undefined;
 }
 
-/** A filesystem of the real host is not really mounted: its type is known, what is in it is not. */
+/**
+ * Prepares a mount. A filesystem of the real host is not really mounted: its type is known, its
+ * content is not.
+ */
 export async function prepareMount(overlay: Overlay, world: World, command: Command<unknown>): Promise<void> {
   const source = command.argv[command.argv.indexOf('--source') + 1] ?? '';
   const there = resolve(world, source, 'follow');
@@ -50,7 +56,7 @@ export async function prepareMount(overlay: Overlay, world: World, command: Comm
   if (found?.usage === 'filesystem') await importDevice(overlay, world, device);
 }
 
-/** Places and devices that a table names. */
+/** Makes the directories and devices known that a table names. */
 export async function prepareTable(world: World, path: string): Promise<void> {
   await pageIn(world, path, 'content');
   const there = resolve(world, path, 'follow');

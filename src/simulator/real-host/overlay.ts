@@ -8,7 +8,10 @@ import { type Found, resolve } from '../world/resolve.ts';
 import { addInode, directory, file, type Inode, symlink } from '../world/tree.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Fetches from the real host, if there is one, what the model needs to know of a path. It writes nothing. */
+/**
+ * Reads from the real host, if there is one, what the model needs to know about a path. Changes
+ * nothing.
+ */
 export async function pageIn(
   world: World,
   path: string,
@@ -28,7 +31,7 @@ export async function pageIn(
   }
 }
 
-/** Makes a path known, and the block device, if it leads to one. */
+/** Makes a path known, and the block device that it leads to, if any. */
 export async function nameDevice(world: World, path: string): Promise<Device | undefined> {
   await pageIn(world, path, 'follow');
   const there = resolve(world, path, 'follow');
@@ -65,7 +68,10 @@ async function fetchNode(overlay: Overlay, world: World, parent: Found, name: st
   return true;
 }
 
-/** A name in a directory of an ext that is not really mounted, or of the device that it was copied from. */
+/**
+ * Reads a name in a directory of an ext2, ext3 or ext4 that a plan does not really mount, from its
+ * device, or from the device that it was copied from.
+ */
 async function fetchUnmounted(
   { real }: Overlay,
   world: World,
@@ -141,7 +147,10 @@ async function fetchNames(overlay: Overlay, world: World, there: Found): Promise
   }
 }
 
-/** What the real host has mounted is not mounted any more: by this path it would still be seen there. */
+/**
+ * Marks a path as unmounted in the plan: on the real host, this path still shows the content of the
+ * mount.
+ */
 export function uncover(world: World, path: string): void {
   const there = resolve(world, path, 'keep');
   if (world.overlay === undefined || !there.found) return;
@@ -151,7 +160,10 @@ export function uncover(world: World, path: string): void {
   world.revision += 1;
 }
 
-/** A mount point created by bofh is empty; what is under any other mount is unknown. */
+/**
+ * Whether the plan has unmounted the filesystem at a path. A mount point created by bofh is then
+ * empty; what any other mount hides is unknown.
+ */
 function isUncovered({ uncovered }: Overlay, path: string): boolean {
   const at = [...uncovered].find((each) => path.startsWith(`${each}/`));
   if (at === undefined) return false;

@@ -3,7 +3,10 @@ import type { Overlay, World } from '../world/world.ts';
 import { ask } from './ask.ts';
 import { UnknownInPlan } from './unknown.ts';
 
-/** Until the plan changes a package the real dpkg and apt answer. What apt would choose afterwards is unknown. */
+/**
+ * Prepares a command about packages: until the plan changes a package, the real dpkg and apt
+ * answer. What apt would choose after that is unknown.
+ */
 export async function preparePackages<T>(
   overlay: Overlay,
   world: World,

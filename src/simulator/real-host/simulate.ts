@@ -9,8 +9,8 @@ import { bareWorld, type Overlay } from '../world/world.ts';
 import { backendsOf, lvmOf, mappingsOf, minors, mountsOf, swapsOf, xenOf } from './facts.ts';
 
 /**
- * A simulated host that stands over a real one: what it is asked about it looks up there, by reads alone, and what is
- * changed is changed in memory. So a plan sees what the real run would see, and gives its commands.
+ * Returns a simulated host over a real one: it reads from the real host what it needs to know, and
+ * makes changes only in memory. So a plan sees the same as the real run, and shows its commands.
  */
 export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   const { boot, hostname } = await real.facts();
@@ -43,7 +43,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   };
   const udev = (await real.stat('/run/udev/control')) === undefined ? 'absent' : 'running';
   const guests = xen?.domains ?? [];
-  // The model reckons 1 GiB for dom0, whatever it has: what counts is how much is free.
+  // The model assumes 1 GiB for dom0, whatever it has, because only the free memory matters.
   const memoryMiB = (xen?.freeMiB ?? 0) + 1024 + guests.reduce((sum, guest) => sum + guest.memoryMiB, 0);
   const world = bareWorld({
     seed: boot,
@@ -61,7 +61,7 @@ export async function simulate(real: ReadHost): Promise<SimulatedHost> {
   // A volume that is not active cannot be read.
   for (const { uuid } of world.lvm.flatMap(({ lvs }) => lvs))
     if (!overlay.volumes.has(uuid)) world.live.set(`lv:${uuid}`, { unread: true });
-  // A new file has an inode number that no file of the real host has.
+  // A new file gets an inode number that no file of the real host has.
   world.live.set('overlay', { tree: { ...emptyTree(), next: 2 ** 48 } });
   world.mounts = mounts;
   world.swaps = [...(await swapsOf(real))];

@@ -8,7 +8,10 @@ import { resolve } from '../world/resolve.ts';
 import { templateOf, unitPaths } from '../world/units.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** A unit that the plan has not changed the real host shows; at the first change the model knows it. */
+/**
+ * Prepares a command of systemctl: the real host answers about a unit that the plan has not
+ * changed; the first change copies the unit to the model.
+ */
 export async function prepareSystemctl<T>(
   overlay: Overlay,
   world: World,
@@ -29,7 +32,7 @@ async function knowFiles(world: World, unit: string): Promise<boolean> {
   const own = '/etc/systemd/system';
   await pageIn(world, own, 'names');
   const listed = resolve(world, own, 'follow');
-  // The links that enable it.
+  // The links that enable the unit.
   for (const name of listed.found ? (listed.inode.entries?.keys() ?? []) : [])
     if (/\.(?:wants|requires|upholds)$/.test(name)) await pageIn(world, posix.join(own, name), 'names');
   for (const name of new Set([unit, templateOf(unit)]))

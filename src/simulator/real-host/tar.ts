@@ -6,7 +6,7 @@ import { ask, textOf } from './ask.ts';
 import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** What an archive of the real host holds, as its own tar lists it. */
+/** Prepares a command of tar: the tar of the real host lists its archives. */
 export async function prepareTar<T>(
   overlay: Overlay,
   world: World,
@@ -35,7 +35,10 @@ export async function prepareTar<T>(
   return undefined;
 }
 
-/** The files below a directory of the real host, as its own find lists them; what the plan has made the model knows. */
+/**
+ * Prepares a listing of the files below a directory: find of the real host lists its files, and the
+ * model knows those of the plan.
+ */
 export async function prepareTree(overlay: Overlay, world: World, command: Command<unknown>): Promise<void> {
   const [path = ''] = command.argv;
   if (command.argv.join('\0') !== listTree(path).argv.join('\0')) return;

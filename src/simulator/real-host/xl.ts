@@ -5,7 +5,10 @@ import { resolve } from '../world/resolve.ts';
 import { freeMemoryMiB } from '../tools/xen/xl-list.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** A configuration, with the kernel and the disks that it names. */
+/**
+ * Prepares a command of xl: reads the configuration, and finds the kernel and the disks that it
+ * names.
+ */
 export async function prepareXl<T>(
   overlay: Overlay,
   world: World,

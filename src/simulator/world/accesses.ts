@@ -9,7 +9,7 @@ import { runCommand, type Running, runPipeline } from '../run.ts';
 import { bytesOf } from './tree.ts';
 import type { Change } from './world.ts';
 
-/** What a process may look at. */
+/** The reads of a process. */
 export function readsOf(at: Running): ReadHost {
   const { world, process } = at;
   const read = async <T>(
@@ -51,7 +51,7 @@ export function readsOf(at: Running): ReadHost {
   };
 }
 
-/** What a step of it may change. */
+/** The changes of a step in this process. */
 export function changeHost(
   at: Running & { readonly changes: Change[] },
   reads: ReadHost,
@@ -69,7 +69,7 @@ export function changeHost(
     checkAlive(at.process);
     at.changes.push(asked);
     const done = sufferFile(at, asked, act);
-    // Of all files /dev, /proc and /sys know only the names of some that have been there before.
+    // /dev, /proc and /sys depend on files only by names that existed before.
     if (asked.verb === 'rename' || asked.verb === 'remove') world.revision += 1;
     return done;
   };
@@ -138,7 +138,7 @@ function sufferFile<T>(
 
 type Wanted = Parameters<LocalHost['flock']>[0];
 
-/** All or none; a lock belongs to the open file, and so to the descriptor. */
+/** Locks all or none. A lock belongs to the open file, and so to the descriptor. */
 export async function flock({ world, process }: Running, wanted: Wanted): Promise<number | undefined> {
   checkAlive(process);
   const locks = wanted.map(({ fd, mode }) => {

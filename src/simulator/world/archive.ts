@@ -2,32 +2,32 @@ import { ParseError } from '../../core/errors.ts';
 
 /** A member of a simulated archive. */
 export interface TarMember {
-  /** As it stands in the archive: `./etc/hostname`. A directory's ends with a slash. */
+  /** Path as in the archive: `./etc/hostname`. The path of a directory ends with a slash. */
   readonly path: string;
-  /** (default: `directory` if the path ends with a slash, else `file`) */
+  /** Type of the member (default: `directory` if the path ends with a slash, otherwise `file`). */
   readonly type?: 'file' | 'directory' | 'symlink' | 'hardlink';
-  /** Of a file (default: empty). */
+  /** Content of a file (default: empty). */
   readonly content?: string;
-  /** Of a link. */
+  /** Target of a link. */
   readonly target?: string;
   /** Permission bits: `0o644`. */
   readonly mode?: number;
-  /** Numbers of user and group (default: root). */
+  /** uid and gid (default: root). */
   readonly owner?: readonly [uid: number, gid: number];
 }
 
-/** How the archive ends: as it should, or somewhere between two members. */
+/** How the archive ends: complete, or somewhere between two members. */
 export type TarEnd = 'whole' | 'cut off';
 
 const magic = 'simulated tar archive\n';
 
-/** The content of a file that the simulated tar reads as an archive. */
+/** Returns the content of a file that the simulated tar reads as an archive. */
 export function archive(members: readonly TarMember[], end: TarEnd = 'whole'): string {
   const typed = members.map((each) => (each.path.endsWith('/') ? { type: 'directory', ...each } : each));
   return magic + JSON.stringify({ members: typed, end });
 }
 
-/** Returns undefined if the content is no archive. */
+/** Parses an archive. Returns undefined if the content is no archive. */
 export function readArchive(
   content: Uint8Array,
 ): { readonly members: readonly TarMember[]; readonly end: TarEnd } | undefined {
@@ -63,7 +63,10 @@ export function modeOf({ mode, type }: TarMember): number {
   return mode ?? (type === 'directory' ? 0o755 : type === 'symlink' ? 0o777 : 0o644);
 }
 
-/** The members of an archive on a real host, from its listing: names and sizes, without content. */
+/**
+ * Parses the members of an archive on a real host, from its listing: names and sizes, without
+ * content.
+ */
 export function membersOf(text: string): readonly TarMember[] {
   return text.split('\n').flatMap((line) => {
     if (line === '' || / \*\* (?:Block of NULs|End of File) \*\*$/.test(line)) return [];

@@ -2,7 +2,7 @@ import { type Module, needed } from './modules.ts';
 import { resolve } from './resolve.ts';
 import type { World } from './world.ts';
 
-/** What the boot loads, by the files of modules-load.d(5). */
+/** Returns the modules that the boot loads, from the files of modules-load.d(5). */
 export function bootModules(world: World): Map<string, Module> {
   const all = new Map<string, Module>([['xen_netback', { opens: 0 }]]);
   const there = resolve(world, '/etc/modules-load.d', 'follow');

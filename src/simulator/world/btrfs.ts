@@ -3,7 +3,7 @@ import type { Mount } from './parts.ts';
 import { resolve } from './resolve.ts';
 import type { World } from './world.ts';
 
-/** A subvolume of the model. A value that is never changed. */
+/** A subvolume of the model. An immutable value. */
 export interface ModelSubvolume {
   readonly id: number;
   /** Its path from the top level. */
@@ -13,35 +13,40 @@ export interface ModelSubvolume {
   readonly receivedUuid?: string;
   readonly generation: number;
   readonly madeIn: number;
-  /** As `btrfs subvolume show` prints it. Missing: of a real one that was not asked for yet. */
+  /**
+   * Creation time as `btrfs subvolume show` prints it. Missing: a real subvolume that was not read
+   * yet.
+   */
   readonly made?: string;
   readonly mode: 'ro' | 'rw';
 }
 
-/** A device of a btrfs, by where its content is. */
+/** A device of a btrfs, with the storage of its content. */
 export interface ModelMember {
   readonly devid: number;
   readonly uuid: string;
   readonly storage: string;
 }
 
-/** What a btrfs holds beside its files: which of its directories are subvolumes. Never changed, but replaced. */
+/**
+ * The data of a btrfs besides its files, such as its subvolumes. Immutable: a change replaces it.
+ */
 export interface Btrfs {
   readonly nextId: number;
   readonly generation: number;
   readonly defaultId: number;
   readonly subvolumes: readonly ModelSubvolume[];
-  /** Quotas are on: the limits of groups, by their id, as btrfs prints them. */
+  /** Missing: quotas are off. Limits of quota groups, by their id, as btrfs prints them. */
   readonly limits?: Readonly<Record<string, { readonly referenced?: string; readonly exclusive?: string }>>;
-  /** Missing: it is on one device. */
+  /** Devices; missing: it is on one device. */
   readonly members?: readonly ModelMember[];
-  /** Of its metadata. Missing: DUP. */
+  /** Profile of the metadata; missing: DUP. */
   readonly metadataProfile?: string;
   /** Bytes of devices that are missing. */
   readonly missing?: number;
-  /** Bytes, with every copy; missing: those of an empty one. */
+  /** Used bytes, with every copy; missing: those of an empty one. */
   readonly used?: number;
-  /** Its own uuid, of one of a real host. */
+  /** UUID of the filesystem; only for one of a real host. */
   readonly fs?: string;
   /** Errors that a scrub finds, and cannot correct. */
   readonly errors?: number;
@@ -51,19 +56,19 @@ export interface Btrfs {
   readonly scrubbed?: 'finished' | 'running';
 }
 
-/** A place on a mounted btrfs of the model, or of the real host beneath it. */
+/** A path on a mounted btrfs of the model, or of the real host beneath it. */
 export interface OnBtrfs {
   readonly mount: Mount;
   readonly inside: string;
   readonly state: Btrfs;
 }
 
-/** The time as btrfs prints it. The text of a host's state does not have it. */
+/** Formats a time as btrfs does. The text of a host's state does not contain it. */
 export function printedTime(at: Date): string {
   return at.toISOString().replace(/T(?<time>[\d:]+)\.\d+Z$/, ' $<time> +0000');
 }
 
-/** A btrfs as mkfs leaves it. */
+/** Returns a btrfs as mkfs leaves it. */
 export function newBtrfs(uuid: string): Btrfs {
   const top = {
     id: 5,
@@ -77,7 +82,7 @@ export function newBtrfs(uuid: string): Btrfs {
   return { nextId: 256, generation: 8, defaultId: 5, subvolumes: [top] };
 }
 
-/** Where a path is, on a btrfs; undefined on anything else. The path must be one without links. */
+/** Finds a path on a btrfs; undefined on any other filesystem. The path must contain no links. */
 export function onBtrfs(world: World, path: string): OnBtrfs | undefined {
   const mount = mountOver(world, path);
   if (mount?.type !== 'btrfs') return undefined;
@@ -86,7 +91,7 @@ export function onBtrfs(world: World, path: string): OnBtrfs | undefined {
   return { mount, state, inside: posix.join(mount.root, rest === '' ? '/' : rest).replace(/(?<=.)\/$/, '') };
 }
 
-/** The mount that a path is seen through. */
+/** Returns the mount through which a path is seen. */
 export function mountOver(world: World, path: string): Mount | undefined {
   let best: Mount | undefined;
   for (const mount of world.mounts) {
@@ -102,7 +107,7 @@ function stateOf(world: World, mount: Mount): Btrfs {
   return state ?? newBtrfs(known?.superblock?.uuid ?? '');
 }
 
-/** Puts another state in the place of the one that there is. */
+/** Replaces the state of a btrfs. */
 export function putState(world: World, mount: Mount, state: Btrfs): void {
   if (mount.storage === undefined) world.overlay?.btrfs.set(mount.device, state);
   else {
@@ -111,12 +116,12 @@ export function putState(world: World, mount: Mount, state: Btrfs): void {
   }
 }
 
-/** The subvolume whose root is this path. */
+/** Returns the subvolume whose root is this path. */
 export function rootAt({ state, inside }: OnBtrfs): ModelSubvolume | undefined {
   return state.subvolumes.find((each) => each.inside === inside);
 }
 
-/** The subvolume that a path is in. */
+/** Returns the subvolume that contains a path. */
 export function around({ state, inside }: Pick<OnBtrfs, 'state' | 'inside'>): ModelSubvolume {
   const [nearest] = state.subvolumes
     .filter((each) => each.inside === '/' || inside === each.inside || inside.startsWith(`${each.inside}/`))
@@ -125,12 +130,12 @@ export function around({ state, inside }: Pick<OnBtrfs, 'state' | 'inside'>): Mo
   return nearest;
 }
 
-/** The parent of a subvolume. */
+/** Returns the id of the parent of a subvolume. */
 export function parentOf(state: Btrfs, { id, inside }: ModelSubvolume): number {
   return id === 5 ? 0 : around({ state, inside: posix.dirname(inside) }).id;
 }
 
-/** What a path from the top level is called on the host, if this mount shows it. */
+/** Returns the path on the host of a path from the top level, if this mount shows it. */
 export function seenBy({ root, path }: Mount, inside: string): string | undefined {
   if (root === '/') return posix.join(path, inside).replace(/(?<=.)\/$/, '');
   if (inside === root) return path;
@@ -148,7 +153,7 @@ export function movedInside(world: World, from: string, to: string): void {
   putState(world, at.mount, { ...at.state, subvolumes });
 }
 
-/** Lines for the text of a host's state: differences from a new filesystem. */
+/** Returns lines for the text of a host's state: differences from a new filesystem. */
 export function describeBtrfs({ defaultId, subvolumes, limits }: Btrfs): readonly string[] {
   const made = subvolumes.filter(({ id }) => id !== 5);
   const chosen = made.find(({ id }) => id === defaultId);
@@ -173,7 +178,7 @@ function describeLimits(
   });
 }
 
-/** Is this directory of the host there, and no link? */
+/** Whether this path of the host is a directory, and no link. */
 export function isDirectory(world: World, path: string): boolean {
   const there = resolve(world, path, 'follow');
   return there.found && there.inode.kind === 'directory';

@@ -11,14 +11,14 @@ export interface Device {
   /** The kernel's name: `vdb`, `dm-3`, `loop0`. */
   readonly name: string;
   readonly size: number;
-  /** Where its content is. */
+  /** Key of its content. */
   readonly storage: string;
   readonly lv?: { readonly vg: VolumeGroup; readonly lv: LogicalVolume };
   /** A device that lvm creates below a volume and does not list, such as `-tpool` or `-cow`. */
   readonly layer?: Layer;
   readonly mapping?: CryptMapping;
   readonly drbd?: DrbdVolume;
-  /** For a partition: the number of its disk, and the partition as the kernel has it. */
+  /** For a partition: the number of its disk, and the kernel's data of the partition. */
   readonly part?: KernelPart & { readonly disk: string };
 }
 
@@ -50,7 +50,7 @@ export function withDeviceList<T>(world: World, read: () => T): T {
   }
 }
 
-/** Every block device that exists now. */
+/** Returns every block device that exists now. */
 export function devices(world: World): readonly Device[] {
   return deviceLists.get(world)?.all ?? devicesNow(world);
 }
@@ -156,12 +156,12 @@ export function openers(world: World, number: string): readonly string[] {
   return [...mounts, ...joined, ...swaps, ...mapped, ...stored, ...guests, ...held];
 }
 
-/** The loop device with that number, if a file is attached to it. */
+/** Returns the loop device with that number, if a file is attached to it. */
 export function loopOf(world: World, number: string): Loop | undefined {
   return [...world.loops.values()].find(({ minor }) => `${loopMajor}:${minor}` === number);
 }
 
-/** Does the real host have this device? The others exist only in the plan. */
+/** Whether the real host has this device. Other devices exist only in the plan. */
 export function isReal(world: World, { lv, layer, mapping, drbd, number, part, storage }: Device): boolean {
   const { overlay } = world;
   if (overlay === undefined || layer !== undefined || storage === detachedStorage) return false;
@@ -190,7 +190,7 @@ export function findLv(
   return vg === undefined || lv === undefined ? undefined : { vg, lv };
 }
 
-/** Extents of a volume group that no volume has. */
+/** Returns the number of extents of a volume group that no volume uses. */
 export function freeExtents(vg: VolumeGroup): number {
   const all = vg.pvs.reduce((sum, { extents }) => sum + extents, 0);
   return all - vg.otherExtents - vg.lvs.reduce((sum, lv) => sum + ownExtents(lv), 0);
@@ -205,7 +205,7 @@ export function ownExtents({
   return pool === undefined ? extents + moreExtents : 0;
 }
 
-/** Where extents begin: LVM uses the first MiB itself. */
+/** Offset of the first extent: LVM uses the first MiB itself. */
 export const pvStart: number = 1024 ** 2;
 
 /** Finds a device by its number (major:minor). */
@@ -215,7 +215,7 @@ export function deviceByNumber(world: World, number: string | undefined): Device
   return devices(world).find((device) => device.number === number);
 }
 
-/** The physical volumes that are in no group: every device with such a label that no group knows. */
+/** Returns the physical volumes in no group: every device with a label that no group knows. */
 export function freePvs(world: World): readonly PhysicalVolume[] {
   const members = new Set(world.lvm.flatMap(({ pvs }) => pvs.map(({ uuid }) => uuid)));
   return devices(world).flatMap(({ name, number, size, storage }) => {

@@ -5,10 +5,10 @@ import type { Content } from './parts.ts';
 import { placed } from '../tools/drbd/bytes.ts';
 import { copyContent, settle, type World } from './world.ts';
 
-/** The other hosts whose DRBD each host's can reach, and whether their cable is plugged now. */
+/** The other hosts that the DRBD of each host can reach, and whether their cable is plugged now. */
 const cables = new WeakMap<World, Map<World, () => boolean>>();
 
-/** From now on the DRBD of two hosts reaches the other one's, while the cable between them is plugged. */
+/** Connects the DRBD of two hosts, while the cable between them is plugged. */
 export function linkDrbd(here: World, there: World, isPlugged: () => boolean = () => true): void {
   for (const [one, other] of [
     [here, there],
@@ -26,7 +26,9 @@ interface Peer {
   readonly of: DrbdResource;
 }
 
-/** The resource on its other host, if each of the two hosts has the address of the other. */
+/**
+ * Returns the resource on its other host, if each of the two hosts has the address of the other.
+ */
 function peerOf(world: World, own: DrbdResource): Peer | undefined {
   if (own.connection === 'StandAlone') return undefined;
   const [ours, theirs] = own.addresses;
@@ -38,30 +40,40 @@ function peerOf(world: World, own: DrbdResource): Peer | undefined {
     );
 }
 
-/** Has a plan changed what another host's DRBD does? Then what this one sees is the model's as well. */
+/**
+ * Whether a plan has changed the DRBD of another host. Then the model also has what this host sees
+ * of it.
+ */
 export function isPeerChanged(world: World): boolean {
   return reachedFrom(world).some(({ drbd }) => drbd.config !== undefined);
 }
 
-/** What a resource sees of its peer is what that one is now. Without a link an administrator says what it is. */
+/**
+ * Updates what a resource sees of its peer. Without a link an administrator sets the state of the
+ * peer.
+ */
 export function look(world: World): void {
   if (!cables.has(world)) return;
   for (const own of world.drbd.resources) {
     if (own.connection === 'StandAlone') continue;
     const peer = peerOf(world, own);
-    // One of a real host, under a plan, whose peer the plan does not know.
+    // A resource of a real host, in a plan, whose peer the plan does not know.
     if (peer === undefined && own.addresses[0] === '') continue;
     const isNew = own.connection === 'Connecting' && peer !== undefined;
     if (own.connection === 'Connected' && peer === undefined && own.role === 'Primary') begin(world, own);
     own.connection = peer === undefined ? 'Connecting' : 'Connected';
-    // They agree on a size whenever they meet, without anybody being primary (receive_sizes of drbd_receiver.c, 8.4).
+    // The hosts agree on a size whenever they connect, even if neither is primary (receive_sizes of
+    // drbd_receiver.c, 8.4).
     if (isNew) for (const { volume } of own.volumes) grow(world, own, volume);
     if (peer === undefined || meet(world, own, peer) === 'part') delete own.peer;
     else own.peer = { role: peer.of.role, disk: peer.of.volumes[0]?.disk ?? 'Diskless' };
   }
 }
 
-/** Who has no data yet fetches those of the other one, at once; hosts whose data have nothing in common part again. */
+/**
+ * Connects two hosts: one without data gets the data of the other at once; hosts with unrelated
+ * data disconnect.
+ */
 function meet(world: World, own: DrbdResource, { at: there, of: peer }: Peer): 'stay' | 'part' {
   for (const volume of own.volumes) {
     const its = peer.volumes.find((each) => each.volume === volume.volume);
@@ -103,7 +115,10 @@ interface Side extends Peer {
   readonly volume: DrbdVolume;
 }
 
-/** Of two that are up to date: who gives up its data, or has not been written to since they parted (drbd_uuid_compare, 8.4). */
+/**
+ * Returns which of two up-to-date sides gets the data of the other: the one that discards its data,
+ * or that was not written to since they disconnected (drbd_uuid_compare, 8.4).
+ */
 function fetching(own: Side, peer: Side): 'own' | 'peer' | undefined {
   const [ours, theirs] = [contentOf(own.at, own.volume), contentOf(peer.at, peer.volume)];
   if (own.volume.disk !== 'UpToDate' || peer.volume.disk !== 'UpToDate') return undefined;
@@ -115,7 +130,10 @@ function fetching(own: Side, peer: Side): 'own' | 'peer' | undefined {
     : undefined;
 }
 
-/** Any generation of one in the metadata of the other; else it is "Unrelated data, aborting!" (drbd_sync_handshake, 8.4). */
+/**
+ * Whether the metadata of one contains any generation of the other; if not, it is "Unrelated data,
+ * aborting!" (drbd_sync_handshake, 8.4).
+ */
 function areRelated(...[ours, theirs]: readonly (Content | undefined)[]): boolean {
   const known = (of: Content | undefined) =>
     [of?.generation, of?.bitmap, ...(of?.history ?? [])].filter((each) => each !== undefined);
@@ -127,15 +145,16 @@ function contentOf(world: World, { lower: number }: DrbdVolume): Content | undef
   return lower === undefined ? undefined : world.live.get(lower.storage);
 }
 
-/** Others write to a resource. */
+/** Writes to a resource. */
 export function write(world: World, own: DrbdResource): void {
   for (const volume of own.volumes) volume.written = (volume.written ?? 0) + 4096;
   if (own.connection !== 'Connected') begin(world, own);
 }
 
 /**
- * A new generation of the data begins, once (drbd_uuid_new_current, 8.4): when a primary loses its
- * peer (after_state_ch), and when a host without one becomes primary (drbd_set_role). Seen on 8.4.11.
+ * Starts a new generation of the data, once (drbd_uuid_new_current, 8.4): when a primary loses its
+ * peer (after_state_ch), and when a host without one becomes primary (drbd_set_role). Seen on
+ * 8.4.11.
  */
 export function begin(world: World, own: DrbdResource): void {
   for (const volume of own.volumes) {
@@ -152,7 +171,7 @@ function generationOf(world: World, volume: DrbdVolume): string | undefined {
   return contentOf(world, volume)?.generation;
 }
 
-/** All of it, at once. */
+/** Sends all data at once. */
 function send(
   { from, volume }: { readonly from: World; readonly volume: DrbdVolume },
   { to, its }: { readonly to: World; readonly its: DrbdVolume },
@@ -166,7 +185,7 @@ function become(world: World, volume: DrbdVolume, generation: string | undefined
   remember(world, volume, generation);
 }
 
-/** Makes the data of both identical: nothing had to be sent, or all of it was sent at once. */
+/** Makes the data of both hosts identical, at once. */
 export function alike(world: World, own: DrbdResource): void {
   const peer = peerOf(world, own);
   if (peer === undefined) return;
@@ -178,7 +197,7 @@ export function alike(world: World, own: DrbdResource): void {
   peer.at.revision += 1;
 }
 
-/** Their metadata say so, too. */
+/** Records the generation in the metadata, too. */
 export function remember(world: World, { lower: number }: DrbdVolume, generation?: string): void {
   const lower = deviceByNumber(world, number);
   if (lower === undefined) return;
@@ -192,7 +211,7 @@ export function remember(world: World, { lower: number }: DrbdVolume, generation
   settle(world, lower.storage);
 }
 
-/** Its metadata say so, and are at the end of its disk. */
+/** Records the agreed size in the metadata, and moves it to the end of the disk. */
 function agree(
   world: World,
   volume: DrbdVolume,
@@ -205,7 +224,7 @@ function agree(
   settle(world, lower.storage);
 }
 
-/** How large a volume can be on every host, and on all of them becomes so. */
+/** Grows a volume on every host to the size that all hosts can have. */
 export function grow(world: World, own: DrbdResource, number: number): void {
   const peer = peerOf(world, own);
   const all = [{ at: world, of: own }, ...(peer === undefined ? [] : [peer])].flatMap(({ at, of }) =>

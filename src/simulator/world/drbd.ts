@@ -4,36 +4,36 @@ import type { Device } from './devices.ts';
 import type { SimulatedConfig } from '../tools/drbd/config.ts';
 import type { World } from './world.ts';
 
-/** A volume of a resource that the simulated module has: /dev/drbdMINOR. */
+/** A volume of a resource in the simulated module: /dev/drbdMINOR. */
 export interface DrbdVolume {
   readonly volume: number;
   readonly minor: number;
   disk: DiskState;
-  /** The number of the device beneath; undefined: it is diskless. */
+  /** Number of the device beneath; undefined: it is diskless. */
   lower?: string;
   size: number;
-  /** Where its content is. */
+  /** Key of its content. */
   readonly storage: string;
-  /** Its resync is held up from this host. */
+  /** Set if this host has paused its resync. */
   paused?: true;
-  /** What goes on with it and its peer; missing: nothing. */
+  /** State of the replication with its peer; missing: none runs. */
   replication?: ReplicationState;
   /** Bytes that were written to it since its disk was attached; missing: none. */
   written?: number;
-  /** Of a real host, under a plan. */
+  /** Set for a volume of a real host, in a plan. */
   readonly real?: true;
-  /** Of a real host: its current and its bitmap UUID, for each peer. */
+  /** Only for a real host: its current and its bitmap UUID, for each peer. */
   readonly generations?: readonly string[];
 }
 
-/** A resource that the simulated module (8.4) has. It ends with the boot. */
+/** A resource in the simulated module (8.4). A reboot removes it. */
 export interface DrbdResource {
   readonly name: string;
-  /** Its own role. */
+  /** Role of this host. */
   role: Role;
   /** State of its connection. */
   connection: 'StandAlone' | 'Connecting' | 'Connected';
-  /** What an administrator has the peer be, once it is connected; by itself it is never there. */
+  /** State of the peer that an administrator has set; without it the peer is never connected. */
   peer?:
     | {
         /** Role of the peer. */
@@ -42,9 +42,9 @@ export interface DrbdResource {
         readonly disk: DiskState;
       }
     | undefined;
-  /** It gives up its own data to the peer that it meets next. */
+  /** Set if it discards its own data when it connects to a peer. */
   discards?: true;
-  /** `ipv4:127.0.0.1:7788`, its own and that of its peer. */
+  /** Its own address and that of its peer: `ipv4:127.0.0.1:7788`. */
   addresses: readonly [string, string];
   volumes: readonly DrbdVolume[];
 }
@@ -52,12 +52,12 @@ export interface DrbdResource {
 /** The module and its resources. */
 export interface Drbd {
   module: 'loaded' | 'absent';
-  /** Missing: 8.4.11, which is what its programs are modelled after. */
+  /** Version of the module; missing: 8.4.11, after which its programs are modelled. */
   version?: string;
-  /** Of drbd-utils; missing: 9.22.0. */
+  /** Version of drbd-utils; missing: 9.22.0. */
   utils?: string;
   resources: readonly DrbdResource[];
-  /** The configuration of a real host, under a plan. */
+  /** The configuration of a real host, in a plan. */
   config?: readonly SimulatedConfig[];
 }
 
@@ -67,7 +67,7 @@ export const justCreated = '0000000000000004';
 /** DRBD's major number (linux/major.h has none: it is registered, devices.txt). */
 const drbdMajor = 147;
 
-/** Every device of DRBD. */
+/** Returns every device of DRBD. */
 export function drbdDevices({ drbd }: World): readonly Device[] {
   return drbd.resources.flatMap(({ volumes }) =>
     volumes.map((volume) => {
@@ -77,12 +77,18 @@ export function drbdDevices({ drbd }: World): readonly Device[] {
   );
 }
 
-/** What the device of a volume holds, and how large it is: its metadata is internal, at the end of the device beneath. */
+/**
+ * Returns the content key and the size of a volume: its metadata is internal, at the end of the
+ * device beneath.
+ */
 export function placeOf(lower: Device, uuid: string): Pick<DrbdVolume, 'size' | 'storage'> {
   return { size: dataSize(lower.size), storage: placeFor(lower.storage, uuid) };
 }
 
-/** Where the model keeps what DRBD writes to a device with metadata of a uuid. */
+/**
+ * Returns the key under which the model keeps what DRBD writes to a device, by the uuid of its
+ * metadata.
+ */
 export function placeFor(lower: string, uuid: string): string {
   return `drbd:${uuid}:${lower}`;
 }

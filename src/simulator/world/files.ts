@@ -17,7 +17,7 @@ import {
 } from './tree.ts';
 import { settle, type World } from './world.ts';
 
-// Holes are read as zeros. Larger files are not read at once by any driver.
+// Holes are read as zeros. No driver reads larger files at once.
 const largest = 64 * 1024 ** 2;
 
 /** lstat(2). */
@@ -53,7 +53,7 @@ export function readLink(world: World, path: string): string {
   return inode.target;
 }
 
-/** A file that is new; its content is durable, its name is not until the directory is synced. */
+/** Creates a new file. Its content is durable; its name only when the directory is synced. */
 export function writeNew(world: World, path: string, content: Uint8Array | string, mode: number): FileStat {
   const { parent, name } = free(world, 'create', path);
   const ino = addInode(parent.tree, parent.ino, name, file(bytesOf(content), mode));
@@ -111,7 +111,10 @@ export function removeDir(world: World, path: string): void {
   unlink(world, there);
 }
 
-/** fsync(2): of a device what was written to it; of a file its content; of a directory its names. */
+/**
+ * fsync(2): makes the writes to a device, the content of a file, or the names in a directory
+ * durable.
+ */
 export function syncPath(world: World, path: string): void {
   const there = reached(world, 'sync', path);
   if (there.inode.kind === 'block') {
@@ -119,12 +122,15 @@ export function syncPath(world: World, path: string): void {
     return;
   }
   syncInode(world, there.storage, there.ino);
-  // What mkfs wrote into an image.
+  // Data that mkfs wrote into an image.
   const image = storageOf(world, there);
   if (there.inode.kind === 'file' && world.live.has(image)) settle(world, image);
 }
 
-/** What the page cache holds for a device. The files of a mounted filesystem are in another cache: they stay there. */
+/**
+ * Writes the page cache of a device. Files of a mounted filesystem are in another cache, and stay
+ * there.
+ */
 export function syncDevice(world: World, number: string | undefined): void {
   const device = deviceByNumber(world, number);
   if (device === undefined) return;
@@ -139,7 +145,10 @@ export function syncFilesystem(world: World, path: string): void {
   settle(world, reached(world, 'sync', path).storage);
 }
 
-/** An inode as it is now is durable. A name that becomes durable before what it leads to leads to something empty. */
+/**
+ * Makes an inode durable in its present state. If a name becomes durable before its inode, it leads
+ * to an empty one.
+ */
 export function syncInode(world: World, storage: string, ino: number): void {
   const disk = world.durable.get(storage)?.tree;
   if (disk === undefined) return;
@@ -153,7 +162,7 @@ export function syncInode(world: World, storage: string, ino: number): void {
   forgetNameless(world, storage, (key) => !world.live.has(key));
 }
 
-/** What was written into images whose last name is gone from the disk. */
+/** Forgets the content of images whose last name is gone from the disk. */
 function forgetNameless(world: World, storage: string, isUnused: (key: string) => boolean): void {
   const disk = world.durable.get(storage)?.tree;
   if (disk === undefined) return;
@@ -207,8 +216,8 @@ function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
 }
 
 /**
- * Where the model keeps what loop devices write into a file. Files of a real host are in one tree,
- * from many filesystems.
+ * Returns the key under which the model keeps what loop devices write into a file. Files of a real
+ * host are in one tree, from many filesystems.
  */
 export function storageOf(world: World, there: Found): string {
   const { real } = there.inode;
@@ -237,7 +246,7 @@ function free(
   return { parent: there.parent, name: there.name };
 }
 
-/** The filesystem may be read-only, or this one way to it. */
+/** Whether the filesystem, or the mount of this path, is read-only. */
 function isReadOnly(world: World, { storage, path }: Found): boolean {
   const mounts = world.mounts.filter((each) => each.storage === storage && covers(each.path, path));
   const over = mounts.toSorted((one, other) => one.path.length - other.path.length).at(-1);
@@ -260,7 +269,8 @@ function unlink(world: World, there: Found): void {
   const parent = reached(world, 'remove', posix.dirname(there.path));
   const written = storageOf(world, there);
   removeEntry(parent.tree, parent.ino, posix.basename(there.path));
-  // With its last name goes what loop devices wrote into the file, unless one is still attached.
+  // With the last name of the file, the data goes that loop devices wrote into it, unless one is
+  // still attached.
   const isLeft =
     parent.tree.inodes.has(there.ino) || [...world.loops.values()].some(({ storage }) => storage === written);
   if (!isLeft) world.live.delete(written);

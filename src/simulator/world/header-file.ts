@@ -3,14 +3,14 @@ import { resolve } from './resolve.ts';
 import type { Inode } from './tree.ts';
 import type { World } from './world.ts';
 
-/** What a LUKS header says, on a device or in a file. */
+/** The content of a LUKS header, on a device or in a file. */
 export interface Header extends LuksParts {
   readonly superblock: Superblock;
 }
 
 const magic = 'LUKS header ';
 const end = '\n';
-/** A real one is larger. What reads it by bytes gets those of a real header. */
+/** A real header file is larger. Reads by bytes get those of a real header. */
 const fileSize = 64 * 1024;
 
 /** Encodes a header file: a backup, or a detached header. */
@@ -20,7 +20,7 @@ export function encodeHeader(header: Header): Uint8Array {
   return new TextEncoder().encode(`${text.padEnd(fileSize - end.length)}${end}`);
 }
 
-/** A header without its superblock, and nothing else of what stands in the same object. */
+/** Returns a header without its superblock, and without other values of the same object. */
 export function partsOf({
   slots,
   volumeKey,
@@ -39,18 +39,21 @@ export function partsOf({
   };
 }
 
-/** The header that a file holds; of the beginning of one, what blkid finds in that. */
+/** Returns the header in a file; for an incomplete one, what blkid finds in it. */
 export function headerInFile(world: World, path: string): Header | { readonly torn: Superblock } | undefined {
   const there = resolve(world, path, 'follow');
   if (!there.found || there.inode.kind !== 'file') return undefined;
   const text = new TextDecoder().decode(there.inode.content);
-  // The content of a file of a real host was read there.
+  // The content of a header file of a real host was read there.
   if (!text.startsWith(magic)) return world.overlay?.headers.get(there.path);
   if (!text.endsWith(end)) return torn(text);
   return JSON.parse(text.slice(magic.length)) as Header;
 }
 
-/** Does the model answer for what is in this file? Not for one of a real host that it has not written to. */
+/**
+ * Whether the model has the content of this file: not for a file of a real host that the plan has
+ * not written to.
+ */
 export function isModelled({ kind, real, content }: Inode): boolean {
   if (kind !== 'file') return false;
   return real === undefined || new TextDecoder().decode(content?.subarray(0, magic.length)) === magic;

@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 
-/** Identities that a real host would draw at random: here the same ones in every run of the same seed. */
+/**
+ * Identities that a real host would draw at random; here the same in every run with the same seed.
+ */
 export interface Ids {
-  /** As of a filesystem, a domain or a boot. */
+  /** A UUID for a filesystem, a domain or a boot. */
   readonly uuid: () => string;
-  /** As LVM writes one: `6-4-4-4-4-4-6`. */
+  /** A UUID in the format of LVM: `6-4-4-4-4-4-6`. */
   readonly lvmUuid: () => string;
-  /** Draws from here on what this one would draw. */
+  /** Returns a copy that draws the same ids from here on. */
   readonly copy: () => Ids;
 }
 
-/** Ids that depend on nothing but the seed and how many were drawn before. */
+/** Returns ids that depend only on the seed and on how many were drawn before. */
 export function seededIds(seed: string, before = 0): Ids {
   let drawn = before;
   const hex = (): string =>

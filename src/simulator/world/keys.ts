@@ -5,8 +5,9 @@ import { readFile } from './files.ts';
 import type { World } from './world.ts';
 
 /**
- * What a program of the simulated host reads. A key from a file is that file; what a person types, a program prints or
- * systemd hands over is not there: the reference stands for it, so that the same one is the same key.
+ * Returns what a program of the simulated host reads. A key from a file is the content of the file.
+ * A key that is typed, printed or passed by systemd does not exist here: its reference is used
+ * instead, so that the same reference is the same key.
  */
 export function inputText(world: World, input: Secret | KeyInput | Uint8Array | string): string {
   if (typeof input === 'string') return input;
@@ -23,10 +24,10 @@ export function inputText(world: World, input: Secret | KeyInput | Uint8Array | 
   return Buffer.from(bytes).toString('latin1');
 }
 
-/** Of a key slot of a real host: a plan is given no key, so every one opens it. */
+/** Key of a slot of a real host: a plan gets no key, so every key opens the slot. */
 export const anyKey = 'any';
 
-/** What the model remembers of a key: the snapshot of a host shows it. */
+/** Returns what the model remembers of a key; the snapshot of a host shows it. */
 export function fingerprintOf(key: string): string {
   return createHash('sha256').update(key, 'latin1').digest('hex').slice(0, 16);
 }

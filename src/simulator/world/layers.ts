@@ -3,9 +3,10 @@ import type { LogicalVolume, VolumeGroup } from './parts.ts';
 import type { World } from './world.ts';
 
 /**
- * A device that lvm makes beneath its volumes, which it does not list: a thin pool as its volumes use it (`-tpool`), its
- * data and metadata, an origin without its snapshots (`-real`), the room of a snapshot (`-cow`). lib/activate/dev_manager.c
- * and build_dm_uuid of lib/misc/lvm-string.c (2.03.16) give them their names and uuids.
+ * A device that lvm creates beneath its volumes, and does not list: a thin pool as its volumes use
+ * it (`-tpool`), its data and metadata, an origin without its snapshots (`-real`), the space of a
+ * snapshot (`-cow`). Names and uuids as in lib/activate/dev_manager.c and build_dm_uuid of
+ * lib/misc/lvm-string.c (2.03.16).
  */
 export interface Layer {
   readonly id: string;
@@ -13,14 +14,20 @@ export interface Layer {
   readonly name: string;
   readonly dmUuid: string;
   readonly size: number;
-  /** Ids of the layers below; none: it is on the devices of the group. */
+  /** Ids of the layers below; empty: it is on the devices of the group. */
   readonly lower: readonly string[];
 }
 
-/** Minor numbers that no volume gets: so the numbers that a test sees do not depend on layers. */
+/**
+ * From this minor number on, only layers get numbers, so that the numbers of volumes in a test do
+ * not depend on layers.
+ */
 export const firstLayerMinor = 2 ** 19;
 
-/** The layers of all volumes in the kernel. A plan's host shows those of its real volumes itself. */
+/**
+ * Returns the layers of all active volumes. In a plan, the real host shows the layers of its real
+ * volumes itself.
+ */
 export function layersOf(world: World): readonly Layer[] {
   return world.lvm.flatMap((vg) => {
     const here = vg.lvs.filter(
@@ -37,7 +44,7 @@ export function layersOf(world: World): readonly Layer[] {
   });
 }
 
-/** Ids of the layers below a volume. */
+/** Returns the ids of the layers below a volume. */
 export function lowerOf(vg: VolumeGroup, lv: LogicalVolume): readonly string[] {
   if (isPool(lv)) return [`${lv.uuid}-tpool`];
   if (isClassic(lv)) return [`${lv.origin ?? ''}-real`, `${lv.uuid}-cow`];
@@ -71,12 +78,18 @@ function layersOfVolume(vg: VolumeGroup, lv: LogicalVolume): readonly Layer[] {
   return [layer('real', extents, inPool(lv)), ...(isClassic(lv) ? [layer('cow', extents)] : [])];
 }
 
-/** Data and metadata of a pool come and go with it. */
+/**
+ * Returns the id of the layer with which a layer exists: data and metadata of a pool exist with the
+ * pool.
+ */
 function ownerId(id: string): string {
   return id.replace(/-t(?:meta|data)$/, '-tpool');
 }
 
-/** Both are volumes with their own UUIDs, which is all the model knows about them. */
+/**
+ * Returns a UUID for the data or metadata of a pool: both are volumes with their own UUIDs, which
+ * is all the model knows about them.
+ */
 function innerUuid(uuid: string, suffix: string): string {
   return `${suffix}${uuid.slice(suffix.length)}`;
 }

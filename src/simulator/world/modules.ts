@@ -1,12 +1,12 @@
 import type { World } from './world.ts';
 
-/** A kernel module that is loaded. */
+/** A loaded kernel module. */
 export interface Module {
-  /** Other uses than those by modules. */
+  /** Number of uses, without those by modules. */
   readonly opens: number;
 }
 
-/** Modules that modprobe finds, and what they need. `loop` is built in. */
+/** Modules that modprobe finds, and the modules that they need. `loop` is built in. */
 const available: Readonly<Record<string, readonly string[]>> = {
   dummy: [],
   br_netfilter: ['llc', 'stp', 'bridge'],
@@ -16,13 +16,15 @@ const available: Readonly<Record<string, readonly string[]>> = {
   xen_netback: [],
 };
 
-/** What modprobe loads for a module, it last. Undefined: there is none. */
+/**
+ * Returns what modprobe loads for a module, the module itself last. Undefined: it does not exist.
+ */
 export function needed(name: string): readonly string[] | undefined {
   const needs = available[name];
   return needs === undefined ? undefined : [...needs, name];
 }
 
-/** How many use a loaded module, and which of them are modules. */
+/** Returns the use count of a loaded module, and the modules among the users. */
 export function usesOf(
   { modules }: World,
   name: string,
@@ -31,7 +33,7 @@ export function usesOf(
   return { uses: users.length + (modules.get(name)?.opens ?? 0), users };
 }
 
-/** /proc/modules: the newest first. */
+/** Returns /proc/modules, with the newest module first. */
 export function procModules(world: World): string {
   return [...world.modules.keys()]
     .toReversed()

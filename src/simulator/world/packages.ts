@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-/** What dpkg and apt know, as the text of their files. A change is durable at once. */
+/** The databases of dpkg and apt, as the text of their files. A change is durable at once. */
 export interface Packages {
   /** /var/lib/dpkg/status */
   status: string;
@@ -14,7 +14,7 @@ export interface Packages {
   isChanged?: true;
 }
 
-/** A package as these files have it: the values of a paragraph, by their keys. */
+/** A package as in these files: the values of a paragraph, by their keys. */
 export type Paragraph = ReadonlyMap<string, string>;
 
 export function paragraphsIn(text: string): readonly Paragraph[] {
@@ -43,7 +43,7 @@ export function nameOf(paragraph: Paragraph): string {
   return ['all', 'amd64'].includes(architecture) ? name : `${name}:${architecture}`;
 }
 
-/** A package of dpkg's database that is not only configuration files. */
+/** Whether more of a package is installed than its configuration files. */
 export function isInstalled(paragraph: Paragraph): boolean {
   return !/ (?:config-files|not-installed)$/.test(paragraph.get('Status') ?? '');
 }

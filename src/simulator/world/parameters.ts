@@ -8,7 +8,7 @@ export interface Parameter {
   readonly mode: number;
 }
 
-/** Those of a new kernel, as far as the model has them. */
+/** Parameters of a new kernel, as far as the model has them. */
 const defaults: Readonly<Record<string, string>> = {
   'fs/file-max': '9223372036854775807',
   'net/ipv4/ip_forward': '0',
@@ -25,7 +25,7 @@ const defaults: Readonly<Record<string, string>> = {
   'vm/swappiness': '60',
 };
 
-/** What the boot sets: the defaults, then the files of systemd-sysctl. */
+/** Returns what the boot sets: the defaults, then the files of systemd-sysctl. */
 export function bootParameters(world: World): Map<string, Parameter> {
   const all = new Map<string, Parameter>([
     ...Object.entries(defaults).map(([path, value]) => [path, { value, mode: 0o644 }] as const),
@@ -52,7 +52,7 @@ function nameAtBoot(world: World): string {
   return there.found ? new TextDecoder().decode(there.inode.content).trim() : world.hostname;
 }
 
-/** Sets one, and what the kernel changes with it. */
+/** Sets a parameter, and those that the kernel changes with it. */
 export function setParameter(world: World, path: string, value: string): void {
   const set = (at: string, to: string): void =>
     void world.parameters.set(at, { mode: 0o644, ...world.parameters.get(at), value: to });
@@ -69,7 +69,7 @@ export function setParameter(world: World, path: string, value: string): void {
   set('net/ipv4/conf/all/accept_redirects', value === '0' ? '1' : '0');
 }
 
-/** Those that differ from a new kernel, as text. */
+/** Returns the parameters that differ from a new kernel, as text. */
 export function describeParameters({ parameters, hostname }: World): readonly string[] {
   return [...parameters].flatMap(([path, { value }]) =>
     value === (path === 'kernel/hostname' ? hostname : (defaults[path] ?? value))

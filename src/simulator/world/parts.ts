@@ -1,11 +1,11 @@
 import type { Btrfs } from './btrfs.ts';
 import type { Tree } from './tree.ts';
 
-/** What blkid(8) tells of a device's content. */
+/** The content of a device, as blkid(8) reports it. */
 export interface Superblock {
-  /** As blkid names it: `ext4`, `swap`, `LVM2_member`. */
+  /** Type as in blkid: `ext4`, `swap`, `LVM2_member`. */
   readonly type: string;
-  /** What it is for; `other` for swap. */
+  /** Usage as in blkid; `other` for swap. */
   readonly usage: 'filesystem' | 'raid' | 'crypto' | 'other';
   /** Its UUID. */
   readonly uuid?: string;
@@ -13,7 +13,7 @@ export interface Superblock {
   readonly label?: string;
   /** The version of its format. */
   readonly version?: string;
-  /** Bytes of a block. */
+  /** Size of a block in bytes. */
   readonly blockSize?: number;
   /** Size in blocks of the filesystem. Missing (content that a test wrote): as large as the device. */
   readonly blocks?: number;
@@ -43,7 +43,7 @@ export interface LuksSlot {
   /** Fingerprint of the key that opens it. */
   readonly key: string;
   readonly kdf: 'pbkdf2' | 'argon2id';
-  /** KiB */
+  /** Memory in KiB. */
   readonly memory: number;
   /** `nothing`: the slot contains another volume key than the one that encrypts the data. */
   readonly opens?: 'nothing';
@@ -56,7 +56,7 @@ export interface LuksParts {
   readonly volumeKey?: string;
   readonly cipher?: string;
   readonly integrity?: true;
-  /** Bytes for key slots. */
+  /** Size of the area for key slots, in bytes. */
   readonly slotRoom?: number;
   /** A running reencryption; its new volume key is in a slot that does not open the data yet. */
   readonly reencryption?: {
@@ -64,7 +64,7 @@ export interface LuksParts {
     readonly cipher?: string;
     readonly slot: number;
     readonly mode?: 'encrypt' | 'decrypt';
-    /** Bytes that are done. */
+    /** Number of finished bytes. */
     readonly done: number;
     readonly torn: boolean;
   };
@@ -81,11 +81,11 @@ export interface CryptMapping {
   readonly offset: number;
   size: number;
   readonly mode: 'ro' | 'rw';
-  /** Where its content is. */
+  /** Key of its content. */
   readonly storage: string;
 }
 
-/** What is on a device, or in a filesystem without one. */
+/** The content of a device, or of a filesystem without one. */
 export interface Content {
   readonly superblock?: Superblock;
   readonly tree?: Tree;
@@ -259,7 +259,7 @@ export interface Loop {
   /** Its number: 3 of `/dev/loop3` (when attached by an administrator: the lowest free one by default). */
   readonly minor: number;
   readonly path: string;
-  /** Where its content is. */
+  /** Key of its content. */
   readonly storage: string;
   /** Inode and filesystem of the file, as stat(2) reports them. */
   readonly inode: string;
@@ -296,7 +296,7 @@ export interface DomainDisk {
   readonly mode?: 'ro' | 'rw';
   /** How often the guest wrote to it (default: 0). */
   readonly writes?: number;
-  /** The kernel of the guest does not let go of it. */
+  /** Set if the kernel of the guest does not release the disk. */
   readonly kept?: true;
 }
 
@@ -310,7 +310,7 @@ export interface Domain {
   memoryMiB: number;
   /** Its number of virtual CPUs. */
   vcpus: number;
-  /** The most that it can get while it runs. */
+  /** Maximum while the domain runs. */
   readonly most: {
     /** Memory, in MiB. */
     readonly memoryMiB: number;
@@ -320,7 +320,7 @@ export interface Domain {
   weight: number;
   /** xl counts pauses: each unpause ends one. */
   pauses: number;
-  /** As `xl list` shows it. */
+  /** State as in `xl list`. */
   state: 'running' | 'blocked' | 'paused' | 'shutdown' | 'crashed' | 'dying';
   /** Its disks. */
   disks: readonly DomainDisk[];

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 /** What a path leads to. */
 export interface Found {
   readonly found: true;
-  /** As the kernel would name it: no link, no `..`. */
+  /** The canonical path: no link, no `..`. */
   readonly path: string;
   readonly storage: string;
   readonly tree: Tree;
@@ -14,14 +14,14 @@ export interface Found {
   readonly inode: Inode;
 }
 
-/** Why a path leads to nothing; `parent` and `name` where only the last part is missing. */
+/** The error for a path that leads to nothing; with `parent` and `name` if a part is missing. */
 export interface Missing {
   readonly found: false;
   readonly code: 'ENOENT' | 'ENOTDIR' | 'ELOOP';
   /** The first directory in which a part was not found, and that part. */
   readonly parent?: Found;
   readonly name?: string;
-  /** It was the last part. */
+  /** Whether this part was the last one. */
   readonly last?: boolean;
 }
 
@@ -31,7 +31,10 @@ const virtual: Readonly<Record<string, string>> = {
   '/sys': 'virtual:sys',
 };
 
-/** Follows a path as the kernel does, through mounts and links; the last part's link only when asked. */
+/**
+ * Follows a path as the kernel does, through mounts and links; follows a link in the last part only
+ * on request.
+ */
 export function resolve(world: World, path: string, last: 'follow' | 'keep'): Found | Missing {
   let left = path.split('/').filter((part) => part !== '');
   let at = start(world, '/');
@@ -60,12 +63,15 @@ export function resolve(world: World, path: string, last: 'follow' | 'keep'): Fo
   }
 }
 
-/** The storage whose root is seen at a path, if something is mounted there. */
+/** Returns the storage whose root is visible at a path, if something is mounted there. */
 export function storageAt(world: World, path: string): string | undefined {
   return mountedAt(world, path)?.storage;
 }
 
-/** What is mounted at a path: where its files are, and the directory that it shows when that is not the top. */
+/**
+ * The topmost mount at a path: the storage of its files, and the directory that it shows if that is
+ * not the top.
+ */
 interface Mounted {
   readonly storage: string;
   readonly top?: number | undefined;
@@ -82,10 +88,10 @@ function mountedAt({ mounts }: World, path: string): Mounted | undefined {
   return mounted.get(path);
 }
 
-/** For each list of mounts, which is never changed but replaced: what is topmost where. */
+/** The topmost mounts by path, for each list of mounts; lists are immutable. */
 const topmost = new WeakMap<World['mounts'], Map<string, Mounted>>();
 
-/** The files of a storage. */
+/** Returns the files of a storage. */
 export function treeOf(world: World, storage: string): Tree {
   if (storage.startsWith('virtual:')) return virtualTree(world, storage);
   const tree = world.live.get(storage)?.tree;

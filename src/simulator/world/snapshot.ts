@@ -11,7 +11,10 @@ import { describeUnits } from './units.ts';
 import { describeParameters } from './parameters.ts';
 import type { World } from './world.ts';
 
-/** What bofh keeps for itself is no state of the host, and neither are the empty places that it and libmount leave on /run. */
+/**
+ * Files of bofh itself are no state of the host. Neither are the empty files and directories that
+ * bofh and libmount leave on /run.
+ */
 const own =
   /^\/(?:var\/lib\/bofh(?!\/headers\/.|\/passwords\/.|\/scripts\/.|\/packages-)|run\/bofh\/locks)(?:\/|$)|^\/run\/(?:bofh|bofh\/mnt|bofh\/notes(?:\/[^/]*-undone)?|mount)$/;
 
@@ -39,7 +42,7 @@ function told(world: World, rewrite: Rewrite): string {
       ...vg.lvs.map((lv) => {
         const state = world.active.has(lv.uuid) ? 'active' : 'inactive';
         const flags = [`tags=${lv.tags.toSorted().join(',')}`, lv.autoactivation ? 'auto' : 'manual', state];
-        // One in a single run is as good anywhere on the first device.
+        // The position of a single run on the first device does not matter.
         const runs = (lv.runs ?? []).map(({ pv, start, count }) => `${elsewhere(vg, pv)}${start}+${count}`);
         const isPlain = runs.length <= 1 && !runs[0]?.startsWith('/');
         const where = isPlain ? '' : ` at=${runs.join(',')}`;
@@ -138,7 +141,10 @@ function contents(
   });
 }
 
-/** A stream of btrfs, marks of bofh, and what else was written to what is blank for blkid. */
+/**
+ * Describes written sectors that blkid does not know: a stream of btrfs, marks of bofh, and other
+ * data.
+ */
 function rawly({ sectors }: Content = {}): string {
   const first = sectors?.get(0);
   const head =
@@ -185,12 +191,15 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   return `${inode.kind} ${mode}${owner} links=${linksOf(tree, ino)} ${inode.length ?? content.length} ${hash}`;
 }
 
-/** Content of a partition that the kernel no longer has. */
+/** Whether this is the content of a partition that the kernel no longer has. */
 function isNoPartition(world: World, storage: string): boolean {
   return storage.startsWith('part:') && !devices(world).some((device) => device.storage === storage);
 }
 
-/** What was in an encrypted or replicated device whose header is gone, or where nothing was written yet. */
+/**
+ * Whether this is the content of an encrypted or replicated device whose header is gone, or to
+ * which nothing was written yet.
+ */
 function isUnreachable(all: ReadonlyMap<string, Content>, storage: string): boolean {
   const { uuid, lower } = /^(?:crypt|drbd):(?<uuid>[^:]*):(?<lower>.*)$/s.exec(storage)?.groups ?? {};
   if (lower === undefined) return false;
@@ -206,7 +215,7 @@ function partsOf(vg: VolumeGroup, { name: top }: LogicalVolume): readonly string
   });
 }
 
-/** Which device it is, if it is not the first one of the group. */
+/** Returns which device of the group it is, if it is not the first one. */
 function elsewhere({ pvs }: VolumeGroup, uuid: string): string {
   const at = pvs.findIndex((pv) => pv.uuid === uuid);
   return at > 0 ? `${pvs[at]?.path ?? ''}:` : '';

@@ -39,7 +39,7 @@ function inBytes({
   readonly extentSize?: Bytes | string;
 }) {
   return {
-    // A drive without a medium has no byte.
+    // A drive without a medium has size 0.
     ...{ name, size: size === 0 ? 0 : parseSize(size) },
     ...(extentSize === undefined ? {} : { extentSize: parseSize(extentSize) }),
   };
@@ -64,7 +64,7 @@ export function demoWorld(given: WorldOptions): World {
   return world;
 }
 
-/** What the kernel, udev and the boot scripts set up: nothing of it outlasts the boot. */
+/** Sets up what the kernel, udev and the boot scripts do at each boot. */
 export function boot(world: World): void {
   world.active = new Map();
   world.mappings = [];
@@ -104,7 +104,7 @@ export function boot(world: World): void {
   startUnits(world);
 }
 
-/** What the kernel reads from the tables of its disks. */
+/** Returns the partitions that the kernel reads from the tables of its disks. */
 function partitionsOf(world: World): World['partitions'] {
   return new Map(
     world.disks.flatMap(({ name, number, size }) => {
@@ -121,7 +121,8 @@ function partitionsOf(world: World): World['partitions'] {
 
 function activateAtBoot(world: World): void {
   let minor = 0;
-  // A hidden one only with that which it is part of; the spare of pools is of none.
+  // A hidden volume is activated only with the volume that it belongs to; the spare of pools
+  // belongs to none.
   for (const { lvs } of world.lvm)
     for (const { uuid, autoactivation, skipped, role } of lvs)
       if (autoactivation && skipped !== true && role?.startsWith('private,') !== true) {
@@ -130,7 +131,10 @@ function activateAtBoot(world: World): void {
       }
 }
 
-/** Mounts the filesystems that /etc/fstab names by their UUID, except `noauto`, as systemd does at a boot. */
+/**
+ * Mounts the filesystems that /etc/fstab names by their UUID, except `noauto`, as systemd does at
+ * boot.
+ */
 function mountAtBoot(world: World): void {
   const fstab = resolve(world, '/etc/fstab', 'follow');
   const text = fstab.found ? new TextDecoder().decode(fstab.inode.content) : '';
@@ -138,7 +142,7 @@ function mountAtBoot(world: World): void {
     /^UUID=(\S+) (\S+) (\S+) (\S+)/gm,
   )) {
     if (options.split(',').includes('noauto')) continue;
-    // The device of a btrfs by which the model keeps its files.
+    // The device of a btrfs with which the model stores its files.
     const device = devices(world).find(({ storage }) => {
       const { superblock, tree } = world.live.get(storage) ?? {};
       return (
@@ -208,7 +212,7 @@ function makeGroup(
   world.live.set(`disk:${disk.name}`, {
     superblock: { type: 'LVM2_member', usage: 'raid', uuid: pv, version: 'LVM2 001' },
   });
-  // The first MiB is LVM's own, and what is no whole extent stays unused.
+  // LVM uses the first MiB itself, and a rest smaller than one extent stays unused.
   const extents = Math.floor((disk.size - 1024 ** 2) / extentSize);
   const vg: VolumeGroup = {
     uuid: world.ids.lvmUuid(),

@@ -5,13 +5,13 @@ import { type Device, deviceByNumber, devices } from './devices.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
 import type { World } from './world.ts';
 
-/** The tags of a device, for links of udev and searches of blkid. */
+/** Returns the tags of a device, for links of udev and searches of blkid. */
 export function tagsOf(world: World, { storage, part }: Device): ReadonlyMap<string, string> {
   const { uuid, label } = world.live.get(storage)?.superblock ?? {};
   const disk = part === undefined ? undefined : deviceByNumber(world, part.disk);
   const table = disk === undefined ? undefined : tableIn(world.live.get(disk.storage), disk.size);
   const entry = table?.partitions.find(({ number }) => number === part?.number);
-  // Of a dos table libblkid makes one up of the table's id and the number.
+  // For a dos table, libblkid builds a UUID from the id of the table and the number.
   const dos = `${table?.id.replace(/^0x/, '') ?? ''}-${(part?.number ?? 0).toString(16).padStart(2, '0')}`;
   const partUuid = table?.type === 'dos' && entry !== undefined ? dos : entry?.uuid;
   const all = { UUID: uuid, LABEL: label, PARTUUID: partUuid?.toLowerCase(), PARTLABEL: entry?.name };
@@ -22,7 +22,7 @@ export function tagsOf(world: World, { storage, part }: Device): ReadonlyMap<str
   );
 }
 
-/** Of a table, which may hold anything: what is no tag, or a broken one, is none. */
+/** Parses a tag from a table, which may contain any text: undefined for an invalid one. */
 export function tagOrNone(text: string): Tag | undefined {
   try {
     return tagIn(text);
@@ -33,8 +33,8 @@ export function tagOrNone(text: string): Tag | undefined {
 }
 
 /**
- * The devices that have a tag and are searched for it. libblkid leaves out what lvm keeps for itself (sysfs_devno_is_dm_private),
- * and a whole disk that has partitions.
+ * Returns the devices with a tag. libblkid leaves out devices that lvm uses internally
+ * (sysfs_devno_is_dm_private), and a whole disk that has partitions.
  */
 export function taggedDevices(world: World, { name, value }: Tag): readonly Device[] {
   return devices(world).filter(
@@ -45,7 +45,10 @@ export function taggedDevices(world: World, { name, value }: Tag): readonly Devi
   );
 }
 
-/** encode_devnode_name of systemd 252 (src/shared/device-nodes.c): all but these and what is not ASCII is \xNN. */
+/**
+ * Encodes a value for a link name, as encode_devnode_name of systemd 252
+ * (src/shared/device-nodes.c): \xNN for every other ASCII character.
+ */
 export function linkName(value: string): string {
   const plain = '#+-.:=@_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
   return value.replace(/./gsu, (each) => {

@@ -1,26 +1,26 @@
 import type { FileStat } from '../../command/index.ts';
 
-/** What a name leads to. A value that is never changed: a change puts another one in its place. */
+/** The inode of a name. Immutable: a change replaces it. */
 export interface Inode {
   readonly kind: FileStat['kind'];
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Of a file. */
+  /** Content of a file. */
   readonly content?: Uint8Array;
   /** Length of a file that is longer than its written data: sparse, or preallocated. */
   readonly length?: number;
-  /** Of a symbolic link. */
+  /** Target of a symbolic link. */
   readonly target?: string;
-  /** Of a directory. */
+  /** Entries of a directory. */
   readonly entries?: ReadonlyMap<string, number>;
-  /** Of a device node: `major:minor`. */
+  /** `major:minor` of a device node. */
   readonly node?: string;
-  /** When it was made; missing: its number, which no other one has had. */
+  /** Creation time; missing: its number, which no other inode has had. */
   readonly birth?: number;
-  /** Of what was found on a real host: what lstat(2) said there. */
+  /** Only for a file of a real host: the result of lstat(2) there. */
   readonly real?: FileStat;
-  /** And where it was found. */
+  /** Only for a file of a real host: its path there. */
   readonly realPath?: string;
 }
 
@@ -31,27 +31,30 @@ export interface Tree {
   readonly inodes: Map<number, Inode>;
 }
 
-/** An empty directory as it is made. */
+/** Returns a new empty directory. */
 export function directory(mode = 0o755): Inode {
   return { kind: 'directory', mode, uid: 0, gid: 0, entries: new Map() };
 }
 
-/** A regular file with this content. */
+/** Returns a regular file with this content. */
 export function file(content: Uint8Array | string, mode = 0o644): Inode {
   return { kind: 'file', mode, uid: 0, gid: 0, content: bytesOf(content) };
 }
 
-/** A symbolic link. */
+/** Returns a symbolic link. */
 export function symlink(target: string): Inode {
   return { kind: 'symlink', mode: 0o777, uid: 0, gid: 0, target };
 }
 
-/** A block device node. */
+/** Returns a block device node. */
 export function blockNode(node: string): Inode {
   return { kind: 'block', mode: 0o660, uid: 0, gid: 6, node };
 }
 
-/** A tree with nothing but its root; ext4 numbers that 2, and 11 is the first free one. */
+/**
+ * Returns a tree with only its root. As in ext4 the root has number 2, and 11 is the first free
+ * one.
+ */
 export function emptyTree(mode = 0o755): Tree {
   return { root: 2, next: 11, inodes: new Map([[2, directory(mode)]]) };
 }
@@ -66,13 +69,16 @@ export function inodeOf(tree: Tree, ino: number): Inode {
   return inode;
 }
 
-/** Gives a directory an entry. */
+/** Adds an entry to a directory. */
 export function addEntry(tree: Tree, parent: number, name: string, ino: number): void {
   const above = inodeOf(tree, parent);
   tree.inodes.set(parent, { ...above, entries: new Map(above.entries).set(name, ino) });
 }
 
-/** Puts a new inode under a name. Numbers are never used again, so that a durable name cannot lead to a later file. */
+/**
+ * Adds a new inode under a name. Numbers are never used again, so that a durable name cannot lead
+ * to a later file.
+ */
 export function addInode(tree: Tree, parent: number, name: string, inode: Inode): number {
   const ino = tree.next;
   tree.next += 1;
@@ -81,7 +87,7 @@ export function addInode(tree: Tree, parent: number, name: string, inode: Inode)
   return ino;
 }
 
-/** Takes a name away, and the inode with its last name. */
+/** Removes a name, and with its last name the inode. */
 export function removeEntry(tree: Tree, parent: number, name: string): void {
   const above = inodeOf(tree, parent);
   const entries = new Map(above.entries);
@@ -91,7 +97,7 @@ export function removeEntry(tree: Tree, parent: number, name: string): void {
   if (ino !== undefined && namesOf(tree, ino) === 0) tree.inodes.delete(ino);
 }
 
-/** How many names lead to an inode. */
+/** Returns the number of names of an inode. */
 export function namesOf(tree: Tree, ino: number): number {
   let names = 0;
   for (const { entries } of tree.inodes.values()) {
@@ -101,7 +107,10 @@ export function namesOf(tree: Tree, ino: number): number {
   return names;
 }
 
-/** As lstat has it: a directory is also named by itself and by each directory in it. */
+/**
+ * Returns the link count as lstat does: a directory also has its own `.` and the `..` of each
+ * directory in it.
+ */
 export function linksOf(tree: Tree, ino: number): number {
   const inode = inodeOf(tree, ino);
   if (inode.kind !== 'directory') return namesOf(tree, ino);
@@ -128,8 +137,8 @@ export function plant(tree: Tree, path: string, inode: Inode): number {
 }
 
 /**
- * Returns a tree of these paths, where later ones override earlier ones: as `plant` for each,
- * without copying what grows.
+ * Returns a tree of these paths, where later ones override earlier ones. Equals `plant` for each
+ * path, without copying the growing directories.
  */
 export function treeOfPaths(paths: Iterable<readonly [string, Inode]>): Tree {
   const tree = emptyTree();
@@ -165,7 +174,7 @@ export function treeOfPaths(paths: Iterable<readonly [string, Inode]>): Tree {
   return tree;
 }
 
-/** Every path below a directory with its inode number, in the order of their names. */
+/** Returns every path below a directory with its inode number, in the order of their names. */
 export function* walk(tree: Tree, ino = tree.root, path = ''): Generator<readonly [string, number]> {
   const entries = [...(tree.inodes.get(ino)?.entries ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [name, child] of entries) {

@@ -5,42 +5,42 @@ import { resolve } from './resolve.ts';
 import { type Inode, walk } from './tree.ts';
 import type { World } from './world.ts';
 
-/** A unit that systemd has loaded. Never changed: a change puts another one in its place. */
+/** A unit that systemd has loaded. Immutable: a change replaces it. */
 export interface UnitState {
   readonly active: 'active' | 'inactive' | 'failed';
-  /** Of its present or last run. */
+  /** Invocation of its current or last run. */
   readonly invocation: string;
-  /** Grows with each change of its state, and with each reload. */
+  /** Increases with each change of its state, and with each reload. */
   readonly changed: number;
-  /** The unit file, as systemd has read it. */
+  /** The unit file as systemd has read it. */
   readonly text: string;
-  /** What the service has read of its configuration. */
+  /** The configuration that the service has read. */
   readonly read: string;
-  /** Seconds until it ends by itself. */
+  /** Seconds until it ends. */
   readonly left?: number;
-  /** Of a real host: what it said at first. */
+  /** Only for a unit of a real host: its values there before the plan. */
   readonly real?: Unit;
 }
 
 const own = '/etc/systemd/system';
 
-/** Where systemd looks for unit files, the first one wins. */
+/** Directories of unit files; the first one wins. */
 export const unitPaths = [own, '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
 
 export interface UnitFile {
   readonly path: string;
-  /** The unit that it is of: another one for an alias. */
+  /** Name of the unit; another one for an alias. */
   readonly id: string;
   readonly text: string;
   readonly isMasked: boolean;
 }
 
-/** `backup@.service` of `backup@home.service`. */
+/** Returns the template of an instance: `backup@.service` for `backup@home.service`. */
 export function templateOf(unit: string): string {
   return unit.replace(/@[^.]*(?=\.\w+$)/, '@');
 }
 
-/** The file of a unit. */
+/** Returns the file of a unit. */
 export function unitFile(world: World, unit: string): UnitFile | undefined {
   for (const name of new Set([unit, templateOf(unit)]))
     for (const directory of unitPaths) {
@@ -55,7 +55,7 @@ export function unitFile(world: World, unit: string): UnitFile | undefined {
   return undefined;
 }
 
-/** The values of a key of a unit file, each word by itself. */
+/** Returns the words of all values of a key in a unit file. */
 export function wordsIn(text: string, section: string, key: string): readonly string[] {
   let at = '';
   return text.split('\n').flatMap((line) => {
@@ -65,7 +65,7 @@ export function wordsIn(text: string, section: string, key: string): readonly st
   });
 }
 
-/** Links that enable a unit, by name, with the directory of each. */
+/** Returns the links that enable a unit, by name, with the directory of each. */
 export function enabledBy(world: World, unit: string): readonly string[] {
   const there = resolve(world, own, 'follow');
   if (!there.found) return [];
@@ -77,10 +77,10 @@ export function enabledBy(world: World, unit: string): readonly string[] {
   });
 }
 
-/** What a service does when it is started: how long it stays, in seconds; 0 fails at once. */
+/** Returns how long a started service stays up, in seconds; 0: it fails at once. */
 export function lifeOf(world: World, text: string): number {
   const [program = '', ...args] = wordsIn(text, 'Service', 'ExecStart');
-  // A plan assumes that everything that it starts stays up.
+  // A plan assumes that every unit that it starts stays up.
   if (world.overlay !== undefined) return Infinity;
   if (program.endsWith('/false')) return 0;
   const script = program.endsWith('/sh') ? textAt(world, args[0] ?? '') : [program, ...args].join(' ');
@@ -89,14 +89,17 @@ export function lifeOf(world: World, text: string): number {
   return seconds === undefined ? Infinity : Number(seconds);
 }
 
-/** What a service reads when it is started or reloaded: its unit, and each file that its command names. */
+/**
+ * Returns what a service reads when it is started or reloaded: its unit file, and each file that
+ * its command names.
+ */
 export function readBy(world: World, text: string): string {
   const files = wordsIn(text, 'Service', 'ExecStart').slice(1);
   const all = [text, ...files.filter((word) => word.startsWith('/')).map((path) => textAt(world, path))];
   return createHash('sha256').update(all.join('\0')).digest('hex').slice(0, 16);
 }
 
-/** Units that are started with the boot. */
+/** Starts the units that start at boot. */
 export function startUnits(world: World): void {
   world.units = new Map();
   const there = resolve(world, own, 'follow');
@@ -127,7 +130,7 @@ export function startUnit(world: World, unit: string): UnitState | undefined {
   return state;
 }
 
-/** Time passes: what has a limited life ends. */
+/** Lets time pass: ends the units whose time is over. */
 export function passTime(world: World, seconds: number): void {
   for (const [unit, state] of world.units) {
     if (state.active !== 'active' || state.left === undefined) continue;
@@ -139,13 +142,13 @@ export function passTime(world: World, seconds: number): void {
   }
 }
 
-/** systemd reads the unit files again. */
+/** Lets systemd read the unit files again. */
 export function reloadManager(world: World): void {
   for (const [unit, state] of world.units)
     world.units.set(unit, { ...state, text: unitFile(world, unit)?.text ?? '' });
 }
 
-/** Units that run or have failed, as text. */
+/** Returns the units that run or have failed, as text. */
 export function describeUnits(world: World): readonly string[] {
   return [...world.units].flatMap(([unit, { active, text, read }]) => {
     if (active === 'inactive') return [];

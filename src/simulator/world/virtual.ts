@@ -18,7 +18,7 @@ import { linkName, tagsOf } from './tags.ts';
 import { procModules } from './modules.ts';
 import type { World } from './world.ts';
 
-/** The one mount namespace of the simulated host. */
+/** The only mount namespace of the simulated host. */
 export const mountNamespace = '4026531841';
 
 interface Cached {
@@ -28,7 +28,10 @@ interface Cached {
 
 const cache = new WeakMap<World, Cached>();
 
-/** What the simulated kernel and udev show in /dev, /proc and /sys: made of the rest of the state. */
+/**
+ * Returns what the simulated kernel and udev show in /dev, /proc and /sys, computed from the rest
+ * of the state.
+ */
 export function virtualTree(world: World, storage: string): Tree {
   const known = cache.get(world);
   const cached =
@@ -39,7 +42,7 @@ export function virtualTree(world: World, storage: string): Tree {
   return tree;
 }
 
-/** A copy of a world shows what the world shows, until one of them is changed. */
+/** Shares the computed trees of a world with its copy until one of them is changed. */
 export function shareTrees(world: World, copy: World): void {
   const known = cache.get(world);
   if (known?.revision === copy.revision)
@@ -58,7 +61,7 @@ function build(world: World, storage: string): Tree {
 function* paths(world: World, storage: string): Generator<readonly [string, Inode]> {
   const top = `/${storage.slice('virtual:'.length)}`;
   const gone = world.overlay === undefined ? () => false : isGone(world.overlay, world);
-  // What a real host showed comes first: the model's own stands above it.
+  // The values of a real host come first, so that those of the model replace them.
   for (const [path, inode] of world.overlay?.imported ?? [])
     if (path.startsWith(`${top}/`) && !gone(path)) yield [path.slice(top.length), inode];
   yield* generated(world, storage);
@@ -107,7 +110,7 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
   for (const { domid, disks } of world.domains)
     for (const { vdev, number, mode, writes = 0 } of disks) {
       const at = `/bus/xen-backend/devices/vbd-${domid}-${vdevNumber(vdev)}`;
-      // Its hotplug script refused the device: the backend has none.
+      // Its hotplug script refused the device, so the backend has none.
       if (number !== '') yield [`${at}/physical_device`, file(`${hexNumber(number)}\n`, 0o444)];
       yield [`${at}/mode`, file(mode === 'ro' ? 'r\n' : 'w\n', 0o444)];
       yield [`${at}/statistics/wr_req`, file(`${String(writes)}\n`, 0o444)];
@@ -115,7 +118,10 @@ function* sys(world: World): Generator<readonly [string, Inode]> {
     }
 }
 
-/** The real host is asked about its own devices; the model can change their names, sizes and holders. */
+/**
+ * Returns the values that the model can change on devices of the real host: names, sizes and
+ * holders. The real host is asked about everything else.
+ */
 function* changed(
   world: World,
   device: Device,
@@ -131,7 +137,7 @@ function* changed(
     yield [`${at}/dm/name`, file(`${mapping.name}\n`, 0o444)];
   if (mapping !== undefined && known?.size !== mapping.size)
     yield [`${at}/size`, file(`${mapping.size / 512}\n`, 0o444)];
-  // A table that was changed may have another size for it.
+  // A changed table may contain another size.
   if (part?.real === true) yield [`${sysHome(world, device)}/size`, file(`${size / 512}\n`, 0o444)];
   // A replicated disk may have grown.
   if (drbd?.real === true && size > 0) yield [`${at}/size`, file(`${size / 512}\n`, 0o444)];
@@ -241,7 +247,7 @@ function* proc(world: World): Generator<readonly [string, Inode]> {
   if (world.overlay === undefined) yield ['/sys/kernel/osrelease', file('6.1.0-18-amd64\n', 0o444)];
   if (world.overlay === undefined || world.modules.size > 0)
     yield ['/modules', file(procModules(world), 0o444)];
-  // The model reckons 1 GiB for dom0.
+  // The model assumes 1 GiB for dom0.
   if (world.overlay === undefined)
     yield [
       '/meminfo',
@@ -257,7 +263,7 @@ function mountLine(mount: Mount): string {
   return `${id} ${parent} ${device} ${root ?? ''} ${path ?? ''} ${options} ${more}- ${type} ${source ?? ''} ${superOptions}\n`;
 }
 
-/** As the kernel writes a name into /proc/self/mountinfo and /proc/swaps. */
+/** Escapes a name as the kernel does in /proc/self/mountinfo and /proc/swaps. */
 export function escapeOctal(text: string): string {
   return text.replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
@@ -270,7 +276,10 @@ function swaps(world: World): string {
   return ['Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n', ...lines].join('');
 }
 
-/** xen/interface/io/blkif.h and libxl__device_disk_dev_number: xvda is 202 << 8, sixteen minors a disk. */
+/**
+ * Returns the number of a virtual disk (xen/interface/io/blkif.h and
+ * libxl__device_disk_dev_number): xvda is 202 << 8, with sixteen minors per disk.
+ */
 export function vdevNumber(vdev: string): number {
   // A guest of a real host is known by its backend, which has the number.
   if (/^\d+$/.test(vdev)) return Number(vdev);

@@ -12,10 +12,10 @@ import { copyTree, emptyTree, type Inode } from './tree.ts';
 import type { Module } from './modules.ts';
 import type { Parameter } from './parameters.ts';
 
-/** A change, in the order in which they were asked for. */
+/** A change, in the order of the requests. */
 export type Change =
   | { readonly what: 'command'; readonly command: Command<unknown> }
-  /** Joined by pipes. */
+  /** Commands joined by pipes. */
   | { readonly what: 'pipeline'; readonly commands: readonly Command<unknown>[] }
   | {
       readonly what: 'file';
@@ -26,7 +26,7 @@ export type Change =
       readonly mode?: number;
     };
 
-/** A program that went on when its parent was killed. */
+/** A program that continues after its process of bofh was killed. */
 interface Orphan {
   readonly pid: number;
   readonly command: string;
@@ -35,22 +35,25 @@ interface Orphan {
   readonly lock: number;
   /** The directory of its outputs, where its session is recorded. */
   readonly outputs: string | undefined;
-  /** It comes to its end, as if nothing had happened. */
+  /** Completes the program, as if nothing had happened. */
   readonly finish: () => void;
 }
 
-/** A simulated process of bofh: kill it and nothing that it still tries has an effect. */
+/** A simulated process of bofh. After it is killed, nothing that it still tries has an effect. */
 export interface SimulatedProcess {
   readonly pid: number;
   readonly started: number;
   alive: boolean;
-  /** Descriptors, and the inode that each is open on. */
+  /** Descriptors, and the inode that each one has opened. */
   readonly open: Map<number, string>;
-  /** What to do when it is killed: whoever waits for a program that hangs waits for ever. */
+  /**
+   * Called when the process is killed: a caller that waits for a hanging program then waits for
+   * ever.
+   */
   readonly onDeath: Set<() => void>;
 }
 
-/** The whole state of a simulated host. What stands in `live` only, a power cut takes away. */
+/** The whole state of a simulated host. A power cut loses what only `live` contains. */
 export interface World {
   readonly ids: Ids;
   /** Whether the identifiers that bofh draws on this host come from `ids` too. */
@@ -65,41 +68,44 @@ export interface World {
   /** LVM makes its metadata durable itself. */
   lvm: VolumeGroup[];
   readonly dmMajor: number;
-  /** Minor numbers of device-mapper that devices of the real host have. */
+  /** Minor numbers of device-mapper that the real host uses. */
   readonly takenMinors: ReadonlySet<number>;
-  /** dm minors by LV uuid. */
+  /** Minor numbers of device-mapper, by the uuid of the volume. */
   active: Map<string, number>;
   mappings: CryptMapping[];
   readonly drbd: Drbd;
   readonly packages: Packages;
-  /** Those that the kernel knows, by the number of their disk. */
+  /** Partitions that the kernel knows, by the number of their disk. */
   partitions: Map<string, readonly KernelPart[]>;
   loops: Map<number, Loop>;
   /** Minors of the loop devices whose nodes exist: a detached one stays, with no size. */
   readonly loopNodes: Set<number>;
   nextSequence: number;
-  /** Replaced at each change, never changed. */
+  /** Immutable: each change replaces the list. */
   mounts: readonly Mount[];
   nextMount: number;
   /** Working directories, open files and open devices, each with its process. */
   held: Map<string, { readonly pid: number; readonly command: string }>;
-  /** Device numbers. */
+  /** Numbers of the devices in use as swap. */
   swaps: string[];
   domains: Domain[];
   nextDomid: number;
   /** Units that systemd has loaded, by name. */
   units: Map<string, UnitState>;
-  /** Files below /proc/sys, by their path there. In a plan only those that it changed. */
+  /** Files below /proc/sys, by their path there. In a plan only the changed ones. */
   parameters: Map<string, Parameter>;
   /** Loaded kernel modules. In a plan none until it loads the first one. */
   modules: Map<string, Module>;
-  /** Scripts of `tx.shell.run` by name: whether what they do is done. In a plan only those that it ran. */
+  /**
+   * Scripts of `tx.shell.run` by name: whether their work is done. In a plan only those that it
+   * ran.
+   */
   scripts: Map<string, boolean>;
   readonly memoryMiB: number;
   bridges: readonly string[];
-  /** Of its network card, eth0: `10.0.0.1/24`. */
+  /** Addresses of its network card, eth0: `10.0.0.1/24`. */
   addresses: readonly string[];
-  /** Counts changes: derived data is computed again. */
+  /** Counts changes, so that derived data is computed again. */
   revision: number;
   readonly processes: SimulatedProcess[];
   nextPid: number;
@@ -109,14 +115,16 @@ export interface World {
     Map<object, { readonly pid: number; readonly mode: 'shared' | 'exclusive' }>
   >;
   orphans: Orphan[];
-  /** Under `simulate`. */
+  /** The real host of a plan (`simulate`). */
   readonly overlay?: Overlay;
 }
 
-/** A real host beneath the model: it is asked, by reads alone, about what the model has not changed. */
+/**
+ * A real host beneath the model: it is asked, only by reads, about what the model has not changed.
+ */
 export interface Overlay {
   readonly real: ReadHost;
-  /** What was found below /dev, /proc and /sys, by path. */
+  /** Inodes found below /dev, /proc and /sys, by path. */
   readonly imported: Map<string, Inode>;
   /** Paths known not to exist, or removed by the model. */
   readonly absent: Set<string>;
@@ -129,54 +137,57 @@ export interface Overlay {
   readonly uncovered: Set<string>;
   /** Numbers of the devices that the real host has mounted. */
   readonly mounted: ReadonlySet<string>;
-  /** What is known of each mounted btrfs of the real host, by the number in its mounts. */
+  /** What is known about each mounted btrfs of the real host, by the number in its mounts. */
   readonly btrfs: Map<string, Btrfs>;
   /** LUKS headers in files of the real host, by path, which will be written to a device. */
   readonly headers: Map<string, Header>;
   /** Listings of the real host's archives, by path. */
   readonly listings: Map<string, string>;
-  /** Its devices that have a tag, by `NAME=value`, as far as it was asked: where no udev makes links of them. */
+  /**
+   * Devices of the real host with a tag, by `NAME=value`, as far as they were read: for a host
+   * without links of udev.
+   */
   readonly tagged: Map<string, readonly Tagged[]>;
-  /** The first bytes of streams of btrfs that the real host has, by path. */
+  /** First bytes of the btrfs streams on the real host, by path. */
   readonly streams: Map<string, Uint8Array>;
-  /** Logical volumes of the real host by uuid: what they were at first. */
+  /** Logical volumes of the real host by uuid: their state before the plan. */
   readonly volumes: Map<
     string,
     { readonly number: string; readonly vg: string; readonly name: string; readonly size: number }
   >;
-  /** Its other block devices, by `major:minor`, as far as a command has named them. */
+  /** Other block devices of the real host, by `major:minor`, as far as a command has named them. */
   readonly devices: Map<string, { readonly name: string; readonly size: number }>;
-  /** Where sysfs has its devices, by `major:minor`, as far as a command has named them. */
+  /** Paths of its devices in sysfs, by `major:minor`, as far as a command has named them. */
   readonly homes: Map<string, string>;
-  /** Its loop devices are in the model. */
+  /** Whether the model contains its loop devices. */
   loopsAreKnown: boolean;
-  /** Its loop devices, as they were at first. */
+  /** Its loop devices before the plan. */
   loops: readonly Loop[];
   /** Back ends of the guests of the real host, by path, each with its domid. */
   readonly backends: ReadonlyMap<string, number>;
-  /** What is open on the real host, by `major:minor`, as it was at first. */
+  /** Open mappings of the real host, by `major:minor`, before the plan. */
   readonly mappings: ReadonlyMap<
     string,
     { readonly name: string; readonly size: number; readonly lower: string }
   >;
-  /** Minors of DRBD that had a disk on the real host, once the model knows them. */
+  /** Minor numbers of DRBD that had a disk on the real host, once the model knows them. */
   readonly replicas: Set<number>;
   /** Programs that this host does not have. */
   readonly missing: ReadonlySet<'lvm' | 'xen'>;
 }
 
-/** What `simulatedHost` is given; what is left out has a default. */
+/** Options of `simulatedHost`. */
 export interface WorldOptions {
   /**
-   * Text that all random identifiers come from: with the same seed each run has the same UUIDs,
-   * tags, ids of sequences and MAC addresses (default: those of bofh differ in each run).
+   * Seed for all random identifiers: with the same seed each run has the same UUIDs, tags, ids of
+   * sequences and MAC addresses (default: those of bofh differ in each run).
    */
   readonly seed?: string;
-  /** What `uname -n` prints. */
+  /** Output of `uname -n`. */
   readonly hostname?: string;
-  /** Whether udev runs (default: `running`). */
+  /** Whether udev is running (default: `running`). */
   readonly udev?: 'running' | 'absent';
-  /** Volume groups on a disk of their own each. Default: `vg0` of 8 GiB. */
+  /** Volume groups, each on its own disk (default: `vg0` of 8 GiB). */
   readonly volumeGroups?: readonly {
     /** Name of the volume group. */
     readonly name: string;
@@ -185,7 +196,7 @@ export interface WorldOptions {
     /** Size of an extent, in bytes or as text (default: 4 MiB). */
     readonly extentSize?: Bytes | string;
   }[];
-  /** Disks with nothing on them. */
+  /** Blank disks. */
   readonly disks?: readonly {
     /** Name of the device: `sdb`. */
     readonly name: string;
@@ -194,13 +205,13 @@ export interface WorldOptions {
   }[];
   /** Memory of the host, in bytes or as text (default: 4 GiB). */
   readonly memory?: Bytes | string;
-  /** Default: `xenbr0`. */
+  /** Bridges (default: `xenbr0`). */
   readonly bridges?: readonly string[];
-  /** Of a network card, eth0 (default: `10.0.0.1/24`); with none it has no card. */
+  /** Addresses of the network card, eth0 (default: `10.0.0.1/24`); if empty, there is no card. */
   readonly addresses?: readonly string[];
 }
 
-/** A host without a disk, a mount or a guest. */
+/** Returns a host without a disk, a mount or a guest. */
 export function bareWorld(
   options: Omit<WorldOptions, 'disks' | 'volumeGroups' | 'memory'> & {
     readonly memoryMiB?: number;
@@ -255,14 +266,14 @@ export function bareWorld(
   };
 }
 
-/** Makes what a storage holds durable. */
+/** Makes the content of a storage durable. */
 export function settle(world: World, storage: string): void {
   const content = world.live.get(storage);
   if (content === undefined) world.durable.delete(storage);
   else world.durable.set(storage, copyContent(content));
 }
 
-/** Others mount a filesystem for writing, or write to it. */
+/** Records that an administrator mounted a filesystem for writing, or wrote to it. */
 export function change(world: World, storage: string): void {
   const content = world.live.get(storage);
   if (content?.superblock === undefined) return;
@@ -279,7 +290,7 @@ export function copyContent({ tree, erased, metadata, ...rest }: Content): Conte
   };
 }
 
-/** A filesystem that ends with the boot. */
+/** Adds a filesystem in memory, which a reboot removes. */
 export function tmpfs(world: World, storage: string, mode = 0o755): void {
   world.live.set(storage, { tree: emptyTree(mode) });
 }

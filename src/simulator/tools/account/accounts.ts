@@ -8,8 +8,8 @@ import { failed, ok, type ToolModel } from '../answer.ts';
 import { authorizedKeys } from './authorized-keys.ts';
 
 /**
- * useradd and its like (shadow 4.13), on the tables in /etc. The backups that they write, such as
- * /etc/passwd-, are not in the model; subuid and subgid stay as they are.
+ * useradd and similar programs (shadow 4.13), on the tables in /etc. The model does not write their
+ * backups, such as /etc/passwd-, and does not change subuid and subgid.
  */
 export const accountTools: Readonly<Record<string, ToolModel>> = {
   groupadd: (call) => {
@@ -170,7 +170,7 @@ export const accountTools: Readonly<Record<string, ToolModel>> = {
   setpriv: authorizedKeys,
 };
 
-/** Every change writes the table, as the real ones do. */
+/** Writes the table even without a difference, as the real programs do. */
 function changeShadow(world: World, name: string, change: (row: Row) => Row): void {
   write(
     world,
@@ -185,7 +185,7 @@ type Row = readonly string[];
 function rows(world: World, table: Table): readonly Row[] {
   const path = `/etc/${table}`;
   const there = resolve(world, path, 'follow');
-  // A plan of a user who is not root does not have the passwords.
+  // If the user is not root, a plan does not know the passwords.
   if (!there.found || there.inode.content === undefined) return [];
   const lines = new TextDecoder().decode(files.readFile(world, path)).split('\n');
   return lines.filter((line) => line !== '').map((line) => line.split(':'));
@@ -199,7 +199,7 @@ function membersOf(row: Row = []): readonly string[] {
   return (row[3] ?? '').split(',').filter((each) => each !== '');
 }
 
-/** A new file takes the place of the old one; its content is durable, its name is not. */
+/** Replaces the file of a table by a new one. The new content is durable, its name is not. */
 function write(world: World, table: Table, lines: readonly Row[]): void {
   const path = `/etc/${table}`;
   const there = resolve(world, path, 'follow');

@@ -3,7 +3,7 @@ import * as files from '../../world/files.ts';
 import { resolve } from '../../world/resolve.ts';
 import { ok, type ToolCall, type ToolModel } from '../answer.ts';
 
-/** The script of bofh that works on ~/.ssh/authorized_keys as its user. */
+/** Runs the script of bofh that works on ~/.ssh/authorized_keys as its user. */
 export function authorizedKeys(call: ToolCall): ReturnType<ToolModel> {
   const { world, argv, stdin = '' } = call;
   const [user = '', group = '', , , perl, , verb, home = '', mark = '', made] = argv;

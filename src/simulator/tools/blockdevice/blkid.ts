@@ -9,7 +9,7 @@ import { ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
 import { tableIn } from './sectors.ts';
 
-/** blkid (util-linux 2.38): what is on a device, and which devices have a tag. */
+/** blkid (util-linux 2.38): the content of a device, and the devices with a tag. */
 export const blkidTools: Readonly<Record<string, ToolModel>> = { blkid };
 
 function blkid(call: ToolCall): ReturnType<ToolModel> {
@@ -30,7 +30,7 @@ function blkid(call: ToolCall): ReturnType<ToolModel> {
   const records: string[] = [];
   for (const each of words) {
     const found = probedAt(call.world, each);
-    // Nothing found, and no such device, look the same. It ends there.
+    // blkid gives the same answer for no content and for no device, and stops there.
     if (found === undefined) return { exitCode: 2, stdout: records.join('\n'), stderr: '' };
     records.push(found);
   }
@@ -45,14 +45,17 @@ function probedAt(world: World, path: string): string | undefined {
   return superblock === undefined ? undefined : exported(path, superblock);
 }
 
-/** Every device with a tag, each looked at now. A record has no USAGE nor VERSION, which a cache does not keep. */
+/**
+ * Lists every device with a tag, reading each one now. A record has neither USAGE nor VERSION,
+ * which a cache does not keep.
+ */
 function tagged(call: ToolCall, options: Options): ReturnType<ToolModel> {
   const { world } = call;
   const tag = tagIn(one(options, '-t') ?? '');
   const isKnown = one(options, '-c') === '/dev/null' && one(options, '-o') === 'export';
   if (tag === undefined || !isKnown || options.flags.size > 0 || options.words.length > 0)
     throw unmodelled(call, 'it answers `blkid -c /dev/null -o export -t NAME=value`');
-  // What the model has written it knows better than the real host beneath it.
+  // For devices that the plan has written to, the model answers instead of the real host.
   const real = (world.overlay?.tagged.get(`${tag.name}=${tag.value}`) ?? []).filter(({ path }) => {
     const device = deviceAt(world, path);
     return device !== undefined && !world.live.has(device.storage);
@@ -105,7 +108,10 @@ function fieldsOf(fields: readonly (readonly [string, string | number | undefine
     .join('');
 }
 
-/** safe_print() of blkid.c: a byte above 0x7f becomes `M-x`, and a backslash comes before what a shell would take for its own. */
+/**
+ * safe_print() of blkid.c: a byte above 0x7f becomes `M-x`, and a backslash precedes each character
+ * that is special in a shell.
+ */
 function escaped(value: string): string {
   return [...Buffer.from(value)]
     .map((byte) => {

@@ -12,14 +12,18 @@ export const compressedTools: Readonly<Record<string, ToolModel>> = { sha256sum,
 const imageMagic = 'all of a simulated device\n';
 const frameMagic = '\x28\xb5\x2f\xfd';
 
-/** What a program reads of a whole device: a character for each byte. */
+/** Returns what a program reads from a whole device, one character for each byte. */
 export function imageOf(content: Content | undefined): string {
-  // A number may be serialized in two ways; what was read back once is always written in one.
+  // A number may be serialized in two ways. Serialized values that were read back are always
+  // written in the same way.
   const read: unknown = deserialize(serialize(copyContent(content ?? {})));
   return imageMagic + serialize(read).toString('latin1');
 }
 
-/** The content that such an image makes of a device; undefined: it is no image of a simulated device. */
+/**
+ * Returns the content that such an image gives a device; undefined: it is not an image of a
+ * simulated device.
+ */
 export function contentOf(image: string): Content | undefined {
   if (!image.startsWith(imageMagic)) return undefined;
   return deserialize(Buffer.from(image.slice(imageMagic.length), 'latin1')) as Content;
@@ -38,7 +42,7 @@ function zstd(call: ToolCall): ReturnType<ToolModel> {
   return bytes(frameOf(call.stdin));
 }
 
-/** A compressed file with this content. */
+/** Returns a compressed file with this content. */
 export function frameOf(content: string): string {
   return frameMagic + hashOf(content) + content;
 }
@@ -74,7 +78,7 @@ function sha256sum(call: ToolCall): ReturnType<ToolModel> {
   return ok(`${hashOf(content)}  ${path ?? '-'}\n`);
 }
 
-/** Of a file, or of standard input. What a file of the real host contains a plan does not read. */
+/** Returns the content of a file, or of stdin. A plan does not read files of the real host. */
 function inputOf({ world, stdin }: ToolCall, path: string | undefined): string | undefined {
   if (path === undefined) return stdin ?? '';
   const there = resolve(world, path, 'follow');
@@ -86,7 +90,7 @@ function textIn(content: Uint8Array | undefined): string {
   return Buffer.from(content ?? new Uint8Array()).toString('latin1');
 }
 
-/** A file of the real host. */
+/** Whether the file is one of the real host. */
 export function isUnread(world: World, path: string): boolean {
   const there = resolve(world, path, 'follow');
   return there.found && there.inode.content === undefined && there.inode.real !== undefined;

@@ -4,7 +4,10 @@ import { storageOf } from '../../world/files.ts';
 import { resolve } from '../../world/resolve.ts';
 import type { World } from '../../world/world.ts';
 
-/** The block device that a path leads to now, or the image into which a loop device has written. */
+/**
+ * Returns the block device that a path leads to now, or the image to which a loop device has
+ * written.
+ */
 export function deviceAt(world: World, path: string): Device | undefined {
   const there = resolve(world, path, 'follow');
   if (!there.found) return undefined;

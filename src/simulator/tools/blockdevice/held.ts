@@ -3,24 +3,24 @@ import type { Mount, Superblock } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
 import { deviceAt } from './device-at.ts';
 
-/** A filesystem, where it is and how large. */
+/** A filesystem, with its device and size. */
 export interface Held {
   readonly superblock: Superblock;
   readonly blockSize: number;
   readonly blocks: number;
-  /** Blocks of its device. */
+  /** Size of its device in blocks. */
   readonly room: number;
   readonly storage: string;
   readonly mounts: readonly Mount[];
 }
 
-/** What an administrator's mkfs makes: as large as its device. */
+/** Returns the superblock that an administrator's mkfs makes: as large as its device. */
 export function sizeOf(deviceSize: number, superblock: Superblock): Superblock {
   const { blockSize = 4096, blocks = Math.floor(deviceSize / blockSize) } = superblock;
   return { ...superblock, blocks };
 }
 
-/** What a device holds, if it is of these types. */
+/** Returns the content of a device, if it has one of these types. */
 export function heldBy(world: World, path: string, types: RegExp): Held | undefined {
   const device = deviceAt(world, path);
   const superblock = device === undefined ? undefined : world.live.get(device.storage)?.superblock;

@@ -2,8 +2,8 @@ const digits = Buffer.from('0123456789abcdef');
 const [space, newline] = Buffer.from(' \n');
 
 /**
- * Bytes as od writes them, without addresses: ` 0f` for each, and so many on a line. Whole superblocks are read so, and often: with
- * regular expressions it took six times as long.
+ * Formats bytes as od does, without addresses: ` 0f` for each byte, `perLine` bytes on a line.
+ * Whole superblocks are often read in this form, and regular expressions took six times as long.
  */
 export function hexLines(bytes: Uint8Array, perLine = 16): string {
   // Trials read the same blocks again and again.

@@ -9,12 +9,12 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 /** losetup (util-linux 2.38). */
 export const loopTools: Readonly<Record<string, ToolModel>> = { losetup };
 
-/** How a file is attached; what is left out is as losetup does it without an option. */
+/** Options for attaching a file. Missing values are the defaults of losetup. */
 export type LoopOptions = Partial<
   Pick<Loop, 'minor' | 'offset' | 'limit' | 'mode' | 'partitions' | 'sectorSize' | 'direct'>
 >;
 
-/** What LOOP_CONFIGURE does; also for an administrator. */
+/** Attaches a file as LOOP_CONFIGURE does; also for an administrator. */
 export function attachLoop(world: World, path: string, how: LoopOptions): Loop {
   const there = reached(world, 'open', path);
   const { path: real, inode } = there;
@@ -37,7 +37,10 @@ export function attachLoop(world: World, path: string, how: LoopOptions): Loop {
   return loop;
 }
 
-/** The loop device of the real host over the same part of a file: it still shows what is there. */
+/**
+ * Returns the loop device of the real host over the same part of a file: it still shows the
+ * content.
+ */
 function attachedBefore(
   { overlay }: World,
   { inode, device }: { readonly inode: string; readonly device: string },
@@ -82,7 +85,9 @@ function attach(
   return ok();
 }
 
-/** Of a busy one it says nothing: the kernel detaches it later. */
+/**
+ * Detaches a loop device. If it is busy, losetup reports nothing, and the kernel detaches it later.
+ */
 function detach({ world }: ToolCall, device: string, minor: number): ReturnType<ToolModel> {
   const loop = world.loops.get(minor);
   if (loop === undefined) return failed(1, `losetup: ${device}: detach failed: No such device or address`);
@@ -92,7 +97,7 @@ function detach({ world }: ToolCall, device: string, minor: number): ReturnType<
   return ok();
 }
 
-/** What the real host shows of it must not show through the model's. */
+/** Hides what the real host shows about the loop device. */
 function hide({ overlay }: World, minor: number): void {
   const folder = `/sys/devices/virtual/block/loop${minor}/loop`;
   overlay?.absent.add(folder);
@@ -134,7 +139,7 @@ const columns: Readonly<Record<string, (world: World, loop: Loop) => string | nu
   'LOG-SEC': (_, { sectorSize }) => sectorSize,
 };
 
-/** A file without its name is marked so by the kernel (d_path). */
+/** Returns the path of the backing file. The kernel marks a deleted file in it (d_path). */
 function backingFile(world: World, { path, inode, real }: Loop): string {
   if (real === true || statPath(world, path)?.inode === inode) return path;
   return `${path} (deleted)`;

@@ -14,10 +14,10 @@ import { luksOffset } from '../crypt/luks.ts';
 import { metadataBlock, withMetadataBytes } from '../drbd/bytes.ts';
 import { laySectors, tableIn, withBytes, withoutSectors } from './sectors.ts';
 
-/** wipefs, blkdiscard (util-linux 2.38) and dd, as far as bytes of signatures go. */
+/** wipefs, blkdiscard (util-linux 2.38) and dd, for the bytes of signatures. */
 export const magicTools: Readonly<Record<string, ToolModel>> = { blkdiscard, dd, perl, wipefs };
 
-/** Where each type has the bytes by which it is known, as wipefs erases them. */
+/** The offset and bytes of the signatures of each type, as wipefs erases them. */
 const places: Readonly<Record<string, readonly (readonly [offset: number, bytes: string])[]>> = {
   ext2: [[0x438, '53ef']],
   ext3: [[0x438, '53ef']],
@@ -37,7 +37,7 @@ const places: Readonly<Record<string, readonly (readonly [offset: number, bytes:
   ],
 };
 
-/** What wipefs finds. */
+/** Returns the signatures that wipefs finds. */
 export function magicsOf(content: Content | undefined, size = 0): readonly Magic[] {
   if (content === undefined) return [];
   const { superblock, real, erased } = content;
@@ -65,7 +65,10 @@ export function magicsOf(content: Content | undefined, size = 0): readonly Magic
   return here.map(([offset, bytes]) => ({ offset, bytes, type, usage, uuid }));
 }
 
-/** Whole blocks of 4 KiB: the magics, and between them what no two contents have in common. */
+/**
+ * Returns whole blocks of 4 KiB: the signatures, and between them bytes that are unique for each
+ * content.
+ */
 export function blocksOf(content: Content | undefined, from: number, count: number): Uint8Array<ArrayBuffer> {
   const bytes = beneath(content, from, count);
   if (content !== undefined) laySectors(content, bytes, from);
@@ -146,7 +149,7 @@ function wipefs(call: ToolCall): ReturnType<ToolModel> {
   );
 }
 
-/** A row for each signature of each device; it ends at one that does not exist. */
+/** Prints a row for each signature of each device, and stops at a missing device. */
 function listDevices({ world }: ToolCall, paths: readonly string[]): ReturnType<ToolModel> {
   const rows: string[] = [];
   for (const path of paths) {
@@ -160,7 +163,7 @@ function listDevices({ world }: ToolCall, paths: readonly string[]): ReturnType<
   return ok(`{\n   "signatures": [\n${rows.join(',')}\n   ]\n}\n`);
 }
 
-/** The one script of bofh: which marks, as `OFFSET:HEX`, each device has. */
+/** Runs the only Perl script of bofh for devices: which marks, as `OFFSET:HEX`, each device has. */
 function perl(call: ToolCall): ReturnType<ToolModel> {
   const [option, , ...words] = call.argv;
   const first = words.findIndex((word) => word.startsWith('/'));
@@ -192,7 +195,7 @@ function list(call: ToolCall, magics: readonly Magic[], output: string): ReturnT
   return ok(`{\n   "signatures": [\n${rows.join(',')}\n   ]\n}\n`);
 }
 
-/** The write stays in the page cache until a sync. */
+/** Erases signatures. The write stays in the page cache until a sync. */
 function erase({ world }: ToolCall, { storage }: Device, content: Content, magics: readonly Magic[]): void {
   if (content.sectors !== undefined) {
     const zeros = ({ bytes }: Magic): Uint8Array => new Uint8Array(bytes.length / 2);
@@ -207,7 +210,7 @@ function erase({ world }: ToolCall, { storage }: Device, content: Content, magic
   world.live.set(storage, { erased: { content: old, offsets } });
 }
 
-/** Bytes of a device, past its page cache. */
+/** Returns bytes of a device, bypassing its page cache. */
 function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<ToolModel> {
   const known = 'direct,fullblock,skip_bytes,count_bytes';
   const path = words.get('if') ?? '';
@@ -225,14 +228,16 @@ function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<
   return { ...ok(Buffer.from(bytes).toString('latin1')), isLatin1: true };
 }
 
-/** The whole content of a device, or as much of it as an image has that was written there. */
+/**
+ * Returns the whole content of a device, or as much of it as the image has that was written to it.
+ */
 function all(call: ToolCall, path: string): ReturnType<ToolModel> {
   const device = deviceAt(call.world, path);
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
   return { ...ok(imageOf(call.world.live.get(device.storage))), isLatin1: true };
 }
 
-/** What was erased, and is written back where it was; `conv=fsync`: durable. */
+/** Writes erased bytes back to their old offset; `conv=fsync`: durable. */
 function dd(call: ToolCall): ReturnType<ToolModel> {
   const words = new Map(
     call.argv.map((word) => [word.split('=')[0] ?? '', word.slice(word.indexOf('=') + 1)]),
@@ -272,7 +277,7 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
     return ok();
   }
   const offsets = erased.offsets.filter((each) => each !== offset);
-  // All is back: in a plan the real host has that content, and more of it than the model.
+  // Everything is back: in a plan the real host has that content, and more of it than the model.
   const isReal = offsets.length === 0 && erased.content.real !== undefined;
   if (isReal) for (const contents of [call.world.live, call.world.durable]) contents.delete(device.storage);
   if (isReal) return ok();
@@ -281,7 +286,7 @@ function dd(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** An image of a device, which comes through a pipe; `conv=fsync`: durable. */
+/** Writes an image of a device, which dd reads from a pipe; `conv=fsync`: durable. */
 function whole(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<ToolModel> {
   const [path = '', conv] = [words.get('of'), words.get('conv')];
   const known = ['nocreat,notrunc,fsync', 'sparse,nocreat,notrunc,fsync'];
@@ -298,7 +303,10 @@ function whole(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<T
 
 const pipedWords = ['of', 'bs', 'iflag', 'count', 'conv', 'status'];
 
-/** What comes through a pipe, from the first byte on, up to so many; the rest is left there, exit 0. */
+/**
+ * Writes what comes from a pipe to a device, from the first byte, up to a number of bytes. The rest
+ * stays in the pipe, and dd exits with 0.
+ */
 function onto(call: ToolCall, device: Device, words: ReadonlyMap<string, string>): ReturnType<ToolModel> {
   if (words.get('iflag') !== 'fullblock,count_bytes') throw unmodelled(call, 'it counts bytes');
   const bytes = Buffer.from(call.stdin ?? '', 'latin1').subarray(0, Number(words.get('count')));
@@ -310,7 +318,8 @@ function onto(call: ToolCall, device: Device, words: ReadonlyMap<string, string>
 }
 
 /**
- * What DRBD wrote to a volume since its metadata were created is below the metadata in the model.
+ * Returns the content of a device. The model keeps what DRBD wrote to a volume, since its metadata
+ * was created, below the metadata.
  */
 function current({ live }: World, { storage }: Device, content: Content): Content {
   const { metadata, superblock } = content;
@@ -319,7 +328,10 @@ function current({ live }: World, { storage }: Device, content: Content): Conten
   return { ...content, metadata: { ...metadata, beneath: copyContent(written) } };
 }
 
-/** Only files follow the head, and they are unreadable without it. Bypasses the page cache. */
+/**
+ * Discards or zeros a part of a device, bypassing the page cache. Only files follow the head, and
+ * they are unreadable without it.
+ */
 function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, {
@@ -339,7 +351,7 @@ function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
   return ok(`${path}: ${verb} ${length} bytes from the offset ${offset}\n`);
 }
 
-/** A part of a device after its head, as it was written; not the files of a filesystem. */
+/** Zeros a part of a device after its head, but not the files of a filesystem. */
 function zero({ live, durable }: ToolCall['world'], { storage }: Device, from: number, length: number): void {
   for (const contents of [live, durable]) {
     const content = contents.get(storage);
@@ -347,7 +359,7 @@ function zero({ live, durable }: ToolCall['world'], { storage }: Device, from: n
   }
 }
 
-/** Whole blocks of a device. The content of an encrypted one appears there as other bytes. */
+/** Returns whole blocks of a device. Those of an encrypted device differ from its content. */
 export function bytesOn(
   { live }: World,
   { storage }: Pick<Device, 'storage'>,

@@ -38,7 +38,7 @@ function sfdisk(call: ToolCall): ReturnType<ToolModel> {
     : deleted === undefined
       ? changed(call, old, number)
       : { ...old, partitions: left };
-  // It syncs what it has written.
+  // sfdisk syncs what it has written.
   for (const contents of [call.world.live, call.world.durable])
     contents.set(device.storage, withTable(contents.get(device.storage) ?? {}, device.size, next));
   return ok();
@@ -115,7 +115,7 @@ function partx(call: ToolCall): ReturnType<ToolModel> {
   const table = tableIn(world.live.get(device.storage), device.size);
   if (table === undefined) return failed(1, `partx: ${path}: failed to read partition table`);
   const entry = table.partitions.find((each) => each.number === number);
-  // Of one that is not there any more it says nothing.
+  // partx reports nothing for a missing partition.
   if (entry === undefined) return ok();
   const known = { number, start: entry.start * 512, size: entry.size * 512 };
   const node = now?.node ?? nodeOf(device, number);
@@ -123,7 +123,7 @@ function partx(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** A disk of virtio has sixteen minor numbers. */
+/** Returns the number of a partition: a virtio disk has sixteen minor numbers. */
 export function nodeOf({ number: of }: { readonly number: string }, number: number): string {
   const [major = '', minor = ''] = of.split(':');
   return major === '7' ? `259:${Number(minor) * 128 + number}` : `${major}:${Number(minor) + number}`;

@@ -5,7 +5,10 @@ import { mountNamespace } from '../../world/virtual.ts';
 import type { World } from '../../world/world.ts';
 import { ok, type ToolCall, type ToolModel } from '../answer.ts';
 
-/** `find /proc …` with `stat` and `grep`, as `processUses` asks it: what every process works in and has open. */
+/**
+ * `find /proc …` with `stat` and `grep`, as called by `processUses`: the working directory and the
+ * open files of every process.
+ */
 export function scanProcesses(call: ToolCall): ReturnType<ToolModel> {
   const { argv } = processUses([]);
   const same = (word: string, at: number): boolean => word === argv[at] || word.startsWith('^[0-9a-f]');
@@ -30,7 +33,7 @@ function useOf(world: World, path: string, pid: number): readonly string[] {
   return [`/proc/${pid}/${where} ${encoded(stat.device)} ${stat.inode} ${isDirectory ? '41ed' : '81a4'} 0:0`];
 }
 
-/** glibc's gnu_dev_makedev, for numbers as small as the model's. */
+/** gnu_dev_makedev of glibc, for the small numbers of the model. */
 function encoded(device: string): number {
   const [major = 0, minor = 0] = device.split(':').map(Number);
   return (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);

@@ -1,6 +1,6 @@
 import type { Content } from '../../world/parts.ts';
 
-/** A partition table as the model keeps it, in sectors of 512 bytes. */
+/** A partition table in the form of the model, in sectors of 512 bytes. */
 export interface Table {
   /** Kind of the table. */
   readonly type: 'gpt' | 'dos';
@@ -31,7 +31,7 @@ const sector = 512;
 const backupSectors = 33;
 const efiPart = Buffer.from('EFI PART');
 
-/** Bytes that were written over whatever there is, by sector. */
+/** Returns the content with other bytes written over it, by sector. */
 export function withBytes(content: Content, offset: number, bytes: Uint8Array): Content {
   const sectors = new Map(content.sectors ?? []);
   for (let at = 0; at < bytes.length; ) {
@@ -46,7 +46,7 @@ export function withBytes(content: Content, offset: number, bytes: Uint8Array): 
   return { ...content, sectors };
 }
 
-/** Zeros over whole sectors. */
+/** Returns the content with zeros over whole sectors. */
 export function withoutSectors(content: Content, from: number, length: number): Content {
   const { sectors, metadata, ...rest } = content;
   const left = [...(sectors ?? [])].filter(
@@ -61,7 +61,7 @@ export function withoutSectors(content: Content, from: number, length: number): 
   };
 }
 
-/** Lays the written sectors over bytes that begin at `from`. */
+/** Copies the written sectors over bytes that start at `from`. */
 export function laySectors({ sectors }: Content, bytes: Uint8Array, from: number): void {
   for (const [index, written] of sectors ?? []) {
     const at = index * sector - from;
@@ -70,7 +70,10 @@ export function laySectors({ sectors }: Content, bytes: Uint8Array, from: number
   }
 }
 
-/** A table, as sfdisk leaves it: both copies, or the one sector of dos. The model writes it as JSON within its frame. */
+/**
+ * Returns the content with a table, as sfdisk writes it: both copies, or the one sector of dos. The
+ * model stores it as JSON within its frame.
+ */
 export function withTable(content: Content, size: number, table: Table): Content {
   const json = Buffer.from(JSON.stringify(table));
   const signed = Buffer.alloc(sector);
@@ -90,7 +93,7 @@ export function withTable(content: Content, size: number, table: Table): Content
   return withBytes(last, 0, Buffer.concat([signed, header, copy]));
 }
 
-/** The table that can be read, from either copy. */
+/** Returns the table that can be read, from either copy. */
 export function tableIn(content: Content | undefined, size: number): Table | undefined {
   if (content?.sectors === undefined || content.superblock !== undefined) return undefined;
   const read = (from: number, count: number): Buffer => {

@@ -9,7 +9,10 @@ import { luksBytes } from '../crypt/text.ts';
 import { luksAt } from '../crypt/luks.ts';
 import { blocksOf, bytesOn } from './magics.ts';
 
-/** Bytes of a device: whole blocks; or where a superblock says how large its filesystem is, as far as bofh reads them. */
+/**
+ * Prints bytes of a device: whole blocks, or those of a superblock with the size of its filesystem,
+ * as far as bofh reads them.
+ */
 export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--output-duplicates'],
@@ -30,10 +33,10 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
     return ok(hexLines(bytes.subarray(from, from + count)));
   }
   if (plain && there.found && content !== undefined) {
-    // What was not written is a hole, and reads as zeros.
+    // Bytes that were not written are a hole, and read as zeros.
     const whole = new Uint8Array(Math.min(from + count, there.inode.length ?? content.length));
     whole.set(content.subarray(0, whole.length));
-    // What was written through a loop device over all of it.
+    // Bytes that were written through a loop device over the whole file.
     const stored = call.world.live.get(storageOf(call.world, there));
     if (stored !== undefined && from + count <= whole.length)
       return ok(hexLines(blocksOf(stored, from, count)));
@@ -71,7 +74,7 @@ function sizeIn(
   return new Uint8Array(bytes.buffer);
 }
 
-/** A line for each block of 4 KiB, and `*` for all that are like the one before. */
+/** Prints a line for each block of 4 KiB, and `*` for blocks that equal the one before. */
 function blockLines(bytes: Uint8Array, from: number): string {
   const lines: string[] = [];
   let last = '';

@@ -62,7 +62,7 @@ function fieldsOf(line: string): Line | 'unreadable' | undefined {
     : { source, target, type };
 }
 
-/** What it has against a line, beneath the target, in its order. */
+/** Returns the complaints of findmnt about a line, beneath the target, in its order. */
 function complaintsOn(
   world: World,
   { source, target, type }: Line,
@@ -92,7 +92,7 @@ function complaintsOn(
   return found;
 }
 
-/** By udev's link, else by a look at every device. */
+/** Finds the device with a tag by udev's link, or by reading every device. */
 function deviceOfTag(world: World, tag: Tag): Device | undefined {
   const link = `/dev/disk/by-${tag.name.toLowerCase()}/${linkName(tag.value)}`;
   const [real] = world.overlay?.tagged.get(`${tag.name}=${tag.value}`) ?? [];
@@ -120,7 +120,7 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** One file, symbolic link or empty directory. */
+/** Copies one file, symbolic link or empty directory. */
 function cpWhole(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const [head, from = '', to = ''] = [call.argv.slice(0, 5).join(' '), ...call.argv.slice(5)];

@@ -6,7 +6,10 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { sizeOf } from '../blockdevice/held.ts';
 
-/** What a superblock says of its device; that which mkfs made says only so much. */
+/**
+ * Returns what a superblock contains about its device. The superblock of mkfs contains only the
+ * uuid of the filesystem.
+ */
 export function memberOf({ member, uuid = '' }: Superblock): {
   readonly devid: number;
   readonly uuid: string;
@@ -127,7 +130,7 @@ export function replaceDevice(
   return ok();
 }
 
-/** A device is out of its filesystem, and blank. */
+/** Removes a device from its filesystem, and makes it blank. */
 function leave(world: World, at: OnBtrfs, device: Device, successor: ModelMember): void {
   if (at.mount.storage === device.storage || at.mount.storage === undefined)
     inherit(world, at, device, successor);
@@ -142,7 +145,9 @@ function withoutMembers({ members: _, ...rest }: Btrfs): Btrfs {
   return rest;
 }
 
-/** What the model keeps of the filesystem goes to another device, which its mounts show from then on. */
+/**
+ * Moves the model's data of the filesystem to another device, which its mounts show from then on.
+ */
 function inherit(world: World, { mount }: OnBtrfs, from: Device, successor: ModelMember): void {
   const to = devices(world).find(({ storage }) => storage === successor.storage);
   if (to === undefined) throw new TypeError(`no device has ${successor.storage}`);
@@ -178,7 +183,7 @@ export function showDevices({ world }: ToolCall, [path = '']: readonly string[])
   );
 }
 
-/** `btrfs filesystem usage --raw PATH`: as mkfs made it on one device, whatever is on it. */
+/** `btrfs filesystem usage --raw PATH`: as after mkfs on one device, whatever the content. */
 export function usage({ world }: ToolCall, [path = '']: readonly string[]): ReturnType<ToolModel> {
   const at = onBtrfs(world, path);
   if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${path}`);
@@ -234,7 +239,7 @@ function running({ balance }: Btrfs, verb: string): ReturnType<ToolModel> | unde
   return failed(1, `ERROR: unable to start ${verb}, another exclusive operation '${what}' in progress`);
 }
 
-/** A transaction is committed, on every device. */
+/** Commits a transaction on every device. */
 function commit(world: World, { mount }: OnBtrfs, more: readonly string[]): void {
   for (const storage of [mount.storage, ...more]) if (storage !== undefined) settle(world, storage);
 }

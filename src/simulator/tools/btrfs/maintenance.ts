@@ -20,7 +20,10 @@ export function scrubStatus({ world }: ToolCall, [path = '']: readonly string[])
   return ok(`UUID:             ${around(at.state)}\n${told(scrubbed, scrubbed === 'finished' ? errors : 0)}`);
 }
 
-/** The model has no use for the real one, which is that of the filesystem. */
+/**
+ * Returns the UUID that a scrub prints. The model uses that of the first subvolume instead of that
+ * of the filesystem.
+ */
 function around({ subvolumes }: { readonly subvolumes: readonly { readonly uuid: string }[] }): string {
   return subvolumes[0]?.uuid ?? '';
 }

@@ -18,7 +18,7 @@ import { withBytes } from '../blockdevice/sectors.ts';
 interface Sent {
   readonly kind: Inode['kind'];
   readonly mode: number;
-  /** Latin-1. */
+  /** Content of a file, one character per byte. */
   readonly content?: string;
   readonly target?: string;
   readonly entries?: Readonly<Record<string, Sent>>;
@@ -176,7 +176,7 @@ function streamFor(call: ToolCall, path: string | undefined): Buffer {
   return Buffer.from(there.inode.content);
 }
 
-/** What was written from the first sector on. */
+/** Returns what was written to a device from the first sector on. */
 function writtenOn(content: Content = {}): Buffer {
   const parts: Uint8Array[] = [];
   for (let at = 0; ; at += 1) {
@@ -186,7 +186,7 @@ function writtenOn(content: Content = {}): Buffer {
   }
 }
 
-/** The stream up to the command that ends it. */
+/** Returns the stream up to the command that ends it. */
 function firstOf(all: Buffer): Buffer {
   for (let at = 17; at + 10 <= all.length; at += 10 + all.readUInt32LE(at))
     if (all.readUInt16LE(at + 4) === 21) return all.subarray(0, at + 10);

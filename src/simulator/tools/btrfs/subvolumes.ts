@@ -49,7 +49,8 @@ export function snapshot(
   const at = onBtrfs(world, path);
   if (at?.mount.device !== from.mount.device) return error('cannot snapshot: Invalid cross-device link');
   const { generation } = at.state;
-  // A read-only snapshot of a received one counts as received itself; a writable one does not (6.18).
+  // A read-only snapshot of a received subvolume counts as received too; a writable one does not
+  // (6.18).
   const { receivedUuid } = original;
   const received = mode === 'ro' && receivedUuid !== undefined ? { receivedUuid } : {};
   add(world, at, { generation, madeIn: generation, mode, parentUuid: original.uuid, ...received });
@@ -58,7 +59,7 @@ export function snapshot(
   return ok(`Create a ${mode === 'ro' ? 'readonly ' : ''}snapshot of '${source}' in '${path}'\n`);
 }
 
-/** The files of a subvolume once more; what is a subvolume in it is an empty directory in the copy. */
+/** Copies the files of a subvolume. A subvolume in it is an empty directory in the copy. */
 function copied(world: World, { mount, inside, state }: OnBtrfs): number {
   const where = reached(world, 'snapshot', hostPath(world, mount, inside));
   const inner = new Set(state.subvolumes.map((each) => each.inside));
@@ -153,12 +154,12 @@ export function setProperty(
   const now: ModelSubvolume = { ...one, mode: value === 'true' ? 'ro' : 'rw' };
   const subvolumes = at.state.subvolumes.map((each) => (each === one ? now : each));
   putState(world, at.mount, { ...at.state, subvolumes });
-  // The kernel commits it at once (btrfs_ioctl_subvol_setflags).
+  // The kernel commits this change at once (btrfs_ioctl_subvol_setflags).
   commit(world, at);
   return ok();
 }
 
-/** What a path from the top level is called on the host: by some mount that shows it. */
+/** Returns the path on the host of a path from the top level, through any mount that shows it. */
 function hostPath(world: World, { device }: Mount, inside: string): string {
   for (const mount of world.mounts) {
     const path = mount.device === device ? seenBy(mount, inside) : undefined;

@@ -116,7 +116,7 @@ function text(members: readonly TarMember[], name: string): ReturnType<ToolModel
   );
 }
 
-/** Regular files and links, without what is below a directory. */
+/** Saves regular files and links; of a directory, only the directory itself. */
 function save(
   { world }: ToolCall,
   of: { readonly source: string; readonly directory: string; readonly names: readonly string[] },
@@ -137,7 +137,10 @@ function save(
   return ok();
 }
 
-/** A whole directory without `lost+found`. In a plan: a directory of the real host, without the content of its files. */
+/**
+ * Saves a whole directory without `lost+found`. In a plan: a directory of the real host, without
+ * the content of its files.
+ */
 function saveTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
   const known = world.overlay?.listings.get(path);
   if (world.overlay !== undefined && known !== undefined) {
@@ -222,7 +225,7 @@ function place(world: World, path: string, member: TarMember, top: string): void
     });
 }
 
-/** The directory of a path; tar makes those that are missing. */
+/** Returns the directory of a path; tar creates missing ones. */
 function parentOf(world: World, path: string): Found {
   const above = posix.dirname(path);
   const there = resolve(world, above, 'follow');
@@ -232,9 +235,12 @@ function parentOf(world: World, path: string): Found {
   return parentOf(world, path);
 }
 
-/** `find PATH -xdev -mindepth 1 [! -path KEPT ! -path KEPT/*] -delete`, or with `-printf` and what `listFiles` asks for. */
+/**
+ * `find PATH -xdev -mindepth 1 [! -path KEPT ! -path KEPT/*] -delete`, or with `-printf` as called
+ * by `listFiles`.
+ */
 function find(call: ToolCall): ReturnType<ToolModel> {
-  // No process of the model belongs to another user than root.
+  // All processes of the model belong to root.
   if (call.argv[0] === '/proc' && call.argv.includes('-uid')) return ok();
   if (call.argv[0] === '/proc') return scanProcesses(call);
   const [path = '', ...rest] = call.argv;
@@ -264,7 +270,7 @@ function list(call: ToolCall, path: string): ReturnType<ToolModel> {
   return top.found ? ok(listing(top)) : failed(1, `find: '${path}': No such file or directory`);
 }
 
-/** Output for `listTree`; every modification time is 0. */
+/** Returns the output for `listTree`; every modification time is 0. */
 function listOfTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
   const known = world.overlay?.listings.get(path);
   if (known !== undefined) return { ...ok(known), isLatin1: true };
@@ -370,7 +376,9 @@ const installed: readonly TarMember[] = [
   { path: './initrd.img', type: 'symlink', target: 'boot/initrd.img-6.1.0-32-amd64' },
 ];
 
-/** `mmdebstrap` 1.3.5 into an existing file. It removes what it unpacks into its temporary directory. */
+/**
+ * `mmdebstrap` 1.3.5 into an existing file. Removes what it unpacks into its temporary directory.
+ */
 function install(call: ToolCall, directory: string): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, { values: ['--format', '--architectures', '--include', '--keyring'] });
@@ -416,8 +424,8 @@ const times = new WeakMap<Inode, number>();
 let changes = 0;
 
 /**
- * The time of the last change of an inode, in seconds. A change replaces the inode object, and each new one gets a later time
- * when it is first listed.
+ * Returns the time of the last change of an inode, in seconds. A change replaces the inode object,
+ * and each new one gets a later time when it is first listed.
  */
 function changedAt(inode: Inode): string {
   const known = times.get(inode) ?? (changes += 1);
@@ -435,7 +443,7 @@ function removeAll({ tree }: Found, parent: number, name: string): void {
 const features =
   'has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg sparse_super large_file huge_file dir_nlink extra_isize metadata_csum';
 
-/** Exits 0 whatever happens (e2fsprogs 1.47). */
+/** debugfs, which exits with 0 even if it fails (e2fsprogs 1.47). */
 function debugfs(call: ToolCall): ReturnType<ToolModel> {
   const catastrophic = call.argv[0] === '-c';
   const [flag, request, path = '', ...more] = catastrophic ? call.argv.slice(1) : call.argv;
@@ -474,7 +482,7 @@ function debugfs(call: ToolCall): ReturnType<ToolModel> {
   return ok([line('.', ino), line('..', tree.root), ...entries, '\n'].join(''), banner);
 }
 
-/** The inode of a path; does not follow a symbolic link at its end. */
+/** Returns the inode of a path; does not follow a symbolic link at its end. */
 function within(tree: Found['tree'], path: string): number | undefined {
   let at: number | undefined = tree.root;
   for (const part of path.split('/').filter((each) => each !== ''))

@@ -12,7 +12,7 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { magicsOf } from '../blockdevice/magics.ts';
 
-/** qemu-img and qemu-io (qemu 7.2): images of disks, read, compared, and copied onto devices. */
+/** qemu-img and qemu-io (qemu 7.2): read and compare disk images, and copy them onto devices. */
 export const imageCopyTools: Readonly<Record<string, ToolModel>> = { 'qemu-img': qemuImg, 'qemu-io': qemuIo };
 
 type Answer = ReturnType<ToolModel>;
@@ -49,7 +49,7 @@ interface Image {
   readonly qcow2?: Qcow2;
 }
 
-/** The disk in an image; as text why it cannot be opened. */
+/** Returns the disk in an image, or as text why it cannot be opened. */
 function imageAt(
   call: ToolCall,
   path: string,
@@ -72,7 +72,7 @@ function imageAt(
   return { size: there.inode.length ?? there.inode.content?.length ?? 0, content: {} };
 }
 
-/** `driver=raw,offset=…`: a part of the disk in an image. */
+/** Parses `driver=raw,offset=…`: a part of the disk in an image. */
 function partIn(call: ToolCall, word: string) {
   const { from, format, path } =
     /^driver=raw,offset=(?<from>\d+),size=\d+,(?:file\.driver=(?<format>qcow2),)?(?:file\.)+driver=file,(?:file\.)+filename=(?<path>.*)$/.exec(
@@ -107,7 +107,10 @@ function qemuIo(call: ToolCall): Answer {
   );
 }
 
-/** Bytes of the disk in an image: those of the file, its partition table, and the magics of what is on it. */
+/**
+ * Returns bytes of the disk in an image: those of the file, its partition table, and the signatures
+ * of its content.
+ */
 function bytesOf(
   { size, qcow2 }: Image,
   of: {
@@ -136,7 +139,7 @@ function bytesOf(
   return bytes;
 }
 
-/** A protective MBR, the header of a gpt and its entries (UEFI 2.10, 5.3). */
+/** Returns a protective MBR, the header of a gpt and its entries (UEFI 2.10, 5.3). */
 function gptBytes(size: number, partitions: NonNullable<Qcow2['partitions']>): Buffer {
   const bytes = Buffer.alloc(34 * 512);
   bytes.set([0xee], 450);

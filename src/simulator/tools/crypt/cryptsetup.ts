@@ -23,7 +23,7 @@ const known: Readonly<Record<string, ToolModel>> = {
   status,
 };
 
-/** cryptsetup 2.6 and dmsetup 1.02, as far as bofh asks them. */
+/** cryptsetup 2.6 and dmsetup 1.02, as far as bofh uses them. */
 export const cryptTools: Readonly<Record<string, ToolModel>> = {
   cryptsetup: (call) => {
     const [verb = '', ...argv] = call.argv;

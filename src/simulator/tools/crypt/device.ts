@@ -34,7 +34,7 @@ export function luksFormat(call: ToolCall): ReturnType<ToolModel> {
   const device = deviceAt(world, path);
   const header = one(options, '--header');
   if (device === undefined) return noLuks(path, 'missing');
-  // With its header elsewhere a device that is in use is formatted, exit 0.
+  // With its header in a file, cryptsetup formats even a device in use, with exit code 0.
   if (header === undefined && openers(world, device.number).length > 0)
     return failed(5, `Cannot exclusively open ${path}, device in use.`);
   const version = one(options, '--type') === 'luks1' ? '1' : '2';

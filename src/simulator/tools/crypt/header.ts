@@ -20,7 +20,9 @@ export function luksHeaderBackup(call: ToolCall): ReturnType<ToolModel> {
   return isMade ? ok() : failed(1, `Cannot create header backup file ${file}.`);
 }
 
-/** A new file with a header, which is not synced. False: there is no directory for it. */
+/**
+ * Writes a new file with a header, which is not synced. Returns false if its directory is missing.
+ */
 export function newHeaderFile(world: World, path: string, header: Header, mode: number): boolean {
   const parent = resolve(world, posix.dirname(path), 'follow');
   if (!parent.found) return false;
@@ -28,7 +30,7 @@ export function newHeaderFile(world: World, path: string, header: Header, mode: 
   return true;
 }
 
-/** Overwrites what is on the device, even if it is in use. */
+/** Overwrites the header on the device, even if the device is in use. */
 export function luksHeaderRestore(call: ToolCall): ReturnType<ToolModel> {
   const { path, file } = wordsOf(call);
   const { world } = call;

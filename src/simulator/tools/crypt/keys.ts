@@ -3,7 +3,7 @@ import { one, readOptions, unmodelled } from '../../options.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { isKdf, luksAt, newSlot, noLuks, only, putHeader, opensSlot } from './luks.ts';
 
-/** `cryptsetup luksAddKey`, into a slot that is free. */
+/** `cryptsetup luksAddKey`, into a free slot. */
 export function luksAddKey(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--batch-mode'],
@@ -31,7 +31,10 @@ export function luksAddKey(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** Without a key on stdin it asks nothing, and takes the last one too. */
+/**
+ * `cryptsetup luksKillSlot`: without a key on stdin it asks no question, and also removes the last
+ * slot.
+ */
 export function luksKillSlot(call: ToolCall): ReturnType<ToolModel> {
   const { words } = readOptions(call, { flags: ['--batch-mode'] });
   const [path = '', slot, ...more] = words;
@@ -46,7 +49,7 @@ export function luksKillSlot(call: ToolCall): ReturnType<ToolModel> {
   return ok('', 'Nothing to read on input.\n');
 }
 
-/** `cryptsetup luksErase`: every slot. */
+/** `cryptsetup luksErase`: removes every slot. */
 export function luksErase(call: ToolCall): ReturnType<ToolModel> {
   const path = only(call, readOptions(call, { flags: ['--batch-mode'] }));
   const found = luksAt(call.world, path);

@@ -17,7 +17,7 @@ export const luksOffset = { 1: 2 * mib, 2: 16 * mib } as const;
 export interface Luks extends Header {
   readonly version: 1 | 2;
   readonly uuid: string;
-  /** Undefined: in a file. */
+  /** Undefined: the header is in a file. */
   readonly device: Device | undefined;
   readonly path: string;
 }
@@ -36,7 +36,7 @@ function headerOn(world: World, { storage }: Device): Header | undefined {
   return superblock === undefined ? undefined : { superblock, slots: [], ...luks };
 }
 
-/** What cryptsetup says of a path that leads to no LUKS header. */
+/** Returns the answer of cryptsetup for a path without a LUKS header. */
 export function noLuks(path: string, why: 'missing' | 'none'): ReturnType<ToolModel> {
   return why === 'missing'
     ? failed(4, `Device ${path} does not exist or access denied.`)

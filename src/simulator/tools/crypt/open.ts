@@ -71,7 +71,7 @@ function openBefore({ overlay }: World, { number, storage }: Device): string | u
   return found === undefined ? undefined : `real:${found[0]}`;
 }
 
-/** Is its header from a real host? Then a plan has no key, and cannot know the data. */
+/** Whether the header is from a real host: then a plan has no key, and cannot know the data. */
 function isOfRealHost({ live }: World, { storage }: Device): boolean {
   return live.get(storage)?.luks?.slots.some(({ key }) => key === anyKey) === true;
 }
@@ -103,7 +103,7 @@ export function resize(call: ToolCall): ReturnType<ToolModel> {
   const luks = lower === undefined ? 'missing' : luksAt(world, header ?? `/dev/${lower.name}`);
   if (luks === 'none' && world.overlay === undefined)
     throw unmodelled(call, 'its header is not on the device, and --header does not name its file');
-  // A plan does not know the real header: there every key opens the device.
+  // A plan does not know the real header, so every key opens the device.
   if (typeof luks === 'object' && version === 2 && !opensSlot(luks, stdin ?? ''))
     return failed(2, 'No key available with this passphrase.');
   if (lower !== undefined && size > lower.size - mapping.offset)

@@ -6,7 +6,7 @@ import { type Luks, luksAt, newSlot, noLuks, only, putHeader, opensSlot } from '
 
 type State = NonNullable<LuksParts['reencryption']>;
 
-/** `cryptsetup reencrypt` of a closed LUKS2 device: from its beginning to its end, or only its end. */
+/** `cryptsetup reencrypt` of a closed LUKS2 device: the whole reencryption, or the rest of one. */
 export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--batch-mode', '--progress-json', '--resume-only'],
@@ -18,7 +18,7 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   if (typeof found === 'string') return noLuks(path, found);
   const { device, version, reencryption } = found;
   if (device === undefined || version === 1) throw unmodelled(call, 'it knows only LUKS2 on a device');
-  // It would see that the device is open, and reencrypt it online.
+  // cryptsetup would reencrypt an open device online.
   if (openers(world, device.number).length > 0) throw unmodelled(call, 'it knows only closed devices');
   const key = keyOf(call, options);
   if (options.flags.has('--resume-only')) {
@@ -36,7 +36,10 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
   return ended(call, ...begun(call, found, { key, cipher: one(options, '--cipher') }));
 }
 
-/** What `--init-only` leaves, and every killed one: a slot for the new key, and how far it is. */
+/**
+ * Returns the header that `--init-only`, or a killed reencryption, leaves: with a slot for the new
+ * key, and the progress.
+ */
 export function begun(
   { world }: Pick<ToolCall, 'world'>,
   found: Luks,
@@ -53,7 +56,9 @@ export function begun(
   return [{ ...found, slots: [...found.slots, fresh] }, state];
 }
 
-/** Only the slot of the new key stays, and every other one that was never of the data. */
+/**
+ * Ends a reencryption. Keeps only the slot of the new key, and slots that were never for the data.
+ */
 function ended({ world }: ToolCall, found: Luks, state: State): ReturnType<ToolModel> {
   const { reencryption: _, ...header } = found;
   const slots = found.slots
@@ -67,12 +72,12 @@ function ended({ world }: ToolCall, found: Luks, state: State): ReturnType<ToolM
   );
 }
 
-/** A slot of the data. */
+/** Returns a slot as one that opens the data. */
 function withoutPurpose({ opens: _, ...slot }: LuksSlot): LuksSlot {
   return slot;
 }
 
-/** `cryptsetup repair`: it ends the part that was torn. */
+/** `cryptsetup repair`: ends the part that was torn. */
 export function repair(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { flags: ['--batch-mode'], values: ['--key-file'] });
   const path = only(call, options);

@@ -5,7 +5,7 @@ const dataOffset = 16_777_216;
 const usualCipher = 'aes-xts-plain64';
 const areaSize = 258_048;
 
-/** The metadata of a LUKS2 header. */
+/** Returns the metadata of a LUKS2 header. */
 function luks2Json(header: LuksParts): string {
   const { slots, reencryption, slotRoom = 16_744_448 } = header;
   const area = {
@@ -36,7 +36,10 @@ function luks2Json(header: LuksParts): string {
   return JSON.stringify(metadata);
 }
 
-/** A header as it is on a device: of LUKS2 a binary header of 4 KiB and the metadata, twice; of LUKS1 its start. */
+/**
+ * Returns a header as on a device: for LUKS2 a binary header of 4 KiB and the metadata, twice; for
+ * LUKS1 its start.
+ */
 export function luksBytes(
   header: LuksParts & { readonly uuid: string; readonly version: 1 | 2 },
 ): Uint8Array {
@@ -58,7 +61,7 @@ export function luksBytes(
   return Buffer.concat(copies);
 }
 
-/** Where the work keeps checksums of the part that is being written. */
+/** Returns where the reencryption stores checksums of the part that is being written. */
 function work({ slots, reencryption, slotRoom = 16_744_448 }: LuksParts) {
   const size = String(slotRoom - slots.length * areaSize);
   const area = { offset: '548864', size, type: 'checksum', hash: 'sha256', sector_size: 512 };
@@ -66,7 +69,7 @@ function work({ slots, reencryption, slotRoom = 16_744_448 }: LuksParts) {
   return { area, type: 'reencrypt', key_size: 1, mode, direction: 'forward', priority: 0 };
 }
 
-/** Done, torn, still to do; then what it was, and what it will be. */
+/** Returns the segments: done, torn, still to do; then the encryption before and after. */
 function segmentsOf({ cipher = usualCipher, integrity, reencryption }: LuksParts): readonly object[] {
   const segment = (
     offset: number,
@@ -121,7 +124,7 @@ function digestsOf(header: LuksParts): readonly object[] {
   ];
 }
 
-/** Of a real header both are known. */
+/** Returns salt and digest of a volume key. For a real header both are known. */
 function pairOf(key: string) {
   const [salt, digest] = key.split(' ');
   return salt !== undefined && digest !== undefined
@@ -187,7 +190,10 @@ function slotLines(number: number, slot: LuksSlot | undefined): readonly string[
   ];
 }
 
-/** Bytes drawn from a word, sixteen to a line; a digest's twenty stand in one. */
+/**
+ * Prints bytes derived from a word, sixteen to a line; the twenty bytes of a digest are on one
+ * line.
+ */
 function hexLines(word: string, count: number): readonly string[] {
   const bytes = createHash('sha256').update(word).digest().subarray(0, count);
   return count === 20 ? [inHex(bytes)] : inLines(bytes);

@@ -4,12 +4,12 @@ import { withBytes } from '../blockdevice/sectors.ts';
 
 const block = 4096;
 const magic = 0x8374026b;
-/** MDF_CONSISTENT and MDF_WAS_UP_TO_DATE */
+/** Flags MDF_CONSISTENT and MDF_WAS_UP_TO_DATE. */
 const good = 0x11;
 
 /**
- * A device with v08 metadata at its end; its earlier content is below, and becomes the initial
- * content of the volume.
+ * Returns the content of a device with v08 metadata at its end. Its earlier content is below, and
+ * becomes the initial content of the volume.
  */
 export function withMetadata(
   { size }: Pick<Device, 'size'>,
@@ -35,7 +35,7 @@ export function withMetadata(
   };
 }
 
-/** Where a device of this size has the superblock of its metadata. */
+/** Returns the offset of the metadata superblock on a device of this size. */
 export function superblockAt(size: number): number {
   return (Math.floor(size / block) - 1) * block;
 }
@@ -46,7 +46,10 @@ export function placed({ size: device }: Pick<Device, 'size'>, content: Content,
   return { ...content, agreed: size / 512, metadata: { ...content.metadata, at: superblockAt(device) } };
 }
 
-/** What a device holds beside metadata, with what was written there since. */
+/**
+ * Returns the content of a device without its metadata, with what was written to the volume
+ * meanwhile.
+ */
 export function withoutMetadata(content: Content): Content {
   const { metadata, sectors } = content;
   if (metadata === undefined) return content;
@@ -54,7 +57,10 @@ export function withoutMetadata(content: Content): Content {
   return { ...metadata.beneath, ...(all.size === 0 ? {} : { sectors: all }) };
 }
 
-/** Its superblock, as far as bofh reads it (struct md_on_disk_08): whose data it has, the device uuid, flags, the magic. */
+/**
+ * Returns the superblock of the metadata, as far as bofh reads it (struct md_on_disk_08): the data
+ * generations, the device uuid, flags, the magic.
+ */
 export function metadataBlock({ superblock, replica, generation, agreed = 0 }: Content): Uint8Array {
   const bytes = Buffer.alloc(block);
   bytes.write(superblock?.uuid ?? '', 40, 'hex');
@@ -65,7 +71,9 @@ export function metadataBlock({ superblock, replica, generation, agreed = 0 }: C
   return bytes;
 }
 
-/** A block written where metadata have, or are to have, their superblock; undefined: it is something else that is written. */
+/**
+ * Writes a block at the offset of a metadata superblock; undefined: the bytes are something else.
+ */
 export function withMetadataBytes(
   device: Pick<Device, 'size'>,
   content: Content,
@@ -81,7 +89,7 @@ export function withMetadataBytes(
     });
   if (content.metadata === undefined) return undefined;
   const bare = withoutMetadata(content);
-  // The model has bytes for a content in every block, up to the end of the device.
+  // In the model every block up to the end of the device has bytes of the content.
   const isBlank = bare.superblock === undefined && bytes.every((byte) => byte === 0);
   return isBlank ? bare : withBytes(bare, offset, bytes);
 }

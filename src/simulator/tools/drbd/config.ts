@@ -3,14 +3,14 @@ import { readDir, readFile, statPath } from '../../world/files.ts';
 import { resolve } from '../../world/resolve.ts';
 import type { World } from '../../world/world.ts';
 
-/** A statement of drbd.conf(5): its words, and what stands in its braces. */
+/** A statement of drbd.conf(5): its words, and the content of its braces. */
 interface Statement {
   readonly words: readonly string[];
   readonly inner: readonly Statement[];
   readonly line: number;
 }
 
-/** A host of a resource, as far as bofh writes it. */
+/** A volume of a host of a resource, as far as bofh writes it. */
 interface SimulatedVolume {
   readonly volume: string;
   readonly minor: string;
@@ -29,20 +29,23 @@ export interface SimulatedConfig {
     readonly port: string;
     readonly volumes: readonly SimulatedVolume[];
   }[];
-  /** By section. */
+  /** Options, by section. */
   readonly options: ReadonlyMap<string, readonly (readonly [string, string])[]>;
 }
 
-/** What drbdadm found wrong, in its words. */
+/** An error of drbdadm in the configuration, with its text. */
 export class ConfigError extends Error {}
 
-/** Where the configuration begins. Without it drbdadm fails. */
+/** The main file of the configuration. Without it drbdadm fails. */
 export const configFile = '/etc/drbd.conf';
 
-/** What Debian's /etc/drbd.conf includes every `*.res` of. */
+/** The directory of which Debian's /etc/drbd.conf includes every `*.res`. */
 export const configDirectory = '/etc/drbd.d';
 
-/** Every resource: of one file, or of all that Debian's /etc/drbd.conf includes, with those of a text beside it. */
+/**
+ * Reads every resource: of one file, or of all that Debian's /etc/drbd.conf includes, with those of
+ * an additional text.
+ */
 export function configOf(
   world: World,
   { only, more }: { readonly only?: string | undefined; readonly more?: string | undefined } = {},
@@ -62,7 +65,7 @@ export function configOf(
   return found;
 }
 
-/** Those that the plan over a real host has written. */
+/** Returns the files that the plan over a real host has written. */
 export function newFiles(world: World): readonly string[] {
   return resFiles(world).filter((file) => {
     const there = resolve(world, file, 'follow');
@@ -83,7 +86,10 @@ function resourcesIn(text: string, file: string): readonly SimulatedConfig[] {
     .map((statement) => resourceOf(statement, file));
 }
 
-/** A name, a minor number of a host or an address that two have (check_uniq of drbdadm-84). */
+/**
+ * Refuses a name, a minor number of a host or an address that two resources have (check_uniq of
+ * drbdadm-84).
+ */
 function refuseTwice(all: readonly SimulatedConfig[]): void {
   const seen = new Map<string, SimulatedConfig>();
   for (const each of all) {
@@ -107,7 +113,7 @@ function refuseTwice(all: readonly SimulatedConfig[]): void {
 
 /** Every address of this host must be on an interface that is up (verify_ips of v84/drbdadm_main.c, 9.22). */
 export function verifyAddresses(world: World, all: readonly SimulatedConfig[]): void {
-  // The addresses of a real host, under a plan, are not the model's.
+  // In a plan, the model does not know the addresses of the real host.
   if (world.overlay !== undefined) return;
   const own = ['127.0.0.1', ...world.addresses.map((each) => each.split('/')[0])];
   const missing = all.flatMap(({ name, file, hosts }) =>
@@ -122,7 +128,10 @@ export function verifyAddresses(world: World, all: readonly SimulatedConfig[]): 
   if (missing.length > 0) throw new ConfigError(missing.join('\n'));
 }
 
-/** With the options of `common`, as a dry run shows a resource (expand_common of v84/drbdadm_parser.c, 9.22). */
+/**
+ * Returns a resource with the options of `common`, as a dry run shows it (expand_common of
+ * v84/drbdadm_parser.c, 9.22).
+ */
 export function expanded(config: SimulatedConfig, common: SimulatedConfig['options']): SimulatedConfig {
   const sections = [...new Set([...common.keys(), ...config.options.keys()])];
   const optionsIn = (section: string) => [
@@ -158,7 +167,8 @@ function parse(text: string, file: string): readonly Statement[] {
     else stack.pop();
     words = [];
   }
-  // The brace of the resource itself may be missing: drbdadm-84 takes the end of a file for its end.
+  // The closing brace of the resource itself may be missing: drbdadm-84 accepts the end of the file
+  // instead.
   const isCut = stack.length === 2 && top.at(-1)?.words[0] === 'resource';
   if ((stack.length > 1 && !isCut) || words.length > 0) throw syntax(file, line);
   return top;
@@ -239,10 +249,10 @@ function sectionLines(options: SimulatedConfig['options']): readonly string[] {
   ]);
 }
 
-/** The file that Debian has for the section `common`. */
+/** Debian's file for the section `common`. */
 export const commonFile = `${configDirectory}/global_common.conf`;
 
-/** The sections of `common`. */
+/** Returns the sections of `common`. */
 export function commonOf(world: World): SimulatedConfig['options'] {
   const file = commonFile;
   if (statPath(world, file) === undefined) return new Map();

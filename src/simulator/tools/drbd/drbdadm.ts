@@ -18,12 +18,15 @@ import {
   verifyAddresses,
 } from './config.ts';
 
-/** drbd-utils 9.22 over module 8.4.11, of a host whose peers are never there, unless it is linked to one (`linkDrbd`). */
+/**
+ * drbd-utils 9.22 over module 8.4.11, on a host whose peers are never reachable, unless it is
+ * linked to one (`linkDrbd`).
+ */
 export const drbdTools: Readonly<Record<string, ToolModel>> = { drbdadm, drbdmeta, drbdsetup };
 
 function drbdsetup(call: ToolCall): Answer {
   const { drbd } = call.world;
-  // drbdsetup loads the module whatever it is asked.
+  // drbdsetup loads the module, whatever its verb.
   drbd.module = 'loaded';
   look(call.world);
   switch (call.argv.join(' ')) {
@@ -38,7 +41,7 @@ function drbdsetup(call: ToolCall): Answer {
   }
 }
 
-/** A comparison is over as soon as it was seen. */
+/** Prints the events. A comparison ends as soon as it was shown once. */
 function eventsOnce(resource: DrbdResource): readonly string[] {
   const said = events(resource);
   for (const volume of resource.volumes) if (volume.replication === 'VerifyS') delete volume.replication;
@@ -90,7 +93,10 @@ const verbs: Readonly<Record<string, Verb>> = {
   ...volumeVerbs,
 };
 
-/** As a host of Debian 12 says it (main of v9/drbdadm_main.c, 9.22); a test may have it another one. */
+/**
+ * Prints the versions as a host with Debian 12 does (main of v9/drbdadm_main.c, 9.22); a test may
+ * set another one.
+ */
 function version({ drbd }: World): Answer {
   const { utils = '9.22.0' } = drbd;
   return ok(
@@ -155,7 +161,7 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
   return whole ? ok() : failed(1, 'No valid meta data found');
 }
 
-/** Metadata for each disk, over whatever is there: their data is not valid yet. */
+/** Creates metadata on each disk, over any content: its data is not valid yet. */
 function forceMetadata(world: World, { hosts }: SimulatedConfig): Answer {
   for (const { disk } of hosts.find((each) => each.name === world.hostname)?.volumes ?? []) {
     const made = createMd(world, { disk, force: true });
@@ -165,7 +171,7 @@ function forceMetadata(world: World, { hosts }: SimulatedConfig): Answer {
   return ok('New drbd meta data block successfully created.\n');
 }
 
-/** Says that the data of this host are the good ones. */
+/** Declares the data of this host as UpToDate. */
 function force(world: World, config: SimulatedConfig): Answer {
   const there = resourceNamed(world, config.name);
   for (const volume of there?.volumes ?? []) {

@@ -16,7 +16,7 @@ export function drbdmeta(call: ToolCall): Answer {
   if (format !== 'v08' || where !== 'internal' || more.length > 0)
     throw unmodelled(call, 'it knows internal metadata of module 8.4');
   const { world } = call;
-  // One without a disk is not in its way (is_attached of drbdmeta.c, 9.22).
+  // A resource without a disk does not prevent this (is_attached of drbdmeta.c, 9.22).
   const there = world.drbd.resources.flatMap(({ volumes }) => volumes);
   if (there.some((each) => String(each.minor) === minor && each.disk !== 'Diskless'))
     return failed(20, `Device '${minor}' is configured!`);
@@ -27,7 +27,7 @@ export function drbdmeta(call: ToolCall): Answer {
   return nameMetadata(world, disk, uuid);
 }
 
-/** What it finds it asks about, and without a terminal takes that for a no. */
+/** Creates metadata. drbdmeta asks about existing content, and without a terminal assumes no. */
 export function createMd(
   world: World,
   { disk, force }: { readonly disk: string; readonly force: boolean },
@@ -63,7 +63,7 @@ export function createMd(
   );
 }
 
-/** Whether a filesystem, alone or below metadata, reaches this far. */
+/** Whether a filesystem, alone or below metadata, reaches beyond this offset. */
 function reachesInto(world: World, storage: string, from: number): boolean {
   const content = world.live.get(storage);
   const superblock = content?.metadata?.beneath.superblock ?? content?.superblock;
@@ -82,7 +82,7 @@ export function nameMetadata(world: World, disk: string, uuid: string): Answer {
   return ok();
 }
 
-/** `set-gi UUID:0:0:0:1:1`: its data is complete and up to date. */
+/** `set-gi UUID:0:0:0:1:1`: marks the data as complete and up to date. */
 function setGeneration(world: World, disk: string, said: string): Answer {
   const generation = /^(?<uuid>[0-9a-f]{16}):0:0:0:1:1$/.exec(said)?.groups?.['uuid'];
   const device = deviceAt(world, disk);

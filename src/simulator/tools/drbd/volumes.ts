@@ -14,7 +14,7 @@ import type { SimulatedConfig } from './config.ts';
 type Configured = Pick<SimulatedConfig, 'name' | 'hosts'>;
 type ConfiguredVolume = SimulatedConfig['hosts'][number]['volumes'][number];
 
-/** What drbdadm does with a resource that is up, or with one volume of it. */
+/** Verbs of drbdadm for a resource that is up, or for one volume of it. */
 export const volumeVerbs = {
   attach: each('attach', (at) => {
     if (at.volume.disk !== 'Diskless')
@@ -142,7 +142,9 @@ export const volumeVerbs = {
 
 const none = '0000000000000000';
 
-/** The current and the bitmap UUID of a volume, as `drbdadm get-gi` begins. */
+/**
+ * Returns the current and the bitmap UUID of a volume, the first ones that `drbdadm get-gi` prints.
+ */
 function generationsOf(world: World, { lower, generations }: DrbdVolume): readonly string[] {
   if (generations !== undefined) return generations;
   const device = lower === undefined ? undefined : deviceByNumber(world, lower);
@@ -151,7 +153,10 @@ function generationsOf(world: World, { lower, generations }: DrbdVolume): readon
   return [`${generation}:${bitmap}`.toUpperCase()];
 }
 
-/** It looks for its peer by other addresses than its file has; those of a real host a plan does not know. */
+/**
+ * Whether the resource looks for its peer at other addresses than those in its file; a plan does
+ * not know the addresses of a real host.
+ */
 function isElsewhere(world: World, { connection, addresses }: DrbdResource, config: Configured): boolean {
   const known = addresses.filter(Boolean);
   return (
@@ -168,7 +173,7 @@ interface At {
   readonly volume: DrbdVolume;
 }
 
-/** Of one volume, or of each; it ends at the first that fails. */
+/** Returns a verb for one volume, or for each; it stops at the first failure. */
 function each(verb: string, act: (at: At) => Answer) {
   return (world: World, config: Configured, asked?: number): Answer => {
     const there = resourceNamed(world, config.name);
@@ -185,7 +190,10 @@ function set({ there, volume }: At, to: DrbdVolume): void {
   there.volumes = there.volumes.map((one) => (one.volume === volume.volume ? to : one));
 }
 
-/** Between the addresses that the configuration has now (adm_connect of v84/drbdadm_main.c, 9.22, gives both to drbdsetup). */
+/**
+ * Connects the addresses that are in the configuration now (adm_connect of v84/drbdadm_main.c,
+ * 9.22, gives both to drbdsetup).
+ */
 function connect(world: World, { name, hosts }: Configured): Answer {
   const there = resourceNamed(world, name);
   if (there === undefined) return notAllocated('connect');
@@ -196,7 +204,7 @@ function connect(world: World, { name, hosts }: Configured): Answer {
   return ok();
 }
 
-/** `ipv4:10.0.0.1:7788`, of this host and of its peer. */
+/** Returns the addresses of this host and of its peer: `ipv4:10.0.0.1:7788`. */
 export function addressesIn(
   { hosts }: Pick<Configured, 'hosts'>,
   hostname: string,
@@ -206,33 +214,34 @@ export function addressesIn(
   return [of(hosts.find(({ name }) => name === hostname)), of(hosts.find(({ name }) => name !== hostname))];
 }
 
-/** A volume with the disk of its configuration; diskless where that has no metadata. */
+/** Returns a volume with the disk of its configuration; diskless if the disk has no metadata. */
 export function attached(world: World, name: string, { volume, minor, disk }: ConfiguredVolume): DrbdVolume {
   const lower = deviceAt(world, disk);
   const content = lower === undefined ? undefined : world.live.get(lower.storage);
   const bare = { volume: Number(volume), minor: Number(minor) };
   if (lower === undefined || content?.superblock?.type !== 'drbd')
     return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` };
-  // What real metadata say a plan does not read: it goes on as if the data were good.
+  // A plan does not read real metadata, and assumes that the data is good.
   const fresh = world.overlay === undefined ? 'Inconsistent' : 'UpToDate';
   if (world.overlay === undefined && !isFound(world, { minor: Number(minor), size: lower.size, content }))
     return { ...bare, disk: 'Diskless', size: 0, storage: `drbd::${name}/${volume}` };
   const { storage, size: room } = placeOf(lower, content.superblock.uuid ?? '');
-  // Without its peer it stays as large as the two have agreed on (drbd_new_dev_size of drbd_nl.c, 8.4).
+  // Without its peer the volume keeps the size on which both have agreed (drbd_new_dev_size of
+  // drbd_nl.c, 8.4).
   const place = { storage, size: content.agreed === undefined ? room : Math.min(room, content.agreed * 512) };
   world.live.set(lower.storage, placed(lower, content, place.size));
   settle(world, lower.storage);
   if (!world.live.has(place.storage)) {
     world.live.set(place.storage, copyContent(content.metadata?.beneath ?? {}));
-    // They are the very bytes of the disk.
+    // The volume has exactly the bytes of the disk.
     settle(world, place.storage);
   }
   return { ...bare, disk: content.replica ?? fresh, lower: lower.number, ...place };
 }
 
 /**
- * Internal metadata are at the end of the disk, or, if that has grown, where it was when drbdmeta was last told of it
- * (v08_check_for_resize of drbdmeta.c, 9.22).
+ * Whether drbdmeta finds the internal metadata: at the end of the disk or, if the disk has grown,
+ * at the old end as last recorded (v08_check_for_resize of drbdmeta.c, 9.22).
  */
 function isFound(
   world: World,

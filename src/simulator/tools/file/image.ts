@@ -4,8 +4,8 @@ import { setAttributes } from '../../world/files.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 
 /**
- * truncate (coreutils 9.1) and fallocate (util-linux 2.38): the size of a file, without written bytes. chmod and
- * chown with numbers; lsattr of files without flags.
+ * truncate (coreutils 9.1) and fallocate (util-linux 2.38): set the size of a file without writing
+ * bytes. chmod and chown with numbers; lsattr for files without flags.
  */
 export const imageTools: Readonly<Record<string, ToolModel>> = {
   truncate: (call) => {
@@ -19,7 +19,7 @@ export const imageTools: Readonly<Record<string, ToolModel>> = {
     if (octal === undefined || more.length > 0) throw unmodelled(call, 'it takes 0600 and one file');
     const there = resolve(call.world, path, 'follow');
     if (!there.found) return failed(1, `chmod: cannot access '${path}': No such file or directory`);
-    // With fewer than five digits setuid and setgid of a directory stay.
+    // With fewer than five digits chmod keeps setuid and setgid of a directory.
     const kept = there.inode.kind === 'directory' && octal.length < 4 ? there.inode.mode & 0o6000 : 0;
     setAttributes(there, { mode: Number.parseInt(octal, 8) | kept });
     return ok();

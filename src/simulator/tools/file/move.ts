@@ -16,7 +16,7 @@ function mv(call: ToolCall): ReturnType<ToolModel> {
   if (flags.size !== 2 || more.length > 0) throw unmodelled(call, 'it renames one thing, over nothing');
   const source = resolve(world, from, 'keep');
   if (!source.found) return failed(1, `mv: cannot stat '${from}': No such file or directory`);
-  // It refuses without a word.
+  // mv refuses without a message.
   if (resolve(world, to, 'keep').found) return ok();
   const parent = resolve(world, posix.dirname(to), 'follow');
   if (!parent.found) return failed(1, `mv: cannot move '${from}' to '${to}': No such file or directory`);

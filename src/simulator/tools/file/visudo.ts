@@ -1,7 +1,10 @@
 import { unmodelled } from '../../options.ts';
 import { failed, ok, type ToolModel } from '../answer.ts';
 
-/** visudo (sudo 1.9.13): a line without "=" that is no comment is wrong, at its second word. */
+/**
+ * visudo (sudo 1.9.13): reports an error at the second word of each line that has no "=" and is no
+ * comment.
+ */
 export const sudoersTool: ToolModel = (call) => {
   if (call.argv.join(' ') !== '--check --file=-') throw unmodelled(call, 'it checks its input');
   const lines = (call.stdin ?? '').split('\n');

@@ -5,22 +5,24 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { type Held, heldBy } from '../blockdevice/held.ts';
 import { e2banner, usedOf } from './sizes.ts';
 
-/** What checks and mends a filesystem (e2fsprogs 1.47, xfsprogs 6.1, dosfstools 4.2). */
+/** Programs that check and repair a filesystem (e2fsprogs 1.47, xfsprogs 6.1, dosfstools 4.2). */
 export const fsckTools: Readonly<Record<string, ToolModel>> = {
   e2fsck,
   xfs_repair: xfsRepair,
   'fsck.vfat': fsckVfat,
 };
 
-/** The write stays in the page cache of the device until a sync. */
+/** Removes the errors. The write stays in the page cache of the device until a sync. */
 function mended(world: World, { storage, superblock }: Held): void {
   const content = world.live.get(storage);
   const { errors: _, ...rest } = superblock;
-  // e2fsck plays the journal back.
+  // e2fsck replays the journal.
   world.live.set(storage, { ...content, superblock: rest, needsRecovery: false });
 }
 
-/** The sum of what holds (e2fsck(8)): 1 mended, 4 errors are left, 8 it could not. */
+/**
+ * e2fsck, whose exit code is a sum (e2fsck(8)): 1 repaired, 4 errors are left, 8 the check failed.
+ */
 function e2fsck(call: ToolCall): ReturnType<ToolModel> {
   const { flags, words } = readOptions(call, { flags: ['-f', '-p', '-n', '-y'] });
   const [path = '', ...more] = words;
@@ -56,7 +58,10 @@ function isWrong(errors: Superblock['errors']): boolean {
   return errors !== undefined && errors !== false;
 }
 
-/** `e2fsck -f -n`: a journal that is not played back it passes over, and what the superblock alone has noted. */
+/**
+ * `e2fsck -f -n`: ignores a journal that was not replayed, and errors that only the superblock
+ * records.
+ */
 function checkedExt(world: World, path: string, held: Held): ReturnType<ToolModel> {
   const { storage, superblock } = held;
   const unplayed = 'Warning: skipping journal recovery because doing a read-only filesystem check.\n';
@@ -71,7 +76,10 @@ function checkedExt(world: World, path: string, held: Held): ReturnType<ToolMode
   );
 }
 
-/** Its log it never plays back: test/fixtures/xfs_repair/dirty@6.1.0.json; without `-n` it ends with 2 then (xfs_repair(8)). */
+/**
+ * xfs_repair, which never replays the log (test/fixtures/xfs_repair/dirty@6.1.0.json); with a dirty
+ * log and without `-n` it exits with 2 (xfs_repair(8)).
+ */
 function xfsRepair(call: ToolCall): ReturnType<ToolModel> {
   const { flags, words } = readOptions(call, { flags: ['-n'] });
   const [path = '', ...more] = words;
@@ -107,7 +115,10 @@ function xfsRepair(call: ToolCall): ReturnType<ToolModel> {
   return ok('', `${said}Phase 7 - verify and correct link counts...\ndone\n`);
 }
 
-/** `-n -v` tells the geometry too; `-a` mends, and both end with 1 when they have found something (fsck.fat(8)). */
+/**
+ * fsck.vfat: `-n -v` also prints the geometry, `-a` repairs; both exit with 1 if they have found
+ * something (fsck.fat(8)).
+ */
 function fsckVfat(call: ToolCall): ReturnType<ToolModel> {
   const { flags, words } = readOptions(call, { flags: ['-n', '-v', '-a'] });
   const [path = '', ...more] = words;

@@ -4,7 +4,10 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { type Held, heldBy, mountedAt } from '../blockdevice/held.ts';
 
-/** What tells and changes a label (e2fsprogs 1.47, xfsprogs 6.1, dosfstools 4.2, util-linux 2.38). */
+/**
+ * Programs that print and change a label (e2fsprogs 1.47, xfsprogs 6.1, dosfstools 4.2, util-linux
+ * 2.38).
+ */
 export const labelTools: Readonly<Record<string, ToolModel>> = {
   e2label,
   fatlabel,
@@ -13,8 +16,8 @@ export const labelTools: Readonly<Record<string, ToolModel>> = {
 };
 
 /**
- * A mounted filesystem writes it itself; on an unmounted one it stays in the page cache until a
- * sync.
+ * Sets a label. A mounted filesystem writes it itself; on an unmounted one it stays in the page
+ * cache until a sync.
  */
 function setLabel(world: World, { storage, mounts }: Held, label: string): void {
   for (const contents of mounts.length > 0 ? [world.live, world.durable] : [world.live]) {
@@ -90,7 +93,7 @@ function swaplabel(call: ToolCall): ReturnType<ToolModel> {
 
 const noXfs = "\nfatal error -- couldn't initialize XFS library";
 
-/** `xfs_db -r -c label DEVICE`, `xfs_db -x -c 'label NEW' DEVICE`; `--` is none. */
+/** `xfs_db -r -c label DEVICE`, `xfs_db -x -c 'label NEW' DEVICE`; `--` removes the label. */
 export function xfsLabel(call: ToolCall): ReturnType<ToolModel> {
   const [mode, option, words = '', path = '', ...more] = call.argv;
   const label = /^label(?: (?<label>\S+))?$/.exec(words)?.groups?.label;

@@ -8,7 +8,10 @@ import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 
-/** What makes a filesystem or swap (util-linux 2.38, e2fsprogs 1.47, btrfs-progs 6.2, dosfstools 4.2, xfsprogs 6.1). */
+/**
+ * Programs that create a filesystem or swap (util-linux 2.38, e2fsprogs 1.47, btrfs-progs 6.2,
+ * dosfstools 4.2, xfsprogs 6.1).
+ */
 export const mkfsTools: Readonly<Record<string, ToolModel>> = {
   'mkfs.btrfs': mkfsBtrfs,
   'mkfs.ext2': mkfsExt,
@@ -167,7 +170,7 @@ function targetOf(call: ToolCall, words: readonly string[]) {
     : failed(1, `mke2fs 1.47.0 (5-Feb-2023)\nThe file ${path} does not exist and no size was specified.`);
 }
 
-/** An image file that truncate(1) created and nothing wrote to. */
+/** Returns the device of an image file that truncate(1) created and nothing wrote to. */
 function blankImage(world: World, path: string): Device | undefined {
   const there = resolve(world, path, 'follow');
   if (!there.found || there.inode.kind !== 'file' || there.inode.length === undefined) return undefined;
@@ -179,7 +182,7 @@ function blankImage(world: World, path: string): Device | undefined {
   };
 }
 
-/** A write to a device stays in the page cache until a sync. */
+/** Writes to a device. The write stays in the page cache until a sync. */
 function write(world: World, device: Device, content: Parameters<World['live']['set']>[1]): void {
   world.live.set(device.storage, content);
 }

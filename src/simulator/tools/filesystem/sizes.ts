@@ -9,7 +9,10 @@ import { btrfsLabel, xfsLabel } from './labels.ts';
 import { xfsUuid } from './uuids.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 
-/** What tells and changes the size of a filesystem (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2). */
+/**
+ * Programs that print and change the size of a filesystem (e2fsprogs 1.47, xfsprogs 6.1,
+ * btrfs-progs 6.2).
+ */
 export const sizeTools: Readonly<Record<string, ToolModel>> = {
   dumpe2fs,
   resize2fs,
@@ -21,8 +24,8 @@ export const sizeTools: Readonly<Record<string, ToolModel>> = {
 };
 
 /**
- * A superblock stays in the page cache of the device until a sync; a mounted filesystem writes it
- * itself.
+ * Sets the size. The superblock stays in the page cache of the device until a sync; a mounted
+ * filesystem writes it itself.
  */
 function setBlocks(world: World, { storage, mounts }: Held, blocks: number): void {
   for (const contents of mounts.length > 0 ? [world.live, world.durable] : [world.live]) {
@@ -32,7 +35,7 @@ function setBlocks(world: World, { storage, mounts }: Held, blocks: number): voi
   }
 }
 
-/** Its own tables, and what a test puts into it. */
+/** Returns the used bytes: its own tables, and what a test wrote into it. */
 export function usedOf(world: World, { storage, blockSize }: Held): number {
   const { tree } = world.live.get(storage) ?? {};
   const files = [...(tree?.inodes.values() ?? [])].map(({ content }) => content?.length ?? 0);
@@ -249,7 +252,7 @@ function stat(call: ToolCall): ReturnType<ToolModel> {
   return ok(`${held.blockSize} ${held.blocks - usedOf(call.world, held)}\n`);
 }
 
-/** The last page of a swap area; or the bytes of a superblock. */
+/** Prints the last page of a swap area, or the bytes of a superblock. */
 function od(call: ToolCall): ReturnType<ToolModel> {
   const path = call.argv.at(-1) ?? '';
   const known = ['--address-radix=n', '--format=u4', '--skip-bytes=1028', '--read-bytes=4'];

@@ -5,8 +5,8 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { heldBy } from '../blockdevice/held.ts';
 
 /**
- * What changes a uuid (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2). It stays in the page cache
- * until a sync.
+ * Programs that change a uuid (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2). The change stays in
+ * the page cache until a sync.
  */
 export const uuidTools: Readonly<Record<string, ToolModel>> = {
   tune2fs,

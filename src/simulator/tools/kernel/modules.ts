@@ -12,7 +12,7 @@ export const moduleTools: Readonly<Record<string, ToolModel>> = {
     if (parameters.some((word) => !word.includes('='))) throw unmodelled(call, 'it loads one module');
     const isQuestion = flags.has('--show-depends');
     if (name === 'loop') return ok(isQuestion ? 'builtin loop\n' : '');
-    // The model knows no dependencies of the real host of a plan.
+    // In a plan, the model does not know the dependencies on the real host.
     const all = needed(name) ?? (call.world.overlay === undefined ? undefined : [name]);
     if (all === undefined) return failed(1, `modprobe: FATAL: Module ${name} not found in directory ${tree}`);
     if (isQuestion) return ok(all.map((each) => `insmod ${tree}/kernel/${each}.ko \n`).join(''));
@@ -26,7 +26,7 @@ export const moduleTools: Readonly<Record<string, ToolModel>> = {
     if (!world.modules.has(name)) return failed(1, `rmmod: ERROR: Module ${name} is not currently loaded`);
     if (usesOf(world, name).uses > 0) return failed(1, `rmmod: ERROR: Module ${name} is in use`);
     world.modules.delete(name);
-    // As in the kernel: an interface does not count as a use, and goes with its module.
+    // As in the kernel, an interface does not count as a use, and is removed with its module.
     if (name === 'bridge') world.bridges = [];
     world.revision += 1;
     return ok();

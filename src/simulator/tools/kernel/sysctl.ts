@@ -4,7 +4,10 @@ import { resolve } from '../../world/resolve.ts';
 import { setParameter } from '../../world/parameters.ts';
 import { failed, ok, type ToolModel } from '../answer.ts';
 
-/** sysctl of procps 4.0.2, on the parameters of `world/parameters.ts` and those that a real host has shown. */
+/**
+ * sysctl of procps 4.0.2, on the parameters of `world/parameters.ts` and those that were read from
+ * a real host.
+ */
 export const kernelTools: Readonly<Record<string, ToolModel>> = {
   sysctl: (call) => {
     const { words } = readOptions(call, { flags: ['--quiet', '--write'] });
@@ -24,7 +27,7 @@ export const kernelTools: Readonly<Record<string, ToolModel>> = {
   },
 };
 
-/** As the kernel reads it: `010` is 8. */
+/** Reads a number as the kernel does: `010` is 8. */
 function numberOf(word: string): number | string {
   return /^0\d/.test(word) ? Number.parseInt(word, 8) : word.startsWith('0x') ? Number(word) : word;
 }

@@ -18,7 +18,10 @@ import {
   removeLv,
 } from './volumes.ts';
 
-/** lvconvert, lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A failure is exit 5, a bad command line exit 3. */
+/**
+ * lvconvert, lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A
+ * failure has exit code 5, a wrong command line 3.
+ */
 export const lvmChanges: Readonly<Record<string, ToolModel>> = {
   lvconvert: (call) => (call.argv.includes('--mirrors') ? lvconvertCopies(call) : lvmerge(call)),
   lvcreate,
@@ -97,7 +100,10 @@ function lvrename(call: ToolCall): ReturnType<ToolModel> {
   return ok(`  Renamed "${from}" to "${to}" in volume group "${vgName}"\n`);
 }
 
-/** Standard input is closed, so that every question is answered with no; by `--yes`, which bofh says of a snapshot alone, with yes. */
+/**
+ * lvremove with closed stdin, so that every question is answered with no; with `--yes`, which bofh
+ * uses only for a snapshot, with yes.
+ */
 function lvremove(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, { flags: ['--yes'], values: ['--select', '--config'] });
@@ -113,7 +119,8 @@ function lvremove(call: ToolCall): ReturnType<ToolModel> {
       5,
       `Do you really want to remove active logical volume ${name}? [y/n]: [n]\n  Logical volume ${name} not removed.`,
     );
-  // An inactive origin takes its snapshots along, without a question (seen on 2.03.16); with --yes an active one too.
+  // With an inactive origin lvm removes its snapshots without a question (seen on 2.03.16); with
+  // --yes also with an active one.
   const kept = isPool(lv) ? poolKept(vg, lv) : undefined;
   if (kept !== undefined) return kept;
   const all = [...snapshotsOf(vg, lv), lv];

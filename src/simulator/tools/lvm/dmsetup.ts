@@ -2,7 +2,7 @@ import { devices, dmName } from '../../world/devices.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolModel } from '../answer.ts';
 
-/** Every name of device-mapper. */
+/** Returns every name of device-mapper. */
 export function dmNames(world: World): readonly string[] {
   return devices(world).flatMap(({ lv, layer, mapping }) =>
     lv === undefined ? ((mapping ?? layer)?.name ?? []) : dmName(lv.vg.name, lv.lv.name),
@@ -10,8 +10,8 @@ export function dmNames(world: World): readonly string[] {
 }
 
 /**
- * The underlying device of an open mapping; its key is in the kernel's keyring (cryptsetup 2.6 with
- * LUKS2).
+ * Prints the underlying device of an open mapping; its key is in the kernel's keyring (cryptsetup
+ * 2.6 with LUKS2).
  */
 export function dmsetupTable(world: World, name: string): ReturnType<ToolModel> {
   const mapping = world.mappings.find((each) => each.name === name);
@@ -20,7 +20,7 @@ export function dmsetupTable(world: World, name: string): ReturnType<ToolModel> 
   return ok(`0 ${mapping.size / 512} crypt aes-xts-plain64 :64:logon:cryptsetup:key 0 ${place}\n`);
 }
 
-/** The kernel refuses a name that another mapping or volume has. */
+/** Renames a mapping; the kernel refuses a name that another mapping or volume has. */
 export function dmsetupRename(world: World, from: string, to: string): ReturnType<ToolModel> {
   const mapping = world.mappings.find(({ name }) => name === from);
   const refused = `device-mapper: rename ioctl on ${from}  failed: `;

@@ -1,4 +1,7 @@
-/** What lvm says of a name that no volume can have (lib/misc/lvm-string.c; lvm(8), "Valid names"). */
+/**
+ * Returns the error of lvm for a name that no volume can have (lib/misc/lvm-string.c; lvm(8),
+ * "Valid names").
+ */
 export function badName(name: string): string | undefined {
   if (name.startsWith('-') || !/^[a-zA-Z0-9+_.-]+$/.test(name) || name === '.' || name === '..')
     return `Logical volume name "${name}" is invalid.`;

@@ -6,7 +6,10 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { commit, usedOn } from './volumes.ts';
 
-/** pvcreate, pvchange, pvresize and pvremove (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
+/**
+ * pvcreate, pvchange, pvresize and pvremove (lvm2 2.03.16). stdin is closed, so every question is
+ * answered with no.
+ */
 export const pvChanges: Readonly<Record<string, ToolModel>> = { pvchange, pvcreate, pvremove, pvresize };
 
 const uuidForm = /^[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6}$/;
@@ -122,7 +125,7 @@ function allPvs(world: World): readonly PhysicalVolume[] {
   return [...world.lvm.flatMap(({ pvs }) => pvs), ...freePvs(world)];
 }
 
-/** The volume group that a device is in. */
+/** Returns the volume group that a device belongs to. */
 function groupOn(world: World, { number }: Device): VolumeGroup | undefined {
   return world.lvm.find(({ pvs }) => pvs.some((pv) => pv.number === number));
 }

@@ -5,7 +5,7 @@ import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { activateLv, commit, freeRuns, joined, placeOf } from './volumes.ts';
 
-/** pvmove of one run of one volume, to its end, and `--abort` (lvm2 2.03.16). */
+/** pvmove of one run of one volume, completely, and `--abort` (lvm2 2.03.16). */
 export const pvMoves: Readonly<Record<string, ToolModel>> = { pvmove };
 
 function pvmove(call: ToolCall): ReturnType<ToolModel> {
@@ -32,14 +32,14 @@ function pvmove(call: ToolCall): ReturnType<ToolModel> {
       5,
       `  Insufficient suitable allocatable extents for logical volume : ${to.count} more required`,
     );
-  // lvm activates it for this, and leaves it active.
+  // lvm activates the volume for the move, and leaves it active.
   activateLv(world, lv);
   lv.runs = joined(replaced(lv.runs ?? [], from, to));
   commit(vg);
   return ok(`  ${source.split(':')[0] ?? ''}: Moved: 100.00%\n`);
 }
 
-/** Interrupted, it leaves a volume that has both the old extents and the new ones. */
+/** Starts a move and interrupts it: the volume then has both the old extents and the new ones. */
 export function beginMove(world: World, vg: VolumeGroup, lv: LogicalVolume, way: Way): void {
   lv.runs = replaced(lv.runs ?? [], way.from, way.from).map((run) =>
     run.pv === way.from.pv && run.start === way.from.start ? { ...run, moving: true as const } : run,

@@ -7,7 +7,10 @@ import { activateLv, allocate, commit, cutRuns, joined } from './volumes.ts';
 
 type Answer = ReturnType<ToolModel>;
 
-/** `lvconvert --type raid1 --mirrors 1` and `--mirrors 0`, of a volume of one copy or two (lvm2 2.03.16). */
+/**
+ * `lvconvert --type raid1 --mirrors 1` and `--mirrors 0`, for a volume with one copy or two (lvm2
+ * 2.03.16).
+ */
 export function lvconvertCopies(call: ToolCall): Answer {
   const options = readOptions(call, { flags: ['--yes'], values: ['--type', '--mirrors', '--config'] });
   const [full = '', ...paths] = options.words;
@@ -36,11 +39,14 @@ function addsCopy(call: ToolCall, options: Options): boolean {
 
 interface Meant {
   readonly lv: LogicalVolume;
-  /** Uuids of physical volumes. */
+  /** UUIDs of physical volumes. */
   readonly on: readonly string[];
 }
 
-/** Each copy gets a metadata volume (rmeta) of one extent. The simulated kernel syncs the new copy at once. */
+/**
+ * Adds a copy. Each copy gets a metadata volume (rmeta) of one extent. The simulated kernel syncs
+ * the new copy at once.
+ */
 function addCopy(world: World, vg: VolumeGroup, { lv, on }: Meant): Answer | undefined {
   const [target = ''] = on;
   const [own] = lv.runs ?? [];
@@ -129,7 +135,7 @@ function put(vg: VolumeGroup, image: LogicalVolume, now: Pick<LogicalVolume, 'ru
   vg.hidden = (vg.hidden ?? []).map((each) => (each === image ? { ...each, ...now } : each));
 }
 
-/** A run of all extents of the device of a copy. */
+/** Returns a run of all extents of the device of a copy. */
 function onOwn(vg: VolumeGroup, { runs = [] }: LogicalVolume): ExtentRun | undefined {
   const pv = vg.pvs.find(({ uuid }) => uuid === runs[0]?.pv);
   return pv === undefined ? undefined : { pv: pv.uuid, start: 0, count: pv.extents };

@@ -19,7 +19,10 @@ import {
   vgRow,
 } from './rows.ts';
 
-/** lvs, vgs, pvs and fullreport with `--reportformat json` (lvm2 2.03.16): every value a string, unset ones empty. */
+/**
+ * lvs, vgs, pvs and fullreport with `--reportformat json` (lvm2 2.03.16): every value is a string,
+ * missing ones are empty.
+ */
 export const lvmReports: Readonly<Record<string, ToolModel>> = {
   lvs: (call) =>
     report(call, 'lv', (world, vg) =>
@@ -40,14 +43,14 @@ export const lvmReports: Readonly<Record<string, ToolModel>> = {
 /** 100 is lvm's own default (lib/config/config_settings.h). */
 const autoextend = 'config --typeconfig full activation/thin_pool_autoextend_threshold';
 
-/** As lvm sorts them: by device. */
+/** Returns all rows of pvs, sorted by device as lvm does. */
 function allPvRows(world: World): readonly Row[] {
   const members = world.lvm.flatMap((vg) => vg.pvs.map((pv) => pvRow(vg, pv)));
   const device = (row: Row): string => row.get('pv_name') ?? '';
   return [...members, ...freePvs(world).map(freePvRow)].toSorted((a, b) => (device(a) < device(b) ? -1 : 1));
 }
 
-/** `pvs --segments`: every run of extents, by the devices. */
+/** `pvs --segments`: every run of extents, sorted by device. */
 function segments(call: ToolCall): Answer {
   const argv = call.argv.filter((word) => word !== '--segments');
   const columns = (one(readOptions({ tool: call.tool, argv }, readBy), '--options') ?? '').split(',');
@@ -57,12 +60,12 @@ function segments(call: ToolCall): Answer {
   return ok(whole(call, [[part('pvseg', rows, columns)]]));
 }
 
-/** One that is in no group has one run, of none. */
+/** Returns the row of a physical volume in no group: one run that no volume uses. */
 function freeSegment({ uuid: pv }: PhysicalVolume): Row {
   return pvsegRow({ uuid: '' }, { pv, start: 0, count: 0 });
 }
 
-/** test/fixtures/lvm/lvm-version@2.03.16.json */
+/** `lvm version`, as in test/fixtures/lvm/lvm-version@2.03.16.json. */
 function version(): Answer {
   return ok(
     '  LVM version:     2.03.16(2) (2022-05-18)\n  Library version: 1.02.185 (2022-05-18)\n  Driver version:  4.47.0\n',
@@ -73,12 +76,12 @@ function vgsOf(world: World, name: string | undefined): readonly VolumeGroup[] {
   return byName(groupsOf(world).filter((vg) => name === undefined || vg.name === name));
 }
 
-/** Those that lvm can read. */
+/** Returns the groups that lvm can read. */
 function groupsOf(world: World): readonly VolumeGroup[] {
   return world.lvm.filter(({ isTorn }) => isTorn !== true);
 }
 
-/** As lvm sorts them. */
+/** Sorts by name, as lvm does. */
 function byName<T extends { readonly name: string }>(all: readonly T[]): readonly T[] {
   return all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -112,7 +115,10 @@ function report(
   return { exitCode: 5, stdout, stderr };
 }
 
-/** One report for each volume group, as lvm comes across them, and one for the physical volumes that are in none. */
+/**
+ * Prints one report for each volume group, in the order in which lvm finds them, and one for the
+ * physical volumes in no group.
+ */
 function fullreport(call: ToolCall): Answer {
   const [command, ...argv] = call.argv;
   const options = readOptions({ tool: call.tool, argv }, readBy);
@@ -155,7 +161,7 @@ function rowsOfGroup(world: World, vg: VolumeGroup): Readonly<Record<string, rea
   return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
 }
 
-/** One list of rows, under its name. */
+/** Prints one list of rows, under its name. */
 function part(item: string, rows: readonly Row[], columns: readonly string[]): string {
   const lines = rows.map((row) => `                  ${rowText(row, columns)}`);
   return [
@@ -165,7 +171,10 @@ function part(item: string, rows: readonly Row[], columns: readonly string[]): s
   ].join('\n');
 }
 
-/** Metadata that cannot be read are read again, which lvm says amid its answer (test/loop/lvm-reads.test.ts). */
+/**
+ * Prints all reports. lvm reads unreadable metadata again, and reports that within its answer
+ * (test/loop/lvm-reads.test.ts).
+ */
 function whole({ world }: ToolCall, reports: readonly (readonly string[])[]): string {
   const each = reports.map((parts) => `          {\n${parts.join('\n              ,\n')}\n          }`);
   return [

@@ -7,7 +7,7 @@ import { snapshotsOf, targetOf } from './target.ts';
 import { isPool, lvextendPool } from './thin.ts';
 import { allocate, commit, isClassicSnapshot, joined, placeOf, sizeChanged } from './volumes.ts';
 
-/** To so many extents, on free ones or on a run of one device. */
+/** Extends a volume to a number of extents, on free extents or on a run of one device. */
 export function lvextend(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { values: ['--extents', '--poolmetadatasize', '--config'] });
   const [full = '', place, ...more] = options.words;
@@ -23,7 +23,7 @@ export function lvextend(call: ToolCall): ReturnType<ToolModel> {
   const refused = resizeRefusal(call, vg, lv, extents) ?? tooSmall(lv, extents);
   if (refused !== undefined) return refused;
   if (lv.areas !== undefined) return extendSpread(call, vg, lv, extents);
-  // A volume in a pool takes no extents of the group.
+  // A volume in a pool uses no extents of the group.
   const wanted = lv.pool === undefined ? extents - lv.extents : 0;
   const found = allocate(vg, wanted, onto);
   const free = found.reduce((sum, { count }) => sum + count, 0);
@@ -36,7 +36,7 @@ export function lvextend(call: ToolCall): ReturnType<ToolModel> {
   return ok(said);
 }
 
-/** Of a striped volume, or of a raid1 with all its copies. */
+/** Extends a striped volume, or a raid1 with all its copies. */
 function extendSpread(call: ToolCall, vg: VolumeGroup, lv: LogicalVolume, extents: number) {
   // "Rounding size (7 extents) up to stripe boundary size for segment (8 extents)" (2.03.16)
   if (lv.layout === 'striped' && extents % (lv.areas ?? 1) !== 0)
@@ -53,13 +53,19 @@ function extendSpread(call: ToolCall, vg: VolumeGroup, lv: LogicalVolume, extent
   return ok(said);
 }
 
-/** A classic snapshot gets no more than it can use: "Reached maximum COW size" (lvresize, 2.03.16). */
+/**
+ * Limits the size of a classic snapshot to what it can use: "Reached maximum COW size" (lvresize,
+ * 2.03.16).
+ */
 function atMost(vg: VolumeGroup, lv: LogicalVolume, extents: number): number {
   const origin = isClassicSnapshot(lv) ? vg.lvs.find(({ uuid }) => uuid === lv.origin) : undefined;
   return origin === undefined ? extents : Math.min(extents, mostRoom(vg, origin));
 }
 
-/** To so many extents; the question about an active volume is answered by `--yes`, which bofh always says. */
+/**
+ * Reduces a volume to a number of extents; `--yes`, which bofh always uses, answers the question
+ * about an active volume.
+ */
 export function lvreduce(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, { flags: ['--yes'], values: ['--extents', '--config'] });
   const target = targetOf(call, options);
@@ -75,7 +81,8 @@ export function lvreduce(call: ToolCall): ReturnType<ToolModel> {
   cutSpread(vg, lv, extents);
   lv.extents = extents;
   commit(vg);
-  // Of an inactive one it says nothing (test/fixtures/lvm/lvreduce@2.03.16.json is of an active one).
+  // lvreduce does not mention this for an inactive volume (test/fixtures/lvm/lvreduce@2.03.16.json
+  // is for an active one).
   const size = /to (?<size>[\d.]+ \w+)/.exec(said)?.groups?.size ?? '';
   const warned = `  WARNING: Reducing active logical volume to ${size}.\n  THIS MAY DESTROY YOUR DATA (filesystem etc.)\n`;
   return ok(said, call.world.active.has(lv.uuid) ? warned : '');

@@ -4,16 +4,16 @@ import { bareWorld, type World } from '../../world/world.ts';
 import { isPool } from './thin.ts';
 import { freeRuns, usedOn, usedRuns } from './volumes.ts';
 
-/** One row of a report of lvm: text by column, unset ones empty. */
+/** A row of a report of lvm: text by column; missing values are empty. */
 export type Row = ReadonlyMap<string, string>;
 
-/** A row as lvm writes it in JSON. */
+/** Formats a row as lvm does in JSON. */
 export function rowText(row: Row, columns: readonly string[]): string {
   const cells = columns.map((column) => `"${column}":${JSON.stringify(row.get(column))}`);
   return `{${cells.join(', ')}}`;
 }
 
-/** The columns of each report: those of a made-up row. */
+/** The columns of each report, from a sample row. */
 export const known: Readonly<Record<'lv' | 'vg' | 'pv', ReadonlySet<string>>> = (() => {
   const pv: PhysicalVolume = { uuid: '', path: '', deviceSize: 0, extents: 0, number: '' };
   const lv: LogicalVolume = { uuid: '', name: '', extents: 0, tags: [], autoactivation: true };
@@ -72,7 +72,7 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
   ]);
 }
 
-/** Both are, the snapshot and its origin. */
+/** Whether the volume is part of a merge, as the snapshot or as its origin. */
 function isMerging(vg: VolumeGroup, lv: LogicalVolume): boolean {
   return lv.merging === true || vg.lvs.some(({ origin, merging }) => origin === lv.uuid && merging === true);
 }
@@ -115,7 +115,7 @@ export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
   ]);
 }
 
-/** A row of pvs for one that is in no group. */
+/** A row of pvs for a physical volume in no group. */
 export function freePvRow(pv: PhysicalVolume): Row {
   return new Map([
     ['pv_uuid', pv.uuid],
@@ -132,7 +132,7 @@ export function freePvRow(pv: PhysicalVolume): Row {
   ]);
 }
 
-/** Rows of pvseg: which run of extents is whose. */
+/** Rows of pvseg: which volume uses which run of extents. */
 export function pvsegRows(vg: VolumeGroup): readonly Row[] {
   return vg.pvs.flatMap(({ uuid: pv }) => {
     const used = usedRuns(vg, pv).map((run) => pvsegRow(vg, run));
@@ -144,7 +144,7 @@ export function pvsegRows(vg: VolumeGroup): readonly Row[] {
   });
 }
 
-/** A run of extents of a physical volume; one that is in no group has one of none. */
+/** A run of extents of a physical volume; a physical volume in no group has one unused run. */
 export function pvsegRow(
   vg: Pick<VolumeGroup, 'uuid'>,
   run: ExtentRun & { readonly lv?: string; readonly lvStart?: number },

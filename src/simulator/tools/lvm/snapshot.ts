@@ -7,7 +7,7 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { badName } from './names.ts';
 import { createLv, isClassicSnapshot, isMounted, isOpen, removeLv } from './volumes.ts';
 
-/** `lvcreate --snapshot`: classic with a size, thin without (lvm2 2.03.16). */
+/** `lvcreate --snapshot`: a classic one with a size, a thin one without (lvm2 2.03.16). */
 export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, {
@@ -54,12 +54,18 @@ export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
   return ok(`  Logical volume "${name}" created.\n`);
 }
 
-/** In extents: what can change, a list of it, and some chunks more (snapshot_manip.c cow_max_extents). */
+/**
+ * Returns the most extents that a snapshot can use: the whole origin, a list of its changes, and
+ * some more chunks (snapshot_manip.c cow_max_extents).
+ */
 export function mostRoom(vg: VolumeGroup, origin: LogicalVolume): number {
   return Math.ceil((origin.extents * vg.extentSize * 257) / 256 / vg.extentSize + 0.01);
 }
 
-/** `lvconvert --mergesnapshot` and `--mergethin`, to the end. While one of both is open it is only noted, exit 0. */
+/**
+ * `lvconvert --mergesnapshot` and `--mergethin`, completely. While either volume is open, the merge
+ * is only scheduled, with exit code 0.
+ */
 export function lvmerge(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, {
@@ -87,7 +93,10 @@ export function lvmerge(call: ToolCall): ReturnType<ToolModel> {
   );
 }
 
-/** `lvm lvpoll --polloperation merge`: exit 0 as well when the origin is not active, or nothing is merged into it. */
+/**
+ * `lvm lvpoll --polloperation merge`: exits with 0 even if the origin is not active, or nothing is
+ * merged into it.
+ */
 export function lvpoll(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const options = readOptions(call, { values: ['--polloperation', '--interval', '--config'] });

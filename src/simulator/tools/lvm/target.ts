@@ -4,7 +4,7 @@ import type { LogicalVolume, VolumeGroup } from '../../world/parts.ts';
 import { failed, type ToolCall } from '../answer.ts';
 import { isClassicSnapshot } from './volumes.ts';
 
-/** The classic snapshots of a volume. */
+/** Returns the classic snapshots of a volume. */
 export function snapshotsOf(vg: VolumeGroup, { uuid }: LogicalVolume): readonly LogicalVolume[] {
   return vg.lvs.filter((lv) => lv.origin === uuid && isClassicSnapshot(lv));
 }
@@ -12,7 +12,10 @@ export function snapshotsOf(vg: VolumeGroup, { uuid }: LogicalVolume): readonly 
 const condition =
   /^lv_uuid=(?<uuid>[\w-]+)(?: && lv_tags=\{(?<tag>[^{}]+)\})?(?:(?<noOrigin> && !\(lv_role=\{thickorigin\} \|\| lv_role=\{extorigin\}\))|(?<classic> && lv_role=\{thicksnapshot\}))?$/;
 
-/** The volume that is named, and whether `--select` takes it too: if not, lvm exits 0 and does nothing. */
+/**
+ * Returns the named volume, and whether `--select` matches it: if not, lvm exits with 0 and does
+ * nothing.
+ */
 export function targetOf(call: ToolCall, options: Options) {
   const [full = '', ...more] = options.words;
   const [vgName = '', name = '', ...deeper] = full.split('/');

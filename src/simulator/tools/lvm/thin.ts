@@ -37,7 +37,7 @@ export function lvcreatePool(call: ToolCall): Answer {
   return ok(`  Logical volume "${name}" created.\n`);
 }
 
-/** `lvcreate --type thin`: a virtual size, in a pool. */
+/** `lvcreate --type thin`: a volume with a virtual size, in a pool. */
 export function lvcreateThin(call: ToolCall): Answer {
   const options = readOptions(call, {
     values: ['--type', '--name', '--virtualsize', '--thinpool', '--addtag', '--config'],
@@ -83,7 +83,7 @@ export function lvextendPool(call: ToolCall, vg: VolumeGroup, pool: LogicalVolum
   return ok(`${said.join('')}  Logical volume ${vg.name}/${pool.name} successfully resized.\n`);
 }
 
-/** What lvextend says of it; undefined when there is no room. */
+/** Grows the pool. Returns the message of lvextend; undefined if there is no space. */
 function grow(
   world: World,
   vg: VolumeGroup,
@@ -102,7 +102,10 @@ function grow(
   return sizeChanged(vg, `${pool.name}_tmeta`, { from: moreExtents, to: to.moreExtents });
 }
 
-/** As large as the largest metadata of the group, if there is room (handle_pool_metadata_spare of 2.03.16). */
+/**
+ * Makes the spare as large as the largest metadata of the group, if there is space
+ * (handle_pool_metadata_spare of 2.03.16).
+ */
 function keepSpare(world: World, vg: VolumeGroup, extents: number): void {
   const spare = vg.lvs.find(isSpare);
   const more = extents - (spare?.extents ?? 0);
@@ -136,7 +139,7 @@ export function poolKept(vg: VolumeGroup, pool: LogicalVolume): Answer | undefin
   );
 }
 
-/** The spare goes with the last pool of its group. */
+/** Removes the spare with the last pool of its group. */
 export function dropSpare(world: World, vg: VolumeGroup): void {
   const spare = vg.lvs.find(isSpare);
   if (spare !== undefined && !vg.lvs.some(isPool)) removeLv(world, vg, spare);

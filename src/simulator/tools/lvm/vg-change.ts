@@ -7,7 +7,10 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { commit, usedOn } from './volumes.ts';
 
-/** vgcreate, vgextend, vgreduce, vgremove and vgrename (lvm2 2.03.16). Standard input is closed: every question is answered with no. */
+/**
+ * vgcreate, vgextend, vgreduce, vgremove and vgrename (lvm2 2.03.16). stdin is closed, so every
+ * question is answered with no.
+ */
 export const vgChanges: Readonly<Record<string, ToolModel>> = {
   vgcreate,
   vgextend,
@@ -54,7 +57,10 @@ function badName(world: World, name: string): Answer | undefined {
   );
 }
 
-/** The free physical volume on a device, with the extents that it would have; or why it cannot be taken. */
+/**
+ * Returns the free physical volume on a device, with the extents that it would have; or why it
+ * cannot be used.
+ */
 function freeOn(call: ToolCall, path: string, extentSize: number): PhysicalVolume | Answer {
   const { world } = call;
   const device = deviceAt(world, path);

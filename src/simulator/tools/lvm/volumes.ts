@@ -2,7 +2,7 @@ import { freeMinor, openers, ownExtents } from '../../world/devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../../world/parts.ts';
 import { copyContent, type World } from '../../world/world.ts';
 
-/** What lvcreate does; also an administrator's. */
+/** Creates a volume as lvcreate does; also for an administrator. */
 export function createLv(
   world: World,
   vg: VolumeGroup,
@@ -25,7 +25,7 @@ export function createLv(
   const lv: LogicalVolume = { uuid: world.ids.lvmUuid(), autoactivation: true, ...make, runs };
   vg.lvs = [...vg.lvs, lv];
   commit(vg);
-  // Its extents are wiped of signatures as it is made.
+  // lvcreate wipes signatures in the extents.
   for (const contents of [world.live, world.durable]) contents.set(`lv:${lv.uuid}`, {});
   if (make.origin !== undefined) {
     const origin = world.live.get(`lv:${make.origin}`);
@@ -36,7 +36,10 @@ export function createLv(
   return lv;
 }
 
-/** Free extents, the first ones first; on the very run if one is said. Fewer than asked for when there are no more. */
+/**
+ * Returns free extents, the first ones first, or those of the run `onto`. Returns fewer than
+ * requested if there are no more.
+ */
 export function allocate(vg: VolumeGroup, count: number, onto?: ExtentRun): readonly ExtentRun[] {
   const found: ExtentRun[] = [];
   let missing = count;
@@ -66,7 +69,10 @@ export function freeRuns(vg: VolumeGroup): readonly ExtentRun[] {
   });
 }
 
-/** Runs that are in use on a physical volume, in their order. What is being moved belongs to the volume that moves it. */
+/**
+ * Returns the used runs of a physical volume, in order. Extents that are being moved belong to the
+ * volume that lvm uses for the move.
+ */
 export function usedRuns(
   vg: VolumeGroup,
   pv: string,
@@ -82,12 +88,12 @@ export function usedRuns(
   return own.sort((a, b) => a.start - b.start);
 }
 
-/** Extents in use on a physical volume. */
+/** Returns the number of used extents of a physical volume. */
 export function usedOn(vg: VolumeGroup, pv: Pick<PhysicalVolume, 'uuid'>): number {
   return usedRuns(vg, pv.uuid).reduce((sum, { count }) => sum + count, 0);
 }
 
-/** Takes extents off the end of a volume. */
+/** Removes extents from the end of a volume. */
 export function cutRuns(runs: readonly ExtentRun[], extents: number): readonly ExtentRun[] {
   let left = extents;
   return runs.flatMap((run) => {
@@ -97,7 +103,7 @@ export function cutRuns(runs: readonly ExtentRun[], extents: number): readonly E
   });
 }
 
-/** Neighbours as one run. */
+/** Joins adjacent runs. */
 export function joined(runs: readonly ExtentRun[]): readonly ExtentRun[] {
   const all: ExtentRun[] = [];
   for (const run of runs) {
@@ -117,19 +123,24 @@ export function placeOf(vg: VolumeGroup, place: string): ExtentRun | undefined {
   return { pv: pv.uuid, start: Number(first), count: Number(last) - Number(first) + 1 };
 }
 
-/** Activates it, with the lowest free minor number; under a plan with that which the real host still has for it. */
+/**
+ * Activates a volume, with the lowest free minor number; in a plan, with the one that the real host
+ * still has for it.
+ */
 export function activateLv(world: World, lv: LogicalVolume): void {
   if (world.active.has(lv.uuid)) return;
   const real = world.overlay?.volumes.get(lv.uuid)?.number.split(':')[1];
   world.active.set(lv.uuid, real === undefined ? freeMinor(world) : Number(real));
 }
 
-/** With its room for what changes; a thin snapshot has none. */
+/**
+ * Whether a volume is a classic snapshot, with its own space for changes; a thin snapshot has none.
+ */
 export function isClassicSnapshot({ origin, pool }: LogicalVolume): boolean {
   return origin !== undefined && pool === undefined;
 }
 
-/** A volume with its classic snapshots: lvm activates them together. */
+/** Activates a volume with its classic snapshots, as lvm does. */
 export function activateWith(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
   for (const each of [lv, ...classicSnapshots(vg, lv)]) activateLv(world, each);
 }
@@ -142,7 +153,7 @@ function classicSnapshots(vg: VolumeGroup, { uuid }: LogicalVolume): readonly Lo
   return vg.lvs.filter((each) => each.origin === uuid && isClassicSnapshot(each));
 }
 
-/** What lvremove does; also an administrator's. */
+/** Removes a volume as lvremove does; also for an administrator. */
 export function removeLv(world: World, vg: VolumeGroup, lv: LogicalVolume): void {
   vg.lvs = vg.lvs.filter((other) => other !== lv);
   world.active.delete(lv.uuid);
@@ -150,7 +161,7 @@ export function removeLv(world: World, vg: VolumeGroup, lv: LogicalVolume): void
   commit(vg);
 }
 
-/** What lvextend and lvreduce say of it. */
+/** Returns the message of lvextend and lvreduce. */
 export function sizeChanged(
   { name: vg, extentSize }: VolumeGroup,
   name: string,
@@ -163,17 +174,17 @@ export function sizeChanged(
   return `  Size of logical volume ${vg}/${name} changed from ${size(from)} to ${size(to)}.\n`;
 }
 
-/** A change of the group's metadata. */
+/** Counts a change of the group's metadata. */
 export function commit(vg: VolumeGroup): void {
   vg.seqno += 1;
 }
 
-/** A filesystem of it is mounted. */
+/** Whether a filesystem on the volume is mounted. */
 export function isMounted(world: World, { uuid }: LogicalVolume): boolean {
   return world.mounts.some(({ storage }) => storage === `lv:${uuid}`);
 }
 
-/** Its device is open. */
+/** Whether the device of the volume is open. */
 export function isOpen(world: World, lv: LogicalVolume): boolean {
   const minor = world.active.get(lv.uuid);
   return minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;

@@ -10,7 +10,10 @@ import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 
-/** mount, umount and sync (util-linux 2.38, coreutils 9.1). Nearly every failure of the first two is exit 32. */
+/**
+ * mount, umount and sync (util-linux 2.38, coreutils 9.1). mount and umount exit with 32 for nearly
+ * every failure.
+ */
 export const mountTools: Readonly<Record<string, ToolModel>> = { mount, umount, sync };
 
 const hint = '\n       dmesg(1) may have more information after failed mount system call.';
@@ -45,7 +48,10 @@ function mount(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** `mount --bind`: another view of a directory. The flags that are given are all that it has; without any, those of the source. */
+/**
+ * `mount --bind`: another view of a directory. It has only the given flags; without any, those of
+ * the source.
+ */
 function bind(
   world: World,
   {
@@ -82,7 +88,7 @@ function bind(
 
 const flags = ['nosuid', 'nodev', 'noexec', 'noatime'];
 
-/** What mount(2) and libmount do; also at boot, and by an administrator. */
+/** Mounts as mount(2) and libmount do; also at boot, and for an administrator. */
 export function addMount(
   world: World,
   make: Pick<Mount, 'device' | 'path' | 'type' | 'source'> &
@@ -125,7 +131,7 @@ function umount(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** What umount(2) does. What was written goes to the device, whose cache a power cut empties. */
+/** Unmounts as umount(2) does. Written data goes to the device, whose cache a power cut loses. */
 export function removeMount(world: World, mounted: Mount): void {
   world.mounts = world.mounts.filter((each) => each !== mounted);
   if (!world.mounts.some(({ storage }) => storage === mounted.storage))
@@ -135,7 +141,7 @@ export function removeMount(world: World, mounted: Mount): void {
     uncover(world, mounted.path);
 }
 
-/** ext4 notes in its superblock, at once and durably, that it is mounted for writing. */
+/** Records in the superblock of an ext4, at once and durably, whether it is mounted for writing. */
 function recovery(world: World, storage: string | undefined, needsRecovery: boolean): void {
   for (const contents of [world.live, world.durable]) {
     const content = storage === undefined ? undefined : contents.get(storage);
@@ -147,7 +153,8 @@ function recovery(world: World, storage: string | undefined, needsRecovery: bool
 function isBusy(world: World, mounted: Mount): boolean {
   if (world.mounts.some(({ parent, id }) => parent === mounted.id && id !== mounted.id)) return true;
   const others = world.mounts.some((each) => each !== mounted && each.storage === mounted.storage);
-  // A file held open keeps its filesystem; through which mount it was opened the model does not tell apart.
+  // An open file keeps its filesystem in use. The model does not distinguish through which mount it
+  // was opened.
   return (
     !others &&
     [...world.held.keys()].some((path) => path === mounted.path || path.startsWith(`${mounted.path}/`))
@@ -166,7 +173,10 @@ function sync(call: ToolCall): ReturnType<ToolModel> {
   return ok();
 }
 
-/** The kernel gives the lowest free number, so that the number of an unmounted one comes again (ida_alloc, fs/namespace.c). */
+/**
+ * Returns the lowest free number, as the kernel does, so the number of an unmounted one is used
+ * again (ida_alloc, fs/namespace.c).
+ */
 function freeId(world: World): number {
   const taken = new Set(world.mounts.map(({ id }) => id));
   let id = world.nextMount;
@@ -174,7 +184,7 @@ function freeId(world: World): number {
   return id;
 }
 
-/** The mount that contained the path until now. */
+/** Returns the mount that contained the path until now. */
 function parentOf(world: World, path: string): number {
   const around = world.mounts.filter(
     (each) => each.path === path || each.path === '/' || path.startsWith(`${each.path}/`),
@@ -183,7 +193,10 @@ function parentOf(world: World, path: string): number {
   return around.findLast((each) => each.path.length === longest)?.id ?? 1;
 }
 
-/** libmount keeps here what the kernel does not, and drops it at the unmount. */
+/**
+ * Writes the table of libmount: options that the kernel does not keep. libmount removes them at the
+ * unmount.
+ */
 function writeUtab(
   world: World,
   { source, path, root, userOptions }: Mount,

@@ -2,7 +2,10 @@ import { unmodelled } from '../../options.ts';
 import type { World } from '../../world/world.ts';
 import { ok, type ToolModel } from '../answer.ts';
 
-/** `ip -json -statistics -details address show` (iproute2 6.1): the loopback interface, the bridges of the host, and its card where it has one. */
+/**
+ * `ip -json -statistics -details address show` (iproute2 6.1): the loopback interface, the bridges
+ * of the host, and its network card if there is one.
+ */
 export const networkTools: Readonly<Record<string, ToolModel>> = {
   ip: (call) => {
     if (call.argv.join(' ') !== '-json -statistics -details address show')

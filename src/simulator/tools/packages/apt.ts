@@ -18,7 +18,10 @@ import {
   writeDatabase,
 } from '../../world/packages.ts';
 
-/** dpkg 1.21 and apt 2.6, as far as `src/packages/` uses them. A simulated .deb is its paragraph of the archive. */
+/**
+ * dpkg 1.21 and apt 2.6, as far as `src/packages/` uses them. A simulated .deb is its paragraph in
+ * the archive.
+ */
 export const packageTools: Readonly<Record<string, ToolModel>> = {
   'apt-cache': aptCache,
   'apt-get': aptGet,
@@ -150,7 +153,8 @@ function download(call: ToolCall, directory: string): Answered {
     const known = archives(call.world).find(
       (each) => nameOf(each) === name && each.get('Version') === version,
     );
-    // Under a plan the archives are those of the real host, which has said that they have it.
+    // In a plan the archives are those of the real host, which has reported that they have the
+    // package.
     const found = known ?? (call.world.overlay === undefined ? undefined : planned(name, version));
     if (found === undefined) return failed(100, `E: Version '${version}' for '${name}' was not found`);
     writeDeb(call.world, directory, found);
@@ -170,7 +174,7 @@ function planned(name: string, version: string): Paragraph {
 function repack(call: ToolCall, directory: string): Answered {
   const name = call.argv[0] ?? '';
   const found = databaseOf(call.world).find((each) => isInstalled(each) && nameOf(each) === name);
-  // It exits 0.
+  // dpkg-repack exits with 0.
   if (found === undefined) return ok('', `dpkg-repack: warning: problems found processing ${name}\n`);
   writeDeb(call.world, directory, new Map([...found].filter(([key]) => key !== 'Status')));
   return ok();
@@ -207,7 +211,10 @@ function aptGet(call: ToolCall): Answered {
   return ok('Reading package lists...\nBuilding dependency tree...\n');
 }
 
-/** Reads the lists of one file. Under a plan the real repository is not asked: each has what it needs to have. */
+/**
+ * Reads the lists of one file. In a plan the real repository is not asked: each list is assumed to
+ * have what the plan needs.
+ */
 function update(call: ToolCall): Answered {
   const { world, argv } = call;
   const file = argv.find((word) => word.startsWith('Dir::Etc::sourcelist='))?.split('=')[1];
@@ -258,7 +265,10 @@ function said(world: World, { install, remove }: Effect): string {
   ].join('');
 }
 
-/** What apt would do, or why it cannot. Dependencies are names; the newest version of an archive is its last one. */
+/**
+ * Returns what apt would do, or why it cannot. Dependencies are names; the newest version in an
+ * archive is its last one.
+ */
 function effectOf(world: World, words: readonly string[]): Effect | string {
   const now = new Map(
     databaseOf(world)
@@ -297,7 +307,7 @@ function effectOf(world: World, words: readonly string[]): Effect | string {
   for (const name of [...remove, ...conflicts]) if (after.delete(name) && now.has(name)) remove.add(name);
   const broken = (): string | undefined =>
     [...after].find(([, each]) => dependencies(each).some((name) => !after.has(name)))?.[0];
-  // Under a plan the dependencies of what the real apt has chosen are not known.
+  // In a plan the dependencies of packages that the real apt has chosen are unknown.
   if (world.overlay === undefined)
     for (let name = broken(); name !== undefined; name = broken()) {
       if (install.has(name)) return 'Unable to correct problems, you have held broken packages.';
@@ -315,7 +325,10 @@ function list(field: string | undefined): readonly string[] {
   return (field ?? '').split(/, */).filter(Boolean);
 }
 
-/** dpkg leaves no state between two packages in the model: the container tests kill the real one there. */
+/**
+ * Changes the packages. In the model dpkg is never interrupted between two packages: the container
+ * tests kill the real one there.
+ */
 function take(world: World, { install, remove }: Effect): void {
   const auto = new Set(autoNames(world));
   const all = new Map(databaseOf(world).map((each) => [nameOf(each), each]));
@@ -333,7 +346,7 @@ function take(world: World, { install, remove }: Effect): void {
       nameOf(each),
       new Map([['Package', each.get('Package') ?? ''], ['Status', `${hold} ok installed`], ...kept]),
     );
-    // What is named as a file is not automatic any more.
+    // A package that is named by its file is no longer automatic.
     auto.delete(nameOf(each));
   }
   writeDatabase(world, [...all.values()]);
@@ -348,7 +361,7 @@ function dpkg(call: ToolCall): Answered {
       ...['--force-confold', '--force-depends', '--force-remove-reinstreq'],
     ],
   });
-  // The model has no configuration files of packages.
+  // In the model packages have no configuration files.
   if (flags.has('--verify')) return ok();
   const all = databaseOf(world);
   const half = (each: Paragraph): boolean =>

@@ -17,7 +17,7 @@ import {
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 
-/** systemctl (systemd 252), on units of which the model knows what they do; sleep (coreutils 9.1). */
+/** systemctl (systemd 252), on units whose effect the model knows; sleep (coreutils 9.1). */
 export const serviceTools: Readonly<Record<string, ToolModel>> = {
   systemctl: (call) => {
     const [verb = '', ...rest] = call.argv.filter((word) => word !== '--no-block');
@@ -98,7 +98,7 @@ function start(world: World, unit: string, verb: string): ReturnType<ToolModel> 
       `Failed to ${verb} ${unit}: Operation refused, unit ${unit} may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status ${unit}' for details.`,
     );
   const state = startUnit(world, unit);
-  // What no file of the plan says runs as the real host said.
+  // A unit without a file in the plan runs as the real host reported.
   if (state === undefined && known !== undefined)
     put(world, unit, { ...known, active: 'active', invocation: world.ids.uuid().replaceAll('-', '') });
   const isOneshot = wordsIn(state?.text ?? '', 'Service', 'Type').includes('oneshot');
@@ -164,7 +164,7 @@ function show(call: ToolCall): ReturnType<ToolModel> {
     CanStart: said(isLoaded && !wordsIn(text, 'Unit', 'RefuseManualStart').includes('yes')),
     CanStop: said(!wordsIn(text, 'Unit', 'RefuseManualStop').includes('yes')),
     CanReload: said(isLoaded && has('ExecReload')),
-    // What the real host said, unless the plan has written the file.
+    // The values of the real host, unless the plan has written the file.
     ...(file === undefined || !isWritten(world, file.path) ? { ...known?.real } : {}),
     StateChangeTimestampMonotonic: String(known?.changed ?? 0),
     ActiveState: known?.active ?? 'inactive',
@@ -183,7 +183,7 @@ function show(call: ToolCall): ReturnType<ToolModel> {
   );
 }
 
-/** Whether the file is the model's, and not that of a real host. */
+/** Whether the file belongs to the model, and not to a real host. */
 export function isWritten(world: World, path: string): boolean {
   const there = resolve(world, path, 'follow');
   return there.found && there.inode.real === undefined;

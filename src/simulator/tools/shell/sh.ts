@@ -1,7 +1,10 @@
 import { unmodelled } from '../../options.ts';
 import { ok, type ToolModel } from '../answer.ts';
 
-/** sh of `tx.shell.run`. The model reads no script: each does what it promises, and its undo takes that back. */
+/**
+ * sh for `tx.shell.run`. The model reads no script: each one does what it promises, and its undo
+ * reverts that.
+ */
 export const shellTools: Readonly<Record<string, ToolModel>> = {
   sh: (call) => {
     const { world, argv } = call;
@@ -14,7 +17,7 @@ export const shellTools: Readonly<Record<string, ToolModel>> = {
   },
 };
 
-/** What `$0` of a script says. */
+/** Returns which script an argv runs, from its `$0`. */
 export function scriptIn(argv: readonly string[]) {
   const [option, , name = ''] = argv[0] === '-e' ? argv.slice(1) : argv;
   if (option !== '-c') return undefined;

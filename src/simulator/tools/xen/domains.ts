@@ -6,7 +6,10 @@ import type { World } from '../../world/world.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { freeMemoryMiB } from './xl-list.ts';
 
-/** What libxl says at last of a domain that it could not make; its id is not given again. */
+/**
+ * Returns the last message of libxl for a domain that it could not create. The id of the domain is
+ * not used again.
+ */
 export function giveUp(world: World): string {
   const domid = world.nextDomid;
   world.nextDomid += 1;
@@ -17,7 +20,9 @@ export function giveUp(world: World): string {
   ].join('\n');
 }
 
-/** Why libxl 4.17 would not make this domain, in its words (fixtures in test/fixtures/xl). */
+/**
+ * Returns why libxl 4.17 would not create this domain, in its words (fixtures in test/fixtures/xl).
+ */
 export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[]): string | undefined {
   const domid = world.nextDomid;
   if (world.domains.some(({ name }) => name === guest.name))
@@ -46,7 +51,7 @@ export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[
   return undefined;
 }
 
-/** What the hotplug script says of a device that is in use. */
+/** Returns the message of the hotplug script for a device in use. */
 export function refusalOfScript(world: World, number: string): string | undefined {
   const [user] = openers(world, number);
   if (user === undefined) return undefined;
@@ -57,13 +62,16 @@ export function refusalOfScript(world: World, number: string): string | undefine
   return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [892] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Device ${node} is mounted in ${where}`;
 }
 
-/** What vif-bridge says without its bridge. */
+/** Returns the message of vif-bridge for a missing bridge. */
 export function refusalOfVifScript(world: World, bridge: string | undefined): string | undefined {
   if (bridge === undefined || resolve(world, `/sys/class/net/${bridge}`, 'follow').found) return undefined;
   return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge online [1176] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Could not find bridge device ${bridge}`;
 }
 
-/** What xl create leaves in the hypervisor. Ids are not used again until the next boot. */
+/**
+ * Adds a domain as xl create leaves it in the hypervisor. Ids are not used again until the next
+ * boot.
+ */
 export function addDomain(
   world: World,
   make: Pick<Domain, 'name' | 'uuid' | 'memoryMiB' | 'vcpus' | 'disks' | 'state'> &

@@ -10,7 +10,7 @@ const flags: Readonly<Record<Domain['state'], string>> = {
   dying: '--ps-d',
 };
 
-/** Memory that no domain has; dom0 has 1 GiB. */
+/** Returns the memory that no domain has; dom0 has 1 GiB. */
 export function freeMemoryMiB(world: World): number {
   return world.memoryMiB - 1024 - world.domains.reduce((sum, { memoryMiB }) => sum + memoryMiB, 0);
 }
@@ -38,12 +38,12 @@ export function xlList(world: World): string {
 
 function line({ domid, name, uuid, memoryMiB, vcpus, state }: Domain): string {
   const reason = state === 'crashed' ? '3' : state === 'shutdown' || state === 'dying' ? '0' : '-';
-  // As xl, in whole MiB.
+  // In whole MiB, as xl prints it.
   const numbers = [domid, Math.floor(memoryMiB), vcpus].map((number) => String(number).padStart(5)).join(' ');
   return `${(name === '' ? '(null)' : name).padEnd(40)} ${numbers}     ${flags[state]}  ${'1.0'.padStart(8)} ${uuid} ${reason.padStart(8)} ${'-'.padStart(16)}\n`;
 }
 
-/** `xl list -l`: half-built domains are not in it. */
+/** `xl list -l`, without half-built domains. */
 export function xlLongList(world: World): string {
   const zero = {
     domid: 0,
@@ -74,7 +74,7 @@ export function xlLongList(world: World): string {
   return `${JSON.stringify([zero, ...guests], undefined, 4)}\n`;
 }
 
-/** `xl info` of 4.17, with the lines that change from host to host made plain. */
+/** `xl info` of 4.17, with fixed values in the lines that differ between hosts. */
 export function xlInfo(world: World): string {
   const lines: readonly (readonly [string, string])[] = [
     ['host', world.hostname],

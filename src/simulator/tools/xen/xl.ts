@@ -48,7 +48,7 @@ interface Asked {
   readonly paused: boolean;
 }
 
-/** The config file that is named, read as xl reads it, with what the command line says instead. */
+/** Reads the named config file as xl does; values on the command line replace those of the file. */
 function asked(call: ToolCall, words: readonly string[]): Asked | ReturnType<ToolModel> {
   const [path = '', ...rest] = words;
   const there = resolve(call.world, path, 'follow');
@@ -143,7 +143,7 @@ function shutdown(call: ToolCall, id: string): ReturnType<ToolModel> {
   );
 }
 
-/** Counts, as Xen does: a domain that was paused twice is unpaused by the second unpause. */
+/** Counts pauses, as Xen does: a domain that was paused twice runs after the second unpause. */
 function pausing(call: ToolCall, [id = '', ...more]: readonly string[], by: 1 | -1): ReturnType<ToolModel> {
   if (more.length > 0) throw unmodelled(call, 'it knows one domain');
   const domain = domainOf(call.world, id);
@@ -157,7 +157,7 @@ function pausing(call: ToolCall, [id = '', ...more]: readonly string[], by: 1 | 
   return ok();
 }
 
-/** The balloon driver of its guests does at once what it is asked for. */
+/** Sets the memory target. The balloon driver of a simulated guest reaches it at once. */
 function memSet(call: ToolCall, [id = '', size = '', ...more]: readonly string[]): ReturnType<ToolModel> {
   const kib = /^(?<kib>\d+)k$/.exec(size)?.groups?.kib;
   if (kib === undefined || more.length > 0) throw unmodelled(call, 'it knows NUMBERk');
@@ -263,7 +263,7 @@ function networkAttach(
       `libxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=${id}\nlibxl: error: libxl_device.c:1486:device_addrm_aocomplete: unable to add device\nlibxl_device_nic_add failed.`,
     );
   const at = domain.nics.length;
-  // It stays in the store if its script refuses it.
+  // The interface stays in the store if its script refuses it.
   domain.nics = [...domain.nics, { mac, bridge }];
   const refusal = refusalOfVifScript(world, bridge);
   if (refusal === undefined) return ok();
@@ -292,7 +292,7 @@ function weigh(call: ToolCall, id: string, [weight = '', ...more]: readonly stri
   return ok();
 }
 
-/** xl takes a name, or a number as an id. */
+/** Finds a domain: xl accepts a name, or a number as an id. */
 function domainOf(world: World, id: string): Domain | undefined {
   return world.domains.find(({ domid, name }) => (/^\d+$/.test(id) ? domid === Number(id) : name === id));
 }
