@@ -3,8 +3,8 @@ import { ParseError } from '../core/errors.ts';
 import { classifyDevice } from './commands.ts';
 
 /**
- * Bytes of a device, or of a file: read through the page cache, where the kernel's filesystems keep
- * their superblocks.
+ * Reads bytes of a device, or of a file, through the page cache, where the kernel's filesystems
+ * keep their superblocks.
  */
 export function bytesAt(
   device: string,
@@ -22,14 +22,14 @@ export function bytesAt(
 }
 
 const [space, newline] = [0x20, 0x0a];
-/** The value of a hexadecimal digit, by its code; -1: it is none. */
+/** The value of a hexadecimal digit, by its character code; -1: it is no digit. */
 const digits = Int8Array.from({ length: 256 }, (_, code) =>
   '0123456789abcdef'.indexOf(String.fromCharCode(code)),
 );
 
 /**
- * Reads ` 0f 1e …` lines. A megabyte is read at a time; regular expressions and joined strings took
- * 20 times as long.
+ * Parses ` 0f 1e …` lines. Reads are up to a megabyte long; regular expressions and joined strings
+ * took 20 times as long.
  */
 function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
   const text = Buffer.from(stdout, 'latin1');
@@ -58,10 +58,10 @@ function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
 const directBlock = 4096;
 
 /**
- * Bytes of a device past its page cache (O_DIRECT). The cache of a device has only what was read or
- * written through its own node, and not what a DRBD volume, a mapping or a guest on it has written
- * since. Dirty pages of the node are written first (block/fops.c), so this is never older than what
- * `bytesAt` reads.
+ * Reads bytes of a device, bypassing its page cache (O_DIRECT). The page cache has only what was
+ * read or written through the device's own node, not later writes by a DRBD volume, a mapping or a
+ * guest on it. The kernel writes dirty pages of the node first (block/fops.c), so the result is
+ * never older than that of `bytesAt`.
  */
 export function directBytesAt(
   device: string,

@@ -13,8 +13,8 @@ import {
 
 /**
  * `blkid -p`: probes the device itself, never blkid's cache. Undefined: nothing recognised. blkid
- * reports the same (exit 2) for a device that is missing, empty (0 bytes) or unreadable, so exclude
- * these first.
+ * reports the same (exit code 2) for a device that is missing, empty (0 bytes) or unreadable, so
+ * exclude these first.
  */
 export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
   return {
@@ -28,8 +28,8 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
 }
 
 /**
- * The label itself. In every other output format blkid writes a byte above 0x7f as `M-x` and a
- * control character as `^x`, but does not escape an `M-` or a `^` in the label, so that they are
+ * Reads the label itself. In every other output format blkid writes a byte above 0x7f as `M-x` and
+ * a control character as `^x`, but does not escape an `M-` or a `^` in the label, so these are
  * ambiguous.
  */
 export function blkidLabel(device: string): ReadCommand<string | undefined> {
@@ -83,8 +83,8 @@ export interface Tagged {
 }
 
 /**
- * Every device with a tag, probed now and not from blkid's cache (blkid(8): `-c /dev/null`). A user
- * who may read no device gets an empty list.
+ * Lists every device with a tag, probed now and not from blkid's cache (blkid(8): `-c /dev/null`).
+ * A user who may read no device gets an empty list.
  */
 export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]> {
   return {
@@ -98,11 +98,11 @@ export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]
 }
 
 /**
- * Can the start of a device be read? blkid and wipefs call a device with nothing but I/O errors
- * blank (test/fixtures/blkid/io-error@2.38.1.json), while debugfs, which opens it read-only,
- * tells "Bad magic number" and "Input/output error" apart, and a damaged ext4 from no
- * filesystem. It exits 0 in every case. Call it only for a device that blkid calls blank. Without
- * -c, which ignores damage of a superblock: here the error says what is damaged.
+ * Checks that the start of a device can be read. blkid and wipefs report a device with only I/O
+ * errors as blank (test/fixtures/blkid/io-error@2.38.1.json). debugfs opens it read-only and
+ * distinguishes "Bad magic number" from "Input/output error", and a damaged ext4 from no
+ * filesystem; it always exits with 0. Call this only for a device that blkid reports as blank.
+ * Without -c, which ignores damage of a superblock: here the error shows what is damaged.
  */
 export function readsAsBlank(device: string): ReadCommand<void> {
   return {
@@ -121,11 +121,11 @@ export function readsAsBlank(device: string): ReadCommand<void> {
 export interface KnownGroup {
   readonly uuid: string;
   readonly name: string;
-  /** lvm does not show its content. */
+  /** Whether the group is exported: lvm then does not show its content. */
   readonly exported: boolean;
 }
 
-/** Every volume group that lvm knows. */
+/** Lists every volume group that lvm knows. */
 export function knownGroups(): ReadCommand<readonly KnownGroup[]> {
   return {
     tool: 'vgs',
@@ -142,7 +142,10 @@ export function knownGroups(): ReadCommand<readonly KnownGroup[]> {
   };
 }
 
-/** The volume group of each physical volume, by the latter's uuid; empty: it has none. */
+/**
+ * Returns the volume group of each physical volume, by the uuid of the physical volume; empty: it
+ * has none.
+ */
 export function groupsOfPvs(): ReadCommand<ReadonlyMap<string, string>> {
   return {
     tool: 'pvs',
@@ -158,8 +161,8 @@ export function groupsOfPvs(): ReadCommand<ReadonlyMap<string, string>> {
 }
 
 /**
- * Uuids of every logical volume that lvm knows, active or not; it omits those of exported groups
- * (2.03.16).
+ * Lists the uuids of every logical volume that lvm knows, active or not; lvm omits those of
+ * exported groups (2.03.16).
  */
 export function knownVolumes(): ReadCommand<readonly string[]> {
   return {
@@ -174,15 +177,16 @@ export function knownVolumes(): ReadCommand<readonly string[]> {
 }
 
 /**
- * The inode behind a loop device as `MAJ:MIN:INODE`, from the kernel, also where the file has been
- * deleted since. Undefined if it is being detached, or if only root may know.
+ * Returns the inode behind a loop device as `MAJ:MIN:INODE`, from the kernel, even if the file was
+ * deleted. Undefined if the device is being detached, or if only root may read it.
  */
 export function loopBacking(device: string): ReadCommand<string | undefined> {
   return {
     tool: 'losetup',
     argv: ['--json', '--list', '--output', 'NAME,BACK-INO,BACK-MAJ:MIN', device],
     access: 'read',
-    // A new number at each attach, detach and exchange of the file (disk_force_media_change in loop.c).
+    // The number changes at each attach, detach and exchange of the file (disk_force_media_change
+    // in loop.c).
     sameWhile: `/sys/block/${posix.basename(device)}/diskseq`,
     parse: ({ stdout }) => {
       const [loop, ...more] = losetupSchema.parse(JSON.parse(stdout)).loopdevices;
@@ -198,7 +202,10 @@ export function loopBacking(device: string): ReadCommand<string | undefined> {
   };
 }
 
-/** Erases the magic of every signature on a device. Never with `-f`: the kernel refuses a device that is in use. */
+/**
+ * Erases the magic of every signature on a device. Never with `-f`, so that the kernel refuses a
+ * device in use.
+ */
 export function wipeSignatures(device: string): Command<void, 'destroy'> {
   return {
     tool: 'wipefs',
@@ -210,7 +217,9 @@ export function wipeSignatures(device: string): Command<void, 'destroy'> {
   };
 }
 
-/** Why a util-linux or e2fsprogs program failed on a device, from its message in the C locale. */
+/**
+ * Finds why a util-linux or e2fsprogs program failed on a device, from its message in the C locale.
+ */
 export function classifyDevice({ stderr, stdout }: Answer): Reason {
   const said = stderr + stdout;
   if (/No such (?:file or directory|device)|does not exist|Can't lookup blockdev/i.test(said))
@@ -225,15 +234,15 @@ const exportLine = /^(?<key>[A-Z0-9_]+)=(?<value>.*)$/;
 
 function parseBlkid({ exitCode, stdout, stderr }: Answer): Signature | undefined {
   if (exitCode === 8) return { type: 'ambivalent', usage: 'ambivalent' };
-  // If blkid finds nothing it prints nothing; a message says why it could not look ("Permission
-  // denied").
+  // If blkid finds nothing it prints nothing; a message explains why it could not probe
+  // ("Permission denied").
   if (exitCode === 2 && (stdout !== '' || stderr !== ''))
     throw new ParseError(`blkid: ${stderr.trim() || stdout}`);
   if (exitCode === 2) return undefined;
   return toSignature(valuesIn(stdout.trimEnd()));
 }
 
-/** A record for each device, with an empty line between them. */
+/** Parses a record for each device, with an empty line between them. */
 function parseTagged({ exitCode, stdout, stderr }: Answer): readonly Tagged[] {
   if (stderr !== '' || (exitCode === 2) !== (stdout === ''))
     throw new ParseError(`blkid: ${stderr.trim() || stdout || 'no output'}`);
@@ -256,7 +265,7 @@ function parseTagged({ exitCode, stdout, stderr }: Answer): readonly Tagged[] {
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The values in a record of `blkid -o export`. */
+/** Returns the values in a record of `blkid -o export`. */
 export function valuesIn(record: string): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
   for (const line of record.split('\n')) {
@@ -264,13 +273,13 @@ export function valuesIn(record: string): ReadonlyMap<string, string> {
     if (key === undefined || value === undefined || values.has(key)) {
       throw new ParseError(`blkid: cannot read the line ${JSON.stringify(line)}`);
     }
-    // The one value that blkid does not escape.
+    // blkid does not escape this value.
     values.set(key, key === 'DEVNAME' ? value : value.replace(/\\(.)/g, '$1'));
   }
   return values;
 }
 
-/** What the values of a record say; undefined: a blank partition. */
+/** Returns the signature in the values of a record; undefined: a blank partition. */
 export function toSignature(values: ReadonlyMap<string, string>): Signature | undefined {
   const [type, ptType] = [values.get('TYPE'), values.get('PTTYPE')];
   if (type === undefined && ptType === undefined) {

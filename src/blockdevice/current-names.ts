@@ -2,9 +2,9 @@ import type { ReadHost } from '../command/index.ts';
 import { locate } from './locate.ts';
 
 /**
- * The journalled data of a step, with the names that its devices have now: after a boot, or when a
- * file is attached again, a loop device has another number. Each object with an `identity` beside a
- * `device` or `path` names a device. Errors as of `locate`, for a device that is not there.
+ * Replaces device names in the journal data of a step by the present ones: after a reboot, or when
+ * a file is attached again, a loop device has another number. Each object with an `identity` beside
+ * a `device` or `path` names a device. Throws like `locate` for a missing device.
  */
 export async function withCurrentNames(host: ReadHost, journalled: unknown): Promise<unknown> {
   if (Array.isArray(journalled))

@@ -5,7 +5,7 @@ import { overlap } from './loop/attach.ts';
 import { loopDevices } from './loop/reads.ts';
 import * as operations from './operations.ts';
 
-/** Creates an image file, or does nothing if it is there with that size and mode. */
+/** Creates an image file, or does nothing if one with this size and mode exists. */
 export const createImage = ensurable(operations.createImage, async (host, { file, size, mode, room }) => {
   if (room !== undefined) throw incomparable('room', 'a file does not say how it was created');
   const stat = await host.stat(file);
@@ -21,7 +21,7 @@ export const createImage = ensurable(operations.createImage, async (host, { file
 });
 
 /**
- * Attaches a file to a loop device, or does nothing if one with these options has it. Compares
+ * Attaches a file to a loop device, or does nothing if it is attached with these options. Compares
  * file, offset, size, mode, partitions and sectorSize.
  */
 export const attachLoop = ensurable(operations.attachLoop, async (host, args) => {
@@ -35,7 +35,7 @@ export const attachLoop = ensurable(operations.attachLoop, async (host, args) =>
   const over = (await loopDevices(host)).filter(
     (loop) => loop.inode === stat.inode && loop.filesystem === stat.device,
   );
-  // Several parts of a file may be attached: those that share no byte, or are read-only.
+  // Several parts of a file may be attached, if they share no byte or are read-only.
   const loop =
     over.find(({ offset, limit }) => offset === asked.offset && limit === asked.limit) ??
     over.find((each) => overlap(each, asked) && (each.mode === 'rw' || mode !== 'ro'));

@@ -13,8 +13,8 @@ import { deviceNode, kernelNames, kernelText, sizeOf } from './node.ts';
 import { whyUnreadable } from './unreadable.ts';
 
 /**
- * The kernel's type of a device. `volume-part`: a leg, pool or copy that lvm created for one of its
- * volumes.
+ * The type of a device in the kernel. `volume-part`: a leg, pool or copy that lvm created for one
+ * of its volumes.
  */
 export type DeviceKind =
   | 'disk'
@@ -30,7 +30,7 @@ export type DeviceKind =
 
 /** A block device, with the devices below and above it. */
 export interface GraphDevice {
-  /** The kernel's name: `vda2`, `dm-3`. Unique on the host, until it is gone. */
+  /** The kernel's name: `vda2`, `dm-3`. Unique on the host, until the device is removed. */
   readonly name: string;
   /** `major:minor` */
   readonly number: string;
@@ -40,22 +40,25 @@ export interface GraphDevice {
   readonly kind: DeviceKind;
   readonly size: Bytes;
   readonly readOnly: boolean;
-  /** Of device-mapper: its name there. */
+  /** Only for device-mapper: its name there. */
   readonly mapping?: string;
-  /** Of device-mapper: the uuid by which its users recognise their devices. */
+  /** Only for device-mapper: the uuid by which its users recognise their devices. */
   readonly uuid?: string;
   readonly volume?: { readonly vg: string; readonly lv: string };
   readonly array?: ArrayFacts;
   readonly file?: string;
-  /** Names of the devices directly below it, or below the filesystem with its file. */
+  /**
+   * Names of the devices directly below it; for a loop device, those below the filesystem with its
+   * file.
+   */
   readonly below: readonly string[];
   readonly above: readonly string[];
   readonly mounts: readonly MountEntry[];
-  /** It is in use as swap. */
+  /** Whether it is in use as swap. */
   readonly swap: boolean;
-  /** Domains that have it as a disk. */
+  /** Domains that use it as a disk. */
   readonly guests: readonly number[];
-  /** What is unknown of it, as text. */
+  /** What could not be found out, as text. */
   readonly unknown: readonly string[];
 }
 
@@ -67,14 +70,14 @@ export interface ArrayFacts {
   readonly state: string;
   /** Missing members; null: the level has no such count. */
   readonly degraded: number | null;
-  /** What each member contributes; the rest of it is for the array itself. */
+  /** What each member contributes; the rest of the member is for the array itself. */
   readonly componentSize: Bytes;
 }
 
 /**
- * Every block device that has a size or is built on others, with the layers above and below, only
- * from the kernel's data. All of them are read concurrently: concurrent reads go to a host over ssh
- * as one request.
+ * Returns every block device that has a size or is built on others, with the layers above and
+ * below, only from the kernel's data. Reads all of them concurrently, because concurrent reads go
+ * to a host over ssh as one request.
  */
 export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, GraphDevice>> {
   const facts = factsOf(host);
@@ -87,7 +90,7 @@ export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, G
       above: [...new Set(over.map(({ device: upper }) => upper.name))],
     }));
     met.set(device.name, found);
-    // Partitions are below their disk only, and not in /sys/block.
+    // Partitions are only below their disk, and not in /sys/block.
     await Promise.all([
       found,
       looked.then(({ over }) => Promise.all(over.map(({ device: upper }) => meet(upper)))),
@@ -106,7 +109,7 @@ export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, G
   return new Map(wanted.map(([name, found]) => [name, { ...found, below: below.get(name) ?? [] }]));
 }
 
-/** Name of the device that a path, link or `UUID=…` leads to. */
+/** Returns the name of the device that a path, link or `UUID=…` leads to. */
 export async function graphName(host: ReadHost, device: string): Promise<string> {
   return (await deviceByNumber(host, (await deviceNode(host, device)).number)).name;
 }
@@ -120,8 +123,8 @@ async function byName(host: ReadHost, name: string): Promise<Device> {
 }
 
 /**
- * Each device before the first device on it, in the kernel's order, whatever the order of the
- * answers.
+ * Sorts the devices: each one before the devices on it, in the kernel's order, whatever the order
+ * of the answers.
  */
 async function inOrder(
   devices: readonly Pick<Device, 'name'>[],
@@ -163,8 +166,8 @@ async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'moun
 }
 
 /**
- * The backing file is unknown without permission to open the loop device; then the kernel's name is
- * used.
+ * Returns the key of a device. The backing file is unknown without permission to open the loop
+ * device; then uses the kernel's name.
  */
 async function keyOf(host: ReadHost, { name, number }: Device, unknown: string[]): Promise<Key> {
   try {

@@ -13,9 +13,9 @@ export async function refuseHeld(host: ReadHost, device: string, who: readonly H
 }
 
 /**
- * RefusedError that names every holder of the device, processes and guests too. It precedes every
- * advice to repair the content of a device: a repair while a guest uses it would write below a
- * mounted filesystem.
+ * RefusedError that names every holder of the device, including processes and guests. Call it
+ * before every advice to repair the content of a device: a repair while a guest uses it would write
+ * below a mounted filesystem.
  */
 export async function refuseUsers(host: ReadHost, device: string): Promise<void> {
   const who = (await everyHolder(host, device)).filter(({ kind }) => kind !== 'unknown');
@@ -23,9 +23,9 @@ export async function refuseUsers(host: ReadHost, device: string): Promise<void>
 }
 
 /**
- * RefusedError if a guest has the device, or one below it: the kernel lets the host mount it all the
- * same, and even a read-only mount writes to the journal of a filesystem in use. `ro`: only if the
- * guest may write to it.
+ * RefusedError if a guest uses the device, or one below it: the kernel would nevertheless let the
+ * host mount it, and even a read-only mount writes to the journal of a filesystem in use. `ro`:
+ * only if the guest may write to it.
  */
 export async function refuseGuests(host: ReadHost, device: string, mode: 'ro' | 'rw'): Promise<void> {
   const facts = factsOf(host);
@@ -41,7 +41,7 @@ export async function refuseGuests(host: ReadHost, device: string, mode: 'ro' | 
   }
 }
 
-/** The numbers of a device and of all that it is built on. */
+/** Returns the numbers of a device and of all devices below it. */
 async function beneath(host: ReadHost, number: string): Promise<ReadonlySet<string>> {
   const found = new Set([number]);
   for (const each of found) {

@@ -8,7 +8,7 @@ import { deviceNode, kernelNames, kernelText } from './node.ts';
 
 /** A device's keys, and what distinguishes it from another one that gets its name later. */
 export interface DeviceIdentity extends DeviceKeys {
-  /** LVM's or cryptsetup's uuid, a loop device's inode and offset, else the key. */
+  /** The uuid of LVM or cryptsetup, inode and offset of a loop device, otherwise the key. */
   readonly identity: string;
   /**
    * The object whose destruction destroys the device's content: the LV, the LUKS header, the file
@@ -18,9 +18,9 @@ export interface DeviceIdentity extends DeviceKeys {
 }
 
 /**
- * The key of the device that a path, link or `UUID=…` leads to, and the keys of every device below
- * it, all from the kernel's data: /dev/vg0/web1, /dev/mapper/vg0-web1 and /dev/dm-3 are one
- * `lv:vg0/web1`.
+ * Returns the key of the device that a path, link or `UUID=…` leads to, and the keys of every
+ * device below it, all from the kernel's data: /dev/vg0/web1, /dev/mapper/vg0-web1 and /dev/dm-3
+ * are one `lv:vg0/web1`.
  */
 export async function keysOf(host: ReadHost, path: string): Promise<DeviceKeys> {
   const { key, beneath } = await identityOf(host, path);
@@ -28,7 +28,8 @@ export async function keysOf(host: ReadHost, path: string): Promise<DeviceKeys> 
 }
 
 /**
- * The same, with the identity. CommandError `not-found`, RefusedError if it is not a block device.
+ * Like `keysOf`, with the identity. CommandError `not-found`, RefusedError if it is not a block
+ * device.
  */
 export async function identityOf(host: ReadHost, path: string): Promise<DeviceIdentity> {
   return identityOfNumber(host, (await deviceNode(host, path)).number);
@@ -57,8 +58,8 @@ export async function identityOfNumber(host: ReadHost, number: string): Promise<
 }
 
 /**
- * Is it the journalled device? Also for a journal of a version that did not record when a file was
- * created.
+ * Whether it is the journalled device. Also handles journals of a version that did not record when
+ * a file was created.
  */
 export function isIdentity(now: string, journalled: string): boolean {
   return (
@@ -71,9 +72,9 @@ interface Described {
   readonly key: Key;
   readonly identity: string;
   readonly container: Key;
-  /** Keys below that are not devices: the volume group, the LUKS header, the file. */
+  /** Keys of other objects below: the volume group, the LUKS header, the file. */
   readonly also: readonly Key[];
-  /** The devices directly below. */
+  /** Numbers of the devices directly below. */
   readonly numbers: readonly string[];
 }
 
@@ -84,7 +85,8 @@ async function over(host: ReadHost, { numbers, also, ...self }: Described): Prom
   return { ...self, beneath: [...beneath] };
 }
 
-// dm/uuid as cryptsetup 2.6 (CRYPT-LUKS2-<32 hex>-<name>) and LVM (LVM-<VG uuid><LV uuid>[-layer]) set it.
+// Format of dm/uuid, as set by cryptsetup 2.6 (CRYPT-LUKS2-<32 hex>-<name>) and LVM (LVM-<VG
+// uuid><LV uuid>[-layer]).
 const luksUuid = /^CRYPT-LUKS[12]-(?<hex>[0-9a-f]{32})-/;
 const hyphens = /^(?<a>.{8})(?<b>.{4})(?<c>.{4})(?<d>.{4})(?<e>.{12})$/;
 
@@ -102,9 +104,9 @@ function mapped(name: string, uuid: string): Omit<Described, 'numbers'> {
 }
 
 /**
- * VG and LV of a device-mapper name of LVM: hyphens in either are doubled, a single one separates
- * them (and the layer that may follow). No LV's name begins with a hyphen, so parsing is
- * unambiguous (libdm dm_split_lvm_name).
+ * Splits a device-mapper name of LVM into VG and LV: hyphens in either are doubled, a single one
+ * separates them (and the layer that may follow). No LV's name begins with a hyphen, so the result
+ * is unambiguous (libdm dm_split_lvm_name).
  */
 export function splitLvmName(name: string): { readonly vg: string; readonly lv: string } {
   const groups = /^(?<vg>(?:[^-]|--)+)-(?!-)(?<lv>(?:[^-]|--)+)(?:-(?<layer>[^-]+))?$/.exec(name)?.groups;
@@ -114,15 +116,18 @@ export function splitLvmName(name: string): { readonly vg: string; readonly lv: 
   return { vg: groups.vg.replaceAll('--', '-'), lv: groups.lv.replaceAll('--', '-') };
 }
 
-/** While a loop device is being detached the kernel shows an empty path. */
+/**
+ * Returns the backing file; undefined while a loop device is being detached, when the kernel shows
+ * an empty path.
+ */
 async function backingFile(host: ReadHost, sys: string): Promise<string | undefined> {
   const file = await kernelText(host, `${sys}/loop/backing_file`);
   return file === '' ? undefined : file;
 }
 
 /**
- * A loop device with a file; undefined if it has none. Tries again while others detach and attach
- * it; ParseError if its inode stays unknown.
+ * Returns a loop device with a file; undefined if it has none. Tries again while others detach and
+ * attach it; ParseError if its inode stays unknown.
  */
 async function attachedAt(looking: ReadHost, sys: string): Promise<DeviceIdentity | undefined> {
   for (let [tries, host] = [1, looking]; ; tries += 1) {
@@ -141,8 +146,8 @@ const mostTries = 20;
 const pauseMs = 50;
 
 /**
- * Undefined if it is being detached. The inode comes from the kernel, because the path in sysfs may
- * lead to another file now.
+ * Returns the identity; undefined if the device is being detached. The inode comes from the kernel,
+ * because the path in sysfs may lead to another file now.
  */
 async function loop(
   host: ReadHost,
@@ -162,7 +167,9 @@ async function loop(
   return { key, identity, container: `file:${at.file}`, beneath: [`file:${at.file}`] };
 }
 
-/** Undefined while it is being detached, and if only root may know. */
+/**
+ * Returns the inode; undefined while the device is being detached, and if only root may read it.
+ */
 async function backingOf(host: ReadHost, device: string): Promise<string | undefined> {
   try {
     return await host.run(loopBacking(device));
@@ -187,9 +194,9 @@ async function partitionOf(host: ReadHost, at: { sys: string; partition: string 
   };
 }
 
-// The serial number that the drivers show (nvme, scsi, virtio): stable across reboots, unlike
-// /dev/sdX. A SCSI disk without such a page has the file, but reading it fails; then, as without
-// the file, only the name is known.
+// Returns the serial number that the drivers show (nvme, scsi, virtio): stable across reboots,
+// unlike /dev/sdX. A SCSI disk without such a page has the file, but reading it fails; then, as
+// without the file, only the name is known.
 async function diskId(host: ReadHost, sys: string): Promise<string | undefined> {
   const texts = await Promise.all(
     ['wwid', 'device/wwid', 'serial', 'device/serial', 'device/cid'].map((file) =>

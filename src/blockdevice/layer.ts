@@ -5,34 +5,35 @@ import type { GraphDevice } from './graph.ts';
 import type { Signature } from './schema.ts';
 
 /**
- * The arguments of a layer's functions: a device, and its content. They change and open nothing.
+ * The arguments of a layer's functions: a device, and its content. These functions change and open
+ * nothing.
  */
 export interface LayerAt {
   readonly host: ReadHost;
   readonly device: GraphDevice;
   /** The content that blkid recognises; undefined: the device is blank, or was not probed. */
   readonly content: Signature | undefined;
-  /** The devices directly over it. */
+  /** The devices directly above it. */
   readonly above: readonly GraphDevice[];
-  /** Reads something of the whole host (a report of lvm) once, however many layers need it. */
+  /** Reads something about the whole host (a report of lvm) once, however many layers need it. */
   readonly once: <T>(what: string, ask: () => Promise<T>) => Promise<T>;
 }
 
 /** The sizes of a layer. */
 export interface Told {
   /**
-   * Its own size: of a filesystem, of the space in a container. Undefined: unknown, and `unknown`
-   * says why.
+   * Size of the layer itself: of a filesystem, of the space in a container. Undefined: unknown;
+   * `unknown` gives the reason.
    */
   readonly size?: Bytes;
-  /** Bytes of the device below that it uses itself, or leaves unused. */
+  /** Bytes of the device below that the layer itself uses, or leaves unused. */
   readonly overhead?: Bytes;
-  /** Facts for people, in this order: `['free', '1 GiB']`. */
+  /** Facts to show, in this order: `['free', '1 GiB']`. */
   readonly facts?: readonly (readonly [name: string, value: string])[];
   readonly unknown?: readonly string[];
 }
 
-/** Is it possible, and if not, why, and what helps? */
+/** Whether it is possible; if not, the reason and the remedy. */
 export type May =
   | { readonly may: true }
   | { readonly may: false; readonly why: string; readonly remedy?: string };
@@ -40,9 +41,9 @@ export type May =
 /** The limits within which a layer can be resized now. */
 export interface Limits {
   readonly size: Bytes;
-  /** Its sizes are multiples of it. */
+  /** The layer can only have multiples of this size. */
   readonly granularity: Bytes;
-  /** Its minimal difference in size from the device below; 0 for a layer that is on none. */
+  /** Minimal difference in size from the device below; 0 for a layer without one. */
   readonly overhead: Bytes;
   readonly smallest: { readonly size: Bytes; readonly why: string };
   /** Undefined: as large as the device below allows. */
@@ -51,7 +52,7 @@ export interface Limits {
   readonly backed?: { readonly size: Bytes; readonly why: string };
   readonly grow: May;
   readonly shrink: May;
-  /** Its tool needs a key. */
+  /** Whether its tool needs a key. */
   readonly needsKey?: boolean;
 }
 
@@ -59,15 +60,15 @@ export interface Limits {
 export interface ResizeTo {
   readonly size: Bytes;
   readonly direction: 'grow' | 'shrink';
-  /** Fill the device below; `size` is the resulting size. */
+  /** Whether to fill the device below; `size` is the resulting size. */
   readonly fill: boolean;
-  /** Only for a container, if it is known. */
+  /** Only for a container, if the key is known. */
   readonly key?: KeyRef;
 }
 
 /** The result of a resize. */
 export interface Resized {
-  /** Read again afterwards; for a step that runs after the commit, the expected size. */
+  /** The size read afterwards; for a step that runs after the commit, the expected size. */
   readonly size: Bytes;
   /** Irreversible steps run after the commit. */
   readonly when: 'now' | 'after the commit';
@@ -75,36 +76,40 @@ export interface Resized {
 
 /**
  * One type of layer. `device`: a device by its origin (a logical volume, a partition). `content`:
- * the content of a device, which may offer another device (LUKS) or be the end (a filesystem). `Tx`
+ * the content of a device, which may offer another device (LUKS) or be the top (a filesystem). `Tx`
  * is the part of `tx` that its resizing uses.
  */
 export interface Layer<Tx = unknown> {
   /** Unique among all layers: `luks`. */
   readonly name: string;
-  /** `device`: recognised by its origin (a partition). `content`: by what is on a device (LUKS). */
+  /**
+   * `device`: recognised by its origin (a partition). `content`: recognised by the content of the
+   * device (LUKS).
+   */
   readonly of: 'device' | 'content';
-  /** By kind and type, exactly; never by a part of a text. */
+  /** Compares kind and type exactly; never a part of a text. */
   readonly recognises: (at: Pick<LayerAt, 'device' | 'content'>) => boolean;
-  /** The name of this one in two or three words: `LUKS2`, `LVM physical volume`. */
+  /** Name of this layer in two or three words: `LUKS2`, `LVM physical volume`. */
   readonly title?: (at: Pick<LayerAt, 'device' | 'content'>) => string;
-  /** Reads what `bofh block tree` shows of it. */
+  /** Reads what `bofh block tree` shows about the layer. */
   readonly tell: (at: LayerAt) => Promise<Told>;
   /**
-   * The one device that it offers, on which the stack continues; `closed`: it must be opened first.
+   * Returns the device that it offers, on which the stack continues; `closed`: it must be opened
+   * first.
    */
   readonly offers?: (at: LayerAt) => GraphDevice | 'closed';
   /**
-   * How to open a closed one, as a sentence without its full stop: `open it: bofh crypt open
-   * /dev/sda2`.
+   * Returns how to open a closed layer, as a sentence without its full stop: `open it: bofh crypt
+   * open /dev/sda2`.
    */
   readonly toOpen?: (at: LayerAt) => string | Promise<string>;
-  /** Missing: bofh cannot resize it. Throws RefusedError if the limits are unknown. */
+  /** Returns the limits. Missing: bofh cannot resize it. RefusedError if the limits are unknown. */
   readonly limits?: (at: LayerAt) => Promise<Limits>;
-  /** One step of a sequence, undone with it. */
+  /** Runs one step of a sequence, undone with it. */
   readonly resize?: (tx: Tx, at: LayerAt, to: ResizeTo) => Promise<Resized>;
 }
 
-/** The limits of a layer that keeps its size, whatever happens to the layers over it. */
+/** Returns the limits of a layer that keeps its size, whatever happens to the layers above. */
 export function fixed(size: Bytes, why: string, remedy?: string): Limits {
   const no: May = { may: false, why, ...present({ remedy }) };
   return {

@@ -11,7 +11,7 @@ export const disk: Layer = {
   limits: async ({ device }) => fixed(device.size, 'the size of a disk cannot be changed'),
 };
 
-/** A file, or a part of one, as a device. */
+/** A file, or a part of one, attached as a device. */
 export const loop: Layer = {
   name: 'loop',
   of: 'device',

@@ -5,18 +5,18 @@ import { identityOf, identityOfNumber, isIdentity } from './keys.ts';
 import { kernelNames, kernelText, sizeOf } from './node.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** A device as it was known when its path was journalled. */
+/** A device as it was when its path was journalled. */
 export interface KnownDevice {
   readonly path: string;
-  /** From `identityOf`. */
+  /** Result of `identityOf`. */
   readonly identity: string;
 }
 
 /**
- * The current place of exactly this device: its path, or another one if the path leads to a different
- * device now. Undefined if it is gone for good, which only lvm can report, for the volumes of an
- * existing group. Any other missing device may come back, with all its content: RefusedError,
- * because its content is unknown.
+ * Returns the current path of exactly this device: its old path, or another one if that path leads
+ * to a different device now. Undefined if it is gone for good, which only lvm can report, for the
+ * volumes of an existing group. RefusedError for any other missing device: it may come back, with
+ * all its content.
  */
 export async function locate(host: ReadHost, device: KnownDevice): Promise<string | undefined> {
   const there = await identityAt(host, device.path);
@@ -48,8 +48,8 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
 }
 
 /**
- * Flushes the writes to exactly this device to its disk; for one that is gone for good there is
- * nothing to flush.
+ * Flushes the writes to exactly this device to its disk; does nothing for a device that is gone for
+ * good.
  */
 export async function syncDevice(
   host: ChangeHost,
@@ -82,15 +82,15 @@ async function search(host: ReadHost, identity: string): Promise<string | undefi
 }
 
 /**
- * The boot in which a device's identity is valid: without a serial number the identity of a disk is
- * its kernel name in that boot.
+ * Returns the boot in which a device's identity is valid: without a serial number the identity of a
+ * disk is its kernel name in that boot.
  */
 export async function bootOfName(host: ReadHost, identity: string): Promise<string | undefined> {
   const disk = identity.replace(/^dev:/, '').replace(/-part\d+$/, '');
   return (await kernelNames(host, '/sys/block')).includes(disk) ? (await host.facts()).boot : undefined;
 }
 
-/** Another device, of that size if one is given, that fits as well as the one at `path`. */
+/** Returns another device, of the given size if any, that matches as well as the one at `path`. */
 export async function twinOf(
   host: ReadHost,
   { path, size }: { readonly path: string; readonly size?: Bytes },
@@ -111,7 +111,7 @@ export async function twinOf(
 
 /**
  * RefusedError if the object that a step created on a disk without a serial number is on another
- * disk now: a reboot may rename such disks. `path` is the device with its name.
+ * disk now: a reboot may rename such disks. `path` is the device that has the name now.
  */
 export async function refuseElsewhere(
   host: ReadHost,

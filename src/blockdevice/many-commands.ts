@@ -6,8 +6,9 @@ import { blkidProbe, classifyDevice, toSignature, valuesIn } from './commands.ts
 import type { Signature } from './schema.ts';
 
 /**
- * `blkid -p` of several devices: what it recognised, by device. Undefined: nothing, as `blkidProbe`
- * has it. blkid 2.38 ends at the first device that it cannot tell, so those behind it are missing here.
+ * `blkid -p` of several devices: returns what it recognised, by device. Undefined: nothing, as in
+ * `blkidProbe`. blkid 2.38 stops at the first device that it cannot identify, so later devices are
+ * missing.
  */
 export function blkidProbes(
   devices: readonly string[],
@@ -37,8 +38,9 @@ export function blkidProbes(
 const signedSchema = z.object({ signatures: z.array(z.object({ device: z.string() })) });
 
 /**
- * Which of several devices have no signature that blkid knows. wipefs searches as blkid does, and names
- * the others by the last part of their path. Like blkid it finds nothing on a device that cannot be read.
+ * Returns those of several devices that have no signature that blkid knows. wipefs searches like
+ * blkid, and prints the other devices by the last part of their path. Like blkid it finds nothing
+ * on an unreadable device.
  */
 export function withoutSignature(devices: readonly string[]): ReadCommand<readonly string[]> {
   return {
@@ -57,14 +59,17 @@ export function withoutSignature(devices: readonly string[]): ReadCommand<readon
   };
 }
 
-/** Bytes at a place of a device. */
+/** Bytes at an offset of a device. */
 export interface Mark {
   readonly at: number;
   /** Hexadecimal digits. */
   readonly hex: string;
 }
 
-/** For each device a line: the index of the first mark that it has, `-` for none, `?` if it cannot be read. */
+/**
+ * Prints a line for each device: the index of the first mark that it has, `-` for none, `?` if it
+ * cannot be read.
+ */
 const script = `use strict;
 my @marks;
 while (@ARGV and $ARGV[0] =~ /^(\\d+):([0-9a-f]+)$/) { push @marks, [$1, pack 'H*', $2]; shift @ARGV }
@@ -84,8 +89,9 @@ for my $path (@ARGV) {
 `;
 
 /**
- * The index of the first of these marks that each device has; -1: none. A device that cannot be read is
- * missing. One perl (Essential on Debian) reads a thousand devices in the time of a few programs.
+ * Returns the index of the first of these marks that each device has; -1: none. Unreadable devices
+ * are missing. One perl (Essential on Debian) reads a thousand devices in the time of a few
+ * programs.
  */
 export function marksOn(
   devices: readonly string[],

@@ -16,7 +16,7 @@ export interface MountEntry {
   readonly path: string;
   readonly options: string;
   readonly type: string;
-  /** The source given to mount(2): mostly a device node. Free text, may be empty. */
+  /** The source given to mount(2), usually a device node. Free text, may be empty. */
   readonly source: string;
   readonly superOptions: string;
 }
@@ -31,14 +31,14 @@ const line = new RegExp(
 );
 
 /**
- * Every mount in the text of a mountinfo file. Throws ParseError for a line that it cannot parse.
+ * Parses every mount in the text of a mountinfo file. ParseError for a line that it cannot parse.
  */
 export function parseMountinfo(text: string): readonly MountEntry[] {
   if (!text.endsWith('\n')) throw new ParseError('/proc/self/mountinfo is empty or cut off');
   return text.slice(0, -1).split('\n').map(parseLine);
 }
 
-/** Every mount that the host's processes see by default. */
+/** Returns every mount that the host's processes see by default. */
 export async function mountEntries(host: ReadHost): Promise<readonly MountEntry[]> {
   return onceIn(host, 'mounts', async () =>
     parseMountinfo(nameOf(await host.readFile('/proc/self/mountinfo'))),
@@ -63,7 +63,7 @@ function parseLine(text: string): MountEntry {
   };
 }
 
-/** Undoes the octal escapes (`\040`) of /proc/self/mountinfo, /proc/swaps and the like. */
+/** Decodes the octal escapes (`\040`) of /proc/self/mountinfo, /proc/swaps and similar files. */
 export function unescapeOctal(text: string): string {
   return text.replace(/\\(?<code>[0-7]{3})/g, (_, code: string) =>
     String.fromCharCode(Number.parseInt(code, 8)),

@@ -12,9 +12,9 @@ export interface DeviceNode {
 }
 
 /**
- * The node that a path, a link or a tag (`UUID=…`, by udev's links, without udev by probing the
- * devices) leads to. CommandError `not-found` if there is none, RefusedError if it is not a block
- * device.
+ * Returns the node that a path, a link or a tag leads to (`UUID=…`: by udev's links, or by probing
+ * the devices if there is no udev). CommandError `not-found` if there is none, RefusedError if it
+ * is not a block device.
  */
 export async function deviceNode(host: ReadHost, device: string): Promise<DeviceNode> {
   checkText('the device', device);
@@ -32,8 +32,8 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
 }
 
 /**
- * The current size of a device in the kernel: in units of 512 bytes, whatever its own sectors are
- * (linux/types.h, sector_t).
+ * Returns the current size of a device in the kernel, which counts in units of 512 bytes, whatever
+ * the sectors of the device are (linux/types.h, sector_t).
  */
 export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<Bytes> {
   const file = `/sys/dev/block/${number}/size`;
@@ -43,14 +43,14 @@ export async function sizeOf(host: ReadHost, { number }: DeviceNode): Promise<By
   return bytes;
 }
 
-/** The size of the block device at a path. */
+/** Returns the size of the block device at a path. */
 export async function size(host: ReadHost, device: string): Promise<Bytes> {
   return sizeOf(host, await deviceNode(host, device));
 }
 
 /**
- * `host.stat`, and undefined also if this user may not look there: then it is no file of this user.
- * Root may look everywhere.
+ * Like `host.stat`, but also undefined if this user may not access the path: then it is no file of
+ * this user. Root may access every path.
  */
 export async function statIfVisible(host: ReadHost, path: string): Promise<FileStat | undefined> {
   try {
@@ -62,7 +62,7 @@ export async function statIfVisible(host: ReadHost, path: string): Promise<FileS
 }
 
 /**
- * Text of a kernel file without the newline at its end; undefined if this device has no such file.
+ * Reads a kernel file without the newline at its end; undefined if this device has no such file.
  */
 export async function kernelText(host: ReadHost, path: string): Promise<string | undefined> {
   const bytes = await host.readFile(path).catch((error: unknown) => {
@@ -73,7 +73,7 @@ export async function kernelText(host: ReadHost, path: string): Promise<string |
 }
 
 /**
- * There is no such file, or the kernel is removing it: another process detached the device.
+ * Whether there is no such file, or the kernel is removing it: another process detached the device.
  */
 function isGone(error: unknown): boolean {
   if (!(error instanceof CommandError)) return false;
@@ -81,7 +81,10 @@ function isGone(error: unknown): boolean {
   return reason === 'not-found' || (cause instanceof Error && 'code' in cause && cause.code === 'ENODEV');
 }
 
-/** Names in a kernel directory; none if this device, or this kernel, has no such directory. */
+/**
+ * Lists the names in a kernel directory; none if this device, or this kernel, has no such
+ * directory.
+ */
 export async function kernelNames(host: ReadHost, path: string): Promise<readonly string[]> {
   return host.readDir(path).catch((error: unknown) => {
     if (error instanceof CommandError && error.reason === 'not-found') return [];

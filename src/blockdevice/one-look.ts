@@ -3,9 +3,9 @@ import type { ReadHost } from '../command/index.ts';
 const looks = new WeakMap<ReadHost, Map<string, unknown>>();
 
 /**
- * The same host for one look at many devices: what concerns several of them, such as the mounts or a
- * link, is read once. Without it the cost grows with the square of the devices. Only for reads whose
- * result is shown: a check before a change reads again.
+ * Returns the host for one look at many devices: data about several of them, such as the mounts or
+ * a link, is read once. Otherwise the cost would grow with the square of the number of devices.
+ * Only for reads whose result is shown: a check before a change reads again.
  */
 export function oneLook(host: ReadHost): ReadHost {
   const look: ReadHost = {
@@ -28,7 +28,7 @@ function once<T>(read: (path: string) => Promise<T>): (path: string) => Promise<
   };
 }
 
-/** What `ask` returns; in one look the first answer, failures too. */
+/** Returns the result of `ask`; within one look the first result, including failures. */
 export function onceIn<T>(host: ReadHost, what: string, ask: () => T): T {
   const known = looks.get(host);
   if (known === undefined) return ask();

@@ -12,9 +12,9 @@ import { onceIn } from './one-look.ts';
 import type { Signature } from './schema.ts';
 
 /**
- * The content of a device: a filesystem, swap, a partition table, a member of a volume group or an
- * array. Undefined: it was probed and is blank. CommandError `not-found` if there is no such
- * device.
+ * Returns the content of a device: a filesystem, swap, a partition table, a member of a volume
+ * group or an array. Undefined: it was probed and is blank. CommandError `not-found` if there is no
+ * such device.
  */
 export async function probe(host: ReadHost, device: string): Promise<Signature | undefined> {
   const found = await recognise(host, device);
@@ -23,8 +23,8 @@ export async function probe(host: ReadHost, device: string): Promise<Signature |
 }
 
 /**
- * The same, but undefined also for a device with nothing but I/O errors: for a second look at one
- * that `probe` found readable, or with `refuseUnread` after it.
+ * Like `probe`, but also undefined for a device with only I/O errors: for a second look at a device
+ * that `probe` could read, or with `refuseUnread` after it.
  */
 export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
@@ -35,11 +35,14 @@ export async function recognise(host: ReadHost, device: string): Promise<Signatu
   return probeFile(host, node.path);
 }
 
-/** The content of an image file, or of a device whose cache is not stale. Undefined: blkid knows nothing there. */
+/**
+ * Returns the content of an image file, or of a device whose cache is not stale. Undefined: blkid
+ * recognises nothing.
+ */
 export async function probeFile(host: ReadHost, path: string): Promise<Signature | undefined> {
   const found = await host.run(blkidProbe(path)).catch((error: unknown) => {
-    // The kernel keeps the size of the last medium of some drives (ENOMEDIUM). The host wraps the error
-    // of the parser, with more words, and keeps it as the cause.
+    // For some drives the kernel keeps the size of the last medium (ENOMEDIUM). The host wraps the
+    // error of the parser, and keeps it as the cause.
     const said = error instanceof ParseError && error.cause instanceof ParseError ? error.cause : error;
     throw said instanceof ParseError && said.message.endsWith(': No medium found')
       ? noMedium(path, path, 'as blkid says')
@@ -51,12 +54,12 @@ export async function probeFile(host: ReadHost, path: string): Promise<Signature
   return label === undefined ? rest : { ...rest, label };
 }
 
-/** How many devices one blkid is asked about: a command line has a limit. */
+/** Number of devices for one blkid, because the length of a command line is limited. */
 const together = 500;
 
 /**
- * Probes many devices with few programs, for calls of `recognise` in the same look. A device that cannot be
- * probed this way is probed again by `recognise`, which reports the error.
+ * Probes many devices with few programs, for calls of `recognise` in the same look. `recognise`
+ * itself probes a device again that cannot be probed this way, and reports the error.
  */
 export async function probeTogether(host: ReadHost, devices: readonly string[]): Promise<void> {
   const found = probedTogether(host);
@@ -75,7 +78,7 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
   );
   const paths = [...new Set(nodes.flat())];
   const blank = paths.length > 1 ? await blankOnes(host, paths) : [];
-  // blkid would not do better.
+  // blkid would fail too.
   if (blank === undefined) return;
   for (const path of blank) found.set(path, undefined);
   let left = paths.filter((path) => !found.has(path));
@@ -84,13 +87,16 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
     const told = await orUntold(host.run(blkidProbes(asked)));
     if (told === undefined) return;
     for (const [path, signature] of told) if (!isLabelUnclear(signature)) found.set(path, signature);
-    // blkid ends at a device that it cannot tell.
+    // blkid stops at a device that it cannot identify.
     const last = asked.findLastIndex((path) => told.has(path));
     left = left.slice(last === asked.length - 1 ? asked.length : Math.max(last, 0) + 1);
   }
 }
 
-/** The devices without any signature whose start can be read: blkid would end at each of them. Undefined: wipefs fails. */
+/**
+ * Returns the devices without any signature whose start can be read: blkid would stop at each of
+ * them. Undefined: wipefs fails.
+ */
 async function blankOnes(host: ReadHost, paths: readonly string[]): Promise<readonly string[] | undefined> {
   const blank: string[] = [];
   for (let from = 0; from < paths.length; from += together) {
@@ -101,7 +107,10 @@ async function blankOnes(host: ReadHost, paths: readonly string[]): Promise<read
   return blank;
 }
 
-/** Undefined after an error: the caller that needs the answer asks again, and gets the error. */
+/**
+ * Returns undefined after an error: the caller that needs the answer asks again, and gets the
+ * error.
+ */
 async function orUntold<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
@@ -126,9 +135,9 @@ function isLabelUnclear(found: Signature | undefined): found is Signature {
 }
 
 /**
- * Does DRBD, a mapping, an array, a loop device or a guest use it? They write past its page cache,
- * which exists as long as they have it open: a second read would return data from before they
- * wrote.
+ * Whether DRBD, a mapping, an array, a loop device or a guest uses the device. They write past its
+ * page cache, which exists as long as they have the device open: a second read would return data
+ * from before their writes.
  */
 async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<boolean> {
   const facts = factsOf(host);
@@ -137,7 +146,10 @@ async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<bo
   return (await facts.guestDisks()).some((disk) => disk.device === number);
 }
 
-/** Size of a device in bytes. CommandError if it has none: a drive without a medium, a loop device without a file. */
+/**
+ * Returns the size of a device in bytes. CommandError if it has none: a drive without a medium, a
+ * loop device without a file.
+ */
 export async function sizeOfMedium(host: ReadHost, device: string): Promise<Bytes> {
   const node = await deviceNode(host, device);
   const size = await sizeOf(host, node);
@@ -159,7 +171,7 @@ function noMedium(device: string, path: string, seen = 'it has no size'): Comman
   });
 }
 
-/** Whether a look at a device failed because nothing is inserted or attached. */
+/** Whether the error means that no medium is inserted, or no file attached. */
 export function isWithoutMedium(error: unknown): boolean {
   return error instanceof CommandError && / has no (?:medium \(|file attached)/.test(error.message);
 }

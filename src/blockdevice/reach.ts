@@ -40,15 +40,15 @@ const places: Readonly<Record<string, SuperblockPlace>> = {
   swap: { from: 1024, count: 16, size: (bytes) => (bytes.getUint32(4, true) + 1) * 4096 },
 };
 
-/** The content of a device, and the byte that it extends to; `unknown`: it does not say. */
+/** The content of a device, and where it ends; `unknown`: the content does not contain its size. */
 interface Reach {
   readonly type: string;
   readonly bytes: Bytes | 'unknown';
 }
 
 /**
- * The content of a device and its extent, from its own superblock; undefined: the device was read,
- * and is blank. Only for an active device. ParseError if it cannot be read.
+ * Returns the content of a device and its end, from its own superblock; undefined: the device was
+ * read, and is blank. Only for an active device. ParseError if it cannot be read.
  */
 export async function reachOf(host: ReadHost, device: string): Promise<Reach | undefined> {
   const found = await probe(host, device);
@@ -60,7 +60,7 @@ export async function reachOf(host: ReadHost, device: string): Promise<Reach | u
   return { type: found.type, bytes: await reachAs(host, device, found.type) };
 }
 
-/** The extent of known content: a device may hold something else beside it. */
+/** Returns the end of known content: a device may have other content besides. */
 export async function reachAs(host: ReadHost, device: string, type: string): Promise<Reach['bytes']> {
   const place = Object.hasOwn(places, type) ? places[type] : undefined;
   if (place === undefined) return 'unknown';
@@ -74,8 +74,8 @@ export async function reachAs(host: ReadHost, device: string, type: string): Pro
 }
 
 /**
- * The holders of a device that are not known to stay below `size`; also its content, if that
- * extends beyond it.
+ * Returns the holders of a device that are not known to stay below `size`; also its content, if
+ * that ends after it.
  */
 export async function usersBeyond(host: ReadHost, device: string, size: Bytes): Promise<readonly Holder[]> {
   const reach = await reachOf(host, device);
@@ -97,8 +97,8 @@ export async function usersBeyond(host: ReadHost, device: string, size: Bytes): 
 }
 
 /**
- * The error for a size below the reach of these users. If the content itself extends beyond the
- * size, ending its users does not help.
+ * The error for a size below the end of these users. If the content itself ends after the size,
+ * ending its users does not help.
  */
 export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): RefusedError {
   const toEnd = users.some(({ kind, free }) => kind === 'unknown' && free === undefined)
@@ -112,8 +112,8 @@ export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): R
 }
 
 /**
- * The last byte of the device of that number that a mapping uses; infinite if its target type does
- * not show it.
+ * Returns the last byte of the device with that number that a mapping uses; infinite if its target
+ * type does not show it.
  */
 async function mappedTo(host: ReadHost, name: string, number: string): Promise<Bytes> {
   return Math.max(...(await host.run(mappingEnds(name, number))));
@@ -122,8 +122,8 @@ async function mappedTo(host: ReadHost, name: string, number: string): Promise<B
 const tableLine = /^(?<start>\d+) (?<length>\d+) (?<target>\S+)(?: (?<rest>.*))?$/;
 
 /**
- * Where each part of a mapping on the device of that number ends, in bytes: sectors in the table
- * (dmsetup(8)).
+ * Returns where each part of a mapping on the device with that number ends, in bytes: the table has
+ * sectors (dmsetup(8)).
  */
 export function mappingEnds(name: string, number: string): ReadCommand<readonly Bytes[]> {
   return {

@@ -1,8 +1,10 @@
 import * as z from 'zod/mini';
 
-/** What blkid(8) recognises at the start of a device. Plain JSON, so that it can be journalled. */
+/** The content that blkid(8) recognises on a device. Plain JSON, so that it can be journalled. */
 export const signatureSchema = z.strictObject({
-  /** `ext4`, `swap`, `LVM2_member`, `gpt` …; `ambivalent` when several were found and blkid cannot choose. */
+  /**
+   * `ext4`, `swap`, `LVM2_member`, `gpt` …; `ambivalent` if blkid found several and cannot choose.
+   */
   type: z.string().check(z.minLength(1)),
   usage: z.enum(['filesystem', 'raid', 'crypto', 'other', 'partition-table', 'ambivalent']),
   uuid: z.exactOptional(z.string()),
@@ -10,7 +12,7 @@ export const signatureSchema = z.strictObject({
    * For display: control characters are in caret notation, and bytes that are not UTF-8 in octal.
    */
   label: z.exactOptional(z.string()),
-  /** Type of a partition table beside the signature. */
+  /** Type of a partition table besides the signature. */
   ptType: z.exactOptional(z.string()),
 });
 
@@ -37,7 +39,7 @@ export const volumesSchema = z.object({
   report: z.array(z.object({ lv: z.array(z.object({ vg_uuid: z.string(), lv_uuid: z.string() })) })),
 });
 
-/** `vgs`, to see whether a group's volumes can be examined. */
+/** `vgs`, to see whether the volumes of a group can be examined. */
 export const groupsSchema = z.object({
   report: z.array(
     z.object({
@@ -48,7 +50,7 @@ export const groupsSchema = z.object({
   ),
 });
 
-/** `pvs` with the group of each. */
+/** `pvs`, with the group of each physical volume. */
 export const memberSchema = z.object({
   report: z.array(z.object({ pv: z.array(z.object({ pv_uuid: z.string(), vg_name: z.string() })) })),
 });

@@ -18,9 +18,9 @@ export function tagIn(text: string): Tag | undefined {
 }
 
 /**
- * The link that udev creates for a tag. ASCII characters other than letters, digits and these are
- * written as \x20; all others are kept (blkid_encode_string of util-linux, encode_devnode_name of
- * systemd).
+ * Returns the link that udev creates for a tag. ASCII characters other than letters, digits and
+ * these are written as \x20; all others are kept (blkid_encode_string of util-linux,
+ * encode_devnode_name of systemd).
  */
 export function linkOf({ name, value }: Tag): string {
   const encoded = value.replace(
@@ -31,9 +31,9 @@ export function linkOf({ name, value }: Tag): string {
 }
 
 /**
- * The path of the device with a tag. If udev runs, this is the link of udev, even if the link does
- * not exist. Without udev every device is probed, as mount(8) does; then undefined means that no
- * device has the tag. RefusedError if several have it.
+ * Returns the path of the device with a tag. If udev is running, this is the link of udev, even if
+ * the link does not exist. Without udev every device is probed, as mount(8) does; then undefined
+ * means that no device has the tag. RefusedError if several have it.
  */
 export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | undefined> {
   const link = linkOf(tag);
@@ -57,7 +57,10 @@ export async function pathOfTag(host: ReadHost, tag: Tag): Promise<string | unde
   });
 }
 
-/** Two devices of one btrfs: the kernel finds the whole filesystem through either of them. */
+/**
+ * Whether two devices belong to one btrfs: the kernel finds the whole filesystem through either of
+ * them.
+ */
 function isSameBtrfs(one: Tagged, other: Tagged): boolean {
   return (
     one.type === 'btrfs' &&
@@ -71,7 +74,7 @@ function isSameBtrfs(one: Tagged, other: Tagged): boolean {
 
 /**
  * RefusedError if the user may not read devices. blkid then reports that no device has the tag, but
- * for a named device it reports that access is denied: so the first device is probed to find out.
+ * for a named device it reports that access is denied. So this probes the first device to find out.
  */
 async function refuseIfNoDeviceReadable(host: ReadHost): Promise<void> {
   const blocks = (await host.stat('/sys/block')) === undefined ? [] : await host.readDir('/sys/block');

@@ -1,6 +1,6 @@
 import { BofhError, CommandError, ParseError } from '../core/errors.ts';
 
-/** Why something is unknown, in a few words. Errors that are defects of bofh are thrown again. */
+/** Returns why something is unknown, in a few words. Throws errors again that are bugs of bofh. */
 export function whyUnreadable(error: unknown): string {
   if (!(error instanceof BofhError)) throw error;
   if (error instanceof CommandError) {

@@ -10,21 +10,22 @@ import { probe } from '../probe.ts';
 import { contentInWords } from './words.ts';
 
 /**
- * Every program that formats a device, or mounts its filesystem for writing, writes to this part of
- * it.
+ * Every program that formats a device, or mounts its filesystem for writing, writes to these first
+ * bytes.
  */
 const head = 128 * 1024;
 /** lvcreate zeroes this much (lvm.conf(5), `wipe_signatures_when_zeroing_new_lvs` and `--zero`). */
 const zeroed = 4096;
 
-/** A witness of the content of a device, optionally from an offset on. */
+/** Returns a witness of the content of a device, optionally from an offset on. */
 export async function deviceWitness(host: ReadHost, device: string, from = 0): Promise<string> {
   return partWitness(host, device, { from, to: await size(host, device) });
 }
 
 /**
- * A witness of a part of a device: SHA-256 of its first and of its last 128 KiB, or `unreadable` after an I/O error. `to` is
- * the first byte after it. Read past the page cache, except for a file, which has one cache for all.
+ * Returns a witness of a part of a device: SHA-256 of its first and of its last 128 KiB, or
+ * `unreadable` after an I/O error. `to` is the first byte after the part. Reads a device bypassing
+ * the page cache; a file has one cache for all programs.
  */
 export async function partWitness(
   host: ReadHost,
@@ -40,7 +41,7 @@ export async function partWitness(
         .update(new Uint8Array(buffer, byteOffset, byteLength))
         .digest('hex');
     } catch (error) {
-      // A device with an invalid snapshot, or a broken disk: it must be removable too.
+      // A device with an invalid snapshot, or a broken disk, must be removable too.
       if (error instanceof CommandError && error.stderr.includes('Input/output error')) return 'unreadable';
       throw error;
     }
@@ -50,8 +51,8 @@ export async function partWitness(
 }
 
 /**
- * What other programs created since on a device that was new, blank and started with zeros. Content
- * that the sequence itself created there and undid leaves bytes behind, but no signature.
+ * Returns what other programs have created on a device that was new, blank and started with zeros.
+ * Content that the sequence itself created there and undid leaves bytes behind, but no signature.
  */
 export async function blankChanged(
   host: ReadHost,
@@ -66,7 +67,8 @@ export async function blankChanged(
 }
 
 /**
- * Is it mounted for writing? Then writes may not be on the device yet, and its bytes prove nothing.
+ * Whether a device is mounted for writing. Then writes may not be on the device yet, and its bytes
+ * prove nothing.
  */
 export async function isMountedForWriting(host: ReadHost, device: string): Promise<boolean> {
   const { number } = await deviceNode(host, device);
@@ -75,7 +77,7 @@ export async function isMountedForWriting(host: ReadHost, device: string): Promi
   );
 }
 
-/** Are the first bytes of a device or a file zeros: as many as it has, at most 128 KiB? */
+/** Whether the first bytes of a device or a file are zeros: all of them, up to 128 KiB. */
 export async function isZero(host: ReadHost, path: string, size: Bytes): Promise<boolean> {
   const { buffer } = await host.run(bytesAt(path, { from: 0, count: Math.min(head, size) }));
   return new Uint8Array(buffer).every((byte) => byte === 0);

@@ -13,14 +13,14 @@ export async function refuseMember(
   host: ReadHost,
   of: {
     readonly device: string;
-    /** Of the physical volume. */
+    /** UUID of the physical volume. */
     readonly uuid: string;
     /**
      * Whether a physical volume that lvm does not see (a filter, a devices file, the disk of a guest)
      * is refused, or may be lost because `overwrite` names it.
      */
     readonly unseen: 'refused' | 'allowed if named';
-    /** The end of the error: nothing was `written`, or `erased`. */
+    /** The last word of the error: nothing was `written`, or `erased`. */
     readonly done: 'written' | 'erased';
   },
 ): Promise<void> {
@@ -41,7 +41,10 @@ export async function refuseMember(
   );
 }
 
-/** What frees a physical volume: a group keeps its last one as long as it is there. */
+/**
+ * Returns the remedy that frees a physical volume from its group; a group keeps its last one as
+ * long as the group exists.
+ */
 export function outOfGroup(
   groups: ReadonlyMap<string, string>,
   { group, device }: { readonly group: string; readonly device: string },

@@ -14,13 +14,16 @@ export const overwriteSchema = z.strictObject({
 
 export type Overwrite = z.infer<typeof overwriteSchema>;
 
-/** UsageError if it names nothing. */
+/** UsageError if `overwrite` names nothing. */
 export function checkOverwrite(overwrite: Overwrite | undefined): void {
   if (overwrite !== undefined && overwrite.uuid === undefined && overwrite.type === undefined)
     throw new UsageError('overwrite must name the content that may be lost, by its UUID or its type');
 }
 
-/** RefusedError unless `overwrite` names exactly the content of the device. A blank device requires no `overwrite`, and refuses one. */
+/**
+ * RefusedError unless `overwrite` names exactly the content of the device. For a blank device
+ * `overwrite` must be missing.
+ */
 export function refuseOther(
   device: string,
   asked: {

@@ -16,10 +16,10 @@ import { refuseUnseen } from './unseen.ts';
 import { contentInWords, sameContent } from './words.ts';
 
 /**
- * The content of an unused device that may be replaced: none, or exactly what `overwrite` names.
- * Any other content is a RefusedError, and so are partitions and a device of a volume group,
- * whatever is named. A device with a signature is wiped before it is written to. Every operation
- * that formats a whole device calls this.
+ * Returns the content of an unused device that may be replaced: none, or exactly what `overwrite`
+ * names. RefusedError for any other content, and for partitions and a device of a volume group,
+ * even if named. A device with a signature is wiped before it is written to. Every operation that
+ * formats a whole device calls this.
  */
 export async function replaceable(
   host: ReadHost,
@@ -27,23 +27,23 @@ export async function replaceable(
     readonly device: string;
     readonly overwrite: Overwrite | undefined;
     /**
-     * At the decisive look a blank device is read as well: blkid calls a device with nothing but
-     * I/O errors blank.
+     * Under the locks a blank device is read as well, because blkid reports a device with only I/O
+     * errors as blank.
      */
     readonly when: 'before the locks' | 'under the locks';
     /**
-     * What happens to a partition table without partitions. Default: it may be overwritten by its
-     * name.
+     * Treatment of a partition table without partitions (default: it may be overwritten by its
+     * name).
      */
     readonly emptyTable?: 'by name' | 'refused';
     /**
-     * A stream of btrfs, which blkid does not see. Default: refused; `known` for a caller that has
-     * looked for one itself.
+     * Treatment of a btrfs stream, which blkid does not recognise (default: refused); `known`: the
+     * caller has looked for a stream itself.
      */
     readonly stream?: 'refused' | 'known';
     /**
-     * Further reasons against the device, as RefusedError; checked before its content, so that the
-     * user does not name that in vain.
+     * Throws RefusedError for further reasons against the device. Called before the content is
+     * checked, so that the user does not name it in vain.
      */
     readonly unfit?: () => Promise<void>;
   },
@@ -66,8 +66,8 @@ export async function replaceable(
 }
 
 /**
- * The last check before data is lost: another process may have written since the first one. That
- * the device is readable was checked under the locks.
+ * Checks the content for the last time before data is lost, because another process may have
+ * written since the first check. Whether the device can be read was checked under the locks.
  */
 export async function refuseChanged(
   host: ReadHost,

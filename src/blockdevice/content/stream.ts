@@ -8,7 +8,7 @@ export const streamMagic = 'btrfs-stream\0';
 
 const sector = 512;
 
-/** Has a device that looks blank a btrfs stream on it? blkid recognises none. */
+/** Whether a device that looks blank contains a btrfs stream, which blkid does not recognise. */
 export async function hasStream(host: ReadHost, device: string): Promise<boolean> {
   const { path } = await deviceNode(host, device);
   const { buffer } = await host.run(bytesAt(path, { from: 0, count: sector }));

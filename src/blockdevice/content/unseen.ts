@@ -7,14 +7,13 @@ import { deviceNode, sizeOf } from '../node.ts';
 import { onceIn } from '../one-look.ts';
 import type { Signature } from '../schema.ts';
 
-// Content that the blkid of a host is too old for, or that no blkid looks for. `wipefs --all`
-// erases none of it.
+// Content that some versions of blkid do not recognise, or none. `wipefs --all` does not erase it.
 const magics: readonly { readonly type: string; readonly at: number; readonly bytes: string }[] = [
-  // libblkid knows it from 2.40 on, Debian 11 and 12 have an older one.
+  // libblkid recognises it since 2.40; Debian 11 and 12 have an older version.
   { type: 'bcachefs', at: 4120, bytes: '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef' },
-  // From 2.39 on.
+  // Since 2.39.
   { type: 'scoutfs', at: 65_540, bytes: '\x8b\x42\x3c\x10' },
-  // Disk images, which some write directly to a volume, and Oracle's own volumes.
+  // Disk images, which some tools write directly to a volume, and volumes of Oracle.
   { type: 'qcow2', at: 0, bytes: 'QFI\xfb' },
   { type: 'qed', at: 0, bytes: 'QED\0' },
   { type: 'vmdk', at: 0, bytes: 'KDMV' },
@@ -25,9 +24,9 @@ const magics: readonly { readonly type: string; readonly at: number; readonly by
 ];
 
 /**
- * The content of a device that blkid calls blank, found by magics that blkid does not know.
- * Undefined: none of them. Other bytes prove nothing: a wiped device, the part of a group that was
- * used before, and a fresh LUKS mapping are full of them.
+ * Returns the content of a device that blkid reports as blank, found by magics that blkid does not
+ * know. Undefined: none of them. Other bytes prove nothing: a wiped device, a reused part of a
+ * group, and a fresh LUKS mapping are full of them.
  */
 export async function unseen(host: ReadHost, device: string): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
@@ -49,13 +48,13 @@ export async function unseen(host: ReadHost, device: string): Promise<Signature 
   return undefined;
 }
 
-/** s_magic of ext2_super_block: blkid calls a damaged one blank. */
+/** s_magic of ext2_super_block: blkid reports a damaged one as blank. */
 const extMagic = { at: 1080, hex: '53ef' };
 
 /**
- * Reads the starts of several devices that blkid calls blank with one program, for `unseen` and
- * `refuseUnread` in the same look. It stores nothing for an unreadable device, or one with a damaged ext:
- * those two functions report it.
+ * Reads the starts of several devices that blkid reports as blank with one program, for `unseen`
+ * and `refuseUnread` in the same look. Stores nothing for an unreadable device, or one with a
+ * damaged ext2, ext3 or ext4: those two functions report it.
  */
 export async function readStarts(host: ReadHost, devices: readonly string[]): Promise<readonly string[]> {
   const marks = magics.map(({ at, bytes }) => ({ at, hex: Buffer.from(bytes, 'latin1').toString('hex') }));
@@ -68,7 +67,10 @@ export async function readStarts(host: ReadHost, devices: readonly string[]): Pr
   return devices.filter((path) => known.has(path));
 }
 
-/** Throws an error for a device that blkid calls blank, but cannot be read, or has a damaged ext. */
+/**
+ * Throws an error for a device that blkid reports as blank, but that cannot be read, or has a
+ * damaged ext2, ext3 or ext4.
+ */
 export async function refuseUnread(host: ReadHost, device: string): Promise<void> {
   const { path } = await deviceNode(host, device);
   if (!startsKnown(host).has(path)) await host.run(readsAsBlank(path));
@@ -93,7 +95,7 @@ async function textAt(
   }
 }
 
-/** RefusedError for a device with such a content. */
+/** RefusedError for a device with such content. */
 export async function refuseUnseen(
   host: ReadHost,
   device: string,

@@ -1,6 +1,6 @@
 import type { Signature } from '../schema.ts';
 
-/** The content of a device as text: `ext4 "root", uuid 1234…`. */
+/** Describes the content of a device: `ext4 "root", uuid 1234…`. */
 export function contentInWords(found: Signature | undefined): string {
   if (found === undefined) return 'nothing';
   if (found.usage === 'ambivalent') return 'several signatures, and blkid cannot tell which one counts';
@@ -10,7 +10,7 @@ export function contentInWords(found: Signature | undefined): string {
   return `${what}${label}${found.uuid === undefined ? '' : `, uuid ${found.uuid}`}${beside}`;
 }
 
-/** Is it the same content, as far as it can be recognised? */
+/** Whether it is the same content, as far as it can be recognised. */
 export function sameContent(one: Signature | undefined, other: Signature | undefined): boolean {
   const keys = ['type', 'usage', 'uuid', 'label', 'ptType'] as const;
   return keys.every((key) => one?.[key] === other?.[key]);

@@ -2,7 +2,7 @@ import { type Command, nothing } from '../../command/index.ts';
 import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
-/** A part of a device; `size` is the number of bytes to destroy in all. */
+/** A part of a device; `size` is the total number of bytes to destroy. */
 interface Part {
   readonly offset: Bytes;
   readonly length: Bytes;
@@ -10,8 +10,8 @@ interface Part {
 }
 
 /**
- * Discards a part of a device, or fills it with zeros. Never with `--force`: the device is opened
- * exclusively, and the kernel refuses one that is in use. Without a terminal, a signature on it
+ * Discards a part of a device, or fills it with zeros. Never with `--force`, so that the device is
+ * opened exclusively and the kernel refuses one in use. Without a terminal, a signature on it
  * causes only a warning (2.38).
  */
 export function blkdiscard(
@@ -32,8 +32,8 @@ export function blkdiscard(
 }
 
 /**
- * "/dev/vdb: Zero-filled 67108864 bytes from the offset 1048576", once a second: the bytes since
- * the last line.
+ * Reads the progress. "/dev/vdb: Zero-filled 67108864 bytes from the offset 1048576", once a
+ * second: the bytes since the last line.
  */
 function done(output: string, { offset, size }: Omit<Part, 'length'>): number | undefined {
   const last = [...output.matchAll(/ (?<bytes>\d+) bytes from the offset (?<from>\d+)$/gm)].at(-1)?.groups;

@@ -8,15 +8,15 @@ import type { Facts } from './facts.ts';
 /** A device on top of another one. */
 export interface Upper {
   readonly holder: Holder;
-  /** Its kernel name, to find its holders in turn. */
+  /** Returns its device, to find its holders in turn. */
   readonly device: () => Promise<Device>;
   /** For a loop device: the path of its file. */
   readonly file?: string;
 }
 
 /**
- * What the kernel itself lists as built on a device: device-mapper, md and others that claim their
- * devices.
+ * Returns what the kernel itself lists as built on a device: device-mapper, md and others that
+ * claim their devices.
  */
 export async function built(facts: Facts, { sys }: Device): Promise<readonly Upper[]> {
   const { host } = facts;
@@ -48,7 +48,8 @@ function other(name: string): Holder {
   return { kind: 'device', name, words };
 }
 
-// Parts of a volume cannot be deactivated by themselves (lvm2 lib/misc/lvm-string.c has their suffixes).
+// Parts of a volume cannot be deactivated alone (their suffixes are in lib/misc/lvm-string.c of
+// lvm2).
 export const partOfVolume =
   /_(?:tdata|tmeta|cdata|cmeta|cvol|corig|wcorig|vdata|mlog|mimage_\d+|rimage_\d+|rmeta_\d+)$/;
 
@@ -65,13 +66,16 @@ export function mapped({ name, uuid }: { readonly name: string; readonly uuid: s
   return holder(['dmsetup', 'remove', name]);
 }
 
-/** Loop devices over the device itself. */
+/** Returns the loop devices over the device itself. */
 export async function loopsOver(facts: Facts, { number }: Device): Promise<readonly Upper[]> {
   const found = (await facts.loops()).filter(({ stat }) => stat?.node === number);
   return found.map(({ name }) => loop(facts, name, `behind the loop device /dev/${name}`));
 }
 
-/** Loop devices over a file of a filesystem, by the number that lstat(2) shows of its files. */
+/**
+ * Returns the loop devices over a file of a filesystem, by the number that lstat(2) shows for its
+ * files.
+ */
 export async function loopsWithin(facts: Facts, filesystem: string): Promise<readonly Upper[]> {
   const found = (await facts.loops()).filter(
     ({ stat }) => stat?.kind === 'file' && stat.device === filesystem,
@@ -89,7 +93,7 @@ function loop(facts: Facts, name: string, words: string): Upper {
   };
 }
 
-/** The partitions of a disk, whose holders are its own. */
+/** Returns the partitions of a disk, whose holders are holders of the disk too. */
 export async function partitions({ host }: Facts, at: Device): Promise<readonly Device[]> {
   const found: Device[] = [];
   for (const entry of await kernelNames(host, at.sys)) {

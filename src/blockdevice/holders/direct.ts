@@ -3,7 +3,9 @@ import { describeMount } from './mounts.ts';
 import type { Device } from './device.ts';
 import type { Facts } from './facts.ts';
 
-/** Mounts of bofh's mount namespace, swap and guests: direct users that are not devices. */
+/**
+ * Returns the direct users that are not devices: mounts of bofh's mount namespace, swap and guests.
+ */
 export async function directly(
   facts: Facts,
   device: Device,
@@ -34,7 +36,7 @@ async function mounts(facts: Facts, { number, name }: Device): Promise<readonly 
 async function swaps(facts: Facts, { number, name }: Device): Promise<readonly Holder[]> {
   return (await facts.swaps())
     .filter(({ type, path, stat }) => {
-      // If the node in use is gone, only its name is left.
+      // If the node in use was removed, only its name is left.
       const same = stat?.node === undefined ? path.split('/').at(-1) === name : stat.node === number;
       return type === 'partition' && same;
     })

@@ -14,7 +14,7 @@ export interface DrbdStores {
   readonly failure?: string;
 }
 
-/** Called only if the module is loaded. */
+/** Reads the backing devices. Called only if the module is loaded. */
 export async function drbdStores(host: ReadHost): Promise<DrbdStores> {
   if ((await host.stat('/sys/module/drbd')) === undefined) return { backings: [] };
   try {

@@ -4,9 +4,9 @@ import { type Device, deviceByNumber } from './device.ts';
 import type { Facts } from './facts.ts';
 
 /**
- * The DRBD devices over a device, with their resources. The kernel lists such a device among the
- * holders (seen on Linux 6.1), but only a resource can be taken down, and only DRBD's own tool
- * knows its name.
+ * Returns the DRBD devices over a device, with their resources. The kernel lists such a device
+ * among the holders (seen on Linux 6.1), but only a resource can be taken down, and only the tool
+ * of DRBD knows its name.
  */
 export async function drbdOver(facts: Facts, { number }: Device): Promise<readonly Upper[]> {
   const { host } = facts;

@@ -15,10 +15,9 @@ import { allNumbers, type Node, numbersOf, treeOver, within } from './tree.ts';
 import { withUnit } from './units.ts';
 
 /**
- * Every holder that prevents the removal of a device, in the order in which to end them: the
- * devices on it and their users, processes, mounts also of other mount namespaces, swap, guests by
- * name; and what could not be examined. It looks at every process, so call it after a failure, and
- * not for each look.
+ * Returns every holder that prevents the removal of a device, in the order in which to end them:
+ * the devices on it and their users, processes, mounts also of other mount namespaces, swap, guests
+ * by name; and what could not be examined. Looks at every process, so call it only after a failure.
  */
 export async function holdersEverywhere(host: ReadHost, device: string): Promise<readonly Holder[]> {
   const facts = factsOf(host);
@@ -28,8 +27,8 @@ export async function holdersEverywhere(host: ReadHost, device: string): Promise
 }
 
 /**
- * Every holder that prevents the unmount of one mount: the mounts in it, and the users of its
- * files.
+ * Returns every holder that prevents the unmount of one mount: the mounts in it, and the users of
+ * its files.
  */
 export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry): Promise<readonly Holder[]> {
   const facts = factsOf(host);
@@ -55,7 +54,10 @@ export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry):
   return distinct([...found, ...view.unseen]);
 }
 
-/** A holder that is found in two ways, such as a mount in a mount, is ended once. */
+/**
+ * Removes duplicates: a holder that is found in two ways, such as a mount in a mount, is ended
+ * once.
+ */
 function distinct(holders: readonly Holder[]): readonly Holder[] {
   const keyOf = (holder: Holder): string =>
     [holder.kind, ...('mountId' in holder ? [holder.mountId] : []), ...(holder.free ?? [holder.words])].join(
@@ -66,7 +68,7 @@ function distinct(holders: readonly Holder[]): readonly Holder[] {
   return [...byKey.values()];
 }
 
-/** Has the filesystem only one mount, so that all its users use this mount? */
+/** Whether the filesystem has only one mount, so that all its users use this mount. */
 async function isMountedOnce(facts: Facts, { device, id }: MountEntry): Promise<boolean> {
   return !(await facts.mounts()).some((entry) => entry.device === device && entry.id !== id);
 }
@@ -120,8 +122,8 @@ async function assemble(view: View, node: Node): Promise<readonly Holder[]> {
 }
 
 /**
- * Holders of the device other than processes and devices: mounts, in all namespaces, swap and
- * guests.
+ * Returns holders of the device other than processes and devices: mounts, in all namespaces, swap
+ * and guests.
  */
 async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]): Promise<readonly Holder[]> {
   const { facts, others, ourPeers } = view;
@@ -137,14 +139,14 @@ async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]):
   return [...elsewhere, ...here, ...incomplete, ...direct.swaps, ...guests];
 }
 
-/** A guest's disk, with the guest's name and what ends that guest, if xl lists it. */
+/** Adds the name of a guest to its disk, and the command that ends the guest, if xl lists it. */
 async function named(host: ReadHost, holder: Holder): Promise<Holder> {
   if (holder.kind !== 'guest') return holder;
   const { domid } = holder;
   const unnamed = `a disk of the guest with domid ${domid}, whose name xl does not show`;
   try {
     const { name, state } = (await host.run(listedGuest(domid))) ?? {};
-    // Without a name it may be half-built: another xl creates it.
+    // Without a name it may be half-built, because another xl is creating it.
     if (name === undefined || state === undefined) return { ...holder, words: unnamed };
     const free = ['xl', ...ending[state], String(domid)];
     return { ...holder, name, words: `a disk of the guest ${name} (domid ${domid})`, free };
@@ -154,7 +156,10 @@ async function named(host: ReadHost, holder: Holder): Promise<Holder> {
   }
 }
 
-/** A paused guest cannot shut down, and one that has ended holds its disks until it is destroyed. */
+/**
+ * A paused guest cannot shut down, and a guest that has ended keeps its disks until it is
+ * destroyed.
+ */
 const ending = {
   running: ['shutdown', '-w'],
   other: ['shutdown', '-w'],

@@ -10,7 +10,7 @@ export interface LoopDevice {
   readonly name: string;
   /** The path of the backing file, when it was attached. */
   readonly file: string;
-  /** The file at that path now. */
+  /** The file that is at that path now. */
   readonly stat: FileStat | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface GuestDisk {
   readonly mode: 'ro' | 'rw';
 }
 
-/** The kernel's data on all devices; each list is read at most once, and only when needed. */
+/** The kernel's data about all devices; each list is read at most once, and only when needed. */
 export interface Facts {
   readonly host: ReadHost;
   readonly mounts: () => Promise<readonly MountEntry[]>;
@@ -40,11 +40,11 @@ export interface Facts {
   readonly loops: () => Promise<readonly LoopDevice[]>;
   readonly guestDisks: () => Promise<readonly GuestDisk[]>;
   readonly drbd: () => Promise<DrbdStores>;
-  /** Sockets with a path, of bofh's network namespace. */
+  /** Sockets with a path, in bofh's network namespace. */
   readonly sockets: () => Promise<readonly { readonly inode: number; readonly path: string }[]>;
 }
 
-/** Reads the facts of a host, as they are from now on. */
+/** Returns the facts of a host, which are read from now on. */
 export function factsOf(host: ReadHost): Facts {
   return onceIn(host, 'facts', () => newFacts(host));
 }
@@ -118,7 +118,7 @@ async function guestDisks(host: ReadHost): Promise<readonly GuestDisk[]> {
     // Empty until the hotplug script has set it.
     if (major === undefined || minor === undefined) return [];
     const device = `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
-    // What it was attached with: r, w or w!.
+    // The mode with which it was attached: r, w or w!.
     return [{ domid: Number(domid), device, mode: how === 'r' ? 'ro' : 'rw' }];
   });
   return (await Promise.all(found)).flat();
@@ -136,7 +136,7 @@ async function sockets(
   if (head?.startsWith('Num ') !== true) throw new ParseError('/proc/net/unix has an unknown first line');
   const found: { readonly inode: number; readonly path: string }[] = [];
   for (const line of lines) {
-    // A path with a newline in it continues in the next line, which is not a separate entry.
+    // A path with a newline continues in the next line, which is not a separate entry.
     const { inode, path } = socketLine.exec(line)?.groups ?? {};
     if (inode !== undefined && path?.startsWith('/') === true) found.push({ inode: Number(inode), path });
   }

@@ -10,24 +10,24 @@ import type { Scan, Use } from './scan.ts';
 interface OnFilesystem {
   readonly numbers: ReadonlySet<string>;
   readonly mounts: readonly MountEntry[];
-  /** The device itself, for processes that have it open. */
+  /** Number of the device itself, for processes that have it open. */
   readonly node?: string;
-  /** Only what is reached through this mount. */
+  /** Limits the search to what is reached through this mount. */
   readonly only?: Through | undefined;
 }
 
 /** One mount of a filesystem that has other mounts too. */
 export interface Through {
   readonly path: string;
-  /** Its mount id, and those of its copies in other mount namespaces. */
+  /** IDs of the mount, and of its copies in other mount namespaces. */
   readonly ids: ReadonlySet<number>;
-  /** Mount namespaces that have no copy of it: the same path leads to something else there. */
+  /** Mount namespaces without a copy of it: there, the same path leads to something else. */
   readonly unrelated: ReadonlySet<number>;
 }
 
 /**
- * Processes, swap files, overlays and mounts in it: the users of the files of a filesystem, or of
- * the open device.
+ * Returns the users of the files of a filesystem, or of the open device: processes, swap files,
+ * overlays and mounts in it.
  */
 export async function onFilesystem(
   { facts, scan }: { readonly facts: Facts; readonly scan: Scan },
@@ -64,7 +64,7 @@ async function reached(
   const found: Use[] = [];
   for (const use of uses) {
     if (only.unrelated.has(namespaces.get(use.pid) ?? -1)) continue;
-    // Mapped files and sockets were searched by their path.
+    // Mapped files and sockets were already searched by their path.
     const isFound = use.how === 'map' || use.kind === 'socket' || (await isThrough(host, use, only));
     if (isFound) found.push(use);
   }
@@ -72,8 +72,8 @@ async function reached(
 }
 
 /**
- * The kernel shows the mount of a descriptor (proc(5), fdinfo); for a working directory it shows
- * only the path.
+ * Whether a use is through this mount. The kernel shows the mount of a descriptor (proc(5),
+ * fdinfo); for a working directory it shows only the path.
  */
 async function isThrough(host: ReadHost, use: Use, { path, ids }: Through): Promise<boolean> {
   const link = await linkOf(host, use);
@@ -84,7 +84,7 @@ async function isThrough(host: ReadHost, use: Use, { path, ids }: Through): Prom
   return id === undefined || ids.has(id);
 }
 
-/** Undefined: unknown, or closed meanwhile. */
+/** Returns the mount ID; undefined: unknown, or closed meanwhile. */
 async function mountIdOf(host: ReadHost, path: string): Promise<number | undefined> {
   try {
     const id = /^mnt_id:\t(?<id>\d+)$/m.exec((await kernelText(host, path)) ?? '')?.groups?.id;
@@ -108,7 +108,10 @@ export function isBelow(path: string, top: string): boolean {
   return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
 }
 
-/** A bound socket keeps the filesystem of its name in use, but shows another one in /proc. */
+/**
+ * Returns sockets below a path. A bound socket keeps the filesystem of its name in use, but /proc
+ * shows another one.
+ */
 function socketsBelow(
   sockets: Awaited<ReturnType<Facts['sockets']>>,
   { uses }: Scan,
@@ -125,13 +128,13 @@ function socketsBelow(
   });
 }
 
-/** Shows its source too, because the mount below it is from another one. */
+/** Describes a mount in another one, with its source, because it is from another filesystem. */
 function stackedMount(entry: MountEntry): Holder {
   const holder = describeMount(entry);
   return { ...holder, words: `${entry.source} ${holder.words}` };
 }
 
-/** Mounts in a mount, and in those, the newest first. */
+/** Returns the mounts in a mount, and those in them, the newest first. */
 function mountsWithin(all: readonly MountEntry[], below: MountEntry): readonly MountEntry[] {
   const direct = all.filter(({ parent, id }) => parent === below.id && id !== below.id);
   return direct.toReversed().flatMap((entry) => [...mountsWithin(all, entry), entry]);
@@ -153,7 +156,7 @@ async function swapFiles(
     }));
 }
 
-/** Overlays that have a layer below one of these mounts. */
+/** Returns the overlays that have a layer below one of these mounts. */
 function overlays(all: readonly MountEntry[], mounts: readonly MountEntry[]): readonly Holder[] {
   const found = all.filter(({ type, superOptions }) => {
     if (type !== 'overlay') return false;

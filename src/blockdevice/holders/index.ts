@@ -16,16 +16,16 @@ export { describeMount } from './mounts.ts';
 export { inWords, remedyFor } from './words.ts';
 
 /**
- * The current holders of a device. Only from the kernel's data, and cheap: mounts (of bofh's mount
- * namespace), swap, devices on top of it, loop devices over it, guests that have it, and the same
- * for its partitions. An empty list does not prove that the device is unused: `everyHolder` also
- * looks at processes and other mount namespaces.
+ * Returns the current holders of a device, fast and only from the kernel's data: mounts (of bofh's
+ * mount namespace), swap, devices on top of it, loop devices over it, guests that use it, and the
+ * same for its partitions. An empty list does not prove that the device is unused: `everyHolder`
+ * also looks at processes and other mount namespaces.
  */
 export async function holders(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return holdersOf(factsOf(host), await deviceByNumber(host, (await deviceNode(host, device)).number));
 }
 
-/** The holders of a disk as a whole, without its partitions. */
+/** Returns the holders of a disk as a whole, without its partitions. */
 export async function holdersOfWhole(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return wholeOf(factsOf(host), await deviceByNumber(host, (await deviceNode(host, device)).number));
 }
@@ -50,10 +50,10 @@ async function holdersOf(facts: Facts, device: Device): Promise<readonly Holder[
 }
 
 /**
- * Every holder that prevents the removal of a device, with the command that ends each, in the order
- * in which to end them. It looks at every process and mount namespace, so call it after a failure.
- * What it could not examine is an entry too, as text: it never fails itself, because that would
- * hide the original failure.
+ * Returns every holder that prevents the removal of a device, with the command that ends each, in
+ * the order in which to end them. Looks at every process and mount namespace, so call it after a
+ * failure. What it could not examine is an entry too, as text. Never fails, because that would hide
+ * the original failure.
  */
 export async function everyHolder(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return await orWhatIsKnown(
@@ -74,15 +74,16 @@ export async function mountHolders(host: ReadHost, mount: MountEntry): Promise<r
 }
 
 /**
- * The mounts of every other mount namespace of a process, including those shared with bofh's own.
+ * Returns the mounts of every other mount namespace of a process, including those shared with
+ * bofh's own.
  */
 export async function mountsElsewhere(host: ReadHost): Promise<OtherMounts> {
   return otherNamespaces(host, await host.run(processUses([])));
 }
 
 /**
- * What prevents the removal of a file's name: mounts on it, and swap, whose files the kernel
- * protects.
+ * Returns what prevents the removal of a file's name: mounts on it, and swap, whose files the
+ * kernel protects.
  */
 export async function fileHolders(host: ReadHost, path: string): Promise<readonly Holder[]> {
   const facts = factsOf(host);
@@ -116,14 +117,15 @@ async function orWhatIsKnown(
   return failures.map((words) => ({ kind: 'unknown', words }));
 }
 
-/** Without the long command line of the search. */
+/** Returns the message without the long command line of the search. */
 function short(error: BofhError): string {
   if (error instanceof CommandError) return `${error.tool}: ${error.stderr.trim() || error.reason}`;
   return error.message.slice(0, 200);
 }
 
 /**
- * The same failure, after its retries, with every holder: in its message, its remedy and as data.
+ * Returns the failure, after its retries, with every holder: in its message, its remedy and as
+ * data.
  */
 export function busyWith(
   error: CommandError,
@@ -141,7 +143,7 @@ export function busyWith(
 }
 
 /**
- * Runs this teardown of a device; if it is still busy after all retries, the error names every
+ * Runs a teardown of a device; if the device is still busy after all retries, the error names every
  * holder.
  */
 export async function namingHolders<T>(host: ReadHost, device: string, act: () => Promise<T>): Promise<T> {

@@ -15,7 +15,10 @@ export interface OtherNamespace {
   readonly peers: Peers;
 }
 
-/** The peer groups of each mount: those that it shares or follows (proc(5): shared:X, master:X). */
+/**
+ * The peer groups of each mount: those that it shares, or from which it receives changes (proc(5):
+ * shared:X, master:X).
+ */
 type Peers = ReadonlyMap<number, { readonly shared?: string; readonly master?: string }>;
 
 export interface OtherMounts {
@@ -24,7 +27,7 @@ export interface OtherMounts {
   readonly unseen: readonly Holder[];
 }
 
-/** Every mount namespace, except bofh's own, with a process of the scan in it. */
+/** Returns every mount namespace that has a process of the scan, except bofh's own. */
 export async function otherNamespaces(host: ReadHost, { uses }: Scan): Promise<OtherMounts> {
   const own = /^mnt:\[(?<inode>\d+)\]$/.exec(await host.readLink('/proc/self/ns/mnt'))?.groups?.inode;
   const byNamespace = new Map<number, number[]>();
@@ -45,7 +48,10 @@ export async function otherNamespaces(host: ReadHost, { uses }: Scan): Promise<O
   return { namespaces, unseen };
 }
 
-/** `gone`: all of its processes have ended, and so has the namespace. */
+/**
+ * Reads the mounts of a namespace. `gone`: all of its processes have ended, and so has the
+ * namespace.
+ */
 async function lookInto(
   host: ReadHost,
   pids: readonly number[],
@@ -68,7 +74,7 @@ async function lookInto(
 
 const optional = /^(?<id>\d+) (?:[^ ]+ ){5}(?<fields>(?:(?!- )[^ ]+ )*)- /;
 
-/** The peer groups in the text of a mountinfo file, whose lines `parseMountinfo` has understood. */
+/** Returns the peer groups in the text of a mountinfo file that `parseMountinfo` has parsed. */
 export function peersOf(text: string): Peers {
   const peers = new Map<number, { readonly shared?: string; readonly master?: string }>();
   for (const line of text.split('\n')) {
@@ -85,8 +91,8 @@ export function peersOf(text: string): Peers {
 }
 
 /**
- * Mounts of a filesystem in the other namespaces, except those that follow one of bofh's own: an
- * unmount here unmounts them too (mount_namespaces(7)). Newest first.
+ * Returns the mounts of a filesystem in the other namespaces, newest first. Leaves out those that
+ * follow one of bofh's own, because an unmount here unmounts them too (mount_namespaces(7)).
  */
 export function mountsElsewhere(
   { namespaces }: OtherMounts,

@@ -7,8 +7,8 @@ import type { Scan, Use } from './scan.ts';
 type ProcessHolder = Extract<Holder, { readonly kind: 'process' | 'guest' }>;
 
 /**
- * Each process among these uses, with its use and how to end it. A process that has ended meanwhile
- * is left out.
+ * Returns each process among these uses, with its use and how to end it. Leaves out a process that
+ * has ended meanwhile.
  */
 export async function usersOf(host: ReadHost, uses: readonly Use[]): Promise<readonly ProcessHolder[]> {
   const byPid = new Map<number, Use[]>();
@@ -23,7 +23,7 @@ export async function usersOf(host: ReadHost, uses: readonly Use[]): Promise<rea
   return found;
 }
 
-/** What could not be examined, and so may hold anything. */
+/** Returns what could not be examined, and so may use anything. */
 export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
   const words: string[] = [];
   if (unseen.size > 0) {
@@ -38,17 +38,17 @@ export function unseenOf({ unseen, hidden }: Scan): readonly Holder[] {
 const interpreters = /^(?:(?:ba|da|z|k)?sh|python[\d.]*|perl[\d.]*|ruby[\d.]*|node|php[\d.]*|java)$/;
 
 /**
- * The program of a process, and the script of an interpreter; undefined if it has ended. Never more
- * of its command line: that may contain a password, and an error is written to the journal and the
- * system log.
+ * Returns the program of a process, and the script of an interpreter; undefined if it has ended.
+ * Never more of its command line, which may contain a password: an error is written to the journal
+ * and the system log.
  */
 export async function commandOf(host: ReadHost, pid: number): Promise<string | undefined> {
   const line = await textOf(host, `/proc/${pid}/cmdline`);
   const [first, second = ''] = line?.split('\0').filter((word) => word !== '') ?? [];
-  // A process that overwrites its own command line, or a zombie, has none; a process always has a
-  // name.
+  // A process that overwrites its own command line, or a zombie, has none; but a process always has
+  // a name.
   if (first === undefined) return textOf(host, `/proc/${pid}/comm`);
-  // "postgres: web db [local] idle" is one word that the process has written itself.
+  // "postgres: web db [local] idle" is one word, written by the process itself.
   const program = posix.basename(first.split(' ')[0] ?? '').replace(/:$/, '');
   const isScript = interpreters.test(program) && !second.startsWith('-') && second !== '';
   const text = isScript ? `${program} ${posix.basename(second)}` : program;
@@ -59,7 +59,7 @@ interface Found {
   readonly pid: number;
   readonly command: string;
   readonly uses: readonly Use[];
-  /** The own process, and its ancestors. */
+  /** bofh's own process, and its ancestors. */
   readonly own: readonly number[];
 }
 
@@ -93,7 +93,7 @@ const verbs: Readonly<Record<string, string>> = {
 };
 
 async function doing(host: ReadHost, { pid, uses }: Found): Promise<readonly string[]> {
-  // Its program and open files are mostly mapped as well.
+  // The program and the open files are usually mapped as well.
   const distinct = uses.some(({ how }) => how !== 'map')
     ? uses.filter(({ how }) => how !== 'map')
     : uses.slice(0, 1);
@@ -111,8 +111,8 @@ async function doing(host: ReadHost, { pid, uses }: Found): Promise<readonly str
 }
 
 /**
- * What ends a process for good: stopping its service, or else a signal that it does not ignore.
- * Nothing ends a kernel thread, and the first process must not be ended.
+ * Returns what ends a process for good: stopping its service, or a signal that it does not ignore.
+ * Nothing ends a kernel thread, and process 1 must not be ended.
  */
 async function ending(host: ReadHost, pid: number): Promise<readonly string[] | undefined> {
   if (pid === 1 || (await familyOf(host, pid))?.isKernel === true) return undefined;
@@ -127,7 +127,7 @@ async function ending(host: ReadHost, pid: number): Promise<readonly string[] | 
 }
 
 /**
- * The bofh process first, then its ancestors: for a dry run the bofh that started it, a shell, a
+ * Returns the bofh process, then its ancestors: for a dry run the bofh that started it, a shell, a
  * login.
  */
 async function ownFamily(host: ReadHost): Promise<readonly number[]> {
@@ -141,14 +141,16 @@ async function ownFamily(host: ReadHost): Promise<readonly number[]> {
   return found;
 }
 
-/** Services that run programs of users: they must not be stopped because of one of those. */
+/**
+ * Services that run programs of users: they must not be stopped because of one of these programs.
+ */
 const hosts =
   /^(?:sshd?|sshd?@.*|cron|crond|atd|anacron|getty@.*|serial-getty@.*|console-getty|user@.*|dbus.*|systemd-.*)\.service$/;
 
 /**
- * The system service that a process belongs to, and not merely was started from: if it is killed,
- * systemd may start it again. A login or a job has its own session (setsid), a worker has that of
- * its service's first process.
+ * Returns the system service to which a process belongs, not one that only started it: if such a
+ * process is killed, systemd may start it again. A login or a job has its own session (setsid); a
+ * worker has the session of its service's first process.
  */
 async function serviceOf(host: ReadHost, pid: number): Promise<string | undefined> {
   if ((await host.stat('/run/systemd/system')) === undefined) return undefined;
@@ -166,7 +168,10 @@ async function serviceOf(host: ReadHost, pid: number): Promise<string | undefine
 /** PF_KTHREAD (linux/sched.h), the same since 2.6.27. */
 const kernelThread = 0x00200000;
 
-/** proc_pid_stat(5): the parent is field 4, the session field 6, the flags field 9, after the name in parentheses. */
+/**
+ * Reads proc_pid_stat(5): the parent is field 4, the session field 6, the flags field 9, after the
+ * name in parentheses.
+ */
 async function familyOf(
   host: ReadHost,
   pid: number,
@@ -178,7 +183,7 @@ async function familyOf(
   return { parent: Number(parent), session: Number(session), isKernel };
 }
 
-/** Undefined: the process has ended, or access is denied. */
+/** Returns the text; undefined: the process has ended, or access is denied. */
 async function textOf(host: ReadHost, path: string): Promise<string | undefined> {
   return unlessGone(() => kernelText(host, path));
 }

@@ -2,8 +2,8 @@ import type { Answer, ReadCommand } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 
 /**
- * How a process uses something: `fd 3`, `cwd`, `root`, `exe`, `map`, `socket PATH`; `ns/mnt` is the
- * mount namespace that it is in.
+ * How a process uses something: `fd 3`, `cwd`, `root`, `exe`, `map`, `socket PATH`; `ns/mnt` is its
+ * mount namespace.
  */
 export interface Use {
   readonly pid: number;
@@ -11,12 +11,12 @@ export interface Use {
   /** `major:minor` of the filesystem of the used file. */
   readonly device: string;
   readonly inode: number;
-  /** For a block device: its own `major:minor`. */
+  /** Only for a block device: its own `major:minor`. */
   readonly node?: string;
   readonly kind: 'block' | 'socket' | 'other';
 }
 
-/** Every process in one pass. */
+/** The uses of every process, read in one pass. */
 export interface Scan {
   readonly uses: readonly Use[];
   /** Processes that could not be examined completely. */
@@ -32,10 +32,10 @@ const looked = ['cwd', 'root', 'exe', 'fd/*', 'ns/mnt'].flatMap((name, index) =>
 ]);
 
 /**
- * The directories, open files, programs and mappings of all processes on these devices: one program
- * for all, because on a remote host each access costs a round trip. `--cached=always` (coreutils
- * 8.32) does not contact a file server, which may be dead, and no names are resolved: a file that
- * was deleted, or is in another mount namespace, is found too. For the devices in `below` only
+ * Finds the directories, open files, programs and mappings of all processes on these devices, with
+ * one program for all, because on a remote host each access costs a round trip. `--cached=always`
+ * (coreutils 8.32) does not contact a file server, which may be dead. Resolves no names, so it also
+ * finds a file that was deleted, or is in another mount namespace. For the devices in `below` only
  * files below its path count as mapped, by the names that the kernel shows.
  */
 export function processUses(
@@ -67,14 +67,15 @@ export function processUses(
     tool: 'find',
     argv: [
       ...['/proc', '-mindepth', '1', '-maxdepth', '3'],
-      // No other directories are read: each directory of each process costs time.
+      // Skips all other directories, because reading a directory of each process takes time.
       ...['-type', 'd', '!', '-path', '/proc/[0-9]*', '-prune', '-o'],
       ...['-type', 'd', '-path', '/proc/*/*', '!', '-name', 'fd', '!', '-name', 'ns', '-prune', '-o'],
       ...['(', '(', ...looked, ')', ...stat, ')'],
       ...['-o', '(', '-path', '/proc/[0-9]*/maps', ...grep, ')'],
     ],
     access: 'read',
-    // 1: something was gone or denied (its line on stderr says which), or nothing is mapped.
+    // Exit code 1: something was gone or denied (its line on stderr says which), or nothing is
+    // mapped.
     accepts: [0, 1],
     parse: parseScan,
   };
@@ -93,12 +94,12 @@ function parseScan({ stdout, stderr }: Answer): Scan {
   for (const line of linesOf(stderr)) {
     const { pid, why } = complaint.exec(line)?.groups ?? {};
     if (pid === undefined) throw new ParseError(`cannot read ${JSON.stringify(line)}`);
-    // It ended during the scan, has closed that descriptor, or is a kernel thread, which runs no
-    // file.
+    // The process ended during the scan, has closed that descriptor, or is a kernel thread, which
+    // has no program file.
     if (why === 'No such file or directory' || why === 'No such process') continue;
     unseen.add(Number(pid));
   }
-  // Process 1 always exists: if it is not even denied, it is hidden.
+  // Process 1 always exists: if access to it is not even denied, it is hidden.
   const hidden = !unseen.has(1) && !uses.some(({ pid }) => pid === 1);
   return { uses, unseen, hidden };
 }
@@ -142,7 +143,7 @@ function devOf(device: bigint): string {
   return `${String(major)}:${String(minor)}`;
 }
 
-/** As show_map_vma prints a device in /proc/PID/maps (fs/proc/task_mmu.c): `%02x:%02x`. */
+/** Formats a device as show_map_vma does in /proc/PID/maps (fs/proc/task_mmu.c): `%02x:%02x`. */
 function asInMaps(number: string): string {
   return number
     .split(':', 2)

@@ -15,7 +15,7 @@ export interface Node {
    */
   readonly numbers: ReadonlySet<string>;
   readonly above: readonly {
-    /** Undefined for a partition, which is a part and not a user. */
+    /** Undefined for a partition, which is a part of the device and not a user. */
     readonly holder: Holder | undefined;
     readonly label: string;
     readonly node: Node;
@@ -24,14 +24,14 @@ export interface Node {
 
 /** A device on top of another one, as `uppersOf` finds it. */
 export interface Over {
-  /** Undefined for a partition, which is a part and not a user. */
+  /** Undefined for a partition, which is a part of the device and not a user. */
   readonly holder: Holder | undefined;
   readonly device: Device;
 }
 
 /**
- * The direct users of a device: its mounts, and the devices over it, also through filesystems with
- * backing files of loop devices.
+ * Returns the direct users of a device: its mounts, and the devices over it, also through
+ * filesystems with backing files of loop devices.
  */
 export async function uppersOf(
   facts: Facts,
@@ -49,7 +49,7 @@ export async function uppersOf(
   return { mounts, numbers, over };
 }
 
-/** The devices over a device and over those, to the top. */
+/** Returns the devices over a device, and those over them, up to the top. */
 export async function treeOver(
   facts: Facts,
   device: Device,
@@ -71,18 +71,18 @@ export async function treeOver(
 async function builtWithResources(facts: Facts, device: Device): Promise<readonly Upper[]> {
   const all = await built(facts, device);
   const resources = await drbdOver(facts, device);
-  // Without its tool only the kernel's name is known.
+  // Without the tool of DRBD only the kernel's name is known.
   return resources.length === 0 ? all : [...all.filter(({ holder }) => holder.kind !== 'drbd'), ...resources];
 }
 
-/** Every number in a tree. */
+/** Returns every number in a tree. */
 export function allNumbers({ numbers, above }: Node): readonly string[] {
   return [...new Set([...numbers, ...above.flatMap(({ node }) => allNumbers(node))])];
 }
 
 /**
- * The device numbers of the files in these mounts: a subvolume of btrfs has a number that is not in
- * mountinfo.
+ * Returns the device numbers of the files in these mounts: a subvolume of btrfs has a number that
+ * is not in mountinfo.
  */
 export async function numbersOf(
   { host }: Facts,
@@ -97,7 +97,7 @@ export async function numbersOf(
   return all;
 }
 
-/** Loop devices over files of the filesystems with these numbers. */
+/** Returns loop devices over files of the filesystems with these numbers. */
 export async function within(facts: Facts, numbers: ReadonlySet<string>): Promise<readonly Upper[]> {
   const found: Upper[] = [];
   for (const number of numbers) found.push(...(await loopsWithin(facts, number)));
@@ -116,7 +116,10 @@ async function mountsOf(facts: Facts, { number, name }: Device): Promise<readonl
   return found;
 }
 
-/** Is a mounted btrfs the one with this device? Its source is one of its devices. */
+/**
+ * Whether a mounted btrfs is the one with this device. The source of the mount is one of its
+ * devices.
+ */
 async function shows(facts: Facts, { source }: MountEntry, name: string): Promise<boolean> {
   const node = (await facts.host.stat(source))?.node;
   if (node === undefined) return false;

@@ -12,7 +12,7 @@ const folders = [
 ] as const;
 
 /**
- * A mount with its systemd unit, if there is one: a plain umount does not last then, because
+ * Adds the systemd unit to a mount, if there is one: a plain umount does not last then, because
  * systemd mounts it again at the next access (automount) or when a unit needs it.
  */
 export async function withUnit(
@@ -49,7 +49,7 @@ async function findUnit(
   return undefined;
 }
 
-/** `systemd-escape --path` (systemd.unit(5), "String escaping"). */
+/** Escapes a path as `systemd-escape --path` does (systemd.unit(5), "String escaping"). */
 export function escapePath(path: string): string {
   const inner = path.split('/').filter((part) => part !== '');
   if (inner.length === 0) return '-';

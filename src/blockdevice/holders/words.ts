@@ -1,10 +1,10 @@
 import { commandLine } from '../../command/index.ts';
 import type { Holder } from '../../core/errors.ts';
 
-/** A longer list is for programs, not for people. */
+/** Most holders to show in a text. */
 const most = 5;
 
-/** The holders, and how to end each: `mounted on /mnt (mount 41) [umount /mnt]; …`. */
+/** Describes the holders, and how to end each: `mounted on /mnt (mount 41) [umount /mnt]; …`. */
 export function inWords(holders: readonly Holder[]): string {
   const system = systemMount(holders);
   if (system !== undefined) return `it holds ${system === '/' ? 'the root filesystem' : system} of this host`;
@@ -15,7 +15,7 @@ export function inWords(holders: readonly Holder[]): string {
   return [...said, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
-/** The commands to run, in this order; undefined if no command would help. */
+/** Returns the commands to run, in this order; undefined if no command would help. */
 export function remedyFor(holders: readonly Holder[]): string | undefined {
   if (systemMount(holders) !== undefined) return 'name another device: bofh block tree';
   const lines = [...new Set(holders.flatMap(({ free }) => (free === undefined ? [] : [freeing(free)])))];
@@ -24,7 +24,10 @@ export function remedyFor(holders: readonly Holder[]): string | undefined {
   return `end that use first: ${lines.slice(0, most).join('; ')}${more}`;
 }
 
-/** The device that this host runs from cannot be freed: to end its users is to end the host. */
+/**
+ * Returns `/` or `/usr` if this host's own system is among the mounts: ending its users would end
+ * the host.
+ */
 function systemMount(holders: readonly Holder[]): string | undefined {
   const mounts = holders.flatMap((holder) =>
     holder.kind === 'mount' && holder.namespaceOf === undefined ? [holder.path] : [],

@@ -3,15 +3,15 @@ import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
-/** Reads so many bytes of a device, from its first one on, to stdout. */
+/** Reads this many bytes of a device, from its first byte, to stdout. */
 export function readDevice(device: string, size: Bytes): Command<void, 'change'> {
   const how = ['bs=1M', 'iflag=fullblock,count_bytes', `count=${size}`, 'status=none'];
   return stage('dd', [`if=${device}`, ...how], classifyDevice);
 }
 
 /**
- * Writes stdin to a device from its first byte on, to the disk. `holes`: blocks of zeros are left
- * out, for a device that has only zeros.
+ * Writes stdin to a device from its first byte, durably. `holes`: leaves out blocks of zeros, for a
+ * device that has only zeros.
  */
 export function writeDevice(device: string, zeros: 'written' | 'holes'): Command<void, 'change'> {
   const conv = `conv=${zeros === 'holes' ? 'sparse,' : ''}nocreat,notrunc,fsync`;
@@ -19,22 +19,26 @@ export function writeDevice(device: string, zeros: 'written' | 'holes'): Command
 }
 
 /**
- * `zstd` from stdin to stdout, with a checksum of the content (XXH64) in the frame. Fails (exit 11)
- * if stdin does not have exactly that size, which the frame records too.
+ * `zstd` from stdin to stdout, with a checksum of the content (XXH64) in the frame. Fails (exit
+ * code 11) if stdin does not have exactly that size, which the frame records too.
  */
 export function compress(size: Bytes): Command<void, 'change'> {
   return stage('zstd', ['--compress', '--stdout', '--quiet', `--stream-size=${size}`]);
 }
 
 /**
- * Decompresses a file, or stdin, to stdout. Exits 1 for a file that is truncated, or whose content
- * does not have the checksum of its frame; by then the content before the damage was written.
+ * Decompresses a file, or stdin, to stdout. Exits with 1 for a file that is truncated, or whose
+ * content does not match the checksum of its frame; the content before the damage was written by
+ * then.
  */
 export function decompress(file?: string): Command<void, 'change'> {
   return stage('zstd', ['--decompress', '--stdout', '--quiet', ...(file === undefined ? [] : ['--', file])]);
 }
 
-/** Writes stdin to a file and to stdout. Without the option tee reads on when the disk is full. */
+/**
+ * Writes stdin to a file and to stdout. Without the option, tee would read on when the disk is
+ * full.
+ */
 export function teeInto(file: string): Command<void, 'change'> {
   return stage('tee', ['--output-error=exit', file]);
 }
@@ -50,14 +54,14 @@ export function sha256File(file: string): ReadCommand<string> {
     tool: 'sha256sum',
     argv: ['--', file],
     access: 'read',
-    // Reads the whole file.
+    // sha256sum reads the whole file.
     timeoutMs: 24 * 3600_000,
     parse: sha256Of,
     classify,
   };
 }
 
-/** sha256sum puts a backslash before a name that it had to quote. */
+/** Parses the digest. sha256sum puts a backslash before a name that it had to quote. */
 export function sha256Of({ stdout }: Answer): string {
   const hash = /^\\?(?<hash>[0-9a-f]{64}) [ *].*\n$/.exec(stdout)?.groups?.hash;
   if (hash === undefined) throw new ParseError('sha256sum: its output could not be parsed');
@@ -73,7 +77,7 @@ function stage(
   return { tool, argv, access: 'change', stop: 'safe', parse: nothing, shownOf: stderrAlone, classify: why };
 }
 
-/** Of zstd 1.5.4, tee and sha256sum (coreutils 9.1), in the C locale. */
+/** Finds why zstd 1.5.4, tee or sha256sum (coreutils 9.1) failed, in the C locale. */
 function classify({ stderr }: Answer): Reason {
   if (/No space left on device|Disk quota exceeded/.test(stderr)) return 'no-space';
   if (/No such file or directory/.test(stderr)) return 'not-found';

@@ -19,11 +19,14 @@ import { fallocate, truncate } from './commands.ts';
 import { sizeOption } from '../../core/request.ts';
 
 export const imageArgs = z.strictObject({
-  /** Absolute path of the new file. RefusedError `exists` if it is there. */
+  /** Absolute path of the new file. RefusedError `exists` if the path is taken. */
   file: absolutePath,
   /** Its size, in bytes or as text: `10g`. */
   size: sizeOption,
-  /** `sparse` (the default): it uses space as it is written to. `allocated`: all of it at once. */
+  /**
+   * `sparse` (the default): uses space only when it is written to. `allocated`: uses all of it at
+   * once.
+   */
   room: z.exactOptional(z.enum(['sparse', 'allocated'])),
   /** Permission bits (default: 0600). */
   mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
@@ -31,7 +34,7 @@ export const imageArgs = z.strictObject({
 
 export const imageUndo = z.strictObject({
   file: absolutePath,
-  /** A second name of the new file, until the commit: the tag. */
+  /** A second name of the new file until the commit: the tag. */
   private: absolutePath,
   size: z.int().check(z.positive()),
 });
@@ -40,10 +43,10 @@ type Args = z.infer<typeof imageArgs>;
 type Undo = z.infer<typeof imageUndo>;
 
 /**
- * Creates a file of a size, as the backing file of a block device: alone, or with something in it
- * from the start. It appears complete or not at all, and never replaces another file.
+ * Creates a file with a given size, as the backing file of a block device: blank, or with content
+ * from the start. The file appears complete or not at all, and never replaces another one.
  *
- * As with `tx.file.create` the tag is a private second name, which stays until the commit; later
+ * As with `tx.file.create`, the tag is a private second name, which stays until the commit. Later
  * steps may write to the file, and the undo removes their content with it. So the file at the path
  * belongs to this sequence while it is the inode of the private name.
  */
@@ -101,7 +104,7 @@ export const imageCreation = {
       ['ls', '-li', made.file, made.private],
       ['losetup', '--list', '--associated', made.private],
     ],
-    // Before the commit both names of the created inode are removed, but no other file that has the
+    // Before the commit, removes both names of the created inode, but no other file that has the
     // name now.
     clear: [
       way === 'back'
@@ -154,7 +157,10 @@ async function look(host: ReadHost, made: Undo): Promise<Look> {
   return { state: 'ours', holders, found: `${made.file} is another file now and stays` };
 }
 
-/** What uses the content of a file: loop devices over it, by its inode; mounts on it, and swap. */
+/**
+ * Returns what uses the content of a file: loop devices over it, by its inode; mounts on it, and
+ * swap.
+ */
 async function imageHolders(host: ReadHost, path: string, own: FileStat): Promise<readonly Holder[]> {
   return [
     ...(await loopsBehind(host, own)).map(
@@ -187,7 +193,7 @@ async function refuseWithoutParent(host: ReadHost, file: string): Promise<void> 
   });
 }
 
-/** Whether both are names of one inode. */
+/** Whether both are the same inode. */
 export function isSame(own: FileStat, other: FileStat | undefined): boolean {
   return other !== undefined && own.inode === other.inode && own.device === other.device;
 }

@@ -18,30 +18,30 @@ const args = z.strictObject({
   file: absolutePath,
   /** Access mode (default: `rw`). */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
-  /** The offset in the file. */
+  /** Offset of the device in the file (default: 0). */
   offset: z.exactOptional(sizeOrZeroOption),
-  /** How much of the file is attached; missing: all up to the end. */
+  /** How many bytes of the file to attach (default: up to its end). */
   size: z.exactOptional(sizeOption),
-  /** `scanned`: its partitions become devices, `/dev/loop3p1`. */
+  /** `scanned`: its partitions become devices, such as `/dev/loop3p1`. */
   partitions: z.exactOptional(z.enum(['scanned', 'ignored'])),
   /** Size of its sectors, in bytes (default: 512). */
   sectorSize: z.exactOptional(z.literal([512, 1024, 2048, 4096])),
 });
 
-/** Null: this kernel does not count. */
+/** Null: this kernel does not count attachments. */
 const result = z.strictObject({ diskSequence: z.nullable(z.string()) });
 
 type Args = z.infer<typeof args>;
 type Result = z.infer<typeof result>;
 
 /**
- * `tx.block.attachLoop`: creates a loop device for a file, or for a part of it. Its number is
- * chosen before, and another one is chosen if it is taken meanwhile. Refused if the file is already
- * attached with an overlapping part, unless both are read-only: a caller that wants to use that
- * device finds it with `block.loops`, and has nothing to undo.
+ * `tx.block.attachLoop`: creates a loop device for a file, or for a part of it. The step chooses
+ * its number before, and another one if that is taken meanwhile. Refused if an overlapping part of
+ * the file is already attached, unless both are read-only: a caller that wants to use that device
+ * finds it with `block.loops`, and has nothing to undo.
  *
  * The tag: number, inode and offset, and after the step the kernel's count of attachments, which
- * distinguishes it from a later one of the same file at the same number.
+ * distinguishes the device from a later one with the same file and number.
  */
 export const attachLoop = operation({
   kind: 'block.loop.attach',
@@ -73,7 +73,7 @@ export const attachLoop = operation({
       await refuseTaken(host, wanted, error);
     }
     const made = await loopNumbered(host, wanted.number);
-    // losetup falls back to read-only if the file is not writable, exit 0.
+    // If the file is not writable, losetup attaches it read-only and exits with 0.
     if (made !== undefined && made.mode !== wanted.mode)
       throw new RefusedError(`${wanted.file} could only be attached read-only`, {
         remedy: `attach it read-only (mode ro), or see why it cannot be written: lsattr ${wanted.file}`,
@@ -193,8 +193,8 @@ function lowestFree(taken: ReadonlySet<number>): number {
 }
 
 /**
- * Another process got the number from the kernel first. Its device over the same file would look
- * like that of this sequence.
+ * The kernel gave the number to another process first. If its device has the same file, it would
+ * look like that of this sequence.
  */
 async function refuseTaken(host: ChangeHost, wanted: Attachment, cause: unknown): Promise<never> {
   const there = await loopNumbered(host, wanted.number);

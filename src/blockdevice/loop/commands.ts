@@ -43,8 +43,8 @@ export function loopFiles(): ReadCommand<readonly LoopFile[]> {
 }
 
 /**
- * Attaches a file at a free number; a number in use fails as `busy`. Creates the node if it is
- * missing.
+ * Attaches a file at a free number; fails as `busy` if the number is in use. Creates the node if it
+ * is missing.
  */
 export function attach(make: Attachment): Command<void, 'change'> {
   return {
@@ -66,8 +66,8 @@ export function attach(make: Attachment): Command<void, 'change'> {
 }
 
 /**
- * Detaches. For a busy device it exits 0 and has only set `autoclear`, which no program can reset:
- * check, and wait.
+ * Detaches a loop device. For a busy one losetup only sets `autoclear`, which no program can reset,
+ * and exits with 0: check, and wait.
  */
 export function detach(device: string): Command<void, 'change'> {
   return {

@@ -15,10 +15,10 @@ const args = z.strictObject({
   device: z.string().check(z.minLength(1)),
 });
 
-/** How it was attached, and in which boot: after another boot it need not be restored. */
+/** How it was attached, and in which boot: in a later boot it need not be restored. */
 const undo = z.extend(attachment, {
   boot: z.string(),
-  /** When the file was created: another one may get its inode number. */
+  /** Creation time of the file, because another one may get its inode number. */
   birth: z.exactOptional(z.string()),
 });
 
@@ -101,9 +101,9 @@ async function loopAt(host: ReadHost, device: string): Promise<LoopDevice> {
   });
 }
 
-// Also refused if a process merely has it open: losetup would not report that, and it could not be
-// undone. That some process could not be examined (there are always some) proves no use; afterwards
-// the kernel shows the result.
+// RefusedError for a device in use, also if a process only has it open: losetup would not report
+// that, and the detach could not be undone. A process that could not be examined (there are always
+// some) proves no use; afterwards the kernel shows the result.
 async function refuseUsed(host: ReadHost, device: string): Promise<void> {
   const who = await everyHolder(host, device);
   if (who.some(({ kind }) => kind !== 'unknown')) throw inUse(device, who);

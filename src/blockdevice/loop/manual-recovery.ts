@@ -16,7 +16,7 @@ export function attachWords(at: Attachment): readonly string[] {
   return commandWords(attach(at));
 }
 
-/** `/dev/loop3 over /srv/web1.img (inode 17), from byte 1048576 on`. */
+/** Describes an attachment: `/dev/loop3 over /srv/web1.img (inode 17), from byte 1048576 on`. */
 export function inWords({ number, file, inode, offset }: Attachment): string {
   const from = offset === 0 ? '' : `, from byte ${offset} on`;
   return `/dev/loop${number} over ${file} (inode ${inode})${from}`;

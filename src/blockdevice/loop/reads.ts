@@ -7,8 +7,8 @@ import { attachedLoops, detach, loopFiles } from './commands.ts';
 import type { Attachment, LoopDevice } from './schema.ts';
 
 /**
- * Every loop device with a backing file, by number; `lost` as for `attachedLoops`. CommandError or
- * ParseError without root.
+ * Returns every loop device with a backing file, by number; `lost` as for `attachedLoops`.
+ * CommandError or ParseError without root.
  */
 export async function loopDevices(
   host: ReadHost,
@@ -17,7 +17,10 @@ export async function loopDevices(
   return [...(await settled(host, lost))].sort((one, other) => one.number - other.number);
 }
 
-/** Of a device that is being detached losetup may show the file and no inode, as without root. */
+/**
+ * Reads again while a device is being detached: losetup may then show the file without an inode, as
+ * it does without root.
+ */
 async function settled(
   host: ReadHost,
   lost?: Parameters<typeof attachedLoops>[0],
@@ -35,8 +38,8 @@ async function settled(
 }
 
 /**
- * The loop devices over a file. Without root those whose path, as the kernel shows it, leads to that
- * file.
+ * Returns the loop devices over a file. Without root, those whose path, as the kernel shows it,
+ * leads to that file.
  */
 export async function loopsBehind(host: ReadHost, own: FileStat): Promise<readonly string[]> {
   const found: string[] = [];
@@ -47,14 +50,14 @@ export async function loopsBehind(host: ReadHost, own: FileStat): Promise<readon
   return found;
 }
 
-/** The device of that number, if it has a backing file. */
+/** Returns the device with that number, if it has a backing file. */
 export async function loopNumbered(host: ReadHost, number: number): Promise<LoopDevice | undefined> {
   return (await loopDevices(host)).find((loop) => loop.number === number);
 }
 
 /**
- * The loop device with exactly this part of a file and these settings, unless it is about to be
- * detached.
+ * Returns the loop device with exactly this part of a file and these settings, unless it is about
+ * to be detached.
  */
 export async function loopShowing(
   host: ReadHost,
@@ -67,23 +70,26 @@ export async function loopShowing(
   return (await loopDevices(host)).find((loop) => keys.every((key) => loop[key] === asked[key]));
 }
 
-/** Is this part of this file attached to it? Its settings (read-only, sector size) are ignored. */
+/**
+ * Whether this part of this file is attached to the device. Ignores its settings (read-only, sector
+ * size).
+ */
 export function showsSame(loop: LoopDevice, of: Omit<Attachment, 'number'>): boolean {
   const keys = ['inode', 'filesystem', 'offset', 'limit'] as const;
   return keys.every((key) => loop[key] === of[key]);
 }
 
 /**
- * Distinguishes one attachment from the next at the same number (Linux 5.15 and newer count them
- * per boot); null if the kernel does not count.
+ * Returns what distinguishes one attachment from the next at the same number (Linux 5.15 and newer
+ * count them per boot); null if the kernel does not count.
  */
 export async function diskSequence(host: ReadHost, number: number): Promise<string | null> {
   return (await kernelText(host, `/sys/block/loop${number}/diskseq`)) ?? null;
 }
 
 /**
- * Detaches, and waits for the kernel to do so: if the device is open, losetup 2.38 only requests
- * it, and the kernel detaches at the last close. RefusedError with the holders.
+ * Detaches, and waits until the kernel has done so: if the device is open, losetup 2.38 only
+ * requests it, and the kernel detaches at the last close. RefusedError with the holders.
  */
 export async function detachAndWait(host: ChangeHost, loop: LoopDevice): Promise<void> {
   const { device, number } = loop;

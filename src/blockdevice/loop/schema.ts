@@ -19,7 +19,8 @@ export const loopColumns = [
 ] as const;
 
 /**
- * `losetup --json --list`. For a device that was detached meanwhile all facts on its file are null.
+ * `losetup --json --list`. For a device that was detached meanwhile all facts about its file are
+ * null.
  */
 export const loopListSchema = z.object({
   loopdevices: z.array(
@@ -42,23 +43,23 @@ export const loopListSchema = z.object({
 
 /** How a loop device is attached, and to which file. Plain JSON, so that it can be journalled. */
 export const attachment = z.strictObject({
-  /** Of `/dev/loop3`: 3. */
+  /** Number of the device: 3 for `/dev/loop3`. */
   number: count,
-  /** Its path; the inode identifies the file. */
+  /** Path of the file; the inode identifies it. */
   file: absolutePath,
   inode: z.string().check(z.regex(/^[0-9]+$/)),
   /** `major:minor` of the filesystem of the file. */
   filesystem: z.string().check(z.regex(/^[0-9]+:[0-9]+$/)),
-  /** Where the device begins in the file, in bytes. */
+  /** Offset of the device in the file, in bytes. */
   offset: count,
-  /** The maximum part of the file; 0: all of it. */
+  /** Number of bytes of the file to use at most; 0: all of them. */
   limit: count,
   /** `ro`: read-only. */
   mode: z.enum(['ro', 'rw']),
   /** `scanned`: the kernel offers its partitions as devices. */
   partitions: z.enum(['scanned', 'ignored']),
   sectorSize: count,
-  /** Direct I/O: past the page cache of the file. */
+  /** Direct I/O: bypasses the page cache of the file. */
   direct: z.boolean(),
 });
 
@@ -69,14 +70,14 @@ export interface LoopDevice extends Omit<Attachment, 'file'> {
   /** `/dev/loop3` */
   readonly device: string;
   /**
-   * As the kernel shows it: ends in ` (deleted)` if the file was deleted, and is cut off at 4096
-   * bytes.
+   * Path as the kernel shows it: ends in ` (deleted)` if the file was deleted, and is cut off at
+   * 4096 bytes.
    */
   readonly file: string;
-  /** It is detached by itself at the last close. */
+  /** Whether the kernel detaches it at the last close. */
   readonly autoclear: boolean;
 }
 
-/** A loop device and its backing file, which only root sees by its inode. */
+/** A loop device and its backing file; only root can read its inode. */
 export type LoopFile = Pick<LoopDevice, 'device' | 'file'> &
   Partial<Pick<LoopDevice, 'inode' | 'filesystem'>>;

@@ -120,7 +120,7 @@ export const addPartition = operation({
       await namingHolders(host, part, () => host.run(forgetPartition(path, of.number ?? 0)));
       await untilKernelHas(host, found.node, of, undefined);
     }
-    // Changes by other programs since stay.
+    // Changes that other programs have made meanwhile stay.
     if (found.table === 'changed, new entry') await host.run(deletePartition(path, of.number ?? 0));
     else if (found.table !== 'changed, old entry') await restoreRegions(host, path, of.saved);
   },
@@ -138,7 +138,7 @@ function freeNumber(device: string, { type, partitions }: PartitionTable): numbe
   );
 }
 
-/** Its key, as in `keysOf`. */
+/** Returns the key of a partition, as in `keysOf`. */
 function partKey(disk: string, number: number | null): string {
   return `${disk}-part${String(number)}`;
 }

@@ -16,7 +16,7 @@ import { isSameTable, type Partition, type PartitionTable, tableSchema } from '.
 /** What the undo of every change of a table needs. */
 export const changeUndo = z.strictObject({
   device: z.string(),
-  /** Identifies the device, whatever has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   key: z.string(),
   /** Key of the object whose destruction destroys all of it. */
@@ -24,13 +24,13 @@ export const changeUndo = z.strictObject({
   size: z.int().check(z.positive()),
   /** The previous table; null: the disk was blank. */
   old: z.nullable(tableSchema),
-  /** The new entry: all of it is chosen before. */
+  /** The new table: every value in it is chosen before. */
   table: tableSchema,
-  /** The number of the partition that is added or grown. */
+  /** Number of the partition that is added or grown. */
   number: z.nullable(z.int().check(z.positive())),
-  /** A witness of the content where the partition will be, or where it will grow to. */
+  /** A witness of the content where the partition will be, or into which it will grow. */
   before: z.exactOptional(z.string()),
-  /** The bytes of the old table, and those at the place of the new one. */
+  /** The bytes of the old table, and those where the new one will be. */
   saved: z.array(savedRegion).check(z.minLength(1)),
 });
 
@@ -49,7 +49,7 @@ export const tableChange = {
   describe: ({ undo: of }: { readonly undo: ChangeUndo }) => changedRecovery(of),
 } as const;
 
-/** All that the undo needs. */
+/** Returns all that the undo needs. */
 export async function undoOf(
   host: ReadHost,
   of: {
@@ -77,15 +77,15 @@ export interface Found {
   readonly node: DeviceNode;
   readonly bytes: 'unchanged' | 'changed';
   /**
-   * `new`: as this change wrote it. `half-written`: readable, but its two copies differ. In a table
-   * that other programs have changed since, `changed, new entry` has the entry of this change,
-   * `changed, old entry` the one from before. `unrelated`: neither.
+   * `new`: as this change wrote it. `half-written`: readable, but its two copies differ. If other
+   * programs have changed the table since: `changed, new entry` has the entry of this change,
+   * `changed, old entry` the one from before, `unrelated` neither.
    */
   readonly table: 'new' | 'half-written' | 'changed, new entry' | 'changed, old entry' | 'unrelated';
   readonly kernel: readonly KernelPartition[];
 }
 
-/** Undefined: the device is gone for good. */
+/** Returns the state of a change. Undefined: the device is gone for good. */
 export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found | undefined> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return undefined;
@@ -96,7 +96,7 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
   const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'unchanged' : 'changed';
   const now = await host.run(readTable(node.path));
   if (isSameTable(now, of.table)) return { node, kernel, bytes, table: 'new' };
-  // One copy is written after the other. The first one of a new table is recognised by its id,
+  // One copy is written after the other. The first copy of a new table is recognised by its id,
   // which only this sequence knows.
   const isBegun =
     of.old === null
@@ -131,18 +131,19 @@ export async function partChanged(host: ReadHost, of: ChangeUndo, from: Bytes): 
   return { found: `others wrote to ${part}${behind}` };
 }
 
-/** The entry of the changed partition, before and after. */
+/** Returns the entry of the changed partition in a table. */
 export function entryOf(table: PartitionTable | null, number: number | null): Partition | undefined {
   return table?.partitions.find((each) => each.number === number);
 }
 
-/** The kernel's name: with a `p` if the disk's own name ends in a digit. */
+/** Returns the path of a partition: with a `p` if the name of the disk ends in a digit. */
 export function pathOf(disk: string, number: number): string {
   return `${disk}${/\d$/.test(disk) ? 'p' : ''}${String(number)}`;
 }
 
 /**
- * Does the kernel have exactly that partition, or, if there is none, no partition with that number?
+ * Whether the kernel has exactly that partition, or, if none is given, no partition with that
+ * number.
  */
 export function kernelHas(
   kernel: readonly KernelPartition[],
@@ -153,7 +154,7 @@ export function kernelHas(
   return isSameView(now, entry === undefined ? [] : [entry]);
 }
 
-/** `hurt`: the holders that the undo would disturb. */
+/** Returns the state of a change; `hurt`: the holders that the undo would disturb. */
 export async function lookAt(
   host: ReadHost,
   of: ChangeUndo,
@@ -169,8 +170,8 @@ export async function lookAt(
 }
 
 /**
- * Waits until the kernel shows it, with its node: both change at once, udev follows. RefusedError
- * on timeout.
+ * Waits until the kernel shows the partition, with its node: the kernel changes both at once, udev
+ * follows. RefusedError on timeout.
  */
 export async function untilKernelHas(
   host: ChangeHost,

@@ -6,7 +6,7 @@ import { type Partition, type PartitionTable, sfdiskSchema } from './schema.ts';
 
 export type { Partition, PartitionTable } from './schema.ts';
 
-/** The table on a device. Without a table sfdisk exits 1, as for every other failure. */
+/** Reads the table on a device. Without a table sfdisk exits with 1, as for every other failure. */
 export function readTable(device: string): ReadCommand<PartitionTable | undefined> {
   return {
     tool: 'sfdisk',
@@ -58,7 +58,8 @@ function toTable({
 }
 
 /**
- * The kernel, and so sfdisk, puts a `p` before the number if the disk's own name ends in a digit.
+ * Returns the number of a partition from its path. The kernel, and so sfdisk, puts a `p` before the
+ * number if the name of the disk ends in a digit.
  */
 function numberOf(device: string, node: string): number {
   const rest = node.startsWith(device) ? node.slice(device.length) : '';
@@ -67,8 +68,8 @@ function numberOf(device: string, node: string): number {
   return Number(number);
 }
 
-// Only writes the table: partx updates the kernel, one partition at a time, which works also while
-// others are in use. Nothing is wiped.
+// Only writes the table: partx updates the kernel, one partition at a time, which also works while
+// others are in use. Wipes nothing.
 const write = ['--quiet', '--no-reread', '--no-tell-kernel', '--wipe', 'never', '--wipe-partitions', 'never'];
 
 /** Writes an empty table. */
@@ -117,7 +118,7 @@ export function tellKernel(device: string, number: number): Command<void> {
 }
 
 /**
- * Removes a partition from the kernel; refuses one that is in use, and exits 0 if there is none of
+ * Removes a partition from the kernel, which refuses one in use; exits with 0 if there is none with
  * that number (2.38).
  */
 export function forgetPartition(device: string, number: number): Command<void> {

@@ -38,7 +38,7 @@ const forms = {
 const smallest = 4 * 1024 ** 2;
 
 /**
- * Writes an empty partition table on a blank disk. The undo restores every byte that it has
+ * Writes an empty partition table on a blank disk. The undo restores every byte that the step has
  * written.
  */
 export const createPartitionTable = operation({

@@ -6,7 +6,7 @@ import { isSameView, kernelPartitions } from './kernel.ts';
 import type { PartitionTable } from './schema.ts';
 import { isExtended } from './types.ts';
 
-/** A disk with a table that bofh can change; the kernel has the same partitions. */
+/** A disk with a table that bofh can change, and that matches the kernel's partitions. */
 export interface Partitioned {
   readonly node: DeviceNode;
   readonly size: number;
@@ -27,7 +27,7 @@ export async function refusePartless(host: ReadHost, { path, number }: DeviceNod
     throw new RefusedError(`${path} ${why}`, { remedy: 'name a whole disk; see them: lsblk' });
 }
 
-/** The table of a disk, if it can be changed; the kernel's partitions must match it. */
+/** Returns the table of a disk, if it can be changed; the kernel's partitions must match it. */
 export async function partitioned(host: ReadHost, device: string): Promise<Partitioned> {
   const node = await deviceNode(host, device);
   await refusePartless(host, node);

@@ -97,7 +97,8 @@ export const growPartition = operation({
     lost: 'undone',
     of: 'device',
     changed: async ({ undo: of, touched, host }) =>
-      // If the sequence has written here (and later shrank the layer above), old bytes remain: do not compare.
+      // If the sequence has written here (and later shrank the layer above), old bytes remain, so
+      // these are not compared.
       touched ? undefined : partChanged(host, of, entriesOf(of)[0].size),
   },
   revert: async ({ undo: of, host }) => {
@@ -108,7 +109,7 @@ export const growPartition = operation({
     if (who.length > 0) throw inUse(part, who);
     const { path } = found.node;
     const [old] = entriesOf(of);
-    // Keep what other programs have changed in the table since then.
+    // Keeps what other programs have changed in the table meanwhile.
     if (found.table === 'changed, new entry')
       await host.run(setPartitionSize(path, of.table.sectorSize, old));
     else if (found.table !== 'changed, old entry') await restoreRegions(host, path, of.saved);
@@ -117,7 +118,10 @@ export const growPartition = operation({
   },
 });
 
-/** The holders of the space that the undo removes. Empty if the kernel still has the old size. */
+/**
+ * Returns the holders of the space that the undo removes. Empty if the kernel still has the old
+ * size.
+ */
 async function beyond(host: ReadHost, { kernel, node }: Found, of: ChangeUndo): Promise<readonly Holder[]> {
   const [old] = entriesOf(of);
   const now = kernel.find(({ number }) => number === of.number);

@@ -11,7 +11,10 @@ export interface KernelPartition {
   readonly size: Bytes;
 }
 
-/** The kernel's partition devices of a disk, by their number; sysfs counts in 512 bytes. */
+/**
+ * Returns the kernel's partition devices of a disk, by their number; sysfs counts in units of 512
+ * bytes.
+ */
 export async function kernelPartitions(
   host: ReadHost,
   { number: node }: DeviceNode,
@@ -30,7 +33,7 @@ export async function kernelPartitions(
   return found.toSorted((one, other) => one.number - other.number);
 }
 
-/** Does the kernel have exactly the partitions of the table? */
+/** Whether the kernel has exactly the partitions of the table. */
 export function isSameView(kernel: readonly KernelPartition[], table: readonly Partition[]): boolean {
   const line = ({ number, start, size }: KernelPartition): string => `${number} ${start} ${size}`;
   return kernel.map(line).sort().join() === table.map(line).sort().join();

@@ -29,7 +29,7 @@ export const partition: Layer<Resizing> = {
     try {
       return await limitsOf(host, device);
     } catch (error) {
-      // bofh cannot change this type of table: the content can be resized within the partition.
+      // bofh cannot change this type of table, but the content can be resized within the partition.
       if (!(error instanceof RefusedError || error instanceof ToolError)) throw error;
       return fixedFor(device, error.message, error.remedy);
     }
@@ -67,7 +67,7 @@ function fixedFor(device: GraphDevice, why: string, remedy: string | undefined):
   return { ...fixed(device.size, why), grow, shrink: { may: false, why: neverSmaller } };
 }
 
-/** Its disk and its number there, from the kernel. */
+/** Returns its disk and its number there, from the kernel. */
 async function placeOf(
   host: ReadHost,
   { name, number, below }: GraphDevice,

@@ -11,8 +11,8 @@ interface Room {
 }
 
 /**
- * The space for partitions in a table of a device of this size; for gpt also if the device has
- * grown since.
+ * Returns the space for partitions in a table of a device of this size; for gpt also if the device
+ * has grown since.
  */
 function usable({ type, sectorSize }: PartitionTable, size: Bytes): Room {
   const behind = type === 'gpt' ? 128 * 128 + sectorSize : 0;
@@ -21,7 +21,7 @@ function usable({ type, sectorSize }: PartitionTable, size: Bytes): Room {
   return { from: grain, to: Math.floor(most / grain) * grain };
 }
 
-/** The runs of free space, whole MiB each. */
+/** Returns the runs of free space, in whole MiB. */
 export function freeRooms(table: PartitionTable, size: Bytes): readonly Room[] {
   const { from, to } = usable(table, size);
   const rooms: Room[] = [];
@@ -36,8 +36,8 @@ export function freeRooms(table: PartitionTable, size: Bytes): readonly Room[] {
 }
 
 /**
- * The place of a new partition: the requested one, else the first run that is large enough; `max`:
- * the largest.
+ * Returns the position of a new partition: the requested one, or the first run that is large
+ * enough; `max`: the largest run.
  */
 export function placeFor(
   table: PartitionTable,
@@ -55,7 +55,7 @@ export function placeFor(
   );
 }
 
-/** The maximum size of a partition in its place. */
+/** Returns the maximum size of a partition at its position. */
 export function mostOf(table: PartitionTable, number: number, size: Bytes): Bytes {
   const { to } = usable(table, size);
   const own = table.partitions.find((each) => each.number === number);

@@ -8,14 +8,14 @@ import { type Partition, type PartitionTable, readTable } from './commands.ts';
 import { isSameView, kernelPartitions } from './kernel.ts';
 import { freeRooms } from './layout.ts';
 
-/** Does blkid see a partition table on it, alone or beside a filesystem? */
+/** Whether blkid sees a partition table, alone or besides a filesystem. */
 export function hasTable(found: Signature | undefined): boolean {
   return found !== undefined && (found.usage === 'partition-table' || found.ptType !== undefined);
 }
 
 /**
- * The partition table on a device; undefined if blkid finds none: sfdisk takes the start of a vfat
- * for an empty one (2.38).
+ * Returns the partition table on a device; undefined if blkid finds none, because sfdisk mistakes
+ * the start of a vfat for an empty table (2.38).
  */
 export async function tableOf(
   host: ReadHost,
@@ -29,16 +29,16 @@ export async function tableOf(
 export interface PartitionsOf extends Omit<PartitionTable, 'partitions' | 'usable'> {
   readonly device: string;
   readonly partitions: readonly (Partition & {
-    /** `other`: with another start or size. */
+    /** `other`: the kernel has it with another start or size. */
     readonly kernel: 'same' | 'other' | 'missing';
   })[];
-  /** Numbers of partitions that the kernel has and the table has not. */
+  /** Numbers of partitions that only the kernel has, not the table. */
   readonly stale: readonly number[];
   /** Free runs of whole MiB; null for a type that bofh does not change. */
   readonly free: readonly { readonly start: Bytes; readonly size: Bytes }[] | null;
 }
 
-/** The table on a device, and the kernel's partitions. RefusedError if it has no table. */
+/** Returns the table on a device, and the kernel's partitions. RefusedError if it has no table. */
 export async function partitionsOf(host: ReadHost, device: string): Promise<PartitionsOf> {
   const node = await deviceNode(host, device);
   const found = await probe(host, device);
@@ -65,7 +65,7 @@ export async function partitionsOf(host: ReadHost, device: string): Promise<Part
   };
 }
 
-/** As text: `gpt, with the partitions /dev/vdb1 (16 MiB) and /dev/vdb2 (8 MiB)`. */
+/** Describes a table: `gpt, with the partitions /dev/vdb1 (16 MiB) and /dev/vdb2 (8 MiB)`. */
 export function tableInWords({ type, partitions }: PartitionTable): string {
   if (partitions.length === 0) return `${type}, without a partition`;
   const each = partitions.map(({ path, size }) => `${path} (${formatSize(size)})`);
@@ -76,7 +76,7 @@ export function tableInWords({ type, partitions }: PartitionTable): string {
 
 /**
  * RefusedError that lists the partitions of a device, if it has any: they cannot be overwritten,
- * whatever is named.
+ * even if named.
  */
 export async function refusePartitioned(
   host: ReadHost,

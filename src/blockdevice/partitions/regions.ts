@@ -12,7 +12,7 @@ const count = z.int().check(z.nonnegative());
 export const savedRegion = z.strictObject({
   offset: count,
   length: z.int().check(z.positive()),
-  /** zlib and base64: nearly all of it is zeros. */
+  /** Compressed by zlib, in base64: nearly all of it is zeros. */
   content: z.string(),
 });
 
@@ -22,9 +22,9 @@ export type SavedRegion = z.infer<typeof savedRegion>;
 const entries: Bytes = 128 * 128;
 
 /**
- * The regions of a table of that type, its second copy first: as long as one copy is complete, the
- * table can be read. For a gpt on a device that has grown since, the second copy is not where the
- * new one will be.
+ * Returns the regions of a table of that type, its second copy first: as long as one copy is
+ * complete, the table can be read. For a gpt on a device that has grown, the second copy is not
+ * where the new one will be.
  */
 export function regionsOf(of: {
   readonly type: 'gpt' | 'dos';
@@ -41,7 +41,7 @@ export function regionsOf(of: {
   return [...moved, last, { offset: 0, length: 2 * sectorSize + entries }];
 }
 
-/** Reads them, for the undo. */
+/** Reads the regions, for the undo. */
 export async function saveRegions(
   host: ReadHost,
   device: string,
@@ -53,7 +53,7 @@ export async function saveRegions(
   return saved;
 }
 
-/** Their current content. */
+/** Reads the current content of the regions. */
 export async function readRegions(
   host: ReadHost,
   device: string,
@@ -64,7 +64,7 @@ export async function readRegions(
   return found;
 }
 
-/** Restores those that have changed, one after the other, each durable before the next. */
+/** Restores the regions that have changed, one after the other, each durable before the next. */
 export async function restoreRegions(
   host: ChangeHost,
   device: string,
@@ -90,7 +90,10 @@ async function read(
   return Buffer.from(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** A GUID in gpt's format on disk: its first three parts little-endian (UEFI 2.10, appendix A). */
+/**
+ * Encodes a GUID as gpt does on disk: its first three parts are little-endian (UEFI 2.10, appendix
+ * A).
+ */
 export function guidBytes(uuid: string): Buffer {
   const bytes = Buffer.from(uuid.replaceAll('-', ''), 'hex');
   bytes.subarray(0, 4).reverse();

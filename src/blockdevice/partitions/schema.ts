@@ -29,10 +29,10 @@ export const sfdiskSchema = z.object({
   }),
 });
 
-/** An entry of a partition table; offsets and sizes in bytes. */
+/** An entry of a partition table; offsets and sizes are in bytes. */
 export const partitionSchema = z.strictObject({
   number: z.int().check(z.positive()),
-  /** `/dev/vda1`; the kernel may or may not have such a device. */
+  /** Path such as `/dev/vda1`; the kernel may not have this device. */
   path: z.string(),
   start: count,
   size: count,
@@ -50,15 +50,16 @@ export const partitionSchema = z.strictObject({
 
 export type Partition = z.infer<typeof partitionSchema>;
 
-/** A partition table, as it is on disk. Plain JSON, so that it can be journalled. */
+/** A partition table as on disk. Plain JSON, so that it can be journalled. */
 export const tableSchema = z.strictObject({
-  /** `gpt`, `dos`, or another one that sfdisk knows. */
+  /** `gpt`, `dos`, or another type that sfdisk knows. */
   type: z.string(),
   /** For gpt a UUID in lower case, for dos `0x` and eight digits. */
   id: z.string(),
   sectorSize: z.int().check(z.positive()),
   /**
-   * The space of gpt for partitions, from its first byte to the one after its last; null: unknown.
+   * The space of a gpt for partitions, from its first byte to the one after its last; null:
+   * unknown.
    */
   usable: z.nullable(z.strictObject({ from: count, to: count })),
   partitions: z.array(partitionSchema),
@@ -67,7 +68,8 @@ export const tableSchema = z.strictObject({
 export type PartitionTable = z.infer<typeof tableSchema>;
 
 /**
- * Is it the same table? The bounds of gpt's space are ignored: sfdisk corrects them when it writes.
+ * Whether it is the same table. Ignores the bounds of the space of a gpt, because sfdisk corrects
+ * them when it writes.
  */
 export function isSameTable(one: PartitionTable | undefined, other: PartitionTable | null): boolean {
   if (one === undefined || other === null) return false;

@@ -1,7 +1,7 @@
 import { UsageError } from '../../core/errors.ts';
 
 /**
- * Names for the most common types: of gpt (Discoverable Partitions Specification, UEFI 2.10), of
+ * Names for the most common types of gpt (Discoverable Partitions Specification, UEFI 2.10) and
  * dos.
  */
 const named: Readonly<Record<string, { readonly gpt: string; readonly dos?: string }>> = {
@@ -14,8 +14,8 @@ const named: Readonly<Record<string, { readonly gpt: string; readonly dos?: stri
 };
 
 /**
- * The type of a partition in the table: from a name, a GUID, or for dos a number in hexadecimal
- * digits.
+ * Returns the type of a partition in the table, from a name, a GUID, or for dos a number in
+ * hexadecimal digits.
  */
 export function typeIn(table: 'gpt' | 'dos', text: string): string {
   const known = Object.hasOwn(named, text) ? named[text] : undefined;
@@ -26,7 +26,7 @@ export function typeIn(table: 'gpt' | 'dos', text: string): string {
   throw new UsageError(`"${text}" is not a type of a ${table} partition: ${names.join(', ')}, or ${form}`);
 }
 
-/** The name of a type, or the type itself. */
+/** Returns the name of a type, or the type itself. */
 export function typeInWords(type: string): string {
   return Object.keys(named).find((name) => [named[name]?.gpt, named[name]?.dos].includes(type)) ?? type;
 }
@@ -38,7 +38,7 @@ function given(table: 'gpt' | 'dos', text: string): string | undefined {
   return number === undefined || number === '0' || isExtended(number) ? undefined : number;
 }
 
-/** Only for dos: an extended partition. */
+/** Whether a type is that of an extended partition; only dos has it. */
 export function isExtended(type: string): boolean {
   return ['5', 'f', '85'].includes(type.toLowerCase());
 }

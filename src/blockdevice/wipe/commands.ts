@@ -4,8 +4,8 @@ import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
 
 /**
- * A run of bytes by which blkid recognises a content; one content may have several, and a device
- * several contents.
+ * A run of bytes by which blkid recognises content; one content may have several, and a device may
+ * have several contents.
  */
 export interface Magic {
   readonly offset: Bytes;
@@ -29,9 +29,9 @@ const listSchema = z.object({
 });
 
 /**
- * What `wipefs --all` would erase, by the same search (wipefs.c, read_offsets). Unlike `--no-act
- * --all`, which opens the device exclusively and makes the kernel read its partition table again
- * (2.38), it only reads.
+ * Lists what `wipefs --all` would erase, by the same search (wipefs.c, read_offsets). Only reads,
+ * unlike `--no-act --all`, which opens the device exclusively and makes the kernel read its
+ * partition table again (2.38).
  */
 export function magicsOn(device: string): ReadCommand<readonly Magic[]> {
   return {
@@ -48,8 +48,8 @@ export function magicsOn(device: string): ReadCommand<readonly Magic[]> {
 }
 
 /**
- * Writes bytes to a device, and changes no others. It prints nothing, and the data is durable when
- * it ends.
+ * Writes bytes to a device, and changes no others. Prints nothing; the data is durable when it
+ * ends.
  */
 export function writeBytes(
   device: string,

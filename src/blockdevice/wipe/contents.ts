@@ -16,8 +16,8 @@ export function contentKey({ type, usage, uuid }: Magic): Key | undefined {
 }
 
 /**
- * What must be named before it is erased: a UUID, or the type of content without one, each with its
- * type.
+ * Returns what must be named before it is erased: a UUID, or the type of content without one, each
+ * with its type.
  */
 export function namesOf(found: Signature | undefined, magics: readonly Magic[]): ReadonlyMap<string, string> {
   return new Map(
@@ -32,14 +32,17 @@ export function namesOf(found: Signature | undefined, magics: readonly Magic[]):
   );
 }
 
-/** This word confirms that content without a signature is lost: such content cannot be named. */
+/**
+ * The word in `overwrite` that confirms the loss of content without a signature, which cannot be
+ * named.
+ */
 export const blankConsent = 'blank';
 
 /** RefusedError unless `overwrite` names all contents, by UUIDs or types, and nothing else. */
 export function refuseUnnamed(
   device: string,
   asked: {
-    /** Each with its type, which is enough if no other content has it. */
+    /** The names, each with its type; the type is enough if no other content has it. */
     readonly names: ReadonlyMap<string, string>;
     readonly overwrite: readonly string[];
     readonly found: Signature | undefined;
@@ -104,8 +107,8 @@ function refuseBlank(
 }
 
 /**
- * RefusedError for a table with partitions, and for a physical volume of a group; also if blkid
- * shows something else, because all content is erased: blkid does not report a table beside
+ * RefusedError for a table with partitions, and for a physical volume of a group. Also if blkid
+ * shows something else, because all content is erased: blkid does not report a table besides
  * ambiguous signatures, nor the content of an array.
  */
 export async function refuseTableOrMember(

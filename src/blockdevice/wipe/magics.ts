@@ -8,7 +8,7 @@ import type { Magic } from './commands.ts';
 const hex = z.string().check(z.regex(/^(?:[0-9a-f]{2})+$/));
 const count = z.int().check(z.nonnegative());
 
-/** An erased run of bytes, and the proof that nothing was written there since. */
+/** An erased run of bytes, and the proof that nothing was written around it since. */
 export const savedMagic = z.strictObject({
   offset: count,
   /** The previous bytes. */
@@ -24,11 +24,11 @@ export type SavedMagic = z.infer<typeof savedMagic>;
 /** The current bytes of a device at a saved run. */
 export interface MagicNow {
   readonly state: 'as it was' | 'erased' | 'something else';
-  /** Checksum of the blocks around it. */
+  /** Whether the blocks around it have changed. */
   readonly around: 'as it was' | 'written to';
 }
 
-/** A superblock is at most this far from its magic: so new content in its place is noticed. */
+/** A superblock is at most this far from its magic, so that new content in its place is noticed. */
 const block: Bytes = 4096;
 
 interface Run {
@@ -36,7 +36,7 @@ interface Run {
   readonly length: Bytes;
 }
 
-/** Reads the bytes that will be erased, and around them. */
+/** Reads the bytes that will be erased, and those around them. */
 export async function saveMagics(
   host: ReadHost,
   {
@@ -53,7 +53,7 @@ export async function saveMagics(
   return saved;
 }
 
-/** The state of each, in their order. */
+/** Returns the state of each run, in their order. */
 export async function magicsNow(
   host: ReadHost,
   {

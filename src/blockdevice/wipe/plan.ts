@@ -15,8 +15,8 @@ export const eraseArgs = z.strictObject({
   /** The block device, as an absolute path: `/dev/vg0/web1`. */
   device: z.string().check(z.minLength(1)),
   /**
-   * All content that may be erased: the UUID or the type of each. For a
-   * device without any signature: only `blank`.
+   * All content that may be erased: the UUID or the type of each. For a device without any
+   * signature: only `blank`.
    */
   overwrite: z.array(z.string().check(z.minLength(1))),
 });
@@ -24,7 +24,7 @@ export const eraseArgs = z.strictObject({
 /** The journal entry of a device whose contents are erased. */
 export const erased = z.strictObject({
   device: z.string(),
-  /** Identifies the device, whatever has its path later. */
+  /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
   size: z.int().check(z.positive()),
   /**
@@ -32,11 +32,11 @@ export const erased = z.strictObject({
    * volumes.
    */
   contents: z.array(z.string()),
-  /** The bytes that identify its contents. */
+  /** The bytes that identify its content. */
   magics: z.array(savedMagic).check(z.minLength(1)),
 });
 
-/** The content of an unused device, if all of it is named; otherwise RefusedError. */
+/** Returns the content of an unused device. RefusedError unless all of it is named. */
 export async function planErase(
   host: ReadHost,
   {
@@ -47,7 +47,7 @@ export async function planErase(
   }: z.infer<typeof eraseArgs> & {
     /** What happens to a device without a signature. */
     readonly blank: 'refused' | 'named';
-    /** The second check, under the locks. */
+    /** Whether this is the second check, under the locks. */
     readonly again: boolean;
   },
 ): Promise<{

@@ -25,8 +25,8 @@ export type WipeUndo = z.infer<typeof undo>;
 
 /**
  * Erases every signature on an unused device, as wipefs does: only these few bytes, so that nothing
- * else is lost. They are journalled before; the undo restores them if nothing was written around
- * them since.
+ * else is lost. The bytes are journalled before; the undo restores them if nothing was written
+ * around them since.
  */
 export const wipe = operation({
   kind: 'block.wipe',
@@ -121,7 +121,7 @@ async function lookOf(host: ReadHost, of: WipeUndo, { path, now }: Found): Promi
   return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
 }
 
-/** The commands that show and restore the erased bytes: in octal, which every printf accepts. */
+/** Commands that show and restore the erased bytes: in octal, which every printf accepts. */
 function wipedRecovery({ device, magics }: WipeUndo): ManualRecovery {
   const what = magics.map(({ type, uuid }) => (uuid === null ? type : `${type}, uuid ${uuid}`));
   return {
