@@ -9,7 +9,10 @@ import { simulatedHost, type SimulatedHost } from './host.ts';
 import { memoryLocks, memoryProcesses } from './locks.ts';
 import { memoryStore } from './store.ts';
 
-/** A `Bofh` whose host, journal and locks are in memory: `withBofh(simulatedBofh(), () => atomic(…))`. */
+/**
+ * Returns a `Bofh` whose host, journal and locks are in memory: `withBofh(simulatedBofh(), () =>
+ * atomic(…))`.
+ */
 export function simulatedBofh(
   options: {
     /** The host in memory (default: a new one). */

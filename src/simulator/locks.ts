@@ -44,8 +44,8 @@ export function memoryLocks(host: SimulatedHost = simulatedHost()): LockTable {
 }
 
 /**
- * The processes of the simulated host, and the programs that still run after their bofh process has
- * ended.
+ * Returns the processes of the simulated host, and the programs that still run after their bofh
+ * process has ended.
  */
 export function memoryProcesses(host: SimulatedHost = simulatedHost()): Processes {
   const { world, process } = host;

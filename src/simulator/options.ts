@@ -13,7 +13,10 @@ export interface Call {
   readonly argv: readonly string[];
 }
 
-/** The error for a call whose effect the model does not know: it never returns an empty answer. */
+/**
+ * The error for a call whose effect the model does not know. The model never returns an empty
+ * answer instead.
+ */
 export function unmodelled({ tool, argv }: Call, why: string): ParseError {
   return new ParseError(
     `the simulated host does not know "${[tool, ...argv].join(' ')}"; its model of ${tool}: ${why}`,

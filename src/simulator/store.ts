@@ -11,8 +11,8 @@ import { addInode, directory, file, inodeOf, removeEntry } from './world/tree.ts
 let descriptors = 1_000_000;
 
 /**
- * A state directory on the simulated disk of a simulated host. A power cut loses unsynced data, and
- * `flock` of that host can lock its descriptors.
+ * Returns a state directory on the simulated disk of a simulated host. A power cut loses unsynced
+ * data, and `flock` of that host can lock its descriptors.
  */
 export function memoryStore(
   options: {
@@ -194,7 +194,7 @@ function errno(code: string, name: string): Error {
 
 const times = new WeakMap<World, Map<string, number>>();
 
-/** The times at which files were renamed, because simulated files have no times. */
+/** Returns the times at which files were renamed, because simulated files have no times. */
 function moved(world: World): Map<string, number> {
   const known = times.get(world) ?? new Map<string, number>();
   times.set(world, known);

@@ -1,7 +1,7 @@
 /** Random numbers from 0 (inclusive) to 1 (exclusive); the same seed gives the same numbers. */
 export type Draw = () => number;
 
-/** The generator mulberry32. */
+/** Returns the generator mulberry32 with this seed. */
 export function drawOf(seed: number): Draw {
   let state = seed | 0;
   return () => {

@@ -4,7 +4,7 @@ import type { SimulatedHost } from '../host.ts';
 const uuid =
   /\b(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-zA-Z]{6}(?:-[0-9a-zA-Z]{4}){5}-[0-9a-zA-Z]{6})\b/g;
 
-/** Every UUID in a text. */
+/** Returns every UUID in a text. */
 export function uuidsIn(text: string): ReadonlySet<string> {
   return new Set(text.match(uuid) ?? []);
 }
@@ -29,7 +29,7 @@ function withoutMinors({ world }: SimulatedHost, text: string): string {
   });
 }
 
-/** A text without random tags and UUIDs. */
+/** Returns a text without random tags and UUIDs. */
 export function unnamed(text: string, known: ReadonlySet<string>): string {
   return text
     .replaceAll(/(?<=\bbofh)(?<dot>\.|_gone_)(?!0{12})[0-9a-f]{12}(?<step>[._])\d+/g, '$<dot>ID$<step>N')

@@ -13,7 +13,7 @@ import type {
 import type { SimulatedHost } from '../host.ts';
 import { cross, type Side } from './link.ts';
 
-/** The other host in the form that the engine uses: every access goes over the link. */
+/** Returns the other host in the form that the engine uses: every access goes over the link. */
 export function placeOver(side: Side, here: SimulatedHost): Place {
   const over = <T>(what: 'read' | 'change' | 'reservation', act: () => Promise<T>): Promise<T> =>
     cross(side, here, what, act);

@@ -1,7 +1,7 @@
 import { dmName } from '../world/dm-names.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Returns a function: whether a path of the real host no longer exists in the model. */
+/** Returns the check whether a path of the real host no longer exists in the model. */
 export function isGone(overlay: Overlay, world: World): (path: string) => boolean {
   const paths = new Set(gone(overlay, world));
   // The real host still lists the closed device as holder of its underlying device.
@@ -18,8 +18,8 @@ export function isGone(overlay: Overlay, world: World): (path: string) => boolea
 }
 
 /**
- * Paths of the real host that the model no longer has: of guests that it ended, volumes that it
- * removed, deactivated or renamed.
+ * Returns the paths of the real host that the model no longer has: of guests that it ended, volumes
+ * that it removed, deactivated or renamed.
  */
 function gone({ volumes, backends, mappings }: Overlay, world: World): readonly string[] {
   const ended = [...backends].filter(([, id]) => !world.domains.some(({ domid }) => domid === id));

@@ -25,7 +25,7 @@ export async function knowTagged(overlay: Overlay, world: World, tag: Tag): Prom
 /** Table of libmount: a mount with options that only libmount keeps adds to the existing text. */
 export const userTable = '/run/mount/utab';
 
-/** Prepares programs that take the path of a device or of a mount. */
+/** Prepares a command with the path of a device or of a mount. */
 export async function prepareMounted<T>(
   overlay: Overlay,
   world: World,

@@ -12,12 +12,12 @@ export interface ToolCall extends Call {
 /** `isLatin1`: stdout has one character for each byte. */
 export type ToolModel = (call: ToolCall) => Answer & { readonly isLatin1?: true };
 
-/** The answer of a success. */
+/** Returns the answer of a success. */
 export function ok(stdout = '', stderr = ''): Answer {
   return { exitCode: 0, stdout, stderr };
 }
 
-/** The answer of a failure, with a line on stderr. */
+/** Returns the answer of a failure, with a line on stderr. */
 export function failed(exitCode: number, stderr: string, stdout = ''): Answer {
   return { exitCode, stdout, stderr: stderr === '' ? '' : `${stderr}\n` };
 }

@@ -9,7 +9,7 @@ import { runCommand, type Running, runPipeline } from '../run.ts';
 import { bytesOf } from './tree.ts';
 import type { Change } from './world.ts';
 
-/** The reads of a process. */
+/** Returns the reads of a process. */
 export function readsOf(at: Running): ReadHost {
   const { world, process } = at;
   const read = async <T>(
@@ -51,7 +51,7 @@ export function readsOf(at: Running): ReadHost {
   };
 }
 
-/** The changes of a step in this process. */
+/** Returns the changes that a step of this process can make. */
 export function changeHost(
   at: Running & { readonly changes: Change[] },
   reads: ReadHost,

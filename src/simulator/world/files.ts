@@ -269,8 +269,8 @@ function unlink(world: World, there: Found): void {
   const parent = reached(world, 'remove', posix.dirname(there.path));
   const written = storageOf(world, there);
   removeEntry(parent.tree, parent.ino, posix.basename(there.path));
-  // With the last name of the file, the data goes that loop devices wrote into it, unless one is
-  // still attached.
+  // With its last name the file also loses what loop devices wrote into it, unless one is still
+  // attached.
   const isLeft =
     parent.tree.inodes.has(there.ino) || [...world.loops.values()].some(({ storage }) => storage === written);
   if (!isLeft) world.live.delete(written);

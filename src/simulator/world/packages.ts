@@ -36,7 +36,7 @@ export function textOf(all: readonly Paragraph[]): string {
     .join('');
 }
 
-/** The name that apt uses: `libc6:i386` for a package of another architecture. */
+/** Returns the name that apt uses: `libc6:i386` for a package of another architecture. */
 export function nameOf(paragraph: Paragraph): string {
   const architecture = paragraph.get('Architecture') ?? 'all';
   const name = paragraph.get('Package') ?? '';
@@ -79,7 +79,7 @@ export function writeAuto(world: World, names: ReadonlySet<string>): void {
   world.packages.isChanged = true;
 }
 
-/** One line for each package: `package web1 1.0 install ok installed, auto`. */
+/** Returns one line for each package: `package web1 1.0 install ok installed, auto`. */
 export function packageLines(world: World): readonly string[] {
   const auto = autoNames(world);
   return databaseOf(world).map((each) => {

@@ -99,7 +99,7 @@ export interface Content {
   readonly generation?: string;
   /** The bitmap UUID: the generation that both hosts had when this one was first written to without its peer. Missing: that has not happened. */
   readonly bitmap?: string;
-  /** The two generations that both hosts had before that one; missing: none. */
+  /** The two generations before `bitmap` that both hosts had; missing: none. */
   readonly history?: readonly string[];
   /** Size of the data in sectors, as the DRBD metadata records it (default: 0). */
   readonly agreed?: number;

@@ -28,10 +28,10 @@ export type Rewrite = (content: Uint8Array) => Uint8Array;
  */
 export function snapshot(world: World, rewrite: Rewrite = (content) => content): string {
   look(world);
-  return withDeviceList(world, () => told(world, rewrite));
+  return withDeviceList(world, () => stateText(world, rewrite));
 }
 
-function told(world: World, rewrite: Rewrite): string {
+function stateText(world: World, rewrite: Rewrite): string {
   const lines = [
     ...world.lvm.flatMap((vg) => [
       `vg ${vg.name} ${vg.uuid}`,

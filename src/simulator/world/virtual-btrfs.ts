@@ -2,7 +2,7 @@ import { devices } from './devices.ts';
 import { file, type Inode, symlink } from './tree.ts';
 import type { World } from './world.ts';
 
-/** The files of /sys for every mounted btrfs: its devices, and its running operation. */
+/** Returns the files of /sys for every mounted btrfs: its devices, and its running operation. */
 export function* btrfsDevices(world: World): Generator<readonly [string, Inode]> {
   for (const { type, storage, device } of world.mounts) {
     if (type !== 'btrfs') continue;

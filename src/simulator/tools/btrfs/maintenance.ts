@@ -8,7 +8,7 @@ export function scrub({ world }: ToolCall, [path = '']: readonly string[]): Retu
   if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${path}`);
   putState(world, at.mount, { ...at.state, scrubbed: 'finished' });
   const { errors = 0 } = at.state;
-  const said = `scrub done for ${around(at.state)}\n${told('finished', errors)}`;
+  const said = `scrub done for ${around(at.state)}\n${statusText('finished', errors)}`;
   return errors === 0 ? ok(said) : failed(3, 'ERROR: there are uncorrectable errors', said);
 }
 
@@ -17,7 +17,9 @@ export function scrubStatus({ world }: ToolCall, [path = '']: readonly string[])
   const at = onBtrfs(world, path);
   if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${path}`);
   const { scrubbed, errors = 0 } = at.state;
-  return ok(`UUID:             ${around(at.state)}\n${told(scrubbed, scrubbed === 'finished' ? errors : 0)}`);
+  return ok(
+    `UUID:             ${around(at.state)}\n${statusText(scrubbed, scrubbed === 'finished' ? errors : 0)}`,
+  );
 }
 
 /**
@@ -28,7 +30,7 @@ function around({ subvolumes }: { readonly subvolumes: readonly { readonly uuid:
   return subvolumes[0]?.uuid ?? '';
 }
 
-function told(state: 'finished' | 'running' | undefined, errors: number): string {
+function statusText(state: 'finished' | 'running' | undefined, errors: number): string {
   const head =
     state === undefined
       ? '\tno stats available\n'

@@ -63,7 +63,10 @@ export function openMapping(
   return made;
 }
 
-/** The storage of the open mapping on the real host, if the real host has opened this device. */
+/**
+ * Returns the storage of the open mapping on the real host, if the real host has opened this
+ * device.
+ */
 function openBefore({ overlay }: World, { number, storage }: Device): string | undefined {
   if (!storage.startsWith('real:') && overlay?.volumes.has(storage.slice('lv:'.length)) !== true)
     return undefined;

@@ -111,7 +111,10 @@ function refuseTwice(all: readonly SimulatedConfig[]): void {
   }
 }
 
-/** Every address of this host must be on an interface that is up (verify_ips of v84/drbdadm_main.c, 9.22). */
+/**
+ * ConfigError unless every address of this host is on an interface that is up (verify_ips of
+ * v84/drbdadm_main.c, 9.22).
+ */
 export function verifyAddresses(world: World, all: readonly SimulatedConfig[]): void {
   // In a plan, the model does not know the addresses of the real host.
   if (world.overlay !== undefined) return;

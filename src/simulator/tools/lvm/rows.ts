@@ -23,7 +23,7 @@ export const known: Readonly<Record<'lv' | 'vg' | 'pv', ReadonlySet<string>>> = 
   return { lv: columns(lvRow(bareWorld({}), vg, lv)), vg: columns(vgRow(vg)), pv: columns(pvRow(vg, pv)) };
 })();
 
-/** A row of lvs. */
+/** Returns a row of lvs. */
 export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
   const minor = world.active.get(lv.uuid);
   const isOpen = minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
@@ -77,7 +77,7 @@ function isMerging(vg: VolumeGroup, lv: LogicalVolume): boolean {
   return lv.merging === true || vg.lvs.some(({ origin, merging }) => origin === lv.uuid && merging === true);
 }
 
-/** A row of vgs. */
+/** Returns a row of vgs. */
 export function vgRow(vg: VolumeGroup): Row {
   const extents = vg.pvs.reduce((sum, pv) => sum + pv.extents, 0);
   const free = freeExtents(vg);
@@ -97,7 +97,7 @@ export function vgRow(vg: VolumeGroup): Row {
   ]);
 }
 
-/** A row of pvs. */
+/** Returns a row of pvs. */
 export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
   const used = usedOn(vg, pv);
   return new Map([
@@ -115,7 +115,7 @@ export function pvRow(vg: VolumeGroup, pv: PhysicalVolume): Row {
   ]);
 }
 
-/** A row of pvs for a physical volume in no group. */
+/** Returns a row of pvs for a physical volume in no group. */
 export function freePvRow(pv: PhysicalVolume): Row {
   return new Map([
     ['pv_uuid', pv.uuid],
@@ -132,7 +132,7 @@ export function freePvRow(pv: PhysicalVolume): Row {
   ]);
 }
 
-/** Rows of pvseg: which volume uses which run of extents. */
+/** Returns the rows of pvseg: which volume uses which run of extents. */
 export function pvsegRows(vg: VolumeGroup): readonly Row[] {
   return vg.pvs.flatMap(({ uuid: pv }) => {
     const used = usedRuns(vg, pv).map((run) => pvsegRow(vg, run));
@@ -144,7 +144,10 @@ export function pvsegRows(vg: VolumeGroup): readonly Row[] {
   });
 }
 
-/** A run of extents of a physical volume; a physical volume in no group has one unused run. */
+/**
+ * Returns a row for a run of extents of a physical volume; a physical volume in no group has one
+ * unused run.
+ */
 export function pvsegRow(
   vg: Pick<VolumeGroup, 'uuid'>,
   run: ExtentRun & { readonly lv?: string; readonly lvStart?: number },
@@ -159,7 +162,7 @@ export function pvsegRow(
   ]);
 }
 
-/** Rows of seg: one for each volume. */
+/** Returns the rows of seg: one for each volume. */
 export function segRows(vg: VolumeGroup): readonly Row[] {
   return vg.lvs.map(
     ({ uuid, layout, areas = 1 }) =>

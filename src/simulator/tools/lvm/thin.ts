@@ -128,7 +128,7 @@ function isSpare({ role }: LogicalVolume): boolean {
   return role === 'private,pool,spare';
 }
 
-/** The error of `lvremove` for a pool with volumes; undefined: it can be removed. */
+/** Returns the error of `lvremove` for a pool with volumes; undefined: it can be removed. */
 export function poolKept(vg: VolumeGroup, pool: LogicalVolume): Answer | undefined {
   const inside = vg.lvs.filter((lv) => lv.pool === pool.uuid).length;
   if (inside === 0) return undefined;

@@ -162,7 +162,10 @@ function vgremove(call: ToolCall): Answer {
   return ok(`  Volume group "${name}" successfully removed\n`);
 }
 
-/** The device keeps its label. For a device of the real host the label is all that the model knows. */
+/**
+ * Releases a physical volume from its group. The device keeps its label, which is all that the
+ * model knows about a device of the real host.
+ */
 export function release(world: World, { uuid, number, path, deviceSize }: PhysicalVolume): void {
   if (world.overlay === undefined) return;
   const superblock = { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' } as const;

@@ -32,7 +32,7 @@ export const packageTools: Readonly<Record<string, ToolModel>> = {
   env,
 };
 
-/** The archives that the simulated apt knows. */
+/** Returns the archives that the simulated apt knows. */
 function archives(world: World): readonly Paragraph[] {
   const directory = resolve(world, listsDirectory, 'follow');
   const lists = directory.found ? [...(directory.inode.entries?.keys() ?? [])] : [];
