@@ -110,7 +110,7 @@ export function getent(database: 'passwd' | 'group', name: string): ReadCommand<
   };
 }
 
-/** The processes of a user, by its uid. */
+/** Lists the processes of a user, by its uid. */
 export function processesOf(uid: number): ReadCommand<readonly number[]> {
   const one = ['-mindepth', '1', '-maxdepth', '1', '-name', '[0-9]*', '-uid', String(uid)];
   return {

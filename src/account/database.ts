@@ -211,7 +211,7 @@ async function homeOwners(host: ReadHost): Promise<readonly number[]> {
   return stats.flatMap((stat) => (stat === undefined ? [] : [stat.uid]));
 }
 
-/** The range of ids in /etc/login.defs for such accounts. */
+/** Returns the range of ids in /etc/login.defs for such accounts. */
 async function rangeOf(
   host: ReadHost,
   { kind, system }: { readonly kind: 'uid' | 'gid'; readonly system: boolean },
