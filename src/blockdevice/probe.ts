@@ -84,11 +84,11 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
   let left = paths.filter((path) => !found.has(path));
   while (left.length > 1) {
     const asked = left.slice(0, together);
-    const told = await orUntold(host.run(blkidProbes(asked)));
-    if (told === undefined) return;
-    for (const [path, signature] of told) if (!isLabelUnclear(signature)) found.set(path, signature);
+    const answers = await orUntold(host.run(blkidProbes(asked)));
+    if (answers === undefined) return;
+    for (const [path, signature] of answers) if (!isLabelUnclear(signature)) found.set(path, signature);
     // blkid stops at a device that it cannot identify.
-    const last = asked.findLastIndex((path) => told.has(path));
+    const last = asked.findLastIndex((path) => answers.has(path));
     left = left.slice(last === asked.length - 1 ? asked.length : Math.max(last, 0) + 1);
   }
 }

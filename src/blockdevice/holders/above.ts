@@ -53,7 +53,7 @@ function other(name: string): Holder {
 export const partOfVolume =
   /_(?:tdata|tmeta|cdata|cmeta|cvol|corig|wcorig|vdata|mlog|mimage_\d+|rimage_\d+|rmeta_\d+)$/;
 
-/** A device-mapper device, which its users recognise by its uuid. */
+/** Describes a device-mapper device, which its users recognise by its uuid. */
 export function mapped({ name, uuid }: { readonly name: string; readonly uuid: string }): Holder {
   const words = `beneath /dev/mapper/${name}`;
   const holder = (free: readonly string[]): Holder => ({ kind: 'mapping', name, words, free });

@@ -9,7 +9,7 @@ export interface Device {
   readonly sys: string;
 }
 
-/** The device with this number. */
+/** Returns the device with this number. */
 export async function deviceByNumber(host: ReadHost, number: string): Promise<Device> {
   const sys = `/sys/dev/block/${number}`;
   return { number, sys, name: posix.basename(await host.readLink(sys)) };

@@ -151,7 +151,7 @@ function asInMaps(number: string): string {
     .join(':');
 }
 
-/** A path in the format of /proc/PID/maps, as a regular expression. */
+/** Returns a regular expression for a path in the format of /proc/PID/maps. */
 function nameInMaps(path: string): string {
   return path.replaceAll('\n', '\\012').replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

@@ -193,8 +193,8 @@ function lowestFree(taken: ReadonlySet<number>): number {
 }
 
 /**
- * The kernel gave the number to another process first. If its device has the same file, it would
- * look like that of this sequence.
+ * Refuses a number that the kernel gave to another process first. If the device of that process has
+ * the same file, it would look like that of this sequence.
  */
 async function refuseTaken(host: ChangeHost, wanted: Attachment, cause: unknown): Promise<never> {
   const there = await loopNumbered(host, wanted.number);

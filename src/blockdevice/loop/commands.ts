@@ -4,12 +4,12 @@ import { classifyDevice } from '../commands.ts';
 import { type Attachment, loopColumns, type LoopDevice, type LoopFile, loopListSchema } from './schema.ts';
 
 /**
- * Every loop device with a backing file. Never `--list DEVICE`: for a detached one it prints a row
- * as well. The inode comes from the kernel by an ioctl, which only root may call.
+ * Lists every loop device with a backing file. Never `--list DEVICE`, which prints a row for a
+ * detached one too. The inode comes from the kernel by an ioctl, which only root may call.
  *
- * @param lost - What a device is whose node in /dev is missing, so that its inode is unknown: those of
- * the host, in a container. A plan and a list can leave it out. A step cannot: its own device may have
- * lost its node.
+ * @param lost - How to treat a device whose node in /dev is missing, so that its inode is unknown: in a
+ * container, those of the host. A plan and a list can leave it out. A step cannot, because its own
+ * device may have lost its node.
  */
 export function attachedLoops(
   lost: 'an error' | 'left out' = 'an error',
@@ -27,7 +27,7 @@ export function attachedLoops(
   };
 }
 
-/** The attached loop devices for users other than root, who cannot read the inode. */
+/** Lists the attached loop devices for users other than root, who cannot read the inode. */
 export function loopFiles(): ReadCommand<readonly LoopFile[]> {
   return {
     ...attachedLoops(),

@@ -3,7 +3,7 @@ import type { ManualRecovery } from '../../core/errors.ts';
 import { attach } from './commands.ts';
 import type { Attachment } from './schema.ts';
 
-/** The commands that show the holders of a file. */
+/** Returns the commands that show the holders of a file. */
 export function lookAt(at: Attachment): ManualRecovery['look'] {
   return [
     ['losetup', '--list', '--associated', at.file],
@@ -11,7 +11,7 @@ export function lookAt(at: Attachment): ManualRecovery['look'] {
   ];
 }
 
-/** The command that attaches it. */
+/** Returns the command that attaches the file. */
 export function attachWords(at: Attachment): readonly string[] {
   return commandWords(attach(at));
 }

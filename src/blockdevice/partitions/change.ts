@@ -193,8 +193,8 @@ export async function untilKernelHas(
 }
 
 /**
- * The commands that show the changes to a partition table and restore the old one: byte for byte,
- * from the journal.
+ * Returns the commands that show the changes to a partition table and restore the old one: byte for
+ * byte, from the journal.
  */
 function changedRecovery({ device, old, table, number, saved }: ChangeUndo): ManualRecovery {
   const part = table.partitions.find((each) => each.number === number);
