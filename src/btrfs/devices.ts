@@ -102,7 +102,7 @@ export function refuseReadOnly(mount: MountEntry): void {
 }
 
 /**
- * RefusedError for a device with a copy of the filesystem: bofh would take it for the new device
+ * RefusedError for a device with a copy of the filesystem: bofh would mistake it for the new device
  * before the step ran, and btrfs cannot distinguish it from its own devices either.
  */
 export function refuseCopy(

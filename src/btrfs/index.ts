@@ -43,7 +43,7 @@ export async function subvolume(host: ReadHost, path: string): Promise<Subvolume
   });
 }
 
-/** The id of the subvolume that is mounted by default. */
+/** Returns the id of the subvolume that is mounted by default. */
 export async function defaultSubvolume(host: ReadHost, path: string): Promise<number> {
   return reads.defaultOf(host, (await placeOf(host, path)).fs);
 }
@@ -66,23 +66,23 @@ export async function privateSubvolumes(
   return found;
 }
 
-/** Space usage of the filesystem of a path. */
+/** Reads the space usage of the filesystem of a path. */
 export async function usage(host: ReadHost, path: string): Promise<Usage> {
   return host.run(filesystemUsage((await placeOf(host, path)).path));
 }
 
-/** The devices of the filesystem of a path, by devid; a missing one has no path. */
+/** Lists the devices of the filesystem of a path, by devid; a missing one has no path. */
 export async function devices(host: ReadHost, path: string): Promise<readonly Device[]> {
   const found = await host.run(filesystemDevices((await placeOf(host, path)).mount.path));
   return found.toSorted((one, other) => one.devid - other.devid);
 }
 
-/** The last or running scrub of the filesystem of a path. */
+/** Reads the last or running scrub of the filesystem of a path. */
 export async function scrub(host: ReadHost, path: string): Promise<Scrub> {
   return host.run(scrubStatus((await placeOf(host, path)).mount.path));
 }
 
-/** The running or paused balance of the filesystem of a path. */
+/** Reads the running or paused balance of the filesystem of a path. */
 export async function balance(host: ReadHost, path: string): Promise<Balance> {
   return host.run(balanceStatus((await placeOf(host, path)).mount.path));
 }

@@ -11,7 +11,7 @@ export type Quota =
   | { readonly mode: 'off' }
   | { readonly mode: 'on'; readonly state: QuotaState; readonly groups: readonly Qgroup[] };
 
-/** The quota groups of the filesystem of a path, or that quotas are off. */
+/** Returns the quota groups of the filesystem of a path, or that quotas are off. */
 export async function quotaOf(host: ReadHost, path: string): Promise<Quota> {
   try {
     return { mode: 'on', ...(await qgroupsOf(host, path)) };
@@ -22,8 +22,8 @@ export async function quotaOf(host: ReadHost, path: string): Promise<Quota> {
 }
 
 /**
- * The quota groups of the filesystem of a path, and how exact their numbers are. CommandError while
- * quotas are off.
+ * Returns the quota groups of the filesystem of a path, and how exact their numbers are.
+ * CommandError while quotas are off.
  */
 export async function qgroupsOf(
   host: ReadHost,

@@ -9,9 +9,9 @@ import { type Subvolume, type SubvolumeRow, topLevelId } from './schema.ts';
 import { digits, printedPath, uuidOr } from './text.ts';
 
 /**
- * Every subvolume of the filesystem of a path except its top level, by path from there. Reads the
- * list in two forms and accepts only what is in both: a name may contain a newline followed by a
- * fake line.
+ * Returns every subvolume of the filesystem of a path except its top level, with paths from the top
+ * level. Reads the list in two forms and accepts only what is in both, because a name may contain a
+ * newline followed by a fake line.
  */
 export async function subvolumes(host: ReadHost, path: string): Promise<readonly SubvolumeRow[]> {
   const own = await host.run(rootId(path));
@@ -119,7 +119,7 @@ async function orUndefined<T>(
   }
 }
 
-/** The id of the default subvolume of a filesystem. */
+/** Returns the id of the default subvolume of a filesystem. */
 export async function defaultOf(host: ReadHost, fs: string): Promise<number> {
   return host.run(getDefault(await anyRoot(host, fs)));
 }

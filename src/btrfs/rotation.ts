@@ -151,7 +151,7 @@ interface Sort {
 }
 
 /**
- * The snapshots that rotations of a source created, in the order of their ids, which ascend
+ * Selects the snapshots that rotations of a source created, in the order of their ids, which ascend
  * whatever the clock does.
  */
 function madeFrom(uuid: string): Sort {

@@ -15,7 +15,7 @@ export function printedPath(latin1: string): PrintedPath {
   return { path: Buffer.from(shown).equals(bytes) ? shown : undefined, shown };
 }
 
-/** A UUID, or undefined for `-`. */
+/** Returns a UUID; undefined for `-`. */
 export function uuidOr(text: string | undefined): string | undefined {
   return text === '-' ? undefined : text;
 }
