@@ -109,14 +109,14 @@ export const nothing = (): void => undefined;
 export const stderrAlone = (stderr: string): string => stderr;
 
 /**
- * The command as an administrator would type it, quoted for a POSIX shell. It contains no secret,
- * because secrets go through stdin.
+ * Returns the command as an administrator would type it, quoted for a POSIX shell. It contains no
+ * secret, because secrets go through stdin.
  */
 export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {
   return shellWords(commandWords(command));
 }
 
-/** The program and its arguments, unquoted. */
+/** Returns the program and its arguments, unquoted. */
 export function commandWords(command: {
   readonly tool: string;
   readonly argv: readonly string[];

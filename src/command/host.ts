@@ -31,7 +31,7 @@ const kinds: Readonly<Record<FileStat['kind'], string>> = {
   other: 'a socket or a pipe',
 };
 
-/** The type of a path, with its article, for an error; `gone`: it no longer exists. */
+/** Returns the type of a path, with its article, for an error; `gone`: it no longer exists. */
 export function kindInWords(stat: FileStat | undefined): string {
   return stat === undefined ? 'gone' : kinds[stat.kind];
 }

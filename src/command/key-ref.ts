@@ -119,7 +119,7 @@ export function keyRefText(key: KeyRef): string {
   }
 }
 
-/** The source of a key in words: `the file /root/key`. */
+/** Describes the source of a key: `the file /root/key`. */
 export function keyInWords(key: KeyRef): string {
   switch (key.from) {
     case 'site':
