@@ -56,8 +56,8 @@ function planned(root: ReadonlyMap<string, Planned>, member: Member, path: strin
 }
 
 /**
- * A hard link has the type of its target, even of a symbolic link, because link(2) does not follow
- * one.
+ * Returns what a hard link creates. It has the type of its target, even of a symbolic link, because
+ * link(2) does not follow one.
  */
 function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {
   const what = `the hard link "${path}" to "${member.target ?? ''}"`;

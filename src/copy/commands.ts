@@ -34,9 +34,9 @@ const record = 20 * block;
 
 /**
  * `tar --list`. GNU tar recognises gzip, xz and zstd itself. `--absolute-names` shows names as they
- * are in the archive. `--force-local`, because tar takes a colon in a path for a remote host.
- * `--block-number`, because tar exits with 0 for an archive truncated between two members, and only
- * this option shows how it ended (tar 1.34).
+ * are in the archive. `--force-local`, because tar reads a path with a colon as one on a remote
+ * host. `--block-number`, because tar exits with 0 for an archive truncated between two members,
+ * and only this option shows how it ended (tar 1.34).
  */
 export function tarList(source: string): ReadCommand<Listing> {
   return {

@@ -147,7 +147,10 @@ export async function expectSame(
   );
 }
 
-/** The error names the file that was changed last; others may have changed too. */
+/**
+ * The error for a tree that changed. It names the file that was changed last; others may have
+ * changed too.
+ */
 export function changedTree(source: string, entries: readonly TreeEntry[]): RefusedError {
   const newest = entries.reduce<TreeEntry | undefined>(
     (one, other) => (one === undefined || Number(other.changed) > Number(one.changed) ? other : one),
