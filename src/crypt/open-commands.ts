@@ -51,7 +51,7 @@ export function luksOpen({ device, name, mode, key, flags = [], header }: Openin
   };
 }
 
-/** The option for a detached header. */
+/** Returns the option for a detached header. */
 export function headerOption(header: string | undefined): readonly string[] {
   return header === undefined ? [] : ['--header', header];
 }

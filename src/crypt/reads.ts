@@ -241,7 +241,10 @@ export async function statusNow(
   return host.run(cryptStatus(name));
 }
 
-/** The kernel writes a slash in a name as an exclamation mark (cciss!c0d0). */
+/**
+ * Returns the path of a device from its kernel name. The kernel writes a slash as an exclamation
+ * mark (cciss!c0d0).
+ */
 function devicePath(block: string): string {
   return `/dev/${block.replaceAll('!', '/')}`;
 }

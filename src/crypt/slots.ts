@@ -62,7 +62,7 @@ export async function luksDevice(
   return { known: await knownAs(host, device, header), header };
 }
 
-/** The journal entry of a device, or of the file with its detached header. */
+/** Returns the journal entry of a device, or of the file with its detached header. */
 export async function knownAs(host: ReadHost, device: string, { uuid }: LuksHeader): Promise<KnownDevice> {
   const file = await headerFileAt(host, device);
   if (file !== undefined) await refuseExposed(host, device, 'there');
@@ -104,7 +104,7 @@ async function sameFileAt(
   return now !== undefined && isIdentity(now, identity) ? device : undefined;
 }
 
-/** The claims of a key change. */
+/** Returns the claims of a key change. */
 export async function claimsOnKeys(
   { device, identity, luksUuid: uuid }: KnownDevice,
   on: (path: string) => Promise<DeviceKeys>,

@@ -94,8 +94,8 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
 }
 
 /**
- * The private name proves that this sequence created the file. With `ours`, `found` describes a
- * file at the path that this sequence did not create.
+ * Looks for the file of the step. The private name proves that this sequence created it. With
+ * `ours`, `found` describes a file at the path that this sequence did not create.
  */
 async function look(host: ReadHost, made: Undo, known: Result | undefined): Promise<Look> {
   const { own, atPath } = await survey(host, made, known);
