@@ -31,7 +31,7 @@ export const marker = z.strictObject({
 
 export type Marker = z.infer<typeof marker>;
 
-/** The bytes of a marker. */
+/** Returns the bytes of a marker. */
 export function markBytes({ mark }: Pick<Marker, 'mark'>): Buffer {
   return Buffer.from(`${mark}\n`, 'latin1');
 }
