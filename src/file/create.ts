@@ -162,8 +162,9 @@ async function survey(host: ReadHost, made: Undo): Promise<Survey> {
 }
 
 /**
- * The private name proves the step: without it nothing is left. With `ours`, `found` names a file
- * at the path that no longer belongs to the step and that revert leaves untouched.
+ * Looks for the file of the step. The private name proves the step: without it nothing is left.
+ * With `ours`, `found` names a file at the path that no longer belongs to the step and that revert
+ * leaves untouched.
  */
 async function look(host: ReadHost, made: Undo): Promise<Look> {
   const { own, atPath } = await survey(host, made);

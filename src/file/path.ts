@@ -45,7 +45,7 @@ export const inodeNumber = z.string().check(z.regex(/^[0-9]+$/));
 /** Creation time of the inode; missing in journals of older versions, and on some filesystems. */
 export const birth = z.exactOptional(z.string().check(z.regex(/^[0-9]+$/)));
 
-/** The creation time of a file, for the journal. */
+/** Returns the creation time of a file, for the journal. */
 export function birthOf({ birth: born }: FileStat): { readonly birth?: string } {
   return born === undefined ? {} : { birth: born };
 }
@@ -67,8 +67,8 @@ export function sha256(content: Uint8Array | string): string {
 }
 
 /**
- * A private name of bofh beside a path. Begins with a dot and ends in a number, so that no pattern
- * such as `*.cfg`, `*.conf` or `*.res` matches it.
+ * Returns a private name of bofh beside a path. It begins with a dot and ends in a number, so that
+ * no pattern such as `*.cfg`, `*.conf` or `*.res` matches it.
  */
 export function besideWith(path: string, word: string): string {
   return posix.join(posix.dirname(path), `.bofh-${word}`);

@@ -136,7 +136,10 @@ export const setAttributes = operation({
   }),
 });
 
-/** The start of a find(1) command that acts only on this inode, not on a file that replaced it. */
+/**
+ * Returns the start of a find(1) command that acts only on this inode, not on a file that replaced
+ * it.
+ */
 function only(path: string, inode: string): readonly string[] {
   return ['find', path, '-maxdepth', '0', '-inum', inode, '-exec'];
 }
