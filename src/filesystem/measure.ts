@@ -203,12 +203,12 @@ export async function leastOf(host: ReadHost, device: string, found: Measured): 
     const why = 'for what it is known to hold; it may take more';
     return { blocks: Math.ceil(used / blockSize), why, always: false };
   }
-  const told = await minimumOf(host, device, found);
-  const needed = told ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);
+  const minimum = await minimumOf(host, device, found);
+  const needed = minimum ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);
   if (needed * blockSize <= btrfsSmallest)
     return { blocks: Math.min(blocks, needed), why: 'and the kernel makes no btrfs smaller', always: true };
   const why =
-    told === undefined
+    minimum === undefined
       ? 'for its known content; its layout is known only while it is mounted, and may take more'
       : 'for its content in the present layout';
   return { blocks: Math.min(blocks, needed), why, always: false };
