@@ -33,7 +33,10 @@ export interface LoadedModule {
   readonly users: readonly string[];
 }
 
-/** The modules of the running kernel, from /proc/modules. Built-in modules are not listed there. */
+/**
+ * Returns the modules of the running kernel, from /proc/modules. Built-in modules are not listed
+ * there.
+ */
 export async function loadedModules(host: ReadHost): Promise<ReadonlyMap<string, LoadedModule>> {
   const text = new TextDecoder().decode(await host.readFile('/proc/modules'));
   return new Map(

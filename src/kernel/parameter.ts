@@ -33,7 +33,7 @@ export function canonicalKey(key: string): string {
     .join('.');
 }
 
-/** The file of a parameter below /proc/sys. */
+/** Returns the path of a parameter below /proc/sys. */
 export function parameterPath(key: string): string {
   return `/proc/sys/${namesIn(key).join('/')}`;
 }
