@@ -1,7 +1,7 @@
 import { type Answer, type Command, nothing, type ReadCommand, type Tool } from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
 
-/** The version of lvm2: `2.03.16`. */
+/** Reads the version of lvm2: `2.03.16`. */
 export function lvmVersion(): ReadCommand<string> {
   return {
     tool: 'lvm',
@@ -16,7 +16,9 @@ export function lvmVersion(): ReadCommand<string> {
   };
 }
 
-/** Usage in percent at which lvm extends thin pools automatically (dmeventd); 100: never. */
+/**
+ * Reads the usage in percent at which lvm extends thin pools automatically (dmeventd); 100: never.
+ */
 export function autoextendThreshold(): ReadCommand<number> {
   return {
     tool: 'lvm',

@@ -3,8 +3,8 @@ import { randomInt } from 'node:crypto';
 const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /**
- * A new uuid in lvm's format: 32 letters and digits in groups of 6-4-4-4-4-4-6 (lib/uuid/uuid.c of
- * lvm2 2.03.16).
+ * Returns a new uuid in lvm's format: 32 letters and digits in groups of 6-4-4-4-4-4-6
+ * (lib/uuid/uuid.c of lvm2 2.03.16).
  */
 export function newLvmUuid(): string {
   const drawn = (count: number): string =>

@@ -21,7 +21,7 @@ export function partsOf({ lv, all }: VolumeAmong): readonly LogicalVolume[] {
   );
 }
 
-/** The copies of a raid1, in order. */
+/** Returns the copies of a raid1, in order. */
 export async function copiesOf(host: ReadHost, of: VolumeAmong): Promise<readonly Copy[]> {
   const images = partsOf(of).filter(({ name }) => /_rimage_\d+$/.test(name));
   const runs = await reported(host, pvSegments());
@@ -33,7 +33,7 @@ export async function copiesOf(host: ReadHost, of: VolumeAmong): Promise<readonl
     });
 }
 
-/** The physical volumes of a linear volume. */
+/** Returns the physical volumes of a linear volume. */
 export async function placesOf(host: ReadHost, { uuid }: LogicalVolume): Promise<readonly string[]> {
   const own = (await reported(host, pvSegments())).filter((run) => run.of?.lvUuid === uuid);
   return [...new Set(own.map(({ pvUuid }) => pvUuid))];

@@ -149,7 +149,10 @@ async function isMerged(host: ReadHost, lv: LogicalVolume): Promise<boolean> {
   return exception.getBigUint64(cow.newChunk, true) === 0n;
 }
 
-/** Undefined once the merge has begun, because the merge writes to both volumes. */
+/**
+ * Returns snapshot and origin. Undefined once the merge has begun, because the merge writes to both
+ * volumes.
+ */
 async function bothOf(host: ReadHost, of: Undo): Promise<Pick<Pair, 'lv' | 'origin'> | undefined> {
   const found = await findKnown(host, of);
   const origin = found?.all.find(({ uuid }) => uuid === of.origin.uuid);

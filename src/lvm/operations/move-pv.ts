@@ -90,7 +90,7 @@ export const movePv = operation({
 
 type Now = Extents & { readonly vg: string };
 
-/** Undefined if the group was removed. */
+/** Returns the present extents of the group. Undefined if the group was removed. */
 async function extentsNow(host: ReadHost, of: Undo): Promise<Now | undefined> {
   const vg = await findGroup(host, of);
   if (vg !== undefined) return { ...(await extentsOf(host, vg)), vg: vg.name };

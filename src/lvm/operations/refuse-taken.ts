@@ -33,8 +33,8 @@ export async function refuseTaken(
 }
 
 /**
- * The identity of a volume in the kernel, whatever its name (dm uuid: `LVM-`, both uuids without
- * hyphens).
+ * Returns the identity of a volume in the kernel, whatever its name (dm uuid: `LVM-`, both uuids
+ * without hyphens).
  */
 export function identityOfVolume({ vgUuid, uuid }: LogicalVolume): string {
   return `LVM-${vgUuid}${uuid}`.replaceAll('-', '').replace(/^LVM/, 'LVM-');
