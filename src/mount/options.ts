@@ -51,7 +51,7 @@ export const mountOptions = z
   .union([z.readonly(z.array(option)), z.readonly(named)])
   .check(z.refine((options) => repeated(wordsOf(options)) === undefined, 'an option is given twice'));
 
-/** The options for mount(8), in order. */
+/** Returns the options for mount(8), in order. */
 export function wordsOf(options: MountOptions | undefined): readonly string[] {
   if (options === undefined) return [];
   if (isList(options)) return options;

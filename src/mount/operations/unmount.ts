@@ -132,7 +132,8 @@ function refuseSystem(path: string): void {
 }
 
 /**
- * Names the holders before anything changes. What could not be checked is left to umount(2) itself.
+ * RefusedError that names the holders, before anything changes. What could not be checked is left
+ * to umount(2) itself.
  */
 async function refuseHeld(host: ReadHost, entry: MountEntry): Promise<void> {
   const held = (await mountHolders(host, entry)).filter(({ kind }) => kind !== 'unknown');
