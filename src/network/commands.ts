@@ -46,7 +46,9 @@ export interface Interface {
   readonly ports: readonly string[];
 }
 
-/** Every interface with its addresses and counters: `ip -details` also shows the bridge ports. */
+/**
+ * Reads every interface with its addresses and counters: `ip -details` also shows the bridge ports.
+ */
 export function ipAddresses(): ReadCommand<readonly Interface[]> {
   return {
     tool: 'ip',
