@@ -146,7 +146,10 @@ function removed(packages: readonly ChangedPackage[]): readonly string[] {
     .map(({ name }) => `${name}-`);
 }
 
-/** The store directory is created before the first package changes, and removed last. */
+/**
+ * Returns the state of the step: the store directory is created before the first package changes,
+ * and removed last.
+ */
 async function look(host: ReadHost, { store, packages }: Undo): Promise<Look> {
   if ((await host.stat(store))?.kind !== 'directory') return { state: 'gone' };
   const now = await statesOf(host, packages);

@@ -11,7 +11,7 @@ import {
   statesIn,
 } from './output.ts';
 
-/** Every package that dpkg(1) knows, with its state. */
+/** Lists every package that dpkg(1) knows, with its state. */
 export function packageStates(): ReadCommand<readonly PackageState[]> {
   const fields = [
     'Package',
@@ -54,7 +54,7 @@ export function editedFiles(names: readonly string[]): ReadCommand<readonly stri
   };
 }
 
-/** Names of the packages that were installed automatically: `zlib1g`, `libc6:i386`. */
+/** Lists the names of the packages that were installed automatically: `zlib1g`, `libc6:i386`. */
 export function autoPackages(): ReadCommand<readonly string[]> {
   return {
     tool: 'apt-mark',

@@ -47,7 +47,7 @@ export async function fillStore(
   await host.sync(store);
 }
 
-/** The paths of the .deb files in a directory. */
+/** Returns the paths of the .deb files in a directory. */
 export async function debsIn(host: ReadHost, directory: string): Promise<readonly string[]> {
   try {
     return (await host.readDir(directory)).map((file) => posix.join(directory, file));
