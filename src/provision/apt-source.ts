@@ -49,8 +49,8 @@ export async function aptSourceStep(
 }
 
 /**
- * Names of described packages that are not installed as wanted. In a plan only the lists of a new
- * repository, which it does not read, show whether they exist, and in which version.
+ * Returns the names of described packages that are not installed as wanted. In a plan only the
+ * lists of a new repository, which it does not read, show whether they exist, and in which version.
  */
 export async function undecided(
   host: ReadHost,
