@@ -149,8 +149,8 @@ function isCallable(value: unknown): value is Callable {
 }
 
 /**
- * The names of the functions of a module. Classes, which start with a capital, open their files
- * through these functions.
+ * Returns the names of the functions of a module. Classes, which start with a capital, open their
+ * files through these functions.
  */
 function namesOf(module: object): readonly string[] {
   return Object.keys(module).filter((name) => /^[a-z]/.test(name));

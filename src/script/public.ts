@@ -31,7 +31,10 @@ export async function runScript(file: string): Promise<unknown> {
   return await loadScript(file, usual());
 }
 
-/** The usual options. Only root has a cache of scripts, and only the command line adds entries. */
+/**
+ * Returns the usual options. Only root has a cache of scripts, and only the command line adds
+ * entries.
+ */
 function usual(): LoadOptions {
   return {
     cache: process.getuid?.() === 0 ? 'read-only' : 'unused',
