@@ -14,7 +14,8 @@ export const unitLink = z.strictObject({ path: absolutePath, to: z.string().chec
 export type UnitLink = z.infer<typeof unitLink>;
 
 /**
- * Every link in the directory that is named after one of the units, or whose target is one of them.
+ * Returns every link in the directory that is named after one of the units, or whose target is one
+ * of them.
  */
 export async function linksOf(host: ReadHost, units: readonly string[]): Promise<readonly UnitLink[]> {
   const found: UnitLink[] = [];
@@ -39,7 +40,9 @@ export async function wantsDirectories(host: ReadHost): Promise<readonly string[
   return found;
 }
 
-/** The unit, and the units in `Also=` of its [Install] section, which are enabled with it. */
+/**
+ * Returns the unit, and the units in `Also=` of its [Install] section, which are enabled with it.
+ */
 export async function withAlso(host: ReadHost, unit: Unit): Promise<readonly string[]> {
   const all = [unit.Id];
   const open = [unit];
