@@ -29,7 +29,7 @@ export const ruleBugs: readonly ProductBug[] = [
   }),
   bug('a site file that catches the refusal of its import is used', 'unit/script/site-imports.test.ts', {
     file: 'script/site.ts',
-    old: '      // The site file may have caught that error.\n      if (refused !== undefined) throw refused;\n',
+    old: '      // The site file may have caught this error.\n      if (refused !== undefined) throw refused;\n',
     now: '',
   }),
   bug('a loop device is known by the inode number alone', 'unit/blockdevice/keys.test.ts', {
