@@ -75,7 +75,7 @@ export async function refuseForeignFiles(
   for (const { name } of packages.filter(isFetched)) {
     const deb = debOf(files, name);
     const paths = deb === undefined ? [] : await host.run(filesOfDeb(deb));
-    const there = await thoseThere(host, paths);
+    const there = await existingPaths(host, paths);
     if (there.length === 0) continue;
     const known = new Set(await host.run(owned([...there, ...there.map(otherPlace)])));
     const foreign = there.find((path) => !known.has(path) && !known.has(otherPlace(path)));
@@ -91,7 +91,7 @@ export async function refuseForeignFiles(
  * Returns those of the paths that exist. Reads each directory once instead of each path, because a
  * package can have thousands of files.
  */
-async function thoseThere(host: ReadHost, paths: readonly string[]): Promise<readonly string[]> {
+async function existingPaths(host: ReadHost, paths: readonly string[]): Promise<readonly string[]> {
   const directories = new Map<string, ReadonlySet<string>>();
   const there: string[] = [];
   for (const path of paths) {

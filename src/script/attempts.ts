@@ -85,11 +85,11 @@ function watcher(tell: (attempt: Attempt) => void) {
     };
     // Not a proxy of the function itself: a proxy must return fixed properties of its target
     // unchanged, and that of promisify is fixed.
-    return new Proxy(stand, {
-      apply: (_stand, self, argv: unknown[]) => calling(argv, (given) => Reflect.apply(of, self, given)),
-      construct: (_stand, argv: unknown[]) =>
+    return new Proxy(target, {
+      apply: (_target, self, argv: unknown[]) => calling(argv, (given) => Reflect.apply(of, self, given)),
+      construct: (_target, argv: unknown[]) =>
         calling(argv, (given) => Reflect.construct(of, given)) as object,
-      get: (_stand, key) => {
+      get: (_target, key) => {
         const value: unknown = Reflect.get(of, key);
         return key === promisify.custom && isCallable(value) ? watch(value, describe) : value;
       },
@@ -98,7 +98,7 @@ function watcher(tell: (attempt: Attempt) => void) {
   return watch;
 }
 
-function stand(): void {
+function target(): void {
   // Never called: each proxy calls another function.
 }
 

@@ -122,7 +122,7 @@ async function change(host: ChangeHost, at: LabelAt, to: string | null): Promise
 }
 
 // The kernel keeps the superblock of a mounted vfat, and the header of swap in use, in memory.
-async function hurt(
+async function harmedHolders(
   host: ReadHost,
   { type, device }: Pick<LabelAt, 'type' | 'device'>,
 ): Promise<readonly Holder[]> {
@@ -130,7 +130,7 @@ async function hurt(
 }
 
 async function refuseUsed(host: ReadHost, at: LabelAt): Promise<void> {
-  await refuseHeld(host, at.device, await hurt(host, at));
+  await refuseHeld(host, at.device, await harmedHolders(host, at));
   const mounts = await mountsOf(host, at.device);
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
     throw readOnly(at.device, mounts);
@@ -154,7 +154,7 @@ async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Loo
     return { at, look: { state: 'not-ours', found: `${device} has the label ${JSON.stringify(now)}` } };
   const { key } = await keysOf(host, device);
   const moved = key === of.key ? {} : { movedTo: key };
-  return { at, look: { state: 'ours', holders: await hurt(host, at), ...moved } };
+  return { at, look: { state: 'ours', holders: await harmedHolders(host, at), ...moved } };
 }
 
 /** Manual recovery: show the label, and restore it. */

@@ -230,7 +230,7 @@ async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
   if (state === 'gone') return { path, found, look: { state } };
   const { key } = await keysOf(host, path);
   const moved = key === of.key ? {} : { movedTo: key };
-  return { path, found, look: { state, holders: await hurt(host, of, path), ...moved } };
+  return { path, found, look: { state, holders: await harmedHolders(host, of, path), ...moved } };
 }
 
 /**
@@ -255,7 +255,7 @@ function stateOf(of: ResizeUndo, found: Measured, isMountedByUs: boolean): Look[
  * Returns the holders that block the undo: for an ext4 every holder, for a resize while mounted
  * only holders of the device.
  */
-async function hurt(host: ReadHost, of: ResizeUndo, path: string): Promise<readonly Holder[]> {
+async function harmedHolders(host: ReadHost, of: ResizeUndo, path: string): Promise<readonly Holder[]> {
   return of.type === 'btrfs' || of.when !== 'now' ? theirs(host, path) : holders(host, path);
 }
 
