@@ -64,7 +64,7 @@ export interface Bofh {
   /** (default: /var/lib/bofh; for others than root bofh below XDG_STATE_HOME) */
   readonly stateDir: string;
   readonly engine: Engine;
-  /** If undefined, each sequence watches the signals of this process. */
+  /** If undefined, the signals of this process stop each sequence. */
   readonly signals?: Signals;
   /** True in a dry run: steps are planned and not run. */
   readonly planning: boolean;
@@ -74,7 +74,7 @@ export interface Bofh {
 
 const ambient = new AsyncLocalStorage<Bofh>();
 const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
-/** The handle of the open sequence that a recipe is a part of. */
+/** The handle of the open sequence that a recipe is part of. */
 const joined = new AsyncLocalStorage<Tx>();
 /** The host of each handle. */
 const handles = new WeakMap<Tx, Place>();
@@ -82,17 +82,17 @@ const handles = new WeakMap<Tx, Place>();
 const uses = new WeakMap<object, readonly DriverName[]>();
 
 /**
- * Creates a `Bofh`. What is not named is as in the context around it, that of `bofh run` for
- * example; without one as the command line would have it: the site file (BOFH_SITE, or that in
- * /etc/bofh) and BOFH_STATE_DIR. A `host` given by name is reached over ssh: one of `hosts` in the
- * site file, or any that ssh knows. The journal of a remote change stays on the host that bofh runs on. `waitMs`
- * limits the wait for locks, in milliseconds.
+ * Creates a `Bofh`. Missing options come from the enclosing context (such as that of `bofh run`); without
+ * one, they are the defaults of the command line: the site file (BOFH_SITE, or the one in /etc/bofh) and
+ * BOFH_STATE_DIR. A `host` given by name is reached over ssh: one of `hosts` in the site file, or any host
+ * that ssh knows. The journal of a remote change stays on the host that bofh runs on. `waitMs` limits the
+ * wait for locks, in milliseconds.
  */
 export function connect(
   options: {
     /**
-     * The host to work on: its name, or a host of `localHost()` or `sshHost()` (default: that of
-     * the context, or this host).
+     * The host to work on: its name, or a host of `localHost()` or `sshHost()` (default: the host of the
+     * context, or this host).
      */
     readonly host?: LocalHost | SshHost | string;
     /** The settings of the site (default: those of the site file). */
@@ -100,15 +100,15 @@ export function connect(
     /** Absolute path of the directory for journals (default: /var/lib/bofh). */
     readonly stateDir?: string;
     /**
-     * What stops every sequence: abort signals, instead of SIGINT, SIGTERM and SIGHUP of this process
-     * (the default). `{}`: nothing does, because the program handles those itself.
+     * Abort signals that stop every sequence (default: SIGINT, SIGTERM and SIGHUP of this process). `{}`: no
+     * signal stops a sequence, because the program handles signals itself.
      */
     readonly signals?: Signals;
     /** The command line that journals show, without secrets. */
     readonly argv?: readonly string[];
     /**
-     * Milliseconds to wait for objects that another sequence works on (default: 0, so `busy` at
-     * once).
+     * Milliseconds to wait for objects that another sequence works on (default: 0, an error with the code
+     * `busy` at once).
      */
     readonly waitMs?: number;
     /** Called when a program of a step starts, or reports its progress. */
@@ -157,7 +157,7 @@ export function connect(
     onWaiting: warn,
     ...around?.engine,
     ...(options.site === undefined || around?.planning === true ? {} : { find: findAmong(site.operations) }),
-    // A plan has journals of its own, in which nothing is written.
+    // A plan has journals of its own, which are not written to disk.
     ...(around !== undefined && (around.planning || stateDir === around.stateDir)
       ? filesOf(around)
       : filesIn(stateDir, places)),
@@ -176,7 +176,7 @@ export function connect(
   };
 }
 
-/** Listeners add up: that of a sequence does not silence that of the program. */
+/** Calls both listeners: that of a sequence does not replace that of the program. */
 function listening(
   around: Engine['onEvent'],
   { onEvent, log }: { readonly onEvent?: Engine['onEvent']; readonly log?: EventLog },
@@ -194,7 +194,7 @@ function listening(
 
 let usualSite = (): Site => defaultSite;
 
-/** The module that loads files of users registers here how the default site is loaded. */
+/** Registers the function that loads the default site; called by the module that loads files of users. */
 export function provideSite(load: () => Site): void {
   usualSite = load;
 }
@@ -202,8 +202,8 @@ export function provideSite(load: () => Site): void {
 type PlacesOf = ReturnType<typeof placesOf>;
 
 /**
- * The hosts of a context, for the same site file; a plan and a simulated host know the others only
- * as they are there.
+ * The hosts of a context, for the same site file. In a plan and on a simulated host, the other hosts come
+ * from that context.
  */
 function placesWithin(
   { engine, planning, site: own }: Bofh,
@@ -239,7 +239,7 @@ function filesIn(stateDir: string, places: Pick<Engine, 'flock'>): Files {
   return {
     store: diskStore(`${stateDir}/journal`),
     locks: lockTable([`${stateDir}/journal/locks`, ...shared], places),
-    // Other hosts reserve what is here as root.
+    // Root reserves objects on this host for sequences of other hosts.
     ...(isRoot() ? { reserved: reservedIn(stateDir, rootRunDir, places) } : {}),
     processes: hostProcesses(),
   };
@@ -249,7 +249,7 @@ function filesOf({ engine: { store, locks, processes, reserved } }: Bofh): Files
   return { store, locks, processes, ...(reserved === undefined ? {} : { reserved }) };
 }
 
-/** Returns the host of a name, reached as the site file says, or else as ssh is configured. */
+/** Returns the host of a name, reached as in the site file, or else as in the configuration of ssh. */
 export function hostNamed(
   name: string,
   site: Site,
@@ -259,15 +259,12 @@ export function hostNamed(
   return sshHost({ ...known, ...more, name, siteKeys: () => site.keys });
 }
 
-/** Returns a host with the ssh destination of a journal, which only root can write. */
+/** Returns a host from the ssh destination in a journal, which only root can write. */
 function hostAgain(name: string, reach: unknown, site: Site): SshHost {
   return sshHost({ ...(reach as SshDestination), name, siteKeys: () => site.keys });
 }
 
-/**
- * Returns the requested host, and a function for any other: each is connected once, when it is
- * needed.
- */
+/** Returns the requested host, and a function for any other host. Each host is connected once, when needed. */
 function placesOf(
   asked: LocalHost | SshHost | string | undefined,
   site: Site,
@@ -321,10 +318,10 @@ function checkBofh(value: unknown): void {
 }
 
 /**
- * Runs a body with some site settings replaced, each as a whole: `await withSite({ volumeGroup:
- * 'vg1' }, async () => …)`. It can be nested, also inside `atomic()`. Concurrent code keeps its own
- * settings, and the old ones apply again when the body ends or fails. Throws UsageError for an
- * unknown setting, before the body runs.
+ * Runs a body with some site settings replaced, each as a whole: `await withSite({ volumeGroup: 'vg1' },
+ * async () => …)`. It can be nested, also inside `atomic()`. Concurrent code keeps its own settings, and the
+ * old settings apply again when the body ends or fails. Throws UsageError for an unknown setting, before the
+ * body runs.
  */
 export function withSite<T>(overrides: SiteSettings, body: () => T): T {
   checkFunction('withSite: the body', body);
@@ -408,22 +405,22 @@ function checkAtomic(options: AtomicOptions) {
 
 /** How a sequence runs. */
 export interface AtomicOptions extends Pick<SequenceOptions, 'reverse' | 'writes'> {
-  /** When it is aborted, the sequence is undone: InterruptedError with its `reason`. */
+  /** Aborting it undoes the sequence: InterruptedError with the `reason` of the signal. */
   readonly signal?: AbortSignal;
   /** Undoes the sequence after this many milliseconds: InterruptedError with the code `timeout`. */
   readonly timeout?: number;
   /**
-   * How many milliseconds to wait for objects that another sequence works on (default: as in the
-   * context around it, otherwise 0).
+   * How many milliseconds to wait for objects that another sequence works on (default: that of the enclosing
+   * context, otherwise 0).
    */
   readonly wait?: number;
-  /** The host to work on, by name (default: that of the context around it). */
+  /** The host to work on, by name (default: that of the enclosing context). */
   readonly host?: string;
   /**
-   * After the last step, wait this many milliseconds for `bofh confirm ID`, or `confirm(ID)`, from
-   * another process, and undo everything if it does not come: RolledBackError, whose cause has the code
-   * `timeout`. A reboot undoes it too. For changes that can cut the way in; needs systemd, and works on
-   * the host that bofh runs on.
+   * After the last step, wait this many milliseconds for `bofh confirm ID`, or `confirm(ID)`, from another
+   * process. Without one, undo everything and throw RolledBackError, whose cause has the code `timeout`. A
+   * reboot undoes everything too. For changes that can cut the connection to the host. Needs systemd, and
+   * only works on the host that bofh runs on.
    */
   readonly confirm?: number;
   /** Called for each event of the sequence. */
@@ -435,10 +432,9 @@ export interface AtomicOptions extends Pick<SequenceOptions, 'reverse' | 'writes
 /**
  * Runs a sequence and returns the value of its body after the commit.
  *
- * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if
- * something is left; the original error if it failed before the first change; UsageError inside
- * another open sequence. `reverse` is the inverse of functions without their own that `tx.call`
- * calls.
+ * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if something is
+ * left; the original error if it failed before the first change; UsageError inside another open sequence.
+ * `reverse` returns the inverse for functions without one that `tx.call` calls.
  */
 export async function atomic<T>(
   name: string,
@@ -456,7 +452,7 @@ export async function atomic<T>(
   }
 }
 
-/** The last event of a sequence that was refused, so that whoever waits for that does not wait for ever. */
+/** Reports the last event of a sequence that was refused before it began: listeners wait for that event. */
 function tellRefused(name: string, error: unknown, options: Pick<AtomicOptions, 'onEvent'> | null): void {
   const onEvent = options?.onEvent;
   if (typeof onEvent !== 'function') return;
@@ -474,9 +470,9 @@ async function started<T>(
   refuseNested(`atomic('${name}')`);
   const { signal, timeout, wait, host, onEvent, log, reverse, writes, confirm } = checkAtomic(options);
   const around = within(currentBofh(), present({ host, waitMs: wait }));
-  // A separate sequence in the body (a scoped mount) has its own events.
+  // A scoped mount in the body is a separate sequence with its own events.
   const bofh = within(around, present({ onEvent, log }));
-  // Before anything is waited for: a signal that comes now must not end the program without an error.
+  // Before the first await: a signal that comes now must not end the program without an error.
   const watched = bofh.signals === undefined ? processSignals() : undefined;
   const limit = timeout === undefined ? undefined : after(timeout);
   try {
@@ -510,8 +506,8 @@ async function watchedBy<T>(
   const loaded = await loadOperations(names);
   const existing = await loadExisting(names);
   const signals = bofh.signals ?? watched?.signals ?? {};
-  // A signal is handled in a turn of the event loop, and Node 24 loads the operations without one. Without this
-  // turn, a program that catches every error in a loop would never handle another signal either.
+  // Node handles a signal in a turn of the event loop, and Node 24 loads the operations without such a turn.
+  // Without this turn, a program that catches every error in a loop would never handle another signal either.
   if (watched !== undefined || signals.stop?.aborted === true) await turn();
   const stops = [signals.stop, signal, limit?.signal].filter((each) => each !== undefined);
   const own: AnyOperation[] = [];
@@ -550,13 +546,13 @@ async function watchedBy<T>(
     on: (host) => typed(steps.on(host), otherHost(bofh.engine, host)),
   });
   begins();
-  // What the body reads without tx comes from the host of the sequence, too.
+  // Reads of the body without tx also use the host of the sequence.
   return ambient.run(around, () =>
     sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine)))),
   );
 }
 
-/** Fails as a part of the sequence, awaited or not, if the step needs root and this process is not root. */
+/** Returns a failed call of the sequence, awaited or not, if the step needs root and this process is not root. */
 function refusal(steps: Steps, { host }: Place, { kind }: AnyOperation): Promise<never> | undefined {
   const refused = stepWithoutRoot(host, kind);
   return refused === undefined ? undefined : steps.scope(kind, () => Promise.reject(refused));
@@ -577,8 +573,8 @@ function after(timeout: number): { readonly signal: AbortSignal; readonly clear:
 }
 
 /**
- * Runs a body whose sequences also begin after a first signal, which stops no new work: they close
- * what an earlier one opened. A second signal stops them.
+ * Runs a body whose sequences begin even after a first signal, because they close devices that an earlier
+ * sequence opened. A second signal stops them.
  */
 export async function afterSignal<T>(body: () => Promise<T>): Promise<T> {
   const bofh = currentBofh();
@@ -593,8 +589,8 @@ export async function afterSignal<T>(body: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Runs a recipe as a scope of an open sequence, on the host of its handle: what `single` would run
- * in a sequence of its own becomes steps of that scope.
+ * Runs a recipe as a scope of an open sequence, on the host of its handle: a change of `single` becomes a
+ * step of that scope instead of a sequence of its own.
  */
 export function joinedTo<T>(tx: Tx, name: string, recipe: () => Promise<T>): Promise<T> {
   const bofh = currentBofh();
@@ -609,9 +605,9 @@ export function isJoined(): boolean {
 }
 
 /**
- * Runs a single change in a sequence of its own, or as a part of the open sequence that the recipe is
- * a part of. Throws UsageError inside any other open sequence, where it would commit alone and
- * never be undone. `drivers` are those that the body uses (default: all): loading the others takes a
+ * Runs a single change in a sequence of its own, or as a part of the open sequence that the recipe is part
+ * of. Throws UsageError inside any other open sequence, where the change would be committed separately and
+ * never undone. `drivers` are those that the body uses (default: all): loading the others takes a
  * fifth of the time of a small change.
  */
 export async function single<T, N extends DriverName = DriverName>(
@@ -627,8 +623,8 @@ export async function single<T, N extends DriverName = DriverName>(
 }
 
 /**
- * Plans a recipe. If it is refused while another sequence works on an object of the recipe, it is planned
- * again when that sequence has ended, or the error names that sequence.
+ * Plans a recipe. If the plan is refused while another sequence works on an object of the recipe, plans again
+ * when that sequence has ended; at the time limit the error names that sequence.
  */
 export function checkedUnlessBusy<T>(
   recipe: string,
@@ -680,8 +676,8 @@ export function onceEnsured<N extends keyof EnsureMethods, M extends keyof Ensur
 }
 
 /**
- * Throws UsageError if a sequence is open: the change would commit alone. `alone`: it has no method
- * of `tx`.
+ * Throws UsageError if a sequence is open: the change would be committed separately. `alone`: the change has
+ * no method of `tx`.
  */
 export function refuseInside(name: string, what: 'method' | 'alone' = 'method'): void {
   if (joined.getStore() !== undefined || sequences.getStore()?.open !== true) return;
@@ -694,7 +690,7 @@ export function refuseInside(name: string, what: 'method' | 'alone' = 'method'):
   });
 }
 
-/** Throws what `refuseInside` throws, and RefusedError for a recipe that needs root and has no step yet. */
+/** Throws as `refuseInside` does, and RefusedError for a recipe that needs root, before its first step. */
 export function beginRecipe(name: string, what: 'method' | 'alone' = 'method'): void {
   refuseInside(name, what);
   const refused = withoutRoot(currentBofh().host, name);
@@ -702,8 +698,8 @@ export function beginRecipe(name: string, what: 'method' | 'alone' = 'method'): 
 }
 
 /**
- * Throws UsageError if a sequence is open: a nested one would commit alone, and stay when the outer
- * one is undone.
+ * Throws UsageError if a sequence is open: a nested one would be committed separately, and stay when the
+ * outer one is undone.
  */
 function refuseNested(what: string): void {
   if (sequences.getStore()?.open === true)
@@ -716,25 +712,23 @@ function refuseNested(what: string): void {
     );
 }
 
-/**
- * Records the current content of its filesystems in the enclosing open sequence, if there is one.
- */
+/** Takes new witnesses of the filesystems of the enclosing open sequence, if there is one. */
 export async function renewWitnesses(): Promise<void> {
   const around = sequences.getStore();
   if (around?.open === true) await around.renewWitnesses();
 }
 
 /**
- * Runs a body outside every sequence. For a sequence that always leaves nothing behind, and so need
- * not be undone with the enclosing one.
+ * Runs a body outside every sequence. For a sequence that always undoes itself, so the enclosing one need not
+ * undo it.
  */
 export function apart<T>(body: () => T): T {
   return sequences.exit(body);
 }
 
 /**
- * Returns a function that runs a body in the sequence of this caller, and so outside one that was
- * started in between.
+ * Returns a function that runs a body in the present sequence, and so outside a sequence that is started
+ * later.
  */
 export function outsideSequence(): <T>(body: () => T) => T {
   const outer = sequences.getStore();

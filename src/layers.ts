@@ -30,8 +30,8 @@ const layerLike = z.looseObject({
 });
 
 /**
- * Registers a layer type for the life of this process. It is asked before the built-in ones, the
- * newest first, so it can override one of them. Returns a function that removes it again. Throws
+ * Registers a layer type for the life of this process. Registered layers are asked before the built-in ones,
+ * the newest first, so they can override one of them. Returns a function that removes the layer again. Throws
  * UsageError if the name is registered already.
  */
 export function registerLayer(layer: Layer<Tx>): () => void {

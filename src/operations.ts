@@ -6,11 +6,11 @@ import { nameMethod, stepName } from './core/option.ts';
 
 /**
  * Every driver's operations, loaded when a sequence starts that may use them. Each kind starts with the name
- * of its driver. What an editor shows for a method of `tx` is the docstring of the operation.
+ * of its driver. An editor shows the docstring of the operation for the method of `tx`.
  */
 const drivers = {
   /** Disks, partitions, loop devices and image files, and the content of any block device. */
-  // Filling a device asks lvm for the free space beneath it, so it is in a module of its own.
+  // Filling a device reads the free space below it from lvm, so it is in a module of its own.
   block: async () => ({
     ...(await import('./blockdevice/operations.ts')),
     ...(await import('./erase/operations.ts')),
@@ -45,7 +45,7 @@ const drivers = {
   xen: () => import('./xen/operations.ts'),
 } as const;
 
-/** The create methods that `tx.ensure` has: what each compares with an existing object. */
+/** The create methods of `tx.ensure`, with what each compares with an existing object. */
 const existing = {
   /** Image files and loop devices. */
   block: () => import('./blockdevice/existing.ts'),
@@ -107,8 +107,8 @@ export type TemporaryMethods<T> = {
  */
 export interface Tx extends OperationMethods {
   /**
-   * Aborted when the sequence is to stop: a signal, `signal` or `timeout` of `atomic()`. Give it to
-   * whatever takes long.
+   * Aborted when the sequence must stop: after a signal, or by `signal` or `timeout` of `atomic()`. Pass it
+   * to calls that take long.
    */
   readonly signal: AbortSignal;
   /** True in a dry run: steps are planned and not run. */
@@ -116,26 +116,26 @@ export interface Tx extends OperationMethods {
   /** Temporary steps: undone at the end of the sequence at the latest. */
   readonly temporary: TemporaryMethods<Temporary>;
   /**
-   * Create methods that do nothing if the object is there exactly as asked. If it is there and
-   * differs: DiffersError. Nothing is overwritten; undo removes only what this sequence created.
+   * Create methods that do nothing if the object exists exactly as asked. They throw DiffersError if it
+   * exists and differs. They overwrite nothing; the undo removes only objects that this sequence created.
    */
   readonly ensure: EnsureMethods;
   /**
-   * Runs an operation of your own. Register it in the site file (`defineSite({ operations })`), or
-   * a recovery after a crash does not know it.
+   * Runs an operation of your own. Register it in the site file (`defineSite({ operations })`), because
+   * recovery after a crash must find it.
    */
   readonly step: Steps['step'];
   /**
-   * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also
-   * called, without a result, if `forward` failed: it must find out the present state. Code cannot
-   * be journalled, so after a crash `bofh recover` only reports it. Without `claims` bofh cannot know
-   * on which objects it works, so it undoes no older step before this one is undone.
+   * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also called,
+   * without a result, if `forward` failed: it must find out the present state itself. Code cannot be
+   * journalled, so after a crash `bofh recover` only reports the pair. Without `claims` bofh does not know
+   * the objects of the pair, so it undoes no older step before this one.
    */
   readonly effect: Steps['effect'];
   /**
-   * Calls a function that has an inverse, and undoes it with that. The inverse is the one that
-   * `withReverse(f, inverse)` of `bofh/atomic` joined to the function, or else what the option
-   * `reverse` of `atomic()` returns for it. Refused, without calling it, if there is neither.
+   * Calls a function that has an inverse, with which it is undone. The inverse is that of `withReverse(f,
+   * inverse)` of `bofh/atomic`, or else the one that the option `reverse` of `atomic()` returns for the
+   * function. If there is neither, throws UsageError without calling the function.
    */
   readonly call: Steps['call'];
   /**
@@ -149,9 +149,9 @@ export interface Tx extends OperationMethods {
    */
   scope<T>(name: string, body: (tx: this) => T | Promise<T>): Promise<T>;
   /**
-   * Returns the handle for another host: one of `hosts` in the site file, or any that ssh knows; an
-   * empty name is the host that bofh runs on. The steps on all hosts are one sequence and are
-   * undone together.
+   * Returns the handle for another host: one of `hosts` in the site file, or any host that ssh knows; an
+   * empty name is the host that bofh runs on. The steps on all hosts are one sequence and are undone
+   * together.
    */
   on(host: string): this;
 }
@@ -181,7 +181,7 @@ export function loadExisting(names: readonly DriverName[] = driverNames): Promis
 
 let loading: Promise<unknown> = Promise.resolve();
 
-/** One after the other: jiti hands out a module that is still being loaded elsewhere, without its exports. */
+/** One after the other: jiti returns a module that is still loading without its exports. */
 function oneByOne<T>(load: () => Promise<T>): Promise<T> {
   const result = loading.then(load);
   loading = result.catch(() => undefined);
@@ -240,17 +240,17 @@ export function bindOperations(
   return { ...bind(call.step), temporary: bind(call.temporary) } as OperationMethods & Pick<Tx, 'temporary'>;
 }
 
-/** Operations that a user can run on files of that user. Every other operation needs root. */
+/** Operations that a user can run on the user's own files. Every other operation needs root. */
 const forUsers = new Set([
   ...['file.create', 'file.change', 'file.remove', 'file.link', 'file.directory.create'],
   ...['file.attributes', 'file.directory.remove'],
   ...['block.image.create', 'filesystem.image.create'],
 ]);
 
-/** A host as a user of it sees it: `user` is missing for root, and for every other host. */
+/** A host with the user ID of this process; `user` is missing for root, and for a remote host. */
 type UserHost = ReadHost & { readonly user?: number };
 
-/** RefusedError (`denied`) for what needs root, in a process of another user; otherwise undefined. */
+/** Returns RefusedError (`denied`) for work that needs root, if this process is not root; otherwise undefined. */
 export function withoutRoot({ user = 0 }: UserHost, what: string): RefusedError | undefined {
   if (user === 0) return undefined;
   return new RefusedError(`${what} needs root, and this process runs as uid ${String(user)}`, {
@@ -259,7 +259,7 @@ export function withoutRoot({ user = 0 }: UserHost, what: string): RefusedError 
   });
 }
 
-/** Like `withoutRoot`, for a step. An operation of your own knows itself what it needs. */
+/** Like `withoutRoot`, for a step. An operation of your own checks itself whether it needs root. */
 export function stepWithoutRoot(host: UserHost, kind: string): RefusedError | undefined {
   return isDriver(kind.split('.')[0] ?? '') && !forUsers.has(kind)
     ? withoutRoot(host, stepName(kind))
@@ -276,7 +276,7 @@ export async function findOperation(kind: string, version: number): Promise<AnyO
     .find((code) => code.kind === kind && code.version === version);
 }
 
-/** Finds a full thin pool or snapshot below the objects of a failed step. lvm is loaded only then. */
+/** Finds a full thin pool or snapshot below the objects of a failed step. Loads the lvm module only then. */
 export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys) => {
   const { fullAmong, fullUnder } = await import('./lvm/index.ts');
   const full = await fullAmong(host, keys);
@@ -289,7 +289,7 @@ export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys
   return undefined;
 };
 
-/** The devices of the filesystems that these paths are in. */
+/** The devices of the filesystems of these paths. */
 async function mountedFor(host: ReadHost, paths: readonly string[]): Promise<ReadonlySet<string>> {
   if (paths.length === 0) return new Set();
   const { isWithin, mounts } = await import('./mount/index.ts');
@@ -297,13 +297,13 @@ async function mountedFor(host: ReadHost, paths: readonly string[]): Promise<Rea
   const ofPath = (path: string): string =>
     all
       .filter((each) => isWithin(path, each.path))
-      // Of several at one path the last one is on top.
+      // Of several mounts on one path the last is on top.
       .reduce((top, each) => (each.path.length >= top.path.length ? each : top), { path: '', source: '' })
       .source;
   return new Set(paths.map(ofPath).filter((source) => source.startsWith('/dev/')));
 }
 
-/** Returns a lookup of operations of users, after those of `around`. */
+/** Returns a lookup of operations of users, after the lookup of `around`. */
 export function findAmong(
   own: readonly AnyOperation[],
   around: typeof findOperation = findOperation,
@@ -312,7 +312,7 @@ export function findAmong(
     (await around(kind, version)) ?? own.find((code) => code.kind === kind && code.version === version);
 }
 
-/** UsageError for operations of users that recovery could confuse with others. */
+/** Throws UsageError for operations of users that recovery could confuse with others. */
 export function checkOwn(own: readonly unknown[]): void {
   const known = new Set<string>();
   for (const code of own) {

@@ -4,7 +4,7 @@ import { type Origin, originOf, type Site } from './site.ts';
 export interface SiteSetting {
   readonly name: keyof Site;
   readonly description: string;
-  /** Undefined if it has no default and is not set. */
+  /** Undefined if the setting has no default and is not set. */
   readonly value: unknown;
   readonly origin: Origin;
 }

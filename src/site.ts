@@ -17,7 +17,7 @@ const directory = z.string().check(z.regex(/^\//, 'must be an absolute path'));
 const lvPattern = z.string().check(z.regex(/^[^{}/]*\{name\}[^{}/]*$/, 'must hold {name} once and no "/"'));
 
 const siteSchema = z.strictObject({
-  /** The volume group for guest disks (default: none, the command must name one). */
+  /** The volume group for guest disks (default: none, so each command must name one). */
   volumeGroup: z.exactOptional(z.string().check(z.minLength(1))),
   /** Directories whose `*.cfg` files are guests; new ones are written to the first. */
   guestConfigDirs: z._default(z.array(directory).check(z.minLength(1)), ['/etc/xen']),
@@ -44,9 +44,9 @@ const siteSchema = z.strictObject({
   guestGrub: z._default(directory, '/usr/lib/grub-xen/grub-x86_64-xen.bin'),
   /** GRUB for PVH guests that boot their own kernel. */
   guestGrubPvh: z._default(directory, '/usr/lib/grub-xen/grub-i386-xen_pvh.bin'),
-  /** Default bridge of a guest's network interface; without it a guest has none. */
+  /** Default bridge of a guest's network interface; without one, a guest has no interface. */
   bridge: z.exactOptional(z.string().check(z.minLength(1))),
-  /** Public keys that may log in to new guests as root: each as text, or a file with some. */
+  /** Public keys that may log in to new guests as root: each as text, or a file of them. */
   guestSshKeys: z._default(z.array(z.string().check(z.minLength(1))), []),
   /** Directory of the scripts that `vm create --role` runs in new guests. */
   rolesDir: z._default(directory, '/etc/bofh/roles.d'),
@@ -56,10 +56,10 @@ const siteSchema = z.strictObject({
   guestDns: z._default(z.array(z.string()), []),
   /** Mirror of the Debian systems that `vm base create` installs. */
   debianMirror: z.exactOptional(z.string().check(z.minLength(1))),
-  /** Further packages of these. */
+  /** Additional packages in these Debian systems. */
   debianPackages: z._default(z.array(z.string()), []),
   /**
-   * Name of an opened encrypted device; `{name}` is device-mapper's name of the device (default:
+   * Name of an opened encrypted device; `{name}` is the device-mapper name of the device (default:
    * `{name}-luks`).
    */
   luksNaming: z.exactOptional(lvPattern),
@@ -85,7 +85,7 @@ const siteSchema = z.strictObject({
     ),
     {},
   ),
-  /** Operations of the site's own (`operation()`), which scripts run with `tx.step`: recovery knows them. */
+  /** Operations of the site's own (`operation()`), which scripts run with `tx.step`. Recovery finds them here. */
   operations: z._default(z.readonly(z.array(z.custom<AnyOperation>())), []),
 });
 
@@ -104,8 +104,8 @@ export function defineSite(settings: SiteSettings): SiteSettings {
 }
 
 /**
- * Returns the settings with their defaults. Throws UsageError that names each unknown key and the
- * nearest known one.
+ * Returns the settings with their defaults. Throws UsageError, which names each unknown key and the nearest
+ * known one.
  */
 export function parseSite(
   value: unknown,
@@ -123,7 +123,7 @@ export function parseSite(
   throw new UsageError(`${source}: ${issues.join('; ')}`);
 }
 
-/** The settings that a program passes, checked. What it omits has its default. */
+/** Checks the settings that a program passes, and fills in the defaults. */
 export function siteOfProgram(what: string, site: Site): Site {
   return origins.has(site) ? site : parseSite(site, what, { by: 'program' });
 }
@@ -146,7 +146,7 @@ export interface Origin {
 
 type Origins = ReadonlyMap<string, Origin>;
 
-// Kept beside the policy, which is plain data that programs create and compare; a copied policy has
+// Separate from the policy, because that is plain data which programs create and compare. A copied policy has
 // the origin `program`.
 const origins = new WeakMap<Site, Origins>();
 
@@ -203,9 +203,9 @@ export const sitePaths = [
 ] as const;
 
 /**
- * Returns the path of the site file to load: the named one, or else the first existing one of
- * `sitePaths`, or else undefined. It is code that root runs: throws UsageError if another user can
- * write it or a directory above it.
+ * Returns the path of the site file to load: the named one, or else the first existing one of `sitePaths`, or
+ * else undefined. Throws UsageError if another user can write the file or a directory above it, because root
+ * runs it as code.
  */
 export async function findSite(
   host: Pick<ReadHost, 'name' | 'stat' | 'readLink'>,
@@ -236,8 +236,8 @@ async function refuseUnsafe(
 }
 
 /**
- * The same on this machine, for a caller that cannot wait. A relative path is one from the current
- * directory, and an empty one counts as none.
+ * As `findSite`, synchronously, on this machine. A relative path starts at the current directory, and an
+ * empty one counts as missing.
  */
 export function siteFileHere(named: string | undefined): string | undefined {
   const paths = named === undefined || named === '' ? sitePaths : [resolve(named)];

@@ -3,10 +3,10 @@ import { applyResources, type HostChange } from '../provision/apply.ts';
 import type { Resource } from '../provision/resource.ts';
 import { atomic } from './atomic.ts';
 
-/** Options of `provision.apply`: the same ones as of `atomic`. */
+/** Options of `provision.apply`; they are those of `atomic`. */
 export type ApplyOptions = Pick<AtomicOptions, 'confirm' | 'log' | 'onEvent' | 'signal' | 'timeout' | 'wait'>;
 
-/** Makes the host as described, in one sequence; the description is collected already. */
+/** Makes the host as described, in one sequence, from a description that is already collected. */
 export async function applyCollected(
   resources: readonly Resource[],
   options: ApplyOptions = {},

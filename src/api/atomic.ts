@@ -61,8 +61,8 @@ export interface Tx extends Steps {
   readonly btrfs: Steps['btrfs'] & Recipes['btrfs'];
   readonly drbd: Steps['drbd'] & Recipes['drbd'];
   /**
-   * Recipes for guests. Each is a scope of the sequence: it is undone with the whole, or alone if
-   * it fails.
+   * Recipes for guests. Each is a scope of the sequence: it is undone with the sequence, or separately if it
+   * fails.
    */
   readonly vm: Recipes['vm'];
   readonly ensure: Steps['ensure'] & EnsureRecipes;
@@ -71,10 +71,9 @@ export interface Tx extends Steps {
 /**
  * Runs a sequence and returns the value of its body after the commit.
  *
- * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if
- * something is left; the original error if it failed before the first change; UsageError inside
- * another open sequence. `reverse` is the inverse of functions without their own that `tx.call`
- * calls.
+ * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if something is
+ * left; the original error if it failed before the first change; UsageError inside another open sequence.
+ * `reverse` returns the inverse for functions without one that `tx.call` calls.
  */
 export async function atomic<T>(
   name: string,
@@ -84,7 +83,7 @@ export async function atomic<T>(
   return run(name, withTx(body), options);
 }
 
-/** Anything but a function is refused by `run`. */
+/** Wraps the body; `run` refuses a body that is not a function. */
 function withTx<T>(body: (tx: Tx) => T | Promise<T>): (tx: Steps) => T | Promise<T> {
   const given: unknown = body;
   return typeof given === 'function' ? (tx) => body(withRecipes(tx)) : (given as never);

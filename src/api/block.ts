@@ -60,7 +60,7 @@ const resizeOptions = z.strictObject({
 
 /** Arguments of `resize`. */
 export interface ResizeRequest {
-  /** Any device of the stack. It is the one that gets the size. */
+  /** Any device of the stack. This device gets the new size. */
   readonly device: string;
   /** Bytes, or a size string such as `10g`; `by` also takes `+5g` and `-1g`. */
   readonly to:
@@ -69,14 +69,14 @@ export interface ResizeRequest {
         readonly size: Bytes | string;
       }
     | {
-        /** How much larger or smaller, in bytes or as text: `+5g`, `-1g`. */
+        /** The difference in size, in bytes or as text: `+5g`, `-1g`. */
         readonly by: Bytes | string;
       }
     | 'min'
     | 'max';
-  /** `device`: only this device, whatever it contains (default: `stack`, everything on it too). */
+  /** `device`: only this device, whatever it contains (default: `stack`, the device and everything on it). */
   readonly what?: 'stack' | 'device';
-  /** Opens an encrypted device of the stack if it is closed; it is closed again afterwards. */
+  /** Opens an encrypted device of the stack if it is closed, and closes it again afterwards. */
   readonly key?: KeyRef;
   /**
    * The two hosts of a replicated disk in the stack (default: the host names in its DRBD config).
@@ -85,22 +85,22 @@ export interface ResizeRequest {
 }
 
 /**
- * Resizes a device with everything on it: grows from the lowest layer up, shrinks from the
- * filesystem down. Impossible requests are refused before anything changes; if a step fails, all of
- * it is rolled back. Sizes are in bytes, or strings such as `10g`.
+ * Resizes a device with everything on it: grows from the lowest layer up, shrinks from the filesystem down.
+ * Impossible requests are refused before anything changes; if a step fails, all of it is rolled back. Sizes
+ * are in bytes, or strings such as `10g`.
  *
- * With `key`, a closed LUKS device is opened first, under the name that the site file
- * (`luksNaming`) gives it, and closed at the end. It must stay open until the resize is committed
- * or undone, so opening and closing are sequences of their own: a killed process leaves it open,
- * and no open journal names it; `crypt.mappings` lists it.
+ * With `key`, a closed LUKS device is opened first, under the name that the site file (`luksNaming`) gives
+ * it, and closed at the end. It must stay open until the resize is committed or undone, so opening and
+ * closing are sequences of their own: a killed process leaves the device open, and no open journal names it;
+ * `crypt.mappings` lists it.
  *
- * A disk replicated by DRBD grows first, on both hosts, in a sequence of its own. It cannot shrink
- * again: if a layer above it fails, only the layers above are rolled back, and the error says which
- * layers have the new size, which the old one, and the command that finishes. If bofh is killed in
- * between, `bofh doctor` names that command.
+ * A disk replicated by DRBD grows first, on both hosts, in a sequence of its own. It cannot shrink again: if
+ * a layer above it fails, only the layers above are rolled back, and the error says which layers have the new
+ * size, which have the old one, and the command that finishes the resize. If bofh is killed in between, `bofh
+ * doctor` names that command.
  *
- * Returns the sizes before and after. Throws RefusedError for an impossible request. `tx.block.resize`
- * opens no LUKS device and grows no replicated disk.
+ * Returns the sizes before and after. Throws RefusedError for an impossible request. `tx.block.resize` opens
+ * no LUKS device and grows no replicated disk.
  */
 export async function resize(request: ResizeRequest): Promise<stack.StackResized> {
   beginRecipe('block.resize');
@@ -115,7 +115,7 @@ export async function resize(request: ResizeRequest): Promise<stack.StackResized
     await closeAll(asked, opened.splice(0));
     return made;
   } finally {
-    // The first error is thrown. A container that stays open is visible anyway.
+    // This throws the first error. A device that stays open is visible anyway.
     await closeAll(asked, opened).catch((error: unknown) => {
       if (!(error instanceof BofhError)) throw error;
     });
@@ -146,7 +146,7 @@ async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
 }
 
 async function closeAll({ key }: Asked, opened: readonly string[]): Promise<void> {
-  // The first signal ended the work inside the containers; it must not keep them open.
+  // The first signal ended the work on the open devices; they are closed in spite of it.
   await afterSignal(async () => {
     for (const name of opened.toReversed())
       if (key !== undefined) await atomic('crypt.close', (tx) => tx.crypt.close({ name, key }));
@@ -179,18 +179,15 @@ const partOfFile = z.pick(attachment, {
   partitions: true,
 });
 
-/**
- * Returns every loop device that has a backing file; in a container not those of the host around it.
- * Needs root.
- */
+/** Returns every loop device that has a backing file; in a container not those of its host. Needs root. */
 export async function loops(): Promise<readonly LoopDevice[]> {
   return loopDevices(currentBofh().host, 'left out');
 }
 
 /**
- * Returns the loop device that shows this part of a file with these options already; undefined if
- * there is none, or if it is about to be detached. Do not detach it: whoever attached it does.
- * `offset` and `limit` are in bytes; a `limit` of 0 is the end of the file.
+ * Returns the loop device that already has this part of a file, with these options; undefined if there is
+ * none, or if it is about to be detached. Do not detach it: the program that attached it does that. `offset`
+ * and `limit` are in bytes; a `limit` of 0 is the end of the file.
  */
 export async function loopOver(
   of: Pick<LoopDevice, 'file' | 'offset' | 'limit' | 'mode' | 'partitions'>,

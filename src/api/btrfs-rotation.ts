@@ -23,14 +23,13 @@ export interface Rotated {
 }
 
 /**
- * Creates a read-only snapshot of a subvolume, `TARGET/LABEL.TIME`, and deletes the oldest
- * snapshots of that label beyond `keep`, all in one sequence. The new snapshot comes first; old
- * ones are deleted for good only after the commit.
+ * Creates a read-only snapshot of a subvolume, `TARGET/LABEL.TIME`, and deletes the oldest snapshots of that
+ * label beyond `keep`, all in one sequence. The new snapshot comes first; old ones are deleted for good only
+ * after the commit.
  *
- * Deletes only snapshots that a rotation of this label and this very source created, and checks
- * more than their names. `keep` is a count with a default for daily (21), weekly (12), monthly (36)
- * and yearly (10). `agreed` lists the UUIDs of snapshots that may be deleted: throws RefusedError
- * if another one would be deleted.
+ * Deletes only snapshots that a rotation of this label and this very source created, and checks more than the
+ * names. `keep` is a count with a default for daily (21), weekly (12), monthly (36) and yearly (10). `agreed`
+ * lists the UUIDs of snapshots that may be deleted: throws RefusedError if another snapshot would be deleted.
  */
 export async function rotateSnapshots(args: {
   /** The subvolume to snapshot, as an absolute path. */
@@ -40,11 +39,11 @@ export async function rotateSnapshots(args: {
   /** The label of this rotation, such as `daily`: the snapshots are named LABEL.TIME. */
   readonly label: string;
   /**
-   * How many snapshots of the label stay, the new one included (default: daily 21, weekly 12,
-   * monthly 36, yearly 10; required for other labels).
+   * Number of snapshots of the label to keep, including the new one (default: daily 21, weekly 12, monthly
+   * 36, yearly 10; required for other labels).
    */
   readonly keep?: number | undefined;
-  /** UUIDs of the snapshots that may be deleted (default: any that are too many). */
+  /** UUIDs of the snapshots that may be deleted (default: all beyond `keep`). */
   readonly agreed?: readonly string[] | undefined;
 }): Promise<Rotated> {
   parsed('btrfs.rotateSnapshots', rotateOptions, args);
@@ -60,8 +59,8 @@ export async function rotateSnapshots(args: {
 
 /**
  * Removes the oldest snapshots of a label in a directory beyond `keep`, in one sequence, and creates none.
- * With `source` only snapshots that rotations of this subvolume created; without it only those that were
- * received from another host. `agreed`: as for `rotateSnapshots`.
+ * With `source`, removes only snapshots that rotations of this subvolume created; without it, only snapshots
+ * that were received from another host. `agreed`: as for `rotateSnapshots`.
  */
 export async function pruneSnapshots(args: {
   /** The directory of the snapshots. */
@@ -69,15 +68,13 @@ export async function pruneSnapshots(args: {
   /** The label of the snapshots, such as `daily`. */
   readonly label: string;
   /**
-   * How many snapshots of the label stay (default: daily 21, weekly 12, monthly 36, yearly 10;
-   * required for other labels).
+   * Number of snapshots of the label to keep (default: daily 21, weekly 12, monthly 36, yearly 10; required
+   * for other labels).
    */
   readonly keep?: number | undefined;
-  /**
-   * The subvolume that they are snapshots of (default: those that were received from another host).
-   */
+  /** The subvolume whose snapshots are removed (default: snapshots that were received from another host). */
   readonly source?: string | undefined;
-  /** UUIDs of the snapshots that may be deleted (default: any that are too many). */
+  /** UUIDs of the snapshots that may be deleted (default: all beyond `keep`). */
   readonly agreed?: readonly string[] | undefined;
 }): Promise<Omit<Rotated, 'made'>> {
   parsed('btrfs.pruneSnapshots', pruneOptions, args);

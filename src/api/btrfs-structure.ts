@@ -22,7 +22,7 @@ export interface BaseStructure extends Structure {
 /**
  * Creates `subvolumes/` and `snapshots/` in a filesystem that has its data in the top level, in a sequence of
  * its own: the data becomes the subvolume `subvolumes/NAME`, and the originals in the top level are deleted
- * after the commit. `path` is the mount point of the top level, whose content must be unused meanwhile.
+ * after the commit. `path` is the mount point of the top level. Nothing may use the content meanwhile.
  * `default: 'set'` makes the new subvolume the default subvolume.
  */
 export async function createBaseStructure(args: {

@@ -26,9 +26,7 @@ export async function subvolume(path: string): Promise<driver.Subvolume> {
   return naming('btrfs.subvolume', { path }, () => driver.subvolume(currentBofh().host, path));
 }
 
-/**
- * Returns the id of the default subvolume, which is mounted if none is named; 5 is the top level.
- */
+/** Returns the id of the default subvolume, which a mount without a subvolume shows; 5 is the top level. */
 export async function defaultSubvolume(path: string): Promise<number> {
   return naming('btrfs.defaultSubvolume', { path }, () => driver.defaultSubvolume(currentBofh().host, path));
 }
@@ -97,8 +95,8 @@ export const setQuota = once('btrfs', 'setQuota');
 export const limitSubvolume = once('btrfs', 'limitSubvolume');
 
 /**
- * Returns the quota groups of the filesystem at a path. Throws CommandError while quotas are
- * disabled. Whether their numbers are consistent, `quota` shows.
+ * Returns the quota groups of the filesystem at a path. Throws CommandError while quotas are disabled.
+ * `quota` shows whether the numbers are consistent.
  */
 export async function qgroups(path: string): Promise<readonly driver.Qgroup[]> {
   return naming('btrfs.qgroups', { path }, () => driver.qgroups(currentBofh().host, path));
@@ -127,7 +125,7 @@ export const receiveSubvolume = once('btrfs', 'receiveSubvolume');
 /** Deletes a subvolume in a sequence of its own. */
 export const removeSubvolume = once('btrfs', 'removeSubvolume');
 
-/** Sets the default subvolume, which is mounted if none is named, in a sequence of its own. */
+/** Sets the default subvolume, which a mount without a subvolume shows, in a sequence of its own. */
 export const setDefaultSubvolume = once('btrfs', 'setDefaultSubvolume');
 
 /** Makes a subvolume read-only or writable in a sequence of its own. */

@@ -9,16 +9,17 @@ import * as z from 'zod/mini';
 const confirmOptions = z.strictObject({ extend: z.exactOptional(milliseconds.check(z.positive())) });
 
 /**
- * Commits a sequence that waits for its confirmation (`atomic(…, { confirm })`). `id` is that of its journal.
- * Call it from a program over a new connection: the connection that made the change proves nothing.
+ * Commits a sequence that waits for its confirmation (`atomic(…, { confirm })`). `id` is the id of its
+ * journal. Call it from a program over a new connection, because the connection that made the change proves
+ * nothing.
  *
- * Throws RefusedError if the sequence does not wait, if it is too late, or from the connection that made the
+ * Throws RefusedError if the sequence does not wait, if it is too late, or on the connection that made the
  * change; JournalError with the code `busy` while its steps run.
  */
 export async function confirm(
   id: string,
   options: {
-    /** Only extends the wait: it ends this many milliseconds from now. */
+    /** Extends the wait instead: it ends this many milliseconds from now. */
     readonly extend?: number;
   } = {},
 ): Promise<Recovered> {

@@ -43,7 +43,7 @@ export async function show(device: string): Promise<driver.LuksHeader> {
 }
 
 /**
- * Returns the open mapping of a name, or of a path below /dev/mapper. Throws RefusedError if it is
+ * Returns the open mapping of a name, or of a path below /dev/mapper. Throws RefusedError if the mapping is
  * not open.
  */
 export async function status(name: string): Promise<driver.OpenDevice> {
@@ -60,8 +60,8 @@ export const format = once('crypt', 'format');
 export const formatDetached = once('crypt', 'formatDetached');
 
 /**
- * Opens a LUKS device in a sequence of its own. It stays open until it is closed or the host
- * reboots. Without `name`, the site file (`luksNaming`) names it. Returns the path of the mapping.
+ * Opens a LUKS device in a sequence of its own. It stays open until it is closed or the host reboots. Without
+ * `name`, the name comes from the site file (`luksNaming`). Returns the path of the mapping.
  */
 export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
   await checkArgs('crypt', 'open', args);
@@ -72,8 +72,8 @@ export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType
 }
 
 /**
- * Returns the mapping name that the site file (`luksNaming`) gives a device, to be passed to
- * `tx.crypt.open`. Undefined if the site file sets none and bofh chooses, or if the device is open
+ * Returns the mapping name that the site file (`luksNaming`) gives a device, to be passed to `tx.crypt.open`.
+ * Undefined if the site file has no `luksNaming` (then bofh chooses the name), or if the device is open
  * already and keeps its name.
  */
 export async function nameBySite(device: string): Promise<string | undefined> {
@@ -85,17 +85,17 @@ export async function nameBySite(device: string): Promise<string | undefined> {
   });
 }
 
-// The step checks the name.
+// The step checks the name itself.
 const closeOptions = z.strictObject({ name: z.string(), key: z.exactOptional(keyRef) });
 
 /**
- * Closes a mapping in a sequence of its own. With `key`, the close can be undone. Without one, it
+ * Closes a mapping in a sequence of its own. With `key`, the close can be undone. Without a key, the close
  * runs after the commit and cannot be undone.
  */
 export async function close(args: {
   /** Name of the mapping, or its path: `/dev/mapper/NAME`. */
   readonly name: string;
-  /** A key that opens it again, for the undo (default: none, so it is closed after the commit). */
+  /** A key that opens the device again, for the undo (default: none, so the close runs after the commit). */
   readonly key?: Parameters<Tx['crypt']['close']>[0]['key'];
 }): Promise<void> {
   const { name, key } = parsed('crypt.close', closeOptions, args);
@@ -147,7 +147,7 @@ export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): 
 export const backupHeader = once('crypt', 'backupHeader');
 
 /**
- * Restores the LUKS header of a closed device from a backup in a sequence of its own. Keys added
- * since the backup no longer open the device, and keys removed since then do again.
+ * Restores the LUKS header of a closed device from a backup in a sequence of its own. Keys that were added
+ * after the backup no longer open the device. Keys that were removed after it open the device again.
  */
 export const restoreHeader = once('crypt', 'restoreHeader');

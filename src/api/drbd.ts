@@ -14,7 +14,7 @@ export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from '../
 
 export { convert, create, demote, grow, promote, remove, replacePeer } from './replica.ts';
 
-// What resource() and resources() return.
+// The result of resource() and resources().
 const resourceLike = z.looseObject({ name: text });
 const hostsOf = z.strictObject({ on: z.exactOptional(z.array(text)) });
 const waitOptions = z.strictObject({
@@ -30,10 +30,7 @@ export async function resources(): Promise<readonly driver.Resource[]> {
   return driver.resources(currentBofh().host);
 }
 
-/**
- * Returns the resource of a name. Throws RefusedError, which lists the existing resources, if there
- * is none.
- */
+/** Returns the resource of a name. If there is none, throws RefusedError, which lists the existing resources. */
 export async function resource(name: string): Promise<driver.Resource> {
   return naming('drbd.resource', { name }, async () => driver.resourceNamed(currentBofh().host, name));
 }
@@ -61,7 +58,7 @@ export async function procStatus(): Promise<driver.ProcStatus | undefined> {
   return driver.procStatus(currentBofh().host);
 }
 
-/** Returns the lowest port and minor number that are free on this host, or on all hosts in `on`. */
+/** Returns the lowest free port and minor number on this host, or on all hosts in `on`. */
 export async function next(
   asked: {
     /** Names of the hosts to look at (default: only the host of the context). */

@@ -13,10 +13,10 @@ export interface EnsureRecipes {
   /** Recipes for guests. */
   readonly vm: {
     /**
-     * Creates a guest, or does nothing if it exists as requested: its configuration has the settings
-     * of the request, and its disks their sizes. What is inside the disks is not compared: `source`,
-     * keys, addresses and the like count only if the guest is created. A guest that is off is not
-     * started: with `start` that is a difference. Not with `drbd`.
+     * Creates a guest, or does nothing if it exists as requested: its configuration has the settings of the
+     * request, and its disks their sizes. The content of the disks is not compared: `source`, keys, addresses
+     * and the like are used only if the guest is created. A guest that is off is not started: with `start`
+     * that is a difference. Refuses `drbd`.
      */
     readonly create: (request: CreateRequest) => Promise<Ensured<CreatedVm>>;
   };
@@ -41,7 +41,7 @@ async function createGuest(request: CreateRequest): Promise<Ensured<CreatedVm>> 
       const plan = await planning(method, { name }, () =>
         planCreate({ host, site, request: asked, ...watched }),
       ).catch(async (error: unknown) => {
-        // Another process may have created it since.
+        // Another process may have created the guest since.
         if (!(error instanceof RefusedError) || again || (await find()) === undefined) throw error;
         return undefined;
       });
@@ -51,8 +51,8 @@ async function createGuest(request: CreateRequest): Promise<Ensured<CreatedVm>> 
 }
 
 /**
- * Create functions that do nothing if the object is there exactly as asked, each in a sequence of
- * its own. Each returns `{ value, changed }`. DiffersError if it is there and differs.
+ * Create functions that do nothing if the object exists exactly as asked, each in a sequence of its own. Each
+ * returns `{ value, changed }`, and throws DiffersError if the object exists and differs.
  */
 export const ensure: EnsureMethods & EnsureRecipes = {
   ...ensureRecipes,

@@ -20,14 +20,14 @@ export async function show(device: string): Promise<driver.FilesystemDetails> {
   return naming('filesystem.show', { device }, () => driver.info(currentBofh().host, device));
 }
 
-/** Checks an unmounted filesystem, read-only. Takes hours on a large one. */
+/** Checks an unmounted filesystem, read-only. Takes hours on a large filesystem. */
 export async function check(device: string): Promise<driver.FilesystemCheck> {
   return naming('filesystem.check', { device }, () => driver.check(currentBofh().host, device));
 }
 
 /**
- * Repairs an unused filesystem that has errors, in a sequence of its own. It is clean when this
- * returns; otherwise the sequence is stuck (StuckError) and names what is left.
+ * Repairs an unused filesystem that has errors, in a sequence of its own. It is clean when this returns. If
+ * the repair fails, the sequence is stuck: StuckError names what is left.
  */
 export async function repair(args: Parameters<Tx['filesystem']['repair']>[0]): Promise<void> {
   await single('filesystem.repair', (tx) => tx.filesystem.repair(args), ['filesystem']);
@@ -49,8 +49,8 @@ export const createImage = once('filesystem', 'createImage');
 export const resize = once('filesystem', 'resize');
 
 /**
- * Changes the UUID of an unused filesystem or swap area, as a clone needs it, in a sequence of its
- * own. For xfs and btrfs it changes after the commit.
+ * Changes the UUID of an unused filesystem or swap area, in a sequence of its own, for example for a clone.
+ * The UUID of an xfs or btrfs changes after the commit.
  */
 export const uuid = once('filesystem', 'uuid');
 

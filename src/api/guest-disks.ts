@@ -33,8 +33,8 @@ export interface CreatedGuestDisk extends GuestDiskChange {
 
 /**
  * Creates a disk for a guest in a sequence of its own: a volume, named after the guest and the disk
- * (`web1-data`), with a filesystem, as the last disk of the configuration. A guest that runs gets it at once,
- * a paused one at its next start. With `mount` a guest that is off also gets a line in its /etc/fstab.
+ * (`web1-data`), with a filesystem, as the last disk of the configuration. A running guest gets the disk at once, a
+ * paused one at its next start. With `mount` a guest that is off also gets a line in its /etc/fstab. Throws
  * RefusedError if the disks of the guest are replicated.
  *
  * @param disk - Name of the disk: a letter, then letters, digits, `-` and `_`.
@@ -55,10 +55,11 @@ export async function createDisk(
 }
 
 /**
- * Adds an existing block device to the configuration of a guest in a sequence of its own. A guest that runs
- * gets it at once, a paused one at its next start. RefusedError if the device is in use, or a guest has it already.
+ * Adds an existing block device to the configuration of a guest in a sequence of its own. A running guest
+ * gets the disk at once, a paused one at its next start. Throws RefusedError if the device is in use, or if a
+ * guest has it already.
  *
- * @param device - Absolute path, which the configuration gets as it is: `/dev/drbd1`.
+ * @param device - Absolute path, written to the configuration unchanged: `/dev/drbd1`.
  */
 export async function attachDisk(name: string, device: string): Promise<GuestDiskChange> {
   beginRecipe('vm.attachDisk');
@@ -72,18 +73,20 @@ export async function attachDisk(name: string, device: string): Promise<GuestDis
 }
 
 /**
- * Takes a disk out of the configuration of a guest in a sequence of its own; its device and its data stay.
- * A running guest has it until its next start. RefusedError for the root, and if the guest has snapshots.
+ * Removes a disk from the configuration of a guest in a sequence of its own; the device and its data stay. A
+ * running guest keeps the disk until its next start. Throws RefusedError for the root disk, and if the guest
+ * has snapshots.
  *
- * @param disk - Its name in the guest (`xvdc`), or the name that was passed to `createDisk` or `create`.
+ * @param disk - The name of the disk in the guest (`xvdc`), or the name that was passed to `createDisk` or
+ * `create`.
  */
 export async function detachDisk(
   name: string,
   disk: string,
   options: {
     /**
-     * Take it away from the running guest at once. The guest must have unmounted it, which bofh cannot see: Linux 5.15
-     * and later lose a disk that is mounted with what was not written yet.
+     * Detach the disk from the running guest at once. The guest must have unmounted it, which bofh cannot
+     * check: Linux 5.15 and later lose a mounted disk, with all data not yet written to it.
      */
     readonly now?: boolean;
   } = {},
@@ -100,8 +103,8 @@ export async function detachDisk(
 
 /**
  * Removes a disk of a guest that is off in a sequence of its own: from the configuration, and after the
- * commit its logical volume with all data. RefusedError for the root, for a disk that is no logical volume,
- * and if the guest has snapshots.
+ * commit its logical volume with all data. Throws RefusedError for the root disk, for a disk that is not a
+ * logical volume, and if the guest has snapshots.
  *
  * @param disk - As for `detachDisk`.
  */
@@ -109,7 +112,7 @@ export async function removeDisk(
   name: string,
   disk: string,
   options: {
-    /** UUID of the volume, as `lvm.lvs` has it: RefusedError if the disk is another volume. */
+    /** UUID of the volume, as `lvm.lvs` shows it. Throws RefusedError if the disk is another volume. */
     readonly uuid?: string;
   } = {},
 ): Promise<GuestDiskChange> {

@@ -17,8 +17,9 @@ export type { GuestInterfaceChange, GuestInterfaceRequest } from '../vm/guest-in
 const names = z.strictObject({ name: text, mac: text });
 
 /**
- * Adds a network interface to the configuration of a guest in a sequence of its own. A guest that runs gets it at
- * once, a paused one at its next start. RefusedError if the bridge does not exist, or a guest has the MAC address.
+ * Adds a network interface to the configuration of a guest in a sequence of its own. A running guest gets it
+ * at once, a paused one at its next start. Throws RefusedError if the bridge does not exist, or if a guest
+ * has the MAC address.
  */
 export async function attachInterface(
   name: string,
@@ -35,10 +36,11 @@ export async function attachInterface(
 }
 
 /**
- * Takes a network interface out of the configuration of a guest in a sequence of its own. A guest that runs loses
- * it at once, a paused one at its next start. RefusedError if the configuration has no interface with that address.
+ * Removes a network interface from the configuration of a guest in a sequence of its own. A running guest
+ * loses it at once, a paused one at its next start. Throws RefusedError if the configuration has no interface
+ * with that address.
  *
- * @param mac - Its MAC address: `00:16:3e:12:34:56`.
+ * @param mac - MAC address of the interface: `00:16:3e:12:34:56`.
  */
 export async function detachInterface(name: string, mac: string): Promise<GuestInterfaceChange> {
   beginRecipe('vm.detachInterface');

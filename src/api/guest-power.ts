@@ -19,11 +19,11 @@ import { milliseconds, parsed } from '../core/request.ts';
 import { option } from '../core/option.ts';
 
 const stopShape = {
-  /** How long it may take to shut down, in milliseconds (default: 300000). */
+  /** Time limit of the shutdown, in milliseconds (default: 300000). */
   timeoutMs: z.exactOptional(milliseconds),
   /**
-   * `late`: power it off hard if it has not shut down in time; `at once`: do not ask it (default:
-   * `never`).
+   * When to power the guest off hard. `late`: if it has not shut down in time. `at once`: without a shutdown
+   * (default: `never`).
    */
   forceOff: z.exactOptional(z.enum(['never', 'late', 'at once'])),
 };
@@ -38,11 +38,11 @@ export type StopOptions = Readonly<z.input<typeof stopOptions>>;
 const endings = { never: 'shutdown', late: 'shutdown or destroy', 'at once': 'destroy' } as const;
 
 /**
- * Shuts down a configured guest in a sequence of its own. Does nothing if it is off. Throws
- * RefusedError if it is paused or crashed, CommandError with the reason `timeout` if it has not shut
- * down in time. Throws UsageError if no guest of that name is configured.
+ * Shuts down a configured guest in a sequence of its own. Does nothing if it is off. Throws RefusedError if
+ * it is paused or crashed; CommandError with the reason `timeout` if it has not shut down in time; UsageError
+ * if no guest of that name is configured.
  *
- * @returns `changed`: false if it was off.
+ * @returns `changed`: false if the guest was off.
  */
 export async function stop(name: string, options: StopOptions = {}): Promise<{ readonly changed: boolean }> {
   const how = parsed('vm.stop', stopOptions, options);
@@ -54,9 +54,9 @@ export async function stop(name: string, options: StopOptions = {}): Promise<{ r
 }
 
 /**
- * Shuts down a configured guest and starts it again, in one sequence; a guest that is off is
- * started. If it cannot be started, the sequence tries again with the configuration that it ran
- * with. Throws as `stop` and `start` do.
+ * Shuts down a configured guest and starts it again, in one sequence; a guest that is off is started. If it
+ * cannot be started, the sequence tries again with the configuration with which the guest ran. Throws as
+ * `stop` and `start` do.
  */
 export async function restart(
   name: string,
@@ -73,17 +73,17 @@ export async function restart(
 }
 
 /**
- * Stops the virtual CPUs of a configured guest, which keeps its memory, in a sequence of its own.
- * Does nothing if it is paused. Throws RefusedError if it is not running, UsageError if no guest of
- * that name is configured.
+ * Stops the virtual CPUs of a configured guest, which keeps its memory, in a sequence of its own. Does
+ * nothing if it is paused. Throws RefusedError if it is not running, UsageError if no guest of that name is
+ * configured.
  *
- * @returns `changed`: false if it was paused.
+ * @returns `changed`: false if the guest was paused.
  */
 export async function pause(name: string): Promise<{ readonly changed: boolean }> {
   return setPaused(name, 1);
 }
 
-/** Lets a paused guest run on, as `pause` stops it. Does nothing if it runs. */
+/** Resumes a paused guest, as `pause` stops it. Does nothing if the guest runs. */
 export async function resume(name: string): Promise<{ readonly changed: boolean }> {
   return setPaused(name, 0);
 }
@@ -93,9 +93,9 @@ const waitOptions = z.strictObject({
   timeoutMs: z.exactOptional(milliseconds),
 });
 
-/** The options of `wait`. `stopped`: the domain is gone, so its disks are free soon. */
+/** The options of `wait`. With `stopped` the domain is gone, so the disks of the guest will be free soon. */
 export interface WaitOptions {
-  /** `running`: until it runs. `stopped`: until its domain is gone. */
+  /** `running`: wait until the guest runs. `stopped`: wait until its domain is gone. */
   readonly for: 'running' | 'stopped';
   /** How long to wait, in milliseconds (default: 300000). */
   readonly timeoutMs?: number;
@@ -103,7 +103,7 @@ export interface WaitOptions {
 
 /**
  * Waits until a configured guest runs, or until it has no domain. Throws RefusedError with the code `timeout`
- * if that has not happened in time, UsageError if no guest of that name is configured.
+ * if the time limit is over, UsageError if no guest of that name is configured.
  */
 export async function wait(name: string, options: WaitOptions): Promise<{ readonly domid?: number }> {
   const { for: wanted, timeoutMs = 300_000 } = parsed('vm.wait', waitOptions, options);
@@ -133,9 +133,9 @@ async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: b
 }
 
 /**
- * Shuts down every configured guest that runs, in the reverse order of `startAll`: those of the
- * site's `startOrder` last and one by one, the others several at a time. One that fails does not
- * stop the others. After a signal no further guest is stopped, and their rows say so.
+ * Shuts down every configured guest that runs, in the reverse order of `startAll`: first the others, several
+ * at a time, then those of the site's `startOrder`, one by one. A failure does not affect the other guests.
+ * After a signal no further guest is stopped, and their rows say so.
  *
  * @returns a row for each guest, in the order in which they are stopped.
  */

@@ -13,17 +13,18 @@ import { callable } from '../core/request.ts';
 import { turns } from '../host/turns.ts';
 import * as z from 'zod/mini';
 
-/** xl counts in these. */
+/** Bytes of a MiB, the unit of xl. */
 export const mebibyte = 1024 ** 2;
 
 /** A configured guest. */
 export interface Domu extends Omit<driver.Domu, 'memoryMiB'> {
   readonly memory: Bytes;
   /**
-   * Returns whether its domain runs; false if it is paused, half-built, crashed or shutting down.
+   * Returns whether the domain of the guest runs; false if it is paused, half-built, crashed or shutting
+   * down.
    */
   isRunning(): Promise<boolean>;
-  /** Starts it in a sequence of its own. */
+  /** Starts the guest in a sequence of its own. */
   start(options?: StartOptions): Promise<{ readonly domid: number }>;
 }
 
@@ -39,8 +40,8 @@ export interface StartedRow {
 }
 
 /**
- * Returns every configured guest, by name. Throws UsageError that names each file that is not a
- * guest config.
+ * Returns every configured guest, by name. Throws UsageError, which names each file that is not a guest
+ * config.
  */
 export async function allDomus(): Promise<readonly Domu[]> {
   const { host, site } = currentBofh();
@@ -53,7 +54,7 @@ export async function allDomus(): Promise<readonly Domu[]> {
   }));
 }
 
-/** The configured guest that a method gets by its name. */
+/** Returns the configured guest whose name a method was given. */
 export async function guestNamed(method: string, name: string): Promise<Domu> {
   return naming(method, { name }, () => configuredGuest(name));
 }
@@ -83,8 +84,8 @@ export async function domainOf({ name, uuid }: Domu): Promise<driver.Domain | un
 /** Options of `startAll` and `stopAll`. */
 export const eachShape = {
   /**
-   * How many guests are started or stopped at a time, apart from those of the site's `startOrder`,
-   * which take their turns one by one (default: 4).
+   * Number of guests that are started or stopped at a time (default: 4). Guests of the site's
+   * `startOrder` are always handled one by one.
    */
   parallel: z.exactOptional(z.int().check(z.positive())),
   /** Called with the result of each guest, as soon as it is known. */
@@ -92,9 +93,9 @@ export const eachShape = {
 };
 
 /**
- * Acts on every configured guest and returns their rows in that order, after those of unreadable
- * config files. The guests of `startOrder` come first, one by one; with `backwards` all are in the
- * reverse order. One that fails does not stop the others.
+ * Acts on every configured guest. Returns the rows in that order, after those of unreadable config files. The
+ * guests of `startOrder` come first, one by one; `backwards` reverses the order of all. A failure does not
+ * affect the other guests.
  */
 export async function onEachGuest(
   { backwards, autostart = false, parallel = 4, onRow }: EachGuest,
@@ -115,7 +116,7 @@ export async function onEachGuest(
   const inOrder = ({ name }: driver.StartRow): boolean => site.startOrder.includes(name);
   const groups = [
     { of: plan.filter(inOrder), atOnce: 1 },
-    // A plan shows one order.
+    // A plan shows the guests one after the other.
     { of: plan.filter((row) => !inOrder(row)), atOnce: planning ? 1 : parallel },
   ];
   for (const { of, atOnce } of backwards ? groups.toReversed() : groups) {
@@ -146,13 +147,13 @@ async function startedAtBoot<T extends { readonly file: string }>(
 
 interface EachGuest {
   readonly backwards: boolean;
-  /** Only the guests that start at boot. */
+  /** Only the guests that start at boot (default: false). */
   readonly autostart?: boolean;
   readonly parallel?: number;
   readonly onRow?: (row: StartedRow) => void;
 }
 
-/** The row of an unchanged guest, with the reason unless it has the requested state. */
+/** The row of an unchanged guest, with the reason, unless the guest has the requested state. */
 export function leftRow({ name, was }: Pick<StartedRow, 'name' | 'was'>, error?: string): StartedRow {
   return { name, was, now: was, seconds: 0, ...present({ error }) };
 }
@@ -176,7 +177,7 @@ export async function timedRow(
   }
 }
 
-/** A row has no field for the remedy, and without it the user would not know about `alone`. */
+/** The text of an error in a row. A row has no field for the remedy, which may name `alone`. */
 function rowText({ message, remedy }: BofhError): string {
   return remedy === undefined || !remedy.includes('alone') ? message : `${message}; ${remedy}`;
 }
@@ -187,7 +188,7 @@ async function startDomu(
 ): Promise<{ readonly domid: number }> {
   const own = await driver.guestDomains(currentBofh().host, (each) => each.name === name);
   const running = own.find((each) => each.state === 'running' && (uuid === undefined || each.uuid === uuid));
-  // An unfinished sequence may still remove a guest that it created: the sequence reports that.
+  // Not a guest of an unfinished sequence, which may still be removed: its sequence reports it.
   if (running !== undefined && own.length === 1 && !(await heldGuests()).has(name))
     return { domid: running.id };
   return single(`xen start ${name}`, (tx) =>

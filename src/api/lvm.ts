@@ -16,8 +16,8 @@ const syncedOptions = z.strictObject({
 const lvsScope = z.optional(z.strictObject({ vg: z.exactOptional(z.string()) }));
 
 /**
- * Returns every logical volume, or those of `vg`. Throws CommandError `not-found` if that volume
- * group does not exist.
+ * Returns every logical volume, or those of `vg`. Throws CommandError with the reason `not-found` if that
+ * volume group does not exist.
  */
 export async function lvs(scope?: {
   /** Only the volumes of this volume group (default: all groups). */
@@ -93,8 +93,8 @@ export const reduceVg = once('lvm', 'reduceVg');
 export const renameVg = once('lvm', 'renameVg');
 
 /**
- * Resizes a physical volume to the size of its device, or to `size` (bytes or `10g`), in a sequence
- * of its own. Runs no sequence if it has that size already.
+ * Resizes a physical volume to the size of its device, or to `size` (bytes or `10g`), in a sequence of its
+ * own. Does nothing if it already has that size.
  */
 export async function resizePv(
   args: Parameters<Tx['lvm']['resizePv']>[0],
@@ -105,8 +105,8 @@ export async function resizePv(
 }
 
 /**
- * Moves extents from a physical volume to others of its group in a sequence of its own. Runs no
- * sequence if it has none. Throws UsageError inside `atomic()`.
+ * Moves extents from a physical volume to others of its group in a sequence of its own. Does nothing if the
+ * volume has none. Throws UsageError inside `atomic()`.
  */
 export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnType<Tx['lvm']['movePv']> {
   beginRecipe('lvm.movePv');
@@ -125,8 +125,8 @@ export const removeVg = once('lvm', 'removeVg');
 export const removePv = once('lvm', 'removePv');
 
 /**
- * Returns the newest metadata of a volume group, for `vgcfgrestore --file`. Throws RefusedError if
- * LVM keeps none, or only an older one.
+ * Returns the newest metadata of a volume group, for `vgcfgrestore --file`. Throws RefusedError if LVM has no
+ * backup, or only an older one.
  */
 export async function metadataBackup(vg: string): Promise<driver.MetadataBackup> {
   return naming('lvm.metadataBackup', { vg }, () => driver.metadataBackup(currentBofh().host, vg));
@@ -136,23 +136,22 @@ export async function metadataBackup(vg: string): Promise<driver.MetadataBackup>
 export const tagLv = once('lvm', 'tagLv');
 
 /**
- * Adds a second copy (raid1) to a linear volume, or removes one of two, in a sequence of its own. A
- * new copy is filled in the background.
+ * Adds a second copy (raid1) to a linear volume, or removes one of two, in a sequence of its own. LVM syncs a
+ * new copy in the background.
  */
 export const convertLv = once('lvm', 'convertLv');
 
 /**
- * Waits until all copies of a raid volume are in sync; `tell` receives the progress from 0 to 1.
- * Throws RefusedError if they never will be.
+ * Waits until all copies of a raid volume are in sync; `tell` receives the progress from 0 to 1. Throws
+ * RefusedError if they will never be in sync.
  */
 export async function waitSynced(of: Parameters<typeof driver.waitSynced>[1]): Promise<void> {
   await driver.waitSynced(currentBofh().host, parsed('lvm.waitSynced', syncedOptions, of));
 }
 
 /**
- * Resizes a logical volume in a sequence of its own. The size is bytes or a string such as `10g`,
- * rounded up to whole extents. Runs no sequence if it has that size already. Throws UsageError
- * inside `atomic()`.
+ * Resizes a logical volume in a sequence of its own. The size is bytes or a string such as `10g`, rounded up
+ * to whole extents. Does nothing if it already has that size. Throws UsageError inside `atomic()`.
  */
 export async function resizeLv(
   args: Parameters<Tx['lvm']['resizeLv']>[0],
@@ -164,8 +163,8 @@ export async function resizeLv(
 }
 
 /**
- * Activates a logical volume in a sequence of its own. Runs no sequence if it is active already.
- * Throws UsageError inside `atomic()`.
+ * Activates a logical volume in a sequence of its own. Does nothing if it is already active. Throws
+ * UsageError inside `atomic()`.
  */
 export async function activateLv(
   args: Parameters<Tx['lvm']['activateLv']>[0],
@@ -179,8 +178,8 @@ export async function activateLv(
 }
 
 /**
- * Deactivates a logical volume in a sequence of its own. Runs no sequence if it is inactive
- * already. Throws UsageError inside `atomic()`.
+ * Deactivates a logical volume in a sequence of its own. Does nothing if it is already inactive. Throws
+ * UsageError inside `atomic()`.
  */
 export async function deactivateLv(
   args: Parameters<Tx['lvm']['deactivateLv']>[0],

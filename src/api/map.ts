@@ -10,10 +10,10 @@ import { list } from './xen.ts';
 export type { HostMap, MapDevice } from '../map/schema.ts';
 
 /**
- * Returns the host at a glance: volume groups with their volumes, other devices, and guests. Each
- * device comes with everything on it, up to the directory or the guest. Sizes are bytes. It opens,
- * activates and changes nothing. What cannot be read, for example without root or because a program
- * is not installed, is listed in `unknown`.
+ * Returns the host at a glance: volume groups with their volumes, other devices, and guests. Each device is
+ * shown with everything on it, up to the directory or the guest. Sizes are in bytes. Opens, activates and
+ * changes nothing. `unknown` lists everything that cannot be read, for example without root or because a
+ * program is not installed.
  */
 export async function hostMap(): Promise<HostMap> {
   const { host, site } = currentBofh();

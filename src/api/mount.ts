@@ -76,14 +76,14 @@ export type MountedRequest =
     };
 
 /**
- * A scoped mount: `await new Mounted('/dev/sda1').with(async (path) => …)`, or `await using m =
- * await new Mounted({ device, path }).mount()`. It is a sequence of its own, so recovery unmounts
- * it after a crash. What the body does is not part of that sequence.
+ * A scoped mount: `await new Mounted('/dev/sda1').with(async (path) => …)`, or `await using m = await new
+ * Mounted({ device, path }).mount()`. The mount is a sequence of its own, so recovery unmounts it after a
+ * crash. The work of the body is not part of that sequence.
  */
 export class Mounted {
   readonly #request: MountedRequest;
 
-  /** Takes the mount; a device alone is mounted read-write on a private directory. */
+  /** Creates the request; a device without options is mounted read-write on a private directory. */
   constructor(request: string | MountedRequest) {
     this.#request = typeof request === 'string' ? { device: request } : request;
   }
@@ -105,14 +105,14 @@ export class Mounted {
 }
 
 /**
- * A tree of scoped mounts: a list of devices and mount points, or a root whose fstab lists them.
- * Parents are mounted first. If one fails, those before it are unmounted and its error is thrown:
- * the body never sees a partial tree.
+ * A tree of scoped mounts: a list of devices and mount points, or a root whose fstab lists them. Parents are
+ * mounted first. If one fails, the mounts before it are unmounted and the error is thrown: the body never
+ * runs on a partial tree.
  */
 export class NestedMounted {
   readonly #tree: readonly driver.TreeMount[] | driver.RootTree;
 
-  /** Takes the tree. Throws UsageError for an empty list or two mounts on one path. */
+  /** Creates the request. Throws UsageError for an empty list or two mounts on one path. */
   constructor(tree: readonly driver.TreeMount[] | driver.RootTree) {
     this.#tree = isList(tree) ? driver.inOrder(tree) : tree;
   }
@@ -131,8 +131,8 @@ export class NestedMounted {
 }
 
 /**
- * A pool of mount points, each used by one caller at a time. Every mount is a sequence of its own,
- * so recovery unmounts it after a crash; what the body does is not part of it.
+ * A pool of mount points, each used by one caller at a time. Every mount is a sequence of its own, so
+ * recovery unmounts it after a crash; the work of the body is not part of that sequence.
  */
 export class MountPool extends driver.MountPool {
   constructor(paths: readonly string[]) {

@@ -3,10 +3,10 @@ import { InterruptedError, RolledBackError } from '../core/errors.ts';
 import type { Tx } from '../operations.ts';
 
 /**
- * Opens something while a body runs, in a sequence of temporary steps that is always undone at the
+ * Opens a device or mount while a body runs, in a sequence of temporary steps that is always undone at the
  * end.
  *
- * An error of the body is thrown as it is: the mount did not fail and is undone either way.
+ * An error of the body is thrown unchanged: the mount itself did not fail, and is undone in any case.
  */
 export async function mountedFor<T>(
   name: string,

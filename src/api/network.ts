@@ -13,7 +13,8 @@ export async function interfaces(): Promise<readonly driver.Interface[]> {
 }
 
 /**
- * Returns the interface of a name. Throws CommandError `not-found`, which lists the existing ones.
+ * Returns the interface of a name. Throws CommandError with the reason `not-found`, which lists the existing
+ * interfaces.
  */
 export async function interfaceNamed(name: string): Promise<driver.Interface> {
   return naming('network.interfaceNamed', { name }, () => driver.interfaceNamed(currentBofh().host, name));

@@ -3,8 +3,8 @@ import { naming } from '../core/checks.ts';
 import { isOfGuest } from '../vm/names.ts';
 
 /**
- * Plans a recipe for the guests `name` and `to`. `checkedUnlessBusy` says what happens while another sequence works on
- * one of them. An error names the method and the option.
+ * Plans a recipe for the guests `name` and `to`. While another sequence works on one of them,
+ * `checkedUnlessBusy` waits or throws. An error names the method and the option.
  */
 export function planning<T>(
   method: string,

@@ -17,12 +17,11 @@ export async function facts(): Promise<Facts> {
 }
 
 /**
- * Makes the host as described, in one sequence, and returns what differed: nothing the second time,
- * which writes no journal. Throws UsageError, with nothing changed, for a description that contradicts
- * itself, and what `atomic` throws.
+ * Makes the host as described, in one sequence, and returns the differences: none the second time, and then
+ * no journal is written. Throws UsageError, with nothing changed, for a description that contradicts itself;
+ * and the errors of `atomic`.
  *
- * @example
- * await provision.apply(description, { onEvent: (event) => console.log(eventText(event)) });
+ * @example await provision.apply(description, { onEvent: (event) => console.log(eventText(event)) });
  */
 export async function apply(
   description: HostDescription,

@@ -28,11 +28,11 @@ export interface RecoverRequest {
 }
 
 /**
- * Recovers what interrupted sequences left, as `bofh recover` does: each is rolled back, or finished
- * if it was committed. Journals of sequences that still run are left untouched.
+ * Recovers interrupted sequences, as `bofh recover` does: rolls each back, or finishes it if it was
+ * committed. Leaves journals of running sequences untouched.
  *
- * Tries all of them, and then throws: the error of the journal that failed, StuckError if something
- * is left; or JournalError with all of them as `cause`, if several failed.
+ * Tries all of them, and then throws if some failed: the error of the only journal that failed (StuckError if
+ * something is left), or a JournalError with all errors as `cause`.
  */
 export async function recover(request: RecoverRequest = {}): Promise<readonly Recovered[]> {
   const { id, operations = [], inUse = false } = parsed('recover', recoverOptions, request);

@@ -115,9 +115,9 @@ export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' 
 }
 
 /**
- * Replaces the peer of a resource by another host, which resyncs from this one, in a sequence of
- * its own. The resource must be up to date on this host and may be in use. The old peer's replica
- * is removed, unless that host is lost. If a step fails, the two hosts are connected as before.
+ * Replaces the peer of a resource by another host, which resyncs from this one, in a sequence of its own. The
+ * resource must be up to date on this host and may be in use. The old peer's replica is removed, unless that
+ * host is lost. If a step fails, the old two hosts are connected as before.
  */
 export async function replacePeer(request: ReplaceRequest): Promise<ReplacedPeer> {
   beginRecipe('drbd.replacePeer');

@@ -1,4 +1,4 @@
-/** Every type that a function of the public API takes or gives, by one name at the top level. */
+/** Every type that a function of the public API takes or returns, under one name at the top level. */
 import type { OperationMethods } from '../operations.ts';
 export type { Ensured } from '../atomic/ensure.ts';
 /** The handle that a layer gets (`block.registerLayer`): `Tx` without its recipes. */

@@ -9,12 +9,12 @@ import * as z from 'zod/mini';
 const undoOptions = z.strictObject({ inUse: z.exactOptional(z.boolean()) });
 
 /**
- * Undoes a committed sequence, step by step, newest first, as a sequence of its own; or rolls back one
- * that waits for its confirmation. `id` is that of its journal.
+ * Undoes a committed sequence, step by step, newest first, as a sequence of its own; or rolls back a sequence
+ * that waits for its confirmation. `id` is the id of its journal.
  *
- * Throws RefusedError, with nothing changed, if that is not possible any more: a newer sequence or
- * others worked on what it made, it is in use, or a step gave up at the commit what its undo needs.
- * Throws StuckError if the undo came to a halt: `recover()` continues it.
+ * Throws RefusedError, with nothing changed, if that is not possible any more: a newer sequence or another
+ * program changed its objects, they are in use, or the commit removed something that the undo needs. Throws
+ * StuckError if the undo cannot finish: `recover()` continues it.
  */
 export async function undo(
   id: string,

@@ -124,7 +124,8 @@ export async function create(request: CreateRequest): Promise<CreatedVm> {
  * Installs a Debian for new guests in a sequence of its own: an archive in /var/cache/bofh-bases, from which
  * `source: 'debian:trixie'` creates guests. Takes minutes, and needs mmdebstrap and the network.
  *
- * @param suite - Code name of the release: `trixie`. RefusedError `exists` if it was created today already.
+ * @param suite - Code name of the release: `trixie`. Throws RefusedError with the code `exists` if it was
+ * already created today.
  */
 export async function createBase(suite: string, options: BaseRequest = {}): Promise<DebianBase> {
   beginRecipe('vm.createBase');
@@ -142,9 +143,10 @@ export async function bases(): Promise<readonly GuestBase[]> {
 }
 
 /**
- * Removes a Debian or an image for new guests in a sequence of its own; guests that were created from it stay.
+ * Removes a Debian or an image for new guests in a sequence of its own; guests that were created from it
+ * stay.
  *
- * @param name - As `vm.bases` has it: `trixie-2026-11-26`.
+ * @param name - As `vm.bases` shows it: `trixie-2026-11-26`.
  */
 export async function removeBase(name: string): Promise<GuestBase> {
   beginRecipe('vm.removeBase');
@@ -188,9 +190,9 @@ export async function remove(request: RemoveRequest): Promise<RemovePlan> {
 }
 
 /**
- * Moves a guest with replicated disks to the other host in a sequence of its own: shuts it down
- * here, promotes its disks and moves its configuration, and starts it there. If a step fails, it
- * runs here again.
+ * Moves a guest with replicated disks to the other host in a sequence of its own: shuts it down here,
+ * promotes its disks and moves its configuration, and starts it there. If a step fails, the guest runs here
+ * again.
  */
 export async function move(request: MoveRequest): Promise<MovedVm> {
   beginRecipe('vm.move');
@@ -204,11 +206,11 @@ export async function move(request: MoveRequest): Promise<MovedVm> {
 }
 
 /**
- * Changes the configuration of a guest and, where Xen can, the running guest, in a sequence of its
- * own: both or neither. Comments and order of the file stay. `rows` says when each setting takes
- * effect.
+ * Changes the configuration of a guest and, where Xen can, the running guest, in a sequence of its own: both
+ * or neither. Comments and order of the file stay. `rows` says when each setting takes effect.
  *
- * @returns `changed`: false if all is as asked; a row may still wait for the next start.
+ * @returns `changed`: false if the configuration is already as asked; a row may still wait for the next
+ * start.
  */
 export async function set(
   name: string,
@@ -255,7 +257,7 @@ const resizeOptions = z.strictObject({
 
 /** A disk of a guest that was resized. */
 export interface ResizedVm extends StackResized {
-  /** The name that the guest has for it: `xvda`. */
+  /** The name of the disk in the guest: `xvda`. */
   readonly disk: string;
   readonly device: string;
   /** Domain ID of the running guest, whose disk grew without its content; undefined: the guest is off. */
@@ -263,11 +265,11 @@ export interface ResizedVm extends StackResized {
 }
 
 /**
- * Resizes a disk of a guest as `block.resize` does: of one that is off with everything on it. The
- * disk of a running guest only grows, and its content stays for the guest to grow. A replicated disk
- * of a running guest is refused: `drbd.grow`.
+ * Resizes a disk of a guest as `block.resize` does. If the guest is off, everything on the disk is resized
+ * too. The disk of a running guest can only grow, and the guest itself must grow the content. Refuses a
+ * replicated disk of a running guest: use `drbd.grow`.
  *
- * @param disk - `root`, or its name in the guest: `xvda`.
+ * @param disk - `root`, or the name of the disk in the guest: `xvda`.
  */
 export async function resize(
   name: string,
@@ -288,21 +290,21 @@ export async function resize(
 
 /** The filesystems of a guest, mounted as one tree. */
 export interface MountedVm {
-  /** Directory on which its root is mounted. */
+  /** Directory on which the root filesystem is mounted. */
   readonly path: string;
   readonly mounts: readonly { readonly device: string; readonly path: string; readonly mode: 'ro' | 'rw' }[];
-  /** False: all of it was mounted already. */
+  /** False if everything was already mounted. */
   readonly changed: boolean;
 }
 
 /**
- * Mounts the disks of a guest that is off as one tree, in a sequence of its own: its root, and on it
- * what its /etc/fstab names. Device names in that file are those of the guest's configuration. It
- * stays mounted until `unmount` or a reboot, and the guest cannot be started before that. An fstab
- * that names anything but the guest's disks is refused, except with `nofail` or `noauto`; swap and
- * kernel filesystems are left out. Types are those of the contents, and options that could name a
- * device or a program of this host do not count. The root must be ext2, ext3 or ext4 without partitions and
- * encryption.
+ * Mounts the disks of a guest that is off as one tree, in a sequence of its own: its root filesystem, and on
+ * it the filesystems of its /etc/fstab. Device names in that file are those of the guest's configuration. The
+ * tree stays mounted until `unmount` or a reboot, and the guest cannot be started before that. Throws
+ * RefusedError if the fstab names anything but the guest's disks, except with `nofail` or `noauto`; swap and
+ * kernel filesystems are left out. Types are detected from the content, and options that could name a device
+ * or a program of this host are ignored. The root filesystem must be ext2, ext3 or ext4, without partitions
+ * and encryption.
  */
 export async function mount(name: string, options: MountOptions = {}): Promise<MountedVm> {
   beginRecipe('vm.mount');
@@ -320,10 +322,10 @@ export async function mount(name: string, options: MountOptions = {}): Promise<M
 }
 
 /**
- * Unmounts every mount of a disk of a guest, whoever mounted it, in a sequence of its own. Throws
- * RefusedError that names each holder, before anything changes, if one is in use.
+ * Unmounts every mount of a disk of a guest, whoever mounted it, in a sequence of its own. If a mount is in
+ * use, throws RefusedError, which names each holder, before anything changes.
  *
- * @returns The unmounted ones; none: nothing was mounted.
+ * @returns The mounts that were unmounted; empty if nothing was mounted.
  */
 export async function unmount(
   name: string,
@@ -339,16 +341,15 @@ export async function unmount(
 }
 
 /**
- * Saves a guest into a directory in a sequence of its own: its configuration and all its disks, which
- * are logical volumes, as they were at one moment. A running guest goes on. Each file is read back
- * and compared with its checksum. With `keep` older backups of the guest are removed after the
- * commit.
+ * Saves a guest into a directory in a sequence of its own: its configuration and all its disks, which are
+ * logical volumes, as they were at one moment. A running guest keeps running. Each file is read back and
+ * compared with its checksum. With `keep` older backups of the guest are removed after the commit.
  */
 export async function backup(
   name: string,
   directory: string,
   options: BackupOptions & {
-    /** Paths of the older backups that may be removed (default: all that are too many). */
+    /** Paths of the older backups that may be removed (default: all beyond `keep`). */
     readonly agreed?: readonly string[] | undefined;
   } = {},
 ): Promise<SavedVm> {
@@ -376,11 +377,11 @@ function refuseOthers({ surplus }: BackupPlan, agreed: readonly string[] | undef
 
 /**
  * Applies a description (`defineHost`) to the root of a guest that is off, in a sequence of its own, as
- * `create` does for a new one: with the programs of the guest, and the Node.js and the bofh of this host.
- * What its /etc/fstab mounts is mounted too. All disks that it needs must be logical volumes. The
- * description changes snapshots of them, and these are merged into the disks after the commit: if a step
- * fails, all of them are as before, whatever a package or a script did. Start the guest after that.
- * Only for a guest that is trusted: its programs run as root on the kernel of this host.
+ * `create` does for a new one: with the programs of the guest, and the Node.js and the bofh of this host. The
+ * filesystems of its /etc/fstab are mounted too. Their disks must be logical volumes. The description changes
+ * snapshots of them, and these are merged into the disks after the commit: if a step fails, all disks are as
+ * before, whatever a package or a script did. Start the guest only after the commit. Only for a trusted
+ * guest: its programs run as root on the kernel of this host.
  *
  * @param description - Absolute path of the file. Only root may be able to write it.
  */
@@ -401,16 +402,16 @@ export async function provision(
   });
 }
 
-/** Lists the complete backups in a directory, by guest and time, and the files that are none. */
+/** Lists the complete backups in a directory, by guest and time, and the files that are not complete backups. */
 export async function backups(directory: string): Promise<Backups> {
   return naming('vm.backups', { directory }, () => backupsIn(currentBofh().host, directory));
 }
 
 /**
- * Reads all files of a backup, named by its manifest, and compares their checksums. A damaged file is
- * no error: see `why` of each disk.
+ * Reads all files of a backup, named by its manifest, and compares their checksums. Does not throw for a
+ * damaged file: see `why` of each disk.
  *
- * @returns `disks`: each with `why`, what is wrong with its file; undefined: nothing.
+ * @returns `disks`: each with `why`, the damage of its file (undefined: the file is good).
  */
 export async function verify(file: string): Promise<Verified> {
   return naming('vm.verify', { file }, () => verifyBackup(currentBofh().host, file));
@@ -435,10 +436,11 @@ export async function restore(file: string, options: RestoreOptions = {}): Promi
 const snapshotSchema = z.strictObject({ name: text, label: text, size: z.exactOptional(sizeOption) });
 
 /**
- * Creates a snapshot of a guest in a sequence of its own: of all its disks, which are logical
- * volumes, at one moment, and of its configuration. A running guest goes on.
+ * Creates a snapshot of a guest in a sequence of its own: of all its disks, which are logical volumes, at one
+ * moment, and of its configuration. A running guest keeps running.
  *
- * @param label - Up to 40 letters, digits, `_`, `.` and `-`. RefusedError `exists` if the guest has it.
+ * @param label - Up to 40 letters, digits, `_`, `.` and `-`. Throws RefusedError with the code `exists` if
+ * the guest already has it.
  */
 export async function createSnapshot(
   name: string,
@@ -463,10 +465,10 @@ export async function createSnapshot(
 
 const snapshotsSchema = z.strictObject({ name: z.exactOptional(text) });
 
-/** Lists the snapshots of guests, and the files in their place that cannot be read. */
+/** Lists the snapshots of guests, and the files in the snapshot directory that cannot be read. */
 export async function snapshots(
   options: {
-    /** Only those of this guest (default: of all). */
+    /** Only the snapshots of this guest (default: of all guests). */
     readonly name?: string;
   } = {},
 ): Promise<GuestSnapshots> {
@@ -477,7 +479,7 @@ export async function snapshots(
 /**
  * Restores a guest that is off to a snapshot in a sequence of its own: its configuration, and after the
  * commit its volumes. Everything written since the snapshot is lost, and the snapshot is gone.
- * `tx.vm.restoreSnapshot` restores the volumes after the commit too: start the guest after that.
+ * `tx.vm.restoreSnapshot` also restores the volumes after the commit: start the guest only after that.
  */
 export async function restoreSnapshot(name: string, label: string): Promise<SnapshotRestorePlan> {
   beginRecipe('vm.restoreSnapshot');
@@ -489,7 +491,7 @@ export async function restoreSnapshot(name: string, label: string): Promise<Snap
   return plan;
 }
 
-/** Removes a snapshot in a sequence of its own; the guest stays as it is. */
+/** Removes a snapshot in a sequence of its own; the guest does not change. */
 export async function removeSnapshot(name: string, label: string): Promise<SnapshotRemovalPlan> {
   beginRecipe('vm.removeSnapshot');
   const { host } = currentBofh();

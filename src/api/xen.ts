@@ -79,9 +79,9 @@ export async function list(): Promise<{
 }
 
 /**
- * Starts a configured guest in a sequence of its own. Does nothing if it runs already. Throws
- * RefusedError if it is paused, crashed or shutting down, or if a replicated disk is not connected
- * to the peer and `alone` is not set. Throws UsageError if no guest of that name is configured.
+ * Starts a configured guest in a sequence of its own. Does nothing if it already runs. Throws RefusedError if
+ * it is paused, crashed or shutting down, or if a replicated disk is not connected to the peer and `alone` is
+ * not set. Throws UsageError if no guest of that name is configured.
  */
 export async function start(name: string, options: StartOptions = {}): Promise<{ readonly domid: number }> {
   const how = parsed('vm.start', startOptions, options);
@@ -103,7 +103,7 @@ export async function show(name: string): Promise<GuestDetails> {
   };
 }
 
-/** A configured guest with what its configuration gives it. */
+/** A configured guest with the details from its configuration. */
 export type GuestDetails = GuestRow &
   Pick<driver.GuestConfig, 'type' | 'disks' | 'vifs'> & { readonly config: string };
 
@@ -115,11 +115,10 @@ const startAllOptions = z.strictObject({
 });
 
 /**
- * Starts every configured guest that is not running: those of the site's `startOrder` one by one,
- * then the others, several at a time. One that fails does not stop the others. After a signal no
- * further guest is started, and their rows say so. A guest whose undo is stuck has a row with
- * `stuck`. `connectMs` limits, in milliseconds, the total wait for the peers of all replicated disks
- * (default: 30000).
+ * Starts every configured guest that is not running: those of the site's `startOrder` one by one, then the
+ * others, several at a time. A failure does not affect the other guests. After a signal no further guest is
+ * started, and their rows say so. A guest whose undo is stuck has a row with `stuck`. `connectMs` limits, in
+ * milliseconds, the total wait for the peers of all replicated disks (default: 30000).
  *
  * @returns a row for each guest, in the order in which they are started.
  */

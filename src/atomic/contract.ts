@@ -5,47 +5,47 @@ import type { Schema } from './schema.ts';
 /** Names one object of a host: `lv:vg0/web1`, `fs:UUID`, `file:/etc/xen/web1.cfg`. */
 export type Key = string;
 
-/** What a step does to which objects. `makes` and `changes` are exclusive, `needs` is shared. */
+/** The objects that a step works on. `makes` and `changes` are exclusive, `needs` is shared. */
 export interface Claims {
   /** Objects that the step creates. No other sequence uses them meanwhile. */
   readonly makes?: readonly Key[];
   /** Existing objects that the step changes. No other sequence uses them meanwhile. */
   readonly changes?: readonly Key[];
-  /** Objects that must stay as they are. Others may use them too, and not change them. */
+  /** Objects that must stay as they are. Other sequences may use them too, but not change them. */
   readonly needs?: readonly Key[];
 }
 
-/** A device's own key, and those of every device beneath it. */
+/** The key of a device, and the keys of all devices below it. */
 export interface DeviceKeys {
   readonly key: Key;
   readonly beneath: readonly Key[];
 }
 
 /**
- * The effect of a step on the host now. `ours`: it is there and has the tag of the step (for a
- * deferred act: the act is still to do). `gone`: no trace of it. `not-ours`: something else is in
- * its place and will not be touched.
+ * The effect of a step on the host now. `ours`: the object exists and has the tag of the step (for a deferred
+ * act: the act is still to do). `gone`: no trace of the effect. `not-ours`: another object is in its place,
+ * and stays untouched.
  */
 export interface Look {
   readonly state: 'ours' | 'gone' | 'not-ours';
   /**
-   * Who uses the object now, as far as the kernel shows without a search. Undo would harm them:
-   * recovery leaves it untouched.
+   * Who uses the object now, as far as the kernel shows without a search. The undo would harm them, so
+   * recovery leaves the object untouched.
    */
   readonly holders?: readonly Holder[];
   /**
-   * With `not-ours`: what is in its place, in words. With `ours`: an object of others at its path,
-   * while the object of the step is elsewhere. It is reported, and left untouched.
+   * With `not-ours`: a text for the object in its place. With `ours`: a text for an object of others at its
+   * path, while the object of the step is elsewhere. That object is reported, and left untouched.
    */
   readonly found?: string;
   /**
-   * The present key of an `ours` that was renamed or moved: no step may use its old name. If a
+   * With `ours`: the present key of an object that was renamed or moved: no step may use its old name. If a
    * newer step of the sequence makes that key, the sequence itself moved it.
    */
   readonly movedTo?: Key;
 }
 
-/** What others changed in an object since the sequence wrote it. Its undo would destroy that. */
+/** A change that others made to an object after the sequence wrote it. The undo would destroy that change. */
 export interface Changed {
   /** A text for the administrator: `accounts/ledger.txt, written 2026-11-22 16:40:01 UTC`. */
   readonly found: string;
@@ -59,7 +59,7 @@ export interface Changed {
 /** Direction of a manual recovery: `back` (undo) before the commit, `forward` (finish) after it. */
 export type Way = 'back' | 'forward';
 
-/** What every kind of step defines. */
+/** The parts that every kind of step defines. */
 export interface Common<A, U> {
   /** Dotted: `lvm.lv.create`. Its first part is the driver. */
   readonly kind: string;
@@ -68,12 +68,12 @@ export interface Common<A, U> {
    * change it, add an operation with a new version and leave the old one exported.
    */
   readonly version: number;
-  /** What the caller asks for. */
+  /** The arguments, as the caller gives them. */
   readonly args: Schema<A>;
-  /** What undo needs, as plain JSON, all known before the act. */
+  /** The data that the undo needs, as plain JSON; all of it is known before the act. */
   readonly undo: Schema<U>;
   /**
-   * What the journal keeps of the args, for people only. Missing: all. No contents of files and no
+   * The part of the args that the journal keeps, for people only (default: all). No contents of files and no
    * secrets.
    */
   readonly journalled?: (args: A) => unknown;
@@ -104,7 +104,7 @@ export interface Common<A, U> {
   }) => Claims | Promise<Claims>;
 }
 
-/** How an operation notices that others wrote to the content that it will destroy. */
+/** How an operation detects that others wrote to the content that the step will destroy. */
 export interface ContentSpec<U, R> {
   /**
    * When the content is destroyed. `undone`: by the undo. `finished`: by the act after the commit.
@@ -113,14 +113,14 @@ export interface ContentSpec<U, R> {
    */
   readonly lost: 'undone' | 'finished' | 'either';
   /**
-   * `files`: the files of a filesystem; all count, whichever step of the sequence wrote them.
-   * `device`: the bytes of a device, which a mount changes too.
+   * `files`: the files of a filesystem; all of them, whichever step of the sequence wrote them. `device`: the
+   * bytes of a device, which a mount changes too.
    */
   readonly of: 'files' | 'device';
   /**
-   * A short text that changes with the content. Taken when the step is done, and again when the
-   * sequence itself may have written there; for content that is lost after the commit, right before
-   * the commit. Undefined while it cannot be taken; missing if `changed` needs none.
+   * A short text that changes with the content. Taken when the step is done, and again when the sequence
+   * itself may have written there; for content that is lost after the commit, right before the commit.
+   * Returns undefined while it cannot be taken. Leave the function out if `changed` needs no witness.
    */
   readonly witness?: (input: {
     readonly undo: U;
@@ -128,15 +128,14 @@ export interface ContentSpec<U, R> {
     readonly host: ReadHost;
   }) => Promise<string | undefined>;
   /**
-   * The witness is taken only when the step is done: `changed` knows what the sequence may do there
+   * The witness is taken only when the step is done, because `changed` knows what the sequence may do there
    * later.
    */
   readonly once?: true;
   /**
-   * Whether others wrote there. Called before `revert` of this step, of a step whose undo destroys
-   * it too, and of a newer step with `lives: 'boot'` that gives access to it (a mount, an open
-   * device, a guest). Recovery also calls it before `afterCommit`. Throws if the answer is unknown:
-   * then nothing is destroyed.
+   * Finds what others wrote there. Called before `revert` of this step, of a step whose undo destroys it too,
+   * and of a newer step with `lives: 'boot'` that gives access to it (a mount, an open device, a guest).
+   * Recovery also calls it before `afterCommit`. Throws if that cannot be known: then nothing is destroyed.
    */
   readonly changed: (input: {
     readonly undo: U;
@@ -151,8 +150,8 @@ export interface ContentSpec<U, R> {
      */
     readonly touched: boolean;
     /**
-     * Whether it contains an object of the sequence, which is checked separately. `before`: it did,
-     * and that is undone.
+     * Whether it contains an object of the sequence, which is checked separately. `before`: it contained one,
+     * whose step is undone.
      */
     readonly filled: 'now' | 'before' | 'never';
     readonly host: ChangeHost;
@@ -162,9 +161,9 @@ export interface ContentSpec<U, R> {
 /** How the undo of a committed sequence gets back what `afterCommit` removed. */
 export interface LaterSpec<U, R> {
   /**
-   * Copies what `afterCommit` removes to `to`, durably and complete or not at all; called right before
-   * it, and again after a crash. Returns why it is not kept, in words. Missing, or if `keeps` returns
-   * false: the undo data is enough.
+   * Copies the object that `afterCommit` removes to `to`: durably, and completely or not at all. Called right
+   * before `afterCommit`, and again after a crash. Returns a reason, as text, if there is no copy. Missing,
+   * or if `keeps` returns false: the undo data is enough.
    */
   readonly keep?: (input: {
     readonly undo: U;
@@ -179,9 +178,10 @@ export interface LaterSpec<U, R> {
    */
   readonly refuse: (input: Left<U, R, ReadHost>) => Promise<void>;
   /**
-   * Recreates what `afterCommit` removed, under the names in `undo`, which have the tag of the new sequence;
-   * `from` is what `keep` copied. Called right before `look`. Idempotent, because a crash may have left a
-   * part. Returns the undo data that changed, such as an identity. Missing: there is nothing to recreate.
+   * Recreates the object that `afterCommit` removed, under the names in `undo`, which have the tag of the new
+   * sequence; `from` is the copy made by `keep`. Called right before `look`. Idempotent, because a crash may
+   * have left a part of the object. Returns the undo data that changed, such as an identity. Missing: there
+   * is nothing to recreate.
    */
   readonly bringBack?: (input: Left<U, R, ChangeHost> & { readonly from: string }) => Promise<Partial<U>>;
 }
@@ -200,15 +200,15 @@ export interface Left<U, R, H> {
 }
 
 /**
- * An operation that acts in its turn and has an inverse: only what changes a host. One `operation({
- * … })` each, exported from the driver's `operations.ts`; the name of the export is the method on
- * `tx`. Code that two operations share has a file of its own beside them.
+ * An operation that runs as a step and has an inverse; only for changes of a host. Write one `operation({ …
+ * })` each, exported from the driver's `operations.ts`; the name of the export is the method on `tx`. Code
+ * that two operations share is in a separate file in the same directory.
  *
- * Choose the tag first: what will prove later that this step created the object? An LVM tag, a UUID
- * chosen before, a second name of the same inode; for a change of an existing object, its identity
- * with the old and the new value. If you find none, there must be no such operation: a name is no
- * proof. Then write `args` and `undo`, `prepare`, `claims`, `run`, `look`, `revert`, `sync` and
- * `describe`, in this order. docs/journal.md has the reasons.
+ * Choose the tag first: what will prove later that this step created the object? For example an LVM tag, a
+ * UUID chosen before, a second name of the same inode; for a change of an existing object, its identity with
+ * the old and the new value. If you find none, do not write the operation: a name proves nothing. Then write
+ * `args` and `undo`, `prepare`, `claims`, `run`, `look`, `revert`, `sync` and `describe`, in this order.
+ * docs/journal.md has the reasons.
  */
 export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   /** The data that is known only after the act; `z.null()` if there is none. */
@@ -216,9 +216,9 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   /** `disk`: the effect outlasts a reboot. `boot`: it does not. */
   readonly lives: 'disk' | 'boot';
   /**
-   * Only with `lives: 'boot'`: the boot recreates the object from what is below it (an open device
-   * gets the size of its volume), and older steps need its former state. So it is undone after a
-   * boot too, and not only looked at.
+   * Only with `lives: 'boot'`: the boot recreates the object from what is below it (an open device gets the
+   * size of its volume), and older steps need its former state. So the step is undone after a boot too, and
+   * not only looked at.
    */
   readonly recurs?: true;
   /**
@@ -229,26 +229,29 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    */
   readonly again?: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<U | undefined>;
   /**
-   * The devices that it claims cannot be reached afterwards. So data of older steps is synced
-   * before it, and not at the commit.
+   * The devices in its claims cannot be reached after the act. So data of older steps is synced before the
+   * act, and not at the commit.
    */
   readonly endsAccess?: true;
   /**
-   * The claimed objects to which it writes no byte (`true`: all), because it changes a name, a tag,
-   * an activation or a place: new content there was written by others. For a rename, `makes` has the
-   * new name at the position where `changes` has the old one.
+   * The claimed objects whose content the act does not write (`true`: all), because it changes a name, a tag,
+   * an activation or a place. So others wrote any new content there. For a rename, `makes` has the new name
+   * at the position where `changes` has the old one.
    */
   readonly keepsContent?: true | ((of: { readonly undo: U }) => readonly Key[]);
-  /** Undo restores the exact state, or only the object (a restarted guest, a blank device). */
+  /**
+   * `state`: the undo restores the exact state. `existence`: only the object (a restarted guest, a blank
+   * device).
+   */
   readonly restores: 'state' | 'existence';
-  /** The key of the object whose whole content `revert` destroys. A rename destroys none. */
+  /** The key of the object whose whole content `revert` destroys (a rename destroys none). */
   readonly contains?: (input: { readonly args: A; readonly undo: U }) => Key;
   /** The key of the container whose destruction destroys this object too. */
   readonly within?: (input: { readonly args: A; readonly undo: U }) => Key | undefined;
   /**
-   * It has no inverse of its own, because it may change anything in the objects of `claims.changes`:
-   * only the undo of the older steps that made them undoes it. Refused unless the same sequence made
-   * all of them, and the undo of one of its steps destroys `within`. Its `content` has the files of all.
+   * The step may change anything in the objects of `claims.changes`, so it has no inverse: the undo of the
+   * older steps that made these objects undoes it too. Refused unless the same sequence made all of them, and
+   * the undo of one of its steps destroys `within`. `content` covers the files of all of them.
    */
   readonly onlyInOwn?: true;
   /**
@@ -258,16 +261,16 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    * the commit, unless `after` returns true.
    */
   readonly defers?: (input: { readonly undo: U }) => boolean;
-  /** Only with `defers`: a part after the commit of a step that does not defer its act. */
+  /** Only with `defers`: whether a step that does not defer its act has a part after the commit. */
   readonly after?: (input: { readonly undo: U }) => boolean;
   /**
-   * The act: one changing command if possible. Look first, as `revert` does, because the object may
-   * have been renamed since `prepare`. If `run` throws, `look` is called to find what it left, and
-   * `revert` removes that. Only for the operations that come with bofh: if `run` throws before its
-   * first change on `host`, `look` is not called, because another process created what is there.
+   * The act: one changing command if possible. Look first, as `revert` does, because the object may have been
+   * renamed since `prepare`. If `run` throws, `look` is called to find what `run` left, and `revert` removes
+   * that. Only for the operations that come with bofh: if `run` throws before its first change on `host`,
+   * `look` is not called, because another process created any object there.
    */
   readonly run: (input: { readonly args: A; readonly undo: U; readonly host: ChangeHost }) => Promise<R>;
-  /** What the caller gets. */
+  /** The value that the method on `tx` returns. */
   readonly value: (input: { readonly args: A; readonly undo: U; readonly result: R }) => V;
   /**
    * Finds every trace that a complete or partial run can leave, with and without `result`. Also
@@ -275,19 +278,19 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
    */
   readonly look: (input: Left<U, R, ReadHost>) => Promise<Look>;
   /**
-   * Idempotent; called only if `look` returned `ours`. The tool checks the tag in the same command
-   * if it can. Removes its evidence last. What `prepare` refuses for the sake of others (in use,
-   * name taken) it refuses too: the step is stuck then.
+   * Idempotent; called only if `look` returned `ours`. The tool checks the tag in the same command if the
+   * tool can. Removes the tag last. Refuses what `prepare` refuses to protect others (in use, name taken):
+   * the step is then stuck.
    */
   readonly revert: (input: Left<U, R, ChangeHost>) => Promise<void>;
   /**
-   * The step starts something that writes to what it uses (a guest to its disks). A recovery that
-   * may undo changes of objects in use treats such writes as work of the sequence.
+   * The step starts a program that keeps writing to the objects of the step, as a guest writes to its disks.
+   * A recovery that may undo changes of objects in use treats such writes as work of the sequence.
    */
   readonly starts?: 'a writer';
   /** The content that `revert` destroys, if others can write to it. */
   readonly content?: ContentSpec<U, R>;
-  /** Writes to disk what run, revert or afterCommit left in the page cache. */
+  /** Syncs to disk what run, revert or afterCommit wrote to the page cache. */
   readonly sync?: (input: {
     readonly undo: U;
     readonly result?: R;
@@ -303,7 +306,10 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
     readonly result?: R;
     readonly host: ChangeHost;
   }) => Promise<void>;
-  /** Missing: a step with a part after the commit cannot be undone after it. */
+  /**
+   * Missing: a sequence with this step cannot be undone after the commit, if the step has a part after the
+   * commit.
+   */
   readonly later?: LaterSpec<U, R>;
   /**
    * For an administrator with a stuck journal: the object with its identity, and the commands, as
@@ -314,7 +320,7 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly describe?: (input: { readonly undo: U; readonly result?: R; readonly way: Way }) => ManualRecovery;
 }
 
-/** An act without an inverse: it is checked in its turn and done after the commit. */
+/** An act without an inverse: checked as a step, and done after the commit. */
 export interface DeferredSpec<A, U> extends Common<A, U> {
   /** Finds out whether the act is still to be done: `ours` before it, `gone` after it. */
   readonly look: (input: { readonly undo: U; readonly host: ReadHost }) => Promise<Look>;
@@ -322,8 +328,8 @@ export interface DeferredSpec<A, U> extends Common<A, U> {
   readonly afterCommit: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
   /** The content that the act destroys, if others can write to it. */
   readonly content?: ContentSpec<U, null>;
-  /** Writes to disk what the act left in the page cache. */
+  /** Syncs to disk what the act wrote to the page cache. */
   readonly sync?: (input: { readonly undo: U; readonly host: ChangeHost }) => Promise<void>;
-  /** As for an operation; `way` is `back` if the act must not be done any more. */
+  /** As in `OperationSpec`; `way` is `back` if the act must no longer be done. */
   readonly describe?: (input: { readonly undo: U; readonly way: Way }) => ManualRecovery;
 }

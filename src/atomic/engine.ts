@@ -12,14 +12,14 @@ import type { ReservedHere } from './locks/reservations.ts';
 import { outputsOf, type Store } from './journal/store.ts';
 
 /**
- * The parts that the engine works with. It knows no tool: operations are found by kind and version.
+ * The parts that the engine works with. The engine knows no tool: it finds operations by kind and version.
  * `host` is the host of steps that name none.
  */
 export interface Engine extends Places {
   readonly store: Store;
-  /** Directory of what commits removed, kept for `bofh undo` (default: the history). */
+  /** Directory for the copies of objects that commits removed, for `bofh undo` (default: the history). */
   readonly keptIn?: string;
-  /** The processes of the host that the store is on. */
+  /** `flock` of the host that the store is on. */
   readonly flock: LocalHost['flock'];
   readonly locks: LockTable;
   /** Reservations by other hosts on the host of the store. */
@@ -56,11 +56,10 @@ export interface Engine extends Places {
 }
 
 /**
- * `stop` undoes the sequence when its body has ended; `abandon` leaves the journal open. With
- * `again` (the third and the fourth Ctrl-C), `abandon` is the second one. While the body runs its own
- * code, the second one only prints a message, the third one starts the undo although that code still
- * runs, and the fourth one leaves the journal open. `beneath` ends the wait for the body, not for its
- * steps.
+ * `stop` undoes the sequence when its body has ended; `abandon` leaves the journal open. With `again` (the
+ * third and the fourth Ctrl-C), `abandon` is the second Ctrl-C. While the body runs its own code, the second
+ * one only prints a message, the third one starts the undo although that code still runs, and the fourth one
+ * leaves the journal open. `beneath` ends the wait for the body, but not for a running step.
  */
 export interface Signals {
   /** Undoes the sequence when its function has ended. */
@@ -78,7 +77,7 @@ export function ownerLine(engine: Engine): Owner {
   return { ...engine.processes.self, user: engine.who.user, bofh: engine.who.bofh };
 }
 
-/** The host of a step, as the step may change it; another host only while it is in this boot. */
+/** Returns the host of a step for changes; on another host, changes fail after a reboot of that host. */
 export function changing(
   engine: Engine,
   journal: Journal,
@@ -101,7 +100,7 @@ export function changing(
   });
 }
 
-/** The code of a step. JournalError for an unknown kind, which must stay untouched. */
+/** The code of a step. Throws JournalError for an unknown kind: its journal must stay untouched. */
 export async function codeOf(
   engine: Engine,
   step: { readonly kind: string; readonly version: number },

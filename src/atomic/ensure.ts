@@ -10,7 +10,7 @@ import type { Steps } from './sequence/sequence.ts';
 export interface Found<V> {
   /** A text for the administrator: `the logical volume vg0/web1`. */
   readonly what: string;
-  /** Shared while the sequence relies on it. */
+  /** Keys of the object, claimed as shared while the sequence relies on it. */
   readonly keys: readonly Key[];
   /** Each property with the requested value, if any, and the value that was found. */
   readonly compared: Readonly<Record<string, readonly [asked: unknown, found: unknown]>>;
@@ -29,11 +29,11 @@ export interface Ensurable<A, V> {
 /** What `ensure` returns. */
 export interface Ensured<V> {
   readonly value: V;
-  /** False: it was there, exactly as asked. */
+  /** False: the object existed, exactly as asked. */
   readonly changed: boolean;
 }
 
-/** It says what happens to existing content: `ensure` never touches any. */
+/** The argument for existing content; `ensure` never touches existing content. */
 const never = 'overwrite';
 
 /** The arguments of a create method that `ensure` takes too. */
@@ -57,10 +57,10 @@ export function incomparable(option: string, why: string): UsageError {
   });
 }
 
-/** Several processes may create and remove it at the same time. */
+/** Attempts, because several processes may create and remove the object at the same time. */
 const tries = 5;
 
-/** Creates the object unless it is there exactly as asked. */
+/** Creates the object unless it exists exactly as asked. */
 export function ensure<A, V>(
   steps: Steps,
   host: ReadHost,
@@ -96,8 +96,8 @@ export function ensure<A, V>(
 }
 
 /**
- * The value of an object that is as asked, and belongs to no unfinished sequence; undefined if it
- * is gone.
+ * Claims an object and compares it again. Returns its value, or undefined if it is gone; throws DiffersError
+ * if it differs. Throws JournalError if another sequence has the object.
  */
 export async function claimed<V>(
   tx: Pick<Steps, 'reserve'>,

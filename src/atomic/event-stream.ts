@@ -2,15 +2,15 @@ import type { SequenceEvent } from './events.ts';
 
 /** The events of one sequence as an async iterable; it ends with the sequence. */
 export interface EventStream extends AsyncIterable<SequenceEvent> {
-  /** For the option `onEvent`. */
+  /** Pass it as the option `onEvent`. */
   readonly onEvent: (event: SequenceEvent) => void;
 }
 
 /**
- * Returns a listener whose events can be iterated: `for await (const event of events) …`. Read them beside the
- * sequence, so that its error is caught at once: `const events = eventStream(); await Promise.all([atomic('x',
- * body, { onEvent: events.onEvent }), print(events)])`. Events are kept until they are read. It throws nothing: how
- * the sequence ended is its last event.
+ * Returns a listener whose events can be iterated: `for await (const event of events) …`. Read them beside
+ * the sequence, so that its error is caught at once: `const events = eventStream(); await
+ * Promise.all([atomic('x', body, { onEvent: events.onEvent }), print(events)])`. Events are kept until they
+ * are read. The iteration throws nothing: the last event shows how the sequence ended.
  */
 export function eventStream(): EventStream {
   const kept: SequenceEvent[] = [];

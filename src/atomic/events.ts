@@ -10,7 +10,7 @@ export interface EventStep {
   readonly kind: string;
   /** Empty: the host that bofh runs on. */
   readonly host: string;
-  /** Keys of the objects that it makes or changes, as on that host. */
+  /** Keys of the objects that the step makes or changes, as that host names them. */
   readonly objects: readonly string[];
 }
 
@@ -46,7 +46,7 @@ export type SequenceEventBody =
   /** `notOurs`: an object of others is in its place, and was not touched. */
   | { readonly type: 'step-undone'; readonly step: EventStep; readonly notOurs?: string }
   | { readonly type: 'undo-done'; readonly scope?: string }
-  /** A step cannot be undone, or after the commit not be finished. */
+  /** A step cannot be undone, or cannot be finished after the commit. */
   | {
       readonly type: 'stuck';
       /** The step that could not be undone or finished. */
@@ -55,7 +55,7 @@ export type SequenceEventBody =
       readonly why: string;
       /** What to do next. */
       readonly remedy?: string;
-      /** What uses the object, in the order in which to end them. */
+      /** The users of the object, in the order in which to end them. */
       readonly holders?: readonly Holder[];
     }
   | { readonly type: 'committed' }
@@ -74,9 +74,9 @@ export type SequenceEventBody =
 
 /** An event of a sequence, numbered from 1. */
 export type SequenceEvent = SequenceEventBody & {
-  /** The id of the sequence, as in `bofh journal list`; empty if it was refused before it began. */
+  /** The id of the sequence, as in `bofh journal list`; empty if the sequence was refused before it began. */
   readonly id: string;
-  /** The name that `atomic()` was given. */
+  /** The name that the caller gave to `atomic()`. */
   readonly name: string;
   /** Number of the event in its sequence, from 1. */
   readonly number: number;

@@ -32,7 +32,7 @@ export type {
 
 declare const types: unique symbol;
 
-/** An operation as the engine sees it: every value has been through the spec's schemas. */
+/** An operation as the engine sees it: the spec's schemas have checked every value. */
 export interface Operation<A = never, V = unknown> {
   readonly [types]?: (args: A) => V;
   readonly kind: string;
@@ -40,18 +40,18 @@ export interface Operation<A = never, V = unknown> {
   readonly lives: 'disk' | 'boot';
   readonly recurs: boolean;
   readonly endsAccess: boolean;
-  /** Refused unless the same sequence made what it changes. */
+  /** The step is refused unless the same sequence made the objects that it changes. */
   readonly onlyInOwn: boolean;
-  /** It may change things other than by its `host`, so a failure of `run` is always followed by a look. */
+  /** The code may change a host without `host`, so a failure of `run` is always followed by a look. */
   readonly actsElsewhere?: boolean;
   /** The keys of objects to which it writes no byte; true: all that it claims. */
   readonly keepsContent: (undo: unknown) => true | readonly Key[];
   readonly restores: 'state' | 'existence';
-  /** No step of this kind acts in its turn: all wait for the commit. */
+  /** No step of this kind acts before the commit: all wait for the commit. */
   readonly deferred: boolean;
-  /** Whether this step waits for the commit. */
+  /** Whether the act of this step waits for the commit. */
   readonly defers: (undo: unknown) => boolean;
-  /** This step has work to do after the commit. */
+  /** Whether this step has work to do after the commit. */
   readonly after: (undo: unknown) => boolean;
   readonly parseArgs: (args: unknown) => unknown;
   readonly journalled: (args: unknown) => unknown;
@@ -82,7 +82,7 @@ export interface Operation<A = never, V = unknown> {
   readonly look: (input: Journalled<ReadHost>) => Promise<Look>;
   readonly revert: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly starts?: 'a writer';
-  /** Undefined if its undo destroys no content that others could have changed. */
+  /** Undefined if the undo destroys no content that others could have changed. */
   readonly content?: {
     readonly lost: 'undone' | 'finished' | 'either';
     readonly of: 'files' | 'device';
@@ -99,7 +99,7 @@ export interface Operation<A = never, V = unknown> {
   };
   readonly sync: (input: Journalled<ChangeHost>) => Promise<void>;
   readonly afterCommit: (input: Journalled<ChangeHost>) => Promise<void>;
-  /** How its undo gets back what `afterCommit` removed. */
+  /** How the undo of a committed sequence gets back what `afterCommit` removed. */
   readonly later?: {
     readonly keeps: (undo: unknown) => boolean;
     readonly keep: (input: Journalled<ChangeHost> & { readonly to: string }) => Promise<string | undefined>;
@@ -186,7 +186,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
   };
 }
 
-/** Builds a deferred act from its spec. Its undo is only a line in the journal. */
+/** Builds a deferred act from its spec. Its undo only writes a line to the journal. */
 export function deferred<A, U>(spec: DeferredSpec<A, U>): Operation<A, void> {
   checkSpec('deferred', spec);
   const parse = parsers(spec);
@@ -263,10 +263,7 @@ function laterOf<U, R>(
   };
 }
 
-/**
- * A value after a round trip through the journal: a value that would not survive fails here, at
- * once.
- */
+/** A value after a round trip through the journal: throws for a value that would not survive. */
 export function json(value: unknown): unknown {
   const text = JSON.stringify(value) as string | undefined;
   if (text === undefined) throw new TypeError('undo data and results must be JSON values');

@@ -6,7 +6,7 @@ import type { DeviceKeys } from './operation.ts';
 /** A host that steps act on. */
 export interface Place {
   readonly host: Host;
-  /** Keys of a device path there; `asked` is the same host, as the caller asks it. */
+  /** Returns the keys of a device path on this host; `asked` is the same host, as the caller queries it. */
   readonly on: (path: string, asked?: ReadHost) => Promise<DeviceKeys>;
   /**
    * Missing: the journal is on this host, so it and the locks beside it are enough to keep others
@@ -18,13 +18,13 @@ export interface Place {
 /** The hosts of an engine. */
 export interface Places extends Place {
   /**
-   * A host other than `host`, by its name in journals; empty: the one that bofh runs on. `reach`:
-   * how a journal says that it is reached, which is used from then on.
+   * A host other than `host`, by its name in journals; empty: the one that bofh runs on. `reach`: the way to
+   * connect that a journal records; used from then on.
    */
   readonly place?: (name: string, reach?: unknown) => Place | undefined;
 }
 
-/** A host by the name in a journal. JournalError when it is not known here. */
+/** Returns a host by its name in a journal. Throws JournalError if this bofh does not know it. */
 export function placeOf(places: Places, name: string): Place {
   if (name === places.host.name) return places;
   const found = places.place?.(name);
@@ -34,7 +34,7 @@ export function placeOf(places: Places, name: string): Place {
   });
 }
 
-/** The host of `tx.on`. UsageError if there is none of that name. */
+/** Returns the host for `tx.on`. Throws UsageError for an unknown name. */
 export function otherHost(places: Places, name: string): Place {
   if (typeof name !== 'string') checkText('tx.on: the host', name);
   const found = name === places.host.name ? places : places.place?.(name);
@@ -47,8 +47,8 @@ export function otherHost(places: Places, name: string): Place {
 }
 
 /**
- * The same hosts, each asked each question once (see `askedOnce`): for one look, before a step does
- * something or when it is done.
+ * Returns the same hosts, but each runs a query only once (see `askedOnce`). For a single look, before a step
+ * acts or when it is done.
  */
 export function eachOnce<P extends Places>(places: P): P {
   const once = (place: Place): Place => {
@@ -66,7 +66,7 @@ export function eachOnce<P extends Places>(places: P): P {
   return { ...places, ...once(places), place };
 }
 
-/** The hosts before a sequence is rolled back or forward. */
+/** The hosts of a sequence that is about to be rolled back or forward. */
 export interface Met {
   /** Host → its present boot id; without those that cannot be reached. */
   readonly boots: Readonly<Record<string, string>>;
@@ -75,8 +75,8 @@ export interface Met {
 }
 
 /**
- * Asks each host of some steps for its boot. No program of the sequence may run there any more
- * before that: a program goes on when the connection to it is lost.
+ * Asks each host for its boot id, after all programs of the sequence on it have ended: a program goes on when
+ * its connection is lost.
  */
 export async function meet(
   places: Places,

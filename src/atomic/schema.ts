@@ -20,7 +20,7 @@ export interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** The value, or the error that `fail` creates. */
+/** Returns the checked value, or throws the error that `fail` creates. */
 export function check<T>(
   schema: Schema<T>,
   value: unknown,

@@ -8,7 +8,10 @@ import { cacheDirectory, openCache } from '../script/cache.ts';
 /** The exports of a file, and its compiled code for the next process. */
 export interface Compiled<T> {
   readonly exports: T;
-  /** Keeps the code of all functions that ran so far, unless it was done for the same `work` already. */
+  /**
+   * Writes the compiled code of all functions that ran so far to the cache, unless that was already done for
+   * the same `work`.
+   */
   readonly keep: (work: string) => void;
 }
 
@@ -20,15 +23,15 @@ interface Kept {
 
 const parameters = 'exports, require, module, __filename, __dirname, importOfNode, requireCompiled';
 
-/** V8 keeps no import() with compiled code (Node.js 20 to 24): the build writes this one instead. */
+/** Compiled code of V8 cannot contain import() (Node.js 20 to 24), so the build replaces it by this function. */
 const importOfNode = (id: string): Promise<unknown> => import(id);
 
 /**
- * Runs a CommonJS file of `dist/`, and those beside it that it requires, with the code that V8
- * compiled when root ran them before: compiling takes half of the time that bofh needs to start.
- * `digest` is of their content, because V8 compares only the length of a source with that of its code.
- * They have only ASCII characters: Latin-1 is read ten times as fast as UTF-8.
- * Without a cache that only root can write, they are compiled as Node.js does it.
+ * Runs a CommonJS file of `dist/`, and the files that it requires, with the code that V8 compiled when root
+ * ran them before: without it, compiling takes half of the time that bofh needs to start. `digest` is the
+ * digest of their content, because V8 compares only the length of the source. The files have only ASCII
+ * characters, because Node reads Latin-1 ten times as fast as UTF-8. Without a cache that only root can
+ * write, Node.js compiles the files as usual.
  */
 export function loadCompiled<T>(file: string, digest: string, directory = cacheDirectory): Compiled<T> {
   const key = `${file} ${digest} ${process.version} ${String(cachedDataVersionTag())}`;
@@ -51,7 +54,7 @@ export function loadCompiled<T>(file: string, digest: string, directory = cacheD
       ...(cachedData === undefined ? {} : { cachedData }),
     });
     const module = { exports: {} };
-    // Before it runs: those that require each other see what is exported so far.
+    // Before the file runs, because files that require each other get the exports so far.
     loaded.set(name, { script, module });
     const run = script.runInThisContext() as (...of: unknown[]) => void;
     run(module.exports, require, module, path, dirname(path), importOfNode, require);

@@ -3,17 +3,17 @@ import { escaped } from './escaped.ts';
 import { meantBy } from './nearest.ts';
 import { isAtConsole } from './option.ts';
 
-/** Errors that name their method. */
+/** Errors whose message already names their method. */
 const named = new WeakSet<object>();
 
 /**
- * The error for the options of a call: each with its name and what is wrong with it. Issues as
- * Standard Schema has them; those of `checkedBy` also have a remedy.
+ * The error for wrong options of a call: names each option and what is wrong with it. Issues are those of
+ * Standard Schema; those of `checkedBy` also have a remedy.
  */
 export function wrongOptions(
   what: string,
   issues: readonly Issue[],
-  /** With the schema, the error suggests the right name for a misspelt one. */
+  /** With the schema, the error suggests the right name for a misspelt option. */
   { value, schema }: { readonly value: unknown; readonly schema?: unknown },
 ): UsageError {
   const remedies = [...new Set(issues.flatMap(({ params }) => params?.remedy ?? []))];
@@ -24,7 +24,7 @@ export function wrongOptions(
   return error;
 }
 
-/** The error of each value, by its name. */
+/** Formats the issues of a value, each after the name of its key. */
 export function issuesIn(issues: readonly Issue[], value: unknown, known: readonly string[] = []): string {
   return [...new Set(issues.map((issue) => textOf(issue, value, known)))].join('; ');
 }
@@ -34,8 +34,8 @@ function keysOf(schema: unknown): readonly string[] {
 }
 
 /**
- * Runs what a method of the library does with its arguments. In a program, each of `texts` must be
- * text that is not empty, and an error with the code `invalid` names the method and the argument.
+ * Runs the body of a method of the library. In a program, each value of `texts` must be text that is not
+ * empty, and an error with the code `invalid` names the method and the argument.
  */
 export function naming<T>(method: string, texts: Readonly<Record<string, unknown>>, body: () => T): T {
   if (isAtConsole()) return body();
@@ -61,7 +61,7 @@ function notText(value: unknown): string | undefined {
   return value === '' ? ' is empty' : undefined;
 }
 
-/** The error of a method; in a program one with the code `invalid` names the method and the option. */
+/** The error of a method. In a program, an error with the code `invalid` names the method and the option. */
 export function namedError(method: string, args: unknown, error: unknown): unknown {
   const isOurs = error instanceof UsageError || error instanceof RefusedError;
   if (!isOurs || error.code !== 'invalid' || isAtConsole() || named.has(error)) return error;
@@ -74,7 +74,7 @@ export function namedError(method: string, args: unknown, error: unknown): unkno
   return again;
 }
 
-/** The option whose value a message quotes, unless the message begins with its name. */
+/** The option whose value a message quotes; none if the message begins with the name of the option. */
 function optionIn(message: string, args: unknown): string {
   if (typeof args !== 'object' || args === null) return '';
   const isQuoted = (value: unknown): boolean => {
@@ -155,7 +155,7 @@ function textOf({ message, path = [] }: Issue, value: unknown, known: readonly s
   return at === '' ? wrong : `${at}: ${wrong}`;
 }
 
-/** `names` are in quotation marks. */
+/** The text for unknown options; `names` are in quotation marks. */
 function noOption(names: string, known: readonly string[]): string {
   const meant = [...names.matchAll(/"([^"]*)"/g)].flatMap(([, name = '']) => meantBy(name, known) ?? []);
   if (meant.length > 0) return `there is no option ${names}: did you mean ${meant.join(', ')}?`;
@@ -182,7 +182,7 @@ function not(wanted: string, what: string, value: unknown): UsageError {
   return new UsageError(isMissing ? `${what} is missing` : `${what} must be ${wanted}, not ${kind}`);
 }
 
-/** Throws UsageError for a name that an object may not have. */
+/** Throws UsageError for an unknown key of an object. */
 export function checkKeys(what: string, value: unknown, known: readonly string[]): void {
   if (typeof value !== 'object' || value === null) throw not('an object', what, value);
   const [unknown] = Object.keys(value).filter((key) => !known.includes(key));

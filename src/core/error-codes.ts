@@ -1,4 +1,4 @@
-/** Every code of an error. */
+/** All error codes. */
 export const errorCodes = [
   'busy',
   'denied',

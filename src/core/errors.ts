@@ -3,23 +3,21 @@ import { escaped } from './escaped.ts';
 
 export { type ErrorCode, errorCodes, type Reason } from './error-codes.ts';
 
-/**
- * Everything that bofh throws. Each class is one answer to "what is the state of the host now?".
- */
+/** All errors of bofh. Each class is one answer to "what is the state of the host now?". */
 
 interface Held {
-  /** "mounted on /mnt (mount 41)" */
+  /** A text for the administrator: "mounted on /mnt (mount 41)". */
   readonly words: string;
-  /** The command that would end it, as a program and its arguments; undefined if there is none. */
+  /** The command that ends this use, as a program and its arguments; undefined if there is none. */
   readonly free?: readonly string[];
 }
 
-/** A user of an object, because of which it cannot be removed. Plain JSON. */
+/** A user of an object, which prevents its removal. Plain JSON. */
 export type Holder =
   | (Held & { readonly kind: 'mount'; readonly path: string; readonly mountId: number } & {
-      /** A process of the other mount namespace that has the mount. */
+      /** A process in the other mount namespace that has the mount. */
       readonly namespaceOf?: { readonly pid: number; readonly command: string };
-      /** The systemd unit that mounts it, perhaps again. */
+      /** The systemd unit that mounts it, and may mount it again. */
       readonly unit?: string;
     })
   | (Held & { readonly kind: 'process'; readonly pid: number; readonly command: string })
@@ -30,7 +28,7 @@ export type Holder =
   | (Held & { readonly kind: 'volume'; readonly volume: string })
   | (Held & { readonly kind: 'btrfs'; readonly filesystem: string })
   | (Held & { readonly kind: 'guest'; readonly domid: number; readonly name?: string })
-  /** The object is in use, but no user was found; or something that could not be examined may use it. */
+  /** The object is in use, but no user was found; or something that bofh could not examine may use it. */
   | (Held & { readonly kind: 'unknown' });
 
 /** An error as plain JSON. */
@@ -57,7 +55,7 @@ export interface ErrorAsJson {
   readonly failedOn?: string;
   /** The steps that were undone, newest first; of a StuckError with all that is known of them. */
   readonly undone?: readonly (string | StuckStep)[];
-  /** Objects that were changed by others, and were not touched. */
+  /** Objects that others changed; bofh did not touch them. */
   readonly leftUntouched?: readonly string[];
   /** Changes that the same call made before, in a separate sequence, and that cannot be undone. */
   readonly stays?: string;
@@ -66,7 +64,7 @@ export interface ErrorAsJson {
   readonly done?: readonly StuckStep[];
   readonly blocked?: readonly StuckStep[];
   readonly remaining?: readonly StuckStep[];
-  /** Only in a CommandError: the program, why it failed as far as that is known, and its output. */
+  /** Only in a CommandError: the program, the reason if known, and its output. */
   readonly tool?: string;
   readonly argv?: readonly string[];
   readonly reason?: unknown;
@@ -81,13 +79,13 @@ const ofSomeClasses = [
   ...(['tool', 'argv', 'reason', 'exitCode', 'stderr'] as const),
 ] satisfies readonly (keyof ErrorAsJson)[];
 
-/** The common base: an error that bofh can explain. `remedy` is one sentence on what to do next. */
+/** The base class: an error that bofh can explain. `remedy` is one sentence on what to do next. */
 export class BofhError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string | undefined;
   /**
-   * The holders of the object that could not be changed, in the order in which to end them; also
-   * those of the cause.
+   * The holders of the object that could not be changed, in the order in which to end them; including those
+   * of the cause.
    */
   readonly holders: readonly Holder[];
 
@@ -97,7 +95,7 @@ export class BofhError extends Error {
       readonly cause?: unknown;
       readonly remedy?: string | undefined;
       readonly holders?: readonly Holder[] | undefined;
-      /** Missing: that of the class, of the holders or of the cause. */
+      /** Missing: the code of the class, of the holders or of the cause. */
       readonly code?: ErrorCode | undefined;
     } = {},
   ) {
@@ -108,7 +106,7 @@ export class BofhError extends Error {
     this.code = options.code ?? this.usualCode();
   }
 
-  /** The code of an error without a more precise one. */
+  /** The code of an error without a more exact one. */
   protected usualCode(): ErrorCode {
     if (this.holders.length > 0) return 'in-use';
     return this.cause instanceof BofhError ? this.cause.code : 'refused';
@@ -124,7 +122,7 @@ export class BofhError extends Error {
   }
 }
 
-/** Anything thrown as JSON; an error that is among its own causes ends the chain. */
+/** Anything thrown as JSON. The chain of causes ends if an error is among its own causes. */
 function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
   if (!(error instanceof Error)) return { class: typeof error, message: messageOf(error) };
   const within = new Set([...around, error]);
@@ -134,7 +132,7 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     class: error.name,
     ...(own === undefined ? {} : { code: own.code }),
     message: messageOf(error),
-    // For a cause it would be the state when the cause was thrown.
+    // For a cause this would be the state when the cause was thrown.
     ...(own === undefined || around.size > 0 ? {} : { host: own.hostState() }),
     ...(own?.remedy === undefined ? {} : { remedy: own.remedy }),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
@@ -165,7 +163,7 @@ export class RefusedError extends BofhError {}
 export interface Difference {
   readonly property: string;
   readonly asked: unknown;
-  /** Null: it has none. */
+  /** Null if the object does not have the property. */
   readonly found: unknown;
 }
 
@@ -199,7 +197,10 @@ function inWords(property: string, value: unknown): string {
   return typeof value === 'string' ? `"${value}"` : JSON.stringify(value);
 }
 
-/** A program, or an access to a file, failed. `reason` is for people and for retries; success is never guessed from it. */
+/**
+ * A program, or an access to a file, failed. `reason` is for people and for retries; bofh never infers a
+ * success from it.
+ */
 export class CommandError extends BofhError {
   readonly tool: string;
   readonly argv: readonly string[];
@@ -242,7 +243,7 @@ export class CommandError extends BofhError {
   }
 }
 
-/** A remedy that fits any program; undefined if only the message of the program can help. */
+/** A remedy that fits any program; undefined if only the message of the program helps. */
 function usualRemedy({
   reason,
   tool,
@@ -263,7 +264,7 @@ function usualRemedy({
  */
 export class ConnectionError extends BofhError {
   readonly host: string;
-  /** `lost` says nothing about the program that ran; with `none` nothing was started. */
+  /** With `lost` it is unknown how the program ended; with `none` no program was started. */
   readonly connection: 'none' | 'lost';
 
   constructor(
@@ -313,29 +314,29 @@ interface Undone {
   readonly leftUntouched?: readonly string[];
   /** Changes that the same call made before, in a separate sequence, and that cannot be undone. */
   readonly stays?: string | undefined;
-  /** Missing: that of the cause. */
+  /** Missing: the remedy of the cause. */
   readonly remedy?: string | undefined;
 }
 
-/** The sequence failed and all of it is undone; `cause` is why. */
+/** The sequence failed, and all of it is undone; `cause` is the error that made it fail. */
 export class RolledBackError extends BofhError {
   readonly id: string | undefined;
-  /** The code of the cause; undefined if that is no error of bofh. */
+  /** The code of the cause; undefined if the cause is not an error of bofh. */
   readonly causeCode: ErrorCode | undefined;
   /**
-   * What failed: the method of a step (`lvm.createLv`), the kind of an operation of your own, or the
-   * name of a call. Undefined: none of them did.
+   * The step or call that failed: the method of a step (`lvm.createLv`), the kind of an operation of your
+   * own, or the name of a call. Undefined if none of these failed.
    */
   readonly failed: string | undefined;
-  /** The host of what failed, as in `tx.on`; undefined: the host of the sequence. */
+  /** The host of the failed step or call, as in `tx.on`; undefined: the host of the sequence. */
   readonly failedOn: string | undefined;
   /** The steps that were undone, newest first. */
   readonly undone: readonly string[];
-  /** Objects that were changed by others before their undo; they were not touched. */
+  /** Objects that others changed before the undo; bofh did not touch them. */
   readonly leftUntouched: readonly string[];
   /**
-   * What the same call had changed before, in a sequence of its own, and cannot be undone; undefined:
-   * nothing.
+   * Changes that the same call made before, in a separate sequence, and that cannot be undone; undefined if
+   * there are none.
    */
   readonly stays: string | undefined;
 
@@ -373,12 +374,11 @@ export class IdentityTaken extends BofhError {
 }
 
 /**
- * Thrown by an operation's `run` that began to act and knows that it did nothing, although its
- * object exists, with the mark: another process created it first. The engine does not undo the
- * step.
+ * Thrown by `run` of an operation after it began to act, if it knows that it changed nothing, although an
+ * object with the tag exists: another process created the object first. The engine does not undo the step.
  */
 export class NotDone extends RefusedError {
-  /** The existing object, which is left untouched. */
+  /** A text for the existing object, which is left untouched. */
   readonly found: string;
 
   constructor(
@@ -407,13 +407,11 @@ export class SequenceEnded extends BofhError {
 
 /** Manual recovery of one step. Each command is a program and its arguments. */
 export interface ManualRecovery {
-  /**
-   * The object with its identity, for example the logical volume vg0/web1 with the tag bofh.5e1f.1.
-   */
+  /** The object with its identity: `the logical volume vg0/web1 with the tag bofh.5e1f.1`. */
   readonly what: string;
-  /** Commands that show it, and change nothing. */
+  /** Commands that show the object, and change nothing. */
   readonly look: readonly (readonly string[])[];
-  /** Commands that do what bofh would have done: undo it, or after the commit finish it. */
+  /** Commands that replace the work of bofh: they undo the step, or finish it after the commit. */
   readonly clear: readonly (readonly string[])[];
 }
 
@@ -426,10 +424,10 @@ export interface StuckStep {
   /** Keys of the objects that the step makes or changes, as on that host. */
   readonly objects: readonly string[];
   readonly why?: string;
-  /** The holders that prevented its undo. */
+  /** The holders that prevented the undo of the step. */
   readonly holders?: readonly Holder[];
   readonly remedy?: string;
-  /** For a step that is left, if its kind describes one. */
+  /** For a step that is left, if its kind has a description. */
   readonly manualRecovery?: ManualRecovery;
 }
 
@@ -439,14 +437,14 @@ export class StuckError extends BofhError {
   readonly committed: boolean;
   /** The value of the sequence, if it was committed. */
   readonly value: unknown;
-  /** Steps that are committed and finished. */
+  /** Steps that are committed, and need no more work. */
   readonly done: readonly StuckStep[];
   readonly undone: readonly StuckStep[];
   readonly blocked: readonly StuckStep[];
   readonly remaining: readonly StuckStep[];
   /**
-   * Objects that were changed by others before the undo, or the work after the commit; they were
-   * not touched.
+   * Objects that others changed before the undo, or before the work after the commit; bofh did not touch
+   * them.
    */
   readonly leftUntouched: readonly string[];
 
@@ -462,7 +460,7 @@ export class StuckError extends BofhError {
       readonly remaining?: readonly StuckStep[];
       readonly leftUntouched?: readonly string[];
       readonly cause?: unknown;
-      /** Missing: show the journal and recover. */
+      /** Missing: the commands to show the journal and to recover. */
       readonly remedy?: string | undefined;
     },
   ) {
@@ -489,7 +487,7 @@ export class StuckError extends BofhError {
 
 /** A journal is unreadable, not writable or locked, or an object belongs to an unfinished sequence. The host is untouched. */
 export class JournalError extends BofhError {
-  /** Only the last line is damaged: it may be cut off. */
+  /** Only the last line is damaged, so it may be cut off. */
   readonly lastLine: boolean;
 
   constructor(
@@ -505,9 +503,9 @@ export class JournalError extends BofhError {
   }
 }
 
-/** A signal ended the work; all of it is undone. */
+/** A signal ended the work, and all of it is undone. */
 export class InterruptedError extends BofhError {
-  /** The sequence; undefined if none had begun. */
+  /** The id of the sequence; undefined if none had begun. */
   readonly id: string | undefined;
   /** The signal, for example SIGINT; or the reason that the program gave to `abort()`. */
   readonly reason: unknown;
@@ -543,8 +541,8 @@ export class InterruptedError extends BofhError {
 }
 
 /**
- * A message in one line. Several lines of a cause that is not of bofh are joined; any other control
- * character is part of a name.
+ * A message in one line. Joins the lines of a cause that is not an error of bofh. Any other control character
+ * is part of a name, and is escaped.
  */
 function inOneLine(message: string, cause: unknown): string {
   const said = cause instanceof Error && !(cause instanceof BofhError) ? messageOf(cause) : '';
@@ -552,7 +550,10 @@ function inOneLine(message: string, cause: unknown): string {
   return escaped(message.replaceAll(said, () => said.trim().replaceAll(/\s*\n\s*/g, '; ')));
 }
 
-/** Also inside an error with several causes, such as that of a sequence whose undo failed. */
+/**
+ * The holders in a cause, also inside an error with several causes, such as that of a sequence whose undo
+ * failed.
+ */
 function holdersIn(cause: unknown): readonly Holder[] {
   if (cause instanceof BofhError) return cause.holders;
   if (!(cause instanceof AggregateError)) return [];
@@ -565,7 +566,7 @@ function lastLine(text: string): string {
   return text.trimEnd().split('\n').at(-1)?.trim() ?? '';
 }
 
-/** The text of anything thrown. Never throws itself: an undo must not end because of what its error looks like. */
+/** The text of anything thrown. Never throws, because an undo must not end because of a strange error. */
 export function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);

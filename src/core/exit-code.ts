@@ -11,8 +11,8 @@ import {
 } from './errors.ts';
 
 /**
- * Returns the exit code with which the command line ends for an error; 1 for one that is not of bofh.
- * docs/library.md has the table.
+ * Returns the exit code with which the command line ends for an error; 1 for an error that is not one of
+ * bofh. docs/library.md has the table.
  */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof InterruptedError) return error.code === 'timeout' ? 5 : 130;

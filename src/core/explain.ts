@@ -1,8 +1,8 @@
 import { BofhError, messageOf, RolledBackError, StuckError } from './errors.ts';
 
 /**
- * Returns an error as lines of text, in the form that the command line uses: what failed, the state of
- * the host, and, if it is known, what to do next.
+ * Returns an error as lines of text, in the form that the command line uses: what failed, the state of the
+ * host, and, if known, the next command.
  */
 export function explain(error: unknown): string {
   const isOurs = error instanceof BofhError;
@@ -14,7 +14,7 @@ export function explain(error: unknown): string {
   ].join('\n');
 }
 
-/** The objects of others that are in place of objects of the sequence. */
+/** The objects of others that an error lists as left untouched. */
 function leftUntouched(error: unknown): readonly string[] {
   return error instanceof RolledBackError || error instanceof StuckError ? error.leftUntouched : [];
 }

@@ -3,10 +3,7 @@ export type Present<T> = {
   readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K];
 } & { readonly [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
 
-/**
- * The same object without the keys whose value is undefined: a request has no key for a missing
- * value.
- */
+/** Returns the object without the keys whose value is undefined. */
 export function present<const T extends object>(all: T): Present<T> {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as Present<T>;
 }

@@ -10,12 +10,12 @@ export interface ProcessStat {
   readonly started: number;
 }
 
-/** Every process of this host, without zombies, which hold nothing open and may never be reaped. */
+/** Every process of this host, without zombies, which have nothing open and may stay for ever. */
 export function processes(): readonly ProcessStat[] {
   return names('/proc').flatMap((name) => (/^\d+$/.test(name) ? (processStat(Number(name)) ?? []) : []));
 }
 
-/** Undefined when there is no such process, or only its zombie. */
+/** Undefined if there is no such process, or only a zombie. */
 export function processStat(pid: number): ProcessStat | undefined {
   const text = content(`/proc/${pid}/stat`);
   return text === undefined ? undefined : parseStat(text);
@@ -32,8 +32,8 @@ export function parseStat(text: string): ProcessStat | undefined {
 }
 
 /**
- * The living processes of a session. The kernel does not reuse its number while one of them lives.
- * So if a process has that number now but a different start time than the leader, all of them have
+ * The living processes of a session. The kernel does not reuse the number of the session while one of them
+ * lives. So if a process has that number now, but another start time than the leader had, all of them have
  * ended.
  */
 export function membersOf(
@@ -45,18 +45,19 @@ export function membersOf(
   return among.filter(({ session, started }) => session === leader.pid && started >= leader.started);
 }
 
-/** The names in a directory of /proc; none when it is gone, or hidden from this user. */
+/** The names in a directory of /proc; none if it is gone, or hidden from this user. */
 export function names(path: string): readonly string[] {
   try {
     return readdirSync(path);
   } catch (error) {
-    // Without root the descriptors of other users are hidden; what they cannot open (0600) they cannot lock.
+    // Without root the descriptors of other users are hidden; these users cannot open the lock files (0600),
+    // so they hold no lock.
     if (isGone(error) || (error instanceof Error && 'code' in error && error.code === 'EACCES')) return [];
     throw error;
   }
 }
 
-/** Undefined when it is gone. */
+/** The content of a file of /proc; undefined if it is gone. */
 export function content(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -66,7 +67,7 @@ export function content(path: string): string | undefined {
   }
 }
 
-/** A process that ended in the meantime. */
+/** Whether the error means that the process ended in the meantime. */
 export function isGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ESRCH');
 }

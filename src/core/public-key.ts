@@ -11,7 +11,7 @@ export function publicKeys(text: string, where: string): readonly string[] {
     throw new UsageError(`${where} is a private key: name the public one, ${where}.pub`);
   for (const [at, line] of lines.entries()) {
     const { type = '', blob = '' } = keyLine.exec(line)?.groups ?? {};
-    // The blob begins with its own type, so a key that was cut or mixed up is seen.
+    // The blob begins with its own type, so this detects a key that was cut or mixed up.
     if (type === '' || !Buffer.from(blob, 'base64').subarray(4).toString('latin1').startsWith(type))
       throw new UsageError(`${where}, line ${String(at + 1)}: is not a public key of OpenSSH`);
   }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes as realBytes, randomUUID as realUuid } from 'node:crypto';
 
-/** Source of identifiers. On a simulated host with a seed they are the same in each run. */
+/** Source of identifiers. A simulated host with a seed gives the same ones in each run. */
 export interface Random {
   /** A UUID of version 4. */
   readonly uuid: () => string;
@@ -24,6 +24,6 @@ export function randomId(bytes: number): Buffer {
   const random = fixed.getStore();
   if (random === undefined) return realBytes(bytes);
   const digits = random.uuid().replaceAll('-', '');
-  // Without the digits that are the same in every UUID.
+  // Without the digits that all UUIDs have in common.
   return Buffer.from(`${digits.slice(0, 12)}${digits.slice(20)}`, 'hex').subarray(0, bytes);
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-/** Why something could not be read, in one line: of the places that a schema refuses, the first. */
+/** The reason why something could not be read, in one line; of several issues of a schema the first. */
 export function reasonIn(cause: unknown): string {
   if (!(cause instanceof z.core.$ZodError)) return cause instanceof Error ? cause.message : String(cause);
   const [first, ...more] = cause.issues;

@@ -10,7 +10,7 @@ import {
 } from './errors.ts';
 import { allOf } from './all-of.ts';
 
-/** A check of one of several hosts: its refusals and parse errors name the host. */
+/** Runs a check of one of several hosts. Its refusals and parse errors name the host. */
 export async function on<T>(host: string, check: () => T | Promise<T>): Promise<T> {
   try {
     return await check();
@@ -35,10 +35,7 @@ export function refusals() {
   const found: BofhError[] = [];
   return {
     try: trying(found),
-    /**
-     * Checks all of a list at the same time, and waits for all of them; the refusals are in the order
-     * of the list.
-     */
+    /** Checks all items of a list in parallel; the refusals are in the order of the list. */
     each: async <E, T>(list: readonly E[], check: (each: E, attempt: Try) => Promise<T>): Promise<T[]> => {
       const refused = list.map((): BofhError[] => []);
       const answers = await allOf(list.map((each, at) => check(each, trying(refused[at] ?? []))));
@@ -65,8 +62,8 @@ export function refusals() {
 type Try = <T>(check: () => T | Promise<T>) => Promise<T | undefined>;
 
 /**
- * The check's answer; undefined if it refused. Other errors are thrown at once: a missing program,
- * output that could not be parsed, an unreadable journal, a bug.
+ * The result of a check; undefined if it refused. Other errors are thrown at once: a missing program, output
+ * that could not be parsed, an unreadable journal, a bug.
  */
 function trying(found: BofhError[]): Try {
   return async (check) => {

@@ -20,7 +20,7 @@ export const oneOrMore = z.union([text, z.array(text)]);
 /** A number, or text with more forms than a size (`+5g`, `max`). The caller parses and checks it. */
 export const anySize = z.union([z.string(), z.number()], 'must be bytes, or text such as 10g');
 
-/** A check of a schema by a function that throws UsageError. */
+/** A check for a schema, from a function that throws UsageError. */
 function checkedBy<T>(parse: (value: T) => unknown): z.core.CheckFn<T> {
   return ({ value, issues }) => {
     try {

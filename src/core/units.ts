@@ -15,10 +15,9 @@ const factors: Readonly<Record<string, number>> = {
 const sizePattern = /^(?<number>\d+(?:\.\d+)?)(?:(?<unit>[kmgtp])(?:i?b)?|b)$/i;
 
 /**
- * Bytes of a size as an administrator writes it: `10g`, `10G`, `10gb`, `10GiB`, always 1024-based
- * as in lvcreate (util-linux reads 10GB as 10^10: bofh never does). Text needs a unit, because a
- * bare number means bytes in some tools and MiB in others; a number in code is bytes. Throws
- * UsageError for anything else, and for zero.
+ * Bytes of a size as an administrator writes it: `10g`, `10G`, `10gb`, `10GiB`, always 1024-based as in
+ * lvcreate (unlike util-linux, where 10GB is 10^10). Text needs a unit, because a bare number means bytes in
+ * some tools and MiB in others; a number in code is bytes. Throws UsageError for anything else, and for zero.
  */
 export function parseSize(text: string | number): Bytes {
   checkSize(text);
@@ -37,7 +36,7 @@ export function parseSize(text: string | number): Bytes {
   return Math.ceil(bytes);
 }
 
-/** Scripts without types may pass anything. */
+/** Throws UsageError for a value that is not a size, because scripts without types may pass anything. */
 function checkSize(value: unknown): void {
   if (typeof value === 'number' && !Number.isSafeInteger(value))
     throw new UsageError(`${String(value)} is not a whole number of bytes`);
@@ -46,7 +45,8 @@ function checkSize(value: unknown): void {
 }
 
 /**
- * Bytes for people: exact if a unit divides them, else one decimal: `2 GiB`, `1.5 GiB`, `700 B`.
+ * Formats bytes for people: exactly if a unit divides them, else with one decimal: `2 GiB`, `1.5 GiB`, `700
+ * B`.
  */
 export function formatSize(bytes: Bytes): string {
   if (!Number.isFinite(bytes)) throw new UsageError(`${String(bytes)} is not a number of bytes`);

@@ -11,7 +11,10 @@ const places = [
 interface Unit {
   readonly name: string;
   readonly for: string;
-  /** Level if it is not enabled: with xendomains or libvirt, `start-all` is not needed. */
+  /**
+   * The level of the finding if the unit is not enabled: with xendomains or libvirt, `start-all` is not
+   * needed.
+   */
   readonly level: 'ok' | 'warning';
   readonly otherwise: string;
 }

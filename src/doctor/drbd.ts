@@ -3,7 +3,10 @@ import { differences, findings, missingAddresses, moduleVersion, resources } fro
 import { interfaces } from '../network/index.ts';
 import { type Finding, finding, looking } from './finding.ts';
 
-/** Reports the problems of every resource, and where its running state differs from its configuration. */
+/**
+ * Reports the problems of every resource, and each difference between its running state and its
+ * configuration.
+ */
 export async function drbd(host: ReadHost, root: boolean): Promise<readonly Finding[]> {
   return looking({ check: 'drbd', what: 'the resources of DRBD', root }, async () => {
     // drbdadm would load the module.

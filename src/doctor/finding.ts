@@ -25,8 +25,8 @@ export function finding(
 }
 
 /**
- * Runs a check. A failed check is a finding too: "unknown" is not "nothing found". Without root
- * many checks fail, which is not a fault of the host.
+ * Runs a check. A failed check is a finding too: "unknown" is not "nothing found". Without root many checks
+ * fail, which is not a problem of the host.
  */
 export async function looking(
   at: { readonly check: string; readonly what: string; readonly root: boolean },

@@ -17,7 +17,7 @@ function findingOf(lv: LogicalVolume): Finding {
   }
   const enlarge = ['bofh', 'lvm', 'resize', lv.fullName, '+SIZE'];
   const name = `the snapshot ${lv.fullName} of ${lv.vg}/${lv.origin?.name ?? '?'}`;
-  // lvm shows 100 % for an invalid snapshot (lv_attr I), and extending it does not bring it back.
+  // lvm shows 100 % for an invalid snapshot (lv_attr I), and an extension does not repair it.
   return (lv.data ?? 0) >= 100
     ? finding('lvm', 'problem', `${name} is invalid, because it was full: it can only be removed`, [
         ['bofh', 'lvm', 'remove', lv.fullName],

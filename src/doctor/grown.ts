@@ -7,9 +7,9 @@ import { type Finding, finding, looking } from './finding.ts';
 import type { KnownJournal } from './journals.ts';
 
 /**
- * Reports the layers that did not follow a replicated disk which `bofh block resize` has grown. If
- * bofh is killed between its two sequences, no journal is open: only the name of the first one, in
- * the history, says that a second one was to follow.
+ * Reports layers that `bofh block resize` did not grow after their replicated disk. If bofh is killed between
+ * its two sequences, no journal is open: only the name of the first sequence, in the history, shows that a
+ * second one must follow.
  */
 export async function grown(
   host: ReadHost,
@@ -45,7 +45,7 @@ export async function grown(
   });
 }
 
-/** What is on it cannot be resized by bofh. */
+/** No layers if bofh cannot resize the content of the disk; otherwise throws the error. */
 function unlessRefused(error: unknown): readonly string[] {
   if (error instanceof RefusedError) return [];
   throw error;

@@ -16,7 +16,7 @@ export { reservations } from './reservations.ts';
 export { siteFile } from './site.ts';
 
 type Scene = Omit<KnownScene, 'journals'> & {
-  /** Undefined if they cannot be read; the caller reports that. */
+  /** Undefined if the journals cannot be read; the caller reports that. */
   readonly journals: readonly KnownJournal[] | undefined;
   readonly store: Pick<Store, 'directory' | 'names' | 'freeBytes' | 'changedMs' | 'bytes'>;
 };

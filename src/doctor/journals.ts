@@ -106,7 +106,7 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
   }
 }
 
-/** A sequence that is just beginning, or ending, has such files for a moment. */
+/** Milliseconds to wait: a sequence that is just beginning or ending has such files for a moment. */
 const momentMs = 1000;
 
 /** Reports leftovers of an interrupted journal creation or archiving. */

@@ -7,9 +7,7 @@ interface Module {
   readonly name: string;
   readonly for: string;
   readonly level: 'warning' | 'problem';
-  /**
-   * This path also exists if the module is built in, and so is in no list of modules.
-   */
+  /** Path of a loaded module. A module that is part of the kernel has it too, but is in no list of modules. */
   readonly sign?: string;
 }
 
@@ -61,7 +59,7 @@ async function isLoaded(host: ReadHost, { name, sign }: Module): Promise<boolean
   return sign !== undefined && (await host.stat(sign)) !== undefined;
 }
 
-// modprobe treats - and _ alike; file names have either. Undefined if there are no lists.
+// modprobe treats - and _ alike, and file names contain either. Undefined if there are no lists.
 async function available(host: ReadHost, directory: string): Promise<ReadonlySet<string> | undefined> {
   const names = new Set<string>();
   const lists = [
@@ -106,7 +104,7 @@ async function udev(host: ReadHost): Promise<readonly Finding[]> {
   const cookies = await host.run(udevCookies());
   if (cookies.length === 0) return [found];
   const waits = `device-mapper waits for udev (${cookies.join(', ')})`;
-  // With a udevd it may complete at any moment.
+  // If udevd runs, it may answer at any moment.
   if (runs) return [found, finding('udev', 'warning', `${waits}: see whether it still does in a minute`)];
   const says = `${waits}, which does not run: programs of lvm hang`;
   return [found, finding('udev', 'problem', says, [['dmsetup', 'udevcomplete_all']])];

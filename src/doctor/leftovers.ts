@@ -28,9 +28,8 @@ export interface Scene {
 }
 
 /**
- * Reports leftovers of sequences on the host, in two ways: each step that its journal does not show
- * as undone is checked by its operation; and the host is searched for tags of bofh, whatever the
- * journals say.
+ * Reports leftovers of sequences on the host, in two ways: each step that its journal does not show as undone
+ * is checked by its operation; and the host is searched for all tags of bofh, independently of the journals.
  */
 export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
   const { host, root } = scene;
@@ -119,7 +118,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
     if (!root) return say('warning', `needs root for what is left of ${named}`);
-    // The administrator who abandoned it may have removed the object that contained it.
+    // The administrator who abandoned the sequence may have removed the container of the object.
     const level = journal.is === 'abandoned' ? 'warning' : 'problem';
     return say(level, `what is left of ${named} could not be examined: ${error.message}`, [show(journal.id)]);
   }

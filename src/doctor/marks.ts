@@ -10,10 +10,7 @@ export interface Marked {
   readonly id: string;
   readonly n: number;
   readonly what: string;
-  /**
-   * `stays`: the tag remains after the commit. `passing`: it must be gone when its sequence has
-   * ended.
-   */
+  /** `stays`: the tag remains after the commit. `passing`: the tag must be gone when its sequence has ended. */
   readonly kind: 'stays' | 'passing';
   readonly look: readonly (readonly string[])[];
   readonly clear: readonly (readonly string[])[];

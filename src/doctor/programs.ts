@@ -7,7 +7,7 @@ interface Known {
   readonly argv: readonly string[];
   /** Matches the version in its output. */
   readonly line: RegExp;
-  /** The oldest version that bofh is tested with: that of Debian 12. */
+  /** The oldest version with which bofh is tested: that of Debian 12. */
   readonly tested: string;
   /** Older versions lack a feature. */
   readonly needed?: { readonly version: string; readonly lacks: string };
@@ -15,7 +15,7 @@ interface Known {
 
 const utilLinux = / from util-linux (?<version>\d+(?:\.\d+)+)/;
 
-/** How to ask a package for its version. The others have no version that matters. */
+/** The command that prints the version of a package. For other packages the version does not matter. */
 const known: Readonly<Partial<Record<string, Known>>> = {
   lvm2: {
     tool: 'lvs',
@@ -54,7 +54,7 @@ const known: Readonly<Partial<Record<string, Known>>> = {
   udev: { tool: 'udevadm', argv: ['--version'], line: /^(?<version>\d+)\b/, tested: '252' },
 };
 
-/** Every driver needs these; the others are for one driver each. */
+/** Programs that every driver needs; each other program is for one driver. */
 const always: ReadonlySet<string> = new Set([
   'coreutils',
   'e2fsprogs',
@@ -143,7 +143,7 @@ export function versionOf({ tool, argv, line }: Known): ReadCommand<string> {
   };
 }
 
-/** Compares number by number: 2.9 is older than 2.38. */
+/** Whether a version is older. Compares number by number: 2.9 is older than 2.38. */
 export function isOlder(version: string, than: string): boolean {
   const [a, b] = [version, than].map((text) => text.split('.').map(Number));
   if (a === undefined || b === undefined) return false;

@@ -2,8 +2,8 @@ import type { SeenReservation } from '../atomic/locks/reservations.ts';
 import { type Finding, finding } from './finding.ts';
 
 /**
- * Reports reservations of other hosts on this one. Whether their sequences still run is unknown
- * here; their age is a hint.
+ * Reports reservations of other hosts on this one. This host does not know whether their sequences still run;
+ * their age is a hint.
  */
 export function reservations(seen: readonly SeenReservation[], nowMs: number): readonly Finding[] {
   return seen.map(({ id, changedMs, found }) => {
@@ -35,9 +35,7 @@ const units = [
   ['minutes', 60_000],
 ] as const;
 
-/**
- * Returns an age in the largest unit with at least two; a clock that was set back does not matter.
- */
+/** Formats an age in the largest unit of which there are at least two; negative ages count as 0. */
 function age(ms: number): string {
   const [name, length] = units.find(([, each]) => ms >= 2 * each) ?? ['seconds', 1000];
   return `${String(Math.max(0, Math.floor(ms / length)))} ${name}`;

@@ -4,8 +4,8 @@ import { findSite } from '../site.ts';
 import { type Finding, finding } from './finding.ts';
 
 /**
- * Checks that only users who may run code as this user can write the site file. Returns its path if
- * it may be loaded.
+ * Checks that no other user can write the site file, which bofh runs as code. Returns its path if it may be
+ * loaded.
  */
 export async function siteFile(
   host: ReadHost,

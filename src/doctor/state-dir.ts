@@ -7,14 +7,14 @@ import { type Finding, finding, looking } from './finding.ts';
 
 const mib = 1024 * 1024;
 /**
- * A sequence needs 64 KiB as an emergency reserve of its journal, and some for its lines and the
- * output of programs.
+ * Free space that a sequence needs: 64 KiB as a reserve of its journal, and some for its lines and the output
+ * of programs.
  */
 const least = mib;
 const comfortable = 64 * mib;
 
 const volatile: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'rootfs']);
-/** flock(2) and fdatasync(2) work differently there, or not at all. */
+/** Filesystems on which flock(2) and fdatasync(2) work differently, or not at all. */
 const remote: ReadonlySet<string> = new Set(['nfs', 'nfs4', 'cifs', 'smb3', '9p', 'ceph', 'fuse.sshfs']);
 
 /**

@@ -14,8 +14,8 @@ const verifying = {
 } as const;
 
 /**
- * RefusedError, with the address and how to get it back, if drbdadm would refuse a command because
- * this host lacks an address of the resource. Any other command passes.
+ * Throws RefusedError, with the address and how to restore it, if drbdadm would refuse a command because this
+ * host lacks an address of the resource.
  */
 export async function refuseWithoutAddress(
   host: ReadHost,
@@ -32,7 +32,10 @@ export async function refuseWithoutAddress(
   });
 }
 
-/** Not yet loaded: any module has the same answer for `up`. */
+/**
+ * Whether drbdadm checks the addresses for a command. While no module is loaded, the answer for `up` is the
+ * same for all modules.
+ */
 async function isVerified(host: ReadHost, verb: string): Promise<boolean> {
   if ((verifying.any as readonly string[]).includes(verb)) return true;
   if (!(verifying.before9 as readonly string[]).includes(verb)) return false;

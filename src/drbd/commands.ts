@@ -5,8 +5,8 @@ import { parseEvents } from './events.ts';
 import type { ResourceState } from './state.ts';
 
 /**
- * Every resource in the kernel, with its volumes and connections. It loads the module if that is
- * not loaded.
+ * Every resource in the kernel, with its volumes and connections. The command loads the module if it is not
+ * loaded.
  */
 export function drbdEvents(): ReadCommand<readonly ResourceState[]> {
   return {
@@ -19,9 +19,9 @@ export function drbdEvents(): ReadCommand<readonly ResourceState[]> {
 }
 
 /**
- * Every resource in the configuration, also of other hosts; with a file that is not installed yet,
- * only its resources. A dry run, because otherwise drbdadm reads nothing while this host lacks the
- * address of one of them, as when a link is down (verify_ips of drbdadm_main.c, 9.22).
+ * Every resource in the configuration, also of other hosts; with `file`, which need not be installed, only
+ * its resources. Uses a dry run, because otherwise drbdadm reads nothing while this host lacks the address of
+ * a resource, for example when a link is down (verify_ips of drbdadm_main.c, 9.22).
  */
 export function drbdConfig(file?: string): ReadCommand<readonly Configured[]> {
   return {
@@ -58,16 +58,14 @@ export function drbdConfigWith(text: string): ReadCommand<readonly Configured[]>
   return { ...drbdConfig(), argv: ['--config-to-test', '/dev/stdin', 'dump-xml'], stdin: text };
 }
 
-/**
- * Words of a configuration that may appear in an error of drbdadm: those that it expects itself.
- */
+/** The words of a configuration that may appear in an error of drbdadm: the keywords that it expects. */
 const keyword =
   /^'(?:node-id|disk|device|address|meta-disk|volume|on|net|options|connection|floating|\}|\{|;)'$/;
 
 /**
- * What drbdadm writes to stderr, without values of the configuration: it quotes the word that it
- * could not parse, and the whole command that failed, with `--shared-secret=…` in it
- * (drbdadm_parser.c, drbdadm_main.c of drbd-utils 9.22).
+ * The stderr of drbdadm without values of the configuration. drbdadm quotes the word that it could not parse,
+ * and the whole command that failed, with `--shared-secret=…` (drbdadm_parser.c, drbdadm_main.c of drbd-utils
+ * 9.22).
  */
 export function withoutDrbdSecrets(stderr: string): string {
   return stderr
@@ -78,7 +76,7 @@ export function withoutDrbdSecrets(stderr: string): string {
 }
 
 /**
- * Why drbdadm or drbdsetup failed. Their exit codes say little: 10 is any refusal of the kernel
+ * Why drbdadm or drbdsetup failed. Their exit codes are not enough: 10 is any refusal of the kernel
  * (shared_main.h of 9.22).
  */
 export function classifyDrbd({ stdout, stderr }: Answer): Reason {

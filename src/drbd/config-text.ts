@@ -1,7 +1,10 @@
 import { isIPv6 } from 'node:net';
 import type { NewConfig } from './new-config.ts';
 
-/** Does a text say which node of DRBD 9 each host is? drbdadm of 8.4 does not know the word, and refuses the file (9.22). */
+/**
+ * Whether a configuration contains the `node-id` of each host, for DRBD 9. drbdadm-84 does not know this
+ * keyword, and refuses the file (9.22).
+ */
 export type NodeIds = 'told' | 'not told';
 
 /** The file of one resource, in the format of drbd.conf(5). */

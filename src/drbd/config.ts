@@ -11,7 +11,7 @@ export interface ConfiguredVolume {
   readonly minor: number;
   /** `/dev/drbd0`, or as the configuration names it. */
   readonly device: string;
-  /** The backing device; undefined: this host has none (`none`). */
+  /** The backing device; undefined if this host has none (`none`). */
   readonly disk?: string;
   /**
    * `internal`: at the end of the disk. `index`: one of several areas of 128 MiB on the device;
@@ -20,7 +20,7 @@ export interface ConfiguredVolume {
   readonly metadata: 'internal' | { readonly device: string; readonly index?: number };
 }
 
-/** The address of a host of a resource. */
+/** An address of a host in a resource. */
 export interface Address {
   /** `ipv4`, `ipv6`, `ssocks`, `sdp` */
   readonly family: string;
@@ -37,7 +37,7 @@ export interface ConfiguredHost {
    * none.
    */
   readonly address?: Address;
-  /** Its addresses for single peers, as DRBD 9 can have them, beside `address`. */
+  /** Its addresses for single peers (only DRBD 9), in addition to `address`. */
   readonly peerAddresses?: readonly Address[];
   readonly volumes: readonly ConfiguredVolume[];
 }
@@ -48,31 +48,31 @@ export interface Configured {
   /** The file and line where the resource begins. */
   readonly file: string;
   readonly line: number;
-  /** Empty: its file is incomplete. */
+  /** Empty if its file is incomplete. */
   readonly hosts: readonly ConfiguredHost[];
-  /** Options of the resource with those of `common`, without those of its connections. */
+  /** Options of the resource, merged with those of `common`; without the options of its connections. */
   readonly options: Options;
   readonly connections: readonly ConfiguredConnection[];
-  /** drbdadm does not look whether this host has its address (`disable-ip-verification`). */
+  /** drbdadm does not check whether this host has its address (`disable-ip-verification`). */
   readonly anyAddress?: true;
 }
 
-/** A connection between hosts of a resource. Without one in the file all hosts are in it. */
+/** A connection between hosts of a resource. If the file has no connection, there is one with all hosts. */
 export interface ConfiguredConnection {
   readonly hosts: readonly string[];
   /** Net options as drbdadm resolves them: connection first, then resource, then `common`. */
   readonly net: Readonly<Record<string, string>>;
 }
 
-/** The value stays in the file: nothing here needs it. */
+/** The key whose value bofh does not read, because it is not needed. */
 const secret = 'shared-secret';
 
 const number = z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.transform(Number));
 const text = z.string().check(z.minLength(1));
 
 /**
- * How drbdadm 9 prints that a host has no address: printf's words for a null string (drbdadm_dump.c
- * of drbd-utils 9).
+ * The text that drbdadm 9 prints for a host without an address: printf's text for a null string
+ * (drbdadm_dump.c of drbd-utils 9).
  */
 const none = '(null)';
 
@@ -93,9 +93,8 @@ const attributes = {
 
 /**
  * Every resource of the configuration, from `drbdadm --dry-run dump-xml`: for an 8.4 module (drbdadm-84), and
- * for 9, which adds `connection`, where a host may have its address (as LINSTOR writes it). The
- * top-level elements beside the resources apply to all of them (`common`, which is merged into
- * each, and `global`).
+ * for 9, which adds `connection`, in which a host may have its address (LINSTOR writes it so). The other
+ * top-level elements apply to all resources (`common`, which is merged into each, and `global`).
  */
 export function parseConfig(xml: string): readonly Configured[] {
   const top = parseXml(xml).root;
@@ -186,7 +185,7 @@ function hostOf(ends: readonly End[]): (element: XmlElement) => ConfiguredHost {
   };
 }
 
-/** Undefined: the configuration says `none`. */
+/** The address in an element; undefined if the configuration says `none`. */
 function addressOf(element: XmlElement): Address | undefined {
   const { family, port } = attributes.address.parse(element.attributes);
   const address = textIn(element);
@@ -199,7 +198,7 @@ function wordsOf({ family, address, port }: Address): string {
   return `${family} ${address} ${String(port)}`;
 }
 
-/** Every address of a host of a resource. */
+/** The addresses of a host in a resource. */
 export function addressesOf({
   address,
   peerAddresses = [],
@@ -243,7 +242,7 @@ interface Parts {
   readonly one: (name: string) => XmlElement;
 }
 
-/** The child elements of an element; text beside them, or an unknown element, is an error. */
+/** The child elements of an element; other text or an unknown element is an error. */
 function partsOf(element: XmlElement, known: readonly string[]): Parts {
   const inner = element.children.flatMap((child) => {
     if (child instanceof XmlElement && known.includes(child.name)) return [child];
@@ -264,7 +263,7 @@ function partsOf(element: XmlElement, known: readonly string[]): Parts {
   };
 }
 
-/** A volume whose device has no name of its own has an empty one. */
+/** The device of a volume; the name is empty in the configuration if the device has the default name. */
 function deviceIn(element: XmlElement, minor: number): string {
   return element.isEmpty ? `/dev/drbd${String(minor)}` : textIn(element);
 }

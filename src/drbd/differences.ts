@@ -3,7 +3,7 @@ import type { Resource } from './reads.ts';
 import type { ResourceState } from './state.ts';
 import { drbdAdjustments } from './volume-commands.ts';
 
-/** `drbdsetup-84 connect web1 …`: commands that connect it to its peers, or disconnect it. */
+/** `drbdsetup-84 connect web1 …`: commands that connect a resource to its peers, or disconnect it. */
 const connecting = /^\S+ (?:connect|disconnect|(?:new|del)-(?:peer|path)) /;
 const parting = /^\S+ (?:disconnect|del-peer|del-path) /;
 const attaching = /^\S+ attach /;
@@ -25,10 +25,7 @@ export async function differences(
   );
 }
 
-/**
- * The differences of its connections only, for a resource that is connecting or connected: their
- * addresses.
- */
+/** The differences in the addresses of the connections, for a resource that is connecting or connected. */
 export async function otherAddresses(
   host: ReadHost,
   { name, connections }: ResourceState,

@@ -7,7 +7,7 @@ type Objects = {
   readonly [K in keyof typeof eventSchemas]: readonly z.infer<(typeof eventSchemas)[K]>[];
 };
 
-// Values hold colons (addresses), and no blanks: a name with one makes a word without a key.
+// Values contain colons (addresses), but no spaces: a name with a space leaves a word without a key.
 const line = /^exists (?<object>resource|device|connection|peer-device|path)(?<facts>(?: [\w-]+:\S*)+)$/;
 const fact = / (?<key>[\w-]+):(?<value>\S*)/g;
 

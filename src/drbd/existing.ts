@@ -4,7 +4,7 @@ import * as operations from './operations.ts';
 import { configKey, deviceOf } from './operations/known-resource.ts';
 import { configured } from './reads.ts';
 
-/** Writes the configuration of a resource, or does nothing if the file says the same. */
+/** Writes the configuration of a resource, or does nothing if the file already has this configuration. */
 export const createConfig = ensurable(operations.createConfig, async (host, args) => {
   checkNewConfig(args);
   const { name, hosts, protocol, options = {}, text, mode } = args;

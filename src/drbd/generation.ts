@@ -6,16 +6,15 @@ import type { ResourceState } from './state.ts';
 import { drbdGenerations } from './volume-commands.ts';
 
 /**
- * Identifies the data to discard, as far as this host knows. Module 8.4
- * does not show the generation of the peer; this host knows the bitmap UUID (the generation that
- * the two had in common) and, while they are connected and up to date, that it is the same as its
- * own.
+ * Identifies the data to discard, as far as this host knows. Module 8.4 does not show the generation of the
+ * peer. This host knows only the bitmap UUID (the generation that the two had in common); while they are
+ * connected and up to date, the generation of the peer is that of this host.
  */
 export const dataState = z.strictObject({
   /** Counters restart at boot, so writes before it cannot be seen. */
   boot: z.string(),
   role,
-  /** One for each peer. */
+  /** The connection to each peer. */
   connections: z.array(
     z.strictObject({ peer: z.string(), state: z.enum(['StandAlone', 'looking', 'Connected']) }),
   ),
@@ -23,12 +22,12 @@ export const dataState = z.strictObject({
   volumes: z.array(
     z.strictObject({
       volume: z.int(),
-      /** Current and bitmap UUID, a pair for each peer. */
+      /** Current and bitmap UUID for each peer. */
       generations: z.array(z.string()),
       /**
-       * Bytes written while there is no connection: a host whose data has already diverged starts
-       * no new generation when it is made primary and written to again (drbd_set_role of drbd_nl.c,
-       * 8.4).
+       * Bytes written while there is no connection. The generation is not enough: a host whose data has
+       * already diverged starts no new one when it becomes primary and is written to again (drbd_set_role of
+       * drbd_nl.c, 8.4).
        */
       written: z.exactOptional(z.int()),
     }),
@@ -63,7 +62,7 @@ export async function dataNow(
   };
 }
 
-/** Intermediate states of a connection change by themselves. */
+/** The connection state, without its intermediate states, which change by themselves. */
 function inShort(state: ConnectionState): DataState['connections'][number]['state'] {
   return state === 'StandAlone' || state === 'Connected' ? state : 'looking';
 }
@@ -101,14 +100,14 @@ function connectionsOf({ connections }: DataState): string {
   return connections.map(({ peer, state }) => `${state} (${peer})`).join(', ');
 }
 
-/** The generations of an order, as text for people. */
+/** The generations of the data to discard, as text for people. */
 export function dataInWords({ volumes }: DataState): string {
   return volumes.map((each) => `volume ${String(each.volume)}: ${generationOf(each)}`).join('; ');
 }
 
 /**
- * RefusedError, with both generations, if the data changed since the order: discarding it needs a
- * new order. `was` is missing in a journal of an older bofh.
+ * Throws RefusedError, with both generations, if the data changed since the request: discarding it needs a
+ * new request. `was` is missing in a journal of an older bofh.
  */
 export function refuseOtherData(
   name: string,
@@ -120,9 +119,9 @@ export function refuseOtherData(
   }: {
     readonly was: DataState | undefined;
     readonly is: DataState;
-    /** Tag of the step: it contains `bofh.ID.N`. */
+    /** Tag of the step: which contains `bofh.ID.N`. */
     readonly mark: string;
-    /** The command line that requests the same again. */
+    /** The command line that makes the same request again. */
     readonly order: string;
   },
 ): void {

@@ -62,7 +62,7 @@ export const drbdBacking: Layer = {
   limits: async ({ device }) => fixed(device.size, why),
 };
 
-/** The resource that a DRBD device is a volume of; undefined: no resource that is up has it. */
+/** The resource of a DRBD device; undefined if no resource that is up has it. */
 export async function resourceAt(
   { host, once }: Pick<LayerAt, 'host' | 'once'>,
   { number }: GraphDevice,
@@ -83,7 +83,7 @@ async function configuredOn({ host, once, device }: LayerAt): Promise<string | u
   return undefined;
 }
 
-/** Undefined if there is no such device now. */
+/** The device number of a path; undefined if there is no such device now. */
 async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
   try {
     return (await deviceNode(host, path)).number;

@@ -14,7 +14,10 @@ export function memoryOf(minor: number): string {
   return `${directory}/drbd-minor-${String(minor)}.lkbd`;
 }
 
-/** What drbdmeta remembers of the disk of a volume, and what it should remember. */
+/**
+ * The file in which drbdmeta stores data about the disk of a volume, with its present and its correct
+ * content.
+ */
 export interface Memory {
   readonly path: string;
   /** The correct content. */
@@ -23,10 +26,10 @@ export interface Memory {
 }
 
 /**
- * `drbdadm up` finds internal metadata on a disk that has grown only through this file
- * (v08_check_for_resize of drbdmeta.c). The tools update it on the host where a resize is ordered,
- * but not on the peer, where it keeps the old size; there replicated data may have overwritten the
- * old superblock. So a disk must not grow before this file is correct.
+ * Only with this file does `drbdadm up` find internal metadata on a disk that has grown (v08_check_for_resize
+ * of drbdmeta.c). The tools update the file on the host where the resize is requested, but not on the peer,
+ * where replicated data may have overwritten the old superblock. So a disk must not grow before this file is
+ * correct.
  */
 export async function memoryFor(
   host: ReadHost,

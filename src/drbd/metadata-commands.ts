@@ -15,10 +15,10 @@ export interface MetadataAt {
 }
 
 /**
- * Writes new metadata at the end of a device. If drbdmeta finds content at the start of the device,
- * or metadata, it asks, and without a terminal assumes "no", exit 1; `told` answers yes. It
- * always refuses an ext2/3/4, xfs, jfs or reiserfs that reaches into the metadata, exit 40, and a
- * volume that is up, exit 20 (drbdmeta.c of 9.22). `peers`: only for v09.
+ * Writes new metadata at the end of a device. If drbdmeta finds metadata, or content at the start of the
+ * device, it asks; without a terminal it assumes "no" and exits 1, and with `told` the answer is yes. It
+ * always refuses an ext2/3/4, xfs, jfs or reiserfs that reaches into the metadata (exit 40), and a volume
+ * that is up (exit 20; drbdmeta.c of 9.22). `peers`: only for v09.
  */
 export function createMd(
   at: MetadataAt,
@@ -28,19 +28,15 @@ export function createMd(
   return { ...bare, argv: [...(content === 'told' ? ['--force'] : []), ...bare.argv], access: 'destroy' };
 }
 
-/**
- * Sets the UUID of metadata, 16 hexadecimal digits: create-md leaves zeros, and blkid shows it as
- * the uuid.
- */
+/** Sets the UUID of metadata, 16 hexadecimal digits, which blkid shows; create-md leaves zeros. */
 export function writeDeviceUuid(at: MetadataAt, uuid: string): Command<void, 'change'> {
   return { ...drbdmeta(at, ['write-dev-uuid', uuid]), access: 'change' };
 }
 
 /**
- * Sets the generation of a device's data, marked consistent and up to date. Hosts with the same
- * generation do not resync; a host without one fetches all data. Without `--force` drbdmeta asks,
- * and without an answer it writes nothing, exit 0 (9.22). `peer`: for v09, the peer that it applies
- * to.
+ * Sets the generation of a device's data, marked consistent and up to date. Hosts with the same generation do
+ * not resync; a host without a generation fetches all data. Without `--force` drbdmeta asks; without an
+ * answer it writes nothing and exits 0 (9.22). `peer`: for v09, the peer for which the generation is set.
  */
 export function setGeneration(
   at: MetadataAt,
@@ -85,8 +81,8 @@ export function blocksAt(
 const zeros = Buffer.alloc(blockSize);
 
 /**
- * The blocks that are not zeros. One line for each block, `*` for repetitions of the line before, and the end offset on its own
- * line (od(1)).
+ * Parses the output of od(1) into the blocks that are not zeros: one line for each block, `*` for repetitions
+ * of the line before, and the end offset on its own line.
  */
 function blocksIn(text: string, end: Bytes): ReadonlyMap<Bytes, Uint8Array> {
   const found = new Map<Bytes, Uint8Array>();

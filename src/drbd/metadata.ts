@@ -14,8 +14,8 @@ export interface Area {
 }
 
 /**
- * Up to the last whole block, which is the superblock (v07_style_md_get_byte_offset of drbdmeta.c
- * 9.22).
+ * The area ends with the superblock, in the last whole block of the device (v07_style_md_get_byte_offset of
+ * drbdmeta.c 9.22).
  */
 export function areaOf(size: Bytes, shape: MetadataShape): Area {
   const length = internalMetadata(size, shape);
@@ -26,21 +26,19 @@ export function superblockOf({ from, length }: Area): Bytes {
   return from + length - blockSize;
 }
 
-/** Consecutive blocks that are not zeros, as in the journal: deflated, in base64. */
+/** Consecutive blocks that are not zeros, in the form of the journal: deflated, in base64. */
 export const savedRun = z.strictObject({ at: z.int().check(z.nonnegative()), bytes: z.string() });
 
 export type SavedRun = z.infer<typeof savedRun>;
 
 /**
- * The limit of what a journal stores of one device; a volume that was used before has as much of
- * this per 32 GiB.
+ * The limit for the data that a journal stores of one device. A volume that was used before can have this
+ * much per 32 GiB.
  */
 const most: Bytes = 1024 ** 2;
 const chunk: Bytes = 4 * 1024 ** 2;
 
-/**
- * All data in an area that is not zeros; RefusedError when that is more than a journal may store.
- */
+/** Reads all data in an area that is not zeros. Throws RefusedError if that is more than a journal may store. */
 export async function saveArea(host: ReadHost, device: string, area: Area): Promise<readonly SavedRun[]> {
   const runs: { readonly at: Bytes; readonly blocks: Uint8Array[] }[] = [];
   let total = 0;
@@ -71,7 +69,7 @@ function tooMuch(device: string, { from, length }: Area): RefusedError {
   );
 }
 
-/** One block, as in the journal. */
+/** One block in the form of the journal. */
 export function savedBlock(at: Bytes, block: Uint8Array): SavedRun {
   return { at, bytes: deflateRawSync(block).toString('base64') };
 }
@@ -90,7 +88,7 @@ export type AreaNow = 'as it was' | 'ours' | 'begun' | 'something else';
 const magics: ReadonlySet<number> = new Set([0x8374026a, 0x8374026b, 0x8374026c, 0x8374026d]);
 /** The pattern that create-md fills the activity log with (drbd.h). */
 const logMagic = 0x69cb65a2;
-/** The UUID that create-md writes first; drbdadm then sets a random one. */
+/** The UUID that create-md writes first; afterwards drbdadm sets a random one. */
 const unnamed = '0000000000000000';
 
 /** Compares an area with its saved content, and with the metadata UUID of this sequence. */
@@ -145,10 +143,7 @@ function blocksIn(saved: readonly SavedRun[]): ReadonlyMap<Bytes, Buffer> {
 /** MDF_CONSISTENT and MDF_WAS_UP_TO_DATE (drbd.h of 8.4 and 9). */
 const good = 0x11;
 
-/**
- * What a superblock says about the data of its device: the generation, while it is up to date, and
- * the size in bytes.
- */
+/** Reads the superblock: the generation of the data, while it is up to date, and its size in bytes. */
 export async function dataAt(
   host: ReadHost,
   { device, area }: { readonly device: string; readonly area: Area },
@@ -167,27 +162,21 @@ export async function dataAt(
 }
 
 /**
- * Where the bitmap of differences from the peer starts: before the activity log, which create-md
- * creates with 32 KiB, and the superblock.
+ * The range of the bitmap of differences from the peer. The activity log, for which create-md uses 32 KiB,
+ * and the superblock follow it.
  */
 export function bitmapOf({ from, length }: Area): { readonly offset: Bytes; readonly length: Bytes } {
   return { offset: from, length: length - blockSize - 32 * 1024 };
 }
 
-/**
- * A superblock that contains the size of the data: la_size_sect of v08, effective_size of v09
- * (drbdmeta.c of 9.22).
- */
+/** The superblock with the size of the data: la_size_sect of v08, effective_size of v09 (drbdmeta.c of 9.22). */
 export function withSize(block: Uint8Array, size: Bytes): Uint8Array {
   const sized = Uint8Array.from(block);
   new DataView(sized.buffer).setBigUint64(0, BigInt(size / 512));
   return sized;
 }
 
-/**
- * The device uuid of a superblock; undefined: it has none (struct md_on_disk_08,
- * meta_data_on_disk_9).
- */
+/** The device UUID of a superblock; undefined if it has none (struct md_on_disk_08, meta_data_on_disk_9). */
 export function deviceUuidIn(block: Uint8Array, format: 'v08' | 'v09'): string | undefined {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   if (!magics.has(view.getUint32(60))) return undefined;

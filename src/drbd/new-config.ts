@@ -28,7 +28,7 @@ const host = z.strictObject({
   address: z.string().check(z.refine((text) => isIP(text) !== 0, 'an IPv4 or IPv6 address')),
   /** TCP port for this resource. */
   port: z.int().check(z.minimum(1), z.maximum(65535)),
-  /** Only for DRBD 9; omitted from the file if drbdadm is that of 8.4, which does not know it. */
+  /** Node id, only for DRBD 9; omitted from the file for drbdadm-84, which does not know the keyword. */
   nodeId: z.exactOptional(z.int().check(z.minimum(0), z.maximum(31))),
   /**
    * Volume 0, 1 … in this order; a minor number has 20 bits (linux/kdev_t.h). The metadata is
@@ -49,8 +49,8 @@ const host = z.strictObject({
 /** A new resource, on all its hosts. */
 export const newConfig = z.strictObject({
   /**
-   * drbdadm reads `all` as every resource and `minor-3` as a device; the rest are the characters
-   * that need no quotes.
+   * Not `all`, which drbdadm reads as every resource, nor `minor-3`, which it reads as a device. Only
+   * characters that need no quotes.
    */
   name: z.string().check(
     z.regex(/^[A-Za-z0-9_][\w.-]{0,63}$/, 'letters, digits and _ . -, beginning with one of the first three'),
@@ -75,7 +75,7 @@ export const newConfig = z.strictObject({
 
 export type NewConfig = z.infer<typeof newConfig>;
 
-/** UsageError for hosts that contradict each other. */
+/** Throws UsageError for hosts that contradict each other. */
 export function checkNewConfig({ name, hosts, protocol, options }: NewConfig): void {
   const fail = (words: string): never => {
     throw new UsageError(`the resource ${name}: ${words}`);

@@ -16,8 +16,8 @@ export interface Next {
 }
 
 /**
- * What is in use on a host: in its configuration (also for other hosts), in the kernel, by other
- * programs.
+ * Ports and minor numbers that are in use on a host: in its configuration (also for other hosts), in the
+ * kernel, by other programs.
  */
 export interface Taken {
   readonly ports: ReadonlySet<number>;
@@ -64,7 +64,7 @@ function portIn(address: string): number {
 // proc(5): the local address is hexadecimal, and so are its port and the state of the socket.
 const socket =
   /^ *\d+: [0-9A-F]{8}(?:[0-9A-F]{24})?:(?<port>[0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} (?<state>[0-9A-F]{2}) /;
-/** TCP_TIME_WAIT (net/tcp_states.h): the rest of a closed connection, which no process has. */
+/** TCP_TIME_WAIT (net/tcp_states.h): a closed connection, which belongs to no process. */
 const closed = '06';
 
 /** TCP ports with a socket on this host. */

@@ -25,9 +25,9 @@ interface Edit {
 }
 
 /**
- * The file of one resource with another host in it, and every other byte unchanged: options,
- * handlers and comments stay. RefusedError if bofh cannot determine what to change, and for a file
- * with a secret, which bofh never copies.
+ * The file of one resource with another host. Every other byte stays: options, handlers and comments. Throws
+ * RefusedError if bofh cannot determine the place to change, and for a file with a secret, which bofh never
+ * copies.
  */
 export function withOtherPeer(text: string, peer: OtherPeer): string {
   const { name, own, from, to } = peer;
@@ -59,7 +59,7 @@ function hasSecret({ words, inner }: Statement): boolean {
   return words[0]?.text === 'shared-secret' || inner.some(hasSecret);
 }
 
-/** `on NAME { … }`, once. */
+/** The only statement `on NAME { … }` for a host. */
 function hostIn(
   resource: Statement,
   host: string,
@@ -75,7 +75,7 @@ function hostIn(
   return only;
 }
 
-/** `address ipv4 10.0.0.1:7788;`: all but the first word. */
+/** Replaces all words of `address ipv4 10.0.0.1:7788;` after the first. */
 function addressIn({ inner }: Statement, { name, address, port }: End, peer: OtherPeer): Edit {
   const [only, ...more] = inner.filter(({ words }) => words[0]?.text === 'address');
   const [first, last] = [only?.words[1], only?.words.at(-1)];
@@ -85,8 +85,8 @@ function addressIn({ inner }: Statement, { name, address, port }: End, peer: Oth
 }
 
 /**
- * `disk /dev/vg0/web1;`, in the host or in its one volume. A path that is the same on both hosts
- * may be at another level.
+ * Replaces the path in `disk /dev/vg0/web1;`, in the host or in its only volume. A path that is the same on
+ * both hosts may be at another level.
  */
 function diskIn(host: Statement, peer: OtherPeer): readonly Edit[] {
   const { was, is } = peer.to.disk;

@@ -5,13 +5,13 @@ import type { Connection, PeerVolume, ResourceState, VolumeState } from './state
 
 /** A problem of a resource, and its remedy. */
 export interface Finding {
-  /** `problem`: data is at risk, or nothing can write. `note`: a state that should not stay. */
+  /** `problem`: data is at risk, or no program can write. `note`: a state that should not last. */
   readonly level: 'problem' | 'note';
   readonly words: string;
   readonly remedy: string;
 }
 
-/** Every problem of a resource; empty: it is up, complete and connected. */
+/** Every problem of a resource; empty if it is up, complete and connected. */
 export function findings({ name, configured, here, state }: Resource): readonly Finding[] {
   if (state === undefined && configured !== undefined && here === undefined)
     return [
@@ -31,8 +31,8 @@ export function findings({ name, configured, here, state }: Resource): readonly 
 }
 
 /**
- * An address of this host in the configuration that no interface has. The configuration can still
- * be read, and the resource made primary.
+ * The findings for addresses of this host in the configuration that no interface has. bofh can still read the
+ * configuration, and make the resource primary.
  */
 export function missingAddresses(
   { here }: Pick<Resource, 'here'>,
@@ -55,12 +55,12 @@ export function missingAddresses(
     );
 }
 
-/** How a host gets an address back that it lacks. */
+/** The remedy for a missing address of this host. */
 export function addressRemedy(address: string): string {
   return `bring the interface with it up, or give it one: ip address add ${address}/PREFIX dev INTERFACE; see: bofh network list`;
 }
 
-/** An IPv6 address can be written in several ways, and with the name of a link (`%eth0`). */
+/** Normalizes an address: IPv6 can be written in several ways, and with the name of a link (`%eth0`). */
 function plain(address: string): string {
   const [bare = ''] = address.split('%');
   return isIPv6(bare) ? new URL(`http://[${bare}]`).hostname : bare;
@@ -129,11 +129,11 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
   }
 }
 
-/** Why DRBD refuses to join two hosts: it shows only in the kernel log of either. */
+/** The reason text if DRBD refuses to connect two hosts; the exact reason is only in their kernel logs. */
 export const refusedConnection =
   'both hosts wrote to the device while they were not connected (split brain), or their data has no common origin (unrelated data)';
 
-/** An administrator decides which data is discarded, and on which host. */
+/** The commands from which an administrator chooses: they decide which host discards its data. */
 export function refusedConnectionChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
   const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it names the content to overwrite); bofh drbd up ${name}`;

@@ -37,7 +37,7 @@ function connectionOf({
 }
 
 /**
- * Maps the connection state of 8.4, one word, to the two of 9: those after Connected are states of
+ * Maps the connection state of 8.4, one word, to the two words of 9: the states after Connected are states of
  * the replication (enum drbd_conns of linux/drbd.h, 8.4).
  */
 function inNine(words: string): {

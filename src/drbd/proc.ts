@@ -16,9 +16,9 @@ const configured = z.object({
   peerRole: role,
   disk: diskState,
   peerDisk: diskState,
-  /** A, B or C; undefined: it has no network. */
+  /** A, B or C; undefined if the device has no network. */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
-  /** Bytes since it went up. */
+  /** Bytes sent since the device went up. */
   sent: kibibytes,
   received: kibibytes,
   written: kibibytes,
@@ -37,10 +37,7 @@ const configured = z.object({
   done: z.exactOptional(z.pipe(z.string(), z.transform(Number))),
 });
 
-/**
- * A device of an 8.4 module; without a resource it is `Unconfigured`, and nothing else is known of
- * it.
- */
+/** A device of an 8.4 module; a device without a resource is `Unconfigured`, with no other fields. */
 export type ProcDevice =
   | z.infer<typeof configured>
   | { readonly minor: number; readonly state: 'Unconfigured' };
@@ -76,7 +73,7 @@ const device = new RegExp(
   'y',
 );
 
-/** /proc/drbd of 8.4 and 9: nothing is skipped. */
+/** Parses /proc/drbd of 8.4 and 9. Skips nothing. */
 export function parseProc(text: string): ProcStatus {
   const begin = head.exec(text);
   if (begin?.groups === undefined) throw new ParseError('/proc/drbd does not begin with a version');

@@ -9,37 +9,37 @@ import { checkText } from '../core/checks.ts';
 
 /** A resource that is configured, up, or both. */
 export interface Resource {
-  /** The name in its configuration, or in the kernel if it has no configuration. */
+  /** The name in the configuration, or in the kernel for a resource without configuration. */
   readonly name: string;
-  /** Undefined: the kernel has it, but the configuration does not. */
+  /** Undefined if only the kernel has the resource. */
   readonly configured?: Configured;
   /** This host's part of the configuration; undefined if this host has none. */
   readonly here?: ConfiguredHost;
-  /** Undefined: it is not up. */
+  /** Undefined if the resource is not up. */
   readonly state?: ResourceState;
 }
 
 /**
- * Version of the loaded module; undefined: it is not loaded. Calling drbdsetup or drbdadm would
- * load it.
+ * Version of the loaded module; undefined if none is loaded. Reads no program, because drbdsetup and drbdadm
+ * load the module.
  */
 export async function moduleVersion(host: ReadHost): Promise<string | undefined> {
   return kernelText(host, '/sys/module/drbd/version');
 }
 
-/** Version of drbd-utils; undefined: the module is not loaded, and calling them would load it. */
+/** Version of drbd-utils; undefined if the module is not loaded, because calling them would load it. */
 export async function utilsVersion(host: ReadHost): Promise<string | undefined> {
   return (await moduleVersion(host)) === undefined ? undefined : host.run(drbdVersion());
 }
 
-/** Every resource that is up. Without the module there is none. */
+/** Every resource that is up; none if the module is not loaded. */
 export async function states(host: ReadHost): Promise<readonly ResourceState[]> {
   return (await moduleVersion(host)) === undefined ? [] : host.run(drbdEvents());
 }
 
 /**
- * The kernel's state, read without a program: for a host without drbd-utils. Undefined: the module
- * is not loaded.
+ * The kernel's state, read without a program, for a host without drbd-utils. Undefined if the module is not
+ * loaded.
  */
 export async function procStatus(host: ReadHost): Promise<ProcStatus | undefined> {
   const text = await kernelText(host, '/proc/drbd');
@@ -57,9 +57,8 @@ const configFiles = [
 ];
 
 /**
- * Every resource of the configuration, also of other hosts; none without a configuration.
- * RefusedError if a file is incomplete: drbdadm-84 of 9.22 takes the end of a file for the end of a
- * resource, and exits 0.
+ * Every resource of the configuration, also of other hosts; none without a configuration. Throws RefusedError
+ * if a file is incomplete: drbdadm-84 of 9.22 reads the end of a file as the end of a resource, and exits 0.
  */
 export async function configured(host: ReadHost): Promise<readonly Configured[]> {
   const files = await Promise.all(configFiles.map((path) => host.stat(path)));
@@ -90,10 +89,7 @@ export async function resources(host: ReadHost): Promise<readonly Resource[]> {
   });
 }
 
-/**
- * Names its peer, which 8.4 does not report: that of the only other host in the
- * configuration.
- */
+/** Adds the name of the peer, which 8.4 does not report: the only other host in the configuration. */
 function withPeerName(resource: Resource): Resource {
   const { configured: file, here, state } = resource;
   const others = here === undefined ? [] : (file?.hosts ?? []).filter((host) => host !== here);
@@ -105,7 +101,7 @@ function withPeerName(resource: Resource): Resource {
   return { ...resource, state: { ...state, connections } };
 }
 
-/** One resource by name. RefusedError, which lists the existing ones. */
+/** The resource with a name. If there is none, throws RefusedError, which lists the existing resources. */
 export async function resourceNamed(host: ReadHost, name: string): Promise<Resource> {
   checkText('the name of the resource', name);
   const all = await resources(host);

@@ -26,7 +26,7 @@ export type ConnectionState = z.infer<typeof connectionState>;
 export type ReplicationState = z.infer<typeof replicationState>;
 
 const number = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));
-/** `no`, or the reasons with commas between. */
+/** `no`, or the reasons, separated by commas. */
 const suspended = z.pipe(
   z.string().check(z.regex(/^[a-z-]+(?:,[a-z-]+)*$/)),
   z.transform((text: string) => (text === 'no' ? [] : text.split(','))),
@@ -45,9 +45,9 @@ export const eventSchemas = {
     volume: number,
     minor: number,
     disk: diskState,
-    /** KiB; missing as long as the volume has no disk. */
+    /** KiB; missing while the volume has no disk. */
     size: z.exactOptional(kibibytes),
-    /** KiB that were written to its disk since it was attached. */
+    /** KiB written to the disk since it was attached. */
     written: z.exactOptional(kibibytes),
     /** Only in 9: the backing device, or `none`. */
     backing_dev: z.exactOptional(z.string()),
@@ -55,7 +55,7 @@ export const eventSchemas = {
   connection: z.object({
     name,
     'peer-node-id': number,
-    /** Missing with module 8.4 as long as the connection has no address. */
+    /** Missing with module 8.4 while the connection has no address. */
     'conn-name': z.exactOptional(z.string()),
     connection: connectionState,
     role,

@@ -9,9 +9,9 @@ const block = 4096;
 export interface MetadataShape {
   /** Always 1 with module 8.4. */
   readonly peers?: number;
-  /** 1, and 32 KiB, unless create-md was called with other values. */
+  /** Number of stripes of the activity log (default: 1; create-md can set another). */
   readonly logStripes?: number;
-  /** Bytes (default: 32 KiB). */
+  /** Size of each stripe in bytes (default: 32 KiB). */
   readonly logStripeSize?: Bytes;
 }
 
@@ -39,9 +39,8 @@ function bitmap(size: Bytes, { peers = 1 }: MetadataShape): Bytes {
 }
 
 /**
- * The exact size of internal metadata that drbdmeta 9.22 writes at the end of a device of this
- * size: the bitmap covers the whole device, including the metadata itself
- * (re_initialize_md_offsets). Both in bytes.
+ * The exact size of internal metadata that drbdmeta 9.22 writes at the end of a device; both sizes in bytes.
+ * The bitmap covers the whole device, including the metadata itself (re_initialize_md_offsets).
  */
 export function internalMetadata(device: Bytes, shape: MetadataShape = {}): Bytes {
   checkAsked(device, shape);
@@ -49,8 +48,8 @@ export function internalMetadata(device: Bytes, shape: MetadataShape = {}): Byte
 }
 
 /**
- * The size of the data of a volume on a device with internal metadata: the metadata starts at a
- * whole block counted from the last one of the device (v07_style_md_get_byte_offset). Bytes.
+ * The size of the data of a volume on a device with internal metadata, in bytes. The metadata starts at a
+ * whole block, counted back from the last whole block of the device (v07_style_md_get_byte_offset).
  */
 export function dataSize(device: Bytes, shape: MetadataShape = {}): Bytes {
   checkAsked(device, shape);
@@ -62,7 +61,7 @@ export function dataSize(device: Bytes, shape: MetadataShape = {}): Bytes {
   });
 }
 
-/** The minimum size of a device for a volume of this size with internal metadata. Bytes. */
+/** The minimum size of a device for a volume of this size with internal metadata, in bytes. */
 export function deviceSizeFor(data: Bytes, shape: MetadataShape = {}): Bytes {
   checkAsked(data, shape);
   const whole = Math.ceil(data / block) * block;
@@ -72,7 +71,7 @@ export function deviceSizeFor(data: Bytes, shape: MetadataShape = {}): Bytes {
   return device;
 }
 
-/** The size of external metadata for a volume of this size. Bytes. */
+/** The size of external metadata for a volume of this size, in bytes. */
 export function externalMetadata(data: Bytes, shape: MetadataShape = {}): Bytes {
   checkAsked(data, shape);
   return fixedPart(shape) + bitmap(data, shape);

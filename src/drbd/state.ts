@@ -5,7 +5,7 @@ import type { ConnectionState, DiskState, ReplicationState, Role } from './schem
 export interface ResourceState {
   readonly name: string;
   readonly role: Role;
-  /** Why its I/O is suspended (user, no-data, fencing, quorum); empty: it is not. */
+  /** Why its I/O is suspended (user, no-data, fencing, quorum); empty if it is not. */
   readonly suspended: readonly string[];
   /** Volumes, ordered by number. */
   readonly volumes: readonly VolumeState[];
@@ -17,7 +17,7 @@ export interface VolumeState {
   readonly volume: number;
   readonly minor: number;
   readonly disk: DiskState;
-  /** Size of its device; undefined: it has none, because it has neither a disk nor a peer. */
+  /** Size of its device; undefined if the volume has neither a disk nor a peer. */
   readonly size?: Bytes;
   /** Bytes written to its disk since it was attached. */
   readonly written?: Bytes;
@@ -25,7 +25,7 @@ export interface VolumeState {
   readonly backing?: string;
 }
 
-/** The name of the peer; the kernel of 8.4 knows no names. */
+/** The name for a peer in 8.4, whose kernel module knows no names. */
 export const unnamedPeer = 'peer';
 
 /** The connection of a resource to one peer. */
@@ -39,18 +39,21 @@ export interface Connection {
   readonly volumes: readonly PeerVolume[];
 }
 
-/** A volume as the peer has it. */
+/** A volume in the state that the peer reports. */
 export interface PeerVolume {
   readonly volume: number;
   readonly replication: ReplicationState;
   readonly disk: DiskState;
-  /** Why the resync is paused (user, peer, dependency); empty: it is not paused. */
+  /** Why the resync is paused (user, peer, dependency); empty if it is not paused. */
   readonly paused: readonly string[];
   /** The amount known to be out of sync. */
   readonly outOfSync?: Bytes;
 }
 
-/** The commands that connect a resource again and wait. If it already looks for its peer, only the other host has to connect. */
+/**
+ * The commands that connect a resource again and wait. If this host is already connecting, only for the other
+ * host.
+ */
 export function reconnect(name: string, state: ResourceState | undefined): string {
   const wait = `bofh drbd wait-sync ${name}`;
   if (state === undefined) return `bring it up, and wait: bofh drbd up ${name}; ${wait}`;

@@ -14,7 +14,7 @@ export interface Word {
 
 const token = /#[^\n]*|"(?<quoted>(?:[^"\\\n]|\\.)*)"|(?<mark>[{};])|(?<bare>[^\s{};"#]+)/g;
 
-/** The statements of a file that drbdadm has read without an error. */
+/** Parses a file that drbdadm reads without an error into statements. */
 export function statementsIn(text: string): readonly Statement[] {
   const top: Statement[] = [];
   const stack: Statement[][] = [top];

@@ -25,20 +25,20 @@ export function drbdPauseSync(of: VolumeOf): Command<void, 'change'> {
   return change('pause-sync', [wordOf(of)]);
 }
 
-/** Resumes the resync, as far as it was paused on this host. */
+/** Resumes the resync if it was paused on this host. */
 export function drbdResumeSync(of: VolumeOf): Command<void, 'change'> {
   return change('resume-sync', [wordOf(of)]);
 }
 
 /**
- * Connects a resource to its peers; an error if it is connecting already. `discard`: in a split
- * brain, discard what was written on this host.
+ * Connects a resource to its peers; an error if it is connecting already. `discarded`: in a split brain,
+ * discard the data of this host.
  */
 export function drbdConnect(name: string, mine: 'kept' | 'discarded'): Command<void, 'change'> {
   return change('connect', [...(mine === 'discarded' ? ['--discard-my-data'] : []), name]);
 }
 
-/** Disconnects every peer, until the next connect: StandAlone. */
+/** Disconnects every peer until the next connect: the resource is StandAlone. */
 export function drbdDisconnect(name: string): Command<void, 'change'> {
   return change('disconnect', [name]);
 }
@@ -51,9 +51,7 @@ export function drbdAdjust(name: string): Command<void, 'change'> {
 /** drbdadm runs only these programs (drbdadm_main.c of drbd-utils 9.22), by name or full path. */
 const adjustment = /^(?:\/\S*\/)?drbd(?:setup|meta|adm)(?:-8[34])? /;
 
-/**
- * The commands that `adjust` would run, one per line; none: the state matches the configuration.
- */
+/** The commands that `adjust` would run, one per line; none if the state matches the configuration. */
 export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
   return {
     tool: 'drbdadm',
@@ -78,8 +76,8 @@ export function drbdAdjustments(name: string): ReadCommand<readonly string[]> {
 const identifiers = /^(?<data>[0-9A-F]{16}:[0-9A-F]{16})(?::[0-9A-F]{16}){2}(?::[01]){7,12}$/i;
 
 /**
- * The generation of a volume's data: its current and its bitmap UUID, for each peer (dt_print_uuids
- * of shared_tool.c and dt_print_v9_uuids of drbdtool_common.c, 9.22). An error if it has no disk.
+ * The generation of a volume's data: its current and its bitmap UUID, for each peer (dt_print_uuids of
+ * shared_tool.c and dt_print_v9_uuids of drbdtool_common.c, 9.22). Throws if the volume has no disk.
  */
 export function drbdGenerations(of: VolumeOf): ReadCommand<readonly string[]> {
   return {
@@ -99,17 +97,14 @@ export function drbdGenerations(of: VolumeOf): ReadCommand<readonly string[]> {
   };
 }
 
-/**
- * Grows a volume to its disk, once those of all hosts are larger: moves the metadata to the new
- * end.
- */
+/** Grows a volume to its disk, when the disks of all hosts are larger, and moves the metadata to the new end. */
 export function drbdResize(of: VolumeOf): Command<void, 'change'> {
   return change('resize', [wordOf(of)]);
 }
 
 /**
- * Declares a volume that was just created and connected identical on both hosts: no first resync.
- * The module refuses any other.
+ * Declares that a volume is identical on both hosts, so that there is no first resync. The module accepts
+ * only a volume that was just created and connected.
  */
 export function drbdSkipInitialSync(of: VolumeOf): Command<void, 'destroy'> {
   return { ...change('new-current-uuid', ['--clear-bitmap', wordOf(of)]), access: 'destroy' };

@@ -9,8 +9,8 @@ import type { DiskState, ReplicationState } from './schema.ts';
 import type { Connection, ResourceState } from './state.ts';
 
 /**
- * `connection`: connected to every peer. `sync`: also up to date on every side. `verify`: no
- * comparison is running.
+ * `connection`: connected to every peer. `sync`: also up to date on all hosts. `verify`: no online
+ * verification is running.
  */
 export type WaitFor = 'connection' | 'sync' | 'verify';
 
@@ -22,12 +22,12 @@ export interface Towards {
   readonly replication: ReplicationState;
   readonly disk: DiskState;
   readonly peerDisk: DiskState;
-  /** Progress from 0 to 1; undefined: nothing is running, or it is unknown. */
+  /** Progress from 0 to 1; undefined if nothing is running, or if it is unknown. */
   readonly done: number | undefined;
   readonly outOfSync: Bytes | undefined;
 }
 
-/** Every volume with every peer, in their order. */
+/** The state of every volume towards every peer, in their order. */
 export function towards({ volumes, connections }: ResourceState): readonly Towards[] {
   return connections.flatMap(({ peer, state, volumes: theirs }) =>
     theirs.map(({ volume, replication, disk: peerDisk, outOfSync }) => {
@@ -44,7 +44,7 @@ export function towards({ volumes, connections }: ResourceState): readonly Towar
   );
 }
 
-/** Is the state reached? */
+/** Whether the state is reached. */
 export function isReached(state: ResourceState, what: WaitFor): boolean {
   const all = towards(state);
   switch (what) {
@@ -67,8 +67,8 @@ function isSynced({ connection, replication, disk, peerDisk }: Towards): boolean
 }
 
 /**
- * Waits for the state, and reports each poll. RefusedError on timeout, if the resource is down, and
- * at once if the state cannot be reached without help: it is StandAlone, or its resync is paused.
+ * Waits for the state, and reports each poll. Throws RefusedError on timeout, if the resource is down, and at
+ * once if the resource cannot reach the state by itself: it is StandAlone, or its resync is paused.
  */
 export async function waitUntil(
   host: ReadHost,
@@ -83,9 +83,9 @@ export async function waitUntil(
     readonly name: string;
     /** The state to wait for. */
     readonly what: WaitFor;
-    /** Gives up after this many milliseconds: RefusedError. */
+    /** Time limit in milliseconds; then RefusedError is thrown. */
     readonly limitMs: number;
-    /** Ends the wait: the error that it throws is the reason. */
+    /** Ends the wait; the thrown error is the reason of the signal. */
     readonly signal?: AbortSignal;
     /** Called with the state at each check. */
     readonly onLook?: (state: ResourceState) => void;
@@ -132,7 +132,7 @@ function refuseHopeless(state: ResourceState, what: WaitFor): void {
     );
 }
 
-/** `volume 0 to peer: SyncTarget, Inconsistent here, UpToDate there, 42.1 %` */
+/** Formats a state: `volume 0 to peer: SyncTarget, Inconsistent here, UpToDate there, 42.1 %`. */
 export function inWords({ volume, peer, connection, replication, disk, peerDisk, done }: Towards): string {
   const what = connection === 'Connected' ? replication : connection;
   const part = done === undefined ? '' : `, ${(Math.floor(done * 1000) / 10).toFixed(1)} %`;

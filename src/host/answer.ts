@@ -4,7 +4,7 @@ import { type End, installing, type Program } from './program.ts';
 import type { Setting } from './setting.ts';
 import { tooLong } from './start.ts';
 
-/** A finished program. Its output is fetched as needed: it may be long. */
+/** A finished program. Its output is read as needed, because it may be long. */
 export interface Ran {
   readonly program: Program;
   readonly end: End;
@@ -18,20 +18,20 @@ export interface Output {
   /** Undefined if it is longer than an answer may be. */
   readonly whole: () => Uint8Array | undefined;
   readonly tail: () => Uint8Array;
-  /** For an empty output: true if its disk is full, so that what the program wrote may be lost. */
+  /** For an empty output: true if its disk is full, so that output may be lost. */
   readonly isLost?: () => boolean;
 }
 
 type Question<T> = Pick<Command<T>, 'accepts' | 'parse' | 'classify' | 'encoding' | 'shownOf' | 'title'>;
 
-/** Whether it ended with an exit code that is an answer. */
+/** Whether the program ended with an exit code that counts as an answer. */
 export function isAnswer(ran: Ran, { accepts }: Pick<Command<unknown>, 'accepts'>): boolean {
   return ran.stopped === undefined && ran.end.how === 'exit' && (accepts ?? [0]).includes(ran.end.exitCode);
 }
 
 /**
- * The parsed answer; CommandError or ToolError if it failed, ParseError if the output could not be
- * parsed.
+ * Parses the answer. Throws CommandError or ToolError if the program failed, ParseError if the output could
+ * not be parsed.
  */
 export async function answerOf<T>(
   ran: Ran,
@@ -58,7 +58,7 @@ export async function answerOf<T>(
   }
 }
 
-/** Why it failed, as an error. */
+/** The error for a failed program. */
 export function failureOf(
   ran: Ran,
   { classify, shownOf, title }: Pick<Command<unknown>, 'classify' | 'shownOf' | 'title'>,
@@ -73,7 +73,7 @@ export function failureOf(
   if (end.how === 'signal')
     return new CommandError({ ...said, reason: 'killed', what: `ended by ${end.signal}` });
   if (end.how === 'unknown') return new CommandError({ ...said, reason: 'unknown', what: end.why });
-  // With these codes a program of the user reports that a program which it starts is missing.
+  // With these exit codes, a program of the user reports that it could not start another program.
   if (end.how === 'not-started' && (title === undefined || end.exitCode === undefined))
     return notStarted(program, end.why, said.stderr);
   const { exitCode = 0 } = end;
@@ -81,8 +81,7 @@ export function failureOf(
   try {
     reason = classify?.({ exitCode, ...output }) ?? reason;
   } catch {
-    // The reason is for people and for retries; an error while finding it must not hide the
-    // failure.
+    // The reason is for people and for retries; an error in the search for it must not hide the failure.
   }
   if (reason === 'unknown' && isDenied(output.stderr)) reason = 'denied';
   if (reason === 'unknown' && output.stderr === '' && ran.stderr.isLost?.() === true)
@@ -109,7 +108,7 @@ function notStarted(program: Program, why: string, stderr: string): ToolError {
   });
 }
 
-/** An error while choosing what to show must not show everything. */
+/** The part of stderr to show. If `shownOf` throws, nothing is shown. */
 function shown(stderr: string, shownOf: (stderr: string) => string): string {
   try {
     return shownOf(stderr);

@@ -12,10 +12,10 @@ import { filledDescriptor } from './stdin.ts';
 import { following, signalsOf, stopping, type Stopped } from './watch.ts';
 
 /**
- * Runs a change: one command, or several joined by pipes. It outlives this process, and holds the
- * step's lock until its end. `parse` gets the output of the last one, after all have succeeded. It
- * can be ended half-way only if all are `stop: 'safe'`, and then has the smallest of their time
- * limits; no other change has one.
+ * Runs a change: one command, or several joined by pipes. It outlives this process, and holds the step's lock
+ * until its end. `parse` gets the output of the last command, after all have succeeded. If all commands are
+ * `stop: 'safe'`, the change may be ended before it completes, with the smallest of their time limits; no
+ * other change has a time limit.
  */
 export async function runChange<T>(
   stages: Stages,
@@ -32,7 +32,7 @@ export async function runChange<T>(
         throwFailure(stages, rans);
         return await answerOf(rans.at(-1) ?? rans[0], { ...last.command, parse }, setting);
       } finally {
-        // Beside the journal the files would be kept until it is closed.
+        // Otherwise the files would stay with the journal until it is closed.
         if (stages.some(({ command }) => command.shownOf !== undefined)) remove();
         close();
       }
@@ -110,7 +110,10 @@ function scriptOf(words: readonly (readonly string[])[], secondKey: number | und
   return secondKey === undefined ? singleScript : secondKeyScript;
 }
 
-/** Both are completely written before the program starts; the caller closes them. */
+/**
+ * The descriptors for stdin and the second key. Both are completely written before the program starts; the
+ * caller closes them.
+ */
 async function inputsOf({ stdin, secondKey }: Command<unknown>, setting: Setting) {
   const contents = [
     stdin === undefined ? undefined : await setting.fetchInput(stdin),

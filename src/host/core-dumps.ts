@@ -11,12 +11,12 @@ import { collect } from './start.ts';
  */
 const limit = '--core=1:1';
 
-/** Sets this limit in a shell on another host, for its programs too. */
+/** A shell command that sets this limit on another host, also for the programs of the shell. */
 export const noCoreDumps = `prlimit ${limit} --pid $$ 2>/dev/null || ulimit -c 0`;
 
 let done: Promise<void> | undefined;
 
-/** Sets it for this process, once. RefusedError if that fails: no key is fetched then. */
+/** Sets the limit for this process, once. Throws RefusedError if that fails; no key is fetched then. */
 export function withoutCoreDumps(env: Readonly<Record<string, string>>): Promise<void> {
   done ??= set(env).catch((error: unknown) => {
     done = undefined;
@@ -36,7 +36,7 @@ async function set(env: Readonly<Record<string, string>>): Promise<void> {
   });
 }
 
-/** Node has no getrlimit(2). */
+/** Whether the limit is set; read from /proc, because Node has no getrlimit(2). */
 function isOff(): boolean {
   const limits = readFileSync('/proc/self/limits', 'utf8');
   return /^Max core file size +(?<soft>[01]) +[01] /m.test(limits);

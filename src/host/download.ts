@@ -7,14 +7,15 @@ import { BofhError, InterruptedError, RefusedError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
 import { fileReads } from './files.ts';
 
-/** A partial file that was not extended for this long is removed by the next download. */
+/** Milliseconds after its last change in which a partial file is kept. The next download removes an older one. */
 const keptMs = 7 * 24 * 3_600_000;
 
 const again = 'run the command again: it continues where this one ended';
 
 /**
- * Downloads a file into a directory that only root can enter, under a private name until its checksum is right. The next
- * download continues a `.part` file that a killed download left, if the server still has the same file.
+ * Downloads a file into a directory that only root can enter, under a private name until its checksum is
+ * correct. The next download continues the `.part` file of a killed download, if the server still has the
+ * same file.
  */
 export function downloader(flock: LocalHost['flock']) {
   return async (of: Download): Promise<void> => {
@@ -59,7 +60,7 @@ export function downloader(flock: LocalHost['flock']) {
   };
 }
 
-/** Only root may replace a file in it. */
+/** Creates the directory. Throws if users other than root may replace a file in it. */
 async function prepare(directory: string): Promise<void> {
   await fs.mkdir(directory, { recursive: true, mode: 0o700 });
   const { kind, uid, mode } = (await fileReads.stat(directory)) ?? {};
@@ -70,8 +71,8 @@ async function prepare(directory: string): Promise<void> {
 }
 
 /**
- * The name of a part has the validator of its content, ETag or Last-Modified, with which the server
- * says whether it still has the same file.
+ * The name of a `.part` file. It contains the validator of the content (ETag or Last-Modified), with which
+ * the server decides whether it still has the same file.
  */
 function partName(path: string, validator: string): string {
   const name = `${path}.${Buffer.from(validator).toString('base64url')}.part`;
@@ -174,7 +175,7 @@ async function refuseWithoutRoom(directory: string, wanted: number, url: string)
   );
 }
 
-/** Checks all bytes on disk, also those of an earlier part. */
+/** Compares the checksum of all bytes on disk, including those of an earlier part. */
 async function check({ url, part, algorithm, checksum }: Omit<Receiving, 'file'>): Promise<void> {
   const hash = createHash(algorithm);
   for await (const chunk of createReadStream(part) as AsyncIterable<Buffer>) hash.update(chunk);

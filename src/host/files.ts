@@ -45,8 +45,8 @@ export const fileReads = {
 const wide = { bigint: true } as const;
 
 /**
- * Paths that the kernel keeps in memory, so that no disk or server lets them wait. A thread of Node for each of
- * the 40,000 accesses of a host with 1,000 volumes takes 5 to 13 times as long.
+ * Whether the kernel has the path in memory, so that no disk or server delays an access. A thread of Node for
+ * each of the 40,000 accesses of a host with 1,000 volumes takes 5 to 13 times as long.
  */
 function isOfKernel(path: string): boolean {
   return path.startsWith('/sys/') || path.startsWith('/dev/');
@@ -65,12 +65,12 @@ export const fileChanges = {
     doing('sync', path, () => opened(path, constants.O_RDONLY | constants.O_NONBLOCK, (file) => file.sync())),
 } satisfies Omit<ChangeHost, 'name' | 'run' | 'pipe' | 'facts' | keyof typeof fileReads>;
 
-/** Is it an error of the operating system with this code? */
+/** Whether this is an error of the operating system with this code. */
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-/** A CommandError, with tool `file`, for an access to a file that failed. */
+/** A CommandError, with tool `file`, for a failed access to a file. */
 export function fileError(
   verb: string,
   path: string,
@@ -127,7 +127,7 @@ async function opened<T>(
   }
 }
 
-/** Also correct for /proc and /sys, whose files report a size of 0 or 4096 bytes. */
+/** Reads a file. Works for /proc and /sys too, whose files report a size of 0 or 4096 bytes. */
 async function contentOf(file: fs.FileHandle): Promise<Uint8Array> {
   refuseOdd(await file.stat(wide));
   return await file.readFile();
@@ -143,7 +143,7 @@ function contentNow(path: string): Promise<Uint8Array> {
   }
 }
 
-/** A FIFO without a writer would read as empty, a device without end. */
+/** Refuses special files: a FIFO without a writer would read as empty, a device without end. */
 function refuseOdd(stats: StatNumbers): void {
   const { kind } = statOf(stats);
   if (kind !== 'file' && kind !== 'directory') throw new Error(`it is not a file but of kind "${kind}"`);
@@ -172,7 +172,7 @@ async function removeOwn(path: string, file: fs.FileHandle): Promise<void> {
     const [mine, there] = await Promise.all([file.stat({ bigint: true }), fs.lstat(path, { bigint: true })]);
     if (mine.ino === there.ino && mine.dev === there.dev) await fs.unlink(path);
   } catch {
-    // Report the first failure; the step's look finds whatever is left.
+    // The first failure is reported; the look of the step finds the rest.
   }
 }
 

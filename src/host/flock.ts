@@ -7,15 +7,15 @@ import { collect } from './start.ts';
 type Wanted = Parameters<LocalHost['flock']>[0];
 type Mode = 'shared' | 'exclusive';
 
-/** flock(2): LOCK_SH, LOCK_EX, LOCK_UN (asm-generic/fcntl.h, sys/file.h). LOCK_NB is added below. */
+/** flock(2): LOCK_SH, LOCK_EX, LOCK_UN (asm-generic/fcntl.h, sys/file.h). The script adds LOCK_NB. */
 const numbers = { shared: 1, exclusive: 2, none: 8 } as const;
 
 /**
- * Node has no flock(2), so bofh starts perl, which is Essential on Debian; it locks any number of
- * descriptors in about 2 ms. The lock belongs to the open file, which bofh and perl share, so it
- * stays when perl ends. The arguments of perl are `WANTED:BEFORE` for the descriptors 3, 4 and so
- * on. If a lock is refused, perl restores the former locks, also that one: Linux drops a lock that
- * it fails to convert (flock(2), "Converting a lock").
+ * Node has no flock(2), so bofh starts perl, which is Essential on Debian; it locks any number of descriptors
+ * in about 2 ms. The lock belongs to the open file, which bofh and perl share, so it stays when perl ends.
+ * The arguments of perl are `WANTED:BEFORE` for the descriptors 3, 4 and so on. If a lock is refused, perl
+ * restores all former locks, including that one, because Linux drops a lock that it fails to convert
+ * (flock(2), "Converting a lock").
  */
 const script = `
 use strict;

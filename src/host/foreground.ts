@@ -5,9 +5,9 @@ import { type ProgramOptions, programs } from './program.ts';
 import { baseEnvironment } from './setting.ts';
 
 /**
- * Runs a program of this machine that has the terminal until it ends; its exit code, or 128 and the
- * number of the signal that ended it. For interactive programs: nothing is read from it, and
- * it must change nothing that has an undo. Ctrl-C goes only to the program.
+ * Runs a program of this machine on the terminal until it ends. Returns its exit code, or 128 plus the number
+ * of the signal that ended it. For interactive programs: bofh reads none of its output, and it must change
+ * nothing that has an undo. Ctrl-C goes only to the program.
  */
 export async function inForeground(
   command: { readonly tool: Tool; readonly argv: readonly string[] },

@@ -7,10 +7,10 @@ import type { Download } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 
-/** A connection is closed when nothing was received for this long. */
+/** Time in milliseconds after which a connection without new data is closed. */
 const stallMs = 60_000;
 
-/** The answer of the server, after redirects, which lead only to https. */
+/** Requests a URL and returns the answer after redirects; follows redirects only to https. */
 export async function get(
   url: string,
   headers: Readonly<Record<string, string>>,
@@ -61,7 +61,7 @@ async function request(
   );
   const [answer] = (await once(asked, 'response')) as [http.IncomingMessage];
   reading = answer;
-  // The error of a connection reaches the request, and not whoever reads its answer.
+  // Node reports an error of the connection to the request, and not to the reader of the answer.
   asked.on('error', (error) => answer.destroy(error));
   return answer;
 }

@@ -7,11 +7,11 @@ import { endInWords } from './program.ts';
 import { collect } from './start.ts';
 import { turns } from './turns.ts';
 
-/** Sources of the local host for keys that are neither in a file nor printed by a program. */
+/** Sources for keys that are neither in a file nor printed by a program. */
 export interface KeyOptions {
   /** The keys that the site file names. */
   readonly siteKeys?: () => Readonly<Record<string, KeyRef>>;
-  /** Asks at the terminal, without an echo. Missing: such a key is refused. */
+  /** Asks at the terminal, without an echo. Missing: keys that must be typed are refused. */
   readonly askKey?: (question: string) => Promise<string>;
 }
 
@@ -21,17 +21,15 @@ export interface KeyOptions {
  */
 export type FetchInput = <T extends Secret | Uint8Array | string>(input: T | KeyInput) => Promise<T | Secret>;
 
-/**
- * The most that cryptsetup reads of a key (`cryptsetup --help`: "Maximum keyfile size: 8192kB").
- */
+/** The maximum size of a key for cryptsetup, in bytes (`cryptsetup --help`: "Maximum keyfile size: 8192kB"). */
 const longest = 8 * 1024 * 1024;
-/** Keys are fetched here, also those for a program of another host. */
+/** Keys are always read on this host, also for a program on another host. */
 const thisHost = { name: '', ...fileReads };
 const commandLimitMs = 120_000;
 
 /**
- * A process has only one terminal, so bofh asks one question at a time. It asks for the repetition of
- * a new key directly after the first input.
+ * A process has only one terminal, so bofh asks one question at a time. It asks for the repetition of a new
+ * key right after the first input.
  */
 const questions = turns(1);
 
@@ -120,7 +118,7 @@ function checked(bytes: Uint8Array, key: KeyRef): Secret {
   return new Secret(bytes);
 }
 
-/** The program's output must never get into an error, so the error is without it. */
+/** Runs the program that prints a key. Its output must never be in an error. */
 async function printed(
   [file = '', ...argv]: readonly string[],
   env: Readonly<Record<string, string>>,

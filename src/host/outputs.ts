@@ -44,8 +44,8 @@ export function outputOpener(): (directory: string, stages: number) => OutputFil
 }
 
 /**
- * The end of a file, at most `limit` bytes. It reads by position: the program's own position is
- * unchanged.
+ * The end of a file, at most `limit` bytes. Reads by position, so the position of the program does not
+ * change.
  */
 export function tail(file: number, limit: number): Uint8Array {
   const { size } = fstatSync(file);
@@ -58,7 +58,7 @@ export function whole(file: number): Uint8Array | undefined {
   return size > outputLimit ? undefined : readAt(file, 0, size);
 }
 
-/** Whether an empty output file cannot be written to, because its disk is full. */
+/** Whether no byte can be written to an empty output file because its disk is full. */
 export function isFull(file: number): boolean {
   try {
     writeSync(file, new Uint8Array(4096), 0, 4096, 0);
@@ -75,7 +75,7 @@ function names(n: number, stages: number): readonly [string, ...string[]] {
   return [`out.${n}`, ...errs, ...(stages > 1 ? [`status.${n}`] : [])];
 }
 
-/** Undefined if one of the names is taken: none of the files remains then. */
+/** Creates all files. Undefined if one of the names is taken; then none of the files remains. */
 function openAll(
   directory: string,
   files: readonly [string, ...string[]],
@@ -84,7 +84,7 @@ function openAll(
   const open = (name: string): number => {
     const path = join(directory, name);
     try {
-      // Also readable, so that following it does not need the name again.
+      // Also readable, so that bofh can follow the file without its name.
       const file = openSync(path, 'wx+', 0o600);
       made.push({ path, file });
       return file;

@@ -19,8 +19,8 @@ export function usualStateDir(env: Readonly<Record<string, string | undefined>> 
 }
 
 /**
- * Directory for what a boot may remove: locks that users of several state directories share. For
- * others than root their own below /run/user, which exists while they are logged in.
+ * Directory for files that a boot may remove: locks that bofh shares between state directories. For a user
+ * other than root it is below /run/user, which exists while the user is logged in.
  */
 export function usualRunDir(): string | undefined {
   const uid = process.geteuid?.() ?? 0;
@@ -30,7 +30,7 @@ export function usualRunDir(): string | undefined {
   return stat?.isDirectory() === true && stat.uid === uid ? join(directory, 'bofh') : undefined;
 }
 
-/** Whether this process may do what only root may. */
+/** Whether this process runs as root. */
 export function isRoot(): boolean {
   return (process.geteuid?.() ?? 0) === 0;
 }

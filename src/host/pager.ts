@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Shows a text in a pager and resolves when that ends; false if it could not be started. A value
- * with blanks goes to `sh -c`. Ctrl-C is for the pager, which must give the terminal back first.
+ * Shows a text in a pager and resolves when the pager ends; false if it could not be started. A value with
+ * spaces is run with `sh -c`. Ctrl-C goes to the pager, which must release the terminal first.
  */
 export async function page(text: string, pager: string): Promise<boolean> {
   const [file, argv] = /\s/.test(pager) ? ['/bin/sh', ['-c', pager]] : [pager, []];
@@ -12,9 +12,9 @@ export async function page(text: string, pager: string): Promise<boolean> {
     return await new Promise<boolean>((resolve) => {
       const child = spawn(file, argv, { stdio: ['pipe', 'inherit', 'inherit'], env: pagerEnvironment() });
       child.once('error', () => resolve(false));
-      // Of sh: the program was not found, or is none.
+      // Exit codes of sh: the program was not found, or cannot be executed.
       child.once('close', (code) => resolve(code !== 126 && code !== 127));
-      // It ended before it read everything.
+      // The pager ended before it read everything.
       child.stdin.on('error', leave);
       child.stdin.end(text);
     });
@@ -25,7 +25,7 @@ export async function page(text: string, pager: string): Promise<boolean> {
   }
 }
 
-/** The environment as git sets it. For root, less starts no editor and no shell, as for sudo. */
+/** The environment for a pager, as git sets it. For root, less starts no editor and no shell, as with sudo. */
 export function pagerEnvironment(
   env: NodeJS.ProcessEnv = process.env,
   root = process.getuid?.() === 0,

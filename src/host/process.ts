@@ -8,12 +8,12 @@ export function thisUser(): { readonly user: string; readonly argv: readonly str
   const name = userName();
   return {
     user: sudo === undefined || sudo === name ? name : `${name} (sudo by ${sudo})`,
-    // Only the program: its arguments may be secret, and the journal keeps them.
+    // Only the program, because its arguments may be secret and would be in the journal.
     argv: process.argv.slice(1, 2),
   };
 }
 
-/** A uid without an entry in the password database has no name. */
+/** The name of the user, or the uid if the password database has no entry for it. */
 function userName(): string {
   try {
     return userInfo().username;
@@ -24,7 +24,7 @@ function userName(): string {
 
 const watched = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** The signals that came, of all sequences of this process. */
+/** The received signals, shared by all sequences of this process. */
 interface Watch {
   readonly signals: Required<Omit<Signals, 'beneath'>>;
   readonly hear: (signal: NodeJS.Signals) => void;
@@ -34,10 +34,10 @@ interface Watch {
 let watch: Watch | undefined;
 
 /**
- * Watches the signals that end a process, with one handler for all that watch. `release` ends it:
- * without a watcher a signal does what it would do without bofh. A signal that came is remembered,
- * so that a program that catches the error of one sequence does not begin the next one. `next` of
- * such a program is refused, so nothing watches for it: another signal has to end the program.
+ * Watches the signals that end a process, with one handler for all watchers. `release` ends the watch:
+ * without a watcher a signal has its usual effect. A received signal is remembered, so that a program that
+ * catches the error of one sequence cannot begin the next one. That next sequence is refused and does not
+ * watch, so another signal ends the program.
  */
 export function processSignals(next: 'refused after a signal' | 'begins' = 'refused after a signal'): {
   readonly signals: Watch['signals'];
@@ -60,7 +60,7 @@ export function processSignals(next: 'refused after a signal' | 'begins' = 'refu
   };
 }
 
-/** Forgets the signals that came: sequences begin again. Only when none runs. */
+/** Forgets received signals, so that sequences can begin again. Call it only while no sequence runs. */
 export function forgetSignals(): void {
   if (watch !== undefined && watch.users > 0) throw new TypeError('a sequence still watches for signals');
   watch = undefined;
@@ -71,7 +71,8 @@ function newWatch(): Watch {
   const [stop, abandon, ...again] = each.map(({ signal }) => signal);
   if (stop === undefined || abandon === undefined) throw new TypeError('there are four of them');
   const hear = (signal: NodeJS.Signals): void => {
-    // As without a handler, unless the program handles it too, or chose its own exit code.
+    // The exit code is that without a handler, unless the program handles the signal too, or has set an exit
+    // code.
     if (process.listenerCount(signal) === 1) process.exitCode ??= 128 + constants.signals[signal];
     each
       .find((one) => !one.signal.aborted)

@@ -20,12 +20,12 @@ export interface Program {
 export type End =
   | { readonly how: 'exit'; readonly exitCode: number }
   | { readonly how: 'signal'; readonly signal: string }
-  /** `exitCode`: 126 or 127 of the shell around the program. */
+  /** `exitCode`: 126 or 127, from the shell around the program. */
   | { readonly how: 'not-started'; readonly why: string; readonly exitCode?: number }
-  /** The program was started, and its end is unknown. */
+  /** The program was started, but it is unknown how it ended. */
   | { readonly how: 'unknown'; readonly why: string };
 
-/** Own paths of programs, by the names of the tool table. */
+/** Other paths for programs, by their names in the tool table. */
 export const ownTools = z.strictObject(
   Object.fromEntries(Object.keys(tools).map((tool) => [tool, z.optional(text)])),
 );
@@ -34,7 +34,7 @@ export const ownTools = z.strictObject(
 export interface ProgramOptions {
   /** Absolute paths instead of those of the tool table. */
   readonly tools?: Partial<Readonly<Record<Tool, string>>>;
-  /** Put in front of the arguments of every lvm2 tool. */
+  /** Arguments added before the arguments of every lvm2 tool. */
   readonly lvmConfig?: readonly string[];
 }
 
@@ -62,7 +62,10 @@ export function programs(
   };
 }
 
-/** The first of `paths` (default: `name` in the fixed directories) that can be executed; ToolError when none can. */
+/**
+ * The first of `paths` (default: `name` in the fixed directories) that can be executed. Throws ToolError if
+ * there is none.
+ */
 export async function findProgram(
   name: string,
   debianPackage: string,
@@ -72,7 +75,7 @@ export async function findProgram(
   throw notInstalled(name, debianPackage, paths);
 }
 
-/** The error for a program that is at none of these paths. */
+/** The error for a program that is not at any of these paths. */
 export function notInstalled(name: string, debianPackage: string, paths: readonly string[]): ToolError {
   return new ToolError(`${name} is not installed (looked for ${paths.join(', ')})`, {
     remedy: installing(debianPackage),
@@ -90,9 +93,9 @@ export function installing(debianPackage: string): string {
 }
 
 /**
- * How the program inside ended, from the exit code of the shell around it. POSIX, "Exit Status for Commands": 127 not
- * found, 126 found but not executable, above 128 a signal; dash and bash add the signal's number to 128. 255 is no
- * signal: xl uses it.
+ * How a program ended, from the exit code of the shell around it. POSIX, "Exit Status for Commands": 127 not
+ * found, 126 found but not executable, above 128 a signal; dash and bash add the signal's number to 128. 255
+ * is no signal: xl uses it.
  */
 export function endInShell(exitCode: number): End {
   if (exitCode === 126) return { how: 'not-started', why: 'it cannot be executed', exitCode };
@@ -104,7 +107,7 @@ export function endInShell(exitCode: number): End {
     : { how: 'exit', exitCode };
 }
 
-/** For the log. */
+/** Text for the log. */
 export function endInWords(end: End): string {
   if (end.how === 'exit') return `exit ${end.exitCode}`;
   return end.how === 'signal' ? end.signal : end.why;

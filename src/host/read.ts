@@ -5,9 +5,9 @@ import { retryingBusy } from './retry.ts';
 import type { HostEvent, Setting } from './setting.ts';
 import type { Collected, CollectOptions } from './start.ts';
 
-/** How a host runs commands that change nothing. */
+/** The functions with which a host runs commands that change nothing. */
 export interface Reading extends Pick<Setting, 'log' | 'fetchInput' | 'version'> {
-  /** Runs a program to its end, here or elsewhere. */
+  /** Runs a program to its end, on this host or another one. */
   readonly collect: Collect;
   /** Returns the earlier output of the same command, if that is still valid. */
   readonly again?: (
@@ -50,12 +50,12 @@ export async function runRead<T>(program: Program, command: Command<T>, reading:
 }
 
 /**
- * Reuses an output while the file named by `sameWhile` reads the same before and after the program. It keeps
- * the output and not the answer, because callers may parse it in different ways. A concurrent caller waits
- * for it.
+ * Reuses an output while the file named by `sameWhile` has the same content before and after the program.
+ * Keeps the output and not the answer, because callers may parse it in different ways. A concurrent caller
+ * waits for it.
  */
 export function sameOutputs(files: Pick<ReadHost, 'readFile'>): Required<Reading>['again'] {
-  /** Undefined: the program failed, or something has changed meanwhile. */
+  /** Undefined if the program failed, or if the file changed meanwhile. */
   const known = new Map<
     string,
     { readonly state: string; readonly output: Promise<Collected | undefined> }
@@ -87,8 +87,8 @@ function held(output: Uint8Array) {
 }
 
 /**
- * The first line of `TOOL --version`, asked once for each file. Not every tool has it: only for
- * error texts.
+ * The first line of `TOOL --version`, read once for each file. Only for error texts, because not every tool
+ * has the option.
  */
 export function versions(collect: Collect): Setting['version'] {
   const known = new Map<string, Promise<string | undefined>>();
@@ -108,7 +108,7 @@ export function versions(collect: Collect): Setting['version'] {
   };
 }
 
-/** A listener that throws must not make bofh lose track of the program. */
+/** Wraps a log function, so that an error in it does not affect the program. */
 export function telling(log: ((event: HostEvent) => void) | undefined): Setting['log'] {
   return (event) => {
     try {

@@ -11,18 +11,18 @@ type IsComplete = (chunk: Uint8Array) => boolean | 'too much';
  */
 export interface RequestChannel {
   readonly pid: number | undefined;
-  /** Undefined while it runs. */
+  /** Undefined while the program runs. */
   readonly ended: () => End | undefined;
   /**
-   * Sends one request, when no other one is open. `late` and `too much`: the program was killed.
-   * `gone`: it ended before the answer was complete, and all its output was read.
+   * Sends one request; no other request may be open. `late` and `too much`: the program was killed. `gone`:
+   * it ended before the answer was complete, and all its output was read.
    */
   readonly request: (
     line: string,
     timeoutMs: number,
     isComplete: { readonly stdout: IsComplete; readonly stderr: IsComplete },
   ) => Promise<'answered' | 'too much' | 'late' | 'gone'>;
-  /** Ends its input, and resolves when it has ended. */
+  /** Closes the input of the program, and resolves when the program has ended. */
   readonly close: () => Promise<void>;
 }
 

@@ -2,8 +2,8 @@ import pRetry from 'p-retry';
 import { CommandError } from '../core/errors.ts';
 
 /**
- * Retries what fails as `busy`, five times in all within about 1.5 s, and only that: any other
- * failure is final. `between` waits for the condition that may have changed.
+ * Runs an action up to five times within about 1.5 s while it fails as `busy`. Any other failure is final.
+ * `between` runs before each retry, for example to wait for udev.
  */
 export async function retryingBusy<T>(
   attempt: () => Promise<T>,

@@ -16,17 +16,17 @@ export interface HostEvent {
   readonly ending?: string;
 }
 
-/** Shared by everything that starts programs on the local host. */
+/** The parts that all programs on the local host share. */
 export interface Setting {
   readonly env: Readonly<Record<string, string>>;
   readonly log: (event: HostEvent) => void;
-  /** Keys are fetched here, and nowhere else. */
+  /** The only function that fetches keys. */
   readonly fetchInput: FetchInput;
   /** First line of `TOOL --version`, if the tool has it; asked once. */
   readonly version: (program: Program) => Promise<string | undefined>;
-  /** Opens the files that a change writes its output to. */
+  /** Opens the files for the output of a change. */
   readonly openOutputs: (directory: string, stages: number) => OutputFiles;
-  /** Waits until udev has handled its events, where udev runs; bounded, and never fails. */
+  /** Waits until udev has handled its events, if udev runs; with a time limit, and without errors. */
   readonly settle: () => Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export interface OutputFiles {
   /** The file in which the shell around the programs records its session. */
   readonly session: string;
   readonly close: () => void;
-  /** Removes their names. */
+  /** Removes the names of the files. */
   readonly remove: () => void;
 }
 

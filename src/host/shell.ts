@@ -1,28 +1,27 @@
 /**
- * The shell around a change. It holds the journal's lock (descriptor 3) while the tool runs. The
- * tool itself does not get it: lvm would close it, and a daemon that a tool leaves behind would
- * keep it forever. The trap keeps the shell alive while a tool that is signalled with its group
- * cleans up. 4 to 9, which bofh may have inherited, are closed too; dash knows no descriptors of
- * two digits.
+ * The shell around a change holds the journal's lock (descriptor 3) while the tool runs. The tool does not
+ * get this descriptor: lvm would close it, and a daemon that a tool leaves behind would keep the lock for
+ * ever. The trap keeps the shell alive while a tool that got a signal with its group cleans up. Descriptors 4
+ * to 9, which bofh may have inherited, are closed too; dash supports only one digit.
  */
 const closedButFourth = '3>&- 5>&- 6>&- 7>&- 8>&- 9>&-';
 const closed = `${closedButFourth} 4>&-`;
 const trap = 'trap : HUP INT TERM';
 
 /**
- * Before the tool starts, the shell writes its name ($0), the boot and its own line of
- * proc_pid_stat(5) into the file that is its first word. This records its session, by which the
- * tool is found if only the shell is killed. It empties the file when the tool has ended, because a
- * daemon that the tool leaves behind is not waited for. A full disk must not prevent an undo: then
- * there is no record.
+ * Before the tool starts, the shell writes its name ($0), the boot and its own line of proc_pid_stat(5) into
+ * the file named by its first word. This records the session, with which recovery finds the tool if only the
+ * shell is killed. The shell empties the file when the tool has ended, because recovery does not wait for a
+ * daemon that the tool leaves behind. On a full disk there is no record, because that must not prevent an
+ * undo.
  */
 const record =
   '{ read -r boot </proc/sys/kernel/random/boot_id; read -r stat </proc/self/stat; printf "%s\\n" "$0 $boot $stat" >"$1"; } 2>/dev/null; session=$1; shift';
 const ended = '{ printf "" >"$session"; } 2>/dev/null; exit $code';
 
 /**
- * The maximum number of stages of a pipeline: one descriptor each, 5 to 9, for their stderr, and
- * the first has the shell's own.
+ * The maximum number of stages of a pipeline: each needs a descriptor for its stderr, 5 to 9, and the first
+ * uses that of the shell.
  */
 export const stageLimit = 6;
 
@@ -41,9 +40,9 @@ function errorDescriptor(stage: number): number {
 }
 
 /**
- * Runs its words, after the session file, as commands joined by pipes; the stages have `lengths`
- * words. Only numbers go into the text. Each stage sets the trap itself (a subshell starts without
- * its parent's), and writes `STAGE CODE` when it ends.
+ * Runs its words, after the session file, as commands joined by pipes; the stages have `lengths` words. Only
+ * numbers are inserted into the script. Each stage sets the trap itself, because a subshell does not inherit
+ * it, and writes `STAGE CODE` when it ends.
  */
 export function pipelineScript(lengths: readonly number[]): string {
   let used = 0;

@@ -16,7 +16,7 @@ export interface Stage {
 /** The commands of a change: one, or several joined by pipes. */
 export type Stages = readonly [Stage, ...Stage[]];
 
-/** This much of each output of a failed program is kept in the error. */
+/** The number of bytes of each output of a failed program that the error keeps. */
 const kept = 1024 * 1024;
 
 /** Throws UsageError for a pipeline that cannot be started. */
@@ -51,8 +51,8 @@ export function resultsOf(
 }
 
 /**
- * The first failure is the cause. A stage that died of SIGPIPE does not count if another one
- * failed: it only lost its reader, a later stage.
+ * Throws the first failure. A stage that ended with SIGPIPE does not count if another one failed, because it
+ * only lost its reader.
  */
 export function throwFailure(stages: Stages, rans: readonly Ran[]): void {
   const failed = stages.flatMap(({ command }, i) => {

@@ -7,10 +7,10 @@ import { membersOf, processStat } from '../core/proc.ts';
 import type { End, Program } from './program.ts';
 import { filledDescriptor } from './stdin.ts';
 
-/** More output than this is an error. */
+/** The maximum size of the output in bytes; more is an error. */
 export const outputLimit = 64 * 1024 * 1024;
 
-/** A program that ended by itself, with what it wrote. */
+/** A program that ended by itself, with its output. */
 export interface Collected {
   readonly end: End;
   readonly stdout: Uint8Array;
@@ -25,11 +25,11 @@ export interface CollectOptions {
   /** Passed as descriptors 3, 4 and so on. */
   readonly descriptors?: readonly number[];
   readonly started?: (pid: number | undefined) => void;
-  /** The program that is started instead and runs it elsewhere: errors name the program itself. */
+  /** The program that runs it on another host, such as ssh. Errors name the program itself. */
   readonly through?: Pick<Program, 'file' | 'argv'>;
   /**
-   * `ours`: it may ask on the terminal of this process, and gets Ctrl-C too. Default: a separate
-   * session.
+   * `ours`: the program may ask on the terminal of this process, and gets Ctrl-C too (default: a separate
+   * session).
    */
   readonly terminal?: 'ours';
 }
@@ -42,22 +42,20 @@ export interface CollectOptions {
 export interface Started {
   readonly pid: number;
   readonly ended: Promise<End>;
-  /**
-   * Signals its whole process group; does nothing after its end, because the number may be reused.
-   */
+  /** Sends a signal to the whole process group; does nothing after the end, because the number may be reused. */
   readonly signal: (name: 'SIGTERM' | 'SIGKILL') => void;
 }
 
 // execa is the largest import (218 KB, 18 ms): it is loaded when the first program starts.
 const starter = async () => (await import('execa')).execa;
 
-/** Three pipes of two ends each, the pipe by which libuv hears of a failed exec, and some that others open meanwhile. */
+/** Three pipes of two ends each, the pipe with which libuv detects a failed exec, and some for other code. */
 const descriptorsForOne = 12;
 
 /**
- * Without a free descriptor, child_process returns a child without `stdio`, execa fails on that,
- * and the child emits an error without a listener, which ends the process (node 20.20, execa
- * 9.6.1). So there must be free descriptors before.
+ * Without a free descriptor, child_process returns a child without `stdio`, execa fails on that, and the
+ * child emits an error without a listener, which ends the process (node 20.20, execa 9.6.1). So this checks
+ * before that there are free descriptors.
  */
 function refuseExhausted({ tool, argv }: Pick<Program, 'tool' | 'argv'>): void {
   const room: number[] = [];
@@ -92,9 +90,9 @@ const always = {
 } as const;
 
 /**
- * Runs a program to its end and collects its output through pipes. For programs that change
- * nothing: it dies of SIGPIPE if this process dies. After `timeoutMs` its process group is killed
- * and a CommandError with reason `timeout` thrown.
+ * Runs a program to its end and collects its output through pipes. For programs that change nothing: it ends
+ * with SIGPIPE if this process ends. After `timeoutMs`, kills its process group and throws CommandError with
+ * the reason `timeout`.
  */
 export async function collect(program: Program, options: CollectOptions): Promise<Collected> {
   const execa = await starter();
@@ -145,13 +143,12 @@ async function outputOf(
 }
 
 /**
- * Starts `/bin/sh -c SCRIPT NAME WORD…` with the given descriptors as 0, 1, 2 and so on, in a
- * separate session. None of its data passes through this process, so it goes on if this process is
- * killed.
+ * Starts `/bin/sh -c SCRIPT NAME WORD…` with the given descriptors as 0, 1, 2 and so on, in a separate
+ * session. No data passes through this process, so the shell continues if this process is killed.
  */
 export async function launch(shell: {
   readonly script: string;
-  /** `$0`, by which recovery knows whether it may end it. */
+  /** `$0`, which tells recovery whether it may end the program. */
   readonly name: string;
   readonly words: readonly string[];
   readonly stdio: readonly (number | undefined)[];
@@ -172,7 +169,7 @@ export async function launch(shell: {
     throw new ToolError(`/bin/sh could not be started: ${why}`, { remedy: 'see whether /bin/sh works' });
   }
   const { pid } = child;
-  // A zombie has no entry any more, but its session may have.
+  // A zombie counts as gone, but its session may have living processes.
   const leader = processStat(pid) ?? { pid, started: 0 };
   let isOver = false;
   const ended = child.then(async (result) => {
@@ -201,7 +198,7 @@ export interface Piped {
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly ended: Promise<End>;
-  /** Whether it, or its result, keeps this process from ending. */
+  /** Sets whether the program keeps this process from ending. */
   readonly hold: (how: 'ref' | 'unref') => void;
   readonly kill: () => void;
 }
@@ -245,7 +242,7 @@ export function timeout(program: Program, timeoutMs: number): CommandError {
   });
 }
 
-/** For an answer of more than `outputLimit`. */
+/** The error for an answer of more than `outputLimit`. */
 export function tooLong(program: Program): CommandError {
   return new CommandError({
     ...program,
@@ -282,7 +279,7 @@ function notStarted(result: Result): End & { readonly how: 'not-started' } {
   return { how: 'not-started', why: result.originalMessage ?? result.code ?? 'for a reason not known' };
 }
 
-/** Collects the data of a stream. `full` is called, perhaps several times, if it is too much. */
+/** Collects the data of a stream. Calls `full`, perhaps several times, if there is too much data. */
 function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let size = 0;

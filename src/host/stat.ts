@@ -11,7 +11,7 @@ export interface StatNumbers {
   readonly uid: bigint;
   readonly gid: bigint;
   readonly nlink: bigint;
-  /** 0: the filesystem does not keep it. */
+  /** 0 if the filesystem does not record it. */
   readonly birthtimeNs: bigint;
 }
 

@@ -34,8 +34,7 @@ function nameless(): number {
       unlinkSync(path);
       return file;
     } catch (error) {
-      // Only without write permission on /run is the temporary directory used, which may be on a
-      // disk.
+      // Uses the temporary directory, which may be on a disk, only without write permission on /run.
       if (!isDenied(error)) throw fileError('create', path, error);
       denied = fileError('create', path, error);
     }

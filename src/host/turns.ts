@@ -1,15 +1,15 @@
 /** Limits how many functions run at a time. */
 export interface Turns {
-  /** Runs it when a place is free. */
+  /** Runs the function when a place is free. */
   readonly take: <T>(act: () => Promise<T>) => Promise<T>;
   /**
-   * Called by a running function that the server had no place for: lowers the limit by one. False
-   * if it was the only one.
+   * Called by a running function for which the server had no place: lowers the limit by one. False if it was
+   * the only running function.
    */
   readonly fewer: () => boolean;
 }
 
-/** Begins with `limit` at a time. */
+/** Creates a limit, which is `limit` at first. */
 export function turns(limit: number): Turns {
   let [room, running] = [limit, 0];
   const waiting: (() => void)[] = [];

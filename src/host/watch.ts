@@ -12,13 +12,13 @@ export interface Stopped {
   readonly what: string;
 }
 
-/** A program has this long to clean up after SIGTERM. */
+/** Milliseconds that a program has for its cleanup after SIGTERM. */
 const defaultGraceMs = 10_000;
 const pollMs = 75;
-/** Progress is at the end of what was written. */
+/** Number of bytes at the end of the output in which progress is searched. */
 const recent = 64 * 1024;
 
-/** The conditions that end a change that may be ended half-way. */
+/** The abort signals for a change that may be ended before it completes. */
 export function signalsOf(
   stages: readonly { readonly command: Command<unknown> }[],
   step: Pick<StepContext, 'signal'>,
@@ -51,7 +51,7 @@ export function stopping(
   const interrupt = (): void => stop({ reason: 'killed', what: 'stopped, because the work was interrupted' });
   const { signals, timeoutMs } = options;
   for (const signal of signals) signal.addEventListener('abort', interrupt, { once: true });
-  // It may have been aborted while the program was starting.
+  // A signal may have been aborted while the program was starting.
   if (signals.some(({ aborted }) => aborted)) interrupt();
   const limit =
     timeoutMs === undefined
@@ -110,8 +110,8 @@ export function following(
 }
 
 /**
- * Reports each fraction and each line once. An error of the listener must not affect the running change: it ends
- * the reports.
+ * Reports each fraction and each line once. An error of the listener ends the reports, and does not affect
+ * the running change.
  */
 function telling(
   step: StepContext,

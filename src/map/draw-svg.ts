@@ -8,7 +8,7 @@ const line = 20;
 const charWidth = 7.3;
 const inner = width - 2 * margin;
 
-/** A kind of use, by a symbol too: the picture must be readable without its colours. */
+/** The kinds of use. Each has a symbol too, because the picture must be readable without colours. */
 const kinds = {
   guest: { symbol: '▣', text: 'disk of a guest' },
   mounted: { symbol: '●', text: 'mounted' },
@@ -32,7 +32,7 @@ ${Object.keys(kinds)
   .map((kind) => `.${kind} { fill: var(--${kind}); }`)
   .join(' ')} .running { fill: var(--running); }`;
 
-/** The map as one SVG picture without anything outside of it. */
+/** The map as one SVG picture without references to other files. */
 export function drawSvg(map: HostMap): string {
   const out: string[] = [];
   let y = 40;
@@ -57,7 +57,7 @@ ${out.join('\n')}
 `;
 }
 
-/** The picture as a page of its own; a narrow window scrolls it, because scaled down it is illegible. */
+/** The picture as an HTML page. In a narrow window it scrolls, because a smaller picture is illegible. */
 export function drawHtml(map: HostMap): string {
   return `<!doctype html>
 <html lang="en">
@@ -99,7 +99,10 @@ function drawGroup(out: string[], group: HostMap['groups'][number], top: number)
   return devices.length === 0 ? y : rows(out, devices, y + 6);
 }
 
-/** The space of a group: each volume by its size, and what is free. Thin volumes take none of their own. */
+/**
+ * Draws the space of a group: each volume by its size, and the free space. Thin volumes use no space of the
+ * group.
+ */
 function bar(out: string[], { size, devices }: HostMap['groups'][number], y: number): void {
   out.push(`<rect class="free" x="${margin}" y="${y}" width="${inner}" height="24"/>`);
   let x: number = margin;
@@ -115,7 +118,7 @@ function bar(out: string[], { size, devices }: HostMap['groups'][number], y: num
   }
 }
 
-/** Devices in two columns, downwards. */
+/** Draws the devices in two columns. */
 function rows(out: string[], devices: readonly MapDevice[], top: number): number {
   const perColumn = Math.ceil(devices.length / 2);
   const column = inner / 2;
@@ -222,7 +225,10 @@ function round(value: number): string {
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
-/** Names and labels come from disks and guests: no character of them may end the text or be unfit for XML. */
+/**
+ * Escapes names and labels, which come from disks and guests: no character may end the text or be invalid in
+ * XML.
+ */
 function escaped(content: string): string {
   return content.replaceAll(/[&<>"]/g, (char) => entities[char] ?? '').replaceAll(/[^\P{C}\n]/gu, '�');
 }

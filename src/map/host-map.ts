@@ -3,7 +3,7 @@ import type { LogicalVolume, VolumeGroup } from '../lvm/index.ts';
 import { present } from '../core/present.ts';
 import type { HostMap, MapDevice } from './schema.ts';
 
-/** What a map is made of, all read at one time. */
+/** The data for a map, all read at one time. */
 export interface MapParts {
   readonly host: string;
   readonly at: Date;
@@ -39,14 +39,14 @@ export function hostMapOf({ host, at, tree, groups, volumes, guests, unknown }: 
 
 type Devices = ReadonlyMap<string, StackDevice>;
 
-/** The group whose physical volume it is. */
+/** The volume group of a physical volume. */
 function groupOf({ content }: StackDevice): string | undefined {
   return content.type === 'LVM2_member'
     ? content.facts.find(({ name }) => name === 'group')?.value
     : undefined;
 }
 
-/** A device outside of the groups: one at the bottom, or a partition, without partitions of its own. */
+/** Whether a device is outside the groups: at the bottom of the stack, or a partition, and without partitions. */
 function isOther(device: StackDevice, byId: Devices): boolean {
   if (device.content.type === 'LVM2_member' || device.kind === 'volume' || device.kind === 'volume-part')
     return false;
@@ -84,7 +84,7 @@ function rowOf(
   };
 }
 
-/** The device and everything on it, up to where a group begins. */
+/** The device and everything on it, up to the next volume group. */
 function stackOn(device: StackDevice, byId: Devices): readonly StackDevice[] {
   const found = new Set<StackDevice>();
   const walk = (one: StackDevice): void => {

@@ -6,7 +6,7 @@ const percent = z.number().check(z.minimum(0));
 
 /** A device with everything on it, up to the filesystem or the guest. */
 export const mapDevice = z.strictObject({
-  /** Of a volume its name in its group. */
+  /** Name; for a volume its name in its group. */
   name: text,
   size: bytes,
   /** From the device up: `thin in pool0`, `LUKS`, `ext4 "data"`. */
@@ -17,7 +17,7 @@ export const mapDevice = z.strictObject({
   mounts: z.array(text),
   /** Guests that have it as a disk, running or not. */
   guests: z.array(text),
-  /** False for a volume that is not active: what is on it is unknown. */
+  /** False for a volume that is not active: its content is unknown. */
   active: z.boolean(),
 });
 
@@ -49,7 +49,7 @@ export const hostMap = z.strictObject({
       disks: z.array(text),
     }),
   ),
-  /** What could not be read, and why. */
+  /** Everything that could not be read, with the reason. */
   unknown: z.array(text),
 });
 

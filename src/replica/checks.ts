@@ -8,7 +8,7 @@ import { refuseTaken } from '../lvm/operations/refuse-taken.ts';
 import type { WholeGroup } from '../lvm/objects.ts';
 import type { Bytes } from '../core/units.ts';
 
-/** The state of a host, as far as a new resource needs it. */
+/** The part of the state of a host that matters for a new resource. */
 export interface HostState {
   /** Series of the module: `8.4`, `9`. */
   readonly series: string;
@@ -17,7 +17,10 @@ export interface HostState {
   readonly taken: Taken;
 }
 
-/** A module that is loaded and that bofh knows, and the programs with their configuration. */
+/**
+ * Checks that a module is loaded, that bofh knows its version, and that drbd-utils can read the
+ * configuration.
+ */
 export async function checkDrbd(host: ReadHost): Promise<Pick<HostState, 'series' | 'version'>> {
   const version = await moduleVersion(host);
   if (version === undefined)
@@ -34,7 +37,7 @@ export async function checkDrbd(host: ReadHost): Promise<Pick<HostState, 'series
   return { series, version };
 }
 
-/** The group of the new volume, which has no volume of that name. */
+/** The volume group for the new volume. Throws RefusedError if it already has a volume of that name. */
 export async function checkGroup(
   host: ReadHost,
   { vg: name, lv }: { readonly vg: string; readonly lv: string },
@@ -45,9 +48,7 @@ export async function checkGroup(
   return vg;
 }
 
-/**
- * The ports and minor numbers in use on a host; RefusedError if a requested one is among them.
- */
+/** The ports and minor numbers in use on a host. Throws RefusedError if a requested one is in use. */
 export async function checkNumbers(
   host: ReadHost,
   { port, minor }: { readonly port: number | undefined; readonly minor: number | undefined },
@@ -64,10 +65,7 @@ export async function checkNumbers(
   return all;
 }
 
-/**
- * The size of a volume: at least so many bytes, in whole extents of every group. It must fit into
- * each.
- */
+/** The size of a volume: at least `least` bytes, and a multiple of the extents of every group. */
 export function sizeFor(groups: readonly { readonly extentSize: Bytes }[], least: Bytes): Bytes {
   const step = groups.reduce((all, { extentSize }) => commonMultiple(all, extentSize), 1);
   return Math.ceil(least / step) * step;
@@ -77,7 +75,10 @@ export function checkRoom(vg: WholeGroup, { lv, size }: { readonly lv: string; r
   refuseFull(vg, { name: lv, extents: size / vg.extentSize });
 }
 
-/** Modules of two series replicate to one another only as the older one can, and their metadata differ. */
+/**
+ * Throws if the modules are of two series: their metadata differs, and they replicate only with the features
+ * of the older one.
+ */
 export function checkSeries(
   grounds: readonly (Pick<HostState, 'series' | 'version'> & { name: string })[],
 ): void {
@@ -88,7 +89,7 @@ export function checkSeries(
   });
 }
 
-/** A group has to be named, here or in the site file. */
+/** The volume group from the request or the site file. Throws UsageError if neither names one. */
 export function groupNamed(asked: string | undefined, site: { readonly volumeGroup?: string }): string {
   const vg = asked ?? site.volumeGroup;
   if (vg !== undefined) return vg;

@@ -33,10 +33,10 @@ export interface ConvertPlan extends JoinPlan {
   readonly size: Bytes;
 }
 
-/** A resource with the data of one host; the other host fetches the data. */
+/** The created resource; the other host fetches the data of this one. */
 export interface ConvertedReplica {
   readonly name: string;
-  /** The device to use from now on, and the previous one. */
+  /** The device to use from now on; `was` is the previous one. */
   readonly device: string;
   readonly was: string;
   /** Size of the device, in bytes. */
@@ -56,10 +56,10 @@ export async function membersOfConversion(hosts: Reachable, { to }: CheckedConve
   return membersAt(hosts, [(await hosts.host.facts()).hostname, to]);
 }
 
-/** Reads both hosts and decides what the request left open. Throws one error that names every refusal, and on which host. */
+/** Reads both hosts and fills in defaults. Throws one error that lists every refusal with its host. */
 export async function planConvert(options: {
   readonly members: Members;
-  /** The host whose volume it is. */
+  /** The host that has the volume. */
   readonly own: string;
   readonly request: CheckedConvert;
 }): Promise<ConvertPlan> {
@@ -117,9 +117,8 @@ export async function planConvert(options: {
 }
 
 /**
- * Converts a volume: extends it by the size of the metadata, creates a volume of
- * that size on the other host, and makes one DRBD device of both. It has the data of this host; the
- * other one fetches all of it.
+ * Converts a volume: extends it by the size of the metadata, creates a volume of that size on the other host,
+ * and makes one DRBD device of both. The device has the data of this host; the other host fetches all of it.
  */
 export async function convertReplica(tx: Tx, hosts: Reachable, plan: ConvertPlan): Promise<ConvertedReplica> {
   const { source, target, lvSize, config } = plan;
@@ -140,7 +139,7 @@ export async function convertReplica(tx: Tx, hosts: Reachable, plan: ConvertPlan
   };
 }
 
-/** The volume, which must be unused and must not end with DRBD metadata. */
+/** The volume to convert. Throws if it is in use, or has DRBD metadata at its end. */
 async function sourceOf(
   host: ReadHost,
   { vg, lv: name }: { readonly vg: string; readonly lv: string },

@@ -27,7 +27,7 @@ export interface CreatePlan extends JoinPlan {
   readonly lvSize: Bytes;
   /** Size of the device. */
   readonly size: Bytes;
-  /** The name of the primary; undefined: none. */
+  /** The name of the primary; undefined if neither host is. */
   readonly primary: string | undefined;
 }
 
@@ -46,15 +46,12 @@ export interface CreatedReplica {
   }[];
 }
 
-/**
- * Reads both hosts and fills in defaults. Throws one error that lists every refusal, and on which
- * host.
- */
+/** Reads both hosts and fills in defaults. Throws one error that lists every refusal with its host. */
 export async function planCreate(options: {
   readonly members: Members;
   readonly site: Site;
   readonly request: CheckedCreate;
-  /** Other resources that the same sequence creates before it. */
+  /** Other resources that the same sequence creates before this one. */
   readonly beside?: readonly CreatePlan[];
 }): Promise<CreatePlan> {
   const { members, site, request, beside = [] } = options;
@@ -148,7 +145,7 @@ function takenBy({ config: { hosts } }: CreatePlan): Taken {
   };
 }
 
-/** The group of a host with its free space after the allocations of the other plans. */
+/** The volume group of a host, with the free space that the other plans leave. */
 function withReducedSpace(
   { name, vg }: { readonly name: string; readonly vg: WholeGroup },
   beside: readonly CreatePlan[],

@@ -19,7 +19,7 @@ export interface GrowPlan {
   readonly from: Bytes;
   readonly to: Bytes;
   readonly lvSize: Bytes;
-  /** The sizes of both volumes are multiples of it. */
+  /** The sizes of both volumes are multiples of this number of bytes. */
   readonly step: Bytes;
   readonly hosts: readonly (Member & {
     readonly vg: string;
@@ -33,7 +33,7 @@ export interface GrowPlan {
 }
 
 /**
- * `20g`, `+5g` relative to the current size, or `max`: all the free space of both groups. Throws
+ * Plans the growth of a resource to `20g`, by `+5g`, or to `max`: all the free space of both groups. Throws
  * one error that lists every refusal.
  */
 export async function planGrow(options: {
@@ -82,9 +82,9 @@ export async function planGrow(options: {
 }
 
 /**
- * Grows a resource: the volumes first, in the order of the hosts, then DRBD. All of it is irreversible
- * and runs after the commit. Before that every host records where its metadata is, because a host
- * that boots in between has it in the middle of its disk.
+ * Grows a resource: the volumes first, in the order of the hosts, then DRBD. All of it is irreversible and
+ * runs after the commit. Before that every host records the position of its metadata: on a host that boots in
+ * between, the metadata is in the middle of the disk.
  */
 export async function growReplica(tx: Tx, hosts: Reachable, plan: GrowPlan): Promise<void> {
   const { name, volume, lvSize, primary } = plan;
@@ -104,12 +104,12 @@ async function remember({ file }: Tx, memory: Memory | undefined): Promise<void>
   await file.create({ path, content, mode: 0o644 });
 }
 
-/** No free space to grow. */
+/** The error if there is no free space to grow. */
 export class AsLarge extends RefusedError {}
 
 interface Room {
   readonly extentSize: Bytes;
-  /** Free space of its group. */
+  /** Free space of the volume group, in bytes. */
   readonly free: Bytes;
 }
 
@@ -180,7 +180,7 @@ function refuseUnsynced({ resource: { name, state } }: UpPart): void {
   });
 }
 
-/** The logical volume below, which must be resizable. */
+/** The logical volume below the resource. Throws RefusedError if it cannot be resized. */
 async function groundOf(
   { host, resource: { name, here } }: UpPart,
   { volume, from }: { readonly volume: number; readonly from: Bytes },
@@ -195,7 +195,7 @@ async function groundOf(
   const { lv } = found;
   refuseKind(found);
   const { extentSize, free } = await usableVg(host, lv.vg);
-  // If it has grown already, the position of the metadata is unknown.
+  // If the volume has grown already, the position of the metadata is unknown.
   const isWhole = dataSize(lv.size) === from;
   const memory = isWhole
     ? await memoryFor(host, { minor: disk.minor, disk: path, size: lv.size })

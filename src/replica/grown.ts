@@ -11,7 +11,7 @@ interface Grown {
   readonly path: string;
 }
 
-/** The command that lets the layers on the disk follow it. */
+/** The command that grows the layers on the disk to its new size. */
 function finishing({ grow, path }: Grown, key?: KeyRef): string {
   const with_ = key === undefined ? '' : ` --key ${quoted(keyRefText(key))}`;
   return `bofh block resize ${path} ${String(grow.to)}b${with_}`;
@@ -22,14 +22,14 @@ function quoted(word: string): string {
 }
 
 /**
- * The name of the sequence that grows the disk: recovery finishes only this one, and shows it, so
- * it says what is left then.
+ * The name of the sequence that grows the disk. Recovery finishes only this sequence and shows its name, so
+ * the name contains the command for the rest.
  */
 export function nameOfGrow(of: Grown): string {
   return `drbd grow ${of.grow.name} (what is on it grows next; if interrupted: ${finishing(of)})`;
 }
 
-/** The disk that a sequence of this name has grown, and what finishes the rest. */
+/** Parses such a name: the disk that the sequence has grown, and the command that finishes the rest. */
 export function grownBy(
   name: string,
 ): { readonly resource: string; readonly path: string; readonly command: readonly string[] } | undefined {
@@ -42,8 +42,8 @@ export function grownBy(
 }
 
 /**
- * The error for layers that did not follow a disk that has grown: which have the new size, which
- * the old one, and what to type; after a StuckError, once its journal is recovered.
+ * The error if the layers on a disk did not grow with it: which layers have the new size, which have the old
+ * one, and the command that finishes. After a StuckError, that command is for the time after the recovery.
  */
 export async function notFollowed(
   { host, key, ...of }: Grown & { readonly host: ReadHost; readonly key?: KeyRef },

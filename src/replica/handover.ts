@@ -12,9 +12,8 @@ interface Asked {
 }
 
 /**
- * The primary will become secondary, so that another host can become primary: only while they are
- * connected and the data of both is up to date. That host would never get later writes that were
- * made without a connection.
+ * Refuses a change of the primary unless both hosts are connected and up to date: the new primary would never
+ * get writes that were made without a connection.
  */
 export async function refuseApart(
   { name }: Pick<Asked, 'name'>,
@@ -26,16 +25,16 @@ export async function refuseApart(
       connection !== 'Connected' || disk !== 'UpToDate' || peerDisk !== 'UpToDate',
   );
   if (state.connections.length === 0 || bad.length > 0) throw apart(from, to, state);
-  // The view of the other host: its later view of a secondary proves something only if it saw the primary
-  // before.
+  // What the other host sees: that it sees a secondary later proves something only if it sees the primary
+  // now.
   const there = await stateOn(to, name);
   if (!isMet(there) || there.connections.some(({ role }) => role !== 'Primary')) throw apart(to, from, there);
 }
 
 /**
- * Waits until a host that will become primary sees its peer as a connected secondary: all writes of
- * the peer came over the same connection before that message. RefusedError if it loses the
- * connection, or has not received it after 10 seconds.
+ * Waits until a host that will become primary sees its peer as a connected secondary: all writes of the peer
+ * came over the same connection before that message. Throws RefusedError if the host loses the connection, or
+ * does not see this within 10 seconds.
  */
 export async function handedOver(
   to: Member,
@@ -56,7 +55,7 @@ export async function handedOver(
   );
 }
 
-/** Connected, and the data of this host is up to date. */
+/** Whether the resource is connected, and the data of this host is up to date. */
 export function isMet({ volumes, connections }: ResourceState): boolean {
   return (
     connections.length > 0 &&
@@ -66,7 +65,7 @@ export function isMet({ volumes, connections }: ResourceState): boolean {
 }
 
 /**
- * Why one of two hosts does not become primary: it does not know whether the other one has newer
+ * The error if a host cannot become primary because the other one, which is not connected, may have newer
  * data.
  */
 export function apart(at: Member, other: Member | undefined, state: ResourceState): RefusedError {

@@ -21,8 +21,8 @@ export interface Member {
 export type Members = readonly [Member, Member];
 
 /**
- * The host with a name; every name of this host leads to itself. ConnectionError, which names the
- * host, if it is unreachable.
+ * The host with a name; any name of this host gives this host. Throws ConnectionError, which names the host,
+ * if it is unreachable.
  */
 export async function memberAt(hosts: Reachable, asked: string): Promise<Member> {
   const { host } = hosts;
@@ -38,8 +38,8 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
       remedy: 'use a name that ssh knows, or a name from hosts in the site file',
     });
   const facts = await found.host.facts();
-  // Independent of how it was reached. Machines that resume from one memory snapshot share a boot
-  // id, until they are booted.
+  // Independent of the connection. Machines that resume from one memory snapshot share a boot id until their
+  // next boot.
   const same = near.find(({ boot, hostname }) => boot === facts.boot && hostname === facts.hostname);
   const { place, host: at } = same ?? { place: asked, host: found.host };
   return { asked, place, name: facts.hostname, host: at };
@@ -51,7 +51,7 @@ async function localHost({ host, place }: Reachable) {
   return local === undefined ? undefined : { ...(await local.facts()), place: '', host: local };
 }
 
-/** Both hosts, by their names. RefusedError if they are the same host. */
+/** Both hosts, ordered by name. Throws RefusedError if they are the same host. */
 export async function membersAt(hosts: Reachable, asked: readonly [string, string]): Promise<Members> {
   const [a, b] = [await memberAt(hosts, asked[0]), await memberAt(hosts, asked[1])];
   if (a.place === b.place || a.name === b.name)
@@ -64,7 +64,7 @@ export async function membersAt(hosts: Reachable, asked: readonly [string, strin
   return a.name < b.name ? [a, b] : [b, a];
 }
 
-/** The current host, and another one. RefusedError if they are the same. */
+/** The current host and another one. Throws RefusedError if they are the same. */
 export async function ownAnd(hosts: Reachable, other: string): Promise<Members> {
   const [own, peer] = [
     await memberAt(hosts, (await hosts.host.facts()).hostname),
@@ -74,7 +74,7 @@ export async function ownAnd(hosts: Reachable, other: string): Promise<Members> 
   throw new RefusedError(`"${other}" is this host itself (${own.name})`, { remedy: 'name the other host' });
 }
 
-/** The hosts of a plan, as members of another set of connections. */
+/** The hosts of a plan, for another set of connections. */
 export function rebound<M extends readonly Member[]>(members: M, hosts: Reachable): M {
   const again = (member: Member): Member => {
     const host = member.place === hosts.host.name ? hosts.host : hosts.place?.(member.place)?.host;
@@ -85,8 +85,8 @@ export function rebound<M extends readonly Member[]>(members: M, hosts: Reachabl
 }
 
 /**
- * Locks objects on several hosts for a sequence, before anything is done on any of them: in the
- * order of their names, so that of two concurrent sequences one is refused at once.
+ * Locks objects on several hosts for a sequence, before anything is done on any of them. Goes in the order of
+ * the host names, so that of two concurrent sequences one is refused at once.
  */
 export async function reserveOn(
   tx: Tx,
@@ -99,15 +99,15 @@ export async function reserveOn(
 }
 
 /**
- * Locks a resource on the first of its hosts, before the steps of all hosts run at the same time: of
- * two concurrent sequences one is refused at once, and not each by the other.
+ * Locks a resource on the first of its hosts, before the steps of all hosts run at the same time: of two
+ * concurrent sequences one is refused at once, instead of both.
  */
 export async function reserveFirst(tx: Tx, hosts: Reachable, members: Members, name: string): Promise<void> {
   const [first] = members;
   await reserveOn(tx, hosts, [first], [`drbd:${name}`]);
 }
 
-/** The steps of a sequence on a member. */
+/** The `tx` of a sequence for the host of a member. */
 export function stepsOn(tx: Tx, { host }: Reachable, { place }: Pick<Member, 'place'>): Tx {
   return place === host.name ? tx : tx.on(place);
 }

@@ -13,7 +13,7 @@ import { randomId } from '../core/random.ts';
 /** Two hosts with a volume each, which will become one device. */
 export interface JoinPlan {
   readonly config: NewConfig;
-  /** The hosts that start with the data of this generation; any other fetches all of it. */
+  /** The hosts whose data has this generation; any other host fetches all data. */
   readonly generation: { readonly uuid: string; readonly on: readonly string[] };
   /** The existing data of a host, which stays. */
   readonly data?: { readonly on: string; readonly bytes: Bytes };
@@ -22,9 +22,9 @@ export interface JoinPlan {
 }
 
 /**
- * On both hosts at the same time creates the file and the metadata, and brings the resource up; then
- * the two must connect. Their metadata says which data is current, and is undone with the rest: setting that
- * later, by new-current-uuid, would be irreversible.
+ * Creates the file and the metadata on both hosts in parallel, brings the resource up, and waits for the
+ * connection. The metadata contains the generation of the data, and is undone with the rest; setting the
+ * generation later, with new-current-uuid, would be irreversible.
  */
 export async function joinHosts(tx: Tx, hosts: Reachable, plan: JoinPlan): Promise<void> {
   const { config, members, generation, data } = plan;
@@ -42,17 +42,18 @@ export async function joinHosts(tx: Tx, hosts: Reachable, plan: JoinPlan): Promi
       });
     }),
   );
-  // Neither is up before both have their metadata: the undo of the metadata needs a resource that is down.
+  // The resource goes up only after both hosts have metadata, because the undo of the metadata needs a
+  // resource that is down.
   await allOf(members.map((each) => on(each).drbd.up({ name })));
   await allOf(members.map((each) => connected(each, plan, tx.signal)));
 }
 
-/** /dev/drbdN, on both hosts. */
+/** The device, /dev/drbdN, on both hosts. */
 export function deviceOf({ config }: Pick<JoinPlan, 'config'>): string {
   return `/dev/drbd${String(config.hosts[0]?.volumes[0]?.minor ?? 0)}`;
 }
 
-/** Addresses are given for both hosts or for none. Throws UsageError. */
+/** Throws UsageError unless addresses are given for both hosts or for none. */
 export function checkNames(
   members: Members,
   { addresses }: { readonly addresses?: Readonly<Record<string, string>> | undefined },
@@ -107,7 +108,7 @@ export function configFor(
   return config;
 }
 
-/** Even, and none of the small numbers with a special meaning (drbd.h of 8.4). */
+/** A random generation: even, and none of the small numbers with a special meaning (drbd.h of 8.4). */
 export function newGeneration(): string {
   const bytes = randomId(8);
   return `${bytes.toString('hex', 0, 7)}${(((bytes[7] ?? 0) & 0xfe) | 0x10).toString(16)}`;

@@ -9,7 +9,7 @@ import { on, refusals } from '../core/refusals.ts';
 import { memberAt, type Member, membersAt, type Members, type Reachable } from './hosts.ts';
 import { option } from '../core/option.ts';
 
-/** A host of a resource, with its own part of it. */
+/** A host of a resource, with the state of the resource there. */
 export interface Part extends Member {
   readonly resource: Here;
 }
@@ -24,10 +24,9 @@ export interface Asked {
 }
 
 /**
- * A secondary that has lost its peer stays UpToDate, whatever the peer writes from then on (8.4,
- * without fencing); and although a host is primary, the other one may have been primary as well
- * meanwhile. So while the two are not connected, the data of the peer, `of`, is not removed: `keep`
- * is the option that keeps it.
+ * Refuses to remove the data of the peer, `of`, while the two hosts are not connected, because it may be
+ * newer: a secondary that has lost its peer stays UpToDate, whatever the peer writes (8.4, without fencing),
+ * and the peer of a primary may have been primary too.
  */
 export function refuseOlder({ resource: { name, state } }: Part, { of }: { readonly of: string }): void {
   if (state?.connections.some((each) => each.state === 'Connected') === true) return;
@@ -42,10 +41,7 @@ export function refuseOlder({ resource: { name, state } }: Part, { of }: { reado
   });
 }
 
-/**
- * The two hosts of an existing resource: as requested, else as the configuration of this host names
- * them.
- */
+/** The two hosts of an existing resource, from the request or else from the configuration of this host. */
 export async function membersOf(hosts: Reachable, { name, on: asked }: Asked): Promise<Members> {
   return membersAt(hosts, asked ?? (await namesIn(hosts.host, name)));
 }
@@ -69,7 +65,10 @@ export async function namesIn(host: ReadHost, name: string): Promise<readonly [s
   );
 }
 
-/** Their parts of a resource. Throws one error for all hosts that have none, or a different one. */
+/**
+ * Reads the part of a resource on each host. Throws one error for all hosts that do not have the resource, or
+ * have a different one.
+ */
 export async function partsOf(members: readonly Member[], name: string): Promise<readonly Part[]> {
   const found = refusals();
   const looks = await found.each(members, async (member, attempt): Promise<Part[]> => {
@@ -86,7 +85,7 @@ export async function partsOf(members: readonly Member[], name: string): Promise
 function refuseUnlike(name: string, parts: readonly Part[]): never {
   const compare = `compare them, on each host: bofh drbd show ${name}`;
   const namesOf = ({ resource }: Part) => (resource.configured?.hosts ?? []).flatMap(({ names }) => names);
-  // A peer that was replaced while it was off still has the configuration of that time.
+  // A peer that was replaced while it was off still has the old configuration.
   const replaced = parts.filter((part) => !parts.every((each) => namesOf(each).includes(part.name)));
   const [gone] = replaced;
   if (gone === undefined || replaced.length > 1)
@@ -115,7 +114,7 @@ export async function upPartsOf(members: Members, name: string): Promise<readonl
   });
 }
 
-/** The logical volume that a path leads to, active or not; undefined: it is not one. */
+/** The logical volume at a path, active or not; undefined if the path is not one. */
 export async function volumeAt(
   host: ReadHost,
   path: string,
@@ -129,7 +128,7 @@ export async function volumeAt(
   return lv && { lv, all: all.filter(({ vgUuid }) => vgUuid === lv.vgUuid) };
 }
 
-/** Undefined if there is no such device now. */
+/** The key of a device; undefined if there is no such device now. */
 async function keyAt(host: ReadHost, path: string): Promise<string | undefined> {
   try {
     return (await keysOf(host, path)).key;

@@ -29,8 +29,8 @@ function networkOf(address: string, prefix: number): string {
 }
 
 /**
- * The one pair of addresses of two hosts in a common network. RefusedError if there is none, or
- * more than one.
+ * The only pair of addresses of two hosts in a common network. Throws RefusedError if there is none, or more
+ * than one.
  */
 export function commonPair(
   [a, b]: readonly [readonly Place[], readonly Place[]],
@@ -58,8 +58,8 @@ export function commonPair(
 }
 
 /**
- * The address that was passed for a host. UsageError if there is none, RefusedError if the host
- * does not have it.
+ * Checks the address that was passed for a host. Throws UsageError if it is not an address, RefusedError if
+ * the host does not have it.
  */
 export async function checkAddress(host: ReadHost, address: string): Promise<string> {
   if (!isIPv4(address)) throw new UsageError(`"${address}" is not an IPv4 address`);

@@ -9,16 +9,16 @@ import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Reachable, reserveOn, stepsOn } from './hosts.ts';
 import { type Part, partsOf, refuseOlder, volumeAt } from './known-resource.ts';
 
-/** How a resource will be removed, on each of these hosts. */
+/** The plan to remove a resource from its hosts. */
 export interface RemovePlan {
   readonly name: string;
   readonly hosts: readonly {
     readonly place: string;
     readonly name: string;
     readonly state: 'up' | 'down';
-    /** Primary until then: it is demoted first. */
+    /** A primary is demoted first. */
     readonly role: 'Primary' | 'Secondary';
-    /** The metadata is removed: the data before it is then the content of the disk. */
+    /** Volumes whose metadata is removed: the data before it is then the content of the disk. */
     readonly wiped: readonly { readonly volume: number; readonly uuid: string; readonly disk: string }[];
     readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
     /** Its disks that stay: on request, or because they are not logical volumes. */
@@ -33,11 +33,9 @@ export async function planRemove(options: {
   readonly members: readonly Member[];
   readonly name: string;
   readonly volumes: 'removed' | 'kept';
-  /** The host that keeps the data in plain volumes; by its requested name, or its own. */
+  /** The host that keeps the data in plain volumes, by its name in the request or its own name. */
   readonly keepOn?: string;
-  /**
-   * A host that may be primary, for a domain that will be gone by then; undefined: there is none.
-   */
+  /** A host that may be primary because of a domain that will be gone by then. */
   readonly ending?: { readonly place: string; readonly domid: number | undefined };
 }): Promise<RemovePlan> {
   const { members, name, keepOn, ending } = options;
@@ -70,7 +68,10 @@ export async function planRemove(options: {
   return { name, hosts };
 }
 
-/** Removes a resource: before the commit takes it down and renames on all hosts, after it removes. */
+/**
+ * Removes a resource. Before the commit takes it down and renames its objects on all hosts; after the commit
+ * removes them.
+ */
 export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan): Promise<void> {
   const { name } = plan;
   await reserveOn(tx, hosts, plan.hosts, [`drbd:${name}`]);
@@ -97,7 +98,7 @@ async function refuseInUse(
     });
 }
 
-/** The refusals of the step that takes it down; a primary peer matters if the peer stays. */
+/** Throws as the step that takes the resource down; a primary peer matters only if the peer stays. */
 function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   const { state } = resource;
   if (state === undefined) return;
@@ -105,7 +106,7 @@ function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   if (peer === 'stays' && state.role !== 'Primary') refuseNeeded(state);
 }
 
-/** For every volume: its data here must be up to date. */
+/** The metadata of every volume. Throws RefusedError if the data on this host is not up to date. */
 async function metadataOf({
   host,
   resource: { name, here, state },

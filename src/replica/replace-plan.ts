@@ -24,20 +24,20 @@ export interface ReplacePlan {
   readonly text: string;
   /** Permission bits of that file. */
   readonly mode: number;
-  /** The hash of its current file, which the new one is based on. */
+  /** The hash of its current file, on which the new one is based. */
   readonly seen: string;
   readonly own: Member;
   readonly to: Member & { readonly vg: string; readonly lv: string; readonly size: Bytes };
   /**
-   * The replaced peer: its name in the configuration, its disk, and what is removed there;
-   * undefined: it is lost.
+   * The replaced peer: its name in the configuration, its disk, and the plan of its removal (undefined if the
+   * peer is lost).
    */
   readonly from: {
     readonly name: string;
     readonly disk: string;
     readonly removal: RemovePlan | undefined;
   };
-  /** Is it connecting to its peer now? */
+  /** `sought` if the resource is connecting to its peer now. */
   readonly connection: 'sought' | 'StandAlone';
   /** Size of the device. */
   readonly size: Bytes;
@@ -78,10 +78,7 @@ async function reachable(hosts: Reachable, asked: string): Promise<Member> {
   }
 }
 
-/**
- * Reads all hosts and fills in defaults. Throws one error that lists every refusal, and on which
- * host.
- */
+/** Reads all hosts and fills in defaults. Throws one error that lists every refusal with its host. */
 export async function planReplace(options: {
   readonly members: ReplaceMembers;
   readonly request: CheckedReplace;
@@ -139,7 +136,7 @@ function textWith(
   return withOtherPeer(text, { name: config.name, own, from, to: { ...to, disk } });
 }
 
-/** The part of this host: up, with one volume, which has the good data. */
+/** Checks the part of this host: it must be up, with one volume, whose data is up to date. */
 function goodPart(part: Part): UpPart {
   const { name, here, state } = part.resource;
   if (state === undefined)
@@ -169,7 +166,7 @@ function fromOf({ name: own, resource: { configured } }: UpPart): string {
   });
 }
 
-/** The data of the peer must be unused; a lost peer must not be connected. */
+/** Refuses while the data of the peer is in use, and a peer that counts as lost but is connected. */
 function refuseNeeded({ resource: { name, state } }: UpPart, { old }: CheckedReplace): void {
   for (const { state: connection, role } of state.connections)
     if (connection === 'Connected' && (old === 'lost' || role === 'Primary'))

@@ -28,7 +28,7 @@ interface Wanted {
   /** The name of the replaced peer in the configuration. */
   readonly from: string;
   readonly request: CheckedReplace;
-  /** The volume here; undefined: it was refused already. */
+  /** The volume on this host; undefined if it was already refused. */
   readonly source: LogicalVolume | undefined;
 }
 
@@ -65,8 +65,8 @@ export async function targetOf(wanted: Wanted): Promise<Target> {
 }
 
 /**
- * Both hosts must have the same series, and not 9: there a peer has a number, and its connection
- * too, for which `connect` accepts no other address (adm_connect of v9/drbdadm_main.c, 9.22).
+ * Refuses hosts with different series, and series 9, where a peer and its connection have a number, for which
+ * `connect` accepts no other address (adm_connect of v9/drbdadm_main.c, 9.22).
  */
 async function checkModules(up: UpPart, to: Member): Promise<void> {
   const found = refusals();
@@ -105,9 +105,9 @@ async function placeOn(
 }
 
 /**
- * The current port, if the old peer is taken down and the port is free there too. A lost peer may
- * come back and connect to this host: module 8.4 accepts whatever host connects to its port
- * (drbd_wait_for_connect, drbd_receiver.c), so then the resource gets another port.
+ * The current port, if the old peer is taken down and the port is free on the new host. Otherwise another
+ * port: a lost peer may come back, and module 8.4 accepts any host that connects to its port
+ * (drbd_wait_for_connect, drbd_receiver.c).
  */
 async function portFor({ up, to, request }: Wanted): Promise<number> {
   const [own, its] = [await on(up.name, () => taken(up.host)), await on(to.name, () => taken(to.host))];
@@ -131,7 +131,7 @@ function checkPort(port: number, isFree: boolean): number {
   });
 }
 
-/** Node ids are not considered: those in the file stay. */
+/** The hosts in the order of the file. Ignores node ids: those in the file stay. */
 function inFileOrder({ hosts, ...rest }: NewConfig, { up, from, to }: Wanted): NewConfig {
   const names = (up.resource.configured?.hosts ?? []).map(({ names: [name] }) =>
     name === from ? to.name : name,

@@ -16,12 +16,12 @@ export interface ReplacedPeer {
   /** The previous peer. */
   readonly from: {
     readonly name: string;
-    /** `lost`: if it comes back, its part of the resource still exists there. */
+    /** `lost`: it still has its part of the resource if it comes back. */
     readonly end: 'removed' | 'lost';
     /** Removed logical volumes, and disks that stay. */
     readonly volumes: readonly string[];
     readonly kept: readonly string[];
-    /** The command that removes it there; undefined: nothing is left. */
+    /** The command that removes the rest on the old peer; undefined if nothing is left. */
     readonly clear: string | undefined;
   };
   readonly to: string;
@@ -34,10 +34,10 @@ export interface ReplacedPeer {
 }
 
 /**
- * Replaces the peer. The slow steps, on the new host, come first. Then this host disconnects from its
- * peer, which is taken down, and connects to the new one, whose metadata says that it has no data
- * yet. The device of this host stays in use all the time. If a step fails, the two are peers again
- * as before. The part of the old peer is removed last.
+ * Replaces the peer. The slow steps, on the new host, come first. Then this host disconnects from its peer,
+ * which is taken down, and connects to the new one, whose metadata marks it as without data. The device of
+ * this host stays in use all the time. If a step fails, the two old hosts are connected again. The part of
+ * the old peer is removed last.
  */
 export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): Promise<ReplacedPeer> {
   const { config, text, mode, own, to, from, connection, seen } = plan;
@@ -47,7 +47,7 @@ export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): 
   await there.lvm.createLv({ vg: to.vg, name: to.lv, size: to.size, content: 'zeros' });
   await there.drbd.createConfig({ ...config, text, mode });
   await there.drbd.createMetadata({ name });
-  // Creating a large volume takes time, in which the two may have lost their connection.
+  // The creation of a large volume takes time: the two hosts may have lost their connection.
   if (from.removal?.hosts.some(({ volumes }) => volumes.length > 0) === true)
     refuseOlder({ ...own, resource: await askedHere(own.host, name) }, { of: from.name });
   if (connection === 'sought') await here.drbd.disconnect({ name });

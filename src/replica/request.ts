@@ -9,15 +9,15 @@ const text = z.string().check(z.minLength(1));
 const createSchema = z.strictObject({
   /** The name of the resource, and of the logical volume on each host. */
   name: text,
-  /** The two hosts: by the name for ssh, from the site file or their own. */
+  /** The two hosts, by their ssh names, their names in the site file or their own names. */
   on: z.tuple([text, text]),
-  /** The minimum size of the device. Bytes, or text: `10g`. */
+  /** The minimum size of the device, in bytes or as text: `10g`. */
   size: sizeOption,
   /** The volume group (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
-  /** The group on the second host of `on`; missing: the same. */
+  /** The volume group on the second host of `on` (default: the same). */
   peerVg: z.exactOptional(text),
-  /** Addresses by host name, as in `on`. Missing: those in the only network that both hosts share. */
+  /** Addresses by host name, as in `on` (default: those in the only network that both hosts share). */
   addresses: z.exactOptional(z.record(text, text)),
   /** TCP port of the resource (default: the lowest that is free on both hosts). */
   port: z.exactOptional(z.int()),
@@ -26,13 +26,13 @@ const createSchema = z.strictObject({
   /** Replication protocol as in drbd.conf(5) (default: C, synchronous). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /**
-   * `skip`: both volumes are full of zeros, and treated as identical. `full`: all of it is sent
-   * nevertheless, from the primary, or else from the first host by name.
+   * `skip`: both volumes are full of zeros, and treated as identical. `full`: the primary sends all data to
+   * the other host; without a primary, the first host by name does.
    */
   initialSync: z._default(z.enum(['skip', 'full']), 'skip'),
-  /** The host that is primary in the end; missing: none. */
+  /** The host that becomes primary (default: none). */
   primary: z.exactOptional(text),
-  /** Timeout for the two to connect. */
+  /** Time limit for the connection of the two hosts, in milliseconds. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
@@ -41,15 +41,15 @@ const convertSchema = z.strictObject({
   vg: text,
   /** Name of the volume in that group. */
   lv: text,
-  /** The other host: by the name for ssh, from the site file or its own. */
+  /** The other host, by its ssh name, its name in the site file or its own name. */
   to: text,
-  /** The name of the resource; missing: that of the volume. */
+  /** The name of the resource (default: that of the volume). */
   name: z.exactOptional(text),
-  /** The group on the other host; missing: the same. */
+  /** The volume group on the other host (default: the same). */
   peerVg: z.exactOptional(text),
   /**
-   * By host name, for this host the output of `uname -n`. Missing: the one network that both are
-   * in.
+   * Addresses by host name; this host has the name from `uname -n` (default: those in the only network that
+   * both hosts share).
    */
   addresses: z.exactOptional(z.record(text, text)),
   /** TCP port of the resource (default: the lowest that is free on both hosts). */
@@ -58,7 +58,7 @@ const convertSchema = z.strictObject({
   minor: z.exactOptional(z.int()),
   /** Replication protocol as in drbd.conf(5) (default: C, synchronous). */
   protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
-  /** Timeout for the two to connect. */
+  /** Time limit for the connection of the two hosts, in milliseconds. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
@@ -81,9 +81,9 @@ const removeSchema = z.strictObject({
 
 const promoteSchema = z.strictObject({
   ...known,
-  /** Missing: this one. */
+  /** The host that becomes primary (default: this host). */
   to: z.exactOptional(text),
-  /** Timeout for a resync that it must wait for. */
+  /** Time limit for a resync that must finish first, in milliseconds. */
   limitMs: z._default(z.int().check(z.positive()), 300_000),
 });
 
@@ -92,8 +92,8 @@ const demoteSchema = z.strictObject(known);
 const growSchema = z.strictObject({
   ...known,
   /**
-   * The minimum size of the device; `+5g`: relative to the current size; `max`: all the space of
-   * both hosts.
+   * The minimum size of the device. `+5g`: relative to the current size. `max`: all free space of both
+   * groups.
    */
   size: anySize,
 });
@@ -101,24 +101,24 @@ const growSchema = z.strictObject({
 const replaceSchema = z.strictObject({
   /** Name of the resource, as in its configuration. */
   name: text,
-  /** The new peer: by the name for ssh, from the site file or its own. */
+  /** The new peer, by its ssh name, its name in the site file or its own name. */
   to: text,
   /** The current peer, if it cannot be reached by its name in the configuration. */
   from: z.exactOptional(text),
-  /** `lost`: the peer is not contacted and not changed, and it may be `to`, reinstalled. */
+  /** `lost`: the old peer is not contacted and not changed; `to` may be the same host, reinstalled. */
   old: z._default(z.enum(['removed', 'lost']), 'removed'),
   /** Whether its logical volume is removed or kept. */
   volumes: z._default(z.enum(['removed', 'kept']), 'removed'),
-  /** The group on the new host; missing: the one of the volume here. */
+  /** The volume group on the new host (default: the group of the volume on this host). */
   vg: z.exactOptional(text),
   /**
-   * By the names of the two hosts, for this host the output of `uname -n`. Missing: the one network
-   * that both are in.
+   * Addresses by host name; this host has the name from `uname -n` (default: those in the only network that
+   * both hosts share).
    */
   addresses: z.exactOptional(z.record(text, text)),
-  /** TCP port of the resource (default: its port; a free one if the old peer is lost). */
+  /** TCP port of the resource (default: the present port; a free port if the old peer is lost). */
   port: z.exactOptional(z.int()),
-  /** Timeout for the two to connect. */
+  /** Time limit for the connection of the two hosts, in milliseconds. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
 
@@ -126,7 +126,7 @@ export type ReplaceRequest = z.input<typeof replaceSchema>;
 /** `ReplaceRequest`, checked. */
 export type CheckedReplace = z.output<typeof replaceSchema>;
 
-/** A lost peer cannot be cleaned up, so the options for that are invalid. */
+/** Checks a `ReplaceRequest`. With a lost peer, the options for its cleanup are invalid. */
 export function checkReplace(request: unknown): CheckedReplace {
   const asked = parsed('drbd.replacePeer', replaceSchema, request);
   if (asked.old === 'removed') return asked;
@@ -161,7 +161,7 @@ export type CreateRequest = z.input<typeof createSchema>;
 /** The checked settings of a new replica, with its size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size'> & { readonly size: Bytes };
 
-/** Scripts are not type-checked: an invalid request is refused. Throws UsageError. */
+/** Checks a request, because scripts are not type-checked. Throws UsageError. */
 export function checkCreate(request: unknown): CheckedCreate {
   const { size, ...rest } = parsed('drbd.create', createSchema, request);
   const { on, addresses, primary } = rest;

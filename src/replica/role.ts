@@ -11,7 +11,7 @@ import { type Asked, membersOf, type UpPart, upPartsOf } from './known-resource.
 /** The host that will be primary for a resource, and the current one. */
 export interface RolePlan {
   readonly name: string;
-  /** Undefined: no host will be primary. */
+  /** Undefined if no host will be primary. */
   readonly to: Member | undefined;
   readonly from: Member | undefined;
   /** The host that must not be primary. */
@@ -22,8 +22,8 @@ export interface RolePlan {
 }
 
 /**
- * The two hosts of a resource that will be primary on one of them. ConnectionError, with what is
- * possible without the other one.
+ * The two hosts of a resource that will be primary on one of them. Throws ConnectionError, with the command
+ * for the case that the other host is down.
  */
 export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<Members> {
   try {
@@ -45,9 +45,9 @@ export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<
 export async function planPromote(options: {
   readonly members: Members;
   readonly name: string;
-  /** The host, by its requested name or its own. */
+  /** The host, by its name in the request or its own name. */
   readonly to: string;
-  /** Timeout for a resync that it must wait for. */
+  /** Time limit for a resync that must finish first, in milliseconds. */
   readonly limitMs: number;
 }): Promise<RolePlan> {
   const { members, name, limitMs } = options;
@@ -100,7 +100,7 @@ export async function planDemote(options: {
   return { name, to: undefined, other: undefined, from, sync: 'over', limitMs: 0 };
 }
 
-/** Changes the role. If a step fails, the previous primary is primary again: it has all writes. */
+/** Changes the role. If a step fails, the previous primary, which has all writes, is primary again. */
 export async function changeRole(tx: Tx, hosts: Reachable, plan: RolePlan): Promise<void> {
   const { name, to, from, other, sync, limitMs } = plan;
   const { signal } = tx;

@@ -14,32 +14,30 @@ import { type Asked, membersOf, ownMember, partsOf, volumeAt } from './known-res
 /** How the replicated disk of a stack grows, on both its hosts. */
 export interface ReplicatedPlan extends Replicated {
   /**
-   * Undefined: it is large enough already, for example after a resize that was interrupted above
-   * the disk.
+   * Undefined if the disk is already large enough, for example after a resize that was interrupted above the
+   * disk.
    */
   readonly grow: GrowPlan | undefined;
   /** The index of this host among its hosts. */
   readonly own: number;
-  /** The volumes below are multiples of it, if the size was rounded for them. */
+  /** The extent size in bytes, if the size was rounded to whole extents of the volumes below. */
   readonly step: Bytes | undefined;
-  /**
-   * The device that all following layers are on: the disk itself, if the named device is below it.
-   */
+  /** The device below all following layers: the disk itself, if the named device is below the disk. */
   readonly device: string;
 }
 
 type Request = Parameters<typeof replicatedIn>[0] & Pick<Asked, 'on'>;
 
-/**
- * The two hosts that a resize changes; undefined: nothing in the stack is replicated, and only this
- * host changes.
- */
+/** The two hosts that a resize changes; undefined if no layer is replicated, so that only this host changes. */
 export async function membersOfStack(hosts: Reachable, request: Request): Promise<Members | undefined> {
   const found = await resourceIn(request);
   return found && membersOfFound(hosts, found, request);
 }
 
-/** RefusedError if this host is none of them: then the disk is another one of the same name. */
+/**
+ * The two hosts of the disk. Throws RefusedError if this host is not one of them: then it is another disk
+ * with the same name.
+ */
 async function membersOfFound(
   hosts: Reachable,
   { name, path }: { readonly name: string; readonly path: string },
@@ -55,8 +53,8 @@ async function membersOfFound(
 }
 
 /**
- * Undefined: nothing in the stack is replicated. Makes all checks, also those of the layers above
- * the disk.
+ * Plans the resize of a stack with a replicated disk; undefined if there is none. Makes all checks, also
+ * those of the layers above the disk.
  */
 export async function planReplicated(
   hosts: Reachable,
@@ -84,9 +82,8 @@ export async function planReplicated(
 type Rounded = Replicated & { readonly wanted: Bytes };
 
 /**
- * The extents that explain why a disk is larger than requested: it was rounded up to them;
- * undefined: it is larger for another reason. The other host is asked only if the extents of this
- * one do not explain it.
+ * The extent size to which the size of a disk was rounded up; undefined if the disk is larger than requested
+ * for another reason. Asks the other host only if the extents of this host do not explain the size.
  */
 async function roundedTo(hosts: Reachable, found: Rounded, request: Request): Promise<Bytes | undefined> {
   const { resource: name, path } = found;
@@ -110,7 +107,7 @@ async function stepOf(
   return dataSize(sizeFor(groups, deviceSizeFor(wanted))) === from ? sizeFor(groups, 1) : undefined;
 }
 
-/** The result for all layers: of the disk below on both hosts, and of the layers on it here. */
+/** The result for all layers: the disk on both hosts, and the layers on it on this host. */
 export function withReplica(
   { grow, path, own, step, ...plan }: ReplicatedPlan,
   made: StackResized,

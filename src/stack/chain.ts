@@ -13,21 +13,21 @@ import { memory, nameOf } from './tree.ts';
 export interface Link {
   readonly layer: Layer<Tx>;
   readonly at: LayerAt;
-  /** `the logical volume vg0/web1` */
+  /** Text for messages: `the logical volume vg0/web1`. */
   readonly title: string;
   readonly limits: Limits;
 }
 
-/** A device with all layers on it, from the lowest one that has a size of its own. */
+/** A device with all layers on it, starting with the lowest layer that has a size of its own. */
 export interface Chain {
   readonly links: readonly Link[];
   /** The index of the named device. */
   readonly asked: number;
-  /** What must be opened to see the layers above; missing: the chain is complete. */
+  /** The container that must be opened to see the layers above; missing if the chain is complete. */
   readonly closed?: { readonly device: GraphDevice; readonly layer: string; readonly remedy: string };
 }
 
-/** The device to look at. `bare`: the device alone, whatever its content. */
+/** The device whose chain is wanted. `bare`: the device alone, whatever its content. */
 export interface ChainRequest {
   readonly host: ReadHost;
   readonly device: string;
@@ -79,7 +79,10 @@ function deviceNamed({ graph }: Look, name: string): GraphDevice {
   return device;
 }
 
-/** Goes down through layers that only open the device below: these have no size of their own. */
+/**
+ * The lowest device: goes down through layers that only open the device below, which have no size of their
+ * own.
+ */
 function bottomOf(look: Look, device: GraphDevice): GraphDevice {
   if (device.kind !== 'crypt') return device;
   const [beneath, ...more] = device.below;
@@ -106,7 +109,7 @@ async function deviceLink(look: Look, device: GraphDevice): Promise<Link> {
   return { layer, at, title: `the ${title} ${nameOf(device)}`, limits: await limitsOf(layer, at) };
 }
 
-/** Makes no promise without code for it: a layer that cannot be resized keeps its size. */
+/** The size limits of a layer. A layer without code to resize it keeps its size. */
 async function limitsOf({ limits, resize }: Layer<Tx>, at: LayerAt): Promise<Limits> {
   const found = await limits?.(at);
   if (found === undefined) return fixed(at.device.size, 'bofh does not know its limits');

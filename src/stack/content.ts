@@ -16,7 +16,7 @@ export type Probed =
   | { readonly state: 'unreadable'; readonly why: string };
 
 /**
- * Looks at a device without changing it. The content of a part of a volume is never read: it means
+ * Detects the content of a device without changing it. Never reads a part of a volume, whose content means
  * nothing by itself.
  */
 export async function probed(host: ReadHost, device: GraphDevice): Promise<Probed> {
@@ -32,7 +32,7 @@ export async function probed(host: ReadHost, device: GraphDevice): Promise<Probe
   }
 }
 
-/** What a layer reports; the failure of a layer is reported too. */
+/** The report of a layer; if the layer fails, the report contains its error. */
 export async function toldBy(layer: Layer<Tx> | undefined, at: LayerAt): Promise<Told> {
   if (layer === undefined) return {};
   try {
@@ -42,7 +42,7 @@ export async function toldBy(layer: Layer<Tx> | undefined, at: LayerAt): Promise
   }
 }
 
-/** The content of a device for the tree, and what is unknown of it. */
+/** The content of a device for the tree, and the unknown parts. */
 export async function contentOf(
   layers: readonly Layer<Tx>[],
   at: LayerAt,

@@ -2,9 +2,9 @@ import type { Limits } from '../blockdevice/layer.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 
-/** A layer of a chain as the plan needs it. */
+/** The data of a layer that the plan needs. */
 export interface ChainLayer {
-  /** For people: `the logical volume vg0/web1`. */
+  /** Text for messages: `the logical volume vg0/web1`. */
   readonly title: string;
   readonly limits: Limits;
 }
@@ -13,10 +13,10 @@ export interface ChainLayer {
 export interface ResizeRequest {
   /** From the lowest layer up; each is in the one before it. */
   readonly chain: readonly ChainLayer[];
-  /** The index of the layer that gets the size. */
+  /** The index of the layer that gets the requested size. */
   readonly asked: number;
   readonly to: { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
-  /** While the layer below is cut, the uppermost layer is shrunk by so much more than needed. */
+  /** Bytes by which the uppermost layer is shrunk more than needed, while the layers below are cut. */
   readonly margin: Bytes;
 }
 
@@ -26,7 +26,7 @@ export interface ResizeStep {
   readonly from: Bytes;
   readonly to: Bytes;
   readonly direction: 'grow' | 'shrink';
-  /** It fills the layer below. */
+  /** The layer fills the layer below. */
   readonly fill: boolean;
 }
 
@@ -35,16 +35,16 @@ export interface ResizePlan {
   readonly steps: readonly ResizeStep[];
   /** Size of each layer at the end. */
   readonly sizes: readonly Bytes[];
-  /** Sizes of the lowest layer are multiples of it, so that all layers can follow. */
+  /** Sizes of the lowest layer are multiples of this number of bytes, so that all layers can follow. */
   readonly granularity: Bytes;
   /** The requested size, if the result differs. */
   readonly roundedFrom?: Bytes;
 }
 
 /**
- * The steps that bring a chain of layers to a size: growing from the lowest layer up, shrinking
- * from the uppermost down and then filling up again, so that after each step every layer fits in
- * the one below, in the undo too. Pure. RefusedError, with every reason, if it is impossible.
+ * The steps that bring a chain of layers to a size: growing from the lowest layer up, shrinking from the
+ * uppermost down and then filling up again, so that after each step every layer fits in the one below, also
+ * during the undo. Pure. Throws RefusedError, with every reason, if the size is impossible.
  */
 export function planResize(request: ResizeRequest): ResizePlan {
   const { chain, asked } = request;
@@ -81,7 +81,7 @@ function granularityOf(chain: readonly ChainLayer[]): Bytes {
   return chain.reduce((all, { limits }) => leastCommonMultiple(all, limits.granularity), 1);
 }
 
-/** The size that the chain needs at its bottom for the requested layer to have its size. */
+/** The size that the lowest layer needs, so that the requested layer gets its size. */
 function lowestSize({ chain, asked, to, margin }: ResizeRequest, granularity: Bytes): Bytes {
   const bottom = chain[0]?.limits;
   if (bottom === undefined)
@@ -101,8 +101,7 @@ function lowestSize({ chain, asked, to, margin }: ResizeRequest, granularity: By
     return Math.min(roundUp(Math.max(...needs), granularity), bottom.size);
   }
   const size = 'size' in to ? to.size : (chain[asked]?.limits.size ?? 0) + to.by;
-  // If the size is unchanged, no rounding is needed, whatever the size of the disk below is a
-  // multiple of.
+  // If the size does not change, no rounding is needed.
   if (finalSizes(chain, bottom.size)[asked] === size) return bottom.size;
   return roundUp(bottomFor(chain, asked, size), granularity);
 }
@@ -172,14 +171,17 @@ function shrinking({ chain, margin }: ResizeRequest, sizes: readonly Bytes[]): r
   return [...steps, ...growing(now, sizes).filter(({ layer }) => chain[layer]?.limits.grow.may === true)];
 }
 
-/** Never below what the layer needs; no margin for a layer that could not grow again. */
+/**
+ * The target minus the margin, but not below the minimum of the layer. No margin for a layer that cannot grow
+ * again.
+ */
 function withMargin({ grow, smallest, granularity, size }: Limits, target: Bytes, margin: Bytes): Bytes {
   if (!grow.may || target >= size) return target;
   const wanted = target - roundUp(margin, granularity);
   return Math.min(target, Math.max(wanted, roundUp(smallest.size, granularity)));
 }
 
-/** A chain with inconsistent sizes is not touched. */
+/** Throws for a chain with inconsistent sizes, which bofh does not touch. */
 function refuseMisfits(chain: readonly ChainLayer[]): void {
   const wrong = chain.flatMap(({ title, limits: { size, overhead } }, at) => {
     const beneath = chain[at - 1];
@@ -226,8 +228,8 @@ function leastCommonMultiple(one: Bytes, other: Bytes): Bytes {
   let [a, b] = [one, other];
   while (b > 0) [a, b] = [b, a % b];
   const all = (one / a) * other;
-  // If the granularities have a huge common multiple, round to the larger one only: layers above
-  // are rounded down anyway.
+  // If the granularities have a huge common multiple, rounds only to the larger one: layers above are rounded
+  // down anyway.
   return Number.isSafeInteger(all) ? all : Math.max(one, other);
 }
 
@@ -236,8 +238,8 @@ function roundUp(size: Bytes, granularity: Bytes): Bytes {
 }
 
 /**
- * Rounds down to a multiple, but never below the current size: a layer that cannot follow is reported
- * at its own step.
+ * Rounds down to a multiple, but never below the current size: a layer that cannot follow is reported at its
+ * step.
  */
 function roundDown(size: Bytes, granularity: Bytes, now: Bytes): Bytes {
   return Math.max(size - (size % granularity), now);

@@ -12,20 +12,20 @@ import { option } from '../core/option.ts';
 /** A replicated disk in a stack: it grows on both hosts before any layer on it does. */
 export interface Replicated {
   readonly resource: string;
-  /** `/dev/drbd0` */
+  /** Path of the device: `/dev/drbd0`. */
   readonly path: string;
   /** The layers below it on this host, from the lowest up. */
   readonly beneath: readonly { readonly title: string; readonly path: string; readonly size: Bytes }[];
-  /** The index, among all layers, of the one that gets the size. */
+  /** The index, among all layers, of the layer that gets the requested size. */
   readonly asked: number;
   readonly volume: number;
   readonly from: Bytes;
   /**
-   * The size that it needs for the request, even if it is larger already; `max`: all the space of
-   * both hosts.
+   * The size that the disk needs for the request, even if it is already larger; `max`: all the space of both
+   * hosts.
    */
   readonly wanted: Bytes | 'max';
-  /** Throws RefusedError if the layers on it could not follow it to this size. */
+  /** Throws RefusedError if the layers on the disk could not follow to this size. */
   readonly refuse: (to: Bytes) => void;
 }
 
@@ -43,8 +43,8 @@ export async function resourceIn(
 }
 
 /**
- * The replicated disk in a stack, and the size that it needs; undefined: there is none, or it is
- * not resized.
+ * The replicated disk in a stack, and the size that it needs; undefined if there is none, or if it is not
+ * resized.
  */
 export async function replicatedIn(request: StackAsk): Promise<Replicated | undefined> {
   const seen = await replicaIn(request);
@@ -86,13 +86,13 @@ async function replicaIn({ host, device, what }: StackAsk) {
   return { chain, at, own, replica, resource, volume: volume.volume };
 }
 
-/** Seen from its own device, or from the device below it. */
+/** The DRBD device of a layer: the layer is on it, or on the device below it. */
 function replicaOf({ layer, at }: Link): GraphDevice | undefined {
   if (layer.name === 'drbd') return at.device;
   return layer.name === 'drbd-backing' ? at.above.find(({ kind }) => kind === 'drbd') : undefined;
 }
 
-/** The volume below shows what it leaves to the replica: the rest is metadata. */
+/** The requested size of the replica. For a volume below it, the metadata takes a part of the size. */
 function wantedOf({ to }: Pick<StackAsk, 'to'>, { links, asked }: Chain, at: number): ResizeRequest['to'] {
   if (asked >= at || typeof to === 'string') return to;
   const now = links[asked]?.limits.size ?? 0;
@@ -101,7 +101,7 @@ function wantedOf({ to }: Pick<StackAsk, 'to'>, { links, asked }: Chain, at: num
 
 const why = 'DRBD cannot shrink a disk that is replicated to another host';
 
-/** Why a replicated disk does not shrink. */
+/** The error for a replicated disk that should shrink. */
 export function cannotShrink(resource: string): RefusedError {
   return new RefusedError(why, {
     remedy: `remove DRBD: ${option(`bofh drbd remove ${resource} --keep-on HOST`, `drbd.remove with keepOn`)}; then resize the plain volume`,

@@ -11,13 +11,13 @@ import { planResize, type ResizePlan, type ResizeRequest, type ResizeStep } from
 /** The request for a resize. */
 export interface StackResize {
   readonly host: ReadHost;
-  /** Any device of the stack; the one that has the size afterwards. */
+  /** Any device of the stack. This device gets the new size. */
   readonly device: string;
   /** `fill`: every layer fills the current size of the lowest one. */
   readonly to: ResizeRequest['to'] | 'fill';
   /** `device`: the device alone, whatever its content. */
   readonly what: 'stack' | 'device';
-  /** The keys of its containers, which may need them. */
+  /** The key for containers of the stack that need one. */
   readonly key?: KeyRef;
 }
 
@@ -36,14 +36,14 @@ export interface StackResized {
     readonly path: string;
     readonly from: Bytes;
     readonly to: Bytes;
-    /** `after the commit`: it is irreversible, so it runs last. */
+    /** `after the commit`: the resize is irreversible, so it runs last. */
     readonly when: 'unchanged' | 'now' | 'after the commit';
   }[];
 }
 
 /**
- * How much smaller than needed the uppermost layer is made while the layer below is cut: more than
- * any tool rounds.
+ * Bytes by which the uppermost layer is made smaller than needed while the layer below is cut: more than any
+ * tool rounds.
  */
 export const margin = 4 * 1024 ** 2;
 
@@ -94,7 +94,7 @@ export async function closedIn({ host, device, what }: StackResize): Promise<str
   return closed?.layer === 'luks' ? closed.device.path : undefined;
 }
 
-/** Unknown content is never resized. */
+/** Throws for closed or unknown content, which is never resized. */
 export function refuseClosed({ closed }: Pick<Chain, 'closed'>): void {
   if (closed === undefined) return;
   throw new RefusedError(`${closed.device.path} is closed: its content is unknown and cannot be resized`, {
@@ -102,7 +102,7 @@ export function refuseClosed({ closed }: Pick<Chain, 'closed'>): void {
   });
 }
 
-/** The layers that need a key are known before the first step. */
+/** Throws before the first step if a layer needs a key that the request does not have. */
 export function refuseKeyless(
   { key }: StackResize,
   links: readonly Link[],
@@ -117,7 +117,7 @@ export function refuseKeyless(
   });
 }
 
-/** A device alone is never cut if it is known to have content. */
+/** Refuses to cut a device without its layers if it has known content. */
 async function refuseLoss(request: StackResize, links: readonly Link[], plan: ResizePlan): Promise<void> {
   const cuts = plan.steps.some(({ direction }) => direction === 'shrink');
   if (request.what === 'stack' || !cuts) return;
@@ -159,8 +159,7 @@ async function act(
     const { direction, fill, to: size } = step;
     const known = key === undefined ? {} : { key };
     const after = await link.layer.resize(tx, link.at, { direction, fill, size, ...known });
-    // A later step of the same layer fills it up again, and reports whether it ends now or after
-    // the commit.
+    // A later step of the same layer replaces this entry: it grows the layer again, now or after the commit.
     done.set(step.layer, after);
     verify(link, step, after);
   }
@@ -168,8 +167,8 @@ async function act(
 }
 
 /**
- * Containers and devices have exactly this size; a filesystem may leave out a rest that is too
- * small for it.
+ * Throws if a layer has another size than planned. A filesystem may leave out a rest that is too small for
+ * it.
  */
 function verify({ layer, title }: Link, { to }: ResizeStep, { size }: Done): void {
   const exact = layer.of === 'device' || layer.offers !== undefined;

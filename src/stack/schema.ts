@@ -13,7 +13,7 @@ export const stackUse = z.discriminatedUnion('kind', [
     mountId: z.int(),
     type: text,
     /**
-     * Which directory of the filesystem is mounted: a subvolume, a bind mount; `/` is the whole
+     * The directory of the filesystem that is mounted (a subvolume, a bind mount); `/` is the whole
      * filesystem.
      */
     root: text,
@@ -22,7 +22,7 @@ export const stackUse = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('swap') }),
   /** A running domain that uses the device as a disk. `name` is null if it is unknown. */
   z.strictObject({ kind: z.literal('guest'), domid: z.int(), name: z.nullable(text) }),
-  /** A guest, running or not, whose configuration names it. */
+  /** A guest, running or not, whose configuration names the device. */
   z.strictObject({ kind: z.literal('configured-guest'), name: text, file: text }),
 ]);
 
@@ -48,8 +48,8 @@ export const stackContent = z.strictObject({
 /** One device with its content. */
 export const stackDevice = z.strictObject({
   /**
-   * The kernel's name (`dm-3`); for an object without a device now: its key. `above`, `below` and
-   * `roots` refer to it.
+   * The kernel's name (`dm-3`); for an object without a device its key. `above`, `below` and `roots` refer to
+   * it.
    */
   id: text,
   key: text,
@@ -60,7 +60,7 @@ export const stackDevice = z.strictObject({
     'mapping',
   ] as const),
   title: text,
-  /** null: it is inactive, so that it has no device. */
+  /** null if the object is inactive, so that it has no device. */
   path: z.nullable(text),
   size: bytes,
   readOnly: z.boolean(),
@@ -69,21 +69,18 @@ export const stackDevice = z.strictObject({
   uses: z.readonly(z.array(stackUse)),
   below: list,
   above: list,
-  /** What bofh could not find out about the device, and why. */
+  /** Everything that bofh could not read about the device, with the reason. */
   unknown: list,
 });
 
-/**
- * `bofh block tree [DEVICE]`; sizes in bytes. Each device appears once, however many others it is
- * on.
- */
+/** `bofh block tree [DEVICE]`; sizes in bytes. Each device appears once, even if it is on several others. */
 export const stackTree = z.strictObject({
   /** The ids of the devices at the bottom. */
   roots: list,
-  /** The id of the requested device; null: all. */
+  /** The id of the requested device; null for all devices. */
   asked: z.nullable(text),
   devices: z.readonly(z.array(stackDevice)),
-  /** What is unknown of the whole host. */
+  /** Everything that bofh could not read about the host. */
   unknown: list,
 });
 

@@ -15,13 +15,13 @@ import type { StackDevice, StackTree, StackUse } from './schema.ts';
 /** The request. */
 export interface TreeRequest {
   readonly host: ReadHost;
-  /** Only the layers below and above this device; missing: all of the host. */
+  /** Only the layers below and above this device; missing: all devices of the host. */
   readonly device?: string;
   /** The directories with guest configurations. */
   readonly configDirs?: readonly string[];
 }
 
-/** The number of devices that are examined concurrently: each starts a program or two. */
+/** The number of devices that are examined concurrently: each needs one or two programs. */
 const atOnce = 8;
 
 /**
@@ -62,7 +62,7 @@ function rootsOf(devices: readonly StackDevice[]): readonly string[] {
   return devices.filter(({ below }) => below.length === 0).map(({ id }) => id);
 }
 
-/** In drawing order: each after the first device below it. */
+/** Sorts devices for drawing: each after the first device below it. */
 function inOrder(devices: readonly StackDevice[]): readonly StackDevice[] {
   const byId = new Map(devices.map((one) => [one.id, one]));
   const found = new Set<StackDevice>();
@@ -84,7 +84,7 @@ interface Look {
   readonly configured: ReadonlyMap<string, readonly StackUse[]>;
 }
 
-/** Caches answers, failures too. */
+/** A cache of answers, including failures. */
 export function memory(): LayerAt['once'] {
   const answers = new Map<string, Promise<unknown>>();
   return <T>(what: string, ask: () => Promise<T>): Promise<T> => {
@@ -141,7 +141,7 @@ async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
   };
 }
 
-/** Its usual name. */
+/** The usual name of a device. */
 export function nameOf({ name, mapping, volume, kind }: GraphDevice): string {
   if (kind === 'volume' && volume !== undefined) return `${volume.vg}/${volume.lv}`;
   return mapping ?? name;
@@ -181,7 +181,7 @@ async function nameOfDomain(host: ReadHost, domid: number): Promise<string | und
   }
 }
 
-/** The guests whose configurations name a device, by the device that the path in them leads to. */
+/** The guests whose configurations name a device; the key is the device to which their path leads. */
 async function configured(
   host: ReadHost,
   configDirs: readonly string[],
@@ -202,7 +202,7 @@ async function configured(
   return found;
 }
 
-/** Undefined: the path leads to no device now, such as that of an inactive volume. */
+/** The device to which a path leads; undefined if there is none now, as for an inactive volume. */
 async function whereTo(host: ReadHost, path: string): Promise<string | undefined> {
   try {
     await deviceNode(host, path);
@@ -213,10 +213,7 @@ async function whereTo(host: ReadHost, path: string): Promise<string | undefined
   return graphName(host, path);
 }
 
-/**
- * Inactive volumes have no device; lvm's data on them is shown over the devices that have their
- * extents.
- */
+/** Inactive volumes have no device; lvm's data about them is shown on the devices that have their extents. */
 async function inactive(
   { host, once }: Look,
   shown: readonly StackDevice[],
@@ -230,7 +227,7 @@ async function inactive(
     return known.flatMap(({ lv, group, on }) => {
       const uuids = on.length === 0 ? group.devices.map(({ uuid }) => uuid) : on;
       const below = pvs.filter(({ content }) => uuids.includes(content.uuid ?? '')).map(({ id }) => id);
-      // For one device its neighbours on the disks below are not considered.
+      // For one requested device, the other volumes on the disks below are left out.
       const wanted = below.length > 0 && (asked === undefined || onto(shown, asked, below));
       const facts = [
         { name: 'uuid', value: lv.uuid },
@@ -248,7 +245,7 @@ async function inactive(
   }
 }
 
-/** Is one of these devices on the requested one, or is it that itself? */
+/** Whether one of these devices is on the requested one, or is that device. */
 function onto(shown: readonly StackDevice[], asked: string, below: readonly string[]): boolean {
   const byId = new Map(shown.map((one) => [one.id, one]));
   const lies = (id: string): boolean => id === asked || (byId.get(id)?.below ?? []).some(lies);

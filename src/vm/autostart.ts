@@ -16,7 +16,7 @@ export async function autostartLinks(host: ReadHost, config: string): Promise<re
   return found;
 }
 
-/** The path of a guest's new link. RefusedError if it cannot be made. */
+/** The path of a guest's new link. Throws RefusedError if it cannot be created. */
 export async function autostartPath(host: ReadHost, name: string): Promise<string> {
   const path = posix.join(directory, `${name}.cfg`);
   if ((await namesIn(host)) === undefined)

@@ -10,7 +10,7 @@ import { type Backup, backupName, manifestText, type SavedDisk } from './manifes
 import { planMoment, type SnapshotDisk, takeSnapshots } from './moment.ts';
 import type { CheckedBackup } from './request.ts';
 
-/** A disk to save, and the snapshot that is read for it. */
+/** A disk to save, and the snapshot from which it is read. */
 interface BackupDisk extends SnapshotDisk {
   readonly content: SavedDisk['content'];
   /** Absolute path of the new file. */
@@ -26,7 +26,7 @@ export interface BackupPlan {
   readonly domain: Domain | undefined;
   readonly config: { readonly mode: number; readonly content: string };
   readonly disks: readonly BackupDisk[];
-  /** Older backups of the guest that are removed, the oldest first. */
+  /** Older backups of the guest that will be removed, oldest first. */
   readonly surplus: readonly Backup[];
 }
 
@@ -64,14 +64,14 @@ async function contentOf(
     : { type: found.type, uuid: found.uuid ?? null, label: found.label ?? null };
 }
 
-/** The config file of a guest, as it is. */
+/** The config file of a guest, with its content unchanged. */
 export async function configOf(host: ReadHost, file: string): Promise<BackupPlan['config']> {
   const { content } = await textFile(host, file);
   const { mode = 0o644, kind } = (await host.stat(file)) ?? {};
   return { mode: kind === 'file' ? mode & 0o777 : 0o644, content };
 }
 
-/** The backups of a guest that are too many when there is a new one: complete ones, the oldest first. */
+/** The complete backups of a guest beyond `keep`, counting a new one; oldest first. */
 export async function outdated(
   host: ReadHost,
   of: { readonly directory: string; readonly name: string; readonly keep: number },
@@ -93,8 +93,8 @@ export interface SavedVm {
 }
 
 /**
- * Backs up a guest. All disks are as they were at one moment: snapshots are read, which are removed as
- * soon as they are not needed. The manifest comes last, and makes it a backup.
+ * Backs up a guest. All disks are saved as they were at one moment, from snapshots that are removed as soon
+ * as they are not needed. The manifest is written last, and makes the files a backup.
  */
 export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<SavedVm> {
   const { name, path, time, config, domain } = plan;
@@ -117,7 +117,7 @@ export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promis
   return { name, path, time, disks, removed: plan.surplus.map((old) => old.path) };
 }
 
-/** Without its manifest it is no backup any more. */
+/** Removes a backup, the manifest first: without it the files are no longer a backup. */
 async function removeBackup(tx: Tx, { path, directory, disks }: Backup): Promise<void> {
   await tx.file.remove({ path });
   for (const { file } of disks) await tx.file.remove({ path: posix.join(directory, file.name) });

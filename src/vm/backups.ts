@@ -9,7 +9,7 @@ import { type Backup, isManifestName, readBackup, whyIncomplete } from './manife
 export interface Backups {
   /** Ordered by guest, the oldest first. */
   readonly backups: readonly Backup[];
-  /** Files that are named like one and cannot be used, each with the reason. */
+  /** Files that have the name of a backup but cannot be used, each with the reason. */
   readonly problems: readonly { readonly path: string; readonly why: string }[];
 }
 
@@ -42,7 +42,7 @@ async function incomplete(host: ReadHost, { directory, disks }: Backup): Promise
   return undefined;
 }
 
-/** The real path of a directory. UsageError if there is none. */
+/** The real path of a directory. Throws UsageError if it does not exist. */
 export async function directoryAt(host: ReadHost, directory: string): Promise<string> {
   const real = await realPath(host, directory).catch((error: unknown) => {
     if (error instanceof BofhError && error.code === 'not-found') return undefined;
@@ -55,13 +55,13 @@ export async function directoryAt(host: ReadHost, directory: string): Promise<st
   });
 }
 
-/** How a backup compares with its checksums. */
+/** The result of the comparison of a backup with its checksums. */
 export interface Verified {
   readonly backup: Backup;
   readonly disks: readonly {
     readonly vdev: string;
     readonly file: string;
-    /** What is wrong with the file; undefined: nothing. */
+    /** The damage of the file; undefined if it is good. */
     readonly why: string | undefined;
   }[];
 }

@@ -14,9 +14,9 @@ import { downloadedImage, imagesDirectory } from './images.ts';
 export interface GuestBase {
   /** `trixie-2026-11-26`; for an image: the name of its file. */
   readonly name: string;
-  /** Undefined: an image. */
+  /** Undefined for an image. */
   readonly suite: string | undefined;
-  /** The day on which it was installed, in UTC: `2026-11-26`. Undefined: an image. */
+  /** The day on which it was installed, in UTC: `2026-11-26`. Undefined for an image. */
   readonly date: string | undefined;
   /** Absolute path of the archive or image. */
   readonly path: string;
@@ -39,7 +39,7 @@ const ownPackages = ['openssh-server', 'linux-image-amd64'];
 export const isBase = (key: string): boolean =>
   [directory, imagesDirectory].some((each) => key.startsWith(`file:${each}/`));
 
-/** Lists the bases, by suite, the oldest first, then the images, also those that were downloaded in part. */
+/** Lists the bases, by suite, the oldest first, then the images, including partly downloaded ones. */
 export async function basesOn(host: ReadHost): Promise<readonly GuestBase[]> {
   const found: GuestBase[] = [];
   for (const file of await namesIn(host, directory)) {
@@ -74,8 +74,8 @@ export type FileCreate = CheckedCreate & {
 };
 
 /**
- * The request with the archive of the newest base for `debian:SUITE`, or with the image of an `https`
- * source. RefusedError `not-found` if there is none.
+ * The request with the archive of the newest base for `debian:SUITE`, or with the image of an `https` source.
+ * Throws RefusedError with the code `not-found` if there is none.
  */
 export async function withBase<T extends CheckedCreate>(host: ReadHost, request: T): Promise<T & FileCreate> {
   const { source } = request;
@@ -90,7 +90,7 @@ export async function withBase<T extends CheckedCreate>(host: ReadHost, request:
   return { ...request, source: { type: 'tar', path: base.path } };
 }
 
-/** A base by its name. RefusedError `not-found`. */
+/** A base by its name. Throws RefusedError with the code `not-found` if there is none. */
 export async function findBase(host: ReadHost, name: string): Promise<GuestBase> {
   const found = (await basesOn(host)).find((base) => base.name === name);
   if (found !== undefined) return found;
@@ -100,28 +100,28 @@ export async function findBase(host: ReadHost, name: string): Promise<GuestBase>
   });
 }
 
-/** What `vm.createBase` installs in addition to a minimal Debian system, and from where. */
+/** Options of `vm.createBase`: additional packages, and their source. */
 export interface BaseRequest {
   /**
    * Packages in addition to openssh-server, linux-image-amd64 and `debianPackages` of the site file.
    */
   readonly packages?: readonly string[];
   /**
-   * URL of a mirror. It is then the only source of packages, in the new system too (default:
-   * `debianMirror` of the site file, or those of mmdebstrap, with security updates).
+   * URL of a mirror. It is then the only source of packages, also in the new system (default: `debianMirror`
+   * of the site file, or those of mmdebstrap, with security updates).
    */
   readonly mirror?: string;
-  /** Absolute path of the keys that sign its packages (default: those that apt of the host trusts). */
+  /** Absolute path of the keys that sign its packages (default: the keys that apt of this host trusts). */
   readonly keyring?: string;
 }
 
 interface BasePlan extends Omit<DebianBase, 'size'>, BaseRequest {
   readonly packages: readonly string[];
-  /** The directory is missing. */
+  /** True if the directory does not exist yet. */
   readonly isFirst: boolean;
 }
 
-/** Checks that there is no base of this suite from this day. */
+/** Plans a new base. Throws if a base of this suite from today exists. */
 export async function planBase(of: {
   readonly host: ReadHost;
   readonly site: Site;

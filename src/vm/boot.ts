@@ -6,7 +6,7 @@ import type { Site } from '../site.ts';
 import { checkKernel, followed } from './checks.ts';
 import type { CheckedCreate } from './create-request.ts';
 
-/** The settings of xl.cfg(5) by which a new guest boots. */
+/** The settings of xl.cfg(5) with which a new guest boots. */
 export async function bootSettings(
   host: ReadHost,
   { site, request }: { readonly site: Site; readonly request: CheckedCreate },
@@ -32,10 +32,13 @@ export async function bootSettings(
   return { kernel: grub };
 }
 
-/** How GRUB finds the kernel of a root: by a grub.cfg of the source, or by one that names these two files. */
+/**
+ * The grub.cfg with which GRUB finds the kernel of a root: that of the source, or a new one that names these
+ * two files.
+ */
 export type GrubMenu = { readonly text: string } | { readonly kernel: string; readonly ramdisk: string };
 
-/** What GRUB reads in a root. */
+/** The file that GRUB reads in a root. */
 export const grubConfig = 'boot/grub/grub.cfg';
 
 const withoutMenu = 'remove boot/grub in the source: then bofh writes a grub.cfg';
@@ -43,8 +46,8 @@ const remedyFor = (what: string): string =>
   `${what} in the source, or leave out ${option('--boot grub', "boot: 'grub'")}`;
 
 /**
- * RefusedError if GRUB would find no kernel in a root with this content. `names`: names that its grub.cfg may
- * have for the root, besides its UUID.
+ * The GRUB menu of a root with this content. Throws RefusedError if GRUB would find no kernel. `names`: names
+ * for the root that its grub.cfg may use, besides its UUID.
  */
 export function grubMenu({ paths, texts }: RootContent, names: readonly string[] = []): GrubMenu {
   const kernels = [...paths].filter((path) => /^boot\/vmlinu[xz]-./.test(path));
@@ -65,7 +68,7 @@ export function grubMenu({ paths, texts }: RootContent, names: readonly string[]
     throw new RefusedError('the source has boot/grub without grub.cfg', {
       remedy: remedyFor('run update-grub, or remove boot/grub (then bofh writes a grub.cfg),'),
     });
-  // Debian keeps these two links on its newest kernel.
+  // In Debian, these two links point to the newest kernel.
   if (['vmlinuz', 'initrd.img'].every((link) => paths.has(link)))
     return { kernel: '/vmlinuz', ramdisk: '/initrd.img' };
   const newest = kernels.toSorted((one, other) => other.localeCompare(one, 'en', { numeric: true }));
@@ -80,7 +83,7 @@ export function grubMenu({ paths, texts }: RootContent, names: readonly string[]
   });
 }
 
-/** What distributions call the ramdisk of a kernel of this version. */
+/** The names that distributions give the ramdisk of this kernel version. */
 export function ramdiskNames(version: string): readonly string[] {
   return [`initrd.img-${version}`, `initramfs-${version}.img`, `initramfs-${version}`, `initrd-${version}`];
 }
@@ -89,7 +92,7 @@ export function ramdiskNames(version: string): readonly string[] {
 export function grubFile(menu: GrubMenu, root: string): UnpackedFile {
   if ('text' in menu) {
     const content = Buffer.from(withRoot(menu.text, root), 'latin1').toString('utf8');
-    // It may have the hash of a password.
+    // The file may contain the hash of a password.
     return { path: grubConfig, content, mode: 0o600 };
   }
   const lines = [
@@ -104,7 +107,7 @@ export function grubFile(menu: GrubMenu, root: string): UnpackedFile {
   return { path: grubConfig, content: `${lines.join('\n')}\n`, mode: 0o644 };
 }
 
-/** RefusedError for a grub.cfg whose root cannot be this one. */
+/** Throws RefusedError for a grub.cfg that names another root. */
 export function withRoot(text: string, root: string): string {
   const roots = [...text.matchAll(/^[ \t]*linux\S*[ \t].*[ \t]root=(?<root>\S+)/gm)].map(
     (found) => found[1] ?? '',

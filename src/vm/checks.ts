@@ -8,10 +8,7 @@ import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { bridgeOf, domains, guestConfigs, memoryRefusal, type GuestConfig, type Vif } from '../xen/index.ts';
 
-/**
- * Kernel and ramdisk of the guest: as requested, else from the site file, else those that this host
- * runs.
- */
+/** Kernel and ramdisk of the guest: from the request, else from the site file, else those of this host. */
 export async function checkKernel(options: {
   readonly host: ReadHost;
   readonly site: Site;
@@ -86,7 +83,7 @@ export async function checkSpace(options: {
   );
 }
 
-/** Throws RefusedError when the unpacked archive does not fit into the free part of a thin pool. */
+/** Throws RefusedError if the unpacked archive does not fit into the free part of a thin pool. */
 export async function checkPoolRoom(
   host: ReadHost,
   { vg, pool, bytes }: { readonly vg: string; readonly pool: string; readonly bytes: Bytes },
@@ -102,7 +99,7 @@ export async function checkPoolRoom(
 }
 
 /**
- * Checks that the directory of configurations exists, and the name is free in it. Returns its path
+ * Checks that the directory of configurations exists, and that the name is free in it. Returns its path
  * without links.
  */
 export async function checkConfigPath(host: ReadHost, configured: string): Promise<string> {
@@ -126,8 +123,8 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
 }
 
 /**
- * RefusedError if another guest, configured or running, has the name or the MAC address. An
- * unreadable configuration could contain it, so it is refused too.
+ * Throws RefusedError if another guest, configured or running, has the name or the MAC address. An unreadable
+ * configuration could contain it, so it is refused too.
  */
 export async function checkClashes(options: {
   readonly host: ReadHost;
@@ -173,7 +170,7 @@ export function checkMac(mac: string, withoutBridge: boolean): void {
     );
 }
 
-/** RefusedError if one of them has the MAC address. */
+/** Throws RefusedError if one of the guests has the MAC address. */
 export function refuseUsedMac(guests: readonly GuestConfig[], mac: string): void {
   const used = guests.find((guest) => guest.vifs.some((vif) => vif.mac === mac));
   if (used !== undefined)
@@ -183,8 +180,8 @@ export function refuseUsedMac(guests: readonly GuestConfig[], mac: string): void
 }
 
 /**
- * Throws if a configuration could not be read: it may belong to any guest. `what`: what is unknown
- * therefore.
+ * Throws if a configuration could not be read: it may belong to any guest. `what`: the fact that is unknown
+ * because of this.
  */
 export function refuseUnread(problems: readonly { readonly message: string }[], what: string): void {
   if (problems.length === 0) return;
@@ -193,7 +190,7 @@ export function refuseUnread(problems: readonly { readonly message: string }[], 
   });
 }
 
-/** A bridge is a network interface that the kernel reports as one. */
+/** Throws unless the kernel reports a network interface of this name that is a bridge. */
 export async function checkBridge(host: ReadHost, bridge: string | undefined): Promise<void> {
   if (bridge === undefined) return;
   // IFNAMSIZ of linux/if.h is 16, with the ending NUL.
@@ -208,8 +205,8 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
 }
 
 /**
- * Checks that the bridge of a network interface exists. What a script other than that of Xen does
- * is unknown, and not checked.
+ * Checks that the bridge of a network interface exists. Does not check an interface whose script is not one
+ * of Xen.
  */
 export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   const found = await bridgeOf(host, vif);
@@ -233,7 +230,7 @@ export async function checkFreeMemory(
     });
 }
 
-/** The kind of the file that a path leads to; links are followed. */
+/** The kind of the file at a path; follows links. */
 async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | undefined> {
   try {
     return (await host.stat(await realPath(host, path)))?.kind;
@@ -254,7 +251,7 @@ export async function missingBoot(
   return missing;
 }
 
-/** The regular file that a path leads to, links followed. RefusedError for a circle of links. */
+/** The path of the regular file to which links lead. Throws RefusedError for a circle of links. */
 export async function followed(host: ReadHost, path: string): Promise<string | undefined> {
   const { path: at, stat } = await follow(host, path);
   return stat?.kind === 'file' ? at : undefined;

@@ -20,7 +20,7 @@ export interface ClonedVolume {
   readonly toVg: string;
   readonly to: string;
   readonly size: Bytes;
-  /** The thin pool of both. */
+  /** The thin pool of the volume and its copy. */
   readonly pool?: string;
   readonly is: 'root' | 'swap' | 'other';
   /** UUID of its content. */
@@ -29,7 +29,7 @@ export interface ClonedVolume {
 
 const packed = 'pack its files and create another guest: bofh vm create NEW --source tar:FILE';
 
-/** The copies of the volumes of a guest that is off. RefusedError for a disk that cannot be cloned. */
+/** The copies of the volumes of a guest that is off. Throws RefusedError for a disk that cannot be cloned. */
 export async function clonedVolumes(
   host: ReadHost,
   of: {
@@ -91,7 +91,7 @@ function placesOf(
   return [...places.values()];
 }
 
-/** What a volume is for, by its content. */
+/** The role of a volume, from its content. */
 async function roleOf(
   host: ReadHost,
   { lv, isRoot, file }: { readonly lv: LogicalVolume; readonly isRoot: boolean; readonly file: string },

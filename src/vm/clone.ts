@@ -163,7 +163,7 @@ async function fill(tx: Tx, volume: ClonedVolume, device: string): Promise<strin
   if (volume.is === 'swap') return (await tx.filesystem.create({ device, type: 'swap' })).uuid;
   const [source] = pathsOf(volume, volume.name);
   await tx.copy.image({ source, format: 'raw', device });
-  // A guest with a bootloader inside was refused if its filesystem would need the new feature.
+  // An earlier check refused a guest with its own bootloader whose filesystem would need the new feature.
   if (volume.is === 'root') return (await tx.filesystem.uuid({ device, seed: 'may be added' })).uuid;
   return undefined;
 }
@@ -179,7 +179,7 @@ async function refuseRunning(host: ReadHost, name: string, to: string): Promise<
   );
 }
 
-/** Only a bootloader that reads the filesystem itself may be too old for the feature. */
+/** Whether the feature may be added: a bootloader that reads the filesystem may be too old for it. */
 function seedOf({ kernel }: GuestConfig): 'may be added' | 'as it is' {
   return kernel === undefined ? 'as it is' : 'may be added';
 }
@@ -238,7 +238,7 @@ function insideOf(
   return { ...all, files: [...all.files, { path: 'etc/hosts', content, mode: 0o644 }] };
 }
 
-/** The text with one character per byte as text. */
+/** Decodes text with one character per byte. */
 function utf8(latin1: string): string {
   return Buffer.from(latin1, 'latin1').toString('utf8');
 }
@@ -271,7 +271,7 @@ function configText(
   const content = withAddress({ text: withMacs({ text: moved, file }, macs), file }, request.ip);
   const paths = guest.disks.map(({ path }) => path);
   const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((path) => paths.includes(path)));
-  // A link such as /dev/disk/by-id/dm-name-… would still lead to the disk of the guest.
+  // A link such as /dev/disk/by-id/dm-name-… would still lead to the disk of the old guest.
   if (odd !== undefined)
     throw new RefusedError(`${file} names the volume ${odd.vg}/${odd.name} by another path`, {
       remedy: `write ${pathsOf(odd, odd.name)[0]} there`,

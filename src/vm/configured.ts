@@ -12,7 +12,7 @@ import {
 import { unknown } from './remove.ts';
 import { checkText } from '../core/checks.ts';
 
-/** A configured guest, all others, and its domain if it is not off. */
+/** A configured guest, all other guests, and its domain if it is not off. */
 export interface Configured {
   readonly guest: GuestConfig;
   readonly guests: readonly GuestConfig[];
@@ -20,7 +20,7 @@ export interface Configured {
   readonly domain: Domain | undefined;
 }
 
-/** RefusedError if there is no configuration of that guest. */
+/** Finds a guest. Throws RefusedError if it has no configuration. */
 export async function configured(
   host: ReadHost,
   { name, site }: { readonly name: string; readonly site: Site },
@@ -33,7 +33,10 @@ export async function configured(
   return { guest, guests, problems, domain };
 }
 
-/** The disk that the guest knows by this name, or a data disk by the name that `create` got; `root` is the one that its kernel gets as its root. */
+/**
+ * The disk with this name in the guest, or a data disk by the name that was passed to `create`; `root` is the
+ * root disk.
+ */
 export function diskNamed(guest: GuestConfig, name: string): Disk {
   const disk =
     name === 'root'
@@ -53,7 +56,7 @@ export function diskNamed(guest: GuestConfig, name: string): Disk {
   );
 }
 
-/** Without `root` in the configuration, a bootloader finds the root: on the first disk, from which it boots. */
+/** The root disk. Without `root` in the configuration it is the first disk, from which a bootloader boots. */
 export function rootOf({ root, disks }: GuestConfig): Disk | undefined {
   const all = disks.filter(({ devtype }) => devtype === 'disk');
   return root === undefined ? all[0] : all.find(({ vdev }) => root === `/dev/${vdev}`);

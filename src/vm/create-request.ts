@@ -40,26 +40,26 @@ type Source =
       readonly path: string;
     }
   | {
-      /** An image whose root is an ext4: all of the disk in it, or a partition. */
+      /** An image whose root is an ext4: the whole image, or one of its partitions. */
       readonly type: 'image';
       /** Absolute path of the image. */
       readonly path: string;
-      /** How its bytes are stored (default: by the name of the file: .raw, .img or .qcow2). */
+      /** Format of the image (default: from the name of the file: .raw, .img or .qcow2). */
       readonly format?: 'raw' | 'qcow2';
       /**
-       * Number of the partition that is the root (default: the one with the type of a root, or the
-       * largest one of Linux).
+       * Number of the partition that is the root (default: the one with the partition type of a root, or the
+       * largest Linux partition).
        */
       readonly partition?: number;
     }
   | {
       /** An image that is downloaded once, and kept in /var/cache/bofh-images. */
       readonly type: 'https';
-      /** Its address, `https://…`; it ends with .qcow2, .raw or .img. */
+      /** URL of the image, `https://…`, which ends with .qcow2, .raw or .img. */
       readonly url: string;
-      /** `sha256:HEX` or `sha512:HEX`; or the absolute path of the SHA256SUMS or SHA512SUMS of the site. */
+      /** `sha256:HEX` or `sha512:HEX`; or the absolute path of a local copy of SHA256SUMS or SHA512SUMS. */
       readonly checksum: string;
-      /** As for an image. */
+      /** Number of the partition, as for an image. */
       readonly partition?: number;
     };
 
@@ -112,13 +112,13 @@ const source = z.pipe(
 );
 
 const createSchema = z.strictObject({
-  /** Name of the new guest, its configuration and its volumes. RefusedError if it is taken. */
+  /** Name of the new guest, its configuration and its volumes. Throws RefusedError if it is taken. */
   name: z.string(),
   /**
-   * What its root filesystem is filled from: `debian:trixie`, the newest base of that release
-   * (`vm.createBase`); `tar:/srv/debian.tar`, a tar archive, plain or compressed; `dir:/srv/root`, a directory; or
-   * `image:/srv/debian.qcow2`, a raw or qcow2 image whose root is an ext4, also in a partition, not
-   * with `drbd`.
+   * The source of the root filesystem: `debian:trixie`, the newest base of that release (`vm.createBase`);
+   * `tar:/srv/debian.tar`, a tar archive, plain or compressed; `dir:/srv/root`, a directory; or
+   * `image:/srv/debian.qcow2`, a raw or qcow2 image whose root is an ext4, also in a partition, not with
+   * `drbd`.
    */
   source,
   /**
@@ -126,29 +126,29 @@ const createSchema = z.strictObject({
    * partition).
    */
   size: z.exactOptional(size),
-  /** Missing or 0: no swap. */
+  /** Size of the swap disk (default: 0, no swap). */
   swap: z.exactOptional(sizeOrZeroOption),
-  /** Further disks, by their names: `{ data: { size: '20g', fs: 'xfs', mount: '/srv' } }`. */
+  /** Data disks, by their names: `{ data: { size: '20g', fs: 'xfs', mount: '/srv' } }`. */
   disks: z.exactOptional(dataDisks),
   /** Memory of the guest, in bytes or as text: `512m`. */
   memory: size,
   /** Number of virtual CPUs (default: 1). */
   vcpus: z._default(z.number(), 1),
-  /** How Xen runs it: paravirtualized, or PVH, which needs a processor with virtualization. */
+  /** Guest type: paravirtualized, or PVH, which needs a processor with virtualization. */
   type: z._default(z.enum(['pv', 'pvh']), 'pv'),
   /** The volume group for its disks (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
-  /** The thin pool for its disks. Missing: linear volumes. Not with `drbd`. */
+  /** The thin pool for its disks (default: linear volumes). Not with `drbd`. */
   thin: z.exactOptional(text),
-  /** The host name inside; missing: its name. */
+  /** The host name inside the guest (default: its name). */
   hostname: z.exactOptional(text),
-  /** Public keys that may log in as root by SSH: each as text, or the absolute path of a file with some. */
+  /** Public keys that may log in as root by SSH: each as text, or the absolute path of a file of keys. */
   sshKeys: z.exactOptional(z.array(text)),
-  /** `dhcp`, or its address with the prefix length, one of each family: `192.0.2.10/24`. Needs a bridge. */
+  /** `dhcp`, or an address with its prefix length, one per family: `192.0.2.10/24`. Needs a bridge. */
   ip: z.exactOptional(oneOrMore),
-  /** Its gateway, one of each family (default: `guestGateway` of the site file). */
+  /** Its gateway, one per family (default: `guestGateway` of the site file). */
   gateway: z.exactOptional(oneOrMore),
-  /** Its name servers. */
+  /** Its name servers (default: `guestDns` of the site file). */
   dns: z.exactOptional(oneOrMore),
   /** The time zone, as in /usr/share/zoneinfo: `Europe/Vienna`. */
   timezone: z.exactOptional(
@@ -159,12 +159,12 @@ const createSchema = z.strictObject({
   /** MAC address of its interface (default: a random one). */
   mac: z.exactOptional(text),
   /**
-   * `direct`: Xen loads `kernel` and `ramdisk`, files of this host. `grub`: GRUB (`guestGrub` of the
-   * site file) loads the kernel in the root filesystem of the guest (default: direct; of `debian:` grub, unless
-   * `kernel` is named).
+   * `direct`: Xen loads `kernel` and `ramdisk`, files of this host. `grub`: GRUB (`guestGrub` of the site
+   * file) loads the kernel in the root filesystem of the guest (default: direct; with a `debian:` source
+   * grub, unless `kernel` is set).
    */
   boot: z.exactOptional(z.enum(['direct', 'grub'])),
-  /** Further lines for its configuration, as in xl.cfg(5): `vfb = ["type=vnc"]`. */
+  /** Additional lines for its configuration, as in xl.cfg(5): `vfb = ["type=vnc"]`. */
   extra: z.exactOptional(z.array(text)),
   /**
    * Absolute path of its kernel; needs `ramdisk` (default: `guestKernel` of the site file, or that of
@@ -177,17 +177,17 @@ const createSchema = z.strictObject({
    */
   ramdisk: z.exactOptional(text),
   /**
-   * Another host, which also has its disks: by the name for ssh, from the site file or its own.
-   * Missing: they are only on this host.
+   * The other host for replicated disks, by its ssh name, its name in the site file or its own name (default:
+   * the disks are only on this host).
    */
   drbd: z.exactOptional(text),
-  /** The volume group on that host; missing: the same. */
+  /** The volume group on that host (default: the same). */
   peerVg: z.exactOptional(text),
-  /** The addresses of the connection, by host name; missing: the one network that both are in. */
+  /** The addresses of the connection, by host name (default: those in the only network that both hosts share). */
   addresses: z.exactOptional(z.record(text, text)),
   /**
-   * Scripts of the site that set it up before its first start, in this order: names of executable files
-   * in `rolesDir` of the site file.
+   * Scripts of the site that set the guest up before its first start, in this order: names of executable
+   * files in `rolesDir` of the site file.
    */
   roles: z.exactOptional(z.array(text)),
   /**
@@ -195,7 +195,7 @@ const createSchema = z.strictObject({
    * the roles.
    */
   provision: z.exactOptional(text),
-  /** How long each of these may run, in milliseconds (default: 600000). */
+  /** Time limit for each script and for the description, in milliseconds (default: 600000). */
   roleTimeoutMs: z.exactOptional(milliseconds.check(z.minimum(1000))),
   /** Starts it when this host boots: links its configuration in /etc/xen/auto (default: false). */
   autostart: z.exactOptional(z.boolean()),
@@ -208,17 +208,14 @@ export type CreateRequest = z.input<typeof createSchema>;
 
 /** The checked settings of a new guest, with every size in bytes. */
 export type CheckedCreate = Omit<z.output<typeof createSchema>, 'size' | 'swap' | 'memory' | 'disks'> & {
-  /** Undefined: that of the image. */
+  /** Undefined: the size of the image. */
   readonly size?: Bytes;
   readonly swap: Bytes;
   readonly disks?: readonly DataDisk[];
   readonly memory: Bytes;
 };
 
-/**
- * Scripts are not type-checked: an invalid request is refused, and nothing is guessed. Throws
- * UsageError.
- */
+/** Checks a request, because scripts are not type-checked. Throws UsageError. */
 export function checkCreate(request: unknown): CheckedCreate {
   const { swap = 0, disks, ...rest } = parsed('vm.create', createSchema, request);
   for (const key of ['addresses', 'peerVg'] as const)

@@ -37,10 +37,10 @@ export interface CreatePlan {
   readonly root: DiskPlan;
   readonly swap: DiskPlan | undefined;
   readonly data: readonly (DataDisk & { readonly disk: DiskPlan })[];
-  /** The other host that has its disks. */
+  /** The other host of its replicated disks. */
   readonly peer: string | undefined;
   readonly config: { readonly path: string; readonly content: string };
-  /** The link by which it starts at boot; undefined: it does not. */
+  /** The link that starts it at boot; undefined: it does not start at boot. */
   readonly autostart: string | undefined;
   readonly roles: Roles;
   readonly start: boolean;
@@ -56,18 +56,18 @@ export interface CreatedVm {
   readonly swap: string | undefined;
   /** Its data disks. */
   readonly disks: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
-  /** The other host that has its disks, by its `uname -n`. */
+  /** The other host of its replicated disks, by its `uname -n`. */
   readonly peer: string | undefined;
   readonly domid: number | undefined;
   /** How root logs in by SSH: `root@192.0.2.10`; undefined without a key or a static address. */
   readonly ssh: string | undefined;
   /** Fingerprint of its SSH host key; undefined if its root has no OpenSSH server. */
   readonly hostKey: string | undefined;
-  /** Archive or image that its root was filled from; undefined: the guest was there already. */
+  /** The archive or image from which its root was filled; undefined if the guest already existed. */
   readonly source: string | undefined;
-  /** Number of the partition of the image that it was filled from; undefined: the whole image. */
+  /** Number of the partition of the image from which it was filled; undefined for the whole image. */
   readonly partition: number | undefined;
-  /** Mount points of the image's EFI system partition: the guest has none. */
+  /** Mount points of the EFI system partition of the image, which the guest does not have. */
   readonly dropped: readonly string[];
 }
 
@@ -79,10 +79,10 @@ export async function planCreate(options: {
   readonly host: ReadHost;
   readonly site: Site;
   readonly request: CheckedCreate;
-  /** For disks that are replicated to another host. */
+  /** The hosts of replicated disks, if any. */
   readonly disksOn?: Members | undefined;
   readonly onProgress?: Engine['onProgress'];
-  /** Ends a download. */
+  /** Aborts a download. */
   readonly signal?: AbortSignal | undefined;
 }): Promise<CreatePlan> {
   const { host, site, disksOn } = options;
@@ -206,7 +206,7 @@ function networkOf({
   readonly bridge: string | undefined;
 }): GuestNetwork | undefined {
   const { ip } = request;
-  // Those of the site are for a static address.
+  // The gateways and name servers of the site are for a static address.
   const isStatic = ip !== undefined && [ip].flat().join() !== 'dhcp';
   return checkNetwork({
     ip,
@@ -217,7 +217,7 @@ function networkOf({
   });
 }
 
-/** The lines of these keys, each a key itself or a file of keys. */
+/** The lines of `authorized_keys` for these keys; each is a key or a file of keys. */
 export async function keysOf(host: ReadHost, keys: readonly string[]): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const [at, key] of keys.entries())
@@ -269,7 +269,7 @@ function lvs(names: { readonly root: string; readonly swap: string }, request: S
   ];
 }
 
-/** The names of root and swap are a pattern of the site. */
+/** Refuses equal names: the site's patterns for root and swap may give the same one. */
 function refuseSameName(wanted: readonly { readonly name: string }[]): void {
   const twice = wanted.find(({ name }, at) => wanted.findIndex((each) => each.name === name) < at);
   if (twice !== undefined)

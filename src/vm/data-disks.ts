@@ -8,7 +8,7 @@ import { checkRoom } from '../filesystem/index.ts';
 import { isWithin } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 
-/** Further disks of a new guest, by their names. */
+/** Data disks of a new guest, by their names. */
 export const dataDisks = z.record(
   z.string(),
   z.strictObject({
@@ -16,24 +16,27 @@ export const dataDisks = z.record(
     size: sizeOption,
     /** Its filesystem (default: ext4). */
     fs: z._default(z.enum(['ext4', 'xfs', 'btrfs']), 'ext4'),
-    /** The directory on which the guest mounts the disk, as a line in its /etc/fstab. Missing: the guest does not mount it. */
+    /** The mount point in the guest, for a line in its /etc/fstab (default: not mounted). */
     mount: z.exactOptional(text),
   }),
 );
 
-/** A further disk of a new guest, checked. */
+/** A checked data disk of a new guest. */
 export interface DataDisk {
   readonly name: string;
   readonly size: Bytes;
   readonly fs: 'ext4' | 'xfs' | 'btrfs';
-  /** Absolute path in the guest. */
+  /** The mount point, an absolute path in the guest. */
   readonly mount?: string;
 }
 
-// With root and swap these are xvda to xvdz.
+// With root and swap, the disks are xvda to xvdz.
 const most = 24;
 
-/** The kernel mounts these itself, or all users write there, which the root of a new filesystem forbids. */
+/**
+ * The kernel mounts these directories itself, or all users write to them, which a new filesystem does not
+ * allow.
+ */
 const system = ['/dev', '/proc', '/run', '/sys', '/tmp', '/var/tmp', '/lost+found'];
 
 /** Throws UsageError for a disk that no guest can have. */
@@ -83,7 +86,7 @@ function checkMountPoint(disk: string, path: string): void {
     });
 }
 
-/** RefusedError for a disk that would hide files of the source, or of the guest. */
+/** Throws RefusedError for a disk that would hide files of the source, or of the guest. */
 export function refuseHidden(
   paths: ReadonlySet<string>,
   disks: readonly DataDisk[],
@@ -100,13 +103,16 @@ export function refuseHidden(
   }
 }
 
-/** Makes the filesystems of a guest; returns its /etc/fstab with the directories that this mounts on, and its mounts. */
+/**
+ * Creates the filesystems of a guest. Returns its /etc/fstab, with the directories of the mount points, and
+ * its mounts.
+ */
 export async function makeFilesystems(
   tx: Tx,
   of: {
-    /** UUID of the root, which is made already. */
+    /** UUID of the root filesystem, which already exists. */
     readonly root: string;
-    /** Devices. */
+    /** Device of the swap area. */
     readonly swap: string | undefined;
     readonly data: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
   },
@@ -139,7 +145,7 @@ export function fstabLine(of: {
   return `UUID=${of.uuid} ${of.mount} ${of.fs} defaults 0 ${of.fs === 'ext4' ? '2' : '0'}`;
 }
 
-/** A new filesystem, and where the guest has it. */
+/** A new filesystem, and its mount point in the guest. */
 export interface NewMount {
   readonly device: string;
   readonly filesystem: string;

@@ -16,9 +16,12 @@ export interface DiskPlan {
   /** The name of the logical volume and, if it is replicated, of the resource. */
   readonly name: string;
   readonly size: Bytes;
-  /** Whether all of a linear volume is overwritten: the guest can read its device, also beside its filesystem. */
+  /**
+   * Whether a linear volume is overwritten with zeros, because the guest can read the whole device and not
+   * only its filesystem.
+   */
   readonly zeros?: boolean;
-  /** The thin pool that it is in. */
+  /** The thin pool of the volume. */
   readonly pool?: string;
   /** The device in the guest's configuration. */
   readonly path: string;
@@ -42,7 +45,7 @@ export async function planVolumes(options: {
 }
 
 /**
- * The same for replicated disks, on both hosts; and the other host must not have a guest of that
+ * As `planVolumes`, for replicated disks on both hosts. Throws too if the other host has a guest of that
  * name.
  */
 export async function planReplicas(

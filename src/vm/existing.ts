@@ -68,7 +68,7 @@ export async function existingGuest(
   };
 }
 
-/** Memory in bytes, as it was asked for; without what is drawn at random. */
+/** The settings to compare: memory in bytes, as in the request, and no random values. */
 function comparable({ uuid: _, memory, vif, ...others }: Settings, { mac }: CheckedCreate): Settings {
   const bare = (text: Setting): Setting =>
     typeof text === 'string' && mac === undefined ? text.replace(/mac=[^,]*,?/, '') : text;

@@ -2,13 +2,13 @@ import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { parseConfig } from '../xen/index.ts';
 
-/** Settings that `vm create` writes itself, and settings that would override those. */
+/** Settings that `vm create` writes itself, and settings that would override them. */
 const own = [
   ...['name', 'uuid', 'type', 'builder', 'memory', 'vcpus', 'disk', 'vif'],
   ...['kernel', 'ramdisk', 'root', 'extra', 'cmdline', 'bootloader'],
 ];
 
-/** Throws UsageError for a line that is not one of xl.cfg(5), or sets what bofh writes. */
+/** Throws UsageError for a line that is not one of xl.cfg(5), or that changes a setting of bofh. */
 export function checkExtra(lines: readonly string[]): void {
   const seen = new Set<string>();
   for (const [at, line] of lines.entries()) {

@@ -48,17 +48,17 @@ const diskSchema = z.strictObject({
   mount: z.exactOptional(text),
   /** The volume group (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
-  /** The thin pool for it. Missing: a linear volume. */
+  /** The thin pool for the volume (default: a linear volume). */
   thin: z.exactOptional(text),
 });
 
 /** A new disk for a guest. */
 export type GuestDiskRequest = z.input<typeof diskSchema>;
 
-/** The same, checked. */
+/** A checked request for a new disk. */
 export type CheckedGuestDisk = z.output<typeof diskSchema>;
 
-/** Throws UsageError. */
+/** Checks a request for a new disk. Throws UsageError. */
 export function checkGuestDisk(request: unknown): CheckedGuestDisk {
   return parsed('vm.createDisk', diskSchema, request);
 }
@@ -67,21 +67,21 @@ export function checkGuestDisk(request: unknown): CheckedGuestDisk {
 export interface GuestDiskChange {
   readonly name: string;
   readonly config: string;
-  /** The name that the guest has for the disk: `xvdc`. */
+  /** The name of the disk in the guest: `xvdc`. */
   readonly disk: string;
   /** Its device on this host, or the argument of its script: `/dev/vg0/web1-data`. */
   readonly device: string;
-  /** Undefined: the guest is off. */
+  /** Domain ID; undefined if the guest is off. */
   readonly domid: number | undefined;
   /** When the guest sees the change: now, or at its next start, also if it is off. */
   readonly effective: 'now' | 'next start';
 }
 
-/** How the disks of a guest will be changed. */
+/** The plan to change the disks of a guest. */
 export interface GuestDiskPlan extends GuestDiskChange {
-  /** The config file, as it was checked, and its new content with one character per byte. */
+  /** Checksum of the checked config file, and its new content with one character per byte. */
   readonly file: { readonly sha256: string; readonly content: string };
-  /** What changes in the guest while it runs; undefined: nothing. */
+  /** The change in the running guest; undefined if there is none. */
   readonly live: { readonly uuid: string; readonly device: string | null } | undefined;
 }
 
@@ -142,7 +142,7 @@ export async function planGuestDisk(
   return { ...plan, vg, volume: made, fs, fstab };
 }
 
-/** Makes all checks for a disk that exists already. */
+/** Makes all checks to attach an existing device. */
 export async function planDiskAttach(
   host: ReadHost,
   { site, name, device }: Omit<Wanted, 'disk'> & { readonly device: string },
@@ -173,7 +173,7 @@ export async function planDiskAttach(
   return withDisk(host, { guest, domain, device });
 }
 
-/** The guest whose disk is the DRBD resource of that device, by the name of the resource: `drbd:web1`. */
+/** The guest that has the DRBD resource of a device as a disk, by the name of the resource: `drbd:web1`. */
 async function guestWithResource(
   host: ReadHost,
   guests: readonly GuestConfig[],
@@ -185,7 +185,7 @@ async function guestWithResource(
   return resource === undefined || found === undefined ? undefined : { guest: found.name, file: found.file };
 }
 
-/** Makes all checks for a disk that the guest loses; its device stays. `now`: also while the guest runs. */
+/** Makes all checks to detach a disk; its device stays. `now`: also while the guest runs. */
 export async function planDiskDetach(
   host: ReadHost,
   { site, name, disk, now = false }: Wanted & { readonly now?: boolean },
@@ -216,7 +216,7 @@ export function runningOf(guest: GuestConfig, domain: Domain | undefined): Domai
   return isIt && domain.state === 'running' ? domain : undefined;
 }
 
-/** Makes all checks for a disk that is removed with its volume. */
+/** Makes all checks to remove a disk with its volume. */
 export async function planDiskRemoval(
   host: ReadHost,
   { site, name, disk, uuid }: Wanted & { readonly uuid?: string },
@@ -253,7 +253,7 @@ export async function planDiskRemoval(
   };
 }
 
-/** The recipe of a new disk: the configuration last, because a guest may not start with a disk that is missing. */
+/** Creates a disk. The configuration is last, because a guest cannot start with a missing disk. */
 export async function createGuestDisk(
   tx: Tx,
   host: ReadHost,
@@ -267,14 +267,14 @@ export async function createGuestDisk(
   return { uuid };
 }
 
-/** The recipe of a disk that is removed: the configuration first. The volume is removed after the commit. */
+/** Removes a disk. The configuration is first; the volume is removed after the commit. */
 export async function removeGuestDisk(tx: Tx, plan: GuestDiskRemoval): Promise<void> {
   await changeDisks(tx, plan);
   const { size: _, ...volume } = plan.volume;
   await tx.lvm.removeLv(volume);
 }
 
-/** The recipe for a device that stays: the file first, because the step in the guest is the one that can still fail. */
+/** Attaches or detaches a device. The file is first, because the step in the guest can still fail. */
 export async function changeDisks(tx: Tx, { name, config, file, disk, live }: GuestDiskPlan): Promise<void> {
   await tx.file.change({ path: config, ...file, encoding: 'latin1' });
   if (live !== undefined) await tx.xen.setDisk({ name, ...live, vdev: disk });
@@ -333,7 +333,10 @@ function same(a: readonly Disk[], b: readonly Disk[]): boolean {
 /** An edited config file. */
 export type EditedConfig = Pick<GuestDiskPlan, 'name' | 'config' | 'file'>;
 
-/** The config file with an edit of the list `key`, which is compared: xl must read from it what was asked for. */
+/**
+ * The config file with an edit of the list `key`. Throws if the parsed result differs from the requested
+ * list.
+ */
 export async function edited(
   host: ReadHost,
   {
@@ -361,7 +364,7 @@ export async function edited(
   return { name: guest.name, config, file: { sha256: sha256(content), content: changed.toString('latin1') } };
 }
 
-/** The first of xvda to xvdz that no disk of the guest has, as a whole or by a partition of it. */
+/** The first of xvda to xvdz that neither a disk nor a partition of the guest uses. */
 function freeName(name: string, disks: readonly { readonly vdev: string }[]): string {
   const taken = new Set(disks.map(({ vdev }) => vdev.replace(/^(?:hd|sd)(?=[a-z])/, 'xvd').slice(0, 4)));
   const free = 'abcdefghijklmnopqrstuvwxyz'

@@ -6,8 +6,8 @@ import { realPath } from '../mount/index.ts';
 import type { Disk, GuestConfig } from '../xen/index.ts';
 
 /**
- * The config file's path without links in it. A link to a file is refused: it may serve more than
- * this guest.
+ * The config file's path without links in it. Refuses a link to a file, because other guests may use that
+ * file.
  */
 export async function removableConfig(host: ReadHost, file: string): Promise<string> {
   const path = posix.join(await realPath(host, posix.dirname(file)), posix.basename(file));
@@ -35,10 +35,7 @@ export function resourceNameOf({ script, target }: Disk): string | undefined {
   return script !== undefined && /(?:^|\/)block-drbd$/.test(script) ? target : undefined;
 }
 
-/**
- * A disk as text for a reader: its path, or the argument of its script or of the domain that serves
- * it.
- */
+/** A disk as text: its path, or the argument for its script or for the domain that provides it. */
 export function wordsOf(disk: Disk): string {
   const resource = resourceNameOf(disk);
   return resource === undefined ? (disk.path ?? disk.target) : `drbd:${resource}`;

@@ -20,10 +20,10 @@ const schema = z.strictObject({
 /** A new network interface of a guest. */
 export type GuestInterfaceRequest = z.input<typeof schema>;
 
-/** The same, checked. */
+/** A checked request for a network interface. */
 export type CheckedGuestInterface = z.output<typeof schema>;
 
-/** Throws UsageError. */
+/** Checks a request for a network interface. Throws UsageError. */
 export function checkGuestInterface(request: unknown): CheckedGuestInterface {
   return parsed('vm.attachInterface', schema, request);
 }
@@ -35,16 +35,16 @@ export interface GuestInterfaceChange {
   /** Lower case, with colons. */
   readonly mac: string;
   readonly bridge: string | undefined;
-  /** Undefined: the guest is off. */
+  /** Domain ID; undefined if the guest is off. */
   readonly domid: number | undefined;
   /** When the guest sees the change: now, or at its next start, also if it is off. */
   readonly effective: 'now' | 'next start';
 }
 
-/** How the network interfaces of a guest will be changed. */
+/** The plan to change the network interfaces of a guest. */
 export interface GuestInterfacePlan extends GuestInterfaceChange {
   readonly file: EditedConfig['file'];
-  /** What changes in the guest while it runs; undefined: nothing. */
+  /** The change in the running guest; undefined if there is none. */
   readonly live: { readonly uuid: string; readonly bridge: string | null } | undefined;
 }
 
@@ -83,7 +83,7 @@ export async function planInterfaceAttach(
   };
 }
 
-/** Makes all checks for an interface that the guest loses. */
+/** Makes all checks to detach an interface. */
 export async function planInterfaceDetach(
   host: ReadHost,
   { site, name, mac: asked }: Wanted & { readonly mac: string },
@@ -111,7 +111,7 @@ export async function planInterfaceDetach(
   };
 }
 
-/** The recipe: the file first, because the step in the guest is the one that can still fail. */
+/** Changes the interfaces. The file is first, because the step in the guest can still fail. */
 export async function changeInterfaces(tx: Tx, plan: GuestInterfacePlan): Promise<void> {
   const { name, config, file, mac, live } = plan;
   await tx.file.change({ path: config, ...file, encoding: 'latin1' });

@@ -4,7 +4,7 @@ import type { UnpackedFile } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 
-/** The network interface of a guest, as its own root configures it. */
+/** The network interface of a guest, as the root filesystem of the guest configures it. */
 export interface GuestNetwork {
   readonly mac: string;
   /** `dhcp`, or one address with its prefix length per family: `192.0.2.10/24`. */
@@ -18,7 +18,7 @@ export interface Identity {
   readonly hostname: string;
   /** Lines of `authorized_keys` of root. */
   readonly sshKeys: readonly string[];
-  /** Undefined: the source's own configuration stays. */
+  /** Undefined: the configuration of the source stays. */
   readonly network: GuestNetwork | undefined;
   readonly timezone: string | undefined;
 }
@@ -26,14 +26,14 @@ export interface Identity {
 /** The changes to an unpacked root. */
 export interface IdentityFiles {
   readonly files: readonly UnpackedFile[];
-  /** Paths that are removed: keys and ids that the source has, and that no second guest may have. */
+  /** Paths that are removed: keys and ids of the source that a second guest must not have. */
   readonly remove: readonly string[];
   /** Fingerprint of the new SSH host key, as ssh shows it; undefined without OpenSSH in the source. */
   readonly hostKey: string | undefined;
 }
 
 /**
- * The files for a guest, depending on the files in its source. `paths`: every path of the source.
+ * The files for a guest, depending on the files in its source. `paths`: every path of the source. Throws
  * RefusedError if no program in the source would read a requested setting.
  */
 export function identityFiles(
@@ -81,13 +81,13 @@ export function identityFiles(
   return { files, remove, hostKey: key?.fingerprint };
 }
 
-/** The directories whose names `identityFiles` looks for, except those of time zones. */
+/** The directories in which `identityFiles` looks for names, except those of time zones. */
 export const identityDirectories: readonly string[] = [
   ...['etc', 'etc/ssh', 'var/lib/dbus'],
   ...['bin', 'sbin', 'lib/systemd'].flatMap((path) => [path, `usr/${path}`]),
 ];
 
-/** Refuses keys in a source where no SSH server would read them. */
+/** Refuses SSH keys for a source without an SSH server. */
 export function refuseWithoutServer(paths: ReadonlySet<string>): void {
   if (['sbin/sshd', 'sbin/dropbear'].some((path) => paths.has(path) || paths.has(`usr/${path}`))) return;
   throw new RefusedError(`the source has no SSH server (usr/sbin/sshd) that reads the keys`, {
@@ -100,7 +100,7 @@ function hostsText(hostname: string): string {
   return `127.0.0.1 localhost\n127.0.1.1 ${names}\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n`;
 }
 
-/** An ed25519 key in the format of OpenSSH (PROTOCOL.key), which OpenSSH 9.2 needs for it. */
+/** An ed25519 key in the format of OpenSSH (PROTOCOL.key), which OpenSSH 9.2 needs for ed25519. */
 function newHostKey(comment: string): {
   readonly secret: string;
   readonly public: string;
@@ -136,7 +136,7 @@ function sshString(content: string | Uint8Array): Buffer {
   return Buffer.concat([length, bytes]);
 }
 
-/** A NoCloud seed: without one cloud-init asks the network for its settings, or takes those of the image. */
+/** A NoCloud seed: without one, cloud-init asks the network for its settings, or uses those of the image. */
 function seed(hostname: string): readonly UnpackedFile[] {
   const at = 'var/lib/cloud/seed/nocloud';
   return [
@@ -154,7 +154,7 @@ function seed(hostname: string): readonly UnpackedFile[] {
   ];
 }
 
-/** Each way to configure a network, by the program that reads it; the first one that the source has is taken. */
+/** Each way to configure a network, with the program that reads it. The first one that the source has is used. */
 const ways: readonly {
   readonly program: string;
   readonly files: (network: GuestNetwork) => readonly UnpackedFile[];
@@ -210,7 +210,7 @@ function networkFiles(network: GuestNetwork, has: (path: string) => boolean): re
   );
 }
 
-/** Those of one family, 4 or 6. */
+/** The addresses of one family, 4 or 6. */
 const ofFamily = (family: 4 | 6, all: readonly string[]): readonly string[] =>
   all.filter((each) => isIP(each.split('/')[0] ?? '') === family);
 
@@ -237,7 +237,7 @@ function keyfileText({ mac, ip, gateway, dns }: GuestNetwork): string {
     const servers = ofFamily(family, dns);
     return [
       `[ipv${String(family)}]`,
-      // Without an address of its own, IPv4 is off, and IPv6 as the router says.
+      // Without an address, IPv4 is off, and IPv6 follows the router.
       `method=${address !== undefined ? 'manual' : ip === 'dhcp' || family === 6 ? 'auto' : 'disabled'}`,
       ...(address === undefined ? [] : [`address1=${address}${via === undefined ? '' : `,${via}`}`]),
       ...(servers.length === 0 ? [] : [`dns=${servers.join(';')};`]),
@@ -343,7 +343,7 @@ function within(own: string, address: string, family: 4 | 6): boolean {
 const isPrefix = (prefix: string, family: number): boolean =>
   /^\d{1,3}$/.test(prefix) && Number(prefix) >= 1 && Number(prefix) <= (family === 4 ? 32 : 128);
 
-/** Whether a host can have it: neither the network itself nor its broadcast address. */
+/** Whether a host can have the address: it is neither the network address nor the broadcast address. */
 function isOwnAddress(text: string): boolean {
   const [address = '', prefix = '', ...rest] = text.split('/');
   const family = isIP(address);

@@ -7,7 +7,7 @@ import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
 import type { CheckedCreate } from './create-request.ts';
 
-/** Only root may enter it. */
+/** The directory of downloaded images; only root may enter it. */
 export const imagesDirectory = '/var/cache/bofh-images';
 
 type Source = CheckedCreate['source'];
@@ -34,14 +34,14 @@ export async function downloadImage(
   });
 }
 
-/** The image of an `https` source, once it is downloaded. */
+/** The downloaded image of an `https` source. */
 export async function downloadedImage(
   host: ReadHost,
   source: HttpsSource,
 ): Promise<Extract<Source, { readonly type: 'image' }>> {
   const { path } = await placeOf(host, source);
   if ((await host.stat(path)) === undefined) throw missing(host, source.url);
-  // Its checksum was named, so no guest has written its first bytes.
+  // The request has its checksum, so no guest has written its first bytes.
   const { buffer } = await host.run(bytesAt(path, { from: 0, count: 4 }));
   const format = Buffer.from(buffer).toString('latin1') === 'QFI\xfb' ? 'qcow2' : 'raw';
   return { type: 'image', path, format, ...present({ partition: source.partition }) };
@@ -63,7 +63,7 @@ function missing({ name, download }: ReadHost, url: string): RefusedError {
   return new RefusedError(`${url} is not downloaded ${why}`, { code: 'not-found', remedy });
 }
 
-/** Where the file with this checksum is. */
+/** The path of the file with this checksum. */
 async function placeOf(host: ReadHost, { url, checksum: asked }: HttpsSource) {
   const name = decodeURIComponent(posix.basename(new URL(url).pathname));
   const { ext, name: stem } = posix.parse(name);
@@ -77,7 +77,7 @@ async function placeOf(host: ReadHost, { url, checksum: asked }: HttpsSource) {
   return { path, checksum, algorithm } as const;
 }
 
-/** The sum of a file in SHA256SUMS or SHA512SUMS, as sha256sum(1) writes it, also with --tag. */
+/** The checksum of a file in SHA256SUMS or SHA512SUMS, as sha256sum(1) writes it, also with --tag. */
 async function listed(host: ReadHost, path: string, name: string): Promise<string> {
   const lines = Buffer.from(await host.readFile(path))
     .toString('latin1')

@@ -12,7 +12,7 @@ export function randomMac(): string {
   ].join(':');
 }
 
-/** A configuration whose interfaces with a MAC address have these ones instead, in their order. */
+/** Replaces the MAC addresses of a configuration, in the order of the interfaces that have one. */
 export function withMacs(config: ConfigFile, macs: readonly (string | undefined)[]): Buffer {
   const left = [...macs];
   return withItems(config, 'vif', (item) => {

@@ -9,7 +9,7 @@ import { checkGuestName } from './names.ts';
 import { checkText } from '../core/checks.ts';
 
 const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
-/** Neither a path nor an option, and not hidden. */
+/** The name of a disk file: neither a path nor an option, and not hidden. */
 const fileName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,250}\.zst$/));
 const bytes = z.int().check(z.positive());
 const text = z.string().check(z.minLength(1), z.maxLength(255));
@@ -19,10 +19,10 @@ const diskSchema = z.strictObject({
   vdev: z.string().check(z.regex(/^[A-Za-z0-9]{1,16}$/)),
   vg: text,
   volume: text,
-  /** Its thin pool; null: it was linear. */
+  /** Its thin pool; null for a linear volume. */
   pool: z.nullable(text),
   size: bytes,
-  /** The content that blkid found on the disk; null: none. */
+  /** The content that blkid found on the disk; null if blank. */
   content: z.nullable(z.strictObject({ type: text, uuid: z.nullable(text), label: z.nullable(z.string()) })),
   /** SHA-256 of the content. */
   sha256: hash,
@@ -33,7 +33,7 @@ const diskSchema = z.strictObject({
 const format = 1;
 
 const bodySchema = z.strictObject({
-  /** Another format is refused. */
+  /** The format; any other is refused. */
   format: z.literal(format),
   /** The version of bofh. */
   bofh: text,
@@ -52,14 +52,14 @@ const bodySchema = z.strictObject({
 export type Manifest = z.infer<typeof bodySchema>;
 export type SavedDisk = Manifest['disks'][number];
 
-/** A backup: its manifest, beside which the files of its disks are. */
+/** A backup: its manifest. The files of its disks are in the same directory. */
 export interface Backup extends Manifest {
   /** Absolute path of the manifest. */
   readonly path: string;
   readonly directory: string;
 }
 
-/** A larger file is none. */
+/** A larger file is not a manifest. */
 const largest = 4 * 1024 ** 2;
 
 /** The text of a manifest. Its last key is the SHA-256 of all others. */
@@ -69,21 +69,21 @@ export function manifestText(of: Omit<Manifest, 'format' | 'bofh'>): string {
 }
 
 /**
- * `web1.20261124T155337Z`, in UTC: alphabetical order is chronological order. The guest's name may
- * contain dots, a time does not.
+ * `web1.20261124T155337Z`, in UTC: alphabetical order is chronological order. The name of the guest may
+ * contain dots, the time does not.
  */
 export function backupName(guest: string, at: Date): string {
   return `${guest}.${at.toISOString().replaceAll(/[-:]|\.\d+(?=Z)/g, '')}`;
 }
 
-/** Whether a file is named as the manifest of a backup. */
+/** Whether a file has the name of a manifest. */
 export function isManifestName(name: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9.-]*\.\d{8}T\d{6}Z\.json$/.test(name);
 }
 
 /**
- * Reads a manifest, which is not trusted: others may have written it. RefusedError for anything
- * else, and for a file that other users can replace.
+ * Reads a manifest, which is not trusted: others may have written it. Throws RefusedError if it is not a
+ * valid manifest, or if other users can replace the file.
  */
 export async function readBackup(host: ReadHost, file: string): Promise<Backup> {
   checkText('the manifest', file);
@@ -144,7 +144,10 @@ function noManifest(file: string, why: string, cause?: unknown): RefusedError {
   });
 }
 
-/** Returns why the file of a disk is incomplete: it is missing, no regular file, or has another size. Its content is not read. */
+/**
+ * Returns why the file of a disk is incomplete: it is missing, not a regular file, or has another size. Does
+ * not read the content.
+ */
 export async function whyIncomplete(
   host: ReadHost,
   directory: string,

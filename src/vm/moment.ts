@@ -9,14 +9,14 @@ import { type Disk, type Domain, domains, type GuestConfig, guestConfigs, remedy
 import { resourceNameOf, wordsOf } from './guest-file.ts';
 import { unknown, volumeOf } from './remove.ts';
 
-/** A disk of a guest, and the snapshot that will be made of it. */
+/** A disk of a guest, and its planned snapshot. */
 export interface SnapshotDisk {
   readonly vdev: string;
   readonly vg: string;
   readonly volume: string;
   readonly uuid: string;
   readonly pool: string | null;
-  /** For a classic snapshot. */
+  /** Space of a classic snapshot. */
   readonly room: { readonly size: Bytes } | { readonly extents: string } | undefined;
   readonly active: boolean;
   readonly snapshot: string;
@@ -31,11 +31,11 @@ export interface Moment {
 }
 
 /**
- * Checks whether a snapshot can be made of every disk of a guest. RefusedError if one is not a logical
- * volume, if there is no space, or if the guest is neither running, paused nor off.
+ * Plans a snapshot of every disk of a guest. Throws RefusedError if one is not a logical volume, if there is
+ * no space, or if the guest is neither running, paused nor off.
  *
  * @param suffix - Each snapshot is named after its volume: `web1-root-SUFFIX`.
- * @param use - What the snapshots are for, as a verb: "saves".
+ * @param use - The purpose of the snapshots, as a verb: "saves".
  */
 export async function planMoment(
   host: ReadHost,
@@ -47,7 +47,7 @@ export async function planMoment(
     readonly snapshotSize?: Bytes | undefined;
     /** The remedy if a disk is not a logical volume (default: save it inside the guest). */
     readonly otherwise?: string;
-    /** Paths of the only disks that get one, as in the configuration (default: all). */
+    /** Paths, as in the configuration, of the disks to snapshot (default: all disks). */
     readonly only?: ReadonlySet<string>;
   },
 ): Promise<Moment> {
@@ -109,7 +109,7 @@ async function planDisk(
   };
 }
 
-/** RefusedError if a volume group has no space for all snapshots of these disks. */
+/** Throws RefusedError if a volume group has no space for all snapshots of these disks. */
 async function refuseNoRoom(host: ReadHost, disks: readonly SnapshotDisk[]): Promise<void> {
   for (const name of new Set(disks.map(({ vg }) => vg))) {
     const vg = await usableVg(host, name);
@@ -141,9 +141,9 @@ export interface Snapshot<D extends SnapshotDisk> {
 
 /**
  * Makes snapshots of all disks at one moment. A single disk needs no pause, because lvm suspends it; for
- * several disks the guest is paused meanwhile.
+ * several disks the guest is paused.
  *
- * @param lasting - False: they are removed at the end of the sequence, and thin ones are active.
+ * @param lasting - False: the snapshots are removed at the end of the sequence, and thin ones are active.
  */
 export async function takeSnapshots<D extends SnapshotDisk>(
   tx: Tx,
@@ -154,7 +154,7 @@ export async function takeSnapshots<D extends SnapshotDisk>(
   const pauses = disks.length > 1 && domain?.state === 'running';
   const temporary = tx.temporary;
   const origins = new Map<D, { readonly release: () => Promise<void> }>();
-  // A classic snapshot is active with its origin, and one that stays is not read.
+  // A classic snapshot is readable only while its origin is active; a lasting one is not read.
   for (const disk of disks)
     if (!lasting && !disk.active && disk.room !== undefined)
       origins.set(disk, await temporary.lvm.activateLv({ vg: disk.vg, name: disk.volume }));
@@ -182,7 +182,10 @@ export async function takeSnapshots<D extends SnapshotDisk>(
   return made;
 }
 
-/** RefusedError if the guest was started, ended or resumed meanwhile: it may have written between two snapshots. */
+/**
+ * Throws RefusedError if the guest was started, ended or resumed meanwhile: it may have written between two
+ * snapshots.
+ */
 async function refuseChanged(
   host: ReadHost,
   { name, domain }: Pick<Moment, 'name' | 'domain'>,

@@ -33,7 +33,7 @@ export interface MovePlan {
     /** `same`: the other host also has the configuration, as a standby, and both keep it. */
     readonly there: 'none' | 'same';
   };
-  /** Undefined: it does not run, and will not be started. */
+  /** Undefined if the guest does not run; then it will not be started. */
   readonly domain: RemovePlan['domain'];
   /** The resources of its disks, in the order of their names. */
   readonly resources: readonly { readonly name: string; readonly isPrimary: boolean }[];
@@ -93,8 +93,8 @@ export async function planMove(options: {
 }
 
 /**
- * Moves a guest: shuts it down here, hands over its disks, moves its configuration (or keeps
- * both, if both hosts had it), and starts it there. If a step fails, it runs here again.
+ * Moves a guest: shuts it down here, hands over its disks, moves its configuration (or keeps both, if both
+ * hosts had it), and starts it there. If a step fails, the guest runs here again.
  */
 export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<MovedVm> {
   const { name, config, domain } = plan;
@@ -127,7 +127,7 @@ export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<
   };
 }
 
-/** Does the other host have the same file already? */
+/** Whether the other host already has the same file. */
 async function isSameThere([from, to]: Members, path: string): Promise<boolean> {
   if ((await to.host.stat(path))?.kind !== 'file') return false;
   const [own, its] = [await from.host.readFile(path), await to.host.readFile(path)];
@@ -139,7 +139,7 @@ function macsOf({ vifs }: GuestConfig): readonly (string | undefined)[] {
   return macs.length === 0 ? [undefined] : macs;
 }
 
-/** The resources of a guest's disks. A disk that is not replicated could not be moved. */
+/** The resources of a guest's disks. Throws if a disk is not replicated. */
 async function replicated(
   { host, name: at }: Member,
   { guest, guests }: { readonly guest: GuestConfig; readonly guests: readonly GuestConfig[] },
@@ -175,7 +175,10 @@ async function replicated(
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The other host must have all of it, under the same devices, and unused. */
+/**
+ * Checks that the other host has all data of the resource, with the same devices, and that nothing uses it
+ * there.
+ */
 async function checkPeer({ name, here, state }: Resource, to: Member): Promise<void> {
   const see = { remedy: `see the state of the resource: bofh drbd status ${name}` };
   const [peer, ...others] = state?.connections ?? [];

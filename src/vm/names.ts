@@ -4,8 +4,8 @@ import type { Site } from '../site.ts';
 import { checkText } from '../core/checks.ts';
 
 /**
- * A guest's name is a domain's name, a file's name, a part of the names of its logical volumes, and its hostname:
- * what all of them allow. hostname(7): letters, digits, hyphens and dots, no label over 63 characters.
+ * Throws UsageError for a name that cannot be the name of a domain, a file, a part of a logical volume name,
+ * and a hostname. hostname(7): letters, digits, hyphens and dots, no label over 63 characters.
  */
 export function checkGuestName(name: string): void {
   checkText('the name of the guest', name);
@@ -31,7 +31,7 @@ export function configPath(site: Site, name: string): string {
   return posix.join(site.guestConfigDirs[0] ?? '/etc/xen', `${name}.cfg`);
 }
 
-/** Whether the key of an object is that of this guest, or of a part that has its usual name. */
+/** Whether a key is that of this guest, or of one of its objects with the usual name. */
 export function isOfGuest(site: Site, name: string, key: string): boolean {
   const { root, swap } = diskNames(site, name);
   if (key === `dom:${name}`) return true;

@@ -12,27 +12,27 @@ import { planTree, type TreePlan } from './tree.ts';
 /** A guest to which a description was applied. */
 export interface ProvisionedVm {
   readonly name: string;
-  /** The changed logical volumes, as `VG/LV`; the one of its root first. */
+  /** The changed logical volumes, as `VG/LV`; the root first. */
   readonly volumes: readonly string[];
 }
 
-/** How a description will be applied to a guest that is off. */
+/** The plan to apply a description to a guest that is off. */
 export interface ProvisionPlan {
   readonly name: string;
   readonly description: string;
   readonly seconds: number;
-  /** Each filesystem of the guest, with the snapshot that is changed in its place. */
+  /** Each filesystem of the guest, with the snapshot to which the description is applied. */
   readonly mounts: readonly {
     readonly disk: SnapshotDisk;
     readonly filesystem: string;
     readonly type: string;
     readonly target: string;
   }[];
-  /** Whether the guest is off, and none of its disks mounted. */
+  /** Throws unless the guest is off and none of its disks is mounted. */
   readonly look: () => Promise<unknown>;
 }
 
-/** Makes all checks before anything is done. RefusedError if the guest is not off. */
+/** Makes all checks before anything is done. Throws RefusedError if the guest is not off. */
 export async function planProvision(options: {
   readonly host: ReadHost;
   readonly site: Site;
@@ -85,11 +85,11 @@ export async function planProvision(options: {
 }
 
 /**
- * Applies the description to snapshots of the disks, which are merged into the disks
- * after the commit. Until then the disks stay as they are. RefusedError if another program writes to
- * a disk meanwhile: the merge would lose that.
+ * Applies the description to snapshots of the disks, which are merged into the disks after the commit. Until
+ * then the disks do not change. Throws RefusedError if another program writes to a disk meanwhile: the merge
+ * would lose those writes.
  *
- * @param keys - Of the disks, as the engine locks them.
+ * @param keys - Keys of the disks, for the locks of the engine.
  */
 export async function provisionVm(
   tx: Tx,
@@ -99,7 +99,7 @@ export async function provisionVm(
 ): Promise<ProvisionedVm> {
   const { name, description, seconds } = plan;
   await tx.reserve({ changes: keys });
-  // Again, now that no other bofh can start the guest or mount its disks.
+  // Checked again, now that no other bofh can start the guest or mount its disks.
   await plan.look();
   const before = await witnessesOf(host, plan);
   const made: { readonly vg: string; readonly name: string; readonly uuid: string }[] = [];
@@ -126,7 +126,7 @@ export async function provisionVm(
   return { name, volumes: plan.mounts.map(({ disk: { vg, volume } }) => `${vg}/${volume}`) };
 }
 
-/** By the path of each disk. */
+/** The witness of each disk, by its path. */
 async function witnessesOf(host: ReadHost, { mounts }: ProvisionPlan): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   for (const { disk } of mounts) {

@@ -32,15 +32,13 @@ export type Running = RemoveRequest['running'];
 export interface RemovePlan {
   readonly name: string;
   readonly config: string;
-  /** Content of the config file as it was checked. */
+  /** SHA-256 of the checked config file. */
   readonly sha256: string;
-  /** The links by which it starts at boot. */
+  /** The links that start it at boot. */
   readonly links: readonly string[];
   readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'destroy' } | undefined;
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
-  /**
-   * The replicated disks that are removed on both hosts; undefined: there are none, or they stay.
-   */
+  /** The replicated disks that are removed on both hosts; undefined if there are none, or if they stay. */
   readonly replicas: ReplicasPlan | undefined;
   /** Disks that are not logical volumes: they are left untouched. */
   readonly kept: readonly string[];
@@ -53,9 +51,9 @@ export async function planRemove(options: {
   readonly site: Site;
   readonly name: string;
   readonly running: Running;
-  /** Timeout for a shutdown. */
+  /** Time limit for the shutdown, in milliseconds. */
   readonly timeoutMs?: number;
-  /** The hosts of its replicated disks, which are removed too; missing: they stay. */
+  /** The hosts of its replicated disks, which are removed too; missing if they stay. */
   readonly members?: Members | undefined;
 }): Promise<RemovePlan> {
   const { host, site, name, running, timeoutMs = 120_000, members } = options;
@@ -66,12 +64,12 @@ export async function planRemove(options: {
   const there = await found.try(() => domains(host, (each) => each.name === name));
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
   const disks = await found.try(() => disksOf(host, { guest, guests, problems }));
-  // Their volumes are removed with the snapshots, never one by one.
+  // A guest with snapshots is refused: its volumes cannot be removed separately from them.
   const isFree = await found.try(async () => {
     await refuseSnapshots(host, name);
     return true;
   });
-  // Whether a volume can be removed must be known before its domain is ended.
+  // Checks before the domain is ended whether the volumes can be removed.
   for (const { lv, all } of isFree === true ? (disks?.found ?? []) : [])
     await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
   const replicas =
@@ -95,7 +93,7 @@ export async function planRemove(options: {
   };
 }
 
-/** Removes a guest: before the commit only stops and renames, after it removes. */
+/** Removes a guest: before the commit only stops it and renames its objects; after the commit removes them. */
 export async function removeVm(tx: Tx, plan: RemovePlan, hosts?: Reachable): Promise<void> {
   const { name, config, domain, replicas } = plan;
   if (replicas !== undefined) await reserveReplicas(tx, replicas, hosts);
@@ -107,7 +105,7 @@ export async function removeVm(tx: Tx, plan: RemovePlan, hosts?: Reachable): Pro
   for (const volume of plan.volumes) await tx.lvm.removeLv(volume);
 }
 
-/** Locks the replicated disks before the guest is stopped for them. */
+/** Locks the replicated disks before the guest is stopped. */
 async function reserveReplicas(
   tx: Tx,
   { removals }: ReplicasPlan,
@@ -134,7 +132,7 @@ async function removeReplicas(
   for (const each of removals) await removeReplica(tx, hosts, each);
 }
 
-/** Why there is no such guest. */
+/** The error for an unknown guest. */
 export async function unknown(
   host: ReadHost,
   options: { readonly name: string; readonly site: Site; readonly problems: readonly ConfigProblem[] },
@@ -151,8 +149,8 @@ export async function unknown(
 }
 
 /**
- * The domain to end, and how; null: none. RefusedError if it is another guest, or cannot be
- * restored.
+ * The domain to end, and how to end it; null if there is none. Throws RefusedError if it is another guest, or
+ * if its state cannot be restored.
  */
 export function domainOf(
   domain: Domain | undefined,
@@ -185,8 +183,8 @@ function inUse({ name, id, state }: Domain): RefusedError {
 }
 
 /**
- * The logical volumes among the guest's disks, active or not. One in the configuration of another
- * guest is refused.
+ * The logical volumes among the guest's disks, active or not. Refuses a volume that is also a disk of another
+ * guest.
  */
 export async function disksOf(
   host: ReadHost,
@@ -236,8 +234,8 @@ export async function disksOf(
 }
 
 /**
- * Undefined if it is not a logical volume. An inactive one has no device: its path is the one that
- * lvm reports.
+ * The logical volume of a path; undefined if it is not one. An inactive one has no device: its path is the
+ * one that lvm reports.
  */
 export async function volumeOf(
   host: ReadHost,

@@ -20,7 +20,7 @@ import { option } from '../core/option.ts';
 export interface RenamePlan {
   readonly name: string;
   readonly to: string;
-  /** The domain that is shut down and started again; undefined: the guest is off. */
+  /** The domain that is shut down and started again; undefined if the guest is off. */
   readonly domain: { readonly uuid: string; readonly how: 'shutdown' | 'shutdown or destroy' } | undefined;
   readonly timeoutMs: number;
   /** The file is renamed too if it is named after the guest. */
@@ -130,7 +130,10 @@ export async function renameVm(
   return domain === undefined ? {} : await startVm(tx, { host, config: config.to, name: to });
 }
 
-/** The name that a volume of a guest has under the guest's new name; undefined: it is not named after the guest. */
+/**
+ * The name that a volume of a guest has under the guest's new name; undefined if it is not named after the
+ * guest.
+ */
 export function renamedVolume(
   lv: string,
   { name, to, site }: { readonly name: string; readonly to: string; readonly site: Site },
@@ -142,7 +145,7 @@ export function renamedVolume(
   return rest === '' || /^[-_.+]/.test(rest ?? 'x') ? to + (rest ?? '') : undefined;
 }
 
-/** A volume that is named after the guest, by the names that `vm create` gives, or as NAME-…. */
+/** The new name of a volume whose name comes from the guest: one that `vm create` gives, or NAME-…. */
 function renamed(
   { vg, name: lv, uuid }: LogicalVolume,
   all: readonly LogicalVolume[],
@@ -172,7 +175,7 @@ export function newTarget(
     readonly vg: string;
     readonly name: string;
     readonly to: string;
-    /** The group of the new volume; missing: the same. */
+    /** The group of the new volume; default: the same. */
     readonly toVg?: string;
   }[],
 ): { readonly from: string; readonly to: string } | undefined {

@@ -25,10 +25,7 @@ export interface ReplicasPlan {
     | undefined;
 }
 
-/**
- * The hosts of the replicated disks of a guest of this host; undefined: it has none, or is not
- * configured.
- */
+/** The hosts of the replicated disks of a guest of this host; undefined if it has none, or is not configured. */
 export async function membersOfGuest(
   hosts: Reachable,
   {
@@ -73,9 +70,7 @@ async function theirHosts(
   return members;
 }
 
-/**
- * Plans the removal on both hosts. Throws one error that lists every refusal, and on which host.
- */
+/** Plans the removal on both hosts. Throws one error that lists every refusal with its host. */
 export async function planReplicas(options: {
   readonly members: Members;
   /** The host of the guest. */
@@ -83,7 +78,7 @@ export async function planReplicas(options: {
   readonly site: Site;
   readonly guest: GuestConfig;
   readonly guests: readonly GuestConfig[];
-  /** The id of its domain, which will be gone by then; undefined: there is none. */
+  /** The ID of its domain, which will be ended first; undefined if there is none. */
   readonly domid: number | undefined;
 }): Promise<ReplicasPlan> {
   const { members, host, site, guest, guests, domid } = options;
@@ -109,7 +104,7 @@ export async function planReplicas(options: {
   return { removals, peer: config };
 }
 
-/** The resources of its disks. RefusedError for a DRBD device without a resource. */
+/** The resources of its disks. Throws RefusedError for a DRBD device without a resource. */
 async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly Resource[]> {
   const disks = guest.disks.filter((disk) => isReplicated(wordsOf(disk)));
   const all = disks.length === 0 ? [] : await resources(host);
@@ -129,12 +124,12 @@ async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly 
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Through any link of udev, or by the name of its resource. */
+/** Whether a disk is a DRBD device, named by any link of udev or by its resource. */
 export function isReplicated(words: string): boolean {
   return words.startsWith('/dev/drbd') || words.startsWith('drbd:');
 }
 
-/** A resource is removed with all its volumes: each of them must be a disk of the guest. */
+/** Refuses a resource with a volume that is not a disk of the guest, because it is removed with all volumes. */
 async function refuseMore(
   host: ReadHost,
   guest: GuestConfig,
@@ -143,7 +138,7 @@ async function refuseMore(
   const own = new Set<number | undefined>();
   for (const path of pathsOf(guest).filter(isReplicated)) own.add(await minorAt(host, path));
   const volumes = [...(here?.volumes ?? []), ...(state?.volumes ?? [])];
-  // By the name of a resource a guest gets its first volume.
+  // A disk named by its resource is the first volume.
   if (guest.disks.some((disk) => resourceNameOf(disk) === name)) own.add(volumes[0]?.minor);
   const more = volumes.find(({ minor }) => !own.has(minor));
   if (more !== undefined)
@@ -166,7 +161,7 @@ async function refuseShared(
       const shared = await resourceAt(host, all, path);
       if (shared !== undefined && names.includes(shared.name)) throw alsoOf(path, other);
     }
-    // Whatever the script that gets the resource by its name.
+    // Any script may attach the resource by its name.
     const byName = other.disks.find(({ path, target }) => path === undefined && names.includes(target));
     if (byName !== undefined) throw alsoOf(wordsOf(byName), other);
   }
@@ -179,8 +174,8 @@ function alsoOf(disk: string, { name }: GuestConfig): RefusedError {
 }
 
 /**
- * The same guest may be configured there as a standby. It must not run, and no other guest may have
- * its disks.
+ * Checks the other host, where the same guest may be configured as a standby. It must not run there, and no
+ * other guest may have its disks.
  */
 async function configThere(
   { host, place, name: at }: Member,

@@ -9,20 +9,20 @@ const removeSchema = z.strictObject({
   name: z.string(),
   /** The action for a running domain. */
   running: z.enum(['refuse', 'shutdown', 'destroy']),
-  /** Timeout for a shutdown (default: 2 minutes). */
+  /** Time limit for a shutdown, in milliseconds (default: 2 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
   /** The action for disks that are replicated to another host, on both hosts. */
   replicas: z._default(z.enum(['removed', 'kept']), 'removed'),
-  /** The two hosts of these, if they cannot be reached by their names in the configuration. */
+  /** The two hosts of the replicated disks, if they cannot be reached by their names in the configuration. */
   on: z.exactOptional(z.tuple([text, text])),
 });
 
 const moveSchema = z.strictObject({
   /** Name of the guest. */
   name: z.string(),
-  /** The target host: the name for ssh, from the site file or its own. */
+  /** The target host, by its ssh name, its name in the site file or its own name. */
   to: text,
-  /** Timeout for its shutdown (default: 5 minutes). */
+  /** Time limit for the shutdown, in milliseconds (default: 5 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
 });
 
@@ -31,26 +31,23 @@ const cpuList = /^(?:all|(?:\^?(?:nodes?:)?\d+(?:-\d+)?)(?:,\^?(?:nodes?:)?\d+(?
 const cpuCount = z.number().check(z.int(), z.minimum(1), z.maximum(512));
 
 const setSchema = z.strictObject({
-  /** Sizes are bytes, or text: `1g`. A running guest gets at most its `maxmem`. */
+  /** Memory, in bytes or as text: `1g`. A running guest gets at most its `maxmem`. */
   memory: z.exactOptional(size),
-  /**
-   * The most memory that it may get while it runs, in bytes or as text. Takes effect at its next
-   * start.
-   */
+  /** Maximum memory of the running guest, in bytes or as text. Takes effect at its next start. */
   maxmem: z.exactOptional(size),
   /** Number of virtual CPUs (1 to 512). A running guest gets at most its `maxvcpus`. */
   vcpus: z.exactOptional(cpuCount),
-  /** The most virtual CPUs that it may get while it runs. Takes effect at its next start. */
+  /** Maximum number of virtual CPUs of the running guest. Takes effect at its next start. */
   maxvcpus: z.exactOptional(cpuCount),
   /** The processors that its virtual CPUs may use, as in xl.cfg(5): `2-3`. */
   cpus: z.exactOptional(z.string().check(z.regex(cpuList, 'must be all, or numbers such as 0-3,^1'))),
   /** Its share of the processors (default of Xen: 256). */
   cpuWeight: z.exactOptional(z.number().check(z.int(), z.minimum(1), z.maximum(65_535))),
-  /** xendomains starts it at boot: its configuration is linked in /etc/xen/auto. */
+  /** Whether xendomains starts it at boot: links its configuration in /etc/xen/auto. */
   autostart: z.exactOptional(z.boolean()),
 });
 
-/** The guest to remove, and how. */
+/** The guest to remove, and the options. */
 export type RemoveRequest = z.input<typeof removeSchema>;
 
 /** The guest to move, and the target host. */
@@ -60,15 +57,15 @@ export type MoveRequest = z.input<typeof moveSchema>;
 export type CheckedMove = z.output<typeof moveSchema>;
 
 const renameSchema = z.strictObject({
-  /** Shut a running guest down, and start it again under its new name; else it is refused. */
+  /** Shut down a running guest and start it again under its new name (default: a running guest is refused). */
   restart: z._default(z.boolean(), false),
-  /** Timeout for its shutdown (default: 5 minutes). */
+  /** Time limit for the shutdown, in milliseconds (default: 5 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
   /** Power it off hard if it has not shut down in time. */
   force: z._default(z.boolean(), false),
 });
 
-/** How a guest is renamed. */
+/** Options of a rename. */
 export type RenameOptions = z.input<typeof renameSchema>;
 
 /** `RenameOptions`, checked. */
@@ -76,18 +73,18 @@ export type CheckedRename = z.output<typeof renameSchema>;
 
 const backupSchema = z.strictObject({
   /**
-   * How many backups of this guest stay in the directory, with the new one: older ones are removed
-   * (default: all stay).
+   * Number of backups of this guest to keep in the directory, including the new one; older ones are removed
+   * (default: keep all).
    */
   keep: z.exactOptional(z.int().check(z.minimum(1))),
   /**
-   * Space for what the guest writes to each disk meanwhile, in bytes or as text (default: a fifth of
-   * the disk). Thin volumes need none.
+   * Space for the writes of the guest to each disk during the backup, in bytes or as text (default: a fifth
+   * of the disk). Thin volumes need none.
    */
   snapshotSize: z.exactOptional(size),
 });
 
-/** How a guest is saved. */
+/** Options of a backup. */
 export type BackupOptions = z.input<typeof backupSchema>;
 
 /** `BackupOptions`, checked. */
@@ -101,13 +98,13 @@ const restoreSchema = z.strictObject({
   as: z.exactOptional(text),
   /** The volume group for all its disks (default: that of each disk). */
   vg: z.exactOptional(text),
-  /** The thin pool for its disks (default: that of each disk, or with `vg` none). */
+  /** The thin pool for its disks (default: that of each disk; none with `vg`). */
   thin: z.exactOptional(text),
   /** Starts it at the end (default: false). */
   start: z._default(z.boolean(), false),
 });
 
-/** How a guest is restored. */
+/** Options of a restore. */
 export type RestoreOptions = z.input<typeof restoreSchema>;
 
 /** `RestoreOptions`, checked. */
@@ -122,11 +119,11 @@ const cloneSchema = z.strictObject({
   vcpus: z.exactOptional(cpuCount),
   /** The host name inside (default: the name of the clone). */
   hostname: z.exactOptional(text),
-  /** Public keys that may log in as root by SSH, as for `create`; missing: those of the guest. */
+  /** Public keys that may log in as root by SSH, as for `create`; default: those of the guest. */
   sshKeys: z.exactOptional(z.array(text)),
-  /** `dhcp`, or its address with the prefix length. Missing: the network settings inside stay. */
+  /** `dhcp`, or an address with its prefix length (default: the network settings inside stay). */
   ip: z.exactOptional(oneOrMore),
-  /** Its gateway, one of each family (default: `guestGateway` of the site file). */
+  /** Its gateway, one per family (default: `guestGateway` of the site file). */
   gateway: z.exactOptional(oneOrMore),
   /** Its name servers (default: `guestDns` of the site file). */
   dns: z.exactOptional(oneOrMore),
@@ -144,16 +141,16 @@ const mountSchema = z.strictObject({
 const provisionSchema = z.strictObject({
   /** Absolute path of the description. */
   description: text,
-  /** How long it may take, in milliseconds (default: 10 minutes). */
+  /** Time limit, in milliseconds (default: 10 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
   /**
-   * Space for what it changes on each disk, in bytes or as text (default: a fifth of the disk). Thin
-   * volumes need none.
+   * Space for the changes on each disk, in bytes or as text (default: a fifth of the disk). Thin volumes need
+   * none.
    */
   snapshotSize: z.exactOptional(size),
 });
 
-/** How a description is applied to a guest. */
+/** Options to apply a description to a guest. */
 export type ProvisionOptions = Omit<z.input<typeof provisionSchema>, 'description'>;
 
 /** `ProvisionOptions`, checked. */
@@ -164,13 +161,13 @@ export type CheckedProvision = Omit<z.output<typeof provisionSchema>, 'snapshotS
 /** The mount point of the disks of a guest, and the mode. */
 export type MountOptions = z.input<typeof mountSchema>;
 
-/** How a guest is cloned. */
+/** Options of a clone. */
 export type CloneOptions = z.input<typeof cloneSchema>;
 
 /** `CloneOptions`, checked, with memory in MiB. */
 export type CheckedClone = Omit<z.output<typeof cloneSchema>, 'memory'> & { readonly memory?: number };
 
-/** The new settings of a guest; a missing one stays as it is. */
+/** The new settings of a guest; a missing one does not change. */
 export type SetRequest = z.input<typeof setSchema>;
 
 /** `SetRequest`, checked, with sizes in MiB. */
@@ -179,17 +176,17 @@ export type CheckedSet = Omit<z.output<typeof setSchema>, 'memory' | 'maxmem'> &
   readonly maxmem?: number;
 };
 
-/** The settings of a removal. */
+/** Checks the request of a removal. */
 export function checkRemove(request: unknown): z.output<typeof removeSchema> {
   return parsed('vm.remove', removeSchema, request);
 }
 
-/** The settings of a move to another host. */
+/** Checks the request of a move to another host. */
 export function checkMove(request: unknown): CheckedMove {
   return parsed('vm.move', moveSchema, request);
 }
 
-/** New settings of a guest. */
+/** Checks new settings of a guest. */
 export function checkSet(request: unknown): CheckedSet {
   const { memory, maxmem, ...rest } = parsed('vm.set', setSchema, request);
   const checked = {
@@ -211,35 +208,35 @@ function mebibytesOf(key: string, value: string | number): number {
   );
 }
 
-/** How a guest is renamed. */
+/** Checks the options of a rename. */
 export function checkRename(request: unknown): CheckedRename {
   return parsed('vm.rename', renameSchema, request);
 }
 
-/** How a guest is saved. */
+/** Checks the options of a backup. */
 export function checkBackup(request: unknown): CheckedBackup {
   const { snapshotSize, ...rest } = parsed('vm.backup', backupSchema, request);
   return snapshotSize === undefined ? rest : { ...rest, snapshotSize: parseSize(snapshotSize) };
 }
 
-/** How a description is applied to a guest. */
+/** Checks a description and its options. */
 export function checkProvision(request: unknown): CheckedProvision {
   const { snapshotSize, ...rest } = parsed('vm.provision', provisionSchema, request);
   return snapshotSize === undefined ? rest : { ...rest, snapshotSize: parseSize(snapshotSize) };
 }
 
-/** How a guest is restored. */
+/** Checks the options of a restore. */
 export function checkRestore(request: unknown): CheckedRestore {
   return parsed('vm.restore', restoreSchema, request);
 }
 
-/** How a guest is cloned. */
+/** Checks the options of a clone. */
 export function checkClone(request: unknown): CheckedClone {
   const { memory, ...rest } = parsed('vm.clone', cloneSchema, request);
   return { ...rest, ...(memory === undefined ? {} : { memory: mebibytesOf('memory', memory) }) };
 }
 
-/** The mount point of the disks of a guest, and the mode. */
+/** Checks the options of a mount of the disks of a guest. */
 export function checkMount(request: unknown): z.output<typeof mountSchema> {
   return parsed('vm.mount', mountSchema, request);
 }

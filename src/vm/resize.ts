@@ -8,16 +8,16 @@ import { wordsOf } from './guest-file.ts';
 
 /** How a disk of a guest is resized. */
 export interface VmResizePlan {
-  /** The name that the guest has for it: `xvda`. */
+  /** The name of the disk in the guest: `xvda`. */
   readonly disk: string;
   readonly device: string;
   /** `device`: the content belongs to the running guest. */
   readonly what: 'stack' | 'device';
-  /** Undefined: the guest is off. */
+  /** Domain ID; undefined if the guest is off. */
   readonly domid: number | undefined;
 }
 
-/** Finds the disk. RefusedError if the guest has it now and it would not grow. */
+/** Finds the disk. Throws RefusedError if a running guest has it and it would not grow. */
 export async function planVmResize(
   host: ReadHost,
   of: {

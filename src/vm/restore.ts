@@ -106,7 +106,7 @@ export async function planRestore(options: {
   };
 }
 
-/** Xen runs as root what a configuration names, so whoever can write it is root. */
+/** Refuses a file that other users can write: Xen runs programs from a configuration as root. */
 async function refuseWritableByOthers(host: ReadHost, path: string): Promise<void> {
   const stat = await host.stat(path);
   if (stat?.uid === 0 && (stat.mode & 0o022) === 0) return;
@@ -180,7 +180,7 @@ async function refuseIncomplete(host: ReadHost, { path, directory, disks }: Back
   }
 }
 
-/** Neither its name nor, if it keeps them, its UUID and addresses may belong to another guest. */
+/** Throws if another guest has the name or, if the guest keeps them, the UUID or a MAC address. */
 async function refuseTaken(
   host: ReadHost,
   of: {

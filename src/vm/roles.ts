@@ -8,18 +8,18 @@ import type { Site } from '../site.ts';
 import type { CheckedCreate } from './create-request.ts';
 import type { NewMount } from './data-disks.ts';
 
-/** The scripts of the site that set up a new guest, and their environment. */
+/** The scripts of the site that set up a new guest, and the environment in which they run. */
 export interface Roles {
   /** Absolute paths, in the order in which they run. */
   readonly scripts: readonly string[];
   /** Absolute path of a description, which is applied after them. */
   readonly description: string | undefined;
   readonly environment: Readonly<Record<string, string>>;
-  /** The limit of each. */
+  /** The time limit of each, in seconds. */
   readonly seconds: number;
 }
 
-/** The script of each role. Refused: a role that the site does not have, and a file that another user can change. */
+/** The script of each role. Refuses an unknown role, and a file that another user can change. */
 export async function roleScripts(
   host: ReadHost,
   { site, roles }: { readonly site: Site; readonly roles: readonly string[] },
@@ -52,12 +52,12 @@ async function namesIn(host: ReadHost, directory: string): Promise<readonly stri
   }
 }
 
-/** Whether something runs in the root of the guest before its first start. */
+/** Whether a script or description runs in the root of the guest before its first start. */
 export function runsInside({ roles, provision }: Pick<CheckedCreate, 'roles' | 'provision'>): boolean {
   return roles !== undefined || provision !== undefined;
 }
 
-/** RefusedError for a source without the directories that a script or a description needs. */
+/** Throws RefusedError for a source without the directories that a script or a description needs. */
 export function refuseUnmountable(
   paths: ReadonlySet<string>,
   { provision }: Pick<CheckedCreate, 'provision'>,
@@ -75,7 +75,10 @@ export function refuseUnmountable(
   );
 }
 
-/** Runs them in a root that is mounted. Its data disks are mounted too, so that a rollback can compare their files. */
+/**
+ * Runs the roles and the description in a mounted root. Its data disks are mounted too, so that a rollback
+ * can compare their files.
+ */
 export async function runRoles(
   tx: Tx,
   of: Roles & { readonly mounts: readonly NewMount[]; readonly made: 'filesystem' | 'device' },

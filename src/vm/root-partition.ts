@@ -6,7 +6,7 @@ import { option } from '../core/option.ts';
 import { formatSize } from '../core/units.ts';
 import { type FstabLine, mountsInFstab } from '../mount/index.ts';
 
-/** Root of Linux on x86-64, as the Discoverable Partitions Specification has it. */
+/** Root of Linux on x86-64, from the Discoverable Partitions Specification. */
 const rootType = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709';
 
 /** The remedy for an image without a partition that bofh can copy as the root of a guest. */
@@ -14,9 +14,10 @@ export const packRemedy =
   'attach it: losetup --find --show --partscan FILE; then mount its root filesystem and pack it: tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .; then use tar:/srv/root.tar';
 
 /**
- * The partition of an image that is the root of a system: as named, else the only one with the type of
- * a root, else the largest one with a filesystem of Linux. Undefined: the image has no partitions.
- * RefusedError, which lists all, if it is not clear, or nothing that bofh copies.
+ * The root partition of an image: the requested one, else the only one with the partition type of a root,
+ * else the largest one with a Linux filesystem. Undefined if the image has no partitions. Throws
+ * RefusedError, which lists all partitions, if there are several candidates, or if bofh cannot copy the
+ * partition.
  */
 export async function rootPartition(
   host: ReadHost,
@@ -53,7 +54,7 @@ export async function rootPartition(
 
 const asked = (number: string): string => option(`--partition ${number}`, `partition: ${number}`);
 
-/** Those that may be the root, the likeliest first. */
+/** The partitions that may be the root, the most likely first. */
 function likely(all: readonly ImagePartition[]): readonly ImagePartition[] {
   const roots = all.filter(({ type }) => type === rootType);
   const linux = all.filter(
@@ -68,9 +69,9 @@ function inWords({ number, bytes, type, content = 'content unknown' }: ImagePart
 }
 
 /**
- * The mount points of the EFI system partition in the fstab of a root that was a partition: a guest
- * has none. RefusedError for other filesystems beside the root, whose files would be missing, and if it
- * is another partition than the root of a system.
+ * The mount points of the EFI system partition, which a guest does not have, in the fstab of a root
+ * partition. Throws RefusedError for other filesystems in the fstab, whose files would be missing, and if the
+ * partition is not the root of a system.
  */
 export async function espMounts({ paths, texts }: RootContent, where: string): Promise<readonly string[]> {
   if (![...paths].some((path) => path.startsWith('etc/')))

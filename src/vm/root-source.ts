@@ -36,7 +36,7 @@ const namesPartition = ['etc/default/grub.d/40-force-partuuid.cfg'];
 
 /** The changes in the root. */
 interface Inside extends IdentityFiles {
-  /** Undefined: the guest does not boot a kernel in it. */
+  /** Undefined if the guest does not boot a kernel from its root. */
   readonly menu: GrubMenu | undefined;
   /** Mount points in the fstab of the source that the guest does not have. */
   readonly dropped: readonly string[];
@@ -49,13 +49,13 @@ export type RootSource =
       readonly type: 'image';
       readonly path: string;
       readonly format: ImageSource['format'];
-      /** Number of the partition; undefined: the image has none. */
+      /** Number of the partition; undefined if the image has none. */
       readonly partition: number | undefined;
       /** The changes in the copy, which depend on its content. */
       readonly insideOf: (device: string) => Promise<Inside>;
     };
 
-/** The size of the root: as requested, or that of the image. */
+/** The size of the root, from the request or from the image. */
 export async function sizeOfSource(
   host: ReadHost,
   { size, source }: Pick<FileCreate, 'size' | 'source'>,
@@ -130,13 +130,13 @@ export async function planSource(
   return { type: 'files', path, inside: insideOf(content) };
 }
 
-/** Fills a blank device with the root of a guest; returns what was changed in it. */
+/** Fills a blank device with the root of a guest; returns the changes in the copy. */
 export async function fillRoot(
   tx: Tx,
   of: {
     readonly source: RootSource;
     readonly device: string;
-    /** Files for a root with this UUID, and the data disks; called before it is mounted. */
+    /** Returns the files for a root with this UUID and for the data disks; called before the root is mounted. */
     readonly filesOf: (root: string) => ReturnType<typeof makeFilesystems>;
     readonly roles: Roles;
   },
@@ -173,7 +173,7 @@ async function copied(
   return insideOf(device);
 }
 
-/** The image, or the partition in it that is the root, and how it is called. */
+/** The image, or its root partition, with a name for messages. */
 async function image(host: ReadHost, of: Extract<FileCreate['source'], { type: 'image' }>) {
   const { path } = of;
   const whole = await imageSource(host, { path, format: of.format ?? formatOf(path) });
@@ -183,7 +183,7 @@ async function image(host: ReadHost, of: Extract<FileCreate['source'], { type: '
   return { ...whole, bytes, partition, where: `partition ${number} of ${path}` };
 }
 
-/** The label of the root. RefusedError for anything but one clean ext2, ext3 or ext4. */
+/** The label of the root. Throws RefusedError for anything but one clean ext2, ext3 or ext4. */
 async function checkContent(
   host: ReadHost,
   { where, device }: { readonly where: string; readonly device: string },

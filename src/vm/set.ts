@@ -21,24 +21,24 @@ import { autostartLinks, autostartPath } from './autostart.ts';
 import { unknown } from './remove.ts';
 import type { CheckedSet } from './request.ts';
 
-/** A setting that changes, or has yet to take effect. Memory is in MiB. */
+/** A setting that changes, or has not taken effect yet. Memory is in MiB. */
 export interface SetRow {
   readonly setting: keyof CheckedSet;
-  /** The value in the config file before; undefined: xl used its default. */
+  /** The value in the config file before; undefined if the file did not set it. */
   readonly from: string | number | boolean | undefined;
   readonly to: string | number | boolean;
-  /** When the guest has it: now, or at its next start, also if it does not run. */
+  /** When the setting takes effect: now, or at the next start (also for a guest that is off). */
   readonly effective: 'now' | 'next start';
-  /** Why a guest that runs does not have it now. */
+  /** Why the setting does not take effect now in a running guest. */
   readonly why?: string;
 }
 
-/** How the settings of a guest will be changed. */
+/** The plan to change the settings of a guest. */
 export interface SetPlan {
   readonly name: string;
   readonly config: string;
   readonly rows: readonly SetRow[];
-  /** Undefined: the file has these settings already. */
+  /** Undefined if the file already has these settings. */
   readonly file:
     | { readonly sha256: string /** Text with one character per byte. */; readonly content: string }
     | undefined;
@@ -114,7 +114,7 @@ export async function planSet(options: {
   return { name, config, rows, file, links, live };
 }
 
-/** Changes the file first, because a step in the guest can still fail. */
+/** Changes the settings. The file is first, because a step in the guest can still fail. */
 export async function setVm(tx: Tx, { name, config, file, links, live }: SetPlan): Promise<void> {
   if (file !== undefined) await tx.file.change({ path: config, ...file, encoding: 'latin1' });
   for (const link of links) await tx.file.link(link);
@@ -122,7 +122,7 @@ export async function setVm(tx: Tx, { name, config, file, links, live }: SetPlan
     await tx.xen.set({ name, ...each, to: each.setting === 'memory' ? each.to * 1024 : each.to });
 }
 
-/** xl refuses to start a guest with more than its limit. */
+/** Throws if a value is above its limit: xl would refuse to start the guest. */
 function checkLimits(guest: GuestConfig, settings: CheckedSet): void {
   const { name } = guest;
   const memory = settings.memory ?? guest.memoryMiB;
@@ -147,7 +147,10 @@ interface Running {
   readonly given: GivenResources;
 }
 
-/** Undefined if it does not run. RefusedError if a domain of its name is another guest. */
+/**
+ * The running guest; undefined if it does not run. Throws RefusedError if a domain of its name is another
+ * guest.
+ */
 async function runningGuest(host: ReadHost, guest: GuestConfig): Promise<Running | undefined> {
   const [domain] = await domains(host, (each) => each.name === guest.name);
   if (domain?.state !== 'running' && domain?.state !== 'paused') return undefined;
@@ -164,7 +167,7 @@ type InGuest =
   | { readonly setting: GuestSetting; readonly to: number }
   | { readonly why: string };
 
-/** What a new setting means for a guest that runs. */
+/** The effect of a new setting on a running guest. */
 function inGuest(setting: keyof typeof keys, to: string | number, given: GivenResources): InGuest {
   const compared = (
     live: GuestSetting,

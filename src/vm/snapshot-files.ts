@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 
-/** Here is a file for each snapshot of a guest: the configuration, and which volumes belong to it. */
+/** The directory with a file for each snapshot of a guest: the configuration, and the names of the volumes. */
 export const directory = '/var/lib/bofh/snapshots';
 
 /** The names of these files; none if the directory is missing. */
@@ -14,7 +14,7 @@ export async function namesIn(host: ReadHost): Promise<readonly string[]> {
   }
 }
 
-/** RefusedError if a guest has snapshots: they belong to its name and its volumes. */
+/** Throws RefusedError if a guest has snapshots: they contain its name and its volumes. */
 export async function refuseSnapshots(host: ReadHost, name: string): Promise<void> {
   const own = (await namesIn(host)).filter((each) => each.startsWith(`${name}@`) && each.endsWith('.json'));
   if (own.length === 0) return;

@@ -52,14 +52,14 @@ export interface GuestSnapshot extends Omit<Body, 'format'> {
 export interface GuestSnapshots {
   /** Ordered by guest, the oldest first. */
   readonly snapshots: readonly (GuestSnapshot & {
-    /** Why it cannot be restored; undefined: it can. */
+    /** Why it cannot be restored; undefined if it can. */
     readonly why: string | undefined;
   })[];
   /** Files that cannot be read, each with the reason. */
   readonly problems: readonly { readonly path: string; readonly why: string }[];
 }
 
-/** A name that a file and a volume can have. */
+/** Throws unless the label can be part of the name of a file and of a volume. */
 export function checkLabel(label: string): void {
   if (label === 'backup')
     throw new UsageError('"backup" cannot be the name of a snapshot: vm backup uses it for its own', {
@@ -75,7 +75,7 @@ function pathOf(guest: string, label: string): string {
   return posix.join(directory, `${guest}@${label}.json`);
 }
 
-/** How a guest will be snapshotted. */
+/** The plan of a snapshot of a guest. */
 export interface SnapshotPlan extends Moment {
   readonly label: string;
   readonly path: string;
@@ -122,7 +122,7 @@ export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Pr
       ...{ vdev, vg, volume, uuid, snapshot, snapshotUuid },
     })),
   };
-  // Not before the sequence begins: the journal of the first one on this host creates the directory above.
+  // Only inside the sequence: the journal of the first sequence on this host creates the directory above.
   for (const each of [posix.dirname(directory), directory])
     if ((await host.stat(each)) === undefined) await tx.file.createDirectory({ path: each, mode: 0o700 });
   const content = `${JSON.stringify(body, undefined, 1)}\n`;
@@ -151,7 +151,7 @@ export async function snapshotsIn(host: ReadHost, name?: string): Promise<GuestS
   return { snapshots: snapshots.sort((a, b) => (order(a) < order(b) ? -1 : 1)), problems };
 }
 
-/** RefusedError if others can write it, or if it is no such file. */
+/** Reads the file of a snapshot. Throws RefusedError if other users can write it, or if it is not such a file. */
 async function readSnapshot(host: ReadHost, path: string): Promise<GuestSnapshot> {
   await refuseExposed(host, path, 'there');
   const bytes = await host.readFile(path);
@@ -198,7 +198,7 @@ function whyLost({ disks }: GuestSnapshot, known: readonly LogicalVolume[]): str
   return undefined;
 }
 
-/** RefusedError `not-found` if the guest has none of that label. */
+/** The snapshot with a label. Throws RefusedError with the code `not-found` if there is none. */
 export async function findSnapshot(host: ReadHost, name: string, label: string): Promise<GuestSnapshot> {
   checkGuestName(name);
   checkLabel(label);
@@ -210,15 +210,15 @@ export async function findSnapshot(host: ReadHost, name: string, label: string):
   });
 }
 
-/** How a guest will be restored to a snapshot. */
+/** The plan to restore a guest to a snapshot. */
 export interface SnapshotRestorePlan extends GuestSnapshot {
-  /** The config file, and what it gets; `content` undefined: it has that already. */
+  /** The config file and its new content; `content` is undefined if the file does not change. */
   readonly file: { readonly path: string; readonly sha256: string; readonly content?: string };
-  /** Disks that the guest got after the snapshot: they are not in its configuration any more. */
+  /** Disks that the guest got after the snapshot: they will not be in its configuration. */
   readonly later: readonly string[];
 }
 
-/** Makes all checks before anything is done. RefusedError if the guest is not off. */
+/** Makes all checks before anything is done. Throws RefusedError if the guest is not off. */
 export async function planSnapshotRestore(options: {
   readonly host: ReadHost;
   readonly site: Site;
@@ -275,13 +275,13 @@ export async function restoreSnapshot(tx: Tx, plan: SnapshotRestorePlan): Promis
   await tx.file.remove({ path, sha256: seen });
 }
 
-/** What a removal of a snapshot removes. */
+/** The plan to remove a snapshot. */
 export interface SnapshotRemovalPlan extends GuestSnapshot {
-  /** The volumes that are still there, by their present names. */
+  /** The volumes that still exist, by their present names. */
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
 }
 
-/** The volumes of a snapshot that are still there. */
+/** Finds the volumes of a snapshot that still exist. */
 export async function planSnapshotRemoval(
   host: ReadHost,
   name: string,

@@ -10,8 +10,8 @@ import * as z from 'zod/mini';
 import { option } from '../core/option.ts';
 
 /**
- * The DRBD resource whose device a path leads to; undefined: the path leads to none that is up, or
- * to nothing.
+ * The DRBD resource of the device at a path; undefined if the path is not the device of a resource that is
+ * up.
  */
 export async function resourceAt(
   host: ReadHost,
@@ -22,7 +22,7 @@ export async function resourceAt(
   return all.find(({ state }) => state?.volumes.some((each) => each.minor === minor));
 }
 
-/** The minor number of the DRBD device that a path leads to; undefined: it leads to none. */
+/** The minor number of the DRBD device at a path; undefined if it is not one. */
 export async function minorAt(host: ReadHost, path: string): Promise<number | undefined> {
   const minor = /^\/dev\/drbd(?<minor>\d+)$/.exec(await leadsTo(host, path))?.groups?.minor;
   return minor === undefined ? undefined : Number(minor);
@@ -31,26 +31,23 @@ export async function minorAt(host: ReadHost, path: string): Promise<number | un
 /** Options of `start`, by name. */
 export const startShape = {
   /**
-   * Timeout for the two hosts of a replicated disk to connect, for example after a boot, in
-   * milliseconds (default: 30000).
+   * Time limit, in milliseconds, for the connection of the two hosts of a replicated disk, for example after
+   * a boot (default: 30000).
    */
   connectMs: z.exactOptional(milliseconds),
-  /**
-   * The other host is gone for good, or is known to have none of the guest's newer data: do not
-   * wait for it.
-   */
+  /** Do not wait for the other host: it is gone for good, or certainly has no newer data of the guest. */
   alone: z.exactOptional(z.boolean()),
 };
 
 export const startOptions = z.strictObject(startShape);
 
-/** The known state of the other host of a replicated disk when a guest starts. */
+/** Options of the start of a guest. */
 export type StartOptions = Readonly<z.input<typeof startOptions>>;
 
 /**
- * Starts a guest from its configuration. A replicated disk that is primary on no host, for example
- * after a boot, is promoted here: only while the two hosts are connected, because otherwise the
- * other one may be primary, or may have been.
+ * Starts a guest from its configuration. A replicated disk that is primary on no host, for example after a
+ * boot, is promoted here: only while the two hosts are connected, because otherwise the other host may be
+ * primary, or may have been primary.
  */
 export async function startVm(
   tx: Tx,
@@ -66,8 +63,8 @@ export async function startVm(
 }
 
 /**
- * RefusedError while it is unknown what the other host did with a resource; at once if this host is
- * not connecting to it.
+ * Throws RefusedError while the other host may have newer data of a resource; at once if this host is not
+ * connecting to it.
  */
 async function refuseUnmet(
   host: ReadHost,

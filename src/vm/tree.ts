@@ -23,7 +23,7 @@ import type { GuestConfig } from '../xen/index.ts';
 import { configured, diskNamed } from './configured.ts';
 import { secondaries } from './start.ts';
 
-/** One filesystem of a guest, and its place in the tree: `/` for the root, which is the first. */
+/** One filesystem of a guest, and its place in the tree: `/` for the root filesystem, which comes first. */
 export interface GuestMount {
   readonly device: string;
   readonly target: string;
@@ -37,7 +37,7 @@ export interface TreePlan {
   readonly mounts: readonly GuestMount[];
   /** UUID of the root, if it has one. */
   readonly uuid: string | undefined;
-  /** The mount point if the whole tree is mounted already; undefined: nothing is mounted. */
+  /** The mount point if the whole tree is mounted already; undefined if nothing is mounted. */
   readonly at: string | undefined;
 }
 
@@ -50,7 +50,7 @@ interface HostDisk {
   readonly content: Awaited<ReturnType<typeof probe>>;
 }
 
-// A device or a setuid program of the guest means nothing on this host.
+// Devices and setuid programs of the guest must not work on this host.
 const ofHost = ['nosuid', 'nodev'];
 
 // Other mount options can name a device of this host (logdev), or a program (uhelper).
@@ -61,9 +61,9 @@ const harmless =
 const kernelTypes = /^(?:ext[234]|xfs|btrfs|vfat)$/;
 
 /**
- * Plans to mount the root of a guest that is off, and what its /etc/fstab mounts on it. RefusedError
- * for anything that it mounts from elsewhere than its disks: the same name or UUID may be another
- * device on this host.
+ * Plans to mount the root of a guest that is off, and the filesystems of its /etc/fstab. Throws RefusedError
+ * if the fstab names anything but the guest's disks: the same name or UUID may be another device on this
+ * host.
  */
 export async function planTree(
   host: ReadHost,
@@ -167,7 +167,7 @@ export async function planUnmount(
   });
 }
 
-/** DRBD does not let a secondary disk be read. */
+/** Refuses a replicated disk that is secondary here: DRBD does not allow reads from it. */
 async function refuseSecondary(host: ReadHost, { name, file }: GuestConfig): Promise<void> {
   const [first] = await secondaries(host, file);
   if (first !== undefined)
@@ -176,7 +176,7 @@ async function refuseSecondary(host: ReadHost, { name, file }: GuestConfig): Pro
     });
 }
 
-/** Disks that are no device, or not there, have no content here: an fstab that needs one says so. */
+/** The disks that are existing devices of this host. For another disk in the fstab, the error comes later. */
 async function disksOf(host: ReadHost, guest: GuestConfig): Promise<readonly HostDisk[]> {
   const found: HostDisk[] = [];
   for (const { vdev, path, access } of guest.disks) {
@@ -186,7 +186,7 @@ async function disksOf(host: ReadHost, guest: GuestConfig): Promise<readonly Hos
   return found;
 }
 
-/** A mount on this host, with the path that the configuration has for its disk. */
+/** A mount on this host, with the path of its disk in the configuration. */
 type DiskMount = MountEntry & { readonly disk: string };
 
 async function mountsOf(host: ReadHost, disks: readonly HostDisk[]): Promise<readonly DiskMount[]> {
@@ -217,7 +217,7 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
   return root;
 }
 
-/** The type by the content of the disk, not by the guest's fstab. */
+/** The type from the content of the disk, not from the guest's fstab. */
 function typeOf({ name }: GuestConfig, disk: HostDisk | undefined): string {
   const type = disk?.content?.type ?? '';
   if (disk === undefined || kernelTypes.test(type)) return type;
@@ -227,7 +227,7 @@ function typeOf({ name }: GuestConfig, disk: HostDisk | undefined): string {
   );
 }
 
-/** The disk that a line of the guest's fstab mounts; undefined: the guest does without it. */
+/** The disk that a line of the guest's fstab mounts; undefined if the guest works without it. */
 function diskOf(
   line: FstabLine,
   { guest, disks }: { readonly guest: GuestConfig; readonly disks: readonly HostDisk[] },
@@ -297,7 +297,7 @@ async function refuseMounted(
   await refuseUsers(host, device);
 }
 
-/** RefusedError if only a part of the tree is mounted, or at another path than requested. */
+/** Throws RefusedError if only a part of the tree is mounted, or at another path than requested. */
 async function refusePartly(
   host: ReadHost,
   of: {

@@ -13,8 +13,8 @@ export interface VifBridge {
 const openvswitch = /^(?<name>[^.:]+)(?:\.\d+)?(?::\d+)*$/;
 
 /**
- * Undefined: none is named. For Open vSwitch a VLAN tag and trunks follow the name: `ovsbr0.42`,
- * `ovsbr0:42:43`.
+ * The bridge of an interface; undefined if none is named. For Open vSwitch a VLAN tag and trunks follow the
+ * name: `ovsbr0.42`, `ovsbr0:42:43`.
  */
 export async function bridgeOf(host: ReadHost, { bridge, script }: Vif): Promise<VifBridge | undefined> {
   if (bridge === undefined) return undefined;

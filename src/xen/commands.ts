@@ -47,8 +47,8 @@ export function xlResources(): ReadCommand<readonly GivenResources[]> {
 }
 
 /**
- * The disks that each guest has now, also those that it got while it ran. Like `xlListLong`, it leaves out guests without a
- * configuration in xl.
+ * The present disks of each guest, including those attached while it ran. Like `xlListLong`, it leaves out
+ * guests without a configuration in xl.
  */
 export function xlDisks(): ReadCommand<ReadonlyMap<number, readonly DomainDisk[]>> {
   const parse = ({ stdout }: Answer): ReadonlyMap<number, readonly DomainDisk[]> =>
@@ -131,7 +131,10 @@ export function xlCreate(guest: {
   };
 }
 
-/** xl quotes the word of a config file that it could not parse: "config parsing error near `geheim': …" (libxlu_cfg.c). */
+/**
+ * Removes words of the config file from stderr: xl quotes a word that it could not parse: "config parsing
+ * error near `geheim': …" (libxlu_cfg.c).
+ */
 function withoutConfigWords(stderr: string): string {
   return stderr.replaceAll(/(?<=config parsing error near )[^\n]*(?=: [^:\n]*$)/gm, '…');
 }
@@ -145,9 +148,9 @@ export function xlDestroy(domain: { readonly id: number }): Command<void, 'destr
 }
 
 /**
- * Asks a guest to shut down and waits until it is off. The domain may then still exist until its
- * monitor removes it (`-w` twice would wait for that, and with on_poweroff="preserve" forever). A
- * signal or `timeoutMs` may end the wait: the guest continues to shut down.
+ * Asks a guest to shut down and waits until it is off. The domain may then still exist until its monitor
+ * removes it (`-w` twice would wait for that, and with on_poweroff="preserve" forever). A signal or
+ * `timeoutMs` may end the wait, but the guest continues to shut down.
  */
 export function xlShutdown(domain: {
   readonly id: number;
@@ -166,8 +169,8 @@ export function xlMemSet(domain: { readonly id: number; readonly kib: number }):
 }
 
 /**
- * Sets how many virtual CPUs the guest may use; its kernel follows, or not. Without `--ignore-host`
- * xl refuses more than the host has, which `xl create` allows, and which an undo may need.
+ * Sets how many virtual CPUs the guest may use; its kernel may or may not follow. Without `--ignore-host` xl
+ * refuses more than the host has, which `xl create` allows, and which an undo may need.
  */
 export function xlVcpuSet(domain: { readonly id: number; readonly vcpus: number }): Command<void, 'change'> {
   const argv = ['vcpu-set', '--ignore-host', String(domain.id), String(domain.vcpus)];
@@ -185,8 +188,8 @@ export function xlWeight(domain: {
 }
 
 /**
- * Gives a running guest a block device of this host as a disk. xl returns when the backend is there; the kernel of the
- * guest takes the disk later, or not.
+ * Gives a running guest a block device of this host as a disk. xl returns when the backend exists; the kernel
+ * of the guest attaches the disk later, if at all.
  */
 export function xlBlockAttach({
   id,
@@ -194,7 +197,7 @@ export function xlBlockAttach({
   path,
   access,
 }: { readonly id: number | string } & GivenDisk): Command<void, 'change'> {
-  // `target=` must be the last: the path is the whole rest, commas included (xl-disk-configuration(5)).
+  // `target=` must be last: the path is the whole rest, including commas (xl-disk-configuration(5)).
   const disk = `format=raw,vdev=${vdev},access=${access},target=${path}`;
   return {
     ...xl(['block-attach', String(id), disk], nothing),
@@ -204,8 +207,8 @@ export function xlBlockAttach({
 }
 
 /**
- * Takes a disk away from a running guest. xl waits 10 s for the guest to let go of it, then fails; the guest may still let
- * go of it later (Xen 4.15 and later; before, xl took it away by force).
+ * Detaches a disk from a running guest. xl waits 10 s until the guest releases it, then fails; the guest may
+ * still release it later (Xen 4.15 and later; older versions of xl detached it by force).
  */
 export function xlBlockDetach(domain: {
   readonly id: number | string;
@@ -215,8 +218,8 @@ export function xlBlockDetach(domain: {
 }
 
 /**
- * Gives a running guest a network interface. Each setting is an argument of its own (xl_nic.c). xl returns when its script has
- * connected the interface to the bridge.
+ * Gives a running guest a network interface. Each setting is a separate argument (xl_nic.c). xl returns when
+ * its script has connected the interface to the bridge.
  */
 export function xlNetworkAttach({
   id,
@@ -232,7 +235,7 @@ export function xlNetworkAttach({
   };
 }
 
-/** Takes a network interface away from a running guest; after 10 s by force. */
+/** Detaches a network interface from a running guest; after 10 s by force. */
 export function xlNetworkDetach(domain: {
   readonly id: number | string;
   readonly mac: string;
@@ -259,8 +262,8 @@ function uuidArgument({ uuid }: { readonly uuid?: string }): readonly string[] {
 }
 
 /**
- * Why xl failed on a domain. It exits with 1, or with the negated error of libxl (3: any failure),
- * so only its message says more (fixtures in test/fixtures/xl).
+ * Why xl failed on a domain. It exits with 1, or with the negated error of libxl (3: any failure), so only
+ * its message gives the reason (fixtures in test/fixtures/xl).
  */
 export function classifyXl({ stderr }: Answer): Reason {
   // The last alternative is the message of Xen 4.20.

@@ -3,12 +3,12 @@ import { guestConfigs } from './guests.ts';
 
 /** A guest whose configuration names a device as its disk. */
 export interface DiskOf {
-  /** Its name, or the path of an unreadable configuration that contains the path of the device. */
+  /** The name of the guest, or the path of an unreadable configuration that contains the path of the device. */
   readonly guest: string;
   readonly file: string;
 }
 
-/** The guests, running or not, whose configuration names the device of all these paths. */
+/** The guests, running or not, whose configuration names a device by one of its paths. */
 export async function guestsWithDisk(
   host: ReadHost,
   dirs: readonly string[],
@@ -33,8 +33,7 @@ export async function guestsWithDisk(
   for (const { file } of problems) {
     if ((await follow(host, file)).stat?.kind !== 'file') continue;
     const text = Buffer.from(await host.readFile(file)).toString('latin1');
-    // In a file that xl does not accept either, the path of a disk is between quotes, commas or
-    // colons.
+    // Also in an invalid file, the path of a disk is between quotes, commas or colons.
     const words = new Set(text.split(/[\s"',:=]+/));
     if (paths.some((path) => words.has(path) || words.has(path.replace(/^\/dev\//, ''))))
       found.push({ guest: file, file });

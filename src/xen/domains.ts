@@ -4,10 +4,10 @@ import { xlList, xlListLong } from './commands.ts';
 import type { ListedDomain } from './schema.ts';
 
 /**
- * The state of a domain, from `xl list -v`. `running` includes one that waits (`b`) or is scheduled
- * out (no flag). `building`: it is paused, and has no name, or xl shows no configuration. An `xl
- * create` is in progress, or was killed; but xl also omits the configuration of complete HVM and
- * stub domains, so one that has a name may be complete.
+ * The state of a domain, from `xl list -v`. `running` includes a domain that waits (`b`) or is scheduled out
+ * (no flag). `building`: a paused domain without a name, or for which xl shows no configuration: an `xl
+ * create` is in progress, or was killed. But xl also omits the configuration of complete HVM and stub
+ * domains, so a domain with a name may be complete.
  */
 export type DomainState = 'running' | 'paused' | 'shutdown' | 'crashed' | 'dying' | 'building';
 
@@ -44,7 +44,7 @@ export async function survey(
         ),
       ),
   });
-  // A domain is paused while it is built: for all others the long listing has nothing to add.
+  // A domain is paused while it is built: for all other domains the long listing is not needed.
   const paused = found.filter((domain) => domain.id !== 0 && isPaused(domain));
   if (paused.length === 0) return answer(listed, []);
   const known = await configured(host);
@@ -54,8 +54,8 @@ export async function survey(
 }
 
 /**
- * The domains whose configuration xl shows; none if that listing fails, as it does if a single
- * guest fails (4.17).
+ * The domains whose configuration xl shows; none if that listing fails, which happens if it fails for a
+ * single guest (4.17).
  */
 async function configured(host: ReadHost): Promise<ReadonlySet<number>> {
   try {

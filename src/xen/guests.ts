@@ -102,10 +102,7 @@ export async function allDomus({
   }));
 }
 
-/**
- * Does a domain with that guest's name run? One that is paused, half-built, crashed or ending does
- * not.
- */
+/** Whether a domain with the name of the guest runs. A paused, half-built, crashed or ending one does not run. */
 export async function isRunning({
   host,
   domu,

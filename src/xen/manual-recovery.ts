@@ -71,7 +71,10 @@ export function settingRecovery({
   };
 }
 
-/** Manual recovery for a disk of a running guest, by the name of the guest: an id may be another guest's by then. */
+/**
+ * Manual recovery for a disk of a running guest, by the name of the guest, because another guest may have the
+ * domain ID then.
+ */
 export function diskRecovery({
   undo: { name, uuid, vdev, from, to },
 }: {

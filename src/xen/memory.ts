@@ -35,8 +35,8 @@ export async function memoryRefusal(
 }
 
 /**
- * Throws RefusedError if the host has too little free memory for a running guest to get more. xl
- * takes none from dom0 for that.
+ * Throws RefusedError if the host has too little free memory for more memory of a running guest. For that, xl
+ * takes none from dom0.
  */
 export async function refuseMissingMemory(
   host: ReadHost,

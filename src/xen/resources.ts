@@ -4,7 +4,7 @@ import { xlResources } from './commands.ts';
 import type { Domain } from './domains.ts';
 import type { GivenResources } from './schema.ts';
 
-/** The resources of a running or paused guest. RefusedError if xl shows no configuration of it. */
+/** The resources of a running or paused guest. Throws RefusedError if xl shows no configuration of it. */
 export async function givenTo(
   host: ReadHost,
   { id, name = '' }: Pick<Domain, 'id' | 'name'>,

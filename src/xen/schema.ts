@@ -92,7 +92,7 @@ export interface GivenResources {
   /** The target of its balloon driver; the guest may still have another amount. */
   readonly memoryKiB: number;
   readonly maxMemoryKiB: number;
-  /** The virtual CPUs that it may use: whether it does is for its kernel to decide. */
+  /** The virtual CPUs that it may use: its kernel decides whether it does. */
   readonly vcpus: number;
   readonly maxVcpus: number;
   /** Undefined if its scheduler has no weights. */

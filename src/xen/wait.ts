@@ -30,8 +30,8 @@ export async function backends(host: ReadHost): Promise<readonly Backend[]> {
 }
 
 /**
- * How many requests of a domain that write or discard its backend of a device has passed on, since it was attached; 0 if there is
- * no such backend (yet). Throws ParseError if the kernel does not show it.
+ * The number of write and discard requests of a domain that the backend of a device has passed on since it
+ * was attached; 0 if there is no such backend (yet). Throws ParseError if the kernel does not show it.
  */
 export async function writesTo(host: ReadHost, domid: number, path: string): Promise<number> {
   const node = (await follow(host, path)).stat?.node;

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { parseConfig } from './config/parse.ts';
 
-/** A value of xl.conf(5); undefined: it is not set there. */
+/** A value of xl.conf(5); undefined if it is not set. */
 export async function xlConf(host: ReadHost, key: string): Promise<string | undefined> {
   const file = '/etc/xen/xl.conf';
   if ((await host.stat(file)) === undefined) return undefined;

@@ -8,7 +8,7 @@ import { lock } from './scan.ts';
 import type { StoreFile } from './store.ts';
 
 /**
- * Creates the journal of a sequence with its first lines: it is durable when this returns. `lines`
+ * Creates the journal of a sequence with its first lines. The journal is durable when this returns. `lines`
  * is called last, after all waiting, and may throw. A failure here leaves no journal.
  */
 export async function createJournal(
@@ -35,10 +35,7 @@ export async function createJournal(
 
 const tries = 50;
 
-/**
- * `ID.new`, locked by this process and still the file of that name: recovery removes one that it
- * can lock first.
- */
+/** Creates and locks `ID.new`. Tries again if recovery locked and removed the new file first. */
 async function lockedFile(engine: Engine, id: string): Promise<StoreFile> {
   const name = `${id}.new`;
   for (let attempt = 0; attempt < tries; attempt += 1) {
@@ -50,7 +47,7 @@ async function lockedFile(engine: Engine, id: string): Promise<StoreFile> {
   throw new JournalError(`the journal ${id} cannot be locked`);
 }
 
-/** Undefined while recovery has the file locked and has not removed it yet. */
+/** Creates the file. Undefined while recovery has a file of this name locked and has not removed it yet. */
 function create(engine: Engine, name: string): StoreFile | undefined {
   try {
     return engine.store.create(name);

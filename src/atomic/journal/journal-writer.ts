@@ -16,34 +16,31 @@ export class AppendError extends JournalError {
   }
 }
 
-/** An open journal whose lock is held: the file, and the state from its lines. */
+/** An open journal whose lock this process holds: the file, and the state from its lines. */
 export interface Journal {
   readonly id: string;
   readonly store: Store;
   readonly file: StoreFile;
-  /**
-   * Identifies this process's work on it to other hosts, so that commands of an earlier process are
-   * outdated.
-   */
+  /** Identifies this process to other hosts: they refuse commands of an earlier process for this journal. */
   readonly token: string;
   state: State;
-  /** Where the next line goes: the end of the last good one. */
+  /** Offset of the next line: the end of the last complete line. */
   position: number;
   crc: number;
   /** Lines that may wait for the next durable write (`done`, `scope`). */
   pending: readonly Line[];
-  /** A line of an unwinding could not be written: the journal stays open. */
+  /** A line of a rollback could not be written: the journal stays open. */
   incomplete: AppendError | undefined;
   /**
-   * After a failed sync, a torn write that could not be cut off, or a missing line of an unwinding:
-   * no more is written.
+   * After a failed sync, a torn write that could not be cut off, or a missing line of a rollback: nothing
+   * more is written.
    */
   dead: AppendError | undefined;
-  /** Makes the events of its lines; missing: they have no listener. */
+  /** Makes the events from its lines; missing if there is no listener. */
   readonly reporter?: EventReporter | undefined;
 }
 
-/** The journal's sequence, as reported to other hosts. */
+/** The sequence of a journal, as bofh reports it to other hosts. */
 export function reservingOf({ id, token, state }: Journal): Reserving {
   return { id, name: state.begin.name, token };
 }
@@ -72,17 +69,17 @@ export function openNew(
 }
 
 /**
- * Opens the journal of a sequence whose owner is gone; its lock is held. First makes the lines
- * durable: the bytes are overwritten in place, because after a failed fdatasync Linux marks the
- * pages clean, and a sync alone would report a false success.
+ * Opens the journal of a sequence whose owner is gone; the caller holds its lock. First makes the lines
+ * durable: the bytes are overwritten in place, because after a failed fdatasync Linux marks the pages clean,
+ * and a sync alone would report a false success.
  */
 export function adopt(store: Store, file: StoreFile, id: string, token: string): Journal {
   return adoptBytes(store, file, { id, token, bytes: file.read() });
 }
 
 /**
- * The same for another recovery. The lines of an earlier recovery that only found obstacles are
- * removed, with the output of its programs. So a journal does not grow with each attempt.
+ * As `adopt`, for a journal that an earlier recovery had open. Removes the lines of an earlier recovery that
+ * only found obstacles, and the output of its programs, so that a journal does not grow with each attempt.
  */
 export function adoptAgain(store: Store, file: StoreFile, id: string, token: string): Journal {
   const bytes = file.read();
@@ -143,10 +140,10 @@ function advanceBy(journal: Journal, line: Line): void {
 }
 
 /**
- * Appends lines of an unwinding. A line that cannot be written does not stop the unwinding, because
- * undo is idempotent: the state goes on in memory and the journal stays open. But no later line is
- * written either: with `undone 2` and without the `undone 3` before it, recovery would undo only 3,
- * and restore a value that the undo of 2 has already replaced. A failed sync does stop it.
+ * Appends lines of a rollback. A line that cannot be written does not stop the rollback, because undo is
+ * idempotent: the state advances in memory only, and the journal stays open. But no later line is written
+ * either: with `undone 2` and without the `undone 3` before it, recovery would undo only 3, and restore a
+ * value that the undo of 2 has already replaced. A failed sync does stop the rollback.
  */
 export function note(journal: Journal, lines: readonly Line[]): void {
   try {
@@ -219,9 +216,9 @@ function writeWithoutBallast(journal: Journal, bytes: Uint8Array, lines: readonl
 }
 
 /**
- * A torn line must not precede a later one. A `committed` that cannot be cut off may be complete or
- * torn, as after a failed sync. Recovery may find it complete, so the steps must not be undone
- * before.
+ * Cuts a torn line off, so that no later line follows it. A `committed` that cannot be cut off may be
+ * complete or torn, as after a failed sync. Recovery may find it complete, so this process must not undo the
+ * steps.
  */
 function cutBack(journal: Journal, cause: unknown, lines: readonly Line[]): void {
   try {
@@ -241,7 +238,7 @@ function isNoSpace(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }
 
-/** Space that is freed when the disk is full, so that the undo can still be journalled. */
+/** Writes a file that is deleted when the disk is full, so that the undo still has space for its lines. */
 function writeBallast(store: Store, id: string): void {
   store.remove(`${id}.ballast`);
   const file = store.create(`${id}.ballast`);

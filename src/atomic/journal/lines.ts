@@ -3,7 +3,10 @@ import { crc32 } from 'node:zlib';
 import { type Holder, JournalError } from '../../core/errors.ts';
 import type { Claims, Key } from '../operation.ts';
 
-/** The process that works on a journal: pid and start time (clock ticks since boot, /proc/PID/stat) agree, or it is gone. */
+/**
+ * The process that works on a journal: it still lives if the pid and its start time (clock ticks since boot,
+ * /proc/PID/stat) agree.
+ */
 export interface Owner {
   readonly pid: number;
   readonly started: number;
@@ -27,27 +30,30 @@ export interface BeginLine extends Owner {
   readonly host: string;
   /** The committed sequence that this one undoes. */
   readonly undoes?: string;
-  /** Seconds within which it must be confirmed, or it is rolled back. */
+  /** Seconds until an unconfirmed sequence is rolled back. */
   readonly confirm?: number;
 }
 
 export interface IntentLine {
   readonly t: 'intent';
   readonly n: number;
-  /** Of an operation; `bare`: a pair of functions (`tx.effect`, `tx.call`), which only the process of the sequence can undo. */
+  /**
+   * The kind of an operation; `bare`: a pair of functions (`tx.effect`, `tx.call`), which only the process of
+   * the sequence can undo.
+   */
   readonly kind: string;
   readonly version: number;
   readonly args: unknown;
   readonly undo: unknown;
   readonly host: string;
-  /** null: a pair of functions without claims, so it conflicts with every older step. */
+  /** null: a pair of functions without claims, so the step conflicts with every older one. */
   readonly claims: Claims | null;
   readonly contains?: Key;
   readonly within?: Key;
   readonly lives: 'disk' | 'boot';
   /** Only for a step whose effect ends with a reboot: it is undone after a reboot too. */
   readonly recurs?: true;
-  /** The keys of objects to which it writes no byte; true: all that it claims. */
+  /** The keys of objects whose content the step does not write; true: all that it claims. */
   readonly keepsContent?: true | readonly Key[];
   readonly after: boolean;
   readonly scope?: number;
@@ -62,13 +68,13 @@ export interface Awaiting {
   readonly t: 'awaiting';
   /** A reboot ends the wait. */
   readonly boot: string;
-  /** Seconds since the boot, with those asleep (CLOCK_BOOTTIME), so no change of the clock counts. */
+  /** Seconds since the boot, including sleep (CLOCK_BOOTTIME), so a change of the clock has no effect. */
   readonly until: number;
   /** The SSH connection that made the change, which cannot confirm it. */
   readonly connection?: string;
 }
 
-/** Why a step could not be undone, or finished, in one attempt. */
+/** Why a step could not be undone or finished in one attempt. */
 export interface Blocked {
   readonly why: BlockedWhy;
   /** This and the next two are texts for the administrator: what failed, who uses the object, and how to free it. */
@@ -80,16 +86,16 @@ export interface Blocked {
 /** The lines of a journal. `docs/journal.md` has the table. */
 export type Line =
   | BeginLine
-  /** From now on objects may be reserved on that host, and must be released. */
+  /** From now on objects may be reserved on that host, and the sequence must release them. */
   | { readonly t: 'host'; readonly host: string; readonly reach: unknown }
   | { readonly t: 'scope'; readonly s: number; readonly name: string; readonly parent?: number }
   | IntentLine
   | { readonly t: 'done'; readonly n: number; readonly result: unknown; readonly witness?: string }
-  /** A step that gave access to content gives it again, in this boot, with this undo data. */
+  /** A step that gave access to content opens it again, in this boot, with this undo data. */
   | { readonly t: 'again'; readonly n: number; readonly boot: string; readonly undo: unknown }
   /** In the undo of a committed sequence: the object that the commit removed is restored, with this undo data. */
   | { readonly t: 'back'; readonly n: number; readonly undo: unknown }
-  /** The content of the object of the step was compared. From this line on the undo may destroy it. */
+  /** The content of the object of the step was compared. After this line the undo may destroy it. */
   | { readonly t: 'compared'; readonly n: number }
   /** A newer witness of the step's object, because the sequence itself wrote there. */
   | { readonly t: 'witness'; readonly n: number; readonly witness: string }
@@ -98,7 +104,7 @@ export type Line =
   | { readonly t: 'scope-end'; readonly s: number }
   | { readonly t: 'rollback'; readonly scope?: number; readonly because: string }
   | ({ readonly t: 'recovery' } & Owner)
-  /** All steps are done. From now on no process owns the journal: a confirmation commits it. */
+  /** All steps are done. From now on no process owns the journal. A confirmation commits the sequence. */
   | Awaiting
   | { readonly t: 'committed' }
   | {
@@ -137,9 +143,9 @@ const known: ReadonlySet<string> = new Set<Line['t']>([
 ]);
 
 /**
- * The bytes of one append, whose checksums continue from `crc`, that of the line before them on
- * disk (0 at the start). A `+` marks each line after its first. An append is synced before the next
- * is written, so only the last one can have holes.
+ * Encodes the lines of one append. Their checksums continue from `crc`, the checksum of the last line on disk
+ * (0 at the start). A `+` marks each line after the first of an append. An append is synced before the next
+ * is written, so only the last append can have holes.
  */
 export function encode(
   lines: readonly Line[],
@@ -198,7 +204,7 @@ function parseLine(body: string, at: Place): Line {
   if (line === undefined) throw damaged(at, 'its checksum is right, but it is not a line of a journal');
   if (!known.has(line.t))
     throw refused(at, `"${line.t}" is not a line that this bofh knows`, { remedy: newer });
-  // The number may one day belong to a newer format than this code knows.
+  // The number may belong to a newer format than this code knows.
   if (line.t === 'begin' && (line.format as number) !== 1)
     throw refused(at, `format ${line.format as number} is newer than this bofh`, { remedy: newer });
   return line;
@@ -213,17 +219,14 @@ function jsonOf(body: string): Line | undefined {
   }
 }
 
-/** A line of a journal. */
+/** Position of a line in a journal, for errors. */
 interface Place {
   readonly name: string;
   readonly number: number;
   readonly inLastAppend: () => boolean;
 }
 
-/**
- * True if no line after this one begins another append. If a hole covers the mark of a line, there
- * is a NUL.
- */
+/** True if no line after this one begins another append. A hole over the mark of a line reads as NUL. */
 function isLastAppend(texts: readonly string[], index: number): boolean {
   return index > 0 && texts.slice(index + 1).every((text) => text[8] === '+' || text[8] === '\0');
 }
@@ -231,8 +234,8 @@ function isLastAppend(texts: readonly string[], index: number): boolean {
 const newer = 'recover it with the version of bofh that wrote it';
 
 /**
- * Recovery needs every line that was synced. Nothing acts on the last append before it is synced,
- * so it may be cut off.
+ * The error for a damaged line. Recovery needs every synced line. Nothing acts on the last append before it
+ * is synced, so that append may be cut off.
  */
 function damaged(at: Place, what: string): JournalError {
   const id = at.name.replace(/^.*\//, '').replace(/\.journal$/, '');
@@ -251,7 +254,7 @@ function refused(
   return new JournalError(`${name}, line ${number}: ${what}; nothing was touched`, options);
 }
 
-/** Random, because order never depends on a clock. */
+/** A new id: random, because no order may depend on a clock. */
 export function newId(): string {
   return randomId(6).toString('hex');
 }

@@ -1,9 +1,6 @@
 import type { Store } from './store.ts';
 
-/**
- * How much of the history is kept: journals up to this age, always this many of the newest, and at
- * most so many in all.
- */
+/** Limits of the history: journals up to `days` old, always the `newest` ones, and at most `count` in all. */
 export interface Keep {
   readonly days: number;
   readonly newest: number;
@@ -18,7 +15,7 @@ export const usualKeep: Keep = { days: 400, newest: 100, count: 5000 };
 
 const dayMs = 86_400_000;
 
-/** Closed journals that are not kept, the oldest first. */
+/** Lists the closed journals beyond these limits, oldest first. */
 export function surplus(store: Store, keep: Keep): readonly string[] {
   const oldest = Date.now() - keep.days * dayMs;
   return byAge(store)
@@ -29,10 +26,7 @@ export function surplus(store: Store, keep: Keep): readonly string[] {
     .map(({ id }) => id);
 }
 
-/**
- * Removes closed journals and the files beside them. Their marks then belong to an unknown
- * sequence.
- */
+/** Removes closed journals and their other files. Tags of these sequences on objects are unknown afterwards. */
 export function removeClosed(store: Store, ids: readonly string[]): void {
   const gone = new Set(ids);
   for (const name of store.names('history'))
@@ -40,10 +34,10 @@ export function removeClosed(store: Store, ids: readonly string[]): void {
   store.syncDir('history');
 }
 
-/** Bytes of what commits removed and `bofh undo` may need. */
+/** Limit, in bytes, for the copies of objects that commits removed, kept for `bofh undo`. */
 const keptLimit = 256 * 1024 ** 2;
 
-/** Sizes of what commits removed, by the id of the sequence, the oldest first. */
+/** Sizes of the copies of removed objects, by the id of the sequence, oldest first. */
 export function keptFiles(
   store: Pick<Store, 'names' | 'changedMs' | 'bytes'>,
 ): readonly { readonly id: string; readonly bytes: number }[] {
@@ -56,8 +50,8 @@ export function keptFiles(
 }
 
 /**
- * Removes what commits removed, of the oldest sequences, until the rest is within the limit. What an
- * undo needs that runs now, or was interrupted, stays.
+ * Removes such copies, those of the oldest sequences first, until the rest is within the limit. Keeps the
+ * copies that a running or interrupted undo needs.
  */
 export function limitKept(store: Store, limit = keptLimit): void {
   const all = keptFiles(store);
@@ -71,7 +65,7 @@ export function limitKept(store: Store, limit = keptLimit): void {
   }
 }
 
-/** The sequences that open journals undo: the first line of each says it. */
+/** The sequences that open journals undo, from the first line of each. */
 function undoneNow(store: Store): ReadonlySet<string> {
   const found = new Set<string>();
   for (const name of store.names('.')) {
@@ -89,8 +83,8 @@ function undoneNow(store: Store): ReadonlySet<string> {
 }
 
 /**
- * Keeps the history within its limits. Called for each journal that moves there. It checks at
- * random, by the ids, which are random, and at once if there are far too many.
+ * Keeps the history within its limits. Called for each journal that moves there. Checks only for some ids,
+ * which are random, and always if there are far too many journals.
  */
 export function limitHistory(store: Store, id: string): void {
   const { length } = store.names('history');

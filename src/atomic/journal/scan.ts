@@ -15,8 +15,8 @@ export interface Seen {
 }
 
 /**
- * Every journal that is not in the history, except `own`. Throws for one that cannot be read (rule
- * zero).
+ * Every journal that is not in the history, except `own`. Throws for one that cannot be read (rule zero of
+ * docs/architecture.md).
  */
 export function journals(engine: Engine, own?: string): readonly Seen[] {
   return engine.store.names('.').flatMap((name) => {
@@ -27,7 +27,7 @@ export function journals(engine: Engine, own?: string): readonly Seen[] {
 
 /** A journal of the history. */
 export interface ClosedJournal extends Omit<Seen, 'inode'> {
-  /** When it was last written, in milliseconds since 1970: for people, and for a first guess at the order. */
+  /** When the file was last written, in milliseconds since 1970: for people, and to guess the order. */
   readonly changedMs: number;
 }
 
@@ -52,7 +52,7 @@ export function closedJournal({ store }: Pick<Engine, 'store'>, id: string): Clo
   }
 }
 
-/** The journals of the bofh of another host; none if it never had any. */
+/** Reads the journals of the bofh on another host; none if that host never had any. */
 export async function journalsOn(
   host: ReadHost,
   directory: string,
@@ -61,7 +61,7 @@ export async function journalsOn(
   const names = (await host.readDir(directory)).filter((name) => name.endsWith('.journal'));
   const seen = names.map(async (name) => {
     const bytes = await host.readFile(`${directory}/${name}`).catch((error: unknown) => {
-      // It ended in the meantime.
+      // The sequence has ended in the meantime.
       if (error instanceof CommandError && error.reason === 'not-found') return undefined;
       throw error;
     });
@@ -72,7 +72,7 @@ export async function journalsOn(
   return (await Promise.all(seen)).flat();
 }
 
-/** Undefined if there is no journal of this id outside the history. */
+/** The journal with this id outside the history, if any. */
 export function journalOf(engine: Engine, id: string): Seen | undefined {
   const file = engine.store.open(`${id}.journal`);
   if (file === undefined) return undefined;
@@ -89,7 +89,8 @@ export function see(id: string, file: StoreFile): Seen {
 }
 
 /**
- * Whether the process that works on it is alive. Never called while this process has the file open.
+ * Whether the process that works on the journal is alive. Do not call it while this process has the file
+ * open.
  */
 export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
   if (state.awaiting !== undefined) return false;
@@ -97,16 +98,16 @@ export function isOwned(engine: Engine, { state, inode }: Seen): boolean {
   return isSameView(state.owner, engine.processes.self) && engine.processes.alive(state.owner, inode);
 }
 
-/** Who works on a journal. `unknown`: a process that is invisible from here holds its lock. */
+/** Who works on a journal. `unknown`: a process that /proc does not show here holds its lock. */
 export interface Worked {
   readonly owner: 'running' | 'orphan' | 'dead' | 'unknown';
   /** The programs of a dead owner that still run. */
   readonly holders: readonly LockHolder[];
 }
 
-/** Who works on each of some journals. */
+/** Finds who works on each journal. */
 export async function workedOn(engine: Engine, journals: readonly Seen[]): Promise<readonly Worked[]> {
-  // An owner in another PID namespace, or on a host that shares the directory, shows only by its lock.
+  // An owner in another PID namespace, or on a host that shares the directory, can be seen only by its lock.
   const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));
   const held = await heldAmong(engine, hidden);
   let holdersOf: ReturnType<Engine['processes']['holders']> | undefined;
@@ -119,7 +120,7 @@ export async function workedOn(engine: Engine, journals: readonly Seen[]): Promi
   });
 }
 
-/** A process has 1,024 descriptors by default. */
+/** Files per call of flock, because a process has 1,024 descriptors by default. */
 const probed = 100;
 
 /** The journals whose lock is held. */
@@ -145,7 +146,7 @@ async function heldAmong(engine: Engine, journals: readonly Seen[]): Promise<Rea
   return held;
 }
 
-/** Why a journal is left untouched while an invisible process works on it. */
+/** The error for a journal that is left untouched because an invisible process works on it. */
 export function cannotTell(id: string, object?: string): JournalError {
   const what =
     object === undefined
@@ -157,8 +158,8 @@ export function cannotTell(id: string, object?: string): JournalError {
 }
 
 /**
- * A file with its lock; `held` if another process has the lock; undefined if there is no such file
- * (any more).
+ * Opens and locks a file; `held` if another process has the lock; undefined if the file does not exist (any
+ * more).
  */
 export async function openLocked(engine: Engine, name: string): Promise<StoreFile | 'held' | undefined> {
   const file = engine.store.open(name);
@@ -169,7 +170,7 @@ export async function openLocked(engine: Engine, name: string): Promise<StoreFil
   return kept === 'held' ? 'held' : openLocked(engine, name);
 }
 
-/** Locks a file, and checks that it still has this name. Closes it if that is unknown. */
+/** Locks a file, and checks that it still has this name. Closes it if that check fails. */
 export async function lock(
   engine: Engine,
   file: StoreFile,
@@ -183,7 +184,10 @@ export async function lock(
   return engine.store.inode(name) === file.inode ? 'locked' : 'moved';
 }
 
-/** The journal of a sequence that no process works on, locked. Throws JournalError if one does. */
+/**
+ * Locks and returns the journal of a sequence that no process works on. Throws JournalError if a process
+ * works on it.
+ */
 export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
   const file = await openLocked(engine, `${id}.journal`);
   if (file === undefined) throw new JournalError(`there is no open journal ${id}`);

@@ -16,17 +16,17 @@ export interface State {
   readonly owner: Owner;
   /** In the order of the intent lines. */
   readonly steps: readonly Step[];
-  /** Hosts, other than that of the journal, on which the sequence has, or had, objects reserved. */
+  /** Other hosts on which the sequence has, or had, reserved objects. */
   readonly hosts: readonly { readonly name: string; readonly reach: unknown }[];
   /** scope → the scope around it. */
   readonly scopes: ReadonlyMap<number, number | undefined>;
   /**
-   * The rollbacks that are not finished: of scopes, or (undefined) of the whole sequence. An attempt
-   * begins with the line `rollback` or `recovery`.
+   * The unfinished rollbacks: of scopes, or (undefined) of the whole sequence. A rollback begins with the
+   * line `rollback` or `recovery`.
    */
   readonly unwinding: readonly (number | undefined)[];
   readonly because: string | undefined;
-  /** It waits for its confirmation, and no process works on it. */
+  /** Set while the sequence waits for its confirmation, and no process works on it. */
   readonly awaiting: Awaiting | undefined;
   readonly committed: boolean;
   readonly closed: (Line & { readonly t: 'closed' })['outcome'] | undefined;
@@ -37,9 +37,7 @@ export interface State {
 /** A state that grows with each line, and its index. */
 type Growing = { -readonly [K in keyof State]: State[K] };
 
-/**
- * The state after one more line. It grows in place: the former state is lost (`copyOf` keeps it).
- */
+/** Adds a line to the state and returns it. Changes the given state (use `copyOf` to keep it). */
 export function advance(state: State | undefined, line: Line): State {
   if (state === undefined) {
     if (line.t !== 'begin') throw new TypeError('a journal starts with `begin`');
@@ -160,7 +158,7 @@ function begun(line: BeginLine): State {
   };
 }
 
-/** The step of a number. */
+/** The step with a number. */
 export function stepOf({ steps, index }: State, n: number): Step | undefined {
   const place = index.places.get(n);
   return place === undefined ? undefined : steps[place];
@@ -192,8 +190,8 @@ export function endedWithBoot({ intent }: Step, boot: string | undefined): boole
 }
 
 /**
- * Whether the older step conflicts with the newer one, or created or mounted the directory that the
- * newer one put something into. A pair of functions without claims conflicts with every older step.
+ * Whether the older step conflicts with the newer one, or created or mounted the directory of an object of
+ * the newer one. A pair of functions without claims conflicts with every older step.
  */
 export function blocks(newer: Pick<IntentLine, 'claims'>, older: Pick<IntentLine, 'claims'>): boolean {
   if (newer.claims === null) return true;
@@ -211,7 +209,7 @@ function isInside(inner: Claims, outer: Claims): boolean {
   );
 }
 
-/** The keys of the directories above what has a path, as a file and as a mount point; the innermost first. */
+/** The keys of the directories above a path, as files and as mount points; the innermost first. */
 export function directoriesOver(key: Key): readonly Key[] {
   const { host = '', path } = /^(?<host>[^/!]+!)?(?:file|mnt):(?<path>\/.*)$/s.exec(key)?.groups ?? {};
   const names = path?.split('/').slice(1, -1) ?? [];
@@ -245,13 +243,13 @@ export function isTouched({ index }: State, { n }: Step): boolean {
   return place !== undefined && isUsedLater(index.uses, place);
 }
 
-/** The object whose content is meant: its name in a refusal, and for `--discard`. */
+/** The key of the object that contains the content of a step, as a refusal and `--discard` name it. */
 export function containerOf({ intent, n }: Step): Key {
   const { claims, contains, within } = intent;
   return contains ?? within ?? claims?.changes?.[0] ?? claims?.makes?.[0] ?? String(n);
 }
 
-/** What an operation gets of its step. */
+/** The journalled data that an operation gets for its step. */
 export function journalled({ index }: State, { n, intent, done }: Step) {
   const place = index.places.get(n);
   return {
@@ -266,7 +264,7 @@ export function isFilled({ index }: State, { n }: Step): 'now' | 'before' | 'nev
   return isFilledAt(index.uses, index.places.get(n) ?? -1);
 }
 
-/** A step that a scope is undoing now, and that the new step would block. */
+/** Finds a step that a scope is undoing now, and that the new step would block. */
 export function beingUndone(state: State, intent: IntentLine): Step | undefined {
   if (state.unwinding.length === 0) return undefined;
   return state.steps.find(

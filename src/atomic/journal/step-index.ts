@@ -4,8 +4,8 @@ import type { Step } from './step.ts';
 import { addUse, copyUses, emptyUses, undoUse, type Uses } from './uses.ts';
 
 /**
- * The steps of a journal, with indexes. They grow with the lines, so that neither folding a line
- * nor the next decision looks through all steps. A place is the position of a step among all.
+ * The steps of a journal, with indexes. They grow with the lines, so that neither a new line nor the next
+ * decision searches all steps. A place is the position of a step in the journal.
  */
 export interface Index {
   readonly steps: Step[];
@@ -20,14 +20,14 @@ export interface Index {
   /** Neither undone nor finished, with something to do after the commit. */
   readonly unfinished: Chain;
   /**
-   * Not undone, by key: the steps that make or contain it, and those that have it exclusively,
-   * oldest first.
+   * By key, only steps that are not undone, oldest first: those that make or contain the object, and those
+   * that claim it exclusively.
    */
   readonly makers: Map<Key, number[]>;
   readonly holders: Map<Key, number[]>;
-  /** Not undone, by the key of their container. */
+  /** By the key of their container: the steps that are not undone. */
   readonly inside: Map<Key, number[]>;
-  /** Not undone, by key: the steps that need it. */
+  /** By key: the steps that need the object and are not undone. */
   readonly needers: Map<Key, number[]>;
   readonly uses: Uses;
 }
@@ -121,14 +121,17 @@ function forget(index: Index, place: number, intent: IntentLine): void {
   undoUse(index.uses, place);
   for (const [lists, key] of listsOf(index, intent)) {
     const list = lists.get(key) ?? [];
-    // Usually the newest is removed first.
+    // The newest is usually removed first.
     const at = list.lastIndexOf(place);
     if (at >= 0) list.splice(at, 1);
     if (list.length === 0) lists.delete(key);
   }
 }
 
-/** `blocked` is valid for one attempt, or stuck would stay stuck after the repair. */
+/**
+ * Clears `blocked` of all steps: it is valid for one attempt. Otherwise a step would stay stuck after its
+ * repair.
+ */
 export function unblock(index: Index): void {
   if (index.blocked.size === 0) return;
   for (const place of index.blocked) {
@@ -156,7 +159,7 @@ function copyChain({ before, after, ...ends }: Chain): Chain {
   return { before: before.slice(), after: after.slice(), ...ends };
 }
 
-/** At the end. */
+/** Adds a place at the end. */
 function link(chain: Chain, place: number): void {
   chain.before[place] = chain.last;
   chain.after[place] = -1;
@@ -176,7 +179,7 @@ function unlink(chain: Chain, place: number): void {
   chain.after[place] = undefined;
 }
 
-/** The keys that a step needs exclusively. */
+/** The keys that claims hold exclusively. */
 export function exclusive(claims: Claims): readonly Key[] {
   return [...(claims.makes ?? []), ...(claims.changes ?? [])];
 }

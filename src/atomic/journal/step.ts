@@ -5,16 +5,19 @@ export interface Step {
   readonly n: number;
   readonly intent: IntentLine;
   readonly done?: { readonly result: unknown } | undefined;
-  /** The newest witness of the content that its undo destroys. */
+  /** The newest witness of the content that the undo of the step destroys. */
   readonly witness?: string;
-  /** An undo has begun to destroy the object, after it compared the content. */
+  /** An undo has compared the content, and may have begun to destroy the object. */
   readonly compared?: true;
   readonly undone?: { readonly by?: number; readonly notOurs?: string };
   readonly finished: boolean;
-  /** `true`: a copy of the object that its act after the commit removed is kept; otherwise the reason why not. */
+  /**
+   * `true`: `bofh undo` has a copy of the object that the act after the commit removed; otherwise the reason
+   * why not.
+   */
   readonly kept?: true | string;
   /** The undo has restored the object that the commit removed. */
   readonly back?: true;
-  /** In the present attempt. */
+  /** Set if the step is blocked in the present attempt. */
   readonly blocked?: Blocked;
 }

@@ -22,7 +22,7 @@ import { JournalError, messageOf } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { exposedHere } from '../../command/index.ts';
 
-/** An open file of the state directory. Synchronous throughout: the order of its calls is the engine's contract. */
+/** An open file of the state directory. All calls are synchronous, because the engine relies on their order. */
 export interface StoreFile {
   /** -1 if there is no real descriptor. */
   readonly fd: number;
@@ -43,7 +43,7 @@ export interface Store {
   names(folder: '.' | 'history'): readonly string[];
   /** O_EXCL; creates the state directory if it is missing. */
   create(name: string): StoreFile;
-  /** Undefined when there is none. */
+  /** Undefined if the file does not exist. */
   open(name: string): StoreFile | undefined;
   /** `device:inode` of the file that now has this name. */
   inode(name: string): string | undefined;
@@ -103,7 +103,7 @@ export function diskStore(directory: string): Store {
   };
 }
 
-/** A journal tells recovery what to do as this user, so no other user may be able to create one. */
+/** Throws if another user could create a journal: recovery does what a journal says, as this user. */
 export function refuseUntrusted(directory: string): true | undefined {
   for (const place of [directory, dirname(directory)]) {
     const stat = statOf(place);
@@ -131,7 +131,7 @@ function statOf(place: string): Stats | undefined {
   try {
     return absent(() => lstatSync(place));
   } catch (error) {
-    // Without permission the caller says who may read it.
+    // Without permission, the caller reports the error.
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOTDIR') throw error;
     throw new JournalError(`the state directory ${place} cannot be reached: ${messageOf(error)}`, {
       cause: error,
@@ -140,7 +140,7 @@ function statOf(place: string): Stats | undefined {
   }
 }
 
-/** Opens for reading only on a read-only disk: the journals can still be shown. */
+/** Opens a file; on a read-only disk only for reading, so that the journals can still be shown. */
 function openWhole(path: string): number {
   try {
     return openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
@@ -156,7 +156,7 @@ function bytesIn(path: string): number {
   return readdirSync(path).reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
 }
 
-/** The filesystem of the directory, or of its future place. */
+/** Free bytes in the filesystem of the directory, or of its future place. */
 function freeBytes(directory: string): number {
   const there = absent(() => statfsSync(directory));
   if (there === undefined) return freeBytes(dirname(directory));
@@ -177,14 +177,17 @@ function diskFile(fd: number): StoreFile {
   };
 }
 
-/** By its own name under /proc, because a read at the descriptor starts where an earlier one ended. */
+/**
+ * Reads the file by its name under /proc, because a read through the descriptor starts where an earlier one
+ * ended.
+ */
 function readWhole(fd: number): Buffer {
   return readFileSync(`/proc/self/fd/${fd}`);
 }
 
 /**
- * Creates a directory. Its name, and those of new directories above it, are on disk when this
- * returns. One by one, because node's `recursive` reports ENOENT on a read-only disk (20.20).
+ * Creates a directory. Its name, and those of new directories above it, are on disk when this returns.
+ * Creates them one by one, because node's `recursive` reports ENOENT on a read-only disk (20.20).
  */
 export function makeDurable(directory: string, above: 'there' | 'unknown' = 'unknown'): void {
   try {
@@ -211,7 +214,7 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Undefined if there is no such file; throws for every other failure. */
+/** Returns undefined if the file does not exist; throws any other error. */
 export function absent<T>(access: () => T): T | undefined {
   try {
     return access();

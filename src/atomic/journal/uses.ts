@@ -11,8 +11,8 @@ export interface Uses {
   /** In the order of the steps. */
   readonly steps: Use[];
   /**
-   * By object: the newest step, undone or not, that has it exclusively, and the newest that has or
-   * needs it; -1 if there is none. Without steps that write nothing to it.
+   * By object: the newest step, undone or not, that claims it exclusively, and the newest that claims it at
+   * all; -1 if there is none. Steps that do not write to the object are left out.
    */
   readonly newestHolder: number[];
   readonly newestUser: number[];
@@ -27,9 +27,9 @@ interface Use {
   readonly exclusive: readonly number[];
   readonly needed: readonly number[];
   readonly contains: number | undefined;
-  /** The object inside which it makes something. */
+  /** The object in which the step makes something. */
   readonly fills: number | undefined;
-  /** Each key that the step makes, with the object that it named before. */
+  /** Each key that the step makes, with the object that the key named before. */
   readonly before: readonly (readonly [Key, number | undefined])[];
 }
 
@@ -48,12 +48,12 @@ export function copyUses(uses: Uses): Uses {
   };
 }
 
-/** Adds the next step. What a step makes is a new object, unless it renames one. */
+/** Adds the next step. Each key that a step makes names a new object, unless the step renames one. */
 export function addUse(uses: Uses, intent: IntentLine): void {
   const { claims, keepsContent = [], contains, within } = intent;
   const { makes = [], changes = [], needs = [] } = claims ?? {};
   const { objects, steps, newestHolder, newestUser, filled } = uses;
-  // A step inside an object need not write to it: it may only name, tag or activate it.
+  // A step inside an object may only name, tag or activate something, and write nothing to it.
   const fills = within === undefined || makes.length === 0 ? undefined : objectOf(uses, within);
   if (fills !== undefined) filled.set(fills, (filled.get(fills) ?? 0) + 1);
   const isWritten = (key: Key): boolean => keepsContent !== true && !keepsContent.includes(key);

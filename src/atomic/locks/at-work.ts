@@ -5,7 +5,7 @@ import { exclusive, isLeft, type Step } from '../journal/state.ts';
 import type { Key } from '../operation.ts';
 import { hostKey, ownKey } from './host-key.ts';
 
-/** A sequence that works on an object that the arguments of a step name, or did not finish it. */
+/** A running or unfinished sequence that works on an object named in the arguments of a step. */
 export interface AtWork {
   readonly key: Key;
   readonly seen: Seen;
@@ -13,7 +13,7 @@ export interface AtWork {
   readonly owner: Worked['owner'];
 }
 
-/** Whether an error is a refusal about the host, which a living sequence may be changing. */
+/** Whether an error is a refusal because of the state of the host, which a running sequence may be changing. */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof CommandError)
     return ['exists', 'not-found', 'busy', 'no-space'].includes(error.reason);
@@ -24,15 +24,15 @@ export function isRefusal(error: unknown): boolean {
 export interface CheckedStep {
   readonly kind: string;
   readonly args: unknown;
-  /** Whether a recipe, whose arguments do not name the objects of its steps, is about this one. */
+  /** Whether a recipe is about this object; the arguments of a recipe do not name the objects of its steps. */
   readonly isAbout?: (key: Key) => boolean;
 }
 
 /**
- * Finds the open sequence whose objects a step names, a running one first: the check of the step may have
- * seen a state that changes in a moment, or that recovery removes. The claims of a step are known only after
- * its check, so its arguments are compared: paths as the devices that they lead to, names with those of steps
- * of the same driver.
+ * Finds the open sequence whose objects a step names, a running one first. The check of the step may have
+ * seen a state of that sequence which changes in a moment, or which recovery removes. The claims of a step
+ * are known only after its check, so its arguments are compared: a path by its device, a name with the names
+ * in steps of the same driver.
  */
 export async function atWorkOn(engine: Engine, own: string, step: CheckedStep): Promise<AtWork | undefined> {
   const open = await openJournals(engine, own);
@@ -79,7 +79,7 @@ async function keysAt(engine: Engine, path: string) {
     const { key, beneath } = await engine.on(path);
     return { keys: all([...plain, key]), beneath: all(beneath) };
   } catch (error) {
-    // It is no device, or there is none now.
+    // The path is not a device, or the device does not exist now.
     if (!(error instanceof BofhError)) throw error;
     return { keys: all(plain), beneath: [] };
   }
@@ -94,7 +94,7 @@ function driverOf(kind: string): string | undefined {
   return kind.split('.')[0];
 }
 
-/** `vg0/web1` of `lv:vg0/web1`. */
+/** The name in a key: `vg0/web1` of `lv:vg0/web1`. */
 function nameIn(key: Key): string {
   return key.slice(key.indexOf(':') + 1);
 }

@@ -20,13 +20,13 @@ export interface Claiming {
   /** Claims of the steps that run now. */
   readonly running: Map<number, { readonly kind: string; readonly claims: Claims }>;
   readonly stop: AbortSignal;
-  /** Journals that the sequence may reserve objects on the host, before it does. */
+  /** Journals that the sequence may reserve objects on the host; called before it reserves any. */
   readonly enter: () => Promise<Journal>;
 }
 
 /**
- * Claims the objects of a step. Checks parallel steps, running sequences, and dead ones; on another
- * host also those that run or died there.
+ * Claims the objects of a step. Checks parallel steps, and running and dead sequences; on another host also
+ * those that were started there.
  */
 export async function claim(at: Claiming, kind: string, n: number, own: Claims): Promise<void> {
   const claims = withHost(at.engine, own);
@@ -37,10 +37,7 @@ export async function claim(at: Claiming, kind: string, n: number, own: Claims):
   await reserveObjects(at, own);
 }
 
-/**
- * Objects that another host is changing here must stay untouched, whether its sequence is alive or
- * not.
- */
+/** Refuses objects that another host has reserved here, whether its sequence is running or not. */
 function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
   for (const { id, name, coordinator, exclusive: makes, shared: needs } of engine.reserved?.list() ?? []) {
     const key = id === own ? undefined : conflicting({ makes, needs }, claims);
@@ -63,7 +60,7 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
       remedy: taken.remedy,
     });
   if (reservations.journals === undefined) return;
-  // After the reservation: from now on no bofh there starts to change it.
+  // Only after the reservation, because from now on no bofh on that host starts to change the objects.
   for (const { id, state } of await journalsOn(host, reservations.journals))
     for (const { intent } of state.steps.filter((step) => isLeft(state, step) && step.intent.host === '')) {
       const key = conflicting(intent.claims ?? {}, claims);
@@ -98,7 +95,7 @@ function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): 
   at.running.set(n, { kind, claims });
 }
 
-/** Takes all locks at once; refused at once, or retried until the time limit. */
+/** Takes all locks at once. Throws at once if one is held, or after the time limit. */
 async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
   const { engine, id, locks } = at;
   await untilFree(at, async () => {
@@ -107,7 +104,7 @@ async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
   });
 }
 
-/** Repeats the check until there is no obstacle, or until the time limit. */
+/** Repeats the check until it passes, or until the time limit. */
 async function untilFree(
   { engine, stop }: Pick<Claiming, 'engine' | 'stop'>,
   inTheWay: () => Promise<string | undefined>,
@@ -130,8 +127,8 @@ async function untilFree(
 
 /**
  * Runs the check of a step. If it refuses an object of a running sequence, the check is repeated when that
- * sequence ends, or the error names that sequence, and never how to destroy its objects. The same holds for
- * an unfinished sequence, which recovery may undo.
+ * sequence ends. At the time limit the error names that sequence, and not a command that destroys its
+ * objects. The same is true for an unfinished sequence, because recovery may undo it.
  */
 export async function checkUnlessBusy<T>(
   at: Pick<Claiming, 'engine' | 'id' | 'stop'>,
@@ -155,7 +152,7 @@ export async function checkUnlessBusy<T>(
       if (other.owner === 'unknown') throw cannotTell(other.seen.id, said(at.engine, other.key));
       throw unfinished(at.engine, other, refusal);
     }
-    // One may have ended since the check.
+    // A sequence may have ended since the check.
     value = { of: await check() };
     return undefined;
   };
@@ -165,8 +162,8 @@ export async function checkUnlessBusy<T>(
 }
 
 /**
- * Called when the intent is on disk: from then on another sequence sees it in the journal. Before
- * that only the lock protects the object, and its file may have been removed.
+ * Throws if a lock was lost because its file was removed. Called when the intent is on disk: from then on
+ * other sequences see the claims in the journal; before, only the lock protected the object.
  */
 export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'locks'>, claims: Claims): void {
   const key = locks.lost(claims);
@@ -180,7 +177,7 @@ export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'loc
     );
 }
 
-/** The sequence that claims a key, according to its journal. */
+/** Names the sequence that claims a key, according to its journal. */
 function whoHas(engine: Engine, own: string, key: Key): string {
   const has = ({ intent: { claims } }: Step): boolean =>
     claims !== null && [...exclusive(claims), ...(claims.needs ?? [])].includes(key);
@@ -192,7 +189,7 @@ function sequenceInWords({ id, state: { begin, owner } }: Seen): string {
   return `sequence ${id} "${begin.name}" (pid ${owner.pid}: ${begin.argv.join(' ')})`;
 }
 
-/** A journal that cannot be read may claim anything: JournalError. */
+/** Throws JournalError if a journal cannot be read, because it may claim any object. */
 export function refuseDamaged(engine: Engine): void {
   journals(engine);
 }
@@ -226,7 +223,7 @@ function unfinished(
 async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
   const { engine, id: own } = at;
   await untilFree(at, async () => {
-    // A sequence knows its own claims; reading them again for each step would cost more with each.
+    // Not the own journal: the sequence knows its claims, and its journal grows with each step.
     for (const seen of journals(engine, own)) {
       const { id, state } = seen;
       if (state.closed !== undefined) continue;

@@ -12,20 +12,18 @@ export function commonKey(of: string): Key {
   return `${common}${of}`;
 }
 
-/**
- * The key of a host's object in journals and locks: that of another host contains the host's name.
- */
+/** The key of an object in journals and locks; for another host it contains the name of that host. */
 export function hostKey({ host }: Pick<Place, 'host'>, key: Key): Key {
   return key.startsWith(common) ? key : `${prefixOf(host.name)}${key}`;
 }
 
-/** A key of a journal as its own host has it. */
+/** Converts a key of a journal to the key on its own host. */
 export function ownKey(host: string, key: Key): Key {
   const prefix = prefixOf(host);
   return key.startsWith(prefix) ? key.slice(prefix.length) : key;
 }
 
-/** What people call the objects of our own operations. The keys of others are shown as they are. */
+/** Terms for the keys of bofh's operations. Keys of other operations are shown unchanged. */
 const words: Readonly<Record<string, string>> = {
   ...{ lv: 'logical volume', vg: 'volume group', pv: 'physical volume', part: 'partition' },
   ...{ luks: 'LUKS device', map: 'mapping', dev: 'device', table: 'partition table' },
@@ -37,7 +35,7 @@ const words: Readonly<Record<string, string>> = {
   ...{ keys: 'authorized keys of', member: 'membership', package: 'package' },
 };
 
-/** A key of a journal as people read it: `logical volume vg0/x`, and `logical volume vg0/x on web2`. */
+/** Formats a key of a journal for people: `logical volume vg0/x`, or `logical volume vg0/x on web2`. */
 export function keyInWords(host: string, key: Key): string {
   const own = key.startsWith(common) ? key.slice(common.length) : ownKey(host, key);
   const { kind = '', rest = '' } = /^(?<kind>[a-z-]+):(?<rest>[^]*)$/.exec(own)?.groups ?? {};
@@ -52,7 +50,7 @@ export function keyInWords(host: string, key: Key): string {
   return host === '' || key.startsWith(common) ? named : `${named} on ${host}`;
 }
 
-/** What a step makes or changes, each as its own host has it. */
+/** The keys that a step makes or changes, as its own host names them. */
 export function objectsOf(intent: { readonly host: string; readonly claims: Claims | null }): readonly Key[] {
   const own = exclusive(intent.claims ?? {}).filter((key) => !key.startsWith(common));
   return own.map((key) => ownKey(intent.host, key));

@@ -17,8 +17,8 @@ export interface ObjectLocks {
    */
   take(claims: Claims): Promise<Key | undefined>;
   /**
-   * A key whose lock file was removed after locking: another sequence may have locked a new file of
-   * that name.
+   * Returns a key whose lock file was removed after locking, if any: another sequence may have locked a new
+   * file of that name.
    */
   lost(claims: Claims): Key | undefined;
   release(): void;
@@ -32,9 +32,9 @@ export interface LockTable {
 }
 
 /**
- * flock(2) on files, released by the kernel when the process ends, in whatever way. Each object has
- * a file in each of the directories: beside the journals, because everyone who shares the journals
- * shares the locks too, and in /run, for a bofh with another state directory.
+ * Locks with flock(2) on files; the kernel releases them when the process ends for any reason. Each object
+ * has a file in each of the directories: beside the journals, for all who share the journals, and in /run,
+ * for a bofh with another state directory.
  */
 export function lockTable(directories: readonly string[], host: Flock): LockTable {
   return {
@@ -77,8 +77,8 @@ function objectLocks(directories: readonly string[], host: Flock): ObjectLocks {
 }
 
 /**
- * A file that is removed under its exclusive lock has no other holder, and a process that opens it
- * meanwhile sees that its name is gone.
+ * Removes the file first if its lock is exclusive: then no other process holds it, and a process that opens
+ * it meanwhile sees that its name is gone.
  */
 function releaseFile(file: LockFile, mode: Mode): void {
   if (mode === 'exclusive') removeFile(file);
@@ -94,8 +94,8 @@ function removeFile(file: LockFile): void {
 }
 
 /**
- * A lock is valid only while its file has the name: another process locks the file that it finds
- * there.
+ * Whether the file still has its name. Otherwise the lock is not valid: another process locks the new file of
+ * that name.
  */
 function isNamed({ fd, path }: LockFile): boolean {
   const there = absent(() => statSync(path, { bigint: true }));
@@ -104,11 +104,11 @@ function isNamed({ fd, path }: LockFile): boolean {
 }
 
 /**
- * Files are created and removed only between the steps of others, so a second attempt is rarely
- * needed.
+ * Attempts. More than one is rarely needed, because other sequences create and remove files only between
+ * their steps.
  */
 const attempts = 100;
-/** A sweep, and another host's bofh that checks who has an object, hold its lock for a moment. */
+/** Attempts: a sweep, or the bofh of another host that checks who has an object, locks it for a moment. */
 const triesWhenRefused = 3;
 
 async function takeAll(
@@ -172,13 +172,13 @@ async function tryAll(
 interface Opened extends LockFile {
   readonly key: Key;
   readonly mode: Mode;
-  /** The former mode of this lock. */
+  /** The mode before an upgrade of this lock. */
   readonly from?: Mode;
 }
 
 /**
- * A removed lock file of this sequence is opened again by name: another sequence may have locked
- * the new one.
+ * Opens the lock files by name, also one of this sequence that was removed: another sequence may have locked
+ * the new file.
  */
 function openAll(
   directories: readonly string[],
@@ -208,10 +208,10 @@ function stronger(had: Held | undefined, mode: Mode): Mode {
   return had?.mode === 'exclusive' ? 'exclusive' : mode;
 }
 
-/** Locks for one call of flock: a process has 1,024 descriptors by default. */
+/** Locks for each call of flock, because a process has 1,024 descriptors by default. */
 const sweptAtOnce = 100;
 
-/** A file that many share is not removed by any of them. */
+/** Removes lock files that are not held. A process that releases a shared lock does not remove its file. */
 async function sweep(directory: string, host: Flock): Promise<void> {
   const names = absent(() => readdirSync(directory)) ?? [];
   for (let begin = 0; begin < names.length; begin += sweptAtOnce) {

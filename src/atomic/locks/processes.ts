@@ -19,11 +19,11 @@ export interface LockHolder {
   readonly host?: string;
   readonly pid: number;
   readonly command: string;
-  /** It may be ended half-way (a change with `stop: 'safe'`). */
+  /** It may be ended before it completes (a change with `stop: 'safe'`). */
   readonly safe: boolean;
 }
 
-/** What the engine asks about processes. */
+/** The questions of the engine about processes. */
 export interface Processes {
   /** This process, and the boot of the machine that it runs on. */
   readonly self: Pick<Owner, 'pid' | 'started' | 'boot' | 'namespace' | 'machine'>;
@@ -80,8 +80,8 @@ export function hostProcesses(): Processes {
 }
 
 /**
- * Whether the owner's pids are valid in this PID namespace. A journal of an older bofh does not
- * record it.
+ * Whether the owner's pid is valid in this PID namespace. The journal of an older bofh does not record the
+ * namespace.
  */
 export function isSameView(owner: Owner, self: Processes['self']): boolean {
   return owner.boot === self.boot && (owner.namespace ?? self.namespace) === self.namespace;
@@ -101,8 +101,8 @@ function namespaceOfProc(): Pick<Owner, 'namespace'> {
 }
 
 /**
- * Whether a journal was written by another host that uses this state directory, or by this disk
- * before it was cloned. Not told by machine-id(5) alone: a container has its own.
+ * Whether a journal was written by another host that uses this state directory, or by this disk before it was
+ * cloned. machine-id(5) is not enough to know this, because a container has its own.
  */
 export function isOtherMachine(owner: Owner, self: Processes['self']): boolean {
   const [theirs, ours] = [owner.machine, self.machine];
@@ -116,7 +116,7 @@ function machineOf(path: string): Pick<Owner, 'machine'> {
   return { machine: createHash('sha256').update(`bofh ${id}`).digest('hex').slice(0, 16) };
 }
 
-/** The shell around a change says by its own name whether it may be ended (src/host). */
+/** Index of the name of a shell around a change; the name says whether the program may be ended (src/host). */
 function shellName(words: readonly string[]): number {
   return words.findIndex((word) => word === 'bofh-safe' || word === 'bofh-wait');
 }
@@ -125,7 +125,7 @@ function wordsOf(pid: number): readonly string[] {
   return (content(`/proc/${pid}/cmdline`) ?? '').split('\0').filter((word) => word !== '');
 }
 
-/** For a shell around programs: these; else the process itself, which is another bofh. */
+/** Returns the programs that a shell runs; for any other process the process itself, which is another bofh. */
 function toolsOf(holder: ProcessStat, all: readonly ProcessStat[]): readonly LockHolder[] {
   const words = wordsOf(holder.pid);
   const name = shellName(words);
@@ -181,7 +181,7 @@ function listed(outputs: string): readonly string[] {
   }
 }
 
-/** Who has which file open, by inode. */
+/** By inode: the processes that have the file open. */
 function openersAmong(all: readonly ProcessStat[]): ReadonlyMap<string, readonly ProcessStat[]> {
   const openers = new Map<string, ProcessStat[]>();
   for (const each of all) {
@@ -201,7 +201,7 @@ function hasOpen(pid: number, inode: string): boolean {
 }
 
 /**
- * A process that only reads the file holds no lock: proc_pid_fdinfo(5) lists the locks of a
+ * Whether the process locked the file, and does not only read it: proc_pid_fdinfo(5) lists the locks of a
  * descriptor.
  */
 function hasLocked(pid: number, inode: string): boolean {
@@ -219,7 +219,7 @@ function inodeOf(path: string): string | undefined {
     const stat = statSync(path, { bigint: true });
     return `${stat.dev}:${stat.ino}`;
   } catch {
-    // Descriptors appear and disappear meanwhile; a closed one holds no lock.
+    // The descriptor was closed meanwhile, so it holds no lock.
     return undefined;
   }
 }

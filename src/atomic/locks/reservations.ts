@@ -31,7 +31,7 @@ export interface Reserved {
 export interface SeenReservation {
   readonly id: string;
   readonly changedMs: number;
-  /** JournalError: it cannot be read. */
+  /** A JournalError if the reservation cannot be read. */
   readonly found: Reserved | JournalError;
 }
 
@@ -42,21 +42,20 @@ export interface ReservedHere {
   /** Like `list`, for people: an unreadable reservation does not hide the others. */
   seen(): readonly SeenReservation[];
   /**
-   * How to find the programs of a reservation: `device:inode` of the lock that the shell around
-   * each holds, and the directory with the records of their sessions. Undefined: none ran in this
-   * boot.
+   * How to find the programs of a reservation: `device:inode` of the lock that the shell of each program
+   * holds, and the directory with the records of their sessions. Undefined if no program ran in this boot.
    */
   programsAt(id: string): { readonly lock: string; readonly outputs: string } | undefined;
   /**
-   * Ends a reservation that its coordinator will never end, and records the reason. JournalError
-   * while a program of it runs.
+   * Ends a reservation that its coordinator will never end, and records the reason. Throws JournalError while
+   * one of its programs runs.
    */
   abandon(id: string, because: string): Promise<void>;
 }
 
 /**
- * The reservations in a state directory; none if it does not exist. Its programs share a lock each
- * below `runDir`.
+ * The reservations in a state directory; none if it does not exist. The lock of the programs of each
+ * reservation is below `runDir`.
  */
 export function reservedIn(
   stateDir: string,
@@ -86,8 +85,8 @@ export function reservedIn(
 }
 
 /**
- * With this lock no program of it runs or can start, and no coordinator can replace the
- * reservation.
+ * Runs the work under the lock of a reservation: no program of that sequence runs or can start, and no
+ * coordinator can replace the reservation.
  */
 async function alone(
   at: { readonly lock: string; readonly all: string; readonly id: string } & Pick<LocalHost, 'flock'>,
@@ -108,7 +107,7 @@ async function alone(
   }
 }
 
-/** Why a reservation cannot be abandoned now. */
+/** The error if a reservation cannot be abandoned now. */
 export function atWork(id: string): JournalError {
   return new JournalError(`a program of sequence ${id} still runs on this host`, {
     remedy: `see it: bofh journal show ${id}; wait until it has ended, then run the command again`,
@@ -119,7 +118,7 @@ function namesIn(directory: string): readonly string[] {
   return absent(() => readdirSync(directory).sort()) ?? [];
 }
 
-/** Undefined when it has ended in the meantime. */
+/** Undefined if the reservation has ended in the meantime. */
 function seenAt(path: string, id: string): SeenReservation | undefined {
   const changedMs = absent(() => statSync(path))?.mtimeMs;
   if (changedMs === undefined) return undefined;
@@ -132,7 +131,7 @@ function seenAt(path: string, id: string): SeenReservation | undefined {
   }
 }
 
-/** Undefined when it has ended in the meantime. */
+/** Undefined if the reservation has ended in the meantime. */
 function reservedOf(path: string, id: string): Reserved | undefined {
   const text = absent(() => readFileSync(path, 'utf8'));
   return text === undefined ? undefined : parseReserved(text, id);
@@ -141,7 +140,7 @@ function reservedOf(path: string, id: string): Reserved | undefined {
 const lines =
   /^bofh reservation 1\ncoordinator (?<coordinator>\S+)\nsequence (?<id>\S+) (?<name>".*")\nowner \S+\n(?<keys>(?:[xs] ".*"\n)*)$/;
 
-/** Reads one. JournalError for an incomplete or damaged reservation. */
+/** Parses a reservation. Throws JournalError if it is incomplete or damaged. */
 export function parseReserved(text: string, id: string): Reserved {
   const groups = lines.exec(text)?.groups;
   const name = jsonString(groups?.name);

@@ -12,7 +12,7 @@ import { isWaiting, recover } from './recover.ts';
 
 /** How a sequence waits for its confirmation. */
 export interface Confirmation {
-  /** From the end of the last step. */
+  /** Length of the wait, from the end of the last step. */
   readonly seconds: number;
   /** The SSH connection in which this process runs, if any. */
   readonly connection: string | undefined;
@@ -26,7 +26,7 @@ export interface Confirmation {
 const pollMs = 250;
 
 /**
- * Returns the line that begins the wait. RefusedError if only this process can undo a step (a pair of
+ * Returns the line that begins the wait. Throws RefusedError if only this process can undo a step (a pair of
  * functions), or if a step is on another host.
  */
 export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
@@ -51,7 +51,7 @@ export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
   };
 }
 
-/** What an administrator has to do now. */
+/** The text that tells the administrator what to do now. */
 export function noticeOf(id: string, { seconds }: Confirmation): string {
   return `all steps are done. They are undone in ${String(seconds)} s, unless you confirm them from a new connection: ${confirmOf(id)}`;
 }

@@ -6,9 +6,9 @@ import { newId, decode } from '../journal/lines.ts';
 import { openLocked, takeDead } from '../journal/scan.ts';
 
 /**
- * Closes a journal without touching the objects, and records the reason. Resolves to the hosts that
- * could not be reached: their objects stay reserved. JournalError, with the journal unchanged,
- * while a program of it runs on one of them.
+ * Closes a journal without touching the objects, and records the reason. Resolves to the hosts that could not
+ * be reached: their objects stay reserved. Throws JournalError, with the journal unchanged, while a program
+ * of the sequence runs on one of them.
  */
 export async function abandon(engine: Engine, id: string, because: string): Promise<readonly string[]> {
   const file = await takeDead(engine, id);
@@ -31,9 +31,9 @@ export async function abandon(engine: Engine, id: string, because: string): Prom
 }
 
 /**
- * Ends a step that only a person can judge, because its inverse was code of a process that is dead:
- * `undone` by hand, or `kept` as it is. Recovery then goes on with the older steps. JournalError if
- * the journal is in use or committed, or if bofh can undo the step itself.
+ * Ends a step that only a person can judge, because its inverse was code of a process that is dead: `undone`
+ * by hand, or `kept` as it is. Recovery then goes on with the older steps. Throws JournalError if the journal
+ * is in use or committed, or if bofh can undo the step itself.
  */
 export async function resolveStep(
   engine: Engine,
@@ -41,7 +41,7 @@ export async function resolveStep(
 ): Promise<void> {
   const file = await takeDead(engine, id);
   try {
-    // A refusal writes nothing, so the journal is taken over only afterwards.
+    // A refusal writes nothing: this process takes the journal over only after the checks.
     const state = fold(decode(file.read(), `${id}.journal`).lines);
     const step = stepOf(state, n);
     const show = `bofh journal show ${id}`;
@@ -82,9 +82,8 @@ export async function cutLastLine(engine: Engine, id: string): Promise<string> {
 }
 
 /**
- * The start and the text of a journal's damaged end. JournalError if every line is complete, or if
- * the damage is before the last append: an earlier line was relied on, and recovery without it
- * would go wrong.
+ * The start and the text of a journal's damaged end. Throws JournalError if every line is complete, or if the
+ * damage is before the last append: steps relied on that line, and recovery without it would go wrong.
  */
 export function damagedEnd(bytes: Uint8Array, id: string): { readonly from: number; readonly text: string } {
   const damage = damageOf(bytes, id);
@@ -96,7 +95,7 @@ export function damagedEnd(bytes: Uint8Array, id: string): { readonly from: numb
   let from = bytes.lastIndexOf(0x0a) + 1;
   do {
     from = bytes.subarray(0, Math.max(0, from - 1)).lastIndexOf(0x0a) + 1;
-    // No line before the damage can be read either, so this is no journal.
+    // No line before the damage can be read either, so this is not a journal.
     if (from === 0) throw damage;
   } while (damageOf(bytes.subarray(0, from), id) !== undefined);
   return { from, text: Buffer.from(bytes.subarray(from)).toString('utf8').trimEnd() };
@@ -128,7 +127,7 @@ export async function sweepUnborn(engine: Engine): Promise<void> {
   }
   for (const name of store.names('.')) {
     const id = /^(?<id>.+)\.(?:ballast|d)$/.exec(name)?.groups?.id;
-    // In this order: a new journal that is renamed in between is then found under its final name.
+    // This order of checks finds a new journal that is renamed in between under its final name.
     if (id === undefined || store.inode(`${id}.new`) !== undefined) continue;
     if (store.inode(`${id}.journal`) === undefined) store.remove(name);
   }

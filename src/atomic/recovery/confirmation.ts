@@ -88,9 +88,8 @@ function atWork(engine: Engine, id: string): JournalError {
 }
 
 /**
- * The work of the process that src/service/guard.ts starts: waits until the sequence has ended. Rolls
- * it back at its deadline, or at once if its process ends before the last step. Undefined if
- * another process ended it.
+ * Runs in the process that src/service/guard.ts starts: waits until the sequence has ended. Rolls it back at
+ * its deadline, or at once if its process ends before the last step. Undefined if another process ended it.
  */
 export async function guardSequence(id: string, options: RecoverOptions): Promise<Recovered | undefined> {
   const { engine, stop } = options;

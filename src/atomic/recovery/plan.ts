@@ -5,7 +5,7 @@ import { type Met, placeOf } from '../place.ts';
 import { advance, copyOf, type State, type Step } from '../journal/state.ts';
 import { hostsLeft } from '../undo/unwind.ts';
 
-/** What recovery would do with one step. `look`: its effect ended with an earlier boot. */
+/** The action of recovery for one step. `look`: the effect of the step ended with an earlier boot. */
 export interface PlannedStep {
   readonly do: 'undo' | 'look' | 'finish' | 'blocked';
   readonly step: Step;
@@ -16,7 +16,7 @@ export interface PlannedStep {
 /** The actions of a recovery, in order, if nothing fails. */
 export function plan(state: State, boots: Readonly<Record<string, string>>): readonly PlannedStep[] {
   const steps: PlannedStep[] = [];
-  // A separate copy, which grows.
+  // A copy, because `advance` changes the state.
   let now = advance(copyOf(state), { ...state.owner, t: 'recovery' });
   for (;;) {
     const decision = next(now, { boots, owner: 'me', inverses: new Set() });
@@ -35,7 +35,7 @@ export function plan(state: State, boots: Readonly<Record<string, string>>): rea
 }
 
 /**
- * The hosts on which work is left, asked in parallel: an unreachable one costs at most its
+ * Asks the hosts with unfinished work for their boot ids, in parallel: an unreachable host costs at most its
  * connection timeout. Waits for no program.
  */
 export async function bootsOf(engine: Engine, state: State): Promise<Met> {

@@ -49,8 +49,8 @@ export interface OpenJournal {
   readonly lines: readonly Line[];
   readonly state: State;
   /**
-   * `running`: its owner lives. `orphan`: a tool of its dead owner still runs. `unknown`: a process
-   * that is invisible from here holds its lock.
+   * `running`: its owner is alive. `orphan`: its owner is dead, but a program of it still runs. `unknown`: a
+   * process that /proc does not show here holds its lock.
    */
   readonly owner: Worked['owner'];
   readonly holders: readonly LockHolder[];
@@ -68,13 +68,13 @@ export interface RecoverOptions extends Signals {
   readonly discard?: readonly Key[] | 'all';
   /** Also recover a journal that was started under another machine-id, because this host got a new one. */
   readonly ignoreMachineId?: boolean;
-  /** Roll back also what still waits for its confirmation. */
+  /** Also roll back a sequence that still waits for its confirmation. */
   readonly unconfirmed?: boolean;
   /** Called when recovery waits for a tool of the dead process. */
   readonly onWait?: (id: string, holder: LockHolder) => void;
 }
 
-/** Whether a sequence still waits for its confirmation; `boot` is the present one. */
+/** Whether a sequence still waits for its confirmation; `boot` is the present boot id. */
 export function isWaiting({ awaiting }: Pick<State, 'awaiting'>, boot: string): boolean {
   return awaiting !== undefined && awaiting.boot === boot && uptime() < awaiting.until;
 }
@@ -83,14 +83,14 @@ export function isWaiting({ awaiting }: Pick<State, 'awaiting'>, boot: string): 
 export interface Recovered {
   readonly id: string;
   readonly name: string;
-  /** `unconfirmed`: it waits for its confirmation, and nothing was done. */
+  /** `unconfirmed`: the sequence waits for its confirmation, and recovery did nothing. */
   readonly end: 'rolled-back' | 'committed' | 'nothing-to-do' | 'running' | 'unconfirmed';
   readonly leftUntouched: readonly string[];
 }
 
 /**
- * All journals that are not in the history; a closed one was interrupted by a crash before it
- * moved. Throws JournalError for one that cannot be read: nothing is touched then.
+ * Lists all journals outside the history. A closed one is there if a crash came before its move. Throws
+ * JournalError for one that cannot be read: nothing is touched then.
  */
 export async function openJournals(engine: Engine): Promise<readonly OpenJournal[]> {
   return await withOwners(engine, journals(engine));
@@ -106,9 +106,9 @@ export async function withOwners(engine: Engine, seen: readonly Seen[]): Promise
 }
 
 /**
- * Recovers one journal: rolls back without `committed`, forward with it. Waits for a tool that
- * still runs. Throws RefusedError if one of its objects is in use and `yes` was not given,
- * StuckError if something is left, JournalError if the journal cannot be read or locked.
+ * Recovers one journal: rolls back without `committed`, forward with it. Waits for a tool that still runs.
+ * Throws RefusedError if one of its objects is in use (unless `yes`), StuckError if something is left,
+ * JournalError if the journal cannot be read or locked.
  */
 export async function recover(id: string, options: RecoverOptions): Promise<Recovered> {
   const file = await takeJournal(id, options);
@@ -141,7 +141,7 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
   }
 }
 
-/** Gives a listener of the engine the events of a recovery: those of a sequence that goes on. */
+/** Runs a recovery and reports its events to the listener of the engine, as a continued sequence. */
 async function telling(
   journal: Journal,
   { engine }: Pick<RecoverOptions, 'engine'>,
@@ -186,8 +186,7 @@ export async function finishSequence(
     close(journal, { t: 'closed', outcome: end });
     return { id: journal.id, name: journal.state.begin.name, end, leftUntouched };
   } catch (error) {
-    // The host may already be changed: a line that cannot be written is more than a problem of the
-    // journal.
+    // The host may already be changed, so a line that cannot be written makes the sequence stuck.
     throw error instanceof AppendError || error instanceof ConnectionError
       ? await stuck({ engine, journal, abandon }, { cause: error })
       : error;
@@ -195,8 +194,8 @@ export async function finishSequence(
 }
 
 /**
- * The locked journal. Waits for an orphan tool, ends one that may be ended, and does not touch a
- * journal with a living owner.
+ * Locks the journal and returns it. Waits for a program of its dead owner, or ends it if that is safe. Does
+ * not touch a journal with a living owner.
  */
 async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFile | 'running' | undefined> {
   const { engine } = options;
@@ -207,7 +206,7 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     const file = await openLocked(engine, `${id}.journal`);
     if (file === undefined) return undefined;
     const free = file === 'held' ? undefined : file;
-    // The lock is also free if only the shell that held it for a tool was killed.
+    // The lock is also free if the shell that held it was killed, but not its program.
     const left =
       free === undefined ? [] : engine.processes.holders()(free.inode, outputsOf(engine.store, id));
     if (free !== undefined && left.length === 0) return free;
@@ -218,7 +217,7 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     const holders = free === undefined ? holdersOf(engine, seen) : left;
     unseen = holders.length === 0 ? unseen + 1 : 0;
     if (unseen > unseenLimit) throw cannotTell(id);
-    // Before a program is ended too, because that is an act.
+    // Also before a program is ended, because that changes the host.
     if (!isKnown) await codesOf(engine, id, seen.state);
     isKnown = true;
     if (options.stop?.aborted === true)
@@ -233,18 +232,19 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
   }
 }
 
-/** A reader may hold the lock for a moment, and a process that just ended is invisible. */
+/** Attempts: a reader may hold the lock for a moment, or its process has just ended. */
 const unseenLimit = 20;
 
 /**
- * None if the owner may live in another PID namespace: its programs must not be ended from here.
+ * The programs that hold the lock; none if the owner may live in another PID namespace, because bofh must not
+ * end its programs from here.
  */
 function holdersOf(engine: Engine, { id, inode, state }: Seen): readonly LockHolder[] {
   if (!isSameView(state.owner, engine.processes.self)) return [];
   return engine.processes.holders()(inode, outputsOf(engine.store, id));
 }
 
-/** Makes every possible refusal before anything is touched, and locks the objects. */
+/** Makes all checks before anything is touched, and locks the objects. */
 export async function check(
   id: string,
   state: State,
@@ -271,8 +271,8 @@ export async function check(
 }
 
 /**
- * Objects that another host created are not on this one. If they were treated as gone, the journal would be
- * closed, and the objects would stay on that host.
+ * Throws for a journal of another host: its objects are not on this one. If they were treated as gone, the
+ * journal would be closed, and the objects would stay on that host.
  */
 export function refuseOtherMachine({ processes }: Engine, id: string, { owner }: Pick<State, 'owner'>): void {
   if (!isOtherMachine(owner, processes.self)) return;
@@ -281,10 +281,7 @@ export function refuseOtherMachine({ processes }: Engine, id: string, { owner }:
   });
 }
 
-/**
- * The code of each step that is not undone. JournalError if the code of one is unknown, or its host
- * is.
- */
+/** The code of each step that is not undone. Throws JournalError for an unknown kind or host. */
 export async function codesOf(engine: Engine, id: string, state: State): Promise<Codes> {
   const codes = new Map<number, AnyOperation>();
   for (const { name, reach } of state.hosts) engine.place?.(name, reach);
@@ -316,9 +313,9 @@ async function lockObjects(locks: ObjectLocks, state: State): Promise<void> {
 }
 
 /**
- * A kill between "domain started" and `committed` must not cost a guest that has worked for days,
- * nor a volume that an administrator moved to another name. Use by the sequence's own mount or
- * guest, a newer step of this boot, does not count; that step is checked itself.
+ * Refuses objects in use, or renamed: after a kill between "domain started" and `committed`, recovery must
+ * not end a guest that has run for days, nor remove a volume that an administrator renamed. Use by a mount or
+ * guest of the sequence, a newer step of this boot, does not count; that step is checked itself.
  */
 async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<void> {
   const used = await usesOf(engine, of, codes);
@@ -340,13 +337,13 @@ interface Looked {
 
 type Codes = ReadonlyMap<number, AnyOperation>;
 
-/** Objects of a sequence that others use, or have moved, with who uses them, in words. */
+/** Texts for the objects of a sequence that others use or have moved, with their users. */
 export async function usesOf(
   engine: Engine,
   { state, boots }: Omit<Looked, 'id'>,
   codes: Codes,
 ): Promise<readonly string[]> {
-  // Objects on an unreachable host are not touched either.
+  // Objects on an unreachable host stay untouched anyway.
   const there = state.steps.filter((step) => {
     const boot = boots[step.intent.host];
     return boot !== undefined && isLeft(state, step) && !endedWithBoot(step, boot);
@@ -365,7 +362,7 @@ export async function usesOf(
   for (const step of there) {
     const look = await lookAt(step);
     if (look?.state !== 'ours') continue;
-    // A recovery that was killed while it opened a device again left it under its tag.
+    // A recovery that was killed while it opened a device again left it under its tag: others did not move it.
     const isHalfOpen = accessTo(state, step).some(({ done }) => done === undefined);
     const movedTo = isHalfOpen ? undefined : await movedByOthers(engine, () => there, { step, look, lookAt });
     const holders = isUsedByOurs(step) ? [] : (look.holders ?? []).map(({ words }) => words);
@@ -375,7 +372,7 @@ export async function usesOf(
   return used;
 }
 
-/** Undefined if unknown because the host is away: its undo will check again. */
+/** Looks at the object of a step. Undefined if its host cannot be reached: the undo will look again. */
 async function lookUnlessAway(
   code: AnyOperation,
   input: Parameters<AnyOperation['look']>[0],

@@ -22,13 +22,12 @@ import {
 } from './recover.ts';
 
 /**
- * Undoes a committed sequence of this host, as a sequence of its own whose journal has the recorded
- * inverses: a crash in it is recovered like any other. `history` has the closed journals, with the
- * one to undo.
+ * Undoes a committed sequence of this host, as a sequence of its own whose journal has the recorded inverses:
+ * a crash in it is recovered like any other. `history`: the closed journals, including the one to undo.
  *
- * Throws RefusedError, with nothing changed, if a step cannot be undone any more, if a newer sequence
- * used its objects, if others changed or use them (`yes` undoes what is in use, `discard` what was
- * changed); StuckError if the undo came to a halt.
+ * Throws RefusedError, with nothing changed, if a step cannot be undone any more, if a newer sequence used
+ * its objects, if others use them (unless `yes`) or changed them (unless `discard` names them). Throws
+ * StuckError if the undo cannot finish.
  */
 export async function undoSequence(
   id: string,
@@ -84,7 +83,7 @@ export async function undoSequence(
   }
 }
 
-/** The lines that say what a sequence did. */
+/** The types of the lines that record the work of a sequence. */
 const copied: ReadonlySet<Line['t']> = new Set<Line['t']>([
   'scope',
   'intent',
@@ -130,7 +129,10 @@ function refuseUnfit(of: ClosedJournal, history: readonly ClosedJournal[]): void
   if (away !== undefined) refuse(`it changed ${away.intent.host} too`, show);
 }
 
-/** Why a sequence of the history cannot be undone any more, as far as the journals say; undefined: it can. */
+/**
+ * The reason, from the journals, why a sequence of the history cannot be undone any more; undefined if it
+ * can.
+ */
 export async function whyNotUndone(engine: Engine, id: string): Promise<string | undefined> {
   try {
     const history = closedJournals(engine);
@@ -146,7 +148,10 @@ export async function whyNotUndone(engine: Engine, id: string): Promise<string |
   }
 }
 
-/** RefusedError for the first step whose undo needs what the commit removed, and was not kept. */
+/**
+ * Throws RefusedError for the first step whose undo needs an object that the commit removed, if no copy was
+ * kept.
+ */
 async function refuseLost(
   engine: Engine,
   of: ClosedJournal,
@@ -173,7 +178,7 @@ function byHand(id: string): string {
   return `see its steps: bofh journal show ${id}; reverse them with other commands`;
 }
 
-/** The sequence that has undone it. */
+/** The sequence that has undone the one with this id, if any. */
 function undoOf(id: string, history: readonly ClosedJournal[]): ClosedJournal | undefined {
   return history.find(({ state }) => state.begin.undoes === id && state.closed === 'rolled-back');
 }
@@ -212,8 +217,8 @@ function claimsOf({ steps }: State): Claims {
 }
 
 /**
- * Compares the content of the objects that are undone first, before anything is undone. What is
- * below them is compared in its turn. After a refusal the journal is removed.
+ * Before anything is undone, compares the content of the topmost objects; the content below them is compared
+ * when its step is undone. After a refusal the journal is removed.
  */
 async function refuseChangedAbove(
   journal: Journal,
@@ -238,7 +243,7 @@ async function refuseChangedAbove(
       const isTop = !before.some((newer) => blocks(newer.intent, step.intent));
       before.push(step, ...inside);
       if (what !== 'undo') continue;
-      // A missing device is detected here, not when half of the undo is done.
+      // Detects a missing device before the undo begins.
       const [look] = await Promise.all([step, ...inside].map((each) => lookAt(engine, state, each)));
       if (isTop)
         await codes.get(step.n)?.later?.refuse({
@@ -250,7 +255,7 @@ async function refuseChangedAbove(
       await refuseChanged(asking, { step, inside, holders: look.holders });
     }
   } catch (error) {
-    // In the history, the doctor would report the objects that it did not undo as leftovers.
+    // If this journal were in the history, the doctor would report its objects as leftovers.
     for (const end of ['journal', 'ballast', 'd']) engine.store.remove(`${journal.id}.${end}`);
     engine.store.syncDir('.');
     if (!(error instanceof RefusedError)) throw error;

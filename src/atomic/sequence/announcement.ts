@@ -13,7 +13,7 @@ type Announced = IntentLine | (Line & { readonly t: 'host' });
 
 interface Announcing extends Pick<BeginLine, 'id' | 'name' | 'confirm'> {
   readonly stop: AbortSignal;
-  /** Called when the journal exists, before the first step acts. */
+  /** Called when the journal exists, before the act of the first step. */
   readonly created?: ((journal: Journal) => Promise<void>) | undefined;
 }
 
@@ -26,7 +26,7 @@ export class Announcements {
   readonly #engine: Engine;
   readonly #of: Announcing;
   #creation: Promise<Journal> | undefined;
-  /** Lines that are written with the next intent: without one they mean nothing. */
+  /** Lines that are written with the next intent, because they have no meaning without one. */
   readonly #queued: Line[] = [];
   /** Hosts on which objects may be reserved. */
   readonly #entered = new Map<string, Promise<Journal>>();
@@ -40,12 +40,12 @@ export class Announcements {
     this.#queued.push(line);
   }
 
-  /** Once for each host. */
+  /** Journals once for each host that the sequence may reserve objects there. */
   enter(own: Frame, host: string, reach: unknown): Promise<Journal> {
     const entered =
       this.#entered.get(host) ??
       this.announce(own, { t: 'host', host, reach }).catch((error: unknown) => {
-        // It may be the signal of one scope; the next call checks its own.
+        // The failure may be that of one scope; the next call checks its own scope.
         this.#entered.delete(host);
         throw error;
       });
@@ -54,12 +54,12 @@ export class Announcements {
   }
 
   /**
-   * Durable when this resolves. Throws if the frame has failed, or needs an object that is being
-   * undone.
+   * Writes a line; it is durable when this resolves. Throws if the frame has failed, or needs an object that
+   * is being undone.
    */
   async announce(own: Frame, intent: Announced): Promise<Journal> {
     if (this.#creation === undefined) {
-      // If this fails there is no journal, and the sequence ends.
+      // If this fails, no journal exists, and the sequence ends.
       const lines = (): readonly Line[] => {
         const all = this.#allow(own, intent);
         this.#queued.length = 0;
@@ -76,12 +76,12 @@ export class Announcements {
     const journal = await this.#creation;
     const lines = this.#allow(own, intent);
     append(journal, lines);
-    // Only now: if an intent could not be written, the scopes around it would be lost.
+    // Only after the write: otherwise a failed write would lose the lines of the scopes.
     this.#queued.splice(0, lines.length - 1);
     return journal;
   }
 
-  /** The lines of an intent. The last check happens in the same synchronous call as the write. */
+  /** Returns the lines of an intent. The last check is in the same synchronous call as the write. */
   #allow(own: Frame, intent: Announced): readonly Line[] {
     const refused = refusal(own, this.#of.stop);
     if (refused !== undefined) throw refused;

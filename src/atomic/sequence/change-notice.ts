@@ -1,6 +1,6 @@
 import type { ChangeHost } from '../../command/index.ts';
 
-/** The host of a step, which reports when anything but a read starts on it. */
+/** Wraps the host of a step: calls `onChange` when a change starts on it. */
 export function noticing(host: ChangeHost, onChange: () => void): ChangeHost {
   const noticed =
     <A extends readonly unknown[], R>(change: (...args: A) => R) =>

@@ -7,8 +7,8 @@ import { objectsOf } from '../locks/host-key.ts';
 import { kindOf, reason } from '../undo/report.ts';
 
 /**
- * Makes the events of a sequence. A listener that throws changes nothing in the sequence: it is
- * reported as a warning of the process.
+ * Makes the events of a sequence. A listener that throws does not affect the sequence: its error becomes a
+ * warning of the process.
  */
 export function eventReporterOf(
   listen: (event: SequenceEvent) => void,
@@ -55,7 +55,7 @@ function eventOf(
     startedAt,
   }: { readonly scopes: ReadonlyMap<number, string>; readonly startedAt: ReadonlyMap<number, number> },
 ): SequenceEventBody | undefined {
-  // A scope without a step is not in the journal: its end undoes nothing.
+  // A scope without a step is not in the journal, and has nothing to undo.
   const ofScope = <T extends SequenceEventBody>(s: number, report: (scope: string) => T): T | undefined => {
     const scope = scopes.get(s);
     return scope === undefined ? undefined : report(scope);
@@ -94,7 +94,7 @@ function eventOf(
   }
 }
 
-/** How a sequence ended; `journal`: whether it had started a step. */
+/** The event of the end of a sequence; `journal`: whether it had started a step. */
 export function endOf(journal: 'some' | 'none', failure?: { readonly error: unknown }): SequenceEventBody {
   const unchanged = journal === 'none' ? ('unchanged' as const) : undefined;
   if (failure === undefined) return { type: 'ended', outcome: unchanged ?? 'committed' };

@@ -8,7 +8,7 @@ export interface Frame {
   readonly scope: number | undefined;
   readonly parent: Frame | undefined;
   readonly running: Map<Promise<unknown>, string>;
-  /** The body is running: it has not returned, thrown, or been given up. */
+  /** The body is running: it has not returned or thrown, and the sequence still waits for it. */
   body: boolean;
   failed: { readonly error: unknown } | undefined;
   ended: boolean;
@@ -23,10 +23,9 @@ export type Outcome<T> =
   | { readonly ok: false; readonly error: unknown };
 
 /**
- * Runs a body to its end and waits for everything that it started. A signal only makes later calls
- * on `tx` fail. The undo does not start while the body runs: the body would write into the
- * directory below an unmounted filesystem. If the body returns while one of its calls still runs,
- * the sequence fails.
+ * Runs a body to its end and waits for everything that it started. A signal only makes later calls on `tx`
+ * fail. The undo does not start while the body runs, because after an unmount the body would write into the
+ * directory of the mount point. If the body returns while one of its calls still runs, the sequence fails.
  */
 export async function runBody<T>(
   frame: Frame,
@@ -71,16 +70,13 @@ export function trackCall<T>(
     })
     .finally(() => frame.running.delete(settled));
   frame.running.set(settled, call.name);
-  // A step's failure is kept in its frame. The failure of a scope that is not awaited must not get
-  // lost.
+  // A step's failure is kept in its frame. The failure of a scope must not get lost, even if the body does
+  // not await it.
   if (call.what === 'step') settled.catch(() => undefined);
   return settled;
 }
 
-/**
- * The error for a call in a frame that is over: this frame or an outer one has failed or ended, or
- * a signal came.
- */
+/** The error for a new call if this frame or an outer one has failed or ended, or after a signal. */
 export function refusal(frame: Frame, stop: AbortSignal): SequenceEnded | undefined {
   for (let each: Frame | undefined = frame; each !== undefined; each = each.parent) {
     if (each.failed !== undefined)

@@ -6,12 +6,12 @@ import { checkClaims } from '../locks/check-claims.ts';
 import { checkFunction } from '../../core/checks.ts';
 
 /**
- * The inverse of each pair of functions, by the number of its step; it returns a text of what it
- * left untouched.
+ * The inverse of each pair of functions, by the number of its step; it returns a text about the objects that
+ * it left untouched.
  */
 type Inverses = Map<number, () => Promise<string | undefined>>;
 
-/** `tx.effect`: the inverse is also called, without a result, when `forward` failed. */
+/** Runs `tx.effect`. The inverse is called without a result if `forward` failed. */
 export async function takeEffect<T>(
   at: StepHome & { readonly inverses: Inverses },
   pair: { readonly name: string; readonly claims: Claims | undefined },
@@ -27,10 +27,7 @@ export async function takeEffect<T>(
   });
 }
 
-/**
- * `tx.call`: the inverse is known before the function runs, and called only if the function
- * completed.
- */
+/** Runs `tx.call`: the inverse is known before the function runs, and called only if the function completed. */
 export async function takeCall<A extends readonly unknown[], T>(
   at: StepHome & { readonly inverses: Inverses },
   f: (...args: A) => T | Promise<T>,
@@ -41,7 +38,7 @@ export async function takeCall<A extends readonly unknown[], T>(
   const inverse = await inverseOf(f, args, reverse);
   const name = nameOf(f);
   const back = async (done: object | undefined): Promise<string | undefined> => {
-    // It may have failed because its object exists already and belongs to others.
+    // The function may have failed because its object exists already and belongs to others.
     if (done === undefined) return `${name} failed, and its inverse was not called`;
     await inverse();
     return undefined;

@@ -1,11 +1,14 @@
 import { UsageError } from '../../core/errors.ts';
 
-/** Also for a call that is refused because of its name. */
+/** A name as text, also for the refusal of an invalid name. */
 export function textOf(name: unknown): string {
   return typeof name === 'string' ? name : 'without a name';
 }
 
-/** Scripts are not type-checked, and a journal without names would be unreadable. */
+/**
+ * Throws UsageError for an invalid name: scripts are not type-checked, and a journal needs names to be
+ * readable.
+ */
 export function checkName(what: string, name: unknown): string {
   if (typeof name === 'string' && name.trim() !== '') return name;
   throw new UsageError(`${what} needs a name (a non-empty string)`, {

@@ -13,7 +13,7 @@ export interface Patience {
   readonly forget: () => void;
 }
 
-/** The activity of a sequence when a signal arrives. */
+/** The state of a sequence when a signal arrives. */
 interface Doing {
   readonly name: string;
   /** `body`: code of the body, and no call. `call`: functions of the body. `step`: a program. */
@@ -23,7 +23,7 @@ interface Doing {
 }
 
 /**
- * Decides what each signal after the first one does. Without `again` the second one leaves the journal
+ * Decides the effect of each signal after the first one. Without `again` the second one leaves the journal
  * open, whatever runs. With `again` the second Ctrl-C only shows what the sequence waits for.
  */
 export function patienceOf(

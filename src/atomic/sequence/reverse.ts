@@ -1,6 +1,6 @@
 import { messageOf, UsageError } from '../../core/errors.ts';
 
-/** Any function, so that `reverse` can compare it with those that it knows. */
+/** Any function. `reverse` can compare it with the functions that it knows. */
 export type Callable = (...args: never) => unknown;
 
 /**
@@ -55,8 +55,8 @@ export function nameOf(f: { readonly name: string } | undefined): string {
 }
 
 /**
- * The inverse of a call: the function's own, else the one that the sequence provides. UsageError if
- * there is none.
+ * The inverse of a call: that of the function, else the one from the `reverse` of the sequence. Throws
+ * UsageError if there is none.
  */
 export async function inverseOf<A extends readonly unknown[]>(
   f: ((...args: A) => unknown) & { readonly [ownInverse]?: (args: A) => () => unknown },

@@ -30,7 +30,7 @@ export interface StepHome extends Claiming {
   readonly boot: string;
   readonly scope: number | undefined;
   readonly takeNumber: () => number;
-  /** Throws if the step would change an object that is closed before the commit; missing for a temporary step. */
+  /** Throws if the step changes an object that a temporary step opened; missing for a temporary step. */
   readonly refuseBrief?: (code: AnyOperation, claims: Claims) => void;
   /**
    * Writes an intent, durable; the first intent creates the journal. Throws if the sequence failed
@@ -44,16 +44,16 @@ export interface StepDone {
   readonly value: unknown;
 }
 
-/** With many steps at the same time, each may have to wait for all others. */
+/** Attempts: of many parallel steps, each may lose its identity to all others. */
 const identityTries = 100;
 
 /**
- * Runs one step, from its checks to its `done` line. An identity that another process took is
- * chosen again.
+ * Runs one step, from its checks to its `done` line. If another process took the chosen identity, chooses
+ * another one.
  */
 export async function takeStep(from: StepHome, code: AnyOperation, input: unknown): Promise<StepDone> {
   const args = code.parseArgs(input);
-  // Another host may reboot in the middle.
+  // Another host may reboot during the step.
   const { host, reservations } = from.engine;
   const home = reservations === undefined ? from : { ...from, boot: (await host.facts()).boot };
   for (let attempt = 1; ; attempt += 1) {
@@ -72,7 +72,7 @@ export async function takeStep(from: StepHome, code: AnyOperation, input: unknow
   }
 }
 
-/** A bare pair: its intent is journalled, its code cannot be. */
+/** Runs a pair of functions as a step: the journal has its intent, but cannot have its code. */
 export async function takePair<T>(
   home: StepHome,
   pair: { readonly name: string; readonly claims: Claims | undefined },
@@ -98,7 +98,7 @@ export async function takePair<T>(
   }
 }
 
-/** Called before the step does anything: its lock was lost. */
+/** Called before the step acts. If its lock was lost, marks the step as undone and throws. */
 function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims): void {
   try {
     refuseLostLock(home, claims);
@@ -198,20 +198,19 @@ async function act(
     }
   } catch (error) {
     if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
-    // Another process created it first, however similar it is to the object of this step.
+    // The step changed nothing, so another process created the object, however similar it is.
     else if (!acting.begun) append(journal, [{ t: 'undone', n }]);
     else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     throw error;
   }
-  // Without its witness a recovery could not detect writes by others: it is on disk before the body
-  // goes on.
+  // The witness is on disk before the body continues: recovery needs it to detect writes by others.
   if (witness === undefined) append(journal, [{ t: 'done', n, result }], 'wait');
   else append(journal, [{ t: 'done', n, result, witness }]);
   await renewBeneath(after, code, journal, n);
   return { n, value: code.value({ args, undo: undoData, result }) };
 }
 
-/** For a step that only the undo of older ones undoes. */
+/** Refuses a step with `onlyInOwn` if the sequence did not make all of its objects. */
 function refuseForeign(state: State, self: Step): void {
   const { steps, index } = state;
   const isMade = (key: string): boolean =>
@@ -224,7 +223,7 @@ function refuseForeign(state: State, self: Step): void {
   );
 }
 
-/** The step wrote to objects of older steps: their witnesses are outdated. */
+/** Takes new witnesses of the objects of older steps that this step wrote to. */
 async function renewBeneath(
   engine: Engine,
   { content }: AnyOperation,
@@ -242,7 +241,7 @@ async function renewBeneath(
   if (lines.length > 0) append(journal, lines, 'wait');
 }
 
-/** Some programs exit 0 without effect. */
+/** Looks, because some programs exit 0 without effect. Throws if the effect is missing. */
 async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['look']>[0]): Promise<void> {
   const look = await code.look(input);
   if (look.state === 'ours') return;

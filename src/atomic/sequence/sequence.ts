@@ -31,13 +31,12 @@ export type { Steps, Temporary };
 export interface SequenceOptions extends Signals {
   readonly engine: Engine;
   readonly name: string;
-  /** The inverse of a function that `tx.call` calls and that has none itself. */
+  /** Returns the inverse for a function called by `tx.call` that has none. */
   readonly reverse?: Reverse;
   /**
-   * Who may write into the new filesystems and devices until the sequence ends. `script`: the body
-   * too, with any program, so the undo removes whatever it finds there. `steps`: only the steps of
-   * bofh, so anything else belongs to others: the undo keeps it, and throws StuckError (default:
-   * `script`).
+   * Who may write into the new filesystems and devices until the sequence ends. `script`: the body too, with
+   * any program, so the undo removes everything there. `steps`: only the steps of bofh, so other content
+   * belongs to others: the undo keeps it, and throws StuckError (default: `script`).
    */
   readonly writes?: 'script' | 'steps';
   /** The sequence must be confirmed after its last step; otherwise it is rolled back. */
@@ -45,8 +44,8 @@ export interface SequenceOptions extends Signals {
 }
 
 /**
- * Steps that are all kept or all undone, newest first, also after a crash or a power cut. It knows
- * no tool. `run` may be called once.
+ * Runs steps that are either all kept or all undone, newest first, also after a crash or a power cut. Knows
+ * no tool. Call `run` only once.
  */
 export class AtomicOperationSequence {
   readonly id = newId();
@@ -65,9 +64,7 @@ export class AtomicOperationSequence {
    * Acts that still run after a second signal: until they end they need the journal and the locks.
    */
   readonly #stillRunning: Promise<unknown>[] = [];
-  /**
-   * Objects that undone scopes left untouched: the scopes themselves throw the error of their body.
-   */
+  /** Objects that the undo of scopes left untouched. A scope itself throws only the error of its body. */
   readonly #leftUntouched: string[] = [];
   readonly #lines: Announcements;
   /** Calls that run now: of operations, and of functions of the body. */
@@ -111,9 +108,9 @@ export class AtomicOperationSequence {
   }
 
   /**
-   * Runs the body. Resolves to its value when everything is committed. Throws the error itself if
-   * nothing was done yet, RolledBackError or InterruptedError if all is undone, StuckError if
-   * something is left.
+   * Runs the body. Resolves to its value when everything is committed. Throws the error of the body if
+   * nothing was done yet, RolledBackError or InterruptedError if all is undone, StuckError if something is
+   * left.
    */
   async run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" was already run: create a new one`);
@@ -206,7 +203,7 @@ export class AtomicOperationSequence {
     };
   }
 
-  /** Remembers a call, to tell where a body is that a signal waits for. */
+  /** Remembers a call while it runs: after a signal, a message says what the body is doing. */
   async #called<T>(by: Thrower, what: 'step' | 'call', work: () => Promise<T>): Promise<T> {
     this.#last = by.failed;
     this.#calls[what] += 1;
@@ -302,8 +299,8 @@ export class AtomicOperationSequence {
   }
 
   /**
-   * Takes new witnesses of all objects of the sequence so far. Call it when the body may have
-   * written to them other than by a step: through a mount that is about to end.
+   * Takes new witnesses of all objects of the sequence. Call it when the body may have written to them
+   * without a step, through a mount that is about to end.
    */
   async renewWitnesses(): Promise<void> {
     if (this.#journal !== undefined) await this.#renew(this.#journal, { of: 'files' });
@@ -360,7 +357,7 @@ export class AtomicOperationSequence {
     const confirmation = this.#confirmation;
     if (confirmation === undefined) return await commit(this.#ending(journal), value);
     await endSteps(this.#ending(journal), () => awaitingLine(journal, confirmation));
-    // Whoever confirms it, or rolls it back, takes the journal and the locks.
+    // The process that confirms the sequence, or rolls it back, takes the journal and the locks.
     this.#letGo();
     const notice = noticeOf(this.id, confirmation);
     this.#engine.reporter?.report({ type: 'waiting', for: notice });
@@ -402,7 +399,7 @@ export class AtomicOperationSequence {
 function notBegun(name: string, stop: AbortSignal): InterruptedError {
   return interruption(name, stop, {
     how: 'was not started, because a signal came before it',
-    // A signal of the process, not of the caller.
+    // The signal came from the process, not from the caller.
     ...(stop.reason instanceof BofhError
       ? { remedy: 'a program that handles signals itself says so: withBofh(connect({ signals: {} }), …)' }
       : {}),

@@ -1,6 +1,6 @@
 import { InterruptedError, messageOf } from '../../core/errors.ts';
 
-/** Settles when the signal comes; `forget` removes its listener. */
+/** A promise that settles when the signal comes; `forget` removes its listener. */
 function aborted(signal: AbortSignal): {
   readonly promise: Promise<undefined>;
   readonly forget: () => void;
@@ -32,13 +32,13 @@ export async function untilAborted<T>(
   }
 }
 
-/** Why a signal was aborted: the name of the process's signal, or what the program gave. */
+/** Why a signal was aborted: the name of the process signal, or the reason that the caller gave. */
 function reasonOf({ reason }: AbortSignal): unknown {
   const given: unknown = reason;
   return given instanceof InterruptedError ? given.reason : given;
 }
 
-/** `abort()` without a reason gives an AbortError, which says nothing. */
+/** Text of a reason; empty for the AbortError of `abort()` without a reason. */
 function why(reason: unknown): string {
   if (reason instanceof Error ? reason.name === 'AbortError' : typeof reason !== 'string') return '';
   return `: ${messageOf(reason)}`;

@@ -7,36 +7,35 @@ export interface Steps {
   /** Runs an operation: journalled, and undone if the sequence fails. */
   step<A, V>(code: Operation<A, V>, args: A): Promise<V>;
   /**
-   * The same for an object needed only for a while: released at the end of the sequence at the
-   * latest.
+   * As `step`, for an object that is needed only for some steps: it is released at the end of the sequence at
+   * the latest.
    */
   temporary<A, V extends object>(code: Operation<A, V>, args: A): Promise<V & Temporary>;
   /**
-   * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also
-   * called, without a result, if `forward` failed: it must find out the present state. Code cannot
-   * be journalled, so after a crash recovery only reports it. Without `claims` bofh cannot know
-   * on which objects it works, so it undoes no older step before this one is undone.
+   * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also called,
+   * without a result, if `forward` failed: it must find out the present state itself. Code cannot be
+   * journalled, so after a crash recovery only reports the pair. Without `claims` bofh does not know the
+   * objects of the pair, so it undoes no older step before this one.
    */
   effect<T>(
     name: string,
     forward: () => T | Promise<T>,
     inverse: (result: T | undefined) => unknown,
     options?: {
-      /** The objects that it works on (default: unknown, so no older step is undone before it). */
+      /** The objects that the pair works on (default: unknown, so no older step is undone before it). */
       readonly claims?: Claims;
     },
   ): Promise<T>;
   /**
-   * Runs a function whose inverse is known before it runs: its own (`withReverse`), else the one
-   * from the sequence's `reverse`. Without one: UsageError, and nothing runs. A call that throws
-   * counts as not done, and its inverse does not run: use `effect` for a function that can fail
-   * half-way. Like a pair of functions, it is undone while the process lives, and conflicts with
-   * every older step.
+   * Runs a function whose inverse is known before it runs: that of the function (`withReverse`), else the one
+   * from the sequence's `reverse`. Throws UsageError if there is none, and runs nothing. A call that throws
+   * counts as not done, and its inverse does not run: use `effect` for a function that can fail half-way.
+   * Like a pair of functions, it is undone while the process lives, and conflicts with every older step.
    */
   call<A extends readonly unknown[], T>(f: (...args: A) => T | Promise<T>, ...args: A): Promise<T>;
   /**
-   * Claims objects for the sequence from now on, as if a step worked on them, so that refusals come
-   * before the first act. JournalError if another process has one.
+   * Claims objects for the sequence from now on, as if a step worked on them, so that refusals come before
+   * the first act. Throws JournalError if another process has one.
    */
   reserve(claims: Claims): Promise<void>;
   /**
@@ -45,13 +44,13 @@ export interface Steps {
    */
   scope<T>(name: string, body: (tx: Steps) => T | Promise<T>): Promise<T>;
   /**
-   * The same on another host, by its name: its steps are undone with the rest. JournalError for an
-   * unknown host.
+   * The same methods on another host, by its name. Steps there are undone with the rest. Throws JournalError
+   * for an unknown host.
    */
   on(host: string): Steps;
 }
 
 export interface Temporary {
-  /** Undoes the step now. A failed release is a failed step. */
+  /** Undoes the step now. A release that fails counts as a failed step. */
   release(): Promise<void>;
 }

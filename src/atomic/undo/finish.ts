@@ -68,7 +68,7 @@ export async function commit<T>(ending: Ending, value: T): Promise<T> {
   return value;
 }
 
-/** Syncs what the steps wrote, and appends the line that says so. Rolls back, and throws, if that fails. */
+/** Syncs the writes of the steps, and appends the line that records it. Rolls back, and throws, if that fails. */
 export async function endSteps(ending: Ending, line: () => Line): Promise<void> {
   const { unwinding, stop } = ending;
   const { journal, abandon, engine } = unwinding;
@@ -82,7 +82,7 @@ export async function endSteps(ending: Ending, line: () => Line): Promise<void> 
   }
 }
 
-/** Syncs what the steps wrote, before `committed` is written. */
+/** Syncs the writes of the steps, before `committed` is written. */
 async function makeReady({ unwinding, release }: Ending): Promise<'ready'> {
   const { engine, journal } = unwinding;
   await release();
@@ -104,7 +104,7 @@ async function refuseUsed(engine: Engine, { id, state }: Journal): Promise<void>
     const { n, intent, undone } = step;
     if (undone !== undefined || !intent.after || intent.kind === 'bare') continue;
     const code = await codeOf(engine, intent, id);
-    // The act after the commit of any other step, such as removing its tag, works on a device in use.
+    // For any other step, the act after the commit (such as removing its tag) works on a device in use.
     if (!code.defers(intent.undo)) continue;
     const user = conflictsOf(state, step).find(
       (each) => each.n > n && each.intent.lives === 'boot' && each.done !== undefined,
@@ -121,7 +121,10 @@ async function refuseUsed(engine: Engine, { id, state }: Journal): Promise<void>
   }
 }
 
-/** A reboot of another host loses unwritten data, and a later sync does not detect that. */
+/**
+ * Throws if another host of the sequence rebooted: it lost unwritten data, and a later sync does not detect
+ * that.
+ */
 async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
   for (const { name } of state.hosts) {
     const { boot } = await placeOf(engine, name).host.facts();
@@ -139,14 +142,14 @@ async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
 }
 
 /**
- * Removes its reservations, so that others may use the objects. Before the journal is closed,
- * because nothing would do it later.
+ * Removes the reservations of a sequence, so that others may use the objects. Called before the journal is
+ * closed, because nothing would remove them later.
  */
 export async function releaseHosts(engine: Engine, { id, state }: Journal): Promise<void> {
   for (const { name } of state.hosts) await placeOf(engine, name).reservations?.release(id);
 }
 
-/** Ends a sequence that failed: returns the error that describes the result. */
+/** Rolls back a sequence that failed; returns the error that describes the result. */
 export async function rollBack(ending: Ending, cause: unknown): Promise<unknown> {
   const { unwinding } = ending;
   const { journal, abandon } = unwinding;
@@ -202,7 +205,7 @@ async function rolledBack(
   );
 }
 
-/** What threw an error: the name of a step or call, and its host. */
+/** The step or call that threw an error: its name and its host. */
 export interface Thrower {
   readonly failed: string;
   readonly failedOn: string;

@@ -19,7 +19,7 @@ export function keptAt(
   return `${keptIn}/${id}.kept/${String(n)}`;
 }
 
-/** Free space that stays reserved for the journals. */
+/** Free space, in bytes, that copies leave for the journals. */
 const reserve = 64 * 1024 ** 2;
 
 /**
@@ -44,7 +44,7 @@ export async function keep(
   }
 }
 
-/** For a process that removed the object and died before it wrote the line: returns whether the copy exists. */
+/** Whether the copy exists, in case a process removed the object and died before it wrote the line. */
 export async function isKept(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   { n, intent }: Step,

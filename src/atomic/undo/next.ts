@@ -10,13 +10,13 @@ import {
 } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
 
-/** What to do next. */
+/** The next action of a rollback or a commit. */
 export type Decision =
   | { readonly do: 'go-on' }
   | {
       readonly do: 'undo';
       readonly step: Step;
-      /** `other`: its effect ended with an earlier boot; look only. */
+      /** `other`: the effect of the step ended with an earlier boot; only look. */
       readonly boot: 'same' | 'other';
       /** Steps inside the object that this undo destroys, newest first. */
       readonly inside: readonly Step[];
@@ -40,7 +40,7 @@ export interface View {
   readonly inverses: ReadonlySet<number>;
   /** Only the steps of this scope. */
   readonly scope?: number | undefined;
-  /** Steps whose device is missing: the undo of their container, if they have one, also undoes them. */
+  /** Steps whose device is missing: the undo of their container, if any, undoes them too. */
   readonly unreachable?: ReadonlySet<number> | undefined;
 }
 
@@ -87,9 +87,9 @@ function isAway({ intent }: Step, { boots }: View): boolean {
 }
 
 /**
- * Whether a step between the two gave access to the content of this one (a loop device, an open
- * LUKS device), and is undone before the container. Without that access the undo could not compare
- * the content, so this step is undone separately.
+ * Whether a step between this one and its container gave access to the content of this one (a loop device, an
+ * open LUKS device), and is undone before the container. Without that access the undo could not compare the
+ * content, so this step is undone separately.
  */
 function losesAccess(
   { steps, index }: State,
@@ -121,8 +121,8 @@ export function accessTo({ steps, index }: State, { n, intent }: Step): readonly
 }
 
 /**
- * The mounts of the sequence that the paths of this step lead through, oldest first. Each only if it
- * is the newest one at its place when this step began.
+ * The mounts of the sequence that the paths of this step lead through, oldest first. At each mount point only
+ * the mount that was the newest when this step began.
  */
 export function mountsOver({ steps, index }: State, { n, intent }: Step): readonly Step[] {
   const found = new Set<number>();
@@ -157,8 +157,8 @@ export function containerStep(state: State, { n }: Step): Step | undefined {
 }
 
 /**
- * The place of the older step, not yet undone in this rollback, whose undo destroys the container of
- * this one.
+ * The place of the older step whose undo destroys the container of this one, if this rollback has not undone
+ * that step yet.
  */
 function containerAt(state: State, place: number, scope: number | undefined): number | undefined {
   const { steps, index } = state;
@@ -231,7 +231,10 @@ function blockerOf(state: State, place: number, view: View): Step | undefined {
   return steps[newest];
 }
 
-/** After the commit: the irreversible parts, in step order; a blocked step blocks what conflicts with it later on. */
+/**
+ * The next action after the commit: the irreversible parts, in step order. A blocked step also blocks later
+ * steps that conflict with it.
+ */
 function forward(state: State, view: View): Decision {
   const { steps, index } = state;
   if (index.blocked.size > 0) return forwardPast(state, view);
@@ -257,7 +260,8 @@ function forwardPast(state: State, view: View): Decision {
       (other) => blocks(step.intent, other.intent) || blocks(other.intent, step.intent),
     );
     if (!step.intent.after) {
-      // It has nothing to finish, but conflicting steps must not overtake the blocked one.
+      // This step has nothing to finish, but a later step that conflicts with it must not overtake the
+      // blocked one.
       if (blocker !== undefined) blocked.push(step);
       continue;
     }

@@ -12,14 +12,14 @@ export async function syncStep(engine: Engine, journal: Journal, { intent, done 
   await code.sync({ undo: intent.undo, result: json(done?.result ?? null), host });
 }
 
-/** Before a step ends access to its devices: makes durable what older steps did there. */
+/** Syncs the writes of older steps to the devices of a step, before that step ends access to them. */
 export async function syncOlder(engine: Engine, journal: Journal, step: Step): Promise<void> {
   for (const older of conflictsOf(journal.state, step))
     if (older.n < step.n && older.intent.kind !== 'bare')
       await unlessOutOfReach(engine, journal, { step: older, work: () => syncStep(engine, journal, older) });
 }
 
-/** Undefined for a step whose device became inaccessible through the sequence itself. */
+/** Runs the work on a step. Undefined if the sequence itself made its device inaccessible. */
 export async function unlessOutOfReach<T>(
   engine: Engine,
   journal: Pick<Journal, 'id' | 'state'>,

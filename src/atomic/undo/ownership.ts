@@ -15,9 +15,9 @@ interface Reaching {
 }
 
 /**
- * A step uses objects of older steps by name. Others may have put a different object under that
- * name, and they do not respect bofh's locks. So each such object is checked again, right before
- * the act. Throws RefusedError before anything is done.
+ * Checks again, right before the act of a step, the objects of older steps that it uses by name: another
+ * program, which does not respect bofh's locks, may have given the name to a different object. Throws
+ * RefusedError before anything is done.
  */
 export async function expectStillOurs(
   engine: Engine,
@@ -47,9 +47,9 @@ export async function expectStillOurs(
 }
 
 /**
- * For each object that older steps made and this one uses or changes: the newest step that made or
- * changed it. A step that lives only until a reboot (a guest that ran on it, a mount) is asked
- * last: it may have ended by itself, and then says nothing about the object.
+ * For each object that older steps made and this one uses or changes: the newest step that made or changed
+ * it. A step that lives only until a reboot (a mount, a guest that ran on the object) is used only if there
+ * is no other: it may have ended by itself, and then proves nothing about the object.
  */
 function dependenciesOf(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
   const { makers, holders } = state.index;
@@ -72,7 +72,7 @@ function dependenciesOf(state: State, n: number, claims: Claims): ReadonlyMap<St
   return leaned;
 }
 
-/** Older steps that changed an object, before the newest one, back to the step that made it. */
+/** The steps that changed an object before its newest step, back to the step that made it. */
 function olderOn(
   state: State,
   n: number,
@@ -88,7 +88,10 @@ function standing(state: State, n: number): readonly Step[] {
   return state.steps.filter((step) => stands(state, n, step));
 }
 
-/** Without the steps that a failed scope is undoing now, which the sequence itself refuses. */
+/**
+ * Whether the effect of an older step exists. False for a step that a failed scope is undoing now: the
+ * sequence itself refuses its objects.
+ */
 function stands(state: State, n: number, { n: other, undone, intent }: Step): boolean {
   return (
     other !== n &&
@@ -99,8 +102,8 @@ function stands(state: State, n: number, { n: other, undone, intent }: Step): bo
 }
 
 /**
- * The present key of an object that others moved. A newer step of the sequence that moved it made
- * that key itself.
+ * The present key of an object that others moved. Undefined if a newer step of the sequence made that key:
+ * then the sequence moved the object.
  */
 export async function movedByOthers(
   engine: Engine,

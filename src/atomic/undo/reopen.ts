@@ -11,11 +11,11 @@ import { isMissing } from './missing.ts';
 
 /**
  * Gives access again to the content of a step whose device is missing, because a boot or another program
- * closed a loop device or an open LUKS device of the sequence: only its content shows whether
- * others wrote there. What it opens is again a step to undo, in this boot.
+ * closed a loop device or an open LUKS device of the sequence: only the content shows whether others wrote
+ * there. The opened device must be undone again, in this boot.
  *
- * Returns whether anything was opened. False if the container is gone too, or if nothing of the
- * sequence gave access. RefusedError if it could not be opened.
+ * Returns whether anything was opened. False if the container is gone too, or if no step of the sequence gave
+ * access. Throws RefusedError if the device could not be opened.
  */
 export async function reopen(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
@@ -37,12 +37,11 @@ export async function reopen(
 }
 
 /**
- * Mounts again what the paths of a step lead through, if a boot or another program unmounted it:
- * without it the step would seem to be undone already. What it mounts is again a step to undo, in
- * this boot.
+ * Mounts the filesystems on the paths of a step again, if a boot or another program unmounted them: without
+ * them the step would seem to be undone already. The mounts must be undone again, in this boot.
  *
- * Returns whether anything was mounted. RefusedError if it could not be, unless the sequence made
- * the filesystem, or its device, and that is gone.
+ * Returns whether anything was mounted. Throws RefusedError if a mount failed, unless the sequence made the
+ * filesystem or its device, and that is gone.
  */
 export async function remount(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
@@ -71,7 +70,7 @@ export async function remount(
   return opened;
 }
 
-/** Whether one of these steps left nothing, or a power cut lost it. */
+/** Whether the object of one of these steps is gone, for example after a power cut. */
 async function isGone(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   steps: readonly Step[],
@@ -80,7 +79,7 @@ async function isGone(
   return false;
 }
 
-/** The mounts of the sequence over this step that are not there now. */
+/** The mounts of the sequence over this step that are not mounted now. */
 export async function notMounted(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   of: Step,
@@ -91,7 +90,7 @@ export async function notMounted(
   return away;
 }
 
-/** False if the object exists, or if the step cannot run again. */
+/** Runs a step again. False if its object exists, or if the step cannot run again. */
 async function regained(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   access: Step,
@@ -122,7 +121,7 @@ async function again(
   const undo = await code.again?.({ undo: intent.undo, host });
   if (undo === undefined) return false;
   const { boot } = await host.facts();
-  // Before the act: a recovery that is killed in between must know what it left open.
+  // Before the act, so that a recovery after a kill knows what this one left open.
   note(journal, [{ t: 'again', n, boot, undo }]);
   const result = await code.run({
     ...{ args: intent.args, undo: json(undo) },

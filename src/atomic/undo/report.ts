@@ -15,7 +15,7 @@ export function describe({ intent }: Step, found?: string): string {
   return found === undefined ? what : `${what}: ${found}`;
 }
 
-/** The kind of a step; of a pair of functions the name that its program gave it. */
+/** The kind of a step; for a pair of functions its name. */
 export function kindOf({ kind, args }: Pick<Step['intent'], 'kind' | 'args'>): string {
   if (kind !== 'bare') return kind;
   const { name } = Object(args) as { readonly name?: unknown };
@@ -29,7 +29,7 @@ function onHost({ host }: Step['intent']): string {
 /** The steps of a journal for the error and for `journal show`. */
 async function stuckSteps({ engine, journal: { state }, abandon }: Stuck): Promise<Required<Steps>> {
   const left = state.steps.filter((step) => isLeft(state, step));
-  // After a second signal nothing is asked that may have to be waited for: `journal show` asks it.
+  // After a second signal bofh does not query the host, which may have to wait; `journal show` does.
   const recovery = async (step: Step): Promise<ManualRecovery | undefined> =>
     abandon?.aborted === true
       ? withoutClear(await manualRecoveryOf(engine, state, step))
@@ -87,9 +87,9 @@ export async function manualRecoveryOf(
 }
 
 /**
- * As `manualRecoveryOf`, after a look at the host: with the names that devices have now, and without
- * commands that clear an object that is not there any more, or a device that could not be found. A
- * loop number, for example, may be that of another file now, whose data `wipefs` would destroy.
+ * As `manualRecoveryOf`, after a look at the host: with the present names of devices, and without commands
+ * that clear a missing object or device. For example, another file may have the loop number now, and `wipefs`
+ * would destroy its data.
  */
 export async function manualRecoveryNow(
   engine: Engine,

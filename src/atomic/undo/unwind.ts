@@ -33,8 +33,8 @@ import { isMissing } from './missing.ts';
 import { isKept, keep, type Kept, keptAt } from './keep.ts';
 
 /**
- * The inverses of pairs of functions, which only this process has; each returns a text of what it
- * left untouched.
+ * The inverses of pairs of functions, which only this process has; each returns a text about the objects that
+ * it left untouched.
  */
 export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
 
@@ -44,8 +44,8 @@ export interface Unwinding {
   readonly inverses: Inverses;
   readonly scope?: number;
   /**
-   * Objects that may be destroyed with what others wrote there, because the administrator named
-   * them. `all`: a plan, which destroys nothing.
+   * Objects that may be destroyed with what others wrote there, because the administrator named them. `all`:
+   * for a dry run, which destroys nothing.
    */
   readonly discard?: ReadonlySet<Key> | 'all' | undefined;
   /**
@@ -62,14 +62,11 @@ export interface Unwound {
   /** Objects found in the place of those of the sequence, and not touched. */
   readonly leftUntouched: readonly string[];
   readonly errors: readonly unknown[];
-  /** The act that still runs and is not waited for. */
+  /** The act that still runs; the sequence does not wait for it. */
   readonly stillRunning?: Promise<unknown>;
 }
 
-/**
- * Calls `next` and executes its answer until nothing is left: back before the commit, forward after
- * it.
- */
+/** Executes the decisions of `next` until nothing is left: back before the commit, forward after it. */
 export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const { engine, journal, inverses, scope, abandon } = unwinding;
   const leftUntouched: string[] = [];
@@ -142,14 +139,14 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   }
 }
 
-/** False: there was nothing to open. */
+/** Opens the device of a step again. False if there was nothing to open. */
 async function openAgain(unwinding: Unwinding, step: Step): Promise<boolean | Acted> {
   const { trusted } = unwinding;
-  // Nothing of it is compared.
+  // No content of the step is compared.
   return trusted === 'all' ? false : again(unwinding, step, reopen);
 }
 
-/** False: there was nothing to do, or its content may be discarded. */
+/** Opens or mounts again. False if there was nothing to do, or if the content may be discarded. */
 async function again(
   { engine, journal, discard }: Unwinding,
   step: Step,
@@ -201,7 +198,10 @@ async function act(
   }
 }
 
-/** The error, with what is full beneath the objects of the step: that is why a program failed there. */
+/**
+ * Adds to the error a full thin pool or snapshot below the objects of the step, which may be why a program
+ * failed.
+ */
 async function namingFull({ engine }: Unwinding, { intent }: Step, error: unknown): Promise<unknown> {
   const isOfProgram = error instanceof CommandError || error instanceof ParseError;
   if (!isOfProgram || intent.claims === null) return error;
@@ -215,7 +215,7 @@ async function namingFull({ engine }: Unwinding, { intent }: Step, error: unknow
       cause: error,
     });
   } catch (failure) {
-    // If the cause cannot be found, the error of the act says more than that of the search.
+    // If the search fails, the error of the act is more useful than that of the search.
     if (failure instanceof BofhError) return error;
     throw failure;
   }
@@ -240,7 +240,7 @@ async function inOneBoot(
     const done = await work(boot);
     return (await isSame()) ? done : 'booted';
   } catch (error) {
-    // Nothing is started there in another boot, and that may be why it failed.
+    // A host in another boot refuses to start a program: that may be why the act failed.
     if (!(error instanceof ConnectionError) && !(await isSame())) return 'booted';
     throw error;
   }
@@ -260,7 +260,7 @@ export async function undoNow(
   throw new JournalError(`${step.intent.host} was booted while ${describe(step)} was being undone there`);
 }
 
-/** The additional text of an error of bofh. */
+/** The remedy and the holders of an error of bofh. */
 function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
   if (!(error instanceof BofhError)) return {};
   const { holders, remedy } = error;
@@ -307,12 +307,12 @@ async function undo(
       step,
     );
   }
-  // Also if it is undone already: that may be only in the page cache.
+  // Also if the step is undone already: the undo may be only in the page cache.
   await code.sync(journalled);
   // Others may have put another object there between the look and the act.
   if (now.state === 'not-ours') return leave(step, 'undone', now);
-  // This undo changed what is below the step; that others had not was checked before. A step that is gone may
-  // still have written there before it, or its undo, was interrupted.
+  // This undo changed the content below the step, after a check that others had not. A step whose effect is
+  // gone may have written there too, before the step or its undo was interrupted.
   const wrote =
     step.intent.contains !== undefined &&
     conflictsOf(unwinding.journal.state, step).some(({ n, intent }) => n < step.n && intent.lives === 'boot');
@@ -343,8 +343,8 @@ async function bringBack(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step:
 }
 
 /**
- * An object with the same identity that was activated again after a reboot is reported, and never
- * touched.
+ * Only looks at a step of an earlier boot. Reports an object with the same identity that was activated again
+ * after the reboot, and never touches it.
  */
 async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step);
@@ -384,7 +384,7 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
   return leave(step, 'finished', { state: 'not-ours', found });
 }
 
-/** A non-zero exit proves nothing, and neither does a zero one: only `look` decides. */
+/** Acts, then looks. The exit code of a program proves nothing: only `look` decides. */
 async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>, step: Step): Promise<Look> {
   let failure = (after: Look): unknown =>
     new Error(`${describe(step)} is still there, although its tool reported success${users(after)}`);

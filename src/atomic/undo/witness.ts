@@ -15,8 +15,8 @@ interface Asking {
   readonly engine: Engine;
   readonly journal: Journal;
   /**
-   * Objects that may be destroyed with what others wrote there, because the administrator named
-   * them. `all`: a plan, which destroys nothing.
+   * Objects that may be destroyed with what others wrote there, because the administrator named them. `all`:
+   * for a dry run, which destroys nothing.
    */
   readonly discard?: ReadonlySet<Key> | 'all' | undefined;
   /** Steps into whose objects the running sequence itself may have written. */
@@ -29,7 +29,7 @@ interface Undoing {
   readonly inside: readonly Step[];
   /** The users of the step's object, from its `look`. */
   readonly holders?: readonly Holder[] | undefined;
-  /** The other host of the step. */
+  /** The boot id of the step's host, if that is another host. */
   readonly boot?: string | undefined;
 }
 
@@ -63,7 +63,10 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
   if (found.length > 0) throw refused(journal, found);
 }
 
-/** An interrupted undo had already compared the content, and may have deactivated the volume that contains it. */
+/**
+ * Runs `look`. Undefined if it fails after an interrupted undo: that undo had compared the content, and may
+ * have deactivated its volume.
+ */
 async function unlessCompared<T>({ compared }: Step, look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look();
@@ -74,8 +77,8 @@ async function unlessCompared<T>({ compared }: Step, look: () => Promise<T>): Pr
 }
 
 /**
- * The steps inside of which something is left. A power cut may take the header of a LUKS device that
- * was not synced yet, and with it all that was in the device.
+ * The steps whose object still exists. A power cut may lose the unsynced header of a LUKS device, and with it
+ * all content of the device.
  */
 async function notGone(
   { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
@@ -108,7 +111,7 @@ async function isLost({ engine, journal }: Asking, step: Step): Promise<boolean>
 
 /**
  * Throws RefusedError if others changed, since the commit, the content that the act after the commit would
- * destroy: the sequence meant other content.
+ * destroy.
  */
 export async function refuseOvertaken(
   asking: Asking,
@@ -184,7 +187,7 @@ export async function renewedWitnesses(
  */
 export function reachedByBody({ state }: Journal): ReadonlySet<number> {
   const left = state.steps.filter(({ undone }) => undone === undefined);
-  // The objects of a pair of functions without claims are unknown.
+  // The objects of a pair of functions without claims are unknown, so it may write anywhere.
   if (left.some(({ intent }) => intent.claims === null)) return new Set(left.map(({ n }) => n));
   const ways = left.filter(({ intent }) => intent.lives === 'boot' || intent.kind === 'bare');
   return new Set(ways.flatMap((way) => conflictsOf(state, way).map(({ n }) => n)));
@@ -207,8 +210,8 @@ interface Guard {
 }
 
 /**
- * The steps whose undo destroys content. Of several that list the files of one container only the
- * newest, which knows all of them; each of the others covers a part of a device.
+ * The steps whose undo destroys content. Of several steps that list the files of one container only the
+ * newest, which lists all of them. Each other step covers a part of a device.
  */
 async function guards({ engine, journal }: Asking, steps: readonly Step[]): Promise<readonly Guard[]> {
   const newest = new Map<Key | number, Guard>();
@@ -218,7 +221,8 @@ async function guards({ engine, journal }: Asking, steps: readonly Step[]): Prom
     if (content !== undefined)
       newest.set(content.of === 'files' ? containerOf(step) : step.n, { step, content });
   }
-  // One that may change the files of several containers knows them all, undone or not.
+  // A step that may change the files of several containers lists the files of all of them, also those of
+  // undone steps.
   for (const [key, { step: known }] of newest)
     for (const place of typeof key === 'string' ? (journal.state.index.holders.get(key) ?? []) : []) {
       const step = journal.state.steps[place];
@@ -229,17 +233,12 @@ async function guards({ engine, journal }: Asking, steps: readonly Step[]): Prom
   return [...new Map([...newest.values()].map((guard) => [guard.step, guard])).values()];
 }
 
-/**
- * Steps that are not undone, into whose objects others can have written through what this one
- * opened.
- */
+/** The steps, not undone, into whose objects others can have written through the device or mount of this step. */
 function beneath({ state }: Journal, step: Step): readonly Step[] {
   return step.intent.lives === 'boot' ? conflictsOf(state, step) : [];
 }
 
-/**
- * Objects inside that of a step are removed without a separate undo: others may have replaced them.
- */
+/** Finds an object inside that of a step that others replaced: it would be removed without an undo of its own. */
 async function replacedBy({ engine, journal }: Asking, step: Step): Promise<Changed | undefined> {
   if (step.intent.lives !== 'disk' || step.intent.kind === 'bare') return undefined;
   const code = await codeOf(engine, step.intent, journal.id);
@@ -270,7 +269,7 @@ function isDiscarded({ discard }: Asking, step: Step): boolean {
   return discard !== undefined && discard !== 'all' && discard.has(containerOf(step));
 }
 
-/** Other possible causes of such bytes. */
+/** Another possible cause of changed bytes, if any. */
 function otherCause({ intent, done }: Step, boot: string): string | undefined {
   if (done === undefined) return `${intent.kind} was cut off before it was finished`;
   return intent.boot === boot ? undefined : 'the host went down before its data was on the disk';
@@ -278,7 +277,7 @@ function otherCause({ intent, done }: Step, boot: string): string | undefined {
 
 type Found = Changed & {
   readonly step: Step;
-  /** Another cause of what was found, if there can be one. */
+  /** Another possible cause of the change. */
   readonly or?: string;
 };
 

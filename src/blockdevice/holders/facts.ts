@@ -69,7 +69,9 @@ export function memo<T>(ask: () => Promise<T>): () => Promise<T> {
 
 async function btrfs(host: ReadHost): Promise<ReadonlyMap<string, readonly string[]>> {
   const ids = await kernelNames(host, '/sys/fs/btrfs');
-  const devices = ids.map(async (id) => [id, await kernelNames(host, `/sys/fs/btrfs/${id}/devices`)] as const);
+  const devices = ids.map(
+    async (id) => [id, await kernelNames(host, `/sys/fs/btrfs/${id}/devices`)] as const,
+  );
   return new Map(await Promise.all(devices));
 }
 

@@ -22,8 +22,8 @@ export function scriptFailed(error: unknown, script: string): Explanation {
 }
 
 /**
- * Returns where in the user's files it happened, the innermost error first. Without columns: those
- * are of the transpiled code.
+ * Returns the places of an error in the user's files, the innermost error first. Without columns, which are
+ * those of the transpiled code.
  */
 export function scriptLines(error: unknown, script: string): readonly string[] {
   const found = chainOf(error).map((each) =>
@@ -42,12 +42,12 @@ export function scriptLines(error: unknown, script: string): readonly string[] {
 const frame =
   /^\s*(?<head>at (?:.*\()?(?:async )?)(?:file:\/\/)?(?<path>\/.*):(?<number>\d+):\d+(?<tail>\)?)$/;
 
-/** All of `src/cli/`; in `dist/` all code is in one folder. */
+/** The directory of bofh's code: `src/cli/`, or `dist/`, where all code is in one directory. */
 const ownCode = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../' : './', import.meta.url));
 
 /**
- * Files in and below the directory of the script are its own, except for a script in the root
- * directory.
+ * Whether a file belongs to the script: it is in or below the directory of the script, if that is not the
+ * root directory.
  */
 function isOwn(path: string, script: string): boolean {
   const folder = posix.dirname(script);
@@ -55,7 +55,7 @@ function isOwn(path: string, script: string): boolean {
   return isNear && !path.startsWith(ownCode) && !path.includes('/node_modules/');
 }
 
-/** Returns an error and its causes. A script may have linked them in a cycle. */
+/** Returns an error and its causes. The causes may be a cycle, made by a script. */
 function chainOf(error: unknown): readonly Error[] {
   const chain = new Set<Error>();
   for (let each = error; each instanceof Error && !chain.has(each); each = each.cause) chain.add(each);

@@ -30,7 +30,7 @@ export function stuck(error: StuckError): Explanation {
   };
 }
 
-/** Returns the hosts with leftovers, if other hosts are among them. */
+/** Returns the hosts with leftovers; empty if this host is the only one. */
 function where({ blocked, remaining }: StuckError): string {
   const hosts = [...new Set([...blocked, ...remaining].map(({ host }) => host ?? 'this host'))];
   if (hosts.every((host) => host === 'this host')) return '';
@@ -55,7 +55,7 @@ function inOrder({ blocked, remaining, committed }: StuckError) {
 }
 
 /**
- * Returns the lines about a leftover step: its holders, what it is, how to see it and how to clear
+ * Returns the lines about a leftover step: its holders, its objects, and the commands to see it and to clear
  * it.
  */
 function manualRecoveryLines(step: StuckStep): readonly string[] {

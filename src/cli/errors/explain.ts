@@ -37,7 +37,7 @@ export function explain(error: unknown, circumstances: Circumstances): Explanati
 }
 
 /**
- * `around`: the errors that have this one as their cause. An error that is its own cause is
+ * Explains an error of bofh. `around`: the errors whose cause this one is. An error that is its own cause is
  * explained without a cause.
  */
 function known(
@@ -70,7 +70,10 @@ function known(
   return unexpected(error, circumstances);
 }
 
-/** The failed call changed nothing, but the script may have changed something before it. */
+/**
+ * Adapts the explanation for a script: the failed call changed nothing, but earlier calls may have changed
+ * the host.
+ */
 function ofScript(error: unknown, plain: Explanation, { script }: Circumstances): Explanation {
   if (script === undefined) return plain;
   const withLines = { ...plain, details: [...plain.details, ...scriptLines(error, script)] };
@@ -79,7 +82,7 @@ function ofScript(error: unknown, plain: Explanation, { script }: Circumstances)
   return { ...withLines, host: asTheScriptLeftIt, next: plain.next ?? scriptNext, exitCode };
 }
 
-/** Every failure names the next command; each of several reasons has its own. */
+/** Adds the next command, which every failure names; each of several reasons has its own. */
 function withNext(error: unknown, plain: Explanation, circumstances: Circumstances): Explanation {
   if (plain.next !== undefined || severalIn(error)) return plain;
   const cause = error instanceof RolledBackError ? error.cause : error;
@@ -109,7 +112,7 @@ function say(error: BofhError, about: { readonly host: string; readonly next?: s
   };
 }
 
-/** A check that found several faults has all of them in its cause. */
+/** The refusals of a check: if there are several, all of them are in its cause. */
 function refusals(cause: unknown): readonly string[] {
   if (!(cause instanceof AggregateError) || cause.errors.length < 2) return [];
   return cause.errors.map((each: unknown) => `- ${oneLine(messageOf(each))}${remedyOf(each)}`);
@@ -121,7 +124,7 @@ function several(
   around: ReadonlySet<unknown>,
 ): Explanation {
   const all = error.errors.map((each: unknown) => known(each, circumstances, around));
-  // A leftover outweighs every other end, whatever its exit code.
+  // A leftover (exit code 3) is the worst result, although its exit code is not the highest.
   const weight = ({ exitCode }: Explanation): number => (exitCode === 3 ? 1000 : exitCode);
   const worst = all.reduce((a, b) => (weight(b) > weight(a) ? b : a));
   if (all.length === 1) return worst;
@@ -159,7 +162,7 @@ function rolledBack(
   };
 }
 
-/** A shutdown that xl has requested cannot be cancelled. */
+/** Whether a guest is shutting down: a shutdown that xl has requested cannot be cancelled. */
 function isShuttingDown(cause: unknown): boolean {
   return (
     cause instanceof CommandError &&

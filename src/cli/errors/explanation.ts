@@ -16,7 +16,7 @@ export interface Explanation {
   readonly failed: string;
   readonly host: string;
   readonly next: string | undefined;
-  /** One line each: refusals, steps, objects left untouched. */
+  /** One line for each refusal, step, or object that was left untouched. */
   readonly details: readonly string[];
   readonly exitCode: number;
 }
@@ -33,7 +33,7 @@ export class Explained extends Error {
 
 /** Context of an error, for its explanation. */
 export interface Circumstances {
-  /** The user script that threw it. */
+  /** The user script that threw the error. */
   readonly script?: string | undefined;
   readonly root: boolean;
   /** Noun and verb that failed, if any. */

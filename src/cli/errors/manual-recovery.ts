@@ -1,7 +1,7 @@
 import type { ManualRecovery, StuckStep } from '../../core/errors.ts';
 import { printable, typed } from '../output/text.ts';
 
-/** Returns the lines of a manual recovery: what it is, how to see it, how to clear it. */
+/** Returns the lines of a manual recovery: the object, and the commands to see it and to clear it. */
 export function manualRecoveryText({ what, look, clear }: ManualRecovery): readonly string[] {
   return [
     `it is: ${printable(what)}`,
@@ -10,7 +10,7 @@ export function manualRecoveryText({ what, look, clear }: ManualRecovery): reado
   ];
 }
 
-/** Returns the lines about the holders that prevent the undo of a step, and how to free it. */
+/** Returns the lines about the holders that prevent the undo of a step, and the commands that end their use. */
 export function holdersInWords({
   holders = [],
   remedy,

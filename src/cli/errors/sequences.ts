@@ -6,13 +6,13 @@ import { RolledBackError, StuckError } from '../../core/errors.ts';
 import type { StartedSequence, Explanation } from './explanation.ts';
 import { messageOf, oneLine, printable } from '../output/text.ts';
 
-/** Returns the state of a sequence; undefined if it has no journal, and so changed nothing. */
+/** Returns the state of a sequence; undefined if it has no journal, so that it changed nothing. */
 export function startedIn(store: Store, id: string): StartedSequence | undefined {
   try {
     const state = stateIn(store, id);
     return state === undefined ? undefined : toldBy(state);
   } catch (error) {
-    // Unknown is reported as open.
+    // An unknown state is reported as open.
     return { id, name: '?', end: 'open', left: [`its journal cannot be read: ${oneLine(messageOf(error))}`] };
   }
 }
@@ -40,8 +40,8 @@ function toldBy(state: State): StartedSequence {
 }
 
 /**
- * Returns an explanation that also covers what this process did before the error: a script can
- * start many sequences. A leftover outweighs every other end.
+ * Returns an explanation that also covers earlier sequences of this process, because a script can start many.
+ * A leftover is worse than every other result.
  */
 export function withStarted(
   explanation: Explanation,
@@ -76,7 +76,8 @@ export function withStarted(
 }
 
 /**
- * Returns the sequences that the error itself reports: undone except for a journal line, or stuck.
+ * Returns the sequence that the error itself reports: a stuck one, or one that was rolled back, whose journal
+ * may lack a line.
  */
 function reportedIn(error: unknown): ReadonlySet<string | undefined> {
   if (error instanceof RolledBackError) return new Set([error.id]);
@@ -85,7 +86,7 @@ function reportedIn(error: unknown): ReadonlySet<string | undefined> {
   return new Set();
 }
 
-/** Names up to three; the lines below name the rest. */
+/** Names up to three sequences; the lines below name the rest. */
 export function inWords(sequences: readonly StartedSequence[]): string {
   if (sequences.length > 3) return `${String(sequences.length)} sequences`;
   return sequences.map(({ id, name }) => printable(`"${name}" (${id})`)).join(', ');

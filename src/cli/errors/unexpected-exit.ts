@@ -11,11 +11,11 @@ export interface Run {
   /** The verb changes the host. */
   changes: boolean;
   runtime: Runtime | undefined;
-  /** Its end is being reported, or was reported. */
+  /** The end of the run was reported, or is being reported. */
   isReported: boolean;
 }
 
-/** Explains an error that cannot be explained otherwise (`why`), without loading another module. */
+/** Explains an error without loading another module, if the usual explanation failed with `why`. */
 export function plainly(error: unknown, why: unknown, started: readonly StartedSequence[]): Explanation {
   const open = started.some(({ end }) => end === 'open');
   return {
@@ -33,7 +33,7 @@ export function plainly(error: unknown, why: unknown, started: readonly StartedS
 
 /**
  * Reports an exit of the process before its end was reported: an empty event loop, or a foreign
- * process.exit(). It is a failure, whatever its exit code. A script may exit; `run` handles that.
+ * process.exit(). Such an exit is a failure, whatever its exit code. `run` handles the exit of a script.
  */
 export function watchExit(run: Run): void {
   process.on('exit', () => {

@@ -31,7 +31,10 @@ export function give<D>(runtime: Runtime<D>, answer: Answer<NoInfer<D>>): void {
   else if (!settings.quiet) terminal.line(answer.none);
 }
 
-/** The rows of a table with these columns only, as in a pipe. Throws UsageError for an unknown one. */
+/**
+ * The rows of a table with only these columns, in the form for a pipe. Throws UsageError for an unknown
+ * column.
+ */
 function columns(
   format: readonly string[],
   { head, rows }: Extract<Answer<unknown>, { readonly head: unknown }>,

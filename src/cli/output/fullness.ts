@@ -1,7 +1,7 @@
 import { fullLimit, nearLimit } from '../../lvm/filling.ts';
 import type { TextStyle } from './style.ts';
 
-/** Returns the style for a usage in percent: `bad` if it is full, `warning` from `near` on; undefined below. */
+/** Returns the style for a usage in percent: `bad` if it is full, `warning` from `near`; undefined below that. */
 export function fullness(percent: number | undefined, near = nearLimit): TextStyle | undefined {
   if (percent === undefined || percent < Math.min(near, fullLimit)) return undefined;
   return percent >= fullLimit ? 'bad' : 'warning';

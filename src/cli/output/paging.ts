@@ -4,13 +4,13 @@ import type { Terminal } from '../runtime/terminal.ts';
 /** Holds the answer of a verb until it is complete. */
 export interface Paging {
   readonly page: (text: string) => void;
-  /** Its lines that come after the answer stay below it. */
+  /** The terminal for the verb: its lines after the answer are shown below the answer. */
   readonly terminal: Terminal;
-  /** Shows all of it: in the pager if it is longer than the screen. */
+  /** Shows the answer, in the pager if it is longer than the screen. */
   readonly show: () => Promise<void>;
 }
 
-/** Undefined: there is no pager, or no terminal for it. */
+/** Undefined without a pager, or without a terminal for it. */
 export function paging(terminal: Terminal, pager: string | undefined): Paging | undefined {
   if (pager === undefined || terminal.look.rows === Number.POSITIVE_INFINITY) return undefined;
   const answer: string[] = [];
@@ -29,7 +29,7 @@ export function paging(terminal: Terminal, pager: string | undefined): Paging | 
   };
 }
 
-/** The prompt needs a row too. */
+/** Whether a text needs more rows than the screen has; the prompt needs a row too. */
 function isLong(text: string, { look: { columns, rows } }: Terminal): boolean {
   const height = (line: string): number =>
     Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns));

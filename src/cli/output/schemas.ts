@@ -1,8 +1,8 @@
 import type { AnswerName } from './answers/by-verb.ts';
 
 /**
- * Formats of answers that are not 1. A new key, or a new word in a list of words, leaves the format
- * as it is; a removed or renamed key, another type or another meaning is the next format.
+ * Format numbers of answers, if not 1. A new key, or a new word in a list of words, does not change the
+ * format; a removed or renamed key, another type or another meaning needs the next number.
  */
 const formats: Partial<Record<AnswerName, number>> = {};
 
@@ -15,7 +15,7 @@ export function idOf(name: AnswerName): string {
   return `urn:bofh:${wordOf(name)}:${String(formatOf(name))}`;
 }
 
-/** The file with the JSON Schema of an answer; the build puts it beside its code too. */
+/** The file with the JSON Schema of an answer; the build copies it to the directory of the code. */
 export function schemaUrl(name: AnswerName): URL {
   return new URL(`./schemas/${wordOf(name)}.json`, import.meta.url);
 }

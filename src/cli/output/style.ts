@@ -35,21 +35,21 @@ const meanings = new Map<string, TextStyle>();
 for (const meaning of ['good', 'warning', 'bad', 'dim'] as const)
   for (const word of words[meaning]) meanings.set(word, meaning);
 
-/** Colours a text that is already escaped; returns it as it is where there is no colour. */
+/** Colours a text that is already escaped; returns it unchanged if there is no colour. */
 export type Paint = (as: TextStyle | undefined, text: string) => string;
 
 export const plain: Paint = (_as, text) => text;
 
-// Without `validateStream` styleText looks at stdout itself, differently in Node 20 and 24.
+// By default, styleText checks stdout itself, differently in Node 20 and 24.
 const colored: Paint = (as, text) =>
   as === undefined || text === '' ? text : styleText(styles[as], text, { validateStream: false });
 
-/** Colours a word of the table above by what it says. */
+/** Colours a word by its meaning in the table above. */
 export function paintWord(paint: Paint, word: string): string {
   return paint(meanings.get(word), word);
 }
 
-/** A cell of a table: a text, what its colour says, or a time in ISO 8601. */
+/** A cell of a table: a text, a text with the meaning of its colour, or a time in ISO 8601. */
 export type Cell =
   | string
   | { readonly text: string; readonly as: TextStyle | undefined }
@@ -60,7 +60,7 @@ export function stated(text: string, as: TextStyle | undefined = meanings.get(te
   return { text, as };
 }
 
-/** How an answer is shown. */
+/** The settings for the display of an answer. */
 export interface Look {
   readonly paint: Paint;
   /** Width of the screen; Infinity if the reader is not a terminal. */
@@ -81,8 +81,8 @@ export const plainLook: Look = {
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
- * Whether a stream gets colour. `auto`: a terminal, unless TERM is dumb or NO_COLOR is not empty;
- * FORCE_COLOR decides before them, as in Node.js: 0 or false is no colour.
+ * Whether a stream gets colour. `auto`: a terminal, unless TERM is dumb or NO_COLOR is not empty; FORCE_COLOR
+ * takes precedence, as in Node.js: 0 or false is no colour.
  */
 export function paintFor(when: ColorWhen, { isTTY }: { readonly isTTY: boolean }, env: Env): Paint {
   if (when !== 'auto') return when === 'always' ? colored : plain;

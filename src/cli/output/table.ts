@@ -7,7 +7,7 @@ interface Shown {
   readonly as: TextStyle | undefined;
 }
 
-/** The last column is wrapped only if it keeps this width: narrower text is hard to read. */
+/** Minimum width of a wrapped last column: narrower text is hard to read. */
 const minTextWidth = 24;
 
 /**
@@ -72,7 +72,7 @@ function draw(
   };
 }
 
-/** Splits a row into as many lines as its highest cell has. */
+/** Splits a row into as many lines as its cell with the most lines has. */
 function linesOf(row: readonly Shown[]): readonly (readonly Shown[])[] {
   const cells = row.map(({ text }) => text.split('\n'));
   const height = cells.reduce((most, { length }) => Math.max(most, length), 1);
@@ -81,7 +81,7 @@ function linesOf(row: readonly Shown[]): readonly (readonly Shown[])[] {
   );
 }
 
-/** How many columns of the screen a cell takes. Almost all text is ASCII, and counting anything else is slow. */
+/** The width of a cell in columns of the screen. Almost all text is ASCII, and counting anything else is slow. */
 function columns(cell: Shown | undefined): number {
   const text = cell?.text ?? '';
   return /^[ -~]*$/.test(text) ? text.length : stringWidth(text);

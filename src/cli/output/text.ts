@@ -16,8 +16,8 @@ export function textOf(value: unknown): string {
 }
 
 /**
- * Returns the stack of an error. Reading it can throw: V8 creates it then, from a name and message
- * that may not convert to text.
+ * Returns the stack of an error. Reading it can throw, because V8 creates it then, from a name and message
+ * that cannot always be converted to text.
  */
 export function stackTextOf(error: Error): string {
   try {
@@ -35,7 +35,7 @@ export function printable(text: unknown): string {
   return escaped(shownName(textOf(text)));
 }
 
-/** Joins lines: the output of a tool may be long, a sentence is not. */
+/** Joins the lines of a text, such as the output of a tool, to one line. */
 export function oneLine(text: unknown): string {
   return textOf(text)
     .split('\n')
@@ -45,8 +45,8 @@ export function oneLine(text: unknown): string {
 }
 
 /**
- * Words with commas between them, in lines of at most `columns`; only a word that is longer exceeds
- * that. Colours take no room.
+ * Joins words with commas, in lines of at most `columns`; only a longer word exceeds that. Colours do not
+ * count for the width.
  */
 export function wrapped(
   words: readonly string[],
@@ -73,5 +73,5 @@ export function typed([tool = '', ...argv]: readonly string[]): string {
   return commandLine({ tool, argv });
 }
 
-/** Used in a run and in a dry run of a script. */
+/** The message for a run, and for a dry run, of a script. */
 export const neverOver = 'the top-level await of the script never ends';

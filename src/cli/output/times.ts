@@ -10,8 +10,8 @@ export function localTime(iso: string): string {
 }
 
 /**
- * Returns a time as its distance from now, which a terminal shows: `3 min ago`, `in 2 h`,
- * `5 days ago`; from 30 days on the day. Empty if there is none.
+ * Returns a time relative to now, for a terminal: `3 min ago`, `in 2 h`, `5 days ago`; from 30 days on the
+ * date. Empty if there is none.
  */
 export function relativeTime(iso: string, now = Date.now()): string {
   const ms = now - Date.parse(iso);

@@ -5,9 +5,7 @@ import type { DryAsked, DryQuestion, DryReply } from './protocol.ts';
 
 type Ask = (on: string, asked: DryAsked) => Promise<DryReply>;
 
-/**
- * Returns hosts for the child process that plans a script: every query goes to the parent process.
- */
+/** Returns hosts for the child process that plans a script: the parent process answers every query. */
 export function askingHosts(): (name: string) => Host {
   const ask = asker();
   const local = api.localHost();

@@ -18,7 +18,7 @@ process.once('message', (message) => {
   void plan(message as DryTask).then((end) => process.send?.(end));
 });
 
-// Without the parent there is no one to show the plan to.
+// Without the parent process, the plan cannot be shown.
 process.once('disconnect', () => process.exit(1));
 
 async function plan(task: DryTask): Promise<DryEnd> {
@@ -82,10 +82,7 @@ function realOf({ site, stateDir, host: name }: DryTask) {
   return { host: asking(name), site, stateDir, engine: { ...engine, place } };
 }
 
-/**
- * Returns the error for a denied write, even if the script caught it: what it would do after that
- * write is unknown.
- */
+/** Returns the error for a denied write, even if the script caught it, because the rest of its run is unknown. */
 function tried(attempts: readonly Attempt[], script: string): RefusedError {
   const distinct = [...new Map(attempts.map((each) => [each.call, each])).values()];
   const all = distinct.map(({ what, call }) => {
@@ -98,7 +95,7 @@ function tried(attempts: readonly Attempt[], script: string): RefusedError {
   return new RefusedError(`the dry run was stopped: ${all[0] ?? ''}${more}`, { remedy });
 }
 
-/** Waits for what the script left running. Only an open query keeps the process alive. */
+/** Waits for the work that the script left running. Only an open query keeps the process alive. */
 function drained(): Promise<void> {
   process.channel?.unref();
   return new Promise((resolve) => process.once('beforeExit', () => resolve()));

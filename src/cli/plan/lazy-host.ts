@@ -6,13 +6,10 @@ const changes = [
   ...(['pipe', 'writeNew', 'link', 'rename', 'removeFile', 'makeDir', 'removeDir', 'sync'] as const),
 ] as const satisfies readonly (keyof ChangeHost)[];
 
-/**
- * Returns a host that is connected later: a script names the hosts of its steps only when it
- * reaches them.
- */
+/** Returns a host that is connected later: a script names the host of a step only when it reaches the step. */
 export function lazyHost(name: string, made: Promise<Host>): Host {
   const forwarding = <H extends ReadHost>(coming: Promise<H>, verbs: readonly (keyof H)[]): H => {
-    // If it is never used, a failed connection does not matter.
+    // If the host is never used, a failed connection does not matter.
     coming.catch(() => undefined);
     const forwarded = verbs.map((verb) => [
       verb,

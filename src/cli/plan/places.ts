@@ -11,8 +11,8 @@ import type { SimulatedHost } from '../../simulator/host.ts';
 import { simulate } from '../../simulator/real-host/simulate.ts';
 
 /**
- * Returns the reservations of another host for a plan: reads those of other sequences and writes
- * nothing.
+ * Returns the reservations of another host for a plan: reads the reservations of other sequences and writes
+ * none.
  */
 export function plannedReservations(real: ReadHost, { journals, reach }: Reservations): Reservations {
   const directory = `${dirname(journals ?? '')}/reservations`;
@@ -39,7 +39,7 @@ export function plannedReservations(real: ReadHost, { journals, reach }: Reserva
     },
     fence: async ({ id }) =>
       own.has(id) || (await real.stat(`${directory}/${id}`)) !== undefined ? 'fenced' : 'missing',
-    // On an unreachable host it stays reserved.
+    // On an unreachable host the objects stay reserved.
     release: async () => {
       await real.facts();
     },
@@ -51,7 +51,7 @@ async function reservedOn(real: ReadHost, directory: string) {
   const ids = (await real.readDir(directory)).filter((name) => /^[0-9a-f]+$/.test(name));
   const read = ids.map(async (id) => {
     const bytes = await real.readFile(`${directory}/${id}`).catch((error: unknown) => {
-      // It ended meanwhile.
+      // The reservation ended meanwhile.
       if (error instanceof CommandError && error.reason === 'not-found') return undefined;
       throw error;
     });
@@ -60,10 +60,7 @@ async function reservedOn(real: ReadHost, directory: string) {
   return (await Promise.all(read)).flat();
 }
 
-/**
- * Returns another host of a plan. If it has leftover steps it is simulated, provided it can be
- * reached.
- */
+/** Returns another host of a plan. A host with leftover steps is simulated, if it can be reached. */
 export async function plannedPlace(
   { host: real, reservations }: Place,
   left: 'something' | 'nothing',

@@ -45,7 +45,10 @@ export async function dryRunScript(
 
 const anyExit = Array.from({ length: 256 }, (_, code) => code);
 
-/** Answers a query of the child. The child parses the output itself, so it gets the raw output, whatever the exit code. */
+/**
+ * Answers a query of the child. The child parses the output itself, so it gets the raw output, with any exit
+ * code.
+ */
 async function answerTo({ host: own, engine }: Bofh, question: DryQuestion): Promise<DryReply> {
   const to = question.ask;
   try {

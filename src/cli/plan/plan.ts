@@ -62,7 +62,7 @@ export function showPlan(
   });
 }
 
-/** An unfinished sequence of the real host: objects that it holds are refused in a plan too. */
+/** An unfinished sequence of the real host: a plan also refuses its objects. */
 export interface CopiedJournal {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -145,7 +145,7 @@ function refuseUnplanned(name: string): never {
   });
 }
 
-/** Records each new sequence: its journal gets its name once it is complete. */
+/** Records each new sequence when its journal gets its final name. */
 function hearing(store: Store, started: string[]): Store {
   return {
     ...store,

@@ -21,10 +21,10 @@ export interface Told {
   readonly when: When;
 }
 
-/** Reports each change, with its step, before it is made. */
+/** Reports each change, with its step, before the change is made. */
 export interface Telling {
   readonly host: Host;
-  /** Returns the operation so that it also reports the phase of its changes. */
+  /** Returns the operation, extended so that it reports the phase of its changes. */
   readonly marked: (code: AnyOperation) => AnyOperation;
 }
 

@@ -6,7 +6,7 @@ import {
 } from '../../atomic/index.ts';
 import * as api from '../../index.ts';
 
-/** Maps stand-ins of a script's functions to the originals; `reverse` is asked for the original. */
+/** Maps stand-ins of a script's functions to the originals; `reverse` gets the original. */
 const originals = new WeakMap<Callable, Callable>();
 
 /** `atomic` for a plan: reports a bare pair of functions of the script, and does not call it. */
@@ -38,13 +38,13 @@ function withoutCode<T extends Calling<T>>(tx: T): T {
   return {
     ...tx,
     effect: uncalled(tx),
-    // A function without an inverse is refused in a plan too, before the call.
+    // A plan also refuses a function without an inverse, before the call.
     call: (f, ...args) => tx.call(standIn(f), ...args),
     scope: (title, body) => tx.scope(title, (inner) => body(withoutCode(inner))),
   };
 }
 
-// The result is unknown: `tx.planning` tells a script that it gets none.
+// The result is unknown, so a script gets none; it can check `tx.planning`.
 function uncalled(tx: Pick<Steps, 'effect'>): Steps['effect'] {
   const nothing = (): never => undefined as never;
   return (name, _forward, _inverse, options) => tx.effect(name, nothing, nothing, options);

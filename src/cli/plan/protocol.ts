@@ -47,7 +47,7 @@ export type DryReply = { readonly to: number } & (
   | { readonly failed: string; readonly reason: Reason }
 );
 
-/** How the child ended; the exit code is that of the script. */
+/** The end of the child; the exit code is that of the script. */
 export type DryEnd =
   | { readonly plan: Planned; readonly exitCode: number }
   | { readonly explanation: Explanation };

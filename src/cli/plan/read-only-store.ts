@@ -7,7 +7,7 @@ export function readOnlyStore(store: Store): Store {
   return {
     ...store,
     open: (name) => {
-      // Listing the names checks whether other users could have written a journal there.
+      // This call checks that no other user can have written a journal there.
       store.names('.');
       return readOnlyFile(join(store.directory, name));
     },

@@ -55,7 +55,7 @@ function asData({ line, commands }: PlannedChange): Steps[number]['changes'][num
   return { line, commands: commands.map((words) => [...words]) };
 }
 
-/** Inserts the script's own pairs of functions, which are not called, in their places. */
+/** Inserts the script's pairs of functions, which a plan does not call, at their positions. */
 function withPairs(states: States, steps: readonly Placed[], started: readonly string[]): readonly Placed[] {
   const all = [...steps];
   for (const id of started) {
@@ -79,8 +79,8 @@ function withPairs(states: States, steps: readonly Placed[], started: readonly s
 }
 
 /**
- * After the older steps of its sequence, or else before all of them, or else after the sequences
- * that started before it.
+ * The position of a pair: after the older steps of its sequence, else before its other steps, else after the
+ * sequences that started earlier.
  */
 function placeOf(
   all: readonly Placed[],
@@ -107,7 +107,7 @@ function pairName(args: unknown): string {
 async function stepOf(states: States, change: PlannedChange, old: boolean): Promise<Steps[number]> {
   const { id, n, kind } = change;
   const { begin, steps, committed, closed } = states(id);
-  // Every change of an interrupted sequence is an undo, or after its commit a roll forward.
+  // Every change of an interrupted sequence is an undo, or, after its commit, a part of the roll forward.
   const going: Steps[number]['when'] = committed ? 'after the commit' : 'undo';
   // A sequence that fails, and whose error the script catches, is undone in the plan as in the run.
   const isBack = closed === 'rolled-back' && change.when === 'release';
@@ -126,7 +126,7 @@ async function stepOf(states: States, change: PlannedChange, old: boolean): Prom
 
 type States = (id: string) => State;
 
-/** The plan has ended, so each of its journals is read once. */
+/** Reads the states of journals, each only once, because the plan has ended. */
 function statesOf(store: Store): States {
   const known = new Map<string, State>();
   return (id) => {
@@ -146,7 +146,7 @@ function stateOf(store: Store, id: string): State {
   }
 }
 
-/** Returns a sentence: how a step is undone. */
+/** Returns a sentence about the undo of a step. */
 async function undoOf({ intent }: Step): Promise<string> {
   const code = await findOperation(intent.kind, intent.version);
   const inWords = (keys: readonly string[] = []) => keys.map((key) => keyInWords(intent.host, key));

@@ -9,7 +9,7 @@ const parts = [
   { head: 'after the commit, cannot be undone:', has: ['after the commit'] },
 ];
 
-/** Returns a plan as text; `headed`: there is a line before it already. */
+/** Returns a plan as text; `headed`: a line before it is already printed. */
 export function planInWords(
   { steps, refused }: Pick<Plan, 'steps' | 'refused'>,
   headed: boolean,

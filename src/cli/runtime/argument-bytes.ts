@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs';
 import { UsageError } from '../../core/errors.ts';
 
 /**
- * Refuses an argument that is not UTF-8: Node.js replaces its bytes, so it would name another file.
- * Throws UsageError. `words` are the arguments, each with a NUL at the end, as in
- * proc_pid_cmdline(5).
+ * Refuses an argument that is not UTF-8: Node.js replaces the invalid bytes, so that it would name another
+ * file. Throws UsageError. `words` are the arguments, each with a NUL at the end, as in proc_pid_cmdline(5).
  */
 export function refuseOtherBytes(
   args: readonly string[],
@@ -29,7 +28,7 @@ function wordsOf(bytes: Buffer): readonly Buffer[] {
   return words;
 }
 
-/** Quotes for a shell: $'a\377.img'. */
+/** Quotes bytes for a shell: $'a\377.img'. */
 function inOctal(bytes: Buffer): string {
   const letters = [...bytes].map((byte) => {
     if (byte === 0x27 || byte === 0x5c) return `\\${String.fromCharCode(byte)}`;

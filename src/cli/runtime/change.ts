@@ -10,8 +10,8 @@ export interface Change<T, D> {
   /** The objects that it destroys, which the user confirms first; an empty list needs no confirmation. */
   readonly destroys?: readonly string[];
   /**
-   * Checks again after the confirmation, which may take long: throws RefusedError if something else
-   * would be destroyed than was confirmed.
+   * Checks again after the confirmation, which may take long: throws RefusedError if the change would destroy
+   * other objects than the confirmed ones.
    */
   readonly again?: () => Promise<void>;
   /** The whole change; a dry run runs it on a simulated host. */
@@ -19,10 +19,10 @@ export interface Change<T, D> {
   readonly answer: (made: T, bofh: Bofh) => AnswerWithExit<D> | Promise<AnswerWithExit<D>>;
 }
 
-/** (default exit code: 0) */
+/** An answer, with the exit code of the verb (default: 0). */
 type AnswerWithExit<D> = Answer<D> & { readonly exitCode?: number };
 
-/** A change, or how the verb ends instead. */
+/** A change, or a function that ends the verb without one. */
 type Found<T, D> = Change<T, D> | (() => number | Promise<number>);
 
 /**

@@ -24,7 +24,7 @@ export function notConfirmed(verb: string): RefusedError {
   });
 }
 
-/** Asks; only on a terminal. */
+/** Asks for confirmation; call it only on a terminal. */
 export async function agrees({ terminal, settings }: Runtime, what: readonly string[]): Promise<boolean> {
   if (settings.host !== undefined) terminal.line(printable(`On ${settings.host}:`));
   for (const line of what) terminal.line(line);

@@ -14,7 +14,7 @@ export function ensureFlag(...conflicts: readonly string[]) {
 /** The first line of an answer that changed nothing. */
 export const unchanged = 'unchanged, already as requested:';
 
-/** Runs a verb that creates something, also with `--ensure`; its answer then says `changed`. */
+/** Runs a verb that creates something. With `--ensure`, its answer has `changed`. */
 export function changeOrEnsure<F extends object, T extends F, D extends { readonly changed?: boolean }>(
   runtime: Runtime<D>,
   isEnsured: boolean,

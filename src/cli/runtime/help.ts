@@ -21,7 +21,7 @@ export function answerHelp(root: Command, args: readonly string[]): void {
   if (isAsked) at.help();
 }
 
-/** The names of the options of every command, for the help of one. */
+/** The names of the options of every command, for the help of one command. */
 export function globalsIn(root: Command): string {
   const names = root.options
     .filter(({ hidden, long }) => !hidden && long !== '--version')

@@ -28,7 +28,7 @@ export async function openLogFile(
   );
 }
 
-/** Each line is written at once: a crash loses none. A full disk must not stop the sequence. */
+/** Writes each line at once, so that a crash loses none. A full disk must not stop the sequence. */
 function appending(path: string, onFailure: (why: string) => void): DestinationStream {
   const fd = opened(path);
   let failed = false;

@@ -33,7 +33,7 @@ export async function main(args: readonly string[], changed: (verb: string) => v
   try {
     exitCode = await Promise.race([parse(run, early.pager), crash()]);
   } catch (error) {
-    // An unhandled error must not cut off a running sequence, nor hide that it is stuck.
+    // An unhandled error must neither interrupt a running sequence nor hide that it is stuck.
     await run.sequences.unwind();
     exitCode = tell(run, error, await explained(run, error));
     run.isReported = true;
@@ -86,7 +86,7 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
   if (settings.format !== undefined && !table)
     throw new UsageError(`--format selects columns of a table, but "${verb}" prints no table`);
   const { processSignals } = await import('../../host/process.ts');
-  // A read has nothing to undo: a signal ends it.
+  // A command that only reads has nothing to undo: a signal ends it.
   const heard = changes ? processSignals().signals : idleSignals();
   const isQuiet = settings.quiet && changes && settings.mode === 'act' && settings.answer === 'text';
   run.terminal = { ...run.terminal, ...looksOf(settings.color) };
@@ -131,7 +131,7 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
   }
 }
 
-/** With `--quiet` the answer waits until it is known whether there is a failure in it. */
+/** With `--quiet`, holds the answer back until it is known whether it contains a failure. */
 function holding(terminal: Terminal): { readonly terminal: Terminal; readonly release: () => void } {
   const held: string[] = [];
   return {
@@ -141,8 +141,8 @@ function holding(terminal: Terminal): { readonly terminal: Terminal; readonly re
 }
 
 /**
- * Refuses a named site file that is missing or that others can write, whatever the verb. Recovery at
- * boot needs no site file and runs anyway. Loaded only if one is named: `--version` needs to be fast.
+ * For every verb, refuses a named site file that is missing or that others can write. Recovery at boot needs
+ * no site file and runs anyway. The check is loaded only if a file is named.
  */
 async function checkSite({ args }: Run, { settings, verb, log }: Runtime): Promise<void> {
   if (settings.site === undefined) return;
@@ -163,7 +163,7 @@ function idleSignals() {
   return { stop: new AbortController().signal, abandon: new AbortController().signal };
 }
 
-/** Always explains the error, even an odd one, or after an upgrade during the run. */
+/** Explains the error, also if it is odd, or after an upgrade during the run. */
 async function explained({ runtime, sequences }: Run, error: unknown): Promise<Explanation> {
   try {
     const { explain } = await import('../errors/explain.ts');
@@ -212,8 +212,8 @@ function crash(): Promise<never> {
 const answerLost = 74;
 
 /**
- * An answer that cannot be written (stdout on a full disk) is not a success, but the change did not
- * fail either. A closed pipe is neither: `| head` has read enough.
+ * The exit code if the answer could not be written, for example because stdout is on a full disk. A closed
+ * pipe is not an error: `| head` has read enough.
  */
 async function checkAnswer(run: Run, exitCode: number): Promise<number> {
   const { terminal, runtime, sequences } = run;

@@ -7,7 +7,7 @@ import { printable } from '../output/text.ts';
 
 type Overwrite = NonNullable<Parameters<Tx['filesystem']['create']>[0]['overwrite']>;
 
-/** Runs a verb that may overwrite content of a device, which must be named and confirmed. */
+/** Runs a verb that may overwrite content of a device, which the user must name and confirm. */
 export async function overwriting<T, D>(
   runtime: Runtime<D>,
   { device, overwrite: named }: { readonly device: string; readonly overwrite: string | undefined },
@@ -22,8 +22,8 @@ export async function overwriting<T, D>(
 }
 
 /**
- * Returns the content to overwrite: its UUID if `text` is that, or else its type. blkid does not
- * know a btrfs stream, so that has its own type.
+ * Returns the content to overwrite: its UUID if `text` is one, or else its type. blkid does not recognise a
+ * btrfs stream, so bofh has a type for it.
  */
 export async function overwriteOf(device: string, text: string): Promise<Overwrite> {
   const found = await filesystem.probe(device);

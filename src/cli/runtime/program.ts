@@ -12,7 +12,7 @@ export interface Invocation {
   readonly verb: string;
   /** It may change the host, so a signal rolls it back. */
   readonly changes: boolean;
-  /** It answers with a table. */
+  /** The verb answers with a table. */
   readonly table: boolean;
   readonly options: GlobalOptions;
   /** Number of trailing words that no record may have: arguments of a script, or a command. */
@@ -38,9 +38,9 @@ Exit codes:
 If a script fails, its earlier commits stay, and the error lists them.`;
 
 /**
- * Returns the command line. Loads only the verbs that `words` can mean; the others have name and
- * summary, enough for the help of a noun. `all`: every verb with its arguments and options. `output`
- * gets help and version.
+ * Returns the command line. Loads only the verbs that `words` can mean; the others have only a name and a
+ * summary, which is enough for the help of a noun. `all`: loads every verb. Help and version are printed to
+ * `output`.
  */
 export async function program(
   words: readonly string[] | 'all',
@@ -72,14 +72,14 @@ async function addVerbs(parent: Command, entries: Noun['verbs'], building: Build
     const isVerb = 'length' in entry;
     const command = parent.command(name).description(isVerb ? entry[0] : entry.summary);
     const rest = after(building.words, name);
-    // Of hundreds of commands, only one that is typed can be given an option.
+    // Only a typed command can get an option, so the hundreds of others need none.
     if (rest !== undefined) addGlobalsTo(command);
     if (!isVerb) await addVerbs(command, entry.verbs, { ...building, words: rest ?? [] });
     else if (rest !== undefined) bind(command, (await entry[1]()).default, building.invoke);
   }
 }
 
-/** The words after the first one that is `name`; undefined if there is none. */
+/** The words after the first word that equals `name`; undefined if there is none. */
 function after(words: readonly string[] | 'all', name: string): readonly string[] | 'all' | undefined {
   if (words === 'all') return words;
   const at = words.indexOf(name);
@@ -135,7 +135,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
       ),
       colors,
     ),
-    // With it before it, commander gives --no-pager no default, which would hide one that was typed.
+    // If --pager comes first, commander gives --no-pager no default, which would hide a typed value.
     new Option('--pager').hideHelp(),
     new Option(
       '--no-pager',

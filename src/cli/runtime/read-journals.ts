@@ -65,8 +65,8 @@ export async function readById(engine: Engine, id: string): Promise<ReadJournal>
 }
 
 /**
- * As `readById`, also for reservations of other hosts. A sequence that reaches this host by a name
- * has its open journal here, which comes first.
+ * As `readById`, also for reservations of other hosts. A sequence of this host that reaches it by a host name
+ * has a journal and a reservation here; the open journal comes first.
  */
 export async function readAnyById(engine: Engine, id: string): Promise<ReadJournal | ReadReservation> {
   const open = journalIds(accessing(engine, () => engine.store.names('.')));
@@ -133,8 +133,8 @@ async function readThese(engine: Engine, ids: readonly string[]): Promise<readon
 }
 
 /**
- * Complete but invalid lines concern only this journal; an error of the operating system concerns
- * the directory.
+ * The error for a journal with invalid lines. Throws an error of the operating system, which concerns the
+ * whole directory.
  */
 function unreadable(error: unknown, id: string): JournalError {
   if (error instanceof JournalError) return error;
@@ -160,11 +160,11 @@ function readClosed(engine: Engine, id: string): ReadJournal | undefined {
   }
 }
 
-/** Returns when a journal was created, and last written to. */
+/** Returns the times of the creation and the last write of a journal. */
 export function timesIn({ store }: Engine, name: string): JournalTimes {
   const [began, changed] = [store.createdMs(name), store.changedMs(name)];
   const at = changed === undefined ? '' : new Date(changed).toISOString();
-  // A copied file is younger than what it contains.
+  // A copied file is younger than its content.
   const isKnown = began !== undefined && changed !== undefined && began <= changed;
   return { at, ...(isKnown ? { began: new Date(began).toISOString() } : {}) };
 }

@@ -11,17 +11,17 @@ import type { Terminal } from './terminal.ts';
 export type Program = readonly [node: string, bofh: string];
 
 /**
- * Context of every verb. It is created before any driver is loaded. `D` is the JSON answer of the
- * verb: \`give\` takes nothing else. A helper that prints no answer takes the \`Runtime\` of any verb.
+ * Context of every verb. It is created before any driver is loaded. `D` is the JSON answer of the verb:
+ * `give` accepts only that. A helper that prints no answer accepts the `Runtime` of any verb.
  */
 export interface Runtime<in D = never> {
-  /** Never set: it ties the runtime to the type of the answer. */
+  /** Never set; it only connects the runtime with the type of the answer. */
   readonly answers?: (data: D) => void;
   readonly terminal: Terminal;
   readonly log: Log;
   /** The log of `--log-file`: gets each event of each sequence, and how the command ended. */
   events?: Logger | undefined;
-  /** Writes a complete answer, which may need a pager. Undefined: `terminal.answer` does. */
+  /** Writes a complete answer, which may need a pager. Undefined: `terminal.answer` writes it. */
   readonly page?: ((text: string) => void) | undefined;
   readonly settings: Settings;
   /** The command line as typed: `bofh vm create …`. */
@@ -44,7 +44,7 @@ export interface Runtime<in D = never> {
   readonly program?: Program;
   /** Cache of transpiled scripts (default: /var/cache/bofh). */
   readonly cacheDirectory?: string;
-  /** The user's script, once it runs: a failure is then reported as its failure. */
+  /** The user's script while it runs: a failure is then reported as that of the script. */
   script: string | undefined;
   /** The site file, while it runs. */
   site?: string | undefined;
@@ -62,8 +62,8 @@ export interface Sequences {
   /** Returns each sequence that left a journal, in start order. Valid only when none is open. */
   started(): readonly StartedSequence[];
   /**
-   * Rolls back all open sequences; resolves when none is left. After an unhandled error a body may
-   * wait for what never comes, so it gets two seconds to end.
+   * Rolls back all open sequences; resolves when none is left. After an unhandled error a body may wait for
+   * ever, so it gets two seconds to end.
    */
   unwind(): Promise<void>;
   /** Aborted by `unwind`. */

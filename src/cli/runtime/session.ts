@@ -45,7 +45,7 @@ export async function openSession(
   };
   const local = localHost({ ...options, siteKeys: () => site.keys });
   const name = settings.host;
-  // The site file is always that of this host; it may say how to reach another one.
+  // The site file is always that of this host, and may contain the connection to another one.
   if (needs.site === 'used' || name !== undefined) site = await siteOf(runtime);
   const ask = runtime.terminal.interactive ? 'terminal' : 'never';
   const host = name === undefined ? local : hostNamed(name, site, { ...options, ask });
@@ -66,7 +66,7 @@ export async function openSession(
   return { bofh: { ...bofh, engine: { ...engine, store: readOnlyStore(engine.store) } }, progress };
 }
 
-/** Tells a user whose journals a verb works on, because the user may expect those of root. */
+/** Prints whose journals a verb uses, because a user may expect those of root. */
 export function tellWhose({ root, settings, terminal }: Runtime): void {
   if (root || settings.stateDirBy === 'named') return;
   terminal.line(`bofh: these are your own journals, in ${settings.stateDir}; use sudo for those of root`);
@@ -82,7 +82,8 @@ export function refuseOtherHost({ settings, verb }: Runtime, what: string): void
 }
 
 /**
- * Returns the absolute path. Another host has no current directory: UsageError for a relative path.
+ * Returns the absolute path. Throws UsageError for a relative path with another host, which has no current
+ * directory.
  */
 export function pathOn(runtime: Pick<Runtime, 'settings'>, path: string): string;
 /** Undefined for an omitted option. */
@@ -98,7 +99,7 @@ export function pathOn(
   });
 }
 
-/** Ends the work before a sequence at the first signal: there is nothing to undo. */
+/** Waits for work before the sequence. Throws at the first signal, because nothing must be undone. */
 export async function untilInterrupted<T>(runtime: Runtime, work: Promise<T>): Promise<T> {
   const { stop } = runtime.signals;
   let hear = (): void => undefined;
@@ -134,8 +135,8 @@ async function siteOf(runtime: Runtime): Promise<Site> {
 }
 
 /**
- * A journal may need an operation of the site's own, also for a verb that reads no site file. One
- * that cannot be used does not stop the recovery of all other journals.
+ * Finds operations of the site for journals, also for a verb that reads no site file. An unusable site file
+ * does not stop the recovery of other journals.
  */
 function findLater(runtime: Runtime, site: Site, find: Engine['find']): Engine['find'] {
   let loaded: Promise<Site> | undefined;

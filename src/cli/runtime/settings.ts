@@ -15,13 +15,13 @@ export interface Settings {
   readonly mode: 'act' | 'plan';
   /** `given`: no confirmation before something is destroyed. */
   readonly consent: 'given' | 'ask';
-  /** How long to wait for objects locked by another bofh, in milliseconds; 0: refuse at once. */
+  /** Time limit of the wait for objects locked by another bofh, in milliseconds; 0: refuse at once. */
   readonly waitMs: number;
   readonly site: string | undefined;
   /** The host to reach over ssh; undefined: this one. */
   readonly host: string | undefined;
   readonly stateDir: string;
-  /** `default`: neither an option nor the environment names the state directory. */
+  /** `default`: neither an option nor the environment sets the state directory. */
   readonly stateDirBy: 'named' | 'default';
   readonly logLevel: LogLevel;
   /** The only columns of a table to print, for scripts. */
@@ -31,7 +31,7 @@ export interface Settings {
   /** A change that succeeds prints nothing. */
   readonly quiet: boolean;
   readonly color: ColorWhen;
-  /** Shows long answers on a terminal; undefined: none. */
+  /** The pager for long answers on a terminal; undefined: none. */
   readonly pager: string | undefined;
 }
 
@@ -113,15 +113,15 @@ function parseColor(text: string): ColorWhen {
   return color;
 }
 
-/** The pager as git chooses it: the first variable that is set, where empty and `cat` mean none. */
+/** The pager as git chooses it: the first variable that is set, empty and `cat` mean none. */
 function pagerIn(env: Readonly<Record<string, string | undefined>>): string | undefined {
   const pager = env.BOFH_PAGER ?? env.PAGER ?? 'less';
   return pager.trim() === '' || pager.trim() === 'cat' ? undefined : pager;
 }
 
 /**
- * Returns the settings of what is printed before the command line is parsed: its help, and its usage
- * errors. Wrong values are reported later.
+ * Returns the settings for the output before the command line is parsed: help and usage errors. Invalid
+ * values are reported later.
  */
 export function earlySettings(
   args: readonly string[],

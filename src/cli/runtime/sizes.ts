@@ -1,7 +1,7 @@
 import { UsageError } from '../../core/errors.ts';
 import { type Bytes, parseSize } from '../../core/units.ts';
 
-/** Parses a size to bytes. Throws UsageError that names every form the verb accepts. */
+/** Parses a size to bytes. Throws UsageError, which names every form that the verb accepts. */
 export function sizeAmong(text: string, forms: string): Bytes {
   try {
     return parseSize(text);

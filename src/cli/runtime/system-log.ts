@@ -6,8 +6,8 @@ import type { Runtime } from './runtime.ts';
 import { oneLine, textOf, typed } from '../output/text.ts';
 
 /**
- * Runs a change and writes one line to the system log: who did what, and how it ended. A failure to
- * write the log is only a warning: the change is done.
+ * Runs a change and writes one line to the system log: the user, the command and the result. A failure to
+ * write the log is only a warning, because the change is done.
  */
 export async function logged<T>(
   runtime: Runtime,
@@ -25,7 +25,7 @@ export async function logged<T>(
     // Open sequences are rolled back before the result is logged.
     await runtime.sequences.unwind();
     const { class: name, failed, exitCode } = explain(error, runtime);
-    // The other host may be unreachable, and that may be the cause.
+    // The other host may be unreachable, which may be the cause of the failure.
     await tell(
       runtime,
       host.name === '' ? host : localHost(),
@@ -46,7 +46,10 @@ async function tell(runtime: Runtime, host: Host, outcome: string): Promise<void
   }
 }
 
-/** systemd.journal-fields(7). A field that is named several times has several values. */
+/**
+ * systemd.journal-fields(7). The fields of the line for the journal. A field that appears several times has
+ * several values.
+ */
 function fieldsOf({ verb, sequences }: Runtime, message: string): readonly string[] {
   return [
     ...[`MESSAGE=${message}`, 'PRIORITY=5', 'SYSLOG_FACILITY=1', 'SYSLOG_IDENTIFIER=bofh'],
@@ -55,7 +58,7 @@ function fieldsOf({ verb, sequences }: Runtime, message: string): readonly strin
   ];
 }
 
-/** For the engine it is a read: it changes no state of the host. */
+/** For the engine this is a read, because it changes no state of the host. */
 const read = { tool: 'logger', access: 'read', parse: nothing, timeoutMs: 5000 } as const;
 
 /**

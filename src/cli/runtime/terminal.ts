@@ -18,7 +18,7 @@ export interface Terminal {
   line(text: string): void;
   /** Draws the live line; undefined removes it. */
   draw(text: string | undefined): void;
-  /** Undefined: the input ended (Ctrl-D), or the user gave up (Ctrl-C). */
+  /** Asks a question; undefined if the input ended (Ctrl-D), or the user gave up (Ctrl-C). */
   ask(question: string): Promise<string | undefined>;
   /** False if the reader of the answer has closed the pipe. */
   heard(): boolean;
@@ -37,7 +37,7 @@ interface Streams {
   readonly stderr: Out;
 }
 
-/** How both streams are written: each may be a terminal, or not. A terminal can tell its size as 0. */
+/** The look of each stream, which may be a terminal or not. A terminal can report the size 0. */
 export function looksOf(
   color: ColorWhen,
   { stdin, stdout, stderr }: Streams = process,

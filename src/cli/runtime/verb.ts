@@ -15,9 +15,9 @@ export interface OptionSpec<T> {
   readonly short: string | undefined;
   /** Names of options that exclude this one. */
   readonly conflicts: readonly string[];
-  /** Not in the help: another spelling of an option. */
+  /** True for another spelling of an option, which the help does not show. */
   readonly hidden: boolean;
-  /** May be typed several times: `read` returns an array for each, and these become one. */
+  /** The option may be typed several times: `read` returns an array for each, and these are joined. */
   readonly repeatable: boolean;
   /** The words that it accepts, if they are few: for completion. */
   readonly choices: readonly string[];
@@ -25,7 +25,7 @@ export interface OptionSpec<T> {
   readonly parse: (value: Typing, name: string) => T;
 }
 
-/** The typed value of an option: a text, several, or only its name. */
+/** The typed value of an option: a text, several texts, or only the option. */
 type Typing = string | boolean | readonly string[] | undefined;
 
 interface More {
@@ -133,7 +133,7 @@ export function commaList(text: string): string[] {
   return text.split(',');
 }
 
-/** `<name>`, `[name]`, `<name...>` or `[name...]`, alone or with what the help says about it. */
+/** `<name>`, `[name]`, `<name...>` or `[name...]`, alone, or with its text in the help. */
 type ArgSpec = string | readonly [words: string, help: string];
 
 type ArgSpecs = Readonly<Record<string, ArgSpec>>;
@@ -156,23 +156,32 @@ type Options<O> = string extends keyof O
   ? unknown
   : { readonly [K in keyof O]: O[K] extends OptionSpec<infer T> ? T : never };
 
-/** A verb of the command line: its words, from which parsing and help come, and what it does. */
+/** A verb of the command line: its words, for parsing and help, and its function. */
 export interface Verb {
   readonly args: ArgSpecs;
   readonly options: OptionSpecs;
   /** Complete command lines without the leading `bofh`. */
   readonly examples: readonly string[];
-  /** Whether it may change the host: a signal then rolls the change back. A function decides by what was typed. */
+  /**
+   * Whether it may change the host: a signal then rolls the change back. A function decides from the typed
+   * options.
+   */
   readonly changes: boolean | ((typed: never) => boolean);
-  /** Names of its JSON answers: its own, or with an option that has another one. None: it has no answer in JSON. */
+  /**
+   * Names of its JSON answers: its own, and those of options with another answer. Empty if it has no JSON
+   * answer.
+   */
   readonly answers: readonly AnswerName[];
-  /** It reads and answers with a table: `--format` chooses its columns. */
+  /** The verb reads and answers with a table: `--format` chooses its columns. */
   readonly table: boolean;
   /** Words that look like unknown options are arguments: sizes such as -5g. */
   readonly dashes: boolean;
   /** All words after the first argument belong to a script. */
   readonly script: boolean;
-  /** All words after the first argument belong to another program, and can hold a secret: neither journal nor log has them. */
+  /**
+   * All words after the first argument belong to another program, and may contain a secret, so neither
+   * journal nor log contains them.
+   */
   readonly unrecorded: boolean;
   /** Resolves to the exit code. */
   readonly run: (runtime: Runtime<unknown>, typed: never) => Promise<number>;
@@ -218,7 +227,7 @@ export function choicesOf(option: Option): readonly string[] {
   return choices.get(option) ?? [];
 }
 
-/** Tells completion which words an option accepts. */
+/** Sets the words that completion proposes for an option. */
 export function withChoices(option: Option, words: readonly string[]): Option {
   choices.set(option, words);
   return option;
@@ -260,7 +269,7 @@ export function typedIn(command: Command, { args, options }: Verb): never {
     const many = (typeof spec === 'string' ? spec : spec[0]).includes('...');
     return [key, many ? words.slice(at) : words[at]];
   });
-  // The types of `verb` say what is in it; here all verbs are treated alike.
+  // The types of `verb` describe this value; here all verbs have the same type.
   return Object.fromEntries([...named, ...values]) as never;
 }
 
@@ -272,7 +281,7 @@ function flagOf(key: string): string {
   return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** One line of help, and where the verb's code is: it is loaded only when the verb is typed. */
+/** One line of help, and a function that loads the code of the verb when it is typed. */
 export type VerbEntry = readonly [summary: string, load: () => Promise<{ readonly default: Verb }>];
 
 /** A noun and its verbs, or nouns below it: `lvm vg create`. */

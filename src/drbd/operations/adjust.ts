@@ -17,9 +17,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Makes a resource that is up follow its configuration, after the commit, because the previous
- * options are unknown. Refused if that would take a disk, a device or a connection away while it is
- * in use.
+ * Makes a resource that is up follow its configuration, after the commit, because the previous options are
+ * unknown. Refused if this would remove a disk, a device or a connection that is in use.
  */
 export const adjust = deferred({
   kind: 'drbd.adjust',
@@ -60,7 +59,7 @@ export const adjust = deferred({
   }),
 });
 
-/** Later changes of the file need a new order. */
+/** Refuses changes that were made to the file later: they need a new request. */
 function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
   const more = now.filter((line) => !changes.includes(line));
   if (more.length > 0)
@@ -70,7 +69,7 @@ function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
     );
 }
 
-/** For example `drbdsetup-84 detach 3`: a command that takes something away. */
+/** A command that removes something, for example `drbdsetup-84 detach 3`. */
 const taking = /^\S+ (?<verb>detach|del-minor|disconnect|del-peer|del-path|down) /;
 
 async function refuseTaking(

@@ -5,7 +5,7 @@ import { checkDisk } from './disk.ts';
 import { holdersOf } from './known-resource.ts';
 import { volumeChange } from './volumes.ts';
 
-/** Attaches the configured disks of a resource that is up. It lasts until the next boot. */
+/** Attaches the configured disks of a resource that is up. The disks stay attached until the next boot. */
 export const attach = volumeChange({
   kind: 'drbd.attach',
   words: 'has its disk',
@@ -22,9 +22,8 @@ export const attach = volumeChange({
 });
 
 /**
- * Detaches the disks of a resource, which continues with those of its peers; no data is lost.
- * Refused if no peer has the data that this host works with. The undo attaches the disks, and the
- * peer resyncs what has changed.
+ * Detaches the disks of a resource, which continues with the disks of its peers; no data is lost. Refused if
+ * no peer has the data that this host uses. The undo attaches the disks, and the peer resyncs the changes.
  */
 export const detach = volumeChange({
   kind: 'drbd.detach',
@@ -41,7 +40,7 @@ function hasDisk({ volumes }: ResourceState, volume: number): boolean {
   return !volumes.some((each) => each.volume === volume && each.disk === 'Diskless');
 }
 
-/** A primary needs its disk, unless a peer that is connected has all data. */
+/** Refuses to detach the disk of a primary, unless a connected peer has all data. */
 function refuseLastCopy({ name, role, connections }: ResourceState, volumes: readonly number[]): void {
   if (role !== 'Primary') return;
   for (const volume of volumes) {

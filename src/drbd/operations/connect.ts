@@ -33,16 +33,16 @@ const undo = z.strictObject({
   to: z.enum(['connected', 'disconnected']),
   mine: z.enum(['kept', 'discarded']),
   /**
-   * If local data is discarded: a file, until the next boot, that marks a resource that is already
+   * Only if local data is discarded: a file, kept until the next boot, that marks a resource which is already
    * connecting.
    */
   note: z.exactOptional(z.string()),
   /**
-   * It was connecting when the step was journalled: it is disconnected first. Never
-   * set in an older journal.
+   * The resource was connecting when the step was journalled, so the step disconnects it first. Never set in
+   * an older journal.
    */
   was: z.exactOptional(z.literal('looking')),
-  /** If local data is discarded: its generation; missing in an older journal. */
+  /** Only if local data is discarded: its generation; missing in an older journal. */
   ordered: z.exactOptional(dataState),
 });
 
@@ -51,11 +51,10 @@ type Undo = z.infer<typeof undo>;
 const common = { version: 1, undo, result: z.null(), lives: 'boot', restores: 'state' } as const;
 
 /**
- * Connects a StandAlone resource to its peers again. With `discardMyData`, after a split brain,
- * what was written on this host since is lost. That step runs after the commit, because it is
- * irreversible, and also for a resource that is already connecting: after a split brain 8.4 leaves
- * only one host StandAlone, and the other one may have been too slow to notice. The undo
- * disconnects it.
+ * Connects a StandAlone resource to its peers again. `discardMyData`, after a split brain, discards all data
+ * that was written on this host since then. That step is irreversible, so it runs after the commit. It also
+ * works for a resource that is already connecting: after a split brain 8.4 leaves only one host StandAlone,
+ * and the other one may not have detected it yet. The undo disconnects the resource.
  */
 export const connect = operation({
   ...common,
@@ -63,7 +62,7 @@ export const connect = operation({
   args: z.strictObject({
     /** Name of the resource, as in its configuration. */
     name: resourceName,
-    /** This host discards its data where the two differ. */
+    /** This host discards its data where the two hosts differ. */
     discardMyData: z.exactOptional(z.literal(true)),
   }),
   prepare: async ({ args: { name, discardMyData }, mark, host }): Promise<Undo> => {
@@ -97,7 +96,7 @@ export const connect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent' || isStandAlone(state)) return { state: 'gone' };
-    // Its users now have a replica.
+    // The users of the resource now have a replica.
     return { state: 'ours', holders: isReplicated(state) ? await holdersOf(host, of.minors) : [] };
   },
   revert: async ({ undo: of, host }) => {
@@ -123,9 +122,8 @@ export const connect = operation({
 });
 
 /**
- * Disconnects a resource, which continues without its peers. Refused while a peer, or this host,
- * works with the data of the other. The undo connects it, and a resync transfers what was written
- * meanwhile.
+ * Disconnects a resource, which continues without its peers. Refused while a peer, or this host, uses the
+ * data of the other host. The undo connects the resource, and a resync transfers all data written in between.
  */
 export const disconnect = operation({
   ...common,
@@ -154,8 +152,8 @@ export const disconnect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down now` };
-    // The addresses of the connection show only in the kernel: no undo while they differ from those
-    // in the file.
+    // Only the kernel shows the addresses of the connection: no undo while they differ from those in the
+    // file.
     return { state: isStandAlone(state) || (await otherAddresses(host, state)).length > 0 ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
@@ -170,8 +168,8 @@ export const disconnect = operation({
 });
 
 /**
- * Belongs to this sequence until it is done. A resource that was brought up since is connecting by
- * itself, and has discarded nothing.
+ * The look of a step that discards data: `ours` until it is done. A resource that was brought up since then
+ * is connecting by itself, and has discarded nothing.
  */
 async function lookLater(host: ReadHost, of: Undo): Promise<Look> {
   const found = await leftOf(host, of);
@@ -195,7 +193,7 @@ function undoOf(state: ResourceState, how: Pick<Undo, 'to' | 'mine'>): Undo {
   return { name: state.name, minors: [...minorsOf(state)], ...how };
 }
 
-/** For a resource that is not StandAlone; its data is discarded only while it has no connection. */
+/** Refuses a resource that is not StandAlone. With `discarded`, refuses only one that is connected. */
 function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine']): void {
   const met = connections.find(({ state }) => state === 'Connected');
   if (met !== undefined)
@@ -208,7 +206,7 @@ function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine'])
   });
 }
 
-/** The undo would also connect peers that were not connected before. */
+/** Refuses if only some peers are connected: the undo would connect the others too. */
 function refuseMixed({ name, connections }: ResourceState): void {
   const alone = connections.find(({ state }) => state === 'StandAlone');
   if (alone !== undefined)
@@ -220,7 +218,7 @@ function refuseMixed({ name, connections }: ResourceState): void {
     );
 }
 
-/** A primary keeps the data that it works with. */
+/** Refuses to disconnect a host that needs the data of the other one. */
 function refuseNeededConnection({ name, role, volumes, connections }: ResourceState): void {
   const bad = volumes.find(({ disk }) => disk !== 'UpToDate');
   if (role === 'Primary' && bad !== undefined)
@@ -237,7 +235,7 @@ function refuseNeededConnection({ name, role, volumes, connections }: ResourceSt
         );
 }
 
-/** Data in use is never discarded. */
+/** Refuses to discard data that is in use. */
 async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of }: Undo): Promise<void> {
   if (mine === 'kept') return;
   await refuseUsed(host, of);
@@ -266,7 +264,7 @@ function volumesOf({ volumes }: ResourceState): readonly number[] {
   return volumes.map(({ volume }) => volume);
 }
 
-/** A moment: a reachable peer answers within it, which also shows a split brain. */
+/** Waits for a moment, in which a reachable peer answers. Throws RefusedError if that shows a split brain. */
 async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
   const seen = { alone: false };
   await until({

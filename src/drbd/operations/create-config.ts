@@ -14,14 +14,11 @@ import { configKey, deviceOf, isStandAlone, now, whileUp } from './known-resourc
 import { refuseTaken } from './refuse-taken.ts';
 
 const args = z.extend(newConfig, {
-  /**
-   * The expected content of the file, if bofh did not generate it: it must say the same about the
-   * hosts.
-   */
+  /** Content of the file, if the caller provides it. It must have the same values for the hosts. */
   text: z.exactOptional(z.string().check(z.minLength(1))),
   /** Permission bits of the file (default: 0644). */
   mode: z.exactOptional(fileMode),
-  /** Also if the resource is up: it stays as it is until `adjust` (default: refused). */
+  /** Allowed if the resource is up: the running resource does not change until `adjust` (default: refused). */
   whileUp,
 });
 
@@ -29,11 +26,11 @@ type Args = z.infer<typeof args>;
 
 const undo = z.extend(creation.undo, {
   name: z.string(),
-  /** Numbers on this host. */
+  /** Minor numbers on this host. */
   minors: z.array(z.int()),
   ports: z.array(z.int()),
   nodeIds: z.enum(['told', 'not told']),
-  /** The previous state of a resource that must be up; missing: it was down. */
+  /** The previous state of a resource that must be up; missing if it was down. */
   was: z.exactOptional(z.enum(['StandAlone', 'connecting'])),
 });
 
@@ -101,9 +98,9 @@ async function connectionOf(
 }
 
 /**
- * The kernel runs the configuration of this file: for example after a boot before the undo. A
- * resource that stayed connected has the addresses of the previous file, which comes back; one that
- * was StandAlone must become StandAlone again.
+ * Refuses the undo if the kernel runs the configuration of this file, for example after a boot. A resource
+ * that stayed connected has the addresses of the previous file, which the undo restores; a resource that was
+ * StandAlone must be StandAlone again.
  */
 async function refuseRunning(host: ReadHost, { was, ...made }: z.infer<typeof undo>): Promise<void> {
   const { name, path } = made;
@@ -131,8 +128,8 @@ function contentOf({ text, mode: _mode, whileUp: _, ...config }: Args, nodeIds: 
 }
 
 /**
- * Checks the file with drbdadm as if it were installed; RefusedError with drbdadm's message if it
- * is invalid.
+ * Checks the file with drbdadm as if it were installed; Throws RefusedError, with drbdadm's message, if it is
+ * invalid.
  */
 async function tried(host: ReadHost, asked: Args): Promise<NodeIds> {
   try {

@@ -52,13 +52,13 @@ const args = z.strictObject({
    */
   keep: z.exactOptional(z.array(z.string().check(z.minLength(1)))),
   /**
-   * The number of bytes at the start that are data and stay, whatever their content: the metadata
+   * Number of bytes at the start of the device that are data and stay, whatever they contain. The metadata
    * must start after them.
    */
   keepBytes: z.exactOptional(z.int().check(z.positive())),
   /**
-   * The data of the device is complete and has this generation: hosts with the same generation do
-   * not resync; a host without one fetches all data. Missing: the device has no valuable data yet.
+   * The data of the device is complete and has this generation: hosts with the same generation do not resync;
+   * a host without a generation fetches all data. Missing: the device has no valuable data yet.
    */
   generation: z.exactOptional(
     z.strictObject({
@@ -91,7 +91,7 @@ const undo = z.strictObject({
   /** The UUID of the new metadata, chosen before. */
   uuid: z.string().check(z.regex(/^[0-9a-f]{16}$/)),
   area: z.strictObject({ from: count, length: count }),
-  /** The previous content, without zeros. */
+  /** The previous content of the area, without blocks of zeros. */
   saved: z.array(savedRun),
   /** Whether metadata is replaced, and other content had to be named. */
   replaces: z.enum(['nothing', 'metadata']),
@@ -162,7 +162,7 @@ export const createMetadata = operation({
       });
     const { path: device } = await deviceNode(host, of.device);
     await refuseHeld(host, device, await holders(host, device));
-    // create-md would convert existing metadata of the other format.
+    // create-md would convert existing metadata of the other format, so it is erased first.
     if (of.replaces === 'metadata')
       await host.run(writeBytes(device, { offset: superblockOf(of.area), bytes: new Uint8Array(blockSize) }));
     const at = { minor: of.minor, format: of.format, device };
@@ -194,8 +194,7 @@ export const createMetadata = operation({
     await refuseHeld(host, found.path, await holders(host, found.path));
     await putBack(host, (await deviceNode(host, found.path)).path, of);
   },
-  // Restoring older metadata over data of a newer generation would tell the peer that nothing has
-  // changed.
+  // With older metadata over data of a newer generation, the peer would assume that nothing has changed.
   content: {
     lost: 'undone',
     of: 'device',
@@ -280,10 +279,7 @@ async function putBack(host: ChangeHost, device: string, of: MetadataUndo): Prom
   await host.run(writeBytes(device, { offset: last, bytes: superblock }));
 }
 
-/**
- * Commands for a person who undoes this step by hand. They remove the metadata; only the journal
- * has the overwritten bytes.
- */
+/** Manual recovery. The commands remove the metadata; only the journal has the overwritten bytes. */
 function metadataRecovery({ undo }: { readonly undo: MetadataUndo }): ManualRecovery {
   const { device, minor, format, uuid, area, saved } = undo;
   const what = `the metadata of DRBD ${uuid} at the end of ${device}`;

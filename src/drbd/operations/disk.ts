@@ -3,7 +3,7 @@ import { refuseHeld } from '../../blockdevice/in-use.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 
-/** RefusedError for a disk that is lost, or whose volume is only inactive, with the way to a new one. */
+/** Throws RefusedError for a disk that is lost, or whose volume is inactive, with the commands that repair it. */
 export async function refuseLost(
   host: ReadHost,
   { name, disk, then }: { readonly name: string; readonly disk: string; readonly then: string },
@@ -19,7 +19,7 @@ export async function refuseLost(
   );
 }
 
-/** drbdadm would move the metadata of a device that has grown, and that is irreversible. */
+/** Refuses a device that has grown: drbdadm would move its metadata, and that is irreversible. */
 export async function checkDisk(
   host: ReadHost,
   {

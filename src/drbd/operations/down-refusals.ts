@@ -2,7 +2,7 @@ import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { type Here, isStandAlone, minorsOf, undoOf } from './known-resource.ts';
 
-/** A primary must be demoted first, and the only good copy of the data must stay up. */
+/** Refuses a primary, which must be demoted first, and a host with the only good copy of the data. */
 export function refuseNeeded({ name, role, connections }: ResourceState): void {
   if (role === 'Primary')
     throw new RefusedError(`${name} is primary on this host`, {

@@ -5,7 +5,7 @@ import { drbdInvalidate, drbdInvalidateRemote } from '../volume-commands.ts';
 import { laterChange } from './later.ts';
 
 /**
- * Discards the data of this host and resyncs all of it from the peer, which must have it, after the
+ * Discards the data of this host and resyncs all of it from the peer, which must be up to date, after the
  * commit.
  */
 export const invalidate = laterChange({
@@ -53,7 +53,7 @@ export const invalidateRemote = laterChange({
   },
 });
 
-/** The state that the connected peers have. */
+/** The volume in the states that the connected peers report. */
 function theirsOf({ connections }: ResourceState, volume: number): readonly PeerVolume[] {
   return connections
     .filter(({ state }) => state === 'Connected')
@@ -64,7 +64,7 @@ function isIn(state: ResourceState, volume: number, states: readonly Replication
   return theirsOf(state, volume).some(({ replication }) => states.includes(replication));
 }
 
-/** Only what is seen of a peer counts: without a connection its state is unknown. */
+/** The error if no connected peer has the data. Without a connection the state of a peer is unknown. */
 function nothingToFetch(state: ResourceState, volume: number): RefusedError {
   const { name, volumes } = state;
   const own = volumes.find((each) => each.volume === volume)?.disk ?? 'Diskless';

@@ -10,8 +10,8 @@ import { configured, type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 
 /**
- * Name of a resource: not `all`, which means every resource for drbdadm, and without `/`, which
- * means a volume.
+ * Name of a resource: not `all`, which drbdadm reads as every resource, and without `/`, which means a
+ * volume.
  */
 export const resourceName = z.string().check(
   z.regex(/^[A-Za-z0-9_][\w.+-]*$/, 'must be letters, digits and _ . + -'),
@@ -35,16 +35,16 @@ export const takesOver = z.exactOptional(z.literal(true));
 export const undo = z.strictObject({
   name: z.string(),
   /**
-   * The minor numbers of its volumes, sorted. They tell this resource from another one with the
-   * same name.
+   * The minor numbers of its volumes, sorted. They distinguish this resource from another one with the same
+   * name.
    */
   minors: z.array(z.int()),
   /** The backing devices, as the configuration names them. */
   disks: z.array(z.string()),
   to: z.enum(['up', 'down', 'primary', 'secondary']),
-  /** For a role: the hosts of the resource, ordered by name. */
+  /** Hosts of the resource, ordered by name; only for a change of its role. */
   hosts: z.exactOptional(z.array(z.string())),
-  /** Only of `drbd.up`: the peer stays up, so the undo waits until it has ended their connection. */
+  /** Only for `drbd.up`: the peer stays up, so the undo waits until it has ended their connection. */
   peerStays: z.exactOptional(z.literal(true)),
   takesOver,
 });
@@ -54,10 +54,7 @@ export type Undo = z.infer<typeof undo>;
 /** A resource whose configuration has a part for this host. */
 export type Here = Resource & { readonly here: ConfiguredHost };
 
-/**
- * The resource with a name, with this host's part of its configuration. RefusedError if there is
- * none.
- */
+/** The resource with a name, with this host's part of its configuration. Throws RefusedError if there is none. */
 export async function askedHere(host: ReadHost, name: string): Promise<Here> {
   const found = await resourceNamed(host, name);
   const { here } = found;
@@ -87,8 +84,8 @@ export function undoOf({ name, here: { volumes } }: Here, to: Undo['to']): Undo 
 }
 
 /**
- * What the kernel has under the name now. `other`: a resource with other devices, not created by
- * this sequence.
+ * The state in the kernel of the resource with this name. `other`: a resource with other devices, not created
+ * by this sequence.
  */
 export async function now(
   host: ReadHost,
@@ -102,14 +99,14 @@ export async function now(
 /** The state of the resource when a step acts after the commit. */
 export type Left =
   | { readonly is: 'up'; readonly state: ResourceState }
-  /** Nothing can be done or checked until it is up again. */
+  /** Nothing can be done or checked until the resource is up again. */
   | { readonly is: 'down' }
   | { readonly is: 'another'; readonly look: Look };
 
 /**
- * The resource that an irreversible step changes. After a boot it is down until an administrator
- * brings it up, and the rest of the work waits until then; only a resource that is no longer
- * configured here has nothing left to do.
+ * The resource that an irreversible step changes. After a boot it is down until an administrator brings it
+ * up, and the rest of the work waits until then. If the resource is no longer configured here, nothing is
+ * left to do.
  */
 export async function leftOf(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>): Promise<Left> {
   const state = await now(host, of);
@@ -126,9 +123,7 @@ export async function leftOf(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>):
   };
 }
 
-/**
- * The state of a resource that an irreversible step is about to change. RefusedError without one.
- */
+/** The state of a resource that an irreversible step is about to change. Throws RefusedError if it is not up. */
 export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>): Promise<ResourceState> {
   const found = await leftOf(host, of);
   if (found.is === 'up') return found.state;
@@ -179,8 +174,8 @@ export async function holdersOf(host: ReadHost, minors: readonly number[]): Prom
 }
 
 /**
- * RefusedError with all known holders of its devices. `ending`: a domain that is shutting down, and
- * does not count.
+ * Throws RefusedError, with all known holders of its devices, if there are any. `ending`: a domain that is
+ * shutting down, which does not count.
  */
 export async function refuseUsed(
   host: ReadHost,

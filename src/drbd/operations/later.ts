@@ -15,11 +15,11 @@ const undo = z.strictObject({
   minors: z.array(z.int()),
   volumes: z.array(z.int()).check(z.minLength(1)),
   /**
-   * Prefix of the name of a file for each volume, kept until the next boot, once its change was
-   * requested.
+   * Prefix of the names of files, one for each volume whose change was requested. They last until the next
+   * boot.
    */
   note: z.string(),
-  /** The data that was to be discarded; missing in an older journal. */
+  /** The data to discard; missing in an older journal. */
   ordered: z.exactOptional(dataState),
 });
 
@@ -28,21 +28,21 @@ type Undo = z.infer<typeof undo>;
 /** An irreversible change of volumes. */
 interface LaterChange {
   readonly kind: string;
-  /** `web1/0 will be …` */
+  /** The result, for messages: `web1/0 will be …`. */
   readonly words: string;
   readonly act: (of: VolumeOf) => Command<void>;
   /**
-   * RefusedError if the change is not allowed; checked before the commit, and again right before
-   * the step.
+   * Throws RefusedError if the change is not allowed; checked before the commit, and again right before the
+   * step.
    */
   readonly check: (state: ResourceState, volume: number) => void;
   /**
-   * `passes`: a finished resync leaves no trace, so a file records that it was requested. A boot
-   * removes the file: a change that was not known to be done before is requested again, once the resource
-   * is up.
+   * `passes`: a finished resync leaves no trace, so a file records that it was requested. A boot removes the
+   * file: then a change that is not known to be done is requested again, once the resource is up. `stays`:
+   * the state shows the change after a boot too.
    */
   readonly shows: 'stays' | 'passes';
-  /** Does the state show that the change is done? */
+  /** Whether the state shows that the change is done. */
   readonly isDone: (state: ResourceState, volume: number) => boolean;
   readonly prepare?: (host: ReadHost, found: Here) => Promise<void>;
   /** The command that requests this change: `bofh drbd invalidate`. */
@@ -97,7 +97,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
 }
 
 /**
- * Discards only the data that the step recorded: each volume is checked separately, because the
+ * Throws if the data differs from the data that the step recorded. Checks each volume separately, because the
  * change alters its data.
  */
 async function checkData(
@@ -112,7 +112,7 @@ async function checkData(
       : {
           ...of.ordered,
           volumes: of.ordered.volumes.filter((each) => each.volume === volume),
-          // A change that stays visible is not requested twice after a boot.
+          // A change that stays visible is not requested again after a boot.
           ...(change.shows === 'stays' ? { boot: is.boot } : {}),
         };
   const order = `bofh drbd ${change.verb} ${of.name}`;
@@ -131,7 +131,7 @@ async function undoneIn(
   change: LaterChange,
   host: ReadHost,
   of: Undo,
-  /** Undefined: it is down. */
+  /** State of the resource; undefined if it is down. */
   state: ResourceState | undefined,
 ): Promise<readonly number[]> {
   const found: number[] = [];

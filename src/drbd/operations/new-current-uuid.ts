@@ -4,9 +4,9 @@ import { drbdSkipInitialSync } from '../volume-commands.ts';
 import { laterChange } from './later.ts';
 
 /**
- * Skips the first resync of a resource whose metadata was just created on both hosts, after the
- * commit: its volumes are treated as identical, for example two that are all zeros. It is
- * irreversible, and the module refuses a resource that was in use before.
+ * Skips the first resync of a resource whose metadata was just created on both hosts, after the commit: its
+ * volumes are treated as identical, for example two that are all zeros. This is irreversible, and the module
+ * refuses a resource that was in use before.
  */
 export const newCurrentUuid = laterChange({
   kind: 'drbd.uuid.create',

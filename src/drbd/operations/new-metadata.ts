@@ -10,8 +10,8 @@ import type { Here } from './known-resource.ts';
 import { option } from '../../core/option.ts';
 
 /**
- * The volume with a number, or the only one; RefusedError if it has no disk or no internal metadata
- * here.
+ * The volume with a number, or the only one. Throws RefusedError if it has no disk or no internal metadata on
+ * this host.
  */
 export function volumeOf(
   { name, here: { volumes } }: Here,
@@ -43,7 +43,7 @@ export function volumeOf(
   return { ...found, disk };
 }
 
-/** The format that the loaded module reads: drbdadm without one would use that of 9. */
+/** The metadata format of the loaded module. Without a module, drbdadm would use that of 9. */
 export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
   const version = await moduleVersion(host);
   if (version === undefined)
@@ -58,12 +58,12 @@ export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
   return major === '9' ? 'v09' : 'v08';
 }
 
-/** How much drbdmeta reads to look for data (SO_MUCH of drbdmeta.c 9.22), in whole blocks. */
+/** Number of bytes that drbdmeta reads to detect data (SO_MUCH of drbdmeta.c 9.22), in whole blocks. */
 const head: Bytes = 68 * 1024;
 
 /**
- * All content of a device must be named, and nothing else; content that stays must end before the
- * metadata.
+ * Throws unless the caller names all content of a device, and no other. Content that stays must end before
+ * the metadata.
  */
 export async function checkContent(
   host: ReadHost,

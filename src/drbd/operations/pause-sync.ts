@@ -3,7 +3,7 @@ import { drbdPauseSync, drbdResumeSync } from '../volume-commands.ts';
 import { volumeChange } from './volumes.ts';
 
 /**
- * Pauses the resync of a resource from this host, now or as soon as one starts. It lasts until the
+ * Pauses the resync of a resource from this host, now or as soon as one starts. The pause lasts until the
  * next boot.
  */
 export const pauseSync = volumeChange({
@@ -14,7 +14,7 @@ export const pauseSync = volumeChange({
   ...{ act: drbdPauseSync, undoAct: drbdResumeSync, whenDown: 'gone' },
 });
 
-/** Resumes it, as far as this host has paused it. */
+/** Resumes the resync of a resource, if this host has paused it. */
 export const resumeSync = volumeChange({
   kind: 'drbd.sync.resume',
   words: 'is free to resync',
@@ -23,7 +23,7 @@ export const resumeSync = volumeChange({
   ...{ act: drbdResumeSync, undoAct: drbdPauseSync, whenDown: 'not-ours' },
 });
 
-/** `user`: paused on this host; `peer` and `dependency` cannot be ended here. */
+/** Whether this host has paused the resync (`user`); it cannot end the pauses `peer` and `dependency`. */
 function isPaused({ connections }: ResourceState, volume: number): boolean {
   return connections.some(({ volumes }) =>
     volumes.some((each) => each.volume === volume && each.paused.includes('user')),

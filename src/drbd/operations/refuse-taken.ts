@@ -10,9 +10,7 @@ import { option } from '../../core/option.ts';
 
 type Here = NewConfig['hosts'][number];
 
-/**
- * RefusedError if another resource of this host, or a program, uses the name, port, minor or disk.
- */
+/** Throws RefusedError if another resource of this host, or a program, uses the name, port, minor or disk. */
 export async function refuseTaken(
   host: ReadHost,
   {
@@ -63,8 +61,8 @@ function hasMinor({ here, state }: Resource, minor: number): boolean {
 }
 
 /**
- * Whatever the address: DRBD can share a port between two addresses, but that would be a trap for
- * the next administrator.
+ * Refuses a port in use, whatever its address: DRBD can share a port between two addresses, but that would
+ * confuse the next administrator.
  */
 function refusePort(all: readonly Resource[], { port }: Here, used: readonly number[]): void {
   const other = all.find(
@@ -95,7 +93,7 @@ async function refuseDisks(host: ReadHost, all: readonly Resource[], { volumes }
   }
 }
 
-/** A volume need not exist yet, nor be active. */
+/** The device number of a volume; undefined if it does not exist yet, or is inactive. */
 async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
   try {
     return (await deviceNode(host, path)).number;

@@ -12,16 +12,16 @@ import { args, configKey, refuseOtherAddresses, whileUp } from './known-resource
 const undo = z.extend(removal.undo, { name: z.string(), whileUp });
 
 /**
- * Removes the file of a resource that is not up, or, with `whileUp`, one that is about to be
- * replaced. The file is renamed at once, and deleted after the commit. The data of the resource and
- * its metadata stay.
+ * Removes the configuration file of a resource that is not up; with `whileUp`, also if the file will be
+ * replaced. The file is renamed at once, and deleted after the commit. The data of the resource and its
+ * metadata stay.
  */
 export const removeConfig = operation({
   ...removal,
   kind: 'drbd.config.remove',
   version: 1,
   args: z.extend(args, {
-    /** Also if the resource is up (default: refused). */
+    /** Allowed if the resource is up (default: refused). */
     whileUp,
     /** Checksum of the file as the caller read it; refused if the file has another content now. */
     sha256: removal.args.shape.sha256,
@@ -57,10 +57,7 @@ export const removeConfig = operation({
   },
 });
 
-/**
- * The running configuration, if the file is back in its place while the kernel runs another one: then the
- * removal is not undone.
- */
+/** Finds a running configuration that differs from the restored file: then the removal is not undone. */
 async function otherState(
   host: ReadHost,
   { name, path, inode, whileUp: wasUp }: z.infer<typeof undo>,
@@ -101,7 +98,10 @@ async function fileOf(host: ReadHost, { name, configured: found }: Resource): Pr
   return found.file;
 }
 
-/** Defaults for all resources, or included files, would be removed with it. */
+/**
+ * Refuses a file with other content, such as defaults for all resources or an include, which would be removed
+ * too.
+ */
 async function refuseOthers(host: ReadHost, name: string, path: string): Promise<void> {
   const others = statementsIn(Buffer.from(await host.readFile(path)).toString('utf8'))
     .map(({ words: [first] }) => first?.text ?? '{')

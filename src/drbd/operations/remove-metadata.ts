@@ -34,7 +34,7 @@ const undo = z.strictObject({
   container: z.string(),
   size: count,
   uuid,
-  /** The superblock, without which the rest is not recognised as metadata. */
+  /** The superblock. Without it, DRBD does not recognise the rest as metadata. */
   superblock: savedRun,
 });
 
@@ -43,9 +43,9 @@ export type RemovedMetadataUndo = z.infer<typeof undo>;
 type Now = 'there' | 'gone' | 'something else';
 
 /**
- * Removes the metadata of a volume from its device: zeroes the superblock, after which the data
- * before it is the content of the device. The superblock is journalled, and an undo restores it.
- * Refused while the volume is up or the device is in use.
+ * Removes the metadata of a volume from its device: writes zeros over the superblock. After that the data
+ * before it is the content of the device. The superblock is journalled, and an undo restores it. Refused
+ * while the volume is up or the device is in use.
  */
 export const removeMetadata = operation({
   kind: 'drbd.metadata.remove',
@@ -110,7 +110,7 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found?.now === 'gone') await write(host, { ...of, device: found.path }, bytesOf(of.superblock));
   },
-  // Content that grew since, up to the end of the device, would be overwritten by the metadata.
+  // The metadata would overwrite content that has grown to the end of the device since.
   content: {
     lost: 'undone',
     of: 'device',
@@ -136,7 +136,7 @@ async function blockAt(host: ReadHost, device: string, at: Bytes): Promise<Uint8
   return (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
 }
 
-/** Never while the device is in use. */
+/** Writes the superblock, but never while the device is in use. */
 async function write(
   host: ChangeHost,
   { device, superblock }: Pick<RemovedMetadataUndo, 'device' | 'superblock'>,
@@ -146,7 +146,7 @@ async function write(
   await host.run(writeBytes((await deviceNode(host, device)).path, { offset: superblock.at, bytes }));
 }
 
-/** The content of the device, and where it ends. */
+/** A witness of the content of the device and of its end. */
 async function reachWitness(host: ReadHost, of: RemovedMetadataUndo): Promise<string | undefined> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return undefined;
@@ -166,7 +166,7 @@ async function find(
   return { path, now: bytesOf(of.superblock).equals(block) ? 'there' : 'something else' };
 }
 
-/** For removed metadata. The bytes after the metadata were zero, and still are. */
+/** Manual recovery of removed metadata. The bytes after it were zeros, and still are. */
 function removedMetadataRecovery({ undo }: { readonly undo: RemovedMetadataUndo }): ManualRecovery {
   const { device, uuid, superblock } = undo;
   const bytes = bytesOf(superblock);

@@ -21,17 +21,17 @@ const undo = z.strictObject({
 });
 
 /**
- * Grows a volume to its disk, after the commit: DRBD does not shrink volumes, and moves the
- * metadata. The disks of all hosts must be larger by then; if that of a peer is not, nothing
- * happens, and the journal stays open with this message.
+ * Grows a volume to its disk, after the commit, because DRBD moves the metadata and cannot shrink volumes.
+ * The disks of all hosts must be larger by then. If that of a peer is not, nothing changes, and the journal
+ * stays open with this message.
  */
 export const resize = deferred({
   kind: 'drbd.resize',
   version: 1,
   args: z.extend(volumeArgs, {
     /**
-     * The size of its disk at that time, in bytes, if it also grows after the commit; missing: the
-     * current size.
+     * Size of the disk at that time, in bytes, if the disk also grows after the commit (default: the current
+     * size).
      */
     diskSize: z.exactOptional(z.int().check(z.positive())),
   }),
@@ -67,7 +67,7 @@ export const resize = deferred({
     await host.run(drbdResize(of));
     const after = await now(host, of);
     if (typeof after === 'string' || isGrown(after, of)) return;
-    // The peer went away meanwhile, so nothing is known about its disk.
+    // The connection to the peer was lost meanwhile, so the state of its disk is unknown.
     refuseAlone(after, of.volume);
     throw new RefusedError(
       `volume ${String(of.volume)} of ${of.name} has not grown although it is connected: the disk of its peer, whose size is not seen from here, must be smaller than ${formatSize(of.to)} with its metadata`,
@@ -91,7 +91,10 @@ function isGrown(
   return volumes.some((each) => each.volume === volume && (each.size ?? 0) >= to);
 }
 
-/** Without a peer the module does nothing, exit 0; and one side must be primary (8.4.11). */
+/**
+ * Refuses a resource without a connected peer, for which the command does nothing and exits 0, and one that
+ * is not primary on either host (8.4.11).
+ */
 function refuseAlone({ name, role, volumes, connections }: ResourceState, volume: number): void {
   const away = connections.find(({ state }) => state !== 'Connected');
   if (connections.length === 0 || away !== undefined)

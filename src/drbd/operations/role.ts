@@ -25,7 +25,7 @@ import {
   undoOf,
 } from './known-resource.ts';
 
-/** Each is the other's inverse. */
+/** The two operations are each other's inverse. */
 const common = (to: 'primary' | 'secondary') => {
   const role: Role = to === 'primary' ? 'Primary' : 'Secondary';
   const isIt = (found: Awaited<ReturnType<typeof now>>): found is ResourceState =>
@@ -34,7 +34,7 @@ const common = (to: 'primary' | 'secondary') => {
     ...{ version: 1, args, undo, result: z.null(), lives: 'boot', restores: 'state' },
     claims: async ({ undo: of, on }) => {
       const { changes, needs } = await claimsOf(of, on);
-      // The demotion of a host is not undone as long as another one may be primary in its place.
+      // The demotion of a host is not undone while another host may be primary in its place.
       const both = of.hosts === undefined ? [] : [commonKey(`drbd:${of.name} on ${of.hosts.join(',')}`)];
       return to === 'secondary'
         ? { changes: [...changes, ...both], needs }
@@ -54,7 +54,7 @@ const common = (to: 'primary' | 'secondary') => {
     look: async ({ undo: of, host }): Promise<Look> => {
       const found = await now(host, of);
       if (isIt(found)) return { state: 'ours', holders: await holdersOf(host, of.minors) };
-      // Also if others demoted it: the next step of the undo makes the peer primary.
+      // Also if others demoted this host: the next step of the undo makes the peer primary.
       if (of.takesOver === true && typeof found === 'object' && !isSent(found))
         return { state: 'ours', found: await unsentOn(host, found) };
       if (typeof found === 'object' || to === 'primary') return { state: 'gone' };
@@ -72,9 +72,9 @@ const common = (to: 'primary' | 'secondary') => {
 };
 
 /**
- * Makes this host primary for a resource, so that its devices can be used. Refused while another
- * host is primary, unless the resource allows two, and if the data here is not up to date. It lasts
- * until the next boot.
+ * Makes this host primary for a resource, so that its devices can be used. Refused if the data of this host
+ * is not up to date, and while another host is primary, unless the resource allows two. The role lasts until
+ * the next boot.
  */
 export const primary = operation({
   ...common('primary'),
@@ -101,8 +101,8 @@ export const primary = operation({
 });
 
 /**
- * The peer will be primary again, and needs all that was written here. Without a connection DRBD
- * would keep both versions, and end the next connection as split brain (8.4.11).
+ * Refuses an undo that makes the peer primary again before it has all data written here. Without a connection
+ * DRBD would keep both versions, and the next connection would end as a split brain (8.4.11).
  */
 async function refuseUnsent(host: ReadHost, of: Undo): Promise<void> {
   const state = await now(host, of);
@@ -124,8 +124,8 @@ function isSent(state: ResourceState): boolean {
 }
 
 /**
- * Makes this host secondary for a resource whose devices are unused. It lasts until the next boot,
- * which makes it secondary as well.
+ * Makes this host secondary for a resource whose devices are unused. The role lasts until the next boot, and
+ * the host is secondary after the boot too.
  */
 export const secondary = operation({
   ...common('secondary'),

@@ -35,8 +35,8 @@ const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 's
 
 const undoDown = z.extend(undo, {
   /**
-   * It was StandAlone: a file, until the next boot, that marks a resource that must be StandAlone
-   * once it is up again.
+   * Set if the resource was StandAlone: a file, kept until the next boot, which marks that it must be
+   * StandAlone again once it is up.
    */
   alone: z.exactOptional(z.string()),
 });
@@ -44,9 +44,9 @@ const undoDown = z.extend(undo, {
 type UndoDown = z.infer<typeof undoDown>;
 
 /**
- * Brings a configured resource up: attaches its disks, and connects as secondary. It lasts until
- * the next boot, and loads the module if necessary. The undo takes it down, but never while it is
- * in use or primary.
+ * Brings a configured resource up: attaches its disks, and connects as secondary. The resource stays up until
+ * the next boot. Loads the module if necessary. The undo takes the resource down, but never while it is in
+ * use or primary.
  */
 export const up = operation({
   ...common,
@@ -97,9 +97,9 @@ export const up = operation({
 });
 
 /**
- * Takes down a resource that is secondary, complete and unused, also by a peer. The undo brings it
- * up as configured, and disconnects a resource that was StandAlone. For that moment it connects to
- * its peer, as it would after a boot: hosts in split brain separate again.
+ * Takes down a resource that is secondary and complete, and used neither here nor by a peer. The undo brings
+ * it up as configured, and disconnects it if it was StandAlone. Until then it connects to its peer, as after
+ * a boot: hosts in split brain separate again.
  */
 export const down = operation({
   ...common,
@@ -153,8 +153,8 @@ export const down = operation({
 });
 
 /**
- * The peer may bring it up again, for example after a boot of its own, and may work with it as its
- * only replica.
+ * Refuses the undo while a peer is connected: the peer may have brought the resource up again, for example
+ * after its own boot, and may use this host as its only replica.
  */
 function refuseReplica({ name, connections }: ResourceState): void {
   const peer = connections.find(({ state }) => state === 'Connected');
@@ -167,7 +167,7 @@ function refuseReplica({ name, connections }: ResourceState): void {
     );
 }
 
-/** Up again, but not yet StandAlone as before. */
+/** Whether the resource is up again, but not yet StandAlone as before. */
 async function isHalfBack(host: ReadHost, { alone }: UndoDown): Promise<boolean> {
   return alone !== undefined && (await host.stat(alone)) !== undefined;
 }

@@ -14,7 +14,7 @@ const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   volumes: z.array(z.int()).check(z.minLength(1)),
-  /** This step only creates a file in /run. */
+  /** A file in /run, the only object that this step creates. */
   note: z.string(),
 });
 
@@ -85,7 +85,7 @@ async function isVerified(
   );
 }
 
-/** It needs a connected peer without a running resync. */
+/** Refuses a volume without a connected peer, or during a resync. */
 function refuseBusy({ name, connections }: ResourceState, volume: number): void {
   for (const { peer, state, volumes } of connections) {
     const its = volumes.find((each) => each.volume === volume);

@@ -26,7 +26,8 @@ export const volumeArgs = z.strictObject({
 const undo = z.strictObject({
   name: z.string(),
   /**
-   * The minor numbers of all its volumes: they distinguish it from another resource of its name.
+   * The minor numbers of all volumes of the resource: they distinguish it from another one with the same
+   * name.
    */
   minors: z.array(z.int()),
   /** The volumes that are changed. */
@@ -40,16 +41,16 @@ export type VolumesUndo = z.infer<typeof undo>;
 /** A change of volumes of a resource that is up, valid until the next boot, and its undo. */
 interface VolumeChange {
   readonly kind: string;
-  /** `web1/0 has its disk` */
+  /** Text for the result: `web1/0 has its disk`. */
   readonly words: string;
-  /** If drbdadm has changed nothing: `web1/0 still has no disk` */
+  /** Text for the case that drbdadm changed nothing: `web1/0 still has no disk`. */
   readonly otherwise: string;
   readonly isDone: (state: ResourceState, volume: number) => boolean;
   readonly act: (of: VolumeOf) => Command<void, 'change'>;
   readonly undoAct: (of: VolumeOf) => Command<void, 'change'>;
   /**
-   * How the step counts while the resource is down. `gone`: as undone; `not-ours`: it is left untouched, because only a resource that is
-   * up can be undone.
+   * The look of the step while the resource is down. `gone`: it counts as undone. `not-ours`: it is left
+   * untouched, because the step can be undone only while the resource is up.
    */
   readonly whenDown: 'gone' | 'not-ours';
   /** Checks before the step. */
@@ -64,7 +65,7 @@ interface VolumeChange {
   readonly holders?: (host: ReadHost, of: VolumesUndo) => Promise<readonly Holder[]>;
 }
 
-/** The operation of such a change; its value: the devices of the changed volumes. */
+/** Builds the operation of such a change; its value is the devices of the changed volumes. */
 export function volumeChange(
   change: VolumeChange,
 ): Operation<z.infer<typeof volumeArgs>, { readonly name: string; readonly devices: readonly string[] }> {

@@ -1,6 +1,6 @@
 import { text } from '../answer.ts';
 
-/** The directories of bofh on another host: those that a bofh installed there would use. */
+/** The directories of bofh on another host: those that bofh on that host would use. */
 export interface AwayPlace {
   /** /var/lib/bofh there. */
   readonly stateDir: string;
@@ -23,10 +23,7 @@ export function awayFiles({ stateDir, runDir }: AwayPlace, id: string): AwayFile
   return { reservation: `${stateDir}/reservations/${id}`, work, lock: `${work}/lock` };
 }
 
-/**
- * An answer of one of bofh's scripts: a word, and the rest of the line. Undefined if it could not
- * be parsed.
- */
+/** Parses an answer of one of bofh's scripts: a word, and the rest of the line. Undefined if that fails. */
 export function said(
   stdout: Uint8Array,
   mark: string,

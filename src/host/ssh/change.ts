@@ -11,7 +11,7 @@ import { checkStages, type Stages, throwFailure } from '../stages.ts';
 import { signalsOf, stopping } from '../watch.ts';
 import { type ErrandThere, type RanThere, runThere, type There } from './run-there.ts';
 
-/** Shared by the changes of another host. */
+/** The parts that all changes of another host share. */
 export interface Changing extends There {
   readonly fetchInput: FetchInput;
   readonly version: Setting['version'];
@@ -19,10 +19,7 @@ export interface Changing extends There {
   readonly settle: () => Promise<void>;
 }
 
-/**
- * Runs a command, or several joined by pipes, like `runChange` on the own host, but without
- * progress.
- */
+/** Runs a command, or several joined by pipes, like `runChange` for this host, but without progress. */
 export async function changeThere<T>(
   at: Changing,
   stages: Stages,

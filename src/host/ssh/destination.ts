@@ -11,18 +11,18 @@ export interface SshDestination {
   readonly configFile?: string | undefined;
   /** More options, with the names of ssh_config(5). */
   readonly options?: Readonly<Record<string, string>> | undefined;
-  /** `login`: no sudo there. Default: `sudo -n`, if the login is not root. */
+  /** `login`: runs programs as the login user (default: with `sudo -n`, if the login user is not root). */
   readonly become?: 'root' | 'login' | undefined;
 }
 
 /** Options that decide which host keys are trusted. They stay in ssh's own files, where an administrator looks for them. */
 const ofHostKeys =
   /^(?:stricthostkeychecking|userknownhostsfile|globalknownhostsfile|nohostauthenticationforlocalhost|knownhostscommand|verifyhostkeydns|hostkeyalias|checkhostip|updatehostkeys)$/i;
-/** Options that the shared connection depends on. */
+/** Options that bofh needs for the shared connection. */
 const ours =
   /^(?:control(?:master|path|persist)|batchmode|remotecommand|sessiontype|forkafterauthentication)$/i;
 
-/** Throws UsageError for anything that ssh would not read as a destination and its options. */
+/** Throws UsageError for a destination or options that ssh would not accept. */
 export function checkDestination(to: SshDestination): SshDestination {
   const { destination, options = {} } = to;
   if (!/^[^\s\0-][^\s\0]*$/.test(destination))
@@ -44,7 +44,7 @@ export function checkDestination(to: SshDestination): SshDestination {
   return to;
 }
 
-/** The words for it on every ssh command line. */
+/** The words of every ssh command line for a destination. */
 export function wordsOf({ configFile, options = {} }: SshDestination): readonly string[] {
   return [
     ...(configFile === undefined ? [] : ['-F', configFile]),

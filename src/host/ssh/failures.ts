@@ -12,7 +12,7 @@ interface Meaning {
 
 const manualRecovery = (destination: string): string => `ssh ${destination} shows more`;
 
-// In this order: a changed key also counts as not verified.
+// The order matters: the messages for a changed key also contain those for an unverified one.
 const meanings: readonly Meaning[] = [
   {
     says: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
@@ -65,7 +65,7 @@ export function notConnected(host: string, destination: string, said: string): C
   });
 }
 
-/** The error for a connection that broke while something ran. */
+/** The error for a connection that was lost while a program ran. */
 export function lost(host: string, what: string): ConnectionError {
   return new ConnectionError(
     `the connection to ${host} was lost while ${what} ran there: how that ended is not known`,

@@ -24,7 +24,7 @@ fi
 chmod "$2" -- "$1"
 sync -- "$1"`;
 
-/** mv would copy to another filesystem, where rename(2) fails with EXDEV. */
+/** Compares the filesystems, because mv would copy to another one, where rename(2) fails with EXDEV. */
 const rename = `a=$(stat -c %d -- "$1") && b=$(stat -Lc %d -- "$3") || exit 1
 [ "$a" = "$b" ] || { echo 'mv: cannot move: Invalid cross-device link' >&2; exit 1; }
 exec mv -fT -- "$1" "$2"`;

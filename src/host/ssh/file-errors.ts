@@ -41,7 +41,7 @@ export function asNodeError(message: string, syscall: string, path: string): Err
   const code = Object.entries(said).find(([text]) => text === reason)?.[1];
   if (code === undefined)
     return new Error(message.trim() === '' ? 'it failed without a message' : message.trim());
-  // Node opens a directory, and then cannot read it.
+  // Node can open a directory, but fails when it reads it.
   if (code === 'EISDIR') return nodeError(code, 'EISDIR: illegal operation on a directory, read');
   const words = getSystemErrorMap().get(-constants.errno[code])?.[1] ?? reason;
   return nodeError(code, `${code}: ${words}, ${syscall} '${path}'`);

@@ -11,11 +11,11 @@ import type { Link } from './link.ts';
 type Verb = 'read' | 'list' | 'link' | 'stat';
 
 /**
- * Pairs of a verb and a path, executed one after the other. The mark before and after each answer
- * comes by stdin: as an argument it would also be in /proc/PID/cmdline, which may be one of the
- * files. Like Node, `read` opens neither a FIFO nor a device, and `list` follows a link. Many files of
- * /sys exist only for some devices: for one that is missing no program is started. Elsewhere a disk may
- * fail, and only a program says that.
+ * Pairs of a verb and a path, executed one after the other. The script gets the mark before and after each
+ * answer on stdin: as an argument the mark would also be in /proc/PID/cmdline, which may be one of the files.
+ * Like Node, `read` opens neither a FIFO nor a device, and `list` follows a link. Many files of /sys exist
+ * only for some devices: for a missing one the script starts no program. On a disk it does, because only a
+ * program reports an error of the disk.
  */
 const script = `IFS= read -r mark
 exec 3>&1 </dev/null
@@ -60,8 +60,8 @@ const batchBytes = 16 * 1024;
 const batchCount = 200;
 
 /**
- * The number of batches that run at a time; new requests wait for the next one. Sequential requests
- * never wait, and many parallel ones share batches. One that hangs delays half of the others.
+ * The number of batches that run at a time; new requests wait for the next one. Sequential requests never
+ * wait, and many parallel ones share batches. A batch that hangs delays half of the others.
  */
 const flights = 2;
 
@@ -94,7 +94,7 @@ export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' |
   };
 }
 
-/** `send` resolves when its batch has returned, with any result. */
+/** Collects requests into batches. `send` resolves when the batch has returned, with any result. */
 function batching(
   send: (wanted: readonly Wanted[]) => Promise<void>,
 ): (verb: Verb, path: string) => Promise<Answer> {
@@ -110,7 +110,7 @@ function batching(
       });
     }
   };
-  // The caller may make its next request at once, so wait for it.
+  // Waits a moment, because the caller may make its next request at once.
   const plan = (): void => {
     if (!planned && waiting.length > 0) setImmediate(flush);
     planned ||= waiting.length > 0;
@@ -123,7 +123,7 @@ function batching(
     });
 }
 
-/** The first of them, as many as fit. */
+/** Takes the first requests, as many as fit into a batch. */
 function take(all: Wanted[]): readonly Wanted[] {
   let [count, bytes] = [0, 0];
   for (const { path } of all) {
@@ -138,7 +138,7 @@ function answer(link: Link, wanted: readonly Wanted[]): Promise<void> {
   return fetch(link, wanted).then(
     (answers) => answers.forEach((each, i) => wanted[i]?.tell(each)),
     (error: unknown) => {
-      // One that hangs or is too long must not fail the others.
+      // A request that hangs, or has too long an answer, must not make the others fail.
       const alone = wanted.length === 1 || !(error instanceof CommandError);
       for (const each of wanted) {
         if (alone) each.fail(error);
@@ -187,7 +187,7 @@ function oddKind(said: string): Error | undefined {
     : new Error(`it is not a file but of kind "${kindOf(BigInt(`0x${mode}`))}"`);
 }
 
-/** Decimal but for the mode, in the order of the format above. */
+/** The fields in the order of the format above, all decimal except the mode. */
 const statLine = /^[0-9a-f]+(?: \d+){7} \d+\.\d{9}\n$/;
 
 function parseStat(line: string): FileStat {

@@ -31,13 +31,13 @@ import * as z from 'zod/mini';
 
 /** Another host, and how ssh reaches it. */
 export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pick<ProgramOptions, 'tools'> {
-  /** Its name here. Without a `destination` it is also its name for ssh. */
+  /** The name of the host in bofh; without a `destination` also its name for ssh. */
   readonly name: string;
-  /** `terminal`: ssh may ask the user at the terminal, once. Default: it cannot ask. */
+  /** `terminal`: ssh may ask the user at the terminal, once. (default: ssh cannot ask). */
   readonly ask?: 'terminal' | 'never';
-  /** The journal directory of that host's bofh (its --state-dir). Default: /var/lib/bofh. */
+  /** The journal directory of bofh on that host, its --state-dir (default: /var/lib/bofh). */
   readonly stateDir?: string;
-  /** Default: /run/bofh. */
+  /** The run directory of bofh on that host (default: /run/bofh). */
   readonly runDir?: string;
   /** Called for each program that is started or has ended. */
   readonly log?: (event: HostEvent) => void;
@@ -46,7 +46,7 @@ export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pic
 /** A host over ssh. */
 export interface SshHost extends Host {
   readonly reservations: Reservations;
-  /** Ends the connection; else it ends with this process, or after a minute without use. */
+  /** Ends the connection. Otherwise it ends with this process, or after a minute without use. */
   close(): Promise<void>;
 }
 
@@ -66,9 +66,9 @@ const sshOptions = z.strictObject({
 });
 
 /**
- * A host reached with OpenSSH and the user's configuration, keys, agent, jump hosts and known_hosts,
- * over one connection for all commands, opened at the first one. The host needs a POSIX shell,
- * util-linux, coreutils, findutils and the tools. Unreachable: ConnectionError.
+ * A host reached with OpenSSH and the user's configuration, keys, agent, jump hosts and known_hosts, over one
+ * connection for all commands, opened by the first command. The host needs a POSIX shell, util-linux,
+ * coreutils, findutils and the tools. Commands throw ConnectionError if the host is unreachable.
  */
 export function sshHost(options: SshHostOptions): SshHost {
   parsed('sshHost', sshOptions, options);
@@ -145,8 +145,8 @@ function readingOver(link: Link, options: SshHostOptions): Reading {
 }
 
 /**
- * Called before a busy command is tried again: waits until udev has handled its events. Errors do not matter, because the next attempt
- * shows whether the object is free.
+ * Called before a busy command is tried again: waits until udev has handled its events. Ignores errors,
+ * because the next attempt shows whether the object is free.
  */
 async function settle(
   files: Pick<Host, 'stat'>,

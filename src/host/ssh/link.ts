@@ -12,14 +12,11 @@ import { turns } from '../turns.ts';
 /** The result of a remote script. Its exit code is that of a shell: above 128 it means a signal. */
 export type Ended = Outcome & { readonly how: 'ended' };
 
-/**
- * The connection to a host. It connects when first needed, and again if the connection ended in
- * between.
- */
+/** The connection to a host. It connects at the first use, and again if the connection ended. */
 export interface Link {
-  /** Runs a read: it is sent again if nothing came back. */
+  /** Runs a read: sends it again if no output came back. */
   read(errand: Errand): Promise<Ended>;
-  /** Runs a change, once. ConnectionError `lost`: it may have started, and may still run. */
+  /** Runs a change, once. After a ConnectionError with `lost`, the change may have started, and may still run. */
   change(errand: Errand): Promise<Ended>;
   /** The path of a tool there; undefined if it is missing. */
   find(tool: Tool): Promise<string | undefined>;
@@ -72,7 +69,7 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     const broken = outcome.how === 'lost' || outcome.exitCode === 255 || outcome.exitCode === undefined;
     if (!broken) throw notRun(host, errand, outcome.said);
     forget(made, with_);
-    // Whatever ran has changed nothing, so it may run twice.
+    // A read changes nothing, so it may run twice.
     if (outcome.how === 'not-begun' && again === 'again') return read(errand, 'once');
     throw lost(host, errand.program.tool);
   };
@@ -115,7 +112,7 @@ function noSession(host: string, program: Program): CommandError {
   return new CommandError({ ...program, reason: 'busy', what });
 }
 
-/** Tests the connection as the login, and, if that is not root, once more with sudo. */
+/** Tests the connection as the login user, and, if that is not root, again with sudo. */
 async function connect(host: string, to: SshDestination, ask: 'terminal' | 'never'): Promise<Connected> {
   const master = await openMaster(host, to, ask);
   try {

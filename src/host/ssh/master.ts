@@ -7,26 +7,26 @@ import { type SshDestination, wordsOf } from './destination.ts';
 import { notConnected } from './failures.ts';
 import { atExit, closeNow, makePlace, type Place } from './place.ts';
 
-/** One connection that every command to a host goes through. */
+/** One connection for all commands to a host. */
 export interface Master {
-  /** The program, and the words in front of a command line for the other side. */
+  /** Path of the ssh program, and the words before a command line for the other host. */
   readonly ssh: string;
   readonly client: readonly string[];
-  /** Whether it is still connected. */
+  /** Whether the connection still exists. */
   readonly isConnected: () => Promise<boolean>;
   /** Ends the connection. */
   readonly close: () => Promise<void>;
-  /** The connection is broken already: removes its local files. */
+  /** Removes the local files of a broken connection. */
   readonly forget: () => void;
 }
 
-/** How long an unused connection stays: longer than any pause between two commands. */
+/** Seconds after which ssh closes an unused connection: longer than any pause between two commands. */
 const idleSeconds = 60;
 const connectLimitMs = 60_000;
-/** With a user at the terminal, who may have to look up a password. */
+/** Time limit with a user at the terminal, who may have to look up a password. */
 const askLimitMs = 600_000;
 
-/** The environment variables passed to ssh: the place of its agent, and whose files it reads. */
+/** The environment variables passed to ssh: for its agent, and for the user's files. */
 const passed = ['HOME', 'USER', 'LOGNAME', 'SSH_AUTH_SOCK', 'KRB5CCNAME', 'XDG_RUNTIME_DIR', 'TERM'] as const;
 
 /** The environment of ssh. English, because bofh parses its messages. */
@@ -38,7 +38,7 @@ export function sshEnvironment(): Readonly<Record<string, string>> {
   return { ...Object.fromEntries(given), LC_ALL: 'C', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' };
 }
 
-/** Connects. Throws ConnectionError with the obstacle, ToolError if there is no ssh. */
+/** Connects. Throws ConnectionError with the reason, ToolError if there is no ssh. */
 export async function openMaster(
   host: string,
   to: SshDestination,
@@ -70,8 +70,8 @@ export async function openMaster(
 }
 
 function opened(ssh: string, place: Place): Master {
-  // Without configuration, which only the master needs. Without a master the client would connect
-  // by itself, and ask.
+  // Without the configuration, which only the master needs. These options also prevent that the client
+  // connects by itself, and asks, if there is no master.
   const common = ['-F', 'none', '-S', place.socket, '-o', 'ControlMaster=no', '-o', 'ProxyCommand=false'];
   const ask = (what: 'check' | 'exit') => [...common, '-O', what, '--', 'bofh'];
   const stay = atExit(() => {
@@ -103,8 +103,8 @@ async function tell(ssh: string, argv: readonly string[]): Promise<Collected | u
 }
 
 /**
- * The options of the host come first: of two values for an option, ssh uses the first
- * (ssh_config(5)).
+ * The words that start the master. The options of the host come first, because ssh uses the first of two
+ * values (ssh_config(5)).
  */
 function masterWords(place: Place, to: SshDestination, ask: 'terminal' | 'never'): readonly string[] {
   const options = {
@@ -112,7 +112,7 @@ function masterWords(place: Place, to: SshDestination, ask: 'terminal' | 'never'
     ControlPath: place.socket,
     ControlPersist: String(idleSeconds),
     BatchMode: ask === 'never' ? 'yes' : 'no',
-    // A frozen link is found within 15 s.
+    // ssh detects a frozen link within 15 s.
     ServerAliveInterval: '5',
     ServerAliveCountMax: '3',
     ConnectTimeout: '15',

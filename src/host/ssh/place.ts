@@ -12,9 +12,9 @@ export interface Place {
 }
 
 /**
- * In /run, which a boot empties: for root below /run/bofh, for others below their own runtime
- * directory. The path is short, because a socket's may have 107 bytes, and ssh uses 17 of them for
- * a temporary name (mux.c).
+ * Creates the directory in /run, which a boot empties: for root below /run/bofh, for other users below their
+ * runtime directory. Its path is short, because the path of a socket may have 107 bytes, and ssh uses 17 of
+ * them for a temporary name (mux.c).
  */
 export function makePlace(above: string = parent()): Place {
   sweep(above);
@@ -25,10 +25,7 @@ export function makePlace(above: string = parent()): Place {
   };
 }
 
-/**
- * Removes directories of killed processes: they are empty, because ssh removes its socket itself.
- * Others stay.
- */
+/** Removes empty directories, left by killed processes: ssh removes its socket itself. Other directories stay. */
 function sweep(above: string): void {
   for (const name of readdirSync(above)) {
     const pid = /^bofh-ssh-(?<pid>\d+)-/.exec(name)?.groups?.['pid'];
@@ -36,7 +33,7 @@ function sweep(above: string): void {
     try {
       rmdirSync(join(above, name));
     } catch {
-      // It has a socket, or another bofh removed it first.
+      // The directory has a socket, or another bofh removed it first.
     }
   }
 }
@@ -56,8 +53,8 @@ function parent(): string {
 const acts = new Set<() => void>();
 
 /**
- * Runs a function when this process ends by itself; returns a function that cancels it. One
- * listener for all.
+ * Runs a function when this process ends by itself; returns a function that cancels this. Uses one listener
+ * for all functions.
  */
 export function atExit(act: () => void): () => void {
   if (acts.size === 0) process.once('exit', runAll);
@@ -72,7 +69,7 @@ function runAll(): void {
   for (const act of acts) act();
 }
 
-/** Ends the connection when there is no time to wait: ssh answers within milliseconds. */
+/** Ends the connection synchronously, when the process ends: ssh answers within milliseconds. */
 export function closeNow(ssh: string, argv: readonly string[]): void {
   spawnSync(ssh, argv, { stdio: 'ignore', timeout: 5000 });
 }

@@ -5,12 +5,12 @@ import { openRequestChannel, type RequestChannel } from '../request-channel.ts';
 import { type Master, sshEnvironment } from './master.ts';
 import { type Errand, laterThan, type Outcome, remoteShell } from './session.ts';
 
-/** A shell on the other host that does one read after the other, in one session. */
+/** A shell on the other host that runs one read after the other, in one session. */
 export interface Reader {
-  /** Undefined: the shell could not run it; the caller may run it in a separate session. */
+  /** Undefined if the shell could not run the script; the caller may run it in a separate session. */
   readonly run: (errand: Errand) => Promise<Outcome | undefined>;
   readonly alive: () => boolean;
-  /** Ends it, and resolves when it has ended. */
+  /** Ends the shell, and resolves when it has ended. */
   readonly close: () => Promise<void>;
 }
 
@@ -43,10 +43,16 @@ while IFS= read -r line; do
 done
 exit 0`;
 
-/** A shell reads its input byte by byte, so longer input is faster in a separate session. */
+/**
+ * Maximum length of a line: a shell reads its input byte by byte, so longer input is faster in a separate
+ * session.
+ */
 const longestLine = 64 * 1024;
 
-/** The line for the loop. Undefined: the loop cannot run this script. `known` are the scripts that it keeps, by their text. */
+/**
+ * The line for the loop. Undefined if the loop cannot run this script. `known` are the scripts that the loop
+ * keeps: the name of the variable, by the text.
+ */
 export function requestLine(
   mark: string,
   {

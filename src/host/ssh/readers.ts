@@ -5,15 +5,15 @@ import { turns } from '../turns.ts';
 
 /** The shells that read on a host. */
 export interface Readers {
-  /** Undefined: it needs a separate session. */
+  /** Undefined if the read needs a separate session. */
   readonly run: (errand: Errand) => Promise<Answered | undefined>;
   /** Whether one of them is connected at this moment. */
   readonly connected: () => boolean;
-  /** Ends their sessions after their current work; no new ones start. False: there were none. */
+  /** Ends their sessions after their current work; no new ones start. False if there were none. */
   readonly retire: () => Promise<boolean>;
 }
 
-/** Opens a shell if all present ones are busy, `most` at a time. */
+/** Runs reads in shells: opens another one if all are busy, up to `most`. */
 export function readers(master: Master, as: 'login' | 'sudo', most: number): Readers {
   const room = turns(most);
   const idle: Reader[] = [];

@@ -25,10 +25,9 @@ set -e
 `;
 
 /**
- * The reservation is written first, then each object's lock is tried. So a bofh of that host that
- * has it now is detected, and one that wants it later finds it reserved.
- * `called` is the name by which the coordinator reaches the host: under a second name the same objects
- * would look like those of another host.
+ * Writes the reservation first, and then tries the lock of each object. So it detects a bofh on that host
+ * that has the object now, and a later one finds the reservation. `called` is the name by which the
+ * coordinator reaches the host: under a second name the same objects would look like those of another host.
  */
 const reserve = `${begin}token=$1 head=$2 called=$3
 mkdir -p "$dir" "$work"
@@ -66,8 +65,8 @@ rm "$work/asked"
 say taken`;
 
 /**
- * The lock is free when the last program of the sequence has ended: the shell around each holds it.
- * If only that shell was killed, its program is found by its session.
+ * Finds the running programs of the sequence. The shell of each holds the lock, so the lock is free when the
+ * last one has ended. If only that shell was killed, its session shows the program.
  */
 const atWork = `${members}at_work() {
   for f in "$work"/*/session; do members "$f" >/dev/null && return 0; done
@@ -102,9 +101,7 @@ for f in "$work"/*/session; do
 done
 exit 0`;
 
-/**
- * Not while a program of the sequence runs: others could then change the objects that it changes.
- */
+/** Releases the reservation, but not while a program of the sequence runs: others could change its objects. */
 const release = `${begin}${atWork}[ -d "$dir" ] || say released
 mkdir -p "$work"
 exec 3>>"$work/lock"
@@ -126,7 +123,7 @@ export function sshReservations(
   const tell = async (what: string, script: string, id: string, words: readonly string[], stdin = '') => {
     const mark = randomBytes(12).toString('hex');
     const program = { tool: 'sh', file: '/bin/sh', argv: ['-c', what] };
-    // Each may be sent again: it sets a state, and is not relative.
+    // Each request may be sent again, because it sets an absolute state.
     const ended = await link.read({
       program,
       script,

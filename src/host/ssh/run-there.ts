@@ -25,11 +25,11 @@ export interface RanThere {
 }
 
 /**
- * The program gets a separate session and writes to files, so that it goes on if the connection is
- * lost. Only the shell around it shares the sequence's lock: a process that waits for a frozen link
- * does not. If that shell is killed, its program is still waited for, and fenced. The program
- * starts only while the reservation belongs to this process, and in the known boot. Its input is
- * complete, in a file without a name, before it starts: half a key must not be used as a key.
+ * The program gets a separate session and writes to files, so that it continues if the connection is lost.
+ * Only the shell around it holds the sequence's lock, and not a process that waits for a frozen link. If that
+ * shell is killed, recovery still waits for the program, and fences it. The program starts only while the
+ * reservation belongs to this process, and in the known boot. Its input is complete, in a file without a
+ * name, before it starts: half a key must not be used as a key.
  */
 const begin = `${members}mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
 shift 9
@@ -74,25 +74,25 @@ printf %s "$mark"
 rm -rf "$work"
 exit 0`;
 
-/** Only exactly this session: another one may have its number now. */
+/** Signals only this session: another one may have its number now. */
 const stop = `${members}members "$1/session" >/dev/null && kill -s "$2" -- "-$leader"
 exit 0`;
 
 /** A script that runs for a step. */
 export interface ErrandThere {
   readonly program: Program;
-  /** `bofh-safe`: recovery may end it. */
+  /** `bofh-safe`: recovery may end the script. */
   readonly name: 'bofh-safe' | 'bofh-wait';
   readonly inner: string;
   readonly words: readonly string[];
   readonly stages: number;
   readonly stdin?: Secret | Uint8Array | string | undefined;
   readonly secondKey?: Secret | Uint8Array | string | undefined;
-  /** Called before it starts, with a function that ends it. */
+  /** Called before the script starts, with a function that sends it a signal. */
   readonly begins?: (signal: (name: 'SIGTERM' | 'SIGKILL') => void) => void;
 }
 
-/** Runs a script for a step. Throws ConnectionError if the connection is lost in the middle. */
+/** Runs a script for a step. Throws ConnectionError if the connection is lost while it runs. */
 export async function runThere(at: There, step: StepContext, errand: ErrandThere): Promise<RanThere> {
   const { host, link, place } = at;
   if (step.sequence === undefined)

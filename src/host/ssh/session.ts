@@ -19,7 +19,7 @@ export interface Errand {
    */
   readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;
-  /** `none`: it would have changed something when ended, so it is never ended. */
+  /** `none`: the script changes something, so it is never ended. */
   readonly timeoutMs: number | 'none';
   readonly started?: (pid: number | undefined) => void;
 }
@@ -32,7 +32,7 @@ export type Outcome =
       readonly stdout: Uint8Array;
       readonly stderr: Uint8Array;
     }
-  /** The server allows no further session: it was not started. */
+  /** The server allows no further session, so the script was not started. */
   | { readonly how: 'full' }
   /** No output came back. `said` is from ssh, or from the login shell. */
   | { readonly how: 'not-begun'; readonly said: string; readonly exitCode: number | undefined }
@@ -42,11 +42,10 @@ export type Outcome =
 export type Answered = Exclude<Outcome, { readonly how: 'full' }>;
 
 /**
- * The shell on the other host. It begins stdout and stderr with a mark, because a login shell may
- * have written something before (`~/.bashrc`), and ends stderr with the exit code. It always exits
- * 0: so ssh exits 0 exactly if all output has arrived, and 255 is never the code of a program. The
- * shell's own messages ("Killed") are dropped; without the subshell, dash would write them to the
- * redirections of the command.
+ * The shell on the other host. It begins stdout and stderr with a mark, because a login shell may have
+ * printed text before (`~/.bashrc`), and ends stderr with the exit code. It always exits 0, so ssh exits 0
+ * only if all output has arrived, and 255 is never the code of a program. The shell's own messages ("Killed")
+ * are dropped; without the subshell, dash would write them to the redirections of the command.
  */
 const frame = `printf '%s\\n' "$0"; printf '%s\\n' "$0" >&2
 cd /
@@ -59,8 +58,8 @@ printf '\\n%s %s\\n' "$0" "$?" >&4
 exit 0`;
 
 /**
- * The other host's time limit is a little longer than this one: it ends sessions that are no longer
- * waited for.
+ * The other host's time limit is a little longer than this one: it ends sessions whose caller no longer
+ * waits.
  */
 const laterSeconds = 2;
 
@@ -68,8 +67,8 @@ const laterSeconds = 2;
 const longestMs = 2 ** 31 - 1;
 
 /**
- * One command line: the login shell reads it, and passes exactly these words on. Throws UsageError
- * for a NUL byte.
+ * Quotes words as one command line, from which the login shell passes on exactly these words. Throws
+ * UsageError for a NUL byte.
  */
 export function remoteLine(
   mark: string,
@@ -82,22 +81,22 @@ export function remoteLine(
   return remoteShell(as, [frame, mark, limit, script, ...words]);
 }
 
-/** A shell with the environment that all of bofh's programs have: its text, `$0`, and its words. */
+/** The command line of a shell with the environment of all programs of bofh: its script, `$0`, and its words. */
 export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): string {
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
   const sudo = as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : [];
-  // Only bash can write such a byte.
+  // Only bash can quote such a byte.
   const odd = words.find(isOdd);
   if (odd !== undefined) throw notUtf8(odd);
   return posixWords(['exec', ...sudo, '/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', ...words]);
 }
 
-/** For timeout(1) over there. */
+/** The time limit for timeout(1) on the other host. */
 export function laterThan(timeoutMs: number): string {
   return `${String(Math.ceil(timeoutMs / 1000) + laterSeconds)}s`;
 }
 
-/** Runs it there once. Throws CommandError if there is no answer in time. */
+/** Runs a script on the other host once. Throws CommandError if there is no answer in time. */
 export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sudo'): Promise<Outcome> {
   const mark = `bofh-${randomBytes(12).toString('hex')}`;
   const line = remoteLine(mark, errand, as);
@@ -117,7 +116,7 @@ export function outcomeOf(mark: string, { end, stdout, stderr }: Collected): Out
   const begin = Buffer.from(`${mark}\n`);
   const [from, fromErr] = [out.indexOf(begin), err.indexOf(begin)];
   if (from < 0 || fromErr < 0) {
-    // nologin(8) says it on stdout.
+    // nologin(8) prints its message on stdout.
     const said = `${text(stderr)}\n${text(stdout)}`.trim();
     if (from >= 0 || fromErr >= 0) return { how: 'lost' };
     if (/Session open refused by peer/.test(said)) return { how: 'full' };

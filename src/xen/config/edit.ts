@@ -2,13 +2,13 @@ import { UsageError } from '../../core/errors.ts';
 import { lex, type Token } from './lexer.ts';
 import { quoted } from './write.ts';
 
-/** A config file as it is on the host. */
+/** The present content of a config file on the host. */
 export interface ConfigFile {
   readonly text: Uint8Array;
   readonly file: string;
 }
 
-/** Bytes of a file, as text of one character per byte, that are replaced. */
+/** A replacement of bytes of a file, as text with one character per byte. */
 interface Replacement {
   readonly from: number;
   readonly to: number;
@@ -16,9 +16,9 @@ interface Replacement {
 }
 
 /**
- * The file with some settings changed and every other byte as it was. A setting keeps its place and
- * its quotes; one that is missing comes last. If a key is set twice the last one is changed, which
- * is the one that xl reads. Throws UsageError "FILE:LINE: …" for a value that is a list or a sum.
+ * The file with some settings changed and every other byte as it was. A setting keeps its place and its
+ * quotes; a missing one is added at the end. If a key is set twice, changes the last one, which xl reads.
+ * Throws UsageError "FILE:LINE: …" for a value that is a list or a sum.
  */
 export function withSettings(config: ConfigFile, to: Readonly<Record<string, string | number>>): Buffer {
   const tokens = lex(config);
@@ -42,8 +42,8 @@ export function withSettings(config: ConfigFile, to: Readonly<Record<string, str
 }
 
 /**
- * The file with each string of a list that `change` answers replaced, and every other byte as it
- * was. Throws UsageError if a string is not written plainly, with escapes.
+ * Replaces each string of a list for which `change` returns a value; every other byte stays. Throws
+ * UsageError if such a string contains escapes.
  */
 export function withItems(
   config: ConfigFile,
@@ -67,8 +67,8 @@ export function withItems(
 }
 
 /**
- * The file with one more string at the end of a list, and every other byte as it was. Throws UsageError
- * "FILE:LINE: …" if the key has a value that is no list.
+ * Adds a string at the end of a list; every other byte stays. Throws UsageError "FILE:LINE: …" if the value
+ * of the key is not a list.
  */
 export function withItem(config: ConfigFile, key: string, item: string): Buffer {
   const text = utf8(quoted({ text: item, what: key }));
@@ -101,8 +101,8 @@ export function withItem(config: ConfigFile, key: string, item: string): Buffer 
 }
 
 /**
- * The file without one string of a list (`at` counts from 0, in all parts of the list) and its comma. A line
- * that has only this string is removed with its comment.
+ * Removes one string of a list, and its comma. `at` counts from 0 over all parts of the list. Removes a line
+ * that has only this string, with its comment.
  */
 export function withoutItem(config: ConfigFile, key: string, at: number): Buffer {
   const tokens = lex(config);
@@ -124,7 +124,7 @@ export function withoutItem(config: ConfigFile, key: string, at: number): Buffer
   ]);
 }
 
-/** The comma after an item, and its line with the newline if no other item and no bracket is in it. */
+/** The range to remove: the comma after an item, and its whole line if that has no other item and no bracket. */
 function lineOf(config: ConfigFile, tokens: readonly Token[], item: Token) {
   const source = Buffer.from(config.text).toString('latin1');
   const from = source.lastIndexOf('\n', item.from) + 1;
@@ -170,7 +170,7 @@ function rawOf({ text }: ConfigFile, { from, to }: Token): string {
   return Buffer.from(text.subarray(from, to)).toString('latin1');
 }
 
-/** One character per byte. */
+/** Encodes text with one character per byte. */
 function utf8(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }

@@ -22,7 +22,7 @@ export interface GuestConfig {
   /** Files of this host; missing if a bootloader reads them from the guest. */
   readonly kernel?: string;
   readonly ramdisk?: string;
-  /** `root`, or `root=` of `cmdline` or `extra`, without `ro`: as its kernel gets it. */
+  /** `root`, or `root=` of `cmdline` or `extra`, without `ro`, as the kernel of the guest reads it. */
   readonly root?: string;
   readonly disks: readonly Disk[];
   readonly vifs: readonly Vif[];
@@ -67,7 +67,7 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
   };
 }
 
-/** Is it a UUID as `xl` prints it? */
+/** Whether the text is a UUID as `xl` prints it. */
 export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
@@ -117,7 +117,7 @@ function accessTo({ file, settings }: ParsedConfig): Access {
   };
 }
 
-/** xl ignores `root` and `extra` beside `cmdline` (xl.cfg(5)). */
+/** The root device. xl ignores `root` and `extra` if `cmdline` is set (xl.cfg(5)). */
 function rootOf(read: Access): string | undefined {
   const line = read.text('cmdline') ?? `root=${read.text('root') ?? ''} ${read.text('extra') ?? ''}`;
   // The kernel takes the last one.

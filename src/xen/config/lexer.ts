@@ -11,7 +11,7 @@ export interface Token {
   readonly to: number;
 }
 
-/** Larger than any guest's config; refuses a wrong file (a disk image) early. */
+/** Larger than any guest's config: refuses a wrong file (a disk image) early. */
 const largest = 1024 * 1024;
 
 // The rules of libxlu_cfg_l.l (xen.git tools/libs/util, Xen 4.17). A comment ends with a newline, and without one
@@ -20,8 +20,8 @@ const rules =
   /(?<blank>[ \t]+)|(?<ident>[a-z][._0-9a-z]*)|(?<number>[0-9][0-9a-fx]*)|(?<newline>\n|#[^\n]*\n)|(?<string>'(?:[^'\\\n]|\\[^\n])*'|"(?:[^"\\\n]|\\[^\n])*")|(?<mark>\+=|[=[\],;])/y;
 
 /**
- * The tokens of an xl.cfg text, ended by one of kind `end`. Throws UsageError "FILE:LINE: …" for
- * text that xl's lexer refuses, and for text that it misreads.
+ * The tokens of an xl.cfg text, with a last token of kind `end`. Throws UsageError "FILE:LINE: …" for text
+ * that xl's lexer refuses, and for text that it misreads.
  */
 export function lex({ text, file }: { readonly text: Uint8Array | string; readonly file: string }): Token[] {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : Buffer.from(text);

@@ -16,7 +16,7 @@ export interface ParsedConfig {
   readonly settings: ReadonlyMap<string, ConfigValue>;
 }
 
-/** The maximum depth of nested lists, here and in what is written. xl.cfg(5) needs two levels. */
+/** The maximum depth of nested lists, when reading and writing. xl.cfg(5) needs two levels. */
 export const deepest = 16;
 
 /**
@@ -70,7 +70,7 @@ function readerOf(tokens: readonly Token[], file: string): Reader {
     at: (...kinds) => kinds.includes(now().kind),
     fail: (expected) => {
       const { kind, line } = now();
-      // Never the word itself: it may be a password.
+      // Without the word itself, which may be a password.
       throw new UsageError(`${file}:${line}: expected ${expected}, found ${inWords[kind] ?? kind}`);
     },
   };

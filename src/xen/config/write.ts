@@ -23,7 +23,7 @@ export function settingsOf(config: ParsedConfig): Settings {
   return Object.fromEntries([...config.settings].map(([key, value]) => [key, settingOf(value)]));
 }
 
-/** `text` in the quotes of xl.cfg. Throws UsageError if that is impossible; `what` names it. */
+/** Quotes `text` for xl.cfg. Throws UsageError if that is impossible; `what` is its name in the error. */
 export function quoted({ text, what }: { readonly text: string; readonly what: string }): string {
   const bad = /[\p{Cc}\p{Cs}]/u.exec(text)?.[0];
   if (bad !== undefined)

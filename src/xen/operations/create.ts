@@ -28,7 +28,7 @@ const args = z.strictObject({
   config: z.string().check(z.startsWith('/')),
   /** Name of the guest in that file. */
   name: z.string().check(z.minLength(1)),
-  /** `paused`: created and not run (default: `running`). */
+  /** `paused`: created, but not running (default: `running`). */
   initially: z.exactOptional(z.enum(['running', 'paused'])),
 });
 const result = z.strictObject({ domid: z.int().check(z.positive()) });

@@ -38,7 +38,7 @@ export type JournalledGuest = z.infer<typeof guestSchema>;
  */
 const goneMs = 120_000;
 
-/** A config file, and the expected guest. */
+/** A config file, and the guest that it must describe. */
 interface WantedConfig {
   readonly config: string;
   readonly name: string;
@@ -69,8 +69,8 @@ export async function checkConfig(host: ReadHost, wanted: WantedConfig): Promise
 }
 
 /**
- * The disks of a config as they are journalled: a file by the path that its links lead to, a block
- * device (or a missing one) by its path in the config.
+ * The disks of a config, in the form of the journal: a file by its path without links, a block device (or a
+ * missing one) by its path in the config.
  */
 export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<JournalledGuest['disks']> {
   const disks: JournalledGuest['disks'] = [];
@@ -83,7 +83,7 @@ export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<Journ
   return disks;
 }
 
-/** A guest writes to its disks: they count as changed, and as shared only if they are read-only. */
+/** The claims of a guest. It writes to its disks, so they count as changed; read-only disks are shared. */
 export async function guestClaims(
   guest: JournalledGuest,
   on: (path: string) => Promise<DeviceKeys>,
@@ -107,7 +107,7 @@ export interface FoundGuest {
    * removed). Rarely two, during a restart.
    */
   readonly ours: readonly Domain[];
-  /** A domain that has its name with another uuid, or its uuid with another name. */
+  /** A domain with the guest's name and another uuid, or with its uuid and another name. */
   readonly other?: Domain;
   /** Names of backends that hold its disks for a domain that is gone. */
   readonly leftovers: readonly string[];
@@ -194,8 +194,8 @@ function backendHolder(backend: string): Holder {
 export async function startGuest(host: ChangeHost, guest: JournalledGuest): Promise<Domain> {
   await createOf(host, guest);
   const { ours } = await findGuest(host, { guest, ids: [] });
-  // xl has exited 0, so a domain that was requested paused is complete, whether xl shows its
-  // configuration or not.
+  // xl has exited 0, so a domain that was created paused is complete, whether xl shows its configuration or
+  // not.
   const domain = ours.find(
     ({ state, name }) =>
       state === 'running' ||
@@ -211,7 +211,7 @@ export async function startGuest(host: ChangeHost, guest: JournalledGuest): Prom
   });
 }
 
-// A failed xl create ends with messages about its own cleanup, so the last line says nothing.
+// A failed xl create ends with messages about its own cleanup, so the last line is not the cause.
 async function createOf(host: ChangeHost, guest: JournalledGuest): Promise<void> {
   try {
     await host.run(xlCreate(guest));
@@ -242,9 +242,9 @@ function moreMemory({ name, config }: JournalledGuest, complaint: string): strin
     : `see how much memory is free (xl info), and stop a guest or give ${name} less in ${config}`;
 }
 
-// A start from its config file by others gives the same uuid and name, so these do not
-// distinguish the domains. xl has already removed the domain that it was creating, which never had a
-// name. If it did not, the undo removes that domain.
+// A start from its config file by others gives the same uuid and name, so these do not distinguish the
+// domains. xl has already removed the domain that it was creating, which never had a name. If it did not, the
+// undo removes it.
 async function startedByOthers(
   host: ReadHost,
   guest: JournalledGuest,

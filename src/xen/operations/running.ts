@@ -9,13 +9,13 @@ export interface RunningGuest {
   readonly uuid: string;
 }
 
-/** Undefined: it has ended, or another guest has its name. */
+/** The domain of a guest; undefined if it has ended, or if another guest has its name. */
 export async function domainOf(host: ReadHost, { name, uuid }: RunningGuest): Promise<Domain | undefined> {
   const [domain] = await guestDomains(host, (each) => each.name === name && each.uuid === uuid);
   return domain;
 }
 
-/** Throws RefusedError if it is in none of these states. */
+/** The domain of a guest. Throws RefusedError if it is in none of these states. */
 export async function domainIn(
   host: ReadHost,
   guest: RunningGuest,

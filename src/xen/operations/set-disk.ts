@@ -22,9 +22,9 @@ const args = z.strictObject({
   name: z.string().check(z.minLength(1)),
   /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
-  /** The name that the guest has for the disk: `xvdc`. */
+  /** The name of the disk in the guest: `xvdc`. */
   vdev: z.string().check(z.regex(/^xvd[a-z]\d*$/, 'the name of a disk of a guest, for example xvdc')),
-  /** Absolute path of a block device, which the guest gets; null takes the disk away from it. */
+  /** Absolute path of the block device to attach; null detaches the disk. */
   device: z.nullable(z.string().check(z.startsWith('/'))),
 });
 
@@ -42,7 +42,7 @@ const undoSchema = z.strictObject({
 });
 type Undo = z.infer<typeof undoSchema>;
 
-/** What `xl list -l` shows of a disk that `block-attach` can give again with path, name and access alone. */
+/** The values in `xl list -l` for a disk that `block-attach` can attach again with only path, name and access. */
 const ordinary: Readonly<Record<string, unknown>> = {
   format: 'raw',
   backend: 'phy',
@@ -51,10 +51,11 @@ const ordinary: Readonly<Record<string, unknown>> = {
 };
 
 /**
- * Gives a running guest a disk, or takes one away, until it ends. The old and the new device under the name of the disk
- * prove the step: a third one was put there by others and is left untouched. The undo gives back a device only if its path still
- * leads to it. The kernel of the guest must let go of a disk that is taken away: since Linux 5.15 it does so at once, also if the
- * disk is mounted. So the undo leaves a disk to which the guest wrote.
+ * Attaches a disk to a running guest, or detaches one, until the guest ends. The old and the new device under
+ * the name of the disk prove the step: others have set any third one, and it is left untouched. The undo attaches
+ * a device again only if its path still leads to it. The kernel of the guest must release a detached disk: since
+ * Linux 5.15 it does so at once, even if the disk is mounted. So the undo does not detach a disk to which the
+ * guest wrote.
  */
 export const setDisk = operation({
   kind: 'xen.disk.set',
@@ -123,7 +124,7 @@ export const setDisk = operation({
   describe: diskRecovery,
 });
 
-/** Dom0 or another guest would write to it too. */
+/** Refuses a device that dom0 or another guest uses. */
 async function refuseHeld(host: ReadHost, device: string): Promise<void> {
   if ((await holders(host, device)).length === 0) return;
   const held = await everyHolder(host, device);
@@ -151,7 +152,7 @@ async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
   }
 }
 
-/** In words, if the path no longer leads to the device of the step. RefusedError if that device is only missing for now. */
+/** Why the path no longer leads to the device of the step. Throws RefusedError if that device is only missing for now. */
 async function moved(host: ReadHost, path: string, { identity }: Undo): Promise<string | undefined> {
   const now = await locate(host, { path, identity });
   if (now === path) return undefined;
@@ -160,7 +161,10 @@ async function moved(host: ReadHost, path: string, { identity }: Undo): Promise<
     : `the device that was ${path} is ${now} now`;
 }
 
-/** What the guest has under that name now. RefusedError for a disk that xl could not attach again as it is. */
+/**
+ * The present disk of the guest under that name. Throws RefusedError for a disk that xl could not attach
+ * again unchanged.
+ */
 async function slotOf(
   host: ReadHost,
   { id, name, vdev }: { readonly id: number; readonly name: string; readonly vdev: string },

@@ -17,7 +17,7 @@ const args = z.strictObject({
   mac: z
     .string()
     .check(z.regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/, 'a MAC address in lower case, 00:16:3e:12:34:56')),
-  /** The bridge of this host to which it is connected; null takes the interface away. */
+  /** The bridge of this host for the interface; null detaches the interface. */
   bridge: z.nullable(z.string().check(z.minLength(1))),
 });
 
@@ -42,8 +42,9 @@ type Undo = z.infer<typeof undoSchema>;
 const chosen: readonly string[] = ['devid', 'nictype'];
 
 /**
- * Gives a running guest a network interface on a bridge, or takes one away, until it ends. The MAC address with the old and
- * the new bridge proves the step: another bridge was set by others and is left untouched.
+ * Attaches a network interface on a bridge to a running guest, or detaches one, until the guest ends. The MAC
+ * address with the old and the new bridge proves the step: others set any other bridge, and it is left
+ * untouched.
  */
 export const setInterface = operation({
   kind: 'xen.interface.set',
@@ -104,7 +105,7 @@ async function apply(host: ChangeHost, undo: Undo, to: Place): Promise<void> {
   await host.run(to === null ? xlNetworkDetach({ id, mac }) : xlNetworkAttach({ id, mac, ...to }));
 }
 
-/** Two guests with one address do not reach the network. */
+/** Refuses a MAC address in use: two guests with one address cannot reach the network. */
 async function refuseUsed(host: ReadHost, mac: string): Promise<void> {
   for (const [id, nics] of await host.run(xlInterfaces()))
     if (nics.some((each) => each.mac === mac))
@@ -114,7 +115,10 @@ async function refuseUsed(host: ReadHost, mac: string): Promise<void> {
       });
 }
 
-/** Where that interface of the guest is; null: it has none. RefusedError if the undo could not give it back as it is. */
+/**
+ * The present bridge of that interface; null if the guest does not have it. Throws RefusedError if the undo
+ * could not attach it again unchanged.
+ */
 async function placeOf(
   host: ReadHost,
   { id, name, mac }: { readonly id: number; readonly name: string; readonly mac: string },

@@ -48,9 +48,9 @@ export const mostWeight = 65_535;
 const mostPauses = 255;
 
 /**
- * Changes a setting of a running guest until it ends. The old and the new value prove the step: a
- * third one was set by others and is left untouched. A guest that was started again has the
- * settings of its configuration.
+ * Changes a setting of a running guest until it ends. The old and the new value prove the step: others set
+ * any third one, and it is left untouched. A guest that was started again has the settings of its
+ * configuration.
  */
 export const set = operation({
   kind: 'xen.domain.set',
@@ -98,10 +98,10 @@ export const set = operation({
   describe: settingRecovery,
 });
 
-/** The value now; undefined: there is no such guest, or none that runs. */
+/** The value now; undefined if there is no such guest, or if it does not run. */
 async function current(host: ReadHost, undo: Undo): Promise<number | undefined> {
   const domain = await domainOf(host, undo);
-  // It was complete, so `building` means that xl shows no configuration of any guest now.
+  // The guest was complete, so `building` means that xl shows no configuration of any guest now.
   if (domain === undefined || !['running', 'paused', 'building'].includes(domain.state)) return undefined;
   return (await valueOf(host, domain, undo.setting)).from;
 }

@@ -20,7 +20,8 @@ import {
 import { option } from '../../core/option.ts';
 
 /**
- * Ask the guest to shut down, destroy it at once, or destroy it if it has not shut down in time.
+ * The way to end a guest: ask it to shut down, destroy it at once, or destroy it if it has not shut down in
+ * time.
  */
 const ending = z.enum(['shutdown', 'destroy', 'shutdown or destroy']);
 
@@ -29,7 +30,7 @@ const args = z.strictObject({
   name: z.string().check(z.minLength(1)),
   /** UUID of the running domain. */
   uuid: z.string().check(z.minLength(1)),
-  /** Absolute path of the config file that the undo starts it from. */
+  /** Absolute path of the config file from which the undo starts the guest. */
   config: z.string().check(z.startsWith('/')),
   /**
    * `shutdown`: asks the guest. `destroy`: powers it off. `shutdown or destroy`: asks, and powers
@@ -43,12 +44,12 @@ const args = z.strictObject({
 const undoSchema = z.extend(guestSchema, {
   how: ending,
   timeoutMs: z.int(),
-  /** The domain that ran at prepare. A later one is a guest that was started again. */
+  /** The domain that ran at prepare. A later domain is the guest after a new start. */
   domid: z.int(),
   /**
-   * A file in /run that exists from before the request until the guest is gone. A guest removes the
-   * shutdown request from xenstore when it reads it. So without this file, nothing would show after a
-   * kill of bofh that a running guest will shut down later.
+   * A file in /run that exists from before the request until the guest is gone. A guest removes the shutdown
+   * request from xenstore when it reads it. So after a kill of bofh, only this file shows that a running
+   * guest will shut down later.
    */
   marker: z.string(),
 });
@@ -98,8 +99,8 @@ export const shutdown = operation({
   look: async ({ undo, host }) => {
     const { ours } = await findGuest(host, { guest: undo, ids: [] });
     if (await marked(host, undo)) return { state: 'ours' };
-    // Also if another guest has its name now: then it cannot be started again, and that must not
-    // count as undone.
+    // Also if another guest has its name now: then this guest cannot be started again, which must not count
+    // as undone.
     return { state: ours.some(isThere) ? 'gone' : 'ours' };
   },
   revert: async ({ undo, host }) => {
@@ -171,7 +172,7 @@ async function runningDomain(
   });
 }
 
-/** Ends the guest and waits for that: only the listing decides, not the exit code of xl. */
+/** Ends the guest, and waits until the listing shows that it has ended: the exit code of xl proves nothing. */
 async function end(host: ChangeHost, undo: Undo): Promise<void> {
   const { domid, timeoutMs } = undo;
   const isIt = ({ id }: { readonly id: number }): boolean => id === domid;
@@ -194,7 +195,7 @@ async function end(host: ChangeHost, undo: Undo): Promise<void> {
   await endDomain(host, undo);
 }
 
-/** The remaining domain is off, or dying: the guest loses nothing if it is destroyed. */
+/** Destroys the remaining domain, which is off or dying, so that the guest loses nothing. */
 async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
   const restarted = (await findGuest(host, { guest: undo, ids: [] })).ours.some(
     ({ id }) => id !== undo.domid,
@@ -218,9 +219,9 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
 }
 
 /**
- * Is the guest unchanged, so that it need not be started? A guest that was asked to shut down gets
- * time to do so first; if it then still runs, it has ignored the request. A paused one that ran is
- * half-destroyed.
+ * Whether the guest is unchanged, so that it need not be started. A guest that was asked to shut down first
+ * gets time for that; if it still runs then, it has ignored the request. A guest that ran and is paused now
+ * is half-destroyed.
  */
 async function intact(host: ReadHost, undo: Undo): Promise<boolean> {
   const asked = undo.how !== 'destroy' && (await host.stat(undo.marker)) !== undefined;

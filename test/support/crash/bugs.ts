@@ -134,8 +134,8 @@ export const bugs: readonly Bug[] = [
     name: 'an act before its intent is durable',
     patches: [
       announcing(
-        'append(journal, lines);\n    // Only now',
-        "append(journal, lines, 'wait');\n    // Only now",
+        'append(journal, lines);\n    // Only after the write',
+        "append(journal, lines, 'wait');\n    // Only after the write",
       ),
     ],
   },

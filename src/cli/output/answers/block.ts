@@ -4,7 +4,7 @@ import { count, ensured, text } from './parts.ts';
 /** `bofh block resize DEVICE SIZE`; sizes in bytes. */
 export const blockResize = z.strictObject({
   device: text,
-  /** Sizes of the lowest layer are multiples of this. */
+  /** Sizes of the lowest layer are multiples of this number of bytes. */
   granularity: count,
   /** The requested size, if the layers cannot have exactly that size. */
   roundedFrom: z.exactOptional(count),
@@ -29,7 +29,7 @@ export const blockImageCreate = z.strictObject({
   ...ensured,
   file: text,
   size: count,
-  /** null: with `--ensure` that of an existing image is not read. */
+  /** null with `--ensure` for an existing image, because bofh does not read it. */
   room: z.nullable(z.enum(['sparse', 'allocated'])),
   /** Type of the filesystem in the image; missing: the image is blank. */
   type: z.exactOptional(text),
@@ -44,11 +44,11 @@ export const blockLoopList = z.array(
     file: text,
     inode: text,
     offset: count,
-    /** Limit of the mapped part of the file; null: up to its end. */
+    /** Limit of the mapped part of the file; null: up to the end. */
     size: z.nullable(count),
     mode: z.enum(['ro', 'rw']),
     partitions: z.enum(['scanned', 'ignored']),
-    /** The kernel detaches it when it is no longer in use. */
+    /** The kernel detaches the device when it is no longer in use. */
     autoclear: z.boolean(),
   }),
 );
@@ -58,7 +58,7 @@ export const blockLoopAttach = z.strictObject({
   ...ensured,
   device: text,
   file: text,
-  /** `adopted`: it was attached already; nothing was changed. */
+  /** `adopted`: the file was already attached; nothing was changed. */
   was: z.enum(['attached', 'adopted']),
 });
 
@@ -115,7 +115,7 @@ export const blockPartitionAdd = z.strictObject({
 /** `bofh block partition grow DEVICE NUMBER SIZE|max`; in bytes. */
 export const blockPartitionGrow = z.strictObject({ number: count, path: text, was: count, size: count });
 
-/** `bofh block discard DEVICE` and `bofh block zero DEVICE`; what was lost, by uuid or type. */
+/** `bofh block discard DEVICE` and `bofh block zero DEVICE`; the erased content, by UUID or type. */
 export const blockDestroy = z.strictObject({ device: text, lost: z.readonly(z.array(text)) });
 
 export type BlockResize = z.infer<typeof blockResize>;

@@ -8,9 +8,9 @@ const subvolume = {
   /** Printable path. */
   shown: text,
   uuid: z.nullable(text),
-  /** The subvolume that it is a snapshot of. */
+  /** UUID of the subvolume of which this one is a snapshot. */
   parentUuid: z.nullable(text),
-  /** The subvolume that it was received from. */
+  /** UUID of the subvolume from which this one was received. */
   receivedUuid: z.nullable(text),
 };
 
@@ -53,7 +53,7 @@ export const btrfsMade = z.strictObject({
 });
 
 /**
- * `bofh btrfs send --to`, `bofh btrfs receive`. The next incremental send finds it by its received
+ * `bofh btrfs send --to`, `bofh btrfs receive`. The next incremental send finds the subvolume by its received
  * UUID.
  */
 export const btrfsReceived = z.strictObject({ path: text, id: count, uuid: text, receivedUuid: text });
@@ -64,7 +64,7 @@ export const btrfsReceived = z.strictObject({ path: text, id: count, uuid: text,
  */
 export const btrfsSentToFile = z.strictObject({ file: text, uuid: text, size: count });
 
-/** `bofh btrfs send --to-device`: the same UUID. */
+/** `bofh btrfs send --to-device`: the UUID as for `--to-file`. */
 export const btrfsSentToDevice = z.strictObject({ device: text, uuid: text });
 
 /** `bofh btrfs scrub start`: bytes read without errors. */
@@ -104,10 +104,7 @@ export const btrfsBalance = z.union([
 /** `bofh btrfs quota show`: bytes; null: no limit. `0/ID` is the group of the subvolume of that id. */
 export const btrfsQuota = z.strictObject({
   mode: z.enum(['on', 'off']),
-  /**
-   * State of the numbers: `counting`, `inconsistent` and `stale` ones are unreliable; null: quotas
-   * are disabled.
-   */
+  /** State of the numbers, which are reliable only with `exact`; null: quotas are disabled. */
   state: z.nullable(z.enum(['exact', 'counting', 'inconsistent', 'stale'])),
   groups: z.array(
     z.strictObject({
@@ -162,7 +159,7 @@ export const btrfsStructure = z.strictObject({
   filesystem: text,
   subvolumes: text,
   snapshots: text,
-  /** Contains the former content of the top level. */
+  /** The subvolume with the former content of the top level. */
   made: btrfsMade,
   /** Id of the former default subvolume; null: unchanged. */
   defaultWas: z.nullable(count),

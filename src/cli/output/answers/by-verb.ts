@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import * as given from './index.ts';
 
 /**
- * The JSON answer of each verb. `VERB --option` is the answer with that option, `plan` that of
- * every verb with `--dry-run`, and `error` that of every command that fails.
+ * The JSON answer of each verb. `VERB --option` is the answer with that option, `plan` the answer of every
+ * verb with `--dry-run`, and `error` the answer of every failed command.
  */
 export const answers = {
   'xen list': given.xenList,
@@ -204,7 +204,7 @@ export const answers = {
   error: given.failure,
 };
 
-/** The JSON answer of each verb: `Answers['lvm list']` is what `bofh lvm list --json` prints. */
+/** The JSON answer of each verb: `Answers['lvm list']` is the output of `bofh lvm list --json`. */
 export type Answers = { readonly [Name in keyof typeof answers]: z.infer<(typeof answers)[Name]> };
 
 export type AnswerName = keyof Answers;

@@ -11,9 +11,7 @@ const mode = z.enum(['ro', 'rw']);
  */
 export const cryptList = z.array(
   z.strictObject({
-    /**
-     * null: it is open and has no header on the underlying device (plain, or a detached header).
-     */
+    /** null: an open mapping without a header on the underlying device (plain, or a detached header). */
     device: z.nullable(text),
     /** UUID of the header. */
     uuid: z.nullable(text),
@@ -53,7 +51,7 @@ export const cryptShow = z.strictObject({
     ),
   ),
   tokens: z.readonly(z.array(z.strictObject({ type: text, slots: z.readonly(z.array(count)) }))),
-  /** Features that a program must support to open it. */
+  /** Features that a program must support to open the device. */
   requirements: z.readonly(z.array(text)),
   /** A running or interrupted reencryption; null: none. */
   reencryption: z.nullable(
@@ -68,7 +66,7 @@ export const cryptShow = z.strictObject({
       torn: z.boolean(),
     }),
   ),
-  /** LUKS2 has two copies of its metadata: the one that is damaged or older; null: neither. */
+  /** LUKS2 has two copies of its metadata: the copy that is damaged or older; null: neither is. */
   damagedCopy: z.nullable(z.enum(['first', 'second'])),
 });
 
@@ -108,7 +106,7 @@ export const cryptOpen = z.strictObject({
   device: text,
   name: text,
   path: text,
-  /** It was open already. */
+  /** The device was already open. */
   adopted: z.boolean(),
 });
 
@@ -124,7 +122,7 @@ export const cryptKey = z.strictObject({ device: text, slot: count });
 /** `bofh crypt erase DEVICE UUID` */
 export const cryptErase = z.strictObject({ device: text, uuid: text });
 
-/** `bofh crypt reencrypt DEVICE`: its state afterwards. */
+/** `bofh crypt reencrypt DEVICE`: the state of the device afterwards. */
 export const cryptReencrypt = z.strictObject({
   device: text,
   uuid: text,
@@ -137,7 +135,7 @@ export const cryptReencrypt = z.strictObject({
 export const cryptHeaderBackup = z.strictObject({ device: text, file: text, uuid: text, size: count });
 
 /**
- * `bofh crypt header restore DEVICE FILE`: the UUID of the restored header, and that of the one
+ * `bofh crypt header restore DEVICE FILE`: the UUID of the restored header, and the UUID of the header
  * before.
  */
 export const cryptHeaderRestore = z.strictObject({ device: text, file: text, uuid: text, was: text });

@@ -20,7 +20,7 @@ export const doctorSettings = z.array(
     name: text,
     /** null: not set, and without a default. */
     value: z.unknown(),
-    /** `override` is withSite() in a script; `program` is a value set by a program. */
+    /** `override`: set by withSite() in a script. `program`: set by a program. */
     from: z.enum(['default', 'site file', 'environment', 'option', 'override', 'program']),
     /** The file, the variable or the option. */
     where: z.nullable(text),

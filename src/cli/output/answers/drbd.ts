@@ -13,7 +13,7 @@ export const drbdList = z.array(
     minor: count,
     device: text,
     configured: z.boolean(),
-    /** These are null while it is not up. */
+    /** These fields are null while the resource is not up. */
     role: z.nullable(role),
     disk: z.nullable(diskState),
     size: z.nullable(count),
@@ -51,7 +51,7 @@ const volumeShown = z.strictObject({
   device: text,
   /** null: diskless on that host. */
   disk: z.nullable(text),
-  /** `internal`, or the device with the external metadata; index: its place on that device. */
+  /** `internal`, or the device with the external metadata; index: the position of the metadata on that device. */
   metadata: text,
   metadataIndex: z.nullable(count),
 });
@@ -61,13 +61,13 @@ export const drbdShow = z.strictObject({
   /** Commands that make the running resource follow its configuration. */
   differences: z.array(text),
   resource: text,
-  /** The configuration file; null: it is up without one. */
+  /** The configuration file; null: the resource is up without one. */
   file: z.nullable(text),
   line: z.nullable(count),
   hosts: z.readonly(
     z.array(
       z.strictObject({
-        /** Empty: only its address is known. */
+        /** Empty if only the address of the host is known. */
         names: z.readonly(z.array(text)),
         here: z.boolean(),
         /** null, like `address` and `port`: the host has a separate address for each peer, or none. */
@@ -81,7 +81,7 @@ export const drbdShow = z.strictObject({
     ),
   ),
   options: z.record(text, z.record(text, text)),
-  /** null: it is down. */
+  /** null: the resource is down. */
   state: z.nullable(
     z.strictObject({
       role,
@@ -127,7 +127,7 @@ export const drbdNext = z.strictObject({ port: count, minor: count });
 /** Answer of each `bofh drbd` verb that changes a resource on this host (`up`, `primary`, `attach`, …): the state afterwards. */
 export const drbdChange = z.strictObject({
   resource: text,
-  /** null: it is down. */
+  /** null: the resource is down. */
   role: z.nullable(role),
   devices: z.readonly(z.array(text)),
 });
@@ -175,20 +175,17 @@ export const drbdWaited = z.strictObject({
   ),
 });
 
-/**
- * One line of `bofh drbd status [RESOURCE] --watch --json`: the state of a resource from that time
- * on.
- */
+/** One line of `bofh drbd status [RESOURCE] --watch --json`: the state of a resource after a change. */
 export const drbdWatched = z.strictObject({
   /** ISO 8601. */
   at: text,
   resource: text,
-  /** null: it is down. */
+  /** null: the resource is down. */
   role: z.nullable(role),
   volumes: drbdWaited.shape.volumes,
 });
 
-/** `bofh drbd verify RESOURCE`: what differs, in bytes. */
+/** `bofh drbd verify RESOURCE`: the size of the differences, in bytes. */
 export const drbdVerified = z.strictObject({ resource: text, outOfSync: count });
 
 /** `bofh drbd create RESOURCE` */
@@ -205,7 +202,7 @@ export const drbdCreate = z.strictObject({
 /** `bofh drbd convert VG/LV` */
 export const drbdConvert = z.strictObject({
   resource: text,
-  /** The device to use from now on, and the previous one. */
+  /** The device to use from now on; `was` is the previous one. */
   device: text,
   was: text,
   /** Size of the device, in bytes. */
@@ -218,11 +215,11 @@ export const drbdConvert = z.strictObject({
    * there.
    */
   namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
-  /** Guest configurations that could not be read: whether they name the volume is unknown. */
+  /** Guest configurations that could not be read, and may name the volume. */
   unread: z.readonly(z.array(text)),
 });
 
-/** `bofh drbd remove RESOURCE`: what was removed and what was kept, on each host. */
+/** `bofh drbd remove RESOURCE`: the removed and the kept objects on each host. */
 export const drbdRemove = z.strictObject({
   resource: text,
   hosts: z.array(

@@ -12,7 +12,7 @@ export const failure = z.strictObject({
     host: text,
     /** The next thing to do, often a command. */
     next: z.exactOptional(text),
-    /** Refusals, steps, objects left untouched. */
+    /** Refusals, steps, and objects that were left untouched. */
     details: z.readonly(z.array(text)),
     exitCode: z.int(),
   }),

@@ -3,7 +3,7 @@ import { count, text } from './parts.ts';
 
 const change = {
   action: z.enum(['create', 'change', 'remove']),
-  /** `lines`: lines of a file. `packages`: all that change. `ensure`: an object of `h.ensure`. */
+  /** `lines`: lines of a file. `packages`: all changed packages. `ensure`: an object of `h.ensure`. */
   kind: z.enum([
     'file',
     'directory',
@@ -23,15 +23,18 @@ const change = {
     'user',
   ]),
   /**
-   * Its path; of a user, group, repository, kernel parameter or module, host, time zone or locale its name;
-   * of `ensure` the method with what names the object.
+   * The path of the object; for a user, group, repository, kernel parameter or module, host, time zone or
+   * locale its name; for `ensure` the method and the name of the object.
    */
   name: text,
   /** The differences: `mode 0644 → 0600`. */
   details: z.readonly(z.array(text)),
 };
 
-/** Objects that an earlier version of the description created and that it no longer contains. `--prune` removes those without `stays`. */
+/**
+ * Objects that an earlier version of the description created and that it no longer contains. `--prune`
+ * removes the objects without `stays`.
+ */
 const undescribed = z.readonly(
   z.array(
     z.strictObject({
@@ -45,13 +48,13 @@ const undescribed = z.readonly(
 
 /** `bofh host plan FILE` */
 export const hostPlan = z.strictObject({
-  /** Whether a change can close the way in: `bofh host apply` then waits for a confirmation. */
+  /** Whether a change can cut the connection to the host: `bofh host apply` then waits for a confirmation. */
   canCutWayIn: z.boolean(),
   /** The changes, in the order of the steps; empty: the host is as described. */
   changes: z.array(
     z.strictObject({
       ...change,
-      /** Unified diff. Null: it has no text that changes, or a secret one. */
+      /** Unified diff; null if no text changes, or if the text is secret. */
       diff: z.nullable(text),
     }),
   ),

@@ -1,4 +1,4 @@
-/** The JSON answers of the command line: one schema for each, and the types of the code that gives them. */
+/** The JSON answers of the command line: one schema for each, and the types for the code that returns them. */
 
 export { type Plan, plan } from '../../../api/plan.ts';
 export { stackTree as blockTree } from '../../../stack/schema.ts';

@@ -8,7 +8,7 @@ export const init = z.strictObject({
   settings: z.array(
     z.strictObject({
       name: text,
-      /** null: left out, so that its default applies. */
+      /** null: omitted, so that the default applies. */
       value: z.union([text, z.array(text), z.null()]),
       /** The reason: the state of the host. */
       why: text,

@@ -6,19 +6,19 @@ const step = z.strictObject({
   kind: text,
   /** The host of the step (default: this host). */
   host: z.exactOptional(text),
-  /** Keys of the objects that it makes or changes, as that host has them: `lv:vg0/web1-root`. */
+  /** Keys of the objects that the step makes or changes, as that host names them: `lv:vg0/web1-root`. */
   objects: z.readonly(z.array(text)),
-  /** `started`: whether it was done is unknown. */
+  /** `started`: it is unknown whether the step was done. */
   state: z.enum(['started', 'done', 'undone', 'blocked', 'finished']),
-  /** Why it is blocked, the step that undid it, or what was found in its place. */
+  /** Why the step is blocked, which step undid it, or the object found in its place. */
   note: z.exactOptional(text),
   /** The users of the object, which prevent the undo, and the command that ends each use. */
   heldBy: z.exactOptional(z.readonly(z.array(z.strictObject({ who: text, free: z.exactOptional(text) })))),
-  /** How to remove the cause that prevents the undo. */
+  /** The command that removes the obstacle to the undo. */
   remedy: z.exactOptional(text),
   /**
-   * For a leftover step without a running owner: what it is, and the commands to see it and to
-   * clear it manually.
+   * For a leftover step without a running owner: its object, and the commands to see it and to clear it
+   * manually.
    */
   manualRecovery: z.exactOptional(
     z.strictObject({ what: text, look: z.readonly(z.array(text)), clear: z.readonly(z.array(text)) }),
@@ -42,13 +42,13 @@ export const journalList = z.array(
     user: text,
     /**
      * `interrupted`: its process is gone, and bofh recover rolls it back or forward. `unconfirmed`: bofh
-     * confirm keeps it. `orphan`: one of its programs still runs. `reserved`: a sequence of the bofh on
-     * `coordinator`, which has its journal, with its user and its steps.
+     * confirm keeps it. `orphan`: one of its programs still runs. `reserved`: a sequence of bofh on
+     * `coordinator`, where its journal is, with its user and its steps.
      */
     state: z.enum([...states, 'unreadable', 'reserved']),
-    /** When it was last written to, ISO 8601. */
+    /** Time of the last write, ISO 8601. */
     at: text,
-    /** When it began, ISO 8601. Missing: the filesystem does not record it. */
+    /** Time of the start, ISO 8601; missing if the filesystem does not record it. */
     began: z.exactOptional(text),
     steps: count,
     /** The change of each step, made or planned: `lvm.lv.create vg0/web1`. */
@@ -67,12 +67,15 @@ export const journalShow = z.strictObject({
   bofh: text,
   state: z.enum(states),
   because: z.exactOptional(text),
-  /** When it was last written to, ISO 8601. */
+  /** Time of the last write, ISO 8601. */
   at: text,
-  /** When it began, ISO 8601. Missing: the filesystem does not record it. */
+  /** Time of the start, ISO 8601; missing if the filesystem does not record it. */
   began: z.exactOptional(text),
   hosts: z.exactOptional(reached),
-  /** Only for a committed sequence: the reason why bofh undo cannot undo it, as far as the journals say; null: it can. */
+  /**
+   * Only for a committed sequence: the reason why bofh undo cannot undo it, according to the journals; null
+   * if it can.
+   */
   notUndoable: z.exactOptional(z.nullable(text)),
   steps: z.readonly(z.array(step)),
   /** The actions of bofh recover, in order. */
@@ -84,12 +87,12 @@ export const journalShow = z.strictObject({
         kind: text,
         host: z.exactOptional(text),
         objects: z.readonly(z.array(text)),
-        /** Steps that are handled together with it. */
+        /** Steps that are handled together with this one. */
         with: z.readonly(z.array(count)),
       }),
     ),
   ),
-  /** Why bofh recover would not begin, and what to do first. */
+  /** Why bofh recover would not begin, and the command to run first. */
   refused: z.exactOptional(z.strictObject({ why: text, remedy: z.exactOptional(text) })),
 });
 
@@ -100,11 +103,11 @@ export const journalReserved = z.strictObject({
   state: z.literal('reserved'),
   /** The host that has its journal. */
   coordinator: text,
-  /** When something was last reserved, ISO 8601. */
+  /** Time of the last reservation, ISO 8601. */
   at: text,
-  /** Keys of what it makes or changes here. */
+  /** Keys of the objects that the sequence makes or changes on this host. */
   objects: z.readonly(z.array(text)),
-  /** Keys of objects that must not change meanwhile. */
+  /** Keys of objects that must not change while the sequence runs. */
   needs: z.readonly(z.array(text)),
   /** Its programs that run on this host now. */
   programs: z.readonly(z.array(z.strictObject({ pid: count, command: text }))),

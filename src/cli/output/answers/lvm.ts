@@ -24,7 +24,7 @@ export const lvmList = z.array(
     filling: z.nullable(z.enum(['ok', 'near', 'full', 'unknown'])),
     /** The health status that lvm reports. */
     health: z.nullable(text),
-    /** A snapshot is being merged into it, or it is that snapshot. */
+    /** The volume is the origin, or the snapshot, of a running merge. */
     merging: z.boolean(),
     tags: z.readonly(z.array(text)),
   }),
@@ -37,19 +37,19 @@ export const lvmRename = z.strictObject({
   was: text,
   uuid: text,
   path: text,
-  /** Files that still name the old path, and may have to be edited; `guest`: whose configuration it is. */
+  /** Files that still name the old path, and may have to be edited; `guest`: the guest of the configuration. */
   namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
-  /** Guest configurations that could not be read: whether they name it is not known. */
+  /** Guest configurations that could not be read, and may name the volume. */
   unread: z.readonly(z.array(text)),
 });
 
 /** `bofh lvm pv list`; sizes in bytes. */
 export const lvmPvList = z.array(
   z.strictObject({
-    /** null: it is missing. */
+    /** null if it is missing. */
     device: z.nullable(text),
     uuid: text,
-    /** null: it is in no volume group. */
+    /** null if it is in no volume group. */
     group: z.nullable(text),
     size: count,
     free: count,
@@ -72,7 +72,7 @@ export const lvmConvert = z.strictObject({
   volume: text,
   path: text,
   type: z.enum(['raid1', 'linear']),
-  /** Devices that got the new copy, or lost theirs. */
+  /** Devices on which the copy was added or removed. */
   devices: z.array(text),
   synced: z.boolean(),
 });
@@ -83,7 +83,7 @@ export const lvmVgRename = z.strictObject({
   group: text,
   was: text,
   uuid: text,
-  /** Files that still name a volume of it by its old path, and may have to be edited. */
+  /** Files that still name a volume of the group by its old path, and may have to be edited. */
   namedIn: z.readonly(z.array(z.strictObject({ file: text, path: text, guest: z.nullable(text) }))),
   /** Guest configurations that could not be read. */
   unread: z.readonly(z.array(text)),
@@ -104,7 +104,7 @@ export const lvmVgBackup = z.strictObject({
 /** `bofh lvm vg remove NAME` */
 export const lvmVgRemove = z.strictObject({
   group: text,
-  /** The devices that were in it. */
+  /** The devices that were in the group. */
   devices: z.readonly(z.array(text)),
   labels: z.enum(['kept', 'removed']),
 });
@@ -159,7 +159,7 @@ export const lvmPoolCreate = z.strictObject({
   uuid: text,
   size: count,
   metadataSize: count,
-  /** null: with `--ensure` that of an existing pool is not read. */
+  /** null with `--ensure` for an existing pool, because bofh does not read it. */
   chunkSize: z.nullable(count),
 });
 

@@ -26,7 +26,7 @@ export const networkShow = z.strictObject({
       }),
     ),
   ),
-  /** Its bridge or bond. */
+  /** The bridge or bond of the interface. */
   master: z.nullable(text),
   portState: z.nullable(text),
   /** Its ports. */

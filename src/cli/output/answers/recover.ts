@@ -9,7 +9,7 @@ export const recovered = z.array(
     name: text,
     end: z.enum(journalEnds),
     leftUntouched: z.readonly(z.array(text)),
-    /** Why it stays open. */
+    /** Why the journal stays open. */
     because: z.exactOptional(text),
   }),
 );

@@ -19,7 +19,7 @@ export const vmCreate = z.strictObject({
       mount: z.nullable(text),
     }),
   ),
-  /** The other host of its replicated disks; null: they are local. */
+  /** The other host of its replicated disks; null if they are local. */
   peer: z.nullable(text),
   /** null: it was not started. */
   domid: z.nullable(count),
@@ -27,18 +27,18 @@ export const vmCreate = z.strictObject({
   ssh: z.nullable(text),
   /** Fingerprint of its SSH host key; null if its root has no OpenSSH server. */
   hostKey: z.nullable(text),
-  /** Archive or image that its root was filled from; null: the guest was there already. */
+  /** The archive or image from which its root was filled; null if the guest already existed. */
   source: z.nullable(text),
-  /** Number of the partition of that image; null: all of it. */
+  /** Number of the partition of that image; null: the whole image. */
   partition: z.nullable(count),
-  /** Mount points of the image's EFI system partition: the guest has none. */
+  /** Mount points of the EFI system partition of the image, which the guest does not have. */
   dropped: z.array(text),
 });
 
 /** `bofh vm clone NAME NEW` */
 export const vmClone = z.strictObject({
   name: text,
-  /** The guest that it is a clone of. */
+  /** The guest from which it was cloned. */
   of: text,
   config: text,
   /** Copied volumes and their copies: `VG/LV`. */
@@ -56,7 +56,7 @@ export type VmClone = z.infer<typeof vmClone>;
 /** `bofh vm resize NAME DISK SIZE` */
 export const vmResize = z.strictObject({
   name: text,
-  /** The name that the guest has for it. */
+  /** The name of the disk in the guest. */
   disk: text,
   /** Domain ID of the running guest, whose disk grew without its content; null: the guest is off. */
   domid: z.nullable(count),
@@ -69,7 +69,7 @@ export type VmResize = z.infer<typeof vmResize>;
 export const vmDisk = z.strictObject({
   name: text,
   config: text,
-  /** The name that the guest has for it: `xvdc`. */
+  /** The name of the disk in the guest: `xvdc`. */
   disk: text,
   device: text,
   /** Null: the guest is off. */
@@ -111,11 +111,11 @@ export type VmInterface = z.infer<typeof vmInterface>;
 /** `bofh vm mount NAME [DIR]` */
 export const vmMount = z.strictObject({
   name: text,
-  /** Directory on which its root is mounted. */
+  /** Directory on which its root filesystem is mounted. */
   path: text,
-  /** false: all of it was mounted already. */
+  /** false if everything was already mounted. */
   changed: z.boolean(),
-  /** The root is the first. */
+  /** The mounts, the root first. */
   mounts: z.array(z.strictObject({ device: text, path: text, mode: z.enum(['ro', 'rw']) })),
 });
 
@@ -133,7 +133,7 @@ export type VmUnmount = z.infer<typeof vmUnmount>;
 /** `bofh vm provision NAME FILE` */
 export const vmProvision = z.strictObject({
   name: text,
-  /** The changed volumes, as `VG/LV`; the one of its root first. */
+  /** The changed volumes, as `VG/LV`; the root first. */
   volumes: z.array(text),
 });
 
@@ -166,13 +166,13 @@ export const vmRemove = z.strictObject({
 /** `bofh vm move NAME HOST` */
 export const vmMove = z.strictObject({
   name: text,
-  /** Hosts, as `uname -n` says there. */
+  /** The hosts, by their `uname -n`. */
   from: text,
   to: text,
   config: text,
   /** DRBD resources of its disks. */
   resources: z.readonly(z.array(text)),
-  /** On the other host; null: it did not run, and does not. */
+  /** Domain ID on the other host; null if the guest did not run, and was not started. */
   domid: z.nullable(count),
 });
 
@@ -184,7 +184,7 @@ export const vmRename = z.strictObject({
   volumes: z.array(z.strictObject({ was: text, volume: text })),
   /** Disks that keep their names. */
   kept: z.array(text),
-  /** null: it is off. */
+  /** null if the guest is off. */
   domid: z.nullable(count),
 });
 
@@ -193,14 +193,14 @@ export type VmRename = z.infer<typeof vmRename>;
 const savedDisk = z.strictObject({
   vdev: text,
   size: count,
-  /** Compressed. */
+  /** Size of the compressed file, in bytes. */
   fileSize: count,
 });
 
 /** `bofh vm backup NAME DIR` */
 export const vmBackup = z.strictObject({
   name: text,
-  /** The manifest. */
+  /** Path of the manifest. */
   path: text,
   /** ISO 8601, in UTC. */
   time: text,
@@ -218,12 +218,12 @@ export const vmListBackups = z.strictObject({
       time: text,
       /** State of the guest at that time. */
       state: z.enum(['running', 'paused', 'off']),
-      /** The version that wrote it. */
+      /** The version of bofh that wrote it. */
       bofh: text,
       disks: z.array(savedDisk),
     }),
   ),
-  /** Files that are named like a backup and are none. */
+  /** Files that have the name of a backup, but are not usable backups. */
   problems: z.array(z.strictObject({ path: text, why: text })),
 });
 
@@ -237,7 +237,7 @@ export const vmVerify = z.strictObject({
     z.strictObject({
       vdev: text,
       file: text,
-      /** null: it has its checksum. */
+      /** null: its checksum is correct. */
       why: z.nullable(text),
     }),
   ),
@@ -261,7 +261,7 @@ export const vmRestore = z.strictObject({
 const snapshotDisk = z.strictObject({
   vdev: text,
   volume: text,
-  /** The volume with the content of that moment. */
+  /** The volume with the content at that time. */
   snapshot: text,
 });
 
@@ -283,7 +283,7 @@ export const vmSnapshotList = z.strictObject({
   snapshots: z.array(
     z.strictObject({
       ...guestSnapshot,
-      /** Why it cannot be restored; null: it can. */
+      /** Why it cannot be restored; null if it can. */
       why: z.nullable(text),
     }),
   ),
@@ -299,7 +299,7 @@ export const vmSnapshotRestore = z.strictObject({
   config: text,
   configChanged: z.boolean(),
   volumes: z.array(text),
-  /** Disks that it got after the snapshot; they stay. */
+  /** Disks that the guest got after the snapshot; their volumes stay. */
   later: z.array(text),
 });
 
@@ -309,9 +309,9 @@ export const vmSnapshotRemove = z.strictObject({ name: text, label: text, volume
 /** `bofh vm base create SUITE`, `bofh vm base remove NAME` */
 export const vmBase = z.strictObject({
   name: text,
-  /** null: an image that was downloaded. */
+  /** null for a downloaded image. */
   suite: z.nullable(text),
-  /** When it was installed, in UTC: `2026-11-26`; null: an image. */
+  /** When it was installed, in UTC: `2026-11-26`; null for an image. */
   date: z.nullable(text),
   path: text,
   size: count,
@@ -337,17 +337,17 @@ const plain = z.union([text, count, z.boolean()]);
 export const vmSet = z.strictObject({
   name: text,
   config: text,
-  /** false: the host had all of it; a setting may still wait for the next start. */
+  /** false if all settings were already as requested; one may still wait for the next start. */
   changed: z.boolean(),
-  /** Settings that were changed, or have yet to take effect. */
+  /** Settings that were changed, or have not taken effect yet. */
   settings: z.array(
     z.strictObject({
       setting: text,
-      /** The former value in the configuration, memory in MiB; null: it was not set there. */
+      /** The former value in the configuration, memory in MiB; null if it was not set. */
       from: z.nullable(plain),
       to: plain,
       effective: z.enum(['now', 'next start']),
-      /** Why a running guest does not have it now. */
+      /** Why the setting does not take effect now in a running guest. */
       why: z.exactOptional(text),
     }),
   ),

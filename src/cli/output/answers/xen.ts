@@ -4,7 +4,7 @@ import { count, text } from './parts.ts';
 const disk = z.strictObject({
   /** Name in the guest: `xvda1`. */
   device: text,
-  /** Device or file of this host; null: it is on the network. */
+  /** Device or file of this host; null if it is on the network. */
   path: z.nullable(text),
   access: z.enum(['ro', 'rw']),
 });
@@ -20,9 +20,9 @@ export const xenList = z.array(
     /** Memory in bytes. */
     memory: count,
     vcpus: count,
-    /** null: no configuration is known. */
+    /** null if no configuration is known. */
     config: z.nullable(text),
-    /** null: no configuration is known. */
+    /** null if no configuration is known. */
     disks: z.nullable(z.array(disk)),
   }),
 );
@@ -42,7 +42,7 @@ export const vmWait = z.strictObject({ name: text, domid: z.nullable(count) });
 /** `bofh vm show NAME` */
 export const vmShow = z.strictObject({
   name: text,
-  /** State of its domain; `off`: there is none. */
+  /** State of its domain; `off` if there is none. */
   state: text,
   domid: z.nullable(count),
   uuid: z.nullable(text),

@@ -13,7 +13,7 @@ export const overwriteAll = value(
   { read: commaList },
 );
 
-/** Erases a whole device; `done` says in the answer how. Asks before. */
+/** Erases a whole device, after a confirmation; `done` is the word for it in the answer. */
 export async function eraseDevice(
   runtime: Runtime<BlockDestroy>,
   asked: { readonly device: string; readonly overwrite: string[] },

@@ -40,7 +40,7 @@ export async function plannedStack(
 /** A requested size. */
 export type Asked = { readonly size: Bytes } | { readonly by: Bytes } | 'min' | 'max';
 
-/** UsageError for anything but `+5g`, `-1g`, `20g`, `min` or `max`. */
+/** Parses a size. Throws UsageError for anything but `+5g`, `-1g`, `20g`, `min` or `max`. */
 export function sizeOf(text: string): Asked {
   if (text === 'min' || text === 'max') return text;
   const { sign, size } = /^(?<sign>[+-]?)(?<size>[^+-].*)$/.exec(text)?.groups ?? {};

@@ -54,7 +54,7 @@ export function drawTree(
   return lines;
 }
 
-/** Its kind, its content, and the facts of both. */
+/** The kind and the content of a device, and their facts. */
 function wordsOf(device: StackDevice, paint: Paint): readonly string[] {
   const { title, facts, content, readOnly } = device;
   const label = content.label === undefined ? '' : ` "${content.label}"`;
@@ -91,7 +91,7 @@ const unusual: Readonly<Record<string, TextStyle>> = {
   'complete no': 'bad',
 };
 
-/** Only DRBD's states: another value is a name, which can be "up". */
+/** Only states of DRBD get a colour: another value may be a name such as "up". */
 function factInWords({ name, value }: Fact, paint: Paint): string {
   const [shownName, shown] = [printable(name), printable(value)];
   if (/^(?:role|disk|to .*)$/.test(name)) return `${shownName} ${paintWord(paint, shown)}`;

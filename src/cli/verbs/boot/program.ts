@@ -9,13 +9,13 @@ export function programOf({ program }: Runtime): Program {
   return program ?? [process.execPath, realpathSync(process.argv[1] ?? '')];
 }
 
-/** RefusedError if users other than root can write what root would run at each boot. */
+/** Throws RefusedError if users other than root can write what root would run at each boot. */
 export async function refuseUnsafe(host: ReadHost, program: Program): Promise<void> {
   for (const path of program) await refuseUnsafePath(host, path);
   await refuseUnsafeFolder(host, program[1]);
 }
 
-/** Only root may write the file and every directory above it. The path has no links. */
+/** Throws unless only root can write the file and every directory above it. The path has no links. */
 async function refuseUnsafePath(host: ReadHost, path: string): Promise<void> {
   const parts = path.split('/').slice(1);
   for (const at of ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)]) {
@@ -30,7 +30,10 @@ async function refuseUnsafePath(host: ReadHost, path: string): Promise<void> {
   }
 }
 
-/** bofh loads the files beside it: root runs each of them too. */
+/**
+ * Throws if others can write a file in the directory of the program: bofh loads these files, and root runs
+ * them.
+ */
 async function refuseUnsafeFolder(host: ReadHost, program: string): Promise<void> {
   const folder = dirname(program);
   for (const name of await host.readDir(folder)) {

@@ -20,7 +20,7 @@ export function giveUnits(runtime: Runtime<BootUnits>, found: readonly FoundUnit
   });
 }
 
-/** A timer is not enabled: the failed service starts it, if it is installed. */
+/** The text for the start at boot. A unit for failures is never enabled: the failed service starts it. */
 function atBootOf({ unit, state, enabled }: Pick<FoundUnit, 'unit' | 'state' | 'enabled'>) {
   if (unit.atBoot) return enabled ? 'enabled' : 'disabled';
   return state === 'absent' ? 'disabled' : 'on-failure';

@@ -13,8 +13,8 @@ export interface UnitOptions {
 }
 
 /**
- * The options of bofh in the installed units; undefined if no unit was created by bofh. RefusedError for an unknown command line:
- * if its options were ignored, recovery would use another directory.
+ * The options of bofh in the installed units; undefined if no unit was created by bofh. Throws RefusedError
+ * for an unknown command line: without its options, recovery would use another directory.
  */
 export async function installedOptions(host: ReadHost): Promise<UnitOptions | undefined> {
   for (const name of unitNames) {
@@ -40,7 +40,7 @@ function wordsOf(line: string, path: string): { readonly [key: string]: string |
   });
 }
 
-/** The typed options, else those of the installed units: these never change unless a new value is typed. */
+/** The typed options, else those of the installed units, which change only if a new value is typed. */
 export function optionsFor({ settings }: Runtime, installed: UnitOptions | undefined): UnitOptions {
   const stateDir = settings.stateDirBy === 'named' ? settings.stateDir : installed?.stateDir;
   const site = settings.site === undefined ? installed?.site : resolve(settings.site);

@@ -26,7 +26,7 @@ export interface Unit {
   readonly name: string;
   readonly path: string;
   readonly content: string;
-  /** It has an `[Install]` section: it runs at boot after systemctl has enabled it. */
+  /** The unit has an `[Install]` section: it runs at boot if systemctl has enabled it. */
   readonly atBoot: boolean;
 }
 
@@ -37,12 +37,12 @@ export interface FoundUnit {
    * `outdated`: written by bofh for another bofh, Node.js or state directory. `foreign`: edited, or not created by bofh.
    */
   readonly state: 'absent' | 'installed' | 'outdated' | 'foreign';
-  /** Only of a file. */
+  /** Only for a file. */
   readonly sha256?: string;
   readonly enabled: boolean;
 }
 
-/** The units. They start `words`: the program with the options of every call. Throws UsageError. */
+/** The units, which start `words`: the program and its options. Throws UsageError. */
 export function bootUnits(words: readonly string[], stateDir: string): readonly Unit[] {
   for (const word of [...words, stateDir]) refuseUnquotable(word);
   return unitNames.map((name) => {
@@ -105,7 +105,7 @@ export function writeUnits(
   });
 }
 
-/** RefusedError if a unit was edited, or was not created by `bofh INSTALLER`. */
+/** Throws RefusedError if a unit was edited, or was not created by `bofh INSTALLER`. */
 export function refuseForeign(found: readonly FoundUnit[], installer: string): void {
   const paths = found.filter(({ state }) => state === 'foreign').map(({ unit }) => unit.path);
   if (paths.length > 0) throw foreignUnits(paths, installer);
@@ -143,12 +143,12 @@ export function headed(
   return `# Made by "${by}" of bofh ${version}. To change it: systemctl edit ${name}\n# sha256 of the rest: ${sha256(body)}\n${body}`;
 }
 
-/** The unit as the Debian package contains it. */
+/** The unit without the header, as in the Debian package. */
 export function withoutHeader(content: string): string {
   return content.replace(/^#.*\n#.*\n/, '');
 }
 
-/** Created by bofh, and not edited. */
+/** Whether bofh created the unit and it was not edited. */
 export function isOurs(text: string): boolean {
   const groups =
     /^# Made by "bofh (?:boot|btrfs rotation) install" of bofh [^\n]*\n# sha256 of the rest: (?<hash>[0-9a-f]{64})\n(?<body>.*)$/s.exec(
@@ -157,7 +157,7 @@ export function isOurs(text: string): boolean {
   return groups?.body !== undefined && groups.hash === sha256(groups.body);
 }
 
-/** systemd has its own quoting rules, with `%` and `$`: such paths are refused. */
+/** Refuses a path that would need systemd's own quoting rules, with `%` and `$`. */
 export function refuseUnquotable(word: string): void {
   if (/^[\w@+=:,./-]+$/.test(word)) return;
   throw new UsageError(`"${word}" cannot be used in a systemd unit`, {

@@ -11,7 +11,10 @@ export function created({ path, id, uuid }: BtrfsMade, more: readonly string[] =
   return { data: { path, id, uuid }, lines: [line, ...more] };
 }
 
-/** A line that names the subvolumes of a source which a snapshot of it does not contain; none if there are none. */
+/**
+ * A line with the subvolumes inside a source, which a snapshot of it does not contain; empty if there are
+ * none.
+ */
 export async function notInSnapshot(host: ReadHost, source: string): Promise<readonly string[]> {
   const nested = await nestedSubvolumes(host, source);
   if (nested.length === 0) return [];

@@ -6,7 +6,7 @@ import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { flag, verb } from '../../runtime/verb.ts';
 
-/** Says which lines of /etc/fstab mount something else afterwards; it edits none. */
+/** Reports which lines of /etc/fstab mount other content afterwards; edits none. */
 export default verb({
   changes: true,
   answers: 'btrfs create-base-structure',

@@ -9,9 +9,8 @@ import { choicesOf } from '../../runtime/verb.ts';
 type Candidate = readonly [word: string, description: string];
 
 /**
- * What can follow the words after `bofh`; the last one is not finished. `files`: a path. Nothing is
- * started and no site file is read, so that it is fast: names are those of active volumes and of the
- * usual directories.
+ * The candidates after the words that follow `bofh`; the last word is incomplete. `files`: a path. To be
+ * fast, starts no program and reads no site file: names come from active volumes and the usual directories.
  */
 export async function candidates(
   words: readonly string[],
@@ -33,7 +32,7 @@ interface Place {
   readonly argument: Argument | undefined;
 }
 
-/** Undefined after an unknown noun or verb. */
+/** The place of the next word; undefined after an unknown noun or verb. */
 function placeOf(root: Command, typed: readonly string[]): Place | undefined {
   let command = root;
   let valueOf: Option | undefined;
@@ -69,7 +68,7 @@ async function following(
   return argument === undefined ? [] : names(command, argument.name());
 }
 
-/** Its own options, with the global ones. */
+/** The options of a command, including the global ones. */
 function optionsOf(command: Command): readonly Candidate[] {
   const own = command.options.filter(({ hidden, long }) => !hidden && long !== undefined);
   const { parent } = command;
@@ -109,7 +108,7 @@ function pathOf(command: Command): string {
   return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name();
 }
 
-/** Names in a directory; none if it is missing or unreadable: a completion shows no errors. */
+/** Names in a directory; none if it is missing or unreadable: because completion shows no errors. */
 async function list(directory: string): Promise<readonly string[]> {
   return readdir(directory).catch(() => []);
 }

@@ -9,7 +9,7 @@ export const key = value(
   { read: parseKeyRef },
 );
 export const header = value('<FILE>', 'file with the header, if the header is not on the device');
-/** How expensive it is to guess the key. */
+/** Options for the cost of guessing the key. */
 export const cost = {
   pbkdf: value('<KDF>', 'key derivation: argon2id or pbkdf2 (default for luks2: argon2id)', {
     read: oneOf('argon2id', 'pbkdf2'),

@@ -12,7 +12,7 @@ import { pathOn } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { askForKey, header, key } from './options.ts';
 
-/** Resizes only the mapping. It never becomes smaller than content that bofh recognizes. */
+/** Resizes only the mapping. Never makes it smaller than content that bofh recognises. */
 export default verb({
   changes: true,
   answers: 'crypt resize',

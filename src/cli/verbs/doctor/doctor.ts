@@ -37,7 +37,7 @@ export default verb({
 async function examineHost(runtime: Runtime<Doctor>): Promise<number> {
   refuseOtherHost(runtime, 'the journals and what they have left');
   const { settings } = runtime;
-  // Objects on the host belong to journals of root, whichever user asks.
+  // Objects on the host belong to journals of root, also if another user runs the doctor.
   const ofRoot = settings.stateDirBy === 'named' ? settings : { ...settings, stateDir: rootStateDir };
   const { bofh } = await openSession(
     { ...runtime, settings: ofRoot },
@@ -64,7 +64,7 @@ function asData({ check, level, says, run }: Finding): Doctor[number] {
 
 const margin = ' '.repeat(9);
 
-/** Problems last: the end of a long output is what stays on the screen. */
+/** Prints problems last, because the end of a long output stays on the screen. */
 function inWords(found: readonly Finding[], { paint, columns }: Look): readonly string[] {
   const order: readonly Finding['level'][] = ['ok', 'warning', 'problem'];
   const count = (level: Finding['level']): number => found.filter((each) => each.level === level).length;

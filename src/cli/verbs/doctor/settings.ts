@@ -57,7 +57,10 @@ function ofCommand({ settings }: Runtime): readonly Row[] {
   ];
 }
 
-/** An option overrides the variable. If both have the same value, the variable is named. */
+/**
+ * The origin of a value. An option overrides the variable; if both have the same value, the origin is the
+ * variable.
+ */
 function originOf(variable: string, option: string, value: string): Pick<Row, 'from' | 'where'> {
   return process.env[variable] === value ? origin('environment', variable) : origin('option', option);
 }

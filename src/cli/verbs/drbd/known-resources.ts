@@ -7,7 +7,7 @@ export type KnownResources =
   | { readonly by: 'programs'; readonly resources: readonly Resource[] }
   | { readonly by: 'kernel'; readonly status: ProcStatus };
 
-/** ToolError if drbd-utils is missing and the kernel reports no device. */
+/** Throws ToolError if drbd-utils is missing and the kernel reports no device. */
 export async function knownResources(): Promise<KnownResources> {
   try {
     return { by: 'programs', resources: await drbd.resources() };

@@ -16,7 +16,7 @@ export default verb({
   },
   examples: ['drbd next --on host1,host2'],
   run: async (runtime, { on }) => {
-    // The site file says how to reach hosts that ssh does not know.
+    // The site file has the connections to hosts that ssh does not know.
     const site = on === undefined ? 'unused' : 'used';
     const { bofh } = await openSession(runtime, { site, root: 'not-needed' });
     const data: DrbdNext = await withBofh(bofh, () => drbd.next(present({ on })));

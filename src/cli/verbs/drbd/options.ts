@@ -3,7 +3,7 @@ import { parseDuration } from '../../runtime/settings.ts';
 import { flag, oneOf, value, wholeNumber } from '../../runtime/verb.ts';
 import { twoHosts } from './plan.ts';
 
-/** Words with commas between them, without the empty ones. */
+/** The words of a comma-separated list, without empty ones. */
 export function wordsIn(text: string): string[] {
   return text.split(',').filter((each) => each !== '');
 }

@@ -3,7 +3,7 @@ import { UsageError } from '../../../core/errors.ts';
 import { type Member, rebound } from '../../../replica/hosts.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 
-/** `--on web1,web2`. Throws UsageError for anything but two. */
+/** Parses `--on web1,web2`. Throws UsageError for anything but two hosts. */
 export function twoHosts(text: string): readonly [string, string] {
   const [a, b, ...more] = text.split(',').filter((each) => each !== '');
   if (a !== undefined && b !== undefined && more.length === 0) return [a, b];
@@ -11,8 +11,8 @@ export function twoHosts(text: string): readonly [string, string] {
 }
 
 /**
- * A dry run on simulated hosts whose DRBD is connected. Loads the simulator. Without members only on
- * this host.
+ * A dry run on simulated hosts whose DRBD is connected. Loads the simulator. Without members, only this host
+ * is simulated.
  */
 export async function planned<M extends readonly Member[] | undefined>(
   runtime: Runtime,

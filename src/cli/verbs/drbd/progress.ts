@@ -49,7 +49,7 @@ export async function waitWithProgress(runtime: Runtime, wait: Wait): Promise<Re
   }
 }
 
-/** `web1/0 SyncTarget [=====>    ] 42.1 %` */
+/** A line with a bar: `web1/0 SyncTarget [=====>    ] 42.1 %`. */
 export function bar(name: string, { volume, connection, replication, done }: Towards): string {
   const what = connection === 'Connected' ? replication : connection;
   if (done === undefined) return `${name}/${String(volume)} ${what}`;

@@ -8,7 +8,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { planned } from './plan.ts';
 
 /**
- * Changes the hosts of a resource or a guest by a plan: makes the plan, confirms it, checks that it
+ * Changes the hosts of a resource or a guest according to a plan: makes the plan, confirms it, checks that it
  * is still the same, runs it and answers.
  */
 export async function changeByPlan<M extends readonly Member[] | undefined, P, T, D>(
@@ -50,8 +50,8 @@ export async function changeByPlan<M extends readonly Member[] | undefined, P, T
 }
 
 /**
- * Changes the hosts of a resource or a guest without a question. The recipe makes its plan in `act`, so that
- * a refused plan is in the system log too.
+ * Changes the hosts of a resource or a guest without a confirmation. The recipe makes its plan in `act`, so
+ * that the system log also has a refused plan.
  */
 export async function changeUnasked<M extends readonly Member[] | undefined, T, D>(
   runtime: Runtime<D>,

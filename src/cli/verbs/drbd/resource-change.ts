@@ -5,7 +5,7 @@ import type { DrbdChange } from '../../output/answers/index.ts';
 import { change } from '../../runtime/change.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 
-/** Changes a resource on this host. `loss` is confirmed before; `done` says in the answer how the resource is then. */
+/** Changes a resource on this host. The user confirms `loss` first; `done` is the new state in the answer. */
 export async function changeResource(
   runtime: Runtime<DrbdChange>,
   resource: string,

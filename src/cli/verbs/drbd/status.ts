@@ -125,7 +125,7 @@ function goneIn(last: ReadonlyMap<string, string>, found: readonly Resource[]): 
     .map((resource) => ({ at, resource, role: null, volumes: [] }));
 }
 
-/** Without the progress of a resync, which changes all the time. */
+/** The lines to compare: without the progress of a resync, which changes all the time. */
 function linesOf({ resource, role, volumes }: DrbdWatched): readonly string[] {
   if (role === null) return [`${resource} is down`];
   if (volumes.length === 0) return [`${resource} is ${role}, without a peer`];

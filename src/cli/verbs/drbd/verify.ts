@@ -9,7 +9,7 @@ import { parseDuration } from '../../runtime/settings.ts';
 import { value, verb } from '../../runtime/verb.ts';
 import { waitWithProgress } from './progress.ts';
 
-/** Starts the comparison and waits for its end. Exit 6 if the two sides differ. */
+/** Starts the comparison and waits for its end. Exit code 6 if the two hosts differ. */
 export default verb({
   changes: true,
   answers: 'drbd verify',

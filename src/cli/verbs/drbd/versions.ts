@@ -6,8 +6,8 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { untilInterrupted } from '../../runtime/session.ts';
 
 /**
- * Warns if two hosts that replicate to each other have different versions of drbd-utils. No refusal:
- * the module defines the network protocol and the metadata, and recipes compare its series.
+ * Warns if two hosts that replicate to each other have different versions of drbd-utils. Does not refuse,
+ * because the module defines the network protocol and the metadata, and recipes compare its series.
  */
 export async function warnOfVersions(runtime: Runtime, members: readonly Member[]): Promise<void> {
   const found: { readonly name: string; readonly version: string }[] = [];
@@ -22,7 +22,7 @@ export async function warnOfVersions(runtime: Runtime, members: readonly Member[
   );
 }
 
-/** Undefined if the host cannot say: the recipe refuses that, with all other reasons. */
+/** The version on a host; undefined if it cannot be read, which the recipe refuses with all other reasons. */
 async function versionOn(host: Member['host']): Promise<string | undefined> {
   try {
     return await utilsVersion(host);

@@ -21,7 +21,7 @@ import {
   waitInWords,
 } from './description.ts';
 
-/** Plans first: what would be refused is refused before the first step. */
+/** Plans first, so that refusals come before the first step. */
 export default verb({
   changes: true,
   answers: 'host apply',
@@ -73,7 +73,7 @@ export default verb({
           },
           act: async () => {
             const changes = await applyCollected(resources, present({ confirm }));
-            // The changes are committed: if this record is lost, --prune knows less.
+            // The changes are committed: if this record is lost, --prune does not know their objects.
             await remember(bofh, owner, { changes, resources }).catch((error: unknown) => {
               runtime.log.warn(`bofh forgets what ${owner.file} created: ${messageOf(error)}`, {});
             });

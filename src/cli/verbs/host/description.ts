@@ -28,12 +28,12 @@ export const prune = flag(
 export interface Described {
   /** With `--prune` also the objects to remove. */
   readonly resources: readonly Resource[];
-  /** Objects that it created, no longer describes, and that still exist. */
+  /** Existing objects that the description created and no longer contains. */
   readonly undescribed: readonly Undescribed[];
   readonly owner: Owner;
 }
 
-/** Loads and collects the description in a file. Throws UsageError if it has none. */
+/** Loads and collects the description in a file. Throws UsageError if the file has none. */
 export async function readDescription(
   runtime: Pick<Runtime, 'root' | 'log' | 'cacheDirectory'>,
   bofh: Bofh,
@@ -62,7 +62,7 @@ export async function plannedChanges(
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
   let changes: readonly HostChange[] = [];
-  // Nothing changes meanwhile, so each question is asked once.
+  // Nothing changes during the plan, so each query runs only once.
   const asking = { ...bofh, host: { ...bofh.host, ...askedOnce(bofh.host) } };
   await planOf(asking, readJournals(bofh.engine.store), async (planning) => {
     changes = await withBofh(planning, () => applyCollected(resources));
@@ -70,7 +70,7 @@ export async function plannedChanges(
   return changes;
 }
 
-/** `change file /etc/motd (mode 0644 → 0600)`, `restart nginx.service`, `run script index` */
+/** A change as text: `change file /etc/motd (mode 0644 → 0600)`, `restart nginx.service`, `run script index` */
 export function changeInWords({ action, kind, name, details }: HostChange): string {
   if (kind === 'service') return printable(`${details.join(', ')} ${name}`);
   const verb = kind === 'script' ? 'run' : action;
@@ -78,7 +78,7 @@ export function changeInWords({ action, kind, name, details }: HostChange): stri
   return printable(`${verb} ${kind === 'lines' ? 'lines of' : kind} ${name}${more}`);
 }
 
-/** `no longer described: file /etc/motd (--prune removes it)` */
+/** An object that is no longer described, as text: `no longer described: file /etc/motd (--prune removes it)` */
 export function undescribedInWords(
   all: readonly Undescribed[],
   { prune }: { readonly prune: boolean },
@@ -92,14 +92,14 @@ export function undescribedInWords(
     );
 }
 
-/** How long `host apply` waits for the confirmation of a change that can cut the way in. */
+/** Milliseconds that `host apply` waits for the confirmation of a change that can cut the connection. */
 export const usualWaitMs = 120_000;
 
 export function waitInWords(ms: number): string {
   return `then wait ${String(ms / 1000)} s for "bofh confirm" from a new connection, or undo all of it`;
 }
 
-/** For an answer, without contents. */
+/** A change for the JSON answer, without contents. */
 export function asData({ action, kind, name, details }: HostChange) {
   return { action, kind, name, details };
 }

@@ -1,7 +1,7 @@
 import { structuredPatch } from 'diff';
 import type { HostChange } from '../../../provision/apply.ts';
 
-/** A unified diff of the contents of a file. Undefined if it has none to show, or is not text. */
+/** A unified diff of the contents of a file. Undefined if there is no content to show, or if it is not text. */
 export function diffOf({ name, action, content }: HostChange): string | undefined {
   if (content === undefined) return undefined;
   const [before, after] = [textOf(content.before), textOf(content.after)];
@@ -18,7 +18,7 @@ export function diffOf({ name, action, content }: HostChange): string | undefine
   ].join('\n');
 }
 
-/** Undefined for bytes that are not UTF-8, or contain NUL. */
+/** The text of bytes; undefined for bytes that are not UTF-8, or contain NUL. */
 function textOf(bytes: Uint8Array): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -18,7 +18,7 @@ import { value, verb } from '../../runtime/verb.ts';
 import { type Proposal, proposals, sources } from './proposals.ts';
 import { exampleHere, siteText, typesHere } from './site-text.ts';
 
-/** Asks on a terminal. With `--yes`, and in a dry run, it takes what it proposes. */
+/** Asks on a terminal. With `--yes`, and in a dry run, it uses its own proposals. */
 export default verb({
   changes: true,
   answers: 'init',
@@ -40,7 +40,7 @@ export default verb({
       const text = siteText({ types: typesHere, settings, why, sources: known });
       if (mode === 'plan' && format === 'text') runtime.terminal.answer(text);
       return {
-        // It destroys nothing, but root runs this file.
+        // A confirmation, although nothing is destroyed, because root runs this file.
         destroys: [`${path}:`, ...text.split('\n')],
         act: () => writeSite(runtime, place, text),
         answer: () => {
@@ -70,7 +70,10 @@ interface Place {
   readonly shipped?: string;
 }
 
-/** RefusedError if there is a site file, UsageError if others could write the new one. */
+/**
+ * The place for the site file. Throws RefusedError if there is already one, UsageError if others could write
+ * the new one.
+ */
 async function placeFor(host: ReadHost, named: string | undefined): Promise<Place> {
   const paths = named === undefined ? sitePaths : ([resolve(named)] as const);
   const found: Place[] = [];
@@ -106,7 +109,7 @@ async function proposed(found: readonly Proposal[]): Promise<SiteSettings> {
   return settings;
 }
 
-/** Asks for each value, until it is one. */
+/** Asks for each value until it is valid. */
 async function choose({ terminal, verb: name }: Runtime, found: readonly Proposal[]): Promise<SiteSettings> {
   const about = new Map(siteSettings(defaultSite).map((each) => [each.name, each.description]));
   let chosen: SiteSettings = {};
@@ -131,7 +134,7 @@ async function choose({ terminal, verb: name }: Runtime, found: readonly Proposa
   return chosen;
 }
 
-/** Loads the new file as every command will: one that cannot be used does not stay. */
+/** Writes the site file and loads it as every command does. Removes it if it cannot be used. */
 function writeSite({ verb: name, log }: Runtime, { path, shipped }: Place, content: string): Promise<void> {
   return atomic(name, async (tx) => {
     const { host } = currentBofh();

@@ -11,19 +11,22 @@ import { domains, guestConfigs } from '../../../xen/index.ts';
 
 type Setting = 'volumeGroup' | 'guestConfigDirs' | 'guestKernel' | 'guestRamdisk' | 'bridge';
 
-/** A value for a setting, from what is on the host. */
+/** A value for a setting, from the state of the host. */
 export interface Proposal {
   /** The setting, and one that follows from it. */
   readonly settings: readonly [Setting, ...Setting[]];
   /** The reason: the state of the host. */
   readonly why: string;
-  /** Undefined: the host does not answer it, or the default is right. */
+  /** Undefined if the host gives no value, or if the default is right. */
   readonly value: string | undefined;
   /** Checks a value on the host. Throws UsageError or RefusedError. */
   readonly read: (value: string) => Promise<SiteSettings>;
 }
 
-/** Looks at the host. A missing program is the reason of its proposal; other failures are thrown. */
+/**
+ * Reads the proposals from the host. A missing program becomes the reason of its proposal; throws other
+ * failures.
+ */
 export async function proposals(host: ReadHost): Promise<readonly Proposal[]> {
   return [await group(host), await configDirs(host), await kernel(host), await bridge(host)];
 }
@@ -71,7 +74,7 @@ async function configDirs(host: ReadHost): Promise<Proposal> {
   for (const name of await host.readDir(main)) {
     const dir = posix.join(main, name);
     if ((await host.stat(dir))?.kind !== 'directory') continue;
-    // In /etc/xen/auto are links to guests that are known already.
+    // /etc/xen/auto contains only links to guests that are already known.
     const wider = await guestConfigs(host, [...dirs, dir]);
     if (wider.guests.length > found.guests.length) [dirs, found] = [[...dirs, dir], wider];
   }
@@ -146,7 +149,10 @@ async function bridge(host: ReadHost): Promise<Proposal> {
   return of(`${there}; only ${outer.name} has a port that leads out of the host`, outer.name);
 }
 
-/** A network card, alone or in a bond or VLAN; guests and containers have ports of other kinds. */
+/**
+ * Whether an interface leads to the network: a network card, alone or in a bond or VLAN. Guests and
+ * containers have other kinds of ports.
+ */
 function leadsOut({ kind }: Interface): boolean {
   return ['hardware', 'bond', 'vlan'].includes(kind);
 }
@@ -157,7 +163,7 @@ function withPorts({ name, ports }: Interface): string {
 
 const directories = ['/srv', '/srv/images', '/var/lib/images', '/var/lib/libvirt/images'];
 
-/** Archives and images that a guest can be created from, as `bofh vm create --source` takes them. */
+/** Archives and images for new guests, in the form for `bofh vm create --source`. */
 export async function sources(host: ReadHost): Promise<readonly string[]> {
   const found: string[] = [];
   for (const dir of directories) {
@@ -171,7 +177,7 @@ export async function sources(host: ReadHost): Promise<readonly string[]> {
   return found;
 }
 
-/** The result of the reading, or the message that its program is missing. */
+/** The result of a read, or the message that its program is missing. */
 async function ifInstalled<T>(reading: Promise<T>): Promise<T | string> {
   return await reading.catch((error: unknown) => {
     if (error instanceof ToolError) return `${error.message.replace(/ \(.*/, '')}: ${error.remedy ?? ''}`;

@@ -37,9 +37,9 @@ export const exampleHere = fileURLToPath(
 );
 
 /**
- * Returns a site file with these settings; every other one is in it as a comment. An editor finds
- * the types by their path, because it does not look into the directory of global packages. Nothing
- * is imported when the file is loaded.
+ * Returns a site file with these settings; every other setting is in it as a comment. An editor finds the
+ * types by their path, because it does not look into the directory of global packages. Nothing is imported
+ * when the file is loaded.
  */
 export function siteText(site: {
   readonly types: string;
@@ -77,7 +77,7 @@ function capital(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
 }
 
-/** A name on the host must not end the comment: what follows would be code that root runs. */
+/** Makes a comment. A name on the host must not end it, because root would run the rest as code. */
 function comment(text: string): string {
   return `  // ${text.replaceAll(/[^\x20-\x7e]/g, '?')}`;
 }

@@ -18,7 +18,7 @@ function openState({ owner, state }: OpenJournal): JournalShow['state'] {
   return closed ?? (owner === 'dead' ? 'interrupted' : owner);
 }
 
-/** The other hosts on which it reserves, or reserved, objects. */
+/** The other hosts on which the sequence reserves, or reserved, objects. */
 export function hostsOf(state: State, away: Met['away'] | undefined): Pick<JournalShow, 'hosts'> {
   if (state.hosts.length === 0) return {};
   const hosts = state.hosts.map(({ name }) => {

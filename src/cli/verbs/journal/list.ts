@@ -80,7 +80,7 @@ async function rowOf(engine: Engine, journal: ReadJournal): Promise<JournalList[
   const { begin, steps } = state;
   const [name, user] = [textOf(begin.name), textOf(begin.user)];
   const is = stateOf(journal);
-  // A running sequence finds out for itself.
+  // Only for an interrupted sequence: a running one checks its hosts itself.
   const reaches = is === 'interrupted' && state.hosts.length > 0;
   const away = reaches ? (await bootsOf(engine, state)).away : undefined;
   const changes = steps.map(({ intent }) => changeInWords(intent));

@@ -11,7 +11,7 @@ export async function planned(
   engine: Engine,
   state: State,
 ): Promise<{ readonly steps: readonly PlannedStep[]; readonly away: Met['away'] }> {
-  // The owner of the state is a whole line; `plan` makes another line of it.
+  // The owner of the state is a whole line, and `plan` makes another line of it: passes only these fields.
   const { pid, started, boot, user, bofh } = state.owner;
   const { boots, away } = await bootsOf(engine, state);
   return { steps: plan({ ...state, owner: { pid, started, boot, user, bofh } }, boots), away };

@@ -46,10 +46,13 @@ export default verb({
 
 const none = 'nothing to remove: no closed journal is too old, and there are not too many';
 
-/** Everything except the newest journals: those are removed only after a confirmation. */
+/** The journals that are removed without a confirmation: all except the newest ones. */
 const alwaysGone: Keep = { ...usualKeep, count: usualKeep.newest };
 
-/** The age may be mistyped, or the clock may have jumped: the newest are removed only after a confirmation. */
+/**
+ * Asks for a confirmation before the newest journals are removed: the age may be mistyped, or the clock may
+ * have jumped.
+ */
 async function confirmUnusual(runtime: Runtime, data: JournalPrune, old: readonly string[]): Promise<void> {
   const recent = data.filter(({ id }) => !old.includes(id)).length;
   if (recent === 0) return;
@@ -67,7 +70,7 @@ async function plan(runtime: Runtime, data: JournalPrune): Promise<number> {
   return 0;
 }
 
-/** An age that was typed holds also for the newest journals. */
+/** The limits. A typed age also applies to the newest journals. */
 function keepOf(days: number | undefined, count = usualKeep.count): Keep {
   return days === undefined ? { ...usualKeep, count } : { days, newest: 0, count };
 }

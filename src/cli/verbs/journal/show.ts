@@ -70,7 +70,7 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
   };
 }
 
-/** Why recovery would not begin: this bofh does not know the kind of a step. */
+/** Why recovery would not begin, for example because this bofh does not know the kind of a step. */
 async function refusalOf(engine: Engine, id: string, state: State): Promise<JournalShow['refused']> {
   try {
     await codesOf(engine, id, state);

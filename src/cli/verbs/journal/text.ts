@@ -33,14 +33,14 @@ export function hostsInWords(hosts: NonNullable<JournalShow['hosts']>): string {
     .join('; ');
 }
 
-/** How long a sequence took, or has run until its last change. */
+/** The duration of a sequence until its last change. */
 export function tookInWords({ at, began }: JournalTimes): string {
   return began === undefined ? '' : duration(Date.parse(at) - Date.parse(began));
 }
 
 const targets = ['path', 'file', 'device', 'name', 'resource', 'label'] as const;
 
-/** A step by its kind and what it was asked to act on: `lvm.lv.create vg0/web1`; a pair of functions by its name. */
+/** A step as text, with its kind and its object: `lvm.lv.create vg0/web1`; a pair of functions by its name. */
 export function changeInWords(intent: IntentLine): string {
   const args = typeof intent.args === 'object' && intent.args !== null ? intent.args : {};
   const asked: Readonly<Record<string, unknown>> = { ...args };
@@ -48,7 +48,7 @@ export function changeInWords(intent: IntentLine): string {
   const of = target ?? objectsOf(intent)[0];
   const within = typeof asked['vg'] === 'string' && target !== undefined ? `${asked['vg']}/` : '';
   const on = intent.host === '' ? '' : ` on ${intent.host}`;
-  // The name of a pair of functions says all that is known of it.
+  // The name of a pair of functions is all that is known of it.
   if (intent.kind === 'bare') return textOf(`${kindOf(intent)}${on}`);
   return textOf(`${intent.kind}${of === undefined ? '' : ` ${within}${of}`}${on}`);
 }

@@ -12,7 +12,8 @@ import { logged } from '../../runtime/system-log.ts';
 import { volumeOf } from './volume.ts';
 
 /**
- * Waits until a new copy is filled; if that is interrupted, the kernel continues to fill it. Asks before it removes a copy.
+ * Waits until a new copy is in sync; after an interruption the kernel continues the sync. Asks before it
+ * removes a copy.
  */
 export default verb({
   changes: true,

@@ -49,7 +49,7 @@ export default verb({
   },
 });
 
-/** A warning if the volumes of the pool may become larger than it. */
+/** A warning if the virtual sizes of the volumes exceed the size of the pool. */
 function overcommitment(pool: LvmCreate['pool'] | undefined): readonly string[] {
   if (pool === null || pool === undefined || pool.promised <= pool.size) return [];
   return [

@@ -10,7 +10,7 @@ import { type Cell, type TextStyle, stated } from '../../output/style.ts';
 import { openSession } from '../../runtime/session.ts';
 import { value, verb } from '../../runtime/verb.ts';
 
-/** Lists the volumes that a person made, pools too. Parts of others (mirror legs, pool metadata) are left out. */
+/** Lists volumes and pools, without the hidden parts of other volumes (mirror legs, pool metadata). */
 export default verb({
   changes: false,
   answers: 'lvm list',
@@ -64,7 +64,7 @@ export default verb({
 
 const percents = ['DATA%', 'META%', 'SYNC%'] as const;
 
-/** A thin volume that is full needs no warning. */
+/** The style of a usage. A full thin volume needs no warning. */
 function fullnessOf(lv: LogicalVolume, part: number | undefined, near: number): TextStyle | undefined {
   return fillingOf(lv) === undefined ? undefined : fullness(part, near);
 }

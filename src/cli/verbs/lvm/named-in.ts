@@ -7,7 +7,7 @@ import { printable } from '../../output/text.ts';
 
 export type Naming = Pick<LvmRename, 'namedIn' | 'unread'>;
 
-/** Guest configurations and /etc/fstab, as far as they name a path that is about to go away. */
+/** Finds guest configurations and lines of /etc/fstab that name a path which is about to change. */
 export async function whoNames({ host, site }: Bofh, goes: (path: string) => boolean): Promise<Naming> {
   const names = (path: string): boolean => goes(posix.normalize(path));
   const dirs: string[] = [];
@@ -27,7 +27,7 @@ const fstab = '/etc/fstab';
 
 /**
  * The first word of each line (fstab(5)). In a comment it starts with #, and the path of a volume has no
- * characters that are escaped there.
+ * characters that fstab escapes.
  */
 async function fstabDevices(host: ReadHost): Promise<readonly string[]> {
   if ((await host.stat(fstab)) === undefined) return [];

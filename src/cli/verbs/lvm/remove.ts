@@ -39,7 +39,10 @@ export default verb({
   },
 });
 
-/** A guest that is shut down does not hold its disks: RefusedError unless each guest is named that would lose one. */
+/**
+ * Throws RefusedError unless the user names each guest that would lose a disk: a guest that is off does not
+ * hold its disks.
+ */
 async function refuseDiskOfGuest(
   { host, site }: Bofh,
   { vg, name, named }: { readonly vg: string; readonly name: string; readonly named: readonly string[] },

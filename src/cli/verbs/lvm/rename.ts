@@ -8,7 +8,7 @@ import { type Naming, namingInWords, whoNames } from './named-in.ts';
 import { verb } from '../../runtime/verb.ts';
 import { type Volume, volumeOf } from './volume.ts';
 
-/** Says which files still name the old path; it edits none. */
+/** Reports which files still name the old path; edits none. */
 export default verb({
   changes: true,
   answers: 'lvm rename',

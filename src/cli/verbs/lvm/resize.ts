@@ -69,7 +69,7 @@ async function plan(
       remedy: `bofh lvm activate ${group}/${name}; then run the command again`,
     });
   const on = await reachOf(host, lv.dmPath);
-  // A thin volume loses no extents: what ends before its new end is left as it is.
+  // A thin volume keeps its extents: content before its new end is not affected.
   if (lv.pool !== undefined && on !== undefined && on.bytes !== 'unknown' && on.bytes <= to)
     return { uuid: lv.uuid, from, to };
   if (on !== undefined)

@@ -6,7 +6,7 @@ export interface Volume {
   readonly name: string;
 }
 
-/** `VG/NAME`. UsageError for anything else. */
+/** Parses `VG/NAME`. Throws UsageError for anything else. */
 export function volumeOf(text: string): Volume {
   const { vg, name } = /^(?<vg>[^/]+)\/(?<name>[^/]+)$/.exec(text)?.groups ?? {};
   if (vg === undefined || name === undefined)

@@ -37,7 +37,7 @@ export default verb({
   },
 });
 
-/** Read-only comes from the mount or from the filesystem: the `rw` of the other one would only confuse. */
+/** The options to show. If the mount or the filesystem is read-only, the `rw` of the other one is left out. */
 function shownOptions({ options, filesystemOptions }: MountList[number]): string {
   const all = [...new Set([...options, ...filesystemOptions])];
   return all.filter((word) => word !== 'rw' || !all.includes('ro')).join(',');

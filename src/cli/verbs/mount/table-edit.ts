@@ -11,7 +11,7 @@ interface Edited {
   readonly line: string | null;
 }
 
-/** Edits one line of fstab or crypttab; the answer says when systemd reads it. */
+/** Edits one line of fstab or crypttab; the answer contains the command that makes systemd read it. */
 export async function editTable(
   runtime: Runtime<TableEdit>,
   create: () => Promise<Edited>,
@@ -38,7 +38,7 @@ export function optionsField(text: string): readonly string[] {
   return options;
 }
 
-/** UsageError unless an option names a field to change. */
+/** Throws UsageError unless an option names a field to change. */
 export function refuseNoChange(fields: object, options: string): void {
   if (Object.keys(fields).length === 0)
     throw new UsageError('no field to change', { remedy: `give ${options}` });

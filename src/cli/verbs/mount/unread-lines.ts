@@ -1,7 +1,7 @@
 import type { Table } from '../../../mount/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 
-/** Names on stderr the lines that could not be parsed, and why. In JSON they are part of the answer. */
+/** Prints the lines that could not be parsed on stderr, with the reason. In JSON they are part of the answer. */
 export function showUnread(runtime: Runtime, file: string, unread: Table<unknown>['unread']): void {
   if (runtime.settings.answer === 'json') return;
   for (const { number, why } of unread)

@@ -10,7 +10,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { printable, textOf } from '../../output/text.ts';
 
-/** Closes a journal of this host, or a reservation of another host, and leaves the host as it is. */
+/** Closes a journal of this host, or a reservation of another host, and changes nothing else. */
 export async function abandonOne(
   runtime: Runtime<RecoveredList>,
   bofh: Bofh,
@@ -45,7 +45,7 @@ const unknown: Pick<Reserved, 'name' | 'coordinator' | 'exclusive'> = {
   exclusive: [],
 };
 
-/** Abandons what another host reserved here and never finished. */
+/** Abandons a reservation of another host whose sequence was never finished. */
 async function abandonReserved(
   runtime: Runtime<RecoveredList>,
   bofh: Bofh,

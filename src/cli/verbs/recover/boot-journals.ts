@@ -2,14 +2,15 @@ import { RefusedError } from '../../../core/errors.ts';
 import type { ReadJournal } from '../../runtime/read-journals.ts';
 import { printable } from '../../output/text.ts';
 
-/** Sequences of this boot are left to an administrator, who can answer questions. */
+/** The journals of earlier boots. Sequences of this boot are for an administrator, who can answer questions. */
 export function ofEarlierBoots(journals: readonly ReadJournal[], boot: string): readonly ReadJournal[] {
   return journals.filter((journal) => journal.is !== 'open' || journal.open.state.begin.boot !== boot);
 }
 
 /**
- * The journals of one of the units. What had to be confirmed is rolled back before the network and sshd start. Journals with other hosts need the network, and no guest of this host waits for that. An
- * unreadable journal belongs to the first unit, which reports it.
+ * The journals of one of the units. Unconfirmed sequences are rolled back before the network and sshd start.
+ * Journals with other hosts need the network, and guests of this host do not wait for it. An unreadable
+ * journal belongs to the first unit, which reports it.
  */
 export function ofUnit(
   journals: readonly ReadJournal[],
@@ -25,8 +26,8 @@ export function ofUnit(
 }
 
 /**
- * Refuses a sequence that started a guest and was not committed. At boot no guest runs: this one may have worked for days
- * between the end of its bofh and the reboot, so its disks stay.
+ * Refuses a sequence that started a guest and was not committed. At boot no guest runs: this one may have run
+ * for days between the end of bofh and the reboot, so its disks stay.
  */
 export function startedGuest(journal: ReadJournal): RefusedError | undefined {
   if (journal.is !== 'open' || journal.open.state.committed) return undefined;

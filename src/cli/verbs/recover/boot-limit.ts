@@ -4,14 +4,14 @@ import type { Engine } from '../../../atomic/index.ts';
 import { CommandError, RefusedError } from '../../../core/errors.ts';
 import { printable } from '../../output/text.ts';
 
-/** How long recovery at boot may take: a program that hangs must not stop the boot. */
+/** The time limit of recovery at boot: a program that hangs must not stop the boot. */
 export interface BootLimit {
   readonly journalMs: number;
   /** No further journal is started after this time of performance.now(). */
   readonly until: number;
 }
 
-/** The time that a program has to stop after the limit. */
+/** Milliseconds that a program has to stop after the limit. */
 const graceMs = 10_000;
 
 /** The limits of recovery at boot, in milliseconds. */
@@ -20,8 +20,9 @@ export function bootLimit(journalMs = 5 * 60_000, totalMs = 15 * 60_000): BootLi
 }
 
 /**
- * Recovers one journal within the limit. After it the journal stays open, and its objects stay reserved: a program that changes
- * something is never killed. RefusedError if the time was over before it began, CommandError if it ends during the recovery.
+ * Recovers one journal within the limit. After it the journal stays open, and its objects stay reserved: a
+ * program that changes the host is never killed. Throws RefusedError if the time was over before the recovery
+ * began, CommandError if it ended during the recovery.
  */
 export async function withinLimit<T>(
   engine: Engine,

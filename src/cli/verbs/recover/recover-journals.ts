@@ -50,7 +50,7 @@ export async function recoverAll(
   return [3, 4].find((code) => codes.has(code)) ?? (runtime.signals.stop.aborted ? 130 : 0);
 }
 
-/** How to recover. */
+/** The options of a recovery. */
 interface How {
   /** The reason to leave a journal open. */
   readonly guard?: (journal: ReadJournal) => RefusedError | undefined;
@@ -106,7 +106,7 @@ async function recoverOne(
   }
 }
 
-/** The state of the host after a failure. An unexpected error may come from between any two changes. */
+/** The state of the host after a failure. An unexpected error may come between any two changes. */
 function hostAfter(error: unknown, id: string, host: string): string {
   if (error instanceof RefusedError) return `as it was; the journal ${id} stays open`;
   return error instanceof StuckError || error instanceof JournalError
@@ -114,7 +114,7 @@ function hostAfter(error: unknown, id: string, host: string): string {
     : `not known; the journal ${id} stays open`;
 }
 
-/** Objects in use are undone only with `--yes`, or a yes on a terminal. */
+/** Recovers a journal. Undoes objects in use only with `--yes`, or after a yes on a terminal. */
 async function recoverAsking(
   runtime: Runtime,
   bofh: Bofh,
@@ -150,7 +150,10 @@ async function recoverAsking(
   }
 }
 
-/** A journal without a plan is treated like an unreadable one: left open, while the others are recovered. */
+/**
+ * Adds the plan. A journal without one is treated like an unreadable one: it stays open, while the others are
+ * recovered.
+ */
 async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = false }: How) {
   try {
     if (journal.is === 'open' && !ignoreMachineId)

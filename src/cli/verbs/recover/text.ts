@@ -32,7 +32,7 @@ export async function planOf({ engine }: Bofh, journal: ReadJournal): Promise<re
   return [head, ...waits, ...hosts, ...(steps.length === 0 ? ['  close it: nothing is left to do'] : steps)];
 }
 
-/** Each end as people read it. */
+/** The text for each end. */
 export const endWords: Readonly<Record<Row['end'], string>> = {
   'rolled-back': 'undone',
   committed: 'finished',

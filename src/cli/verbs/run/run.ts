@@ -12,7 +12,7 @@ import { logged } from '../../runtime/system-log.ts';
 import { verb } from '../../runtime/verb.ts';
 import { neverOver } from '../../output/text.ts';
 
-/** Ends when the script ends, and all that it left running. */
+/** Ends when the script and all of its running work have ended. */
 export default verb({
   changes: true,
   script: true,
@@ -53,7 +53,7 @@ async function runScript(runtime: Runtime, script: string, args: readonly string
   return exitCode;
 }
 
-/** A script may have caught the error of a stuck sequence: it fails all the same. */
+/** Throws for a stuck sequence, also if the script caught the error. */
 function refuseHalfDone({ sequences }: Runtime): void {
   const open = openIn(sequences);
   // watchExit reports a sequence that still runs.
@@ -65,8 +65,8 @@ function refuseHalfDone({ sequences }: Runtime): void {
 }
 
 /**
- * A script can also fail by setting process.exitCode, to a number or its text. Afterwards process.exitCode is 70 until the
- * command sets its own: a process that ends before that has not succeeded.
+ * A script can also fail by setting process.exitCode, to a number or its text. Afterwards process.exitCode is
+ * 70 until the command sets its own: a process that ends before that has failed.
  */
 async function ownExitCode(script: () => Promise<void>): Promise<number> {
   process.exitCode = undefined;
@@ -78,14 +78,15 @@ async function ownExitCode(script: () => Promise<void>): Promise<number> {
   }
 }
 
-/** Converted as Node converts it. */
+/** The present exit code, converted as Node does. */
 function exitCodeNow(): number {
   return Number(process.exitCode ?? 0);
 }
 
 /**
- * Waits for the script's top level, and for what it left running. A signal ends the script at once if no sequence is open.
- * Otherwise the sequences roll back, and the script ends by itself or by a second signal.
+ * Waits for the top level of the script, and for the work that it left running. A signal ends the script at
+ * once if no sequence is open. Otherwise the sequences roll back, and the script ends by itself or by a
+ * second signal.
  */
 async function toItsEnd(runtime: Runtime, script: () => Promise<void>): Promise<void> {
   const { signals, sequences } = runtime;
@@ -114,8 +115,9 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * process.exit() in a script cuts off an open sequence as a kill does, and bofh's own messages too: this reports both when the
- * process exits. The returned function ends the watch for stuck sequences, which the command then reports itself.
+ * Reports an exit by process.exit() in a script, which interrupts an open sequence like a kill, and
+ * suppresses bofh's messages. The returned function ends the watch for stuck sequences, because the command
+ * then reports them itself.
  */
 function watchExit({ sequences, terminal }: Runtime): () => void {
   let over = false;
@@ -124,7 +126,7 @@ function watchExit({ sequences, terminal }: Runtime): () => void {
       terminal.line(
         'bofh: the process ended while a sequence was open; its journal stays open: bofh recover',
       );
-    // After an unwind, the failure that caused it is being reported, with all that is left.
+    // After a rollback, the command reports the failure that caused it, with all leftovers.
     const stuck = over || sequences.stop.aborted ? [] : openIn(sequences);
     if (sequences.count() === 0 && stuck.length > 0)
       terminal.line(

@@ -64,7 +64,7 @@ export default verb({
   },
 });
 
-/** Rolls back now what waits for its confirmation. */
+/** Rolls back a sequence that waits for its confirmation. */
 async function takeBack(
   runtime: Runtime<RecoveredList>,
   { engine, host }: Bofh,

@@ -33,14 +33,14 @@ export default verb({
     const plan = () => planTree(bofh.host, { site: bofh.site, name });
     const { mounts } = refuseMounted(name, await plan());
     const devices = new Set(mounts.map(({ device }) => device));
-    // A signal is for the command: the sequence only keeps others off the disks.
+    // A signal is for the command: the sequence only locks the disks.
     const quiet = { ...bofh, signals: {} };
     return withBofh(quiet, () =>
       atomic(`vm chroot ${name}`, async (tx) => {
         const keys: string[] = [];
         for (const device of devices) keys.push((await bofh.engine.on(device)).key);
         await tx.reserve({ changes: keys });
-        // Again, now that no other bofh can start the guest or mount its disks.
+        // Checked again, now that no other bofh can start the guest or mount its disks.
         const again = refuseMounted(name, await plan());
         return logged(runtime, bofh.host, () => inForeground(chroot(again, command)));
       }),

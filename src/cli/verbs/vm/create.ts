@@ -202,12 +202,12 @@ export default verb({
   },
 });
 
-/** `sha256:HEX`, or the path of a file. */
+/** Parses `sha256:HEX`, or the path of a file. */
 function sumOn(runtime: Runtime, checksum: string | undefined): string | undefined {
   return checksum === undefined || /^sha\d+:/.test(checksum) ? checksum : pathOn(runtime, checksum);
 }
 
-/** The type of `debian:SUITE`, `tar:FILE`, `dir:DIRECTORY`, `image:FILE` or `https://…`, and what follows. */
+/** Parses `debian:SUITE`, `tar:FILE`, `dir:DIRECTORY`, `image:FILE` or `https://…`. */
 function sourceOf(
   text: string,
   name: string,
@@ -232,7 +232,7 @@ function sourceOf(
 
 type TypedDisk = readonly [name: string, disk: Readonly<Record<string, string>>];
 
-/** `data=20g,fs=xfs,mount=/srv`. */
+/** Parses `data=20g,fs=xfs,mount=/srv`. */
 function diskOf(text: string, option: string): readonly TypedDisk[] {
   const wrong = (why: string): UsageError =>
     new UsageError(`${option} ${text}: ${why}`, {

@@ -7,7 +7,7 @@ import { printable } from '../../output/text.ts';
 import { openSession, pathOn } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 
-/** Exit 6 if a file that is named like a backup cannot be used. */
+/** Exit code 6 if a file with the name of a backup cannot be used. */
 export default verb({
   changes: false,
   answers: 'vm list-backups',

@@ -4,7 +4,7 @@ import { commaList, value } from '../../runtime/verb.ts';
 const list = (placeholder: string, help: string) =>
   value(placeholder, help, { read: commaList, repeatable: true });
 
-/** The options by which a new guest is reached; `keys` and `network` describe what it has without them. */
+/** The options for the access to a new guest; `keys` and `network` describe the defaults. */
 export function reachOptions({ keys, network }: { readonly keys: string; readonly network: string }) {
   return {
     hostname: value('<NAME>', 'host name inside the guest (default: name of the guest)'),

@@ -6,7 +6,7 @@ import { printable } from '../../output/text.ts';
 import { openSession, pathOn, untilInterrupted } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 
-/** Exit 6 if a file is damaged. */
+/** Exit code 6 if a file is damaged. */
 export default verb({
   changes: false,
   answers: 'vm verify',

@@ -11,10 +11,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 
-/**
- * Starts or stops all guests and prints a row for each. Exit 6 if a guest failed, 3 if one could not
- * be undone.
- */
+/** Starts or stops all guests and prints a row for each. Exit code 6 if a guest failed, 3 if an undo is stuck. */
 export async function allGuests(
   runtime: Runtime<XenStartAll>,
   {
@@ -49,14 +46,14 @@ export async function allGuests(
     none: none ?? `no guest is configured in ${bofh.site.guestConfigDirs.join(', ')}`,
   });
   const left = rows.flatMap(({ stuck }) => stuck ?? []);
-  // The table is the answer: what is left goes to stderr.
+  // The table is the answer; leftovers are printed on stderr.
   for (const error of left)
     runtime.terminal.line(asText(explain(error, { root: runtime.root }), runtime.terminal.paint));
   if (left.length > 0) return 3;
   return data.some((row) => row.error !== undefined) ? 6 : 0;
 }
 
-/** The plan of the others also lists the guests that would be refused. */
+/** Plans the guests. The plan also lists guests that would be refused. */
 async function planAll(
   runtime: Runtime,
   bofh: Bofh,

@@ -10,7 +10,7 @@ import { verb } from '../../runtime/verb.ts';
 import { diskAnswer } from './disk.ts';
 import { stateInWords } from './state.ts';
 
-/** Exit 6 if a configuration file could not be read, because a guest may be missing then. */
+/** Exit code 6 if a configuration file could not be read, because a guest may be missing then. */
 export default verb({
   changes: false,
   answers: 'xen list',

@@ -57,7 +57,10 @@ export default verb({
   },
 });
 
-/** Source and target must exist and fit a rotation. The units name them without links. */
+/**
+ * The request with paths without links, for the units. Throws if source and target do not exist or do not fit
+ * a rotation.
+ */
 async function withRealPaths(host: ReadHost, request: RotationRequest): Promise<RotationRequest> {
   const [source, target] = [await placeOf(host, request.source), await placeOf(host, request.target)];
   if ((await subvolumeAt(host, source.path)) === undefined)
@@ -71,7 +74,10 @@ async function withRealPaths(host: ReadHost, request: RotationRequest): Promise<
   return { ...request, source: source.path, target: target.path };
 }
 
-/** The rotation uses the state directory of recovery at boot, unless another one was typed. */
+/**
+ * The command line of the rotation. It uses the state directory of recovery at boot, unless another one was
+ * typed.
+ */
 async function callOf(
   { settings }: Runtime,
   host: ReadHost,

@@ -22,7 +22,7 @@ export default verb({
     refuseOtherHost(runtime, 'the systemd units of this installation');
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
     const { label, source } = rotationRequest({ ...typed, target: typed.source, keep: 1 });
-    // The units name the path without links. A source that no longer exists has the name that was typed.
+    // The units name the path without links. For a source that no longer exists, the typed path is used.
     const exists = (await bofh.host.stat(source)) !== undefined;
     const names = rotationUnitNames({ label, source: exists ? await realPath(bofh.host, source) : source });
     const seen = (await seenRotations(bofh.host)).find(({ timer }) => timer === names.timer);

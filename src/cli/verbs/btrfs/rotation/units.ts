@@ -37,7 +37,10 @@ export interface InstalledRotation {
   readonly calendar: string;
 }
 
-/** The schedule. UsageError for a label without a default, and for words that systemd cannot parse. */
+/**
+ * The schedule of a rotation. Throws UsageError for a label without a default, and for words that systemd
+ * cannot parse.
+ */
 export function calendarOf(label: string, asked: string | undefined): string {
   const calendar = asked ?? (Object.hasOwn(calendars, label) ? calendars[label] : undefined);
   if (calendar === undefined)
@@ -60,7 +63,7 @@ export function rotationUnitNames({ source, label }: Pick<RotationRequest, 'sour
   return { service: `${name}.service`, timer: `${name}.timer` };
 }
 
-/** The units that start `words` for a rotation. Throws UsageError for a path that cannot stand in a unit. */
+/** The units that start `words` for a rotation. Throws UsageError for a path that cannot be in a unit. */
 export function rotationUnits(
   words: readonly string[],
   rotation: RotationRequest & { readonly calendar: string },

@@ -66,7 +66,7 @@ function hostIn(text: string, option: string): Omit<NewHost, 'volumes'> {
   return { name, address: six ?? four ?? '', port: Number(port), ...present({ nodeId }) };
 }
 
-/** `on` is the host that it was typed for. */
+/** Parses a volume; `on` is its host, if one was typed. */
 function volumeIn(text: string, option: string): NewVolume & { readonly on: string | undefined } {
   const { on, minor, disk } = /^(?:(?<on>[^=:]+)=)?(?<minor>\d+):(?<disk>\/.*)$/.exec(text)?.groups ?? {};
   if (minor === undefined || disk === undefined)

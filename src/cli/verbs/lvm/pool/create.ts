@@ -39,5 +39,5 @@ export default verb({
 });
 
 type Made = Awaited<ReturnType<typeof lvm.createThinPool>>;
-/** The chunk size of an existing pool is not read. */
+/** A created pool; the chunk size is missing for an existing one. */
 type Pool = Omit<Made, 'chunkSize'> & Partial<Pick<Made, 'chunkSize'>>;

@@ -4,7 +4,7 @@ import type { LvmVgDevices } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 
-/** Adds devices to a volume group or removes them from it; `done` says in the answer which. */
+/** Adds devices to a volume group or removes them from it; `done` is the word for it in the answer. */
 export async function changeMembers(
   runtime: Runtime<LvmVgDevices>,
   asked: { readonly vg: string; readonly devices: string[] },

@@ -6,7 +6,10 @@ import type { LvmVgRemove } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
 import { flag, verb } from '../../../runtime/verb.ts';
 
-/** Asks before, and names its devices. With `--devices` their labels go in the same sequence. */
+/**
+ * Asks for confirmation, and names the devices. With `--devices` their labels are removed in the same
+ * sequence.
+ */
 export default verb({
   changes: true,
   answers: 'lvm vg remove',
@@ -36,13 +39,13 @@ export default verb({
   },
 });
 
-/** None for a missing group, which the sequence reports. */
+/** The physical volumes of a group; empty for a missing group, which the sequence reports. */
 async function membersOf(host: ReadHost, name: string): Promise<readonly PhysicalVolume[]> {
   return (await pvs(host)).filter(({ vg }) => vg?.name === name);
 }
 
 /**
- * Only the confirmed group is removed, and no other one that has its name meanwhile. The step refuses two
+ * The UUID of the confirmed group, so that no other group with its name is removed. The step refuses two
  * groups of one name.
  */
 function onlyUuid(all: readonly string[]): { readonly uuid?: string } {

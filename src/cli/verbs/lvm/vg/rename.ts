@@ -7,7 +7,7 @@ import { change, plan } from '../../../runtime/change.ts';
 import { verb } from '../../../runtime/verb.ts';
 import { namingInWords, whoNames } from '../named-in.ts';
 
-/** Says which files still name a volume of it by the old path; it edits none. */
+/** Reports which files still name a volume of the group by the old path; edits none. */
 export default verb({
   changes: true,
   answers: 'lvm vg rename',
@@ -32,7 +32,7 @@ export default verb({
   },
 });
 
-/** The path that a volume of the group has afterwards; undefined for a path of anything else. */
+/** The new path of a volume of the group; undefined for any other path. */
 function renamed(path: string, { vg, to }: { readonly vg: string; readonly to: string }): string | undefined {
   const whole = posix.normalize(path);
   const ways = [
@@ -41,7 +41,7 @@ function renamed(path: string, { vg, to }: { readonly vg: string; readonly to: s
   ] as const;
   for (const [old, now] of ways) {
     const rest = whole.startsWith(old) ? whole.slice(old.length) : '';
-    // In a device-mapper name a doubled hyphen belongs to a longer name of a group.
+    // In a device-mapper name, a doubled hyphen is part of the name of another group.
     if (rest !== '' && !rest.startsWith('-')) return `${now}${rest}`;
   }
   return undefined;

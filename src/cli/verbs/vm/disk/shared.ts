@@ -10,7 +10,7 @@ export function dataOf({ domid, ...rest }: GuestDiskChange): VmDisk {
   return { ...rest, domid: domid ?? null };
 }
 
-/** When a guest that is not off sees the change. */
+/** The text for a change that takes effect later in a guest that is not off. */
 export function late({
   name,
   domid,

@@ -8,7 +8,7 @@ import { printable } from '../../../output/text.ts';
 import { openSession } from '../../../runtime/session.ts';
 import { verb } from '../../../runtime/verb.ts';
 
-/** Exit 6 if one cannot be restored. */
+/** Exit code 6 if a snapshot cannot be restored. */
 export default verb({
   changes: false,
   answers: 'vm snapshot list',
