@@ -170,7 +170,7 @@ export function loadOperations<N extends DriverName = DriverName>(
     for (const driver of names)
       for (const [name, code] of Object.entries(loaded[driver]))
         if (isOperation(code)) nameMethod(code.kind, `${driver}.${name}`);
-    return loaded as Pick<Drivers, N>;
+    return loaded;
   });
 }
 

@@ -19,8 +19,8 @@ export interface Reader {
  * prints a mark before and after the output, on stdout and on stderr. The mark is passed on stdin: as an
  * argument it would be in /proc/PID/cmdline, and a script that reads this file would print it. Starting
  * programs takes most of the time of a short read: so a program is started without a shell, and files
- * are read by the loop itself. Without a time limit there: a read of a file that hangs ends when the
- * kernel answers, because nobody reads its output any more.
+ * are read by the loop itself. Without a time limit there: a read that hangs ends when the kernel
+ * answers, because its output goes nowhere by then.
  */
 export const loop = `cd /
 exec 4>&2 2>/dev/null
