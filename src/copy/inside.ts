@@ -25,6 +25,8 @@ export const insideFile = z.union(
       path: insidePath,
       /** The content of the file. */
       content: z.string(),
+      /** `latin1`: each character of `content` is a byte, for files that are not UTF-8 (default: utf8). */
+      encoding: z.exactOptional(z.enum(['utf8', 'latin1'])),
       /** Permission bits: `0o644`. */
       mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
     }),
@@ -50,10 +52,17 @@ export const insideFile = z.union(
 /** A file, a symbolic link or a directory to write into a root. */
 export type UnpackedFile = z.infer<typeof insideFile>;
 
+function bytesOf({
+  content,
+  encoding = 'utf8',
+}: Extract<UnpackedFile, { readonly content: string }>): Uint8Array {
+  return Buffer.from(content, encoding);
+}
+
 /** Returns the journal entry of a file, without its content. */
 export function journalledFile(file: UnpackedFile) {
   if (!('content' in file)) return file;
-  return { path: file.path, mode: file.mode, bytes: Buffer.byteLength(file.content) };
+  return { path: file.path, mode: file.mode, bytes: bytesOf(file).length };
 }
 
 /**
@@ -88,7 +97,7 @@ async function writeOne(
     });
   const own = posix.join(directory, `.bofh-${mark}`);
   if ('link' in file) await host.run(symlink(file.link, own));
-  else await host.writeNew(own, file.content, { mode: file.mode });
+  else await host.writeNew(own, bytesOf(file), { mode: file.mode });
   await host.rename(own, path);
 }
 

@@ -91,9 +91,9 @@ export function ramdiskNames(version: string): readonly string[] {
 /** The grub.cfg of a root with this UUID. */
 export function grubFile(menu: GrubMenu, root: string): UnpackedFile {
   if ('text' in menu) {
-    const content = Buffer.from(withRoot(menu.text, root), 'latin1').toString('utf8');
+    const content = withRoot(menu.text, root);
     // The file may contain the hash of a password.
-    return { path: grubConfig, content, mode: 0o600 };
+    return { path: grubConfig, content, encoding: 'latin1', mode: 0o600 };
   }
   const lines = [
     '# Written by bofh. update-grub replaces it.',

@@ -142,7 +142,8 @@ export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
   const { device, uuid: filesystem } = root;
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
   const texts = [...plan.texts].map(([path, text]) => ({
-    ...{ path, content: withUuids(text, uuids), mode: path === grubConfig ? 0o600 : 0o644 },
+    ...{ path, content: withUuids(text, uuids), encoding: 'latin1' as const },
+    mode: path === grubConfig ? 0o600 : 0o644,
   }));
   const files = [...inside.files, ...texts];
   await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });
@@ -234,17 +235,13 @@ function insideOf(
   const all = identityFiles({ ...of, timezone: undefined }, paths);
   const [hosts, old] = [texts.get('etc/hosts'), texts.get('etc/hostname')?.trim() ?? ''];
   if (hosts === undefined || old === '' || old === 'localhost') return all;
-  const content = utf8(hosts.replaceAll(/[^\s#]+/g, (word) => (word === old ? of.hostname : word)));
-  return { ...all, files: [...all.files, { path: 'etc/hosts', content, mode: 0o644 }] };
-}
-
-/** Decodes text with one character per byte. */
-function utf8(latin1: string): string {
-  return Buffer.from(latin1, 'latin1').toString('utf8');
+  const content = hosts.replaceAll(/[^\s#]+/g, (word) => (word === old ? of.hostname : word));
+  const file = { path: 'etc/hosts', content, encoding: 'latin1', mode: 0o644 } as const;
+  return { ...all, files: [...all.files, file] };
 }
 
 function withUuids(old: string, uuids: ReadonlyMap<string, string>): string {
-  return utf8([...uuids].reduce((text, [from, to]) => text.replaceAll(from, to), old));
+  return [...uuids].reduce((text, [from, to]) => text.replaceAll(from, to), old);
 }
 
 function configText(

@@ -67,14 +67,12 @@ export async function addToFstab(
     throw new RefusedError('the /etc/fstab of the guest was changed meanwhile', {
       remedy: 'run the command again',
     });
-  const content = `${Buffer.from(text, 'latin1')
-    .toString('utf8')
-    .replace(/(?<=[^\n])$/, '\n')}${fstabLine(plan)}\n`;
+  const content = `${text.replace(/(?<=[^\n])$/, '\n')}${fstabLine(plan)}\n`;
   await tx.copy.files({
     ...{ root: mounted.path, device, filesystem },
     files: [
       { path: mount.slice(1), directory: true, mode: 0o755 },
-      { path: 'etc/fstab', content, mode: 0o644 },
+      { path: 'etc/fstab', content, encoding: 'latin1', mode: 0o644 },
     ],
   });
   await mounted.release();

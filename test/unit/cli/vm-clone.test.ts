@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { type BofhError, RolledBackError } from '../../../src/core/errors.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { readFile } from '../../../src/simulator/world/files.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, hostWithServer, reachable, vmCreate } from '../simulator/support.ts';
 import { runVerb } from './support/run-verb.ts';
@@ -71,6 +72,21 @@ describe('vm clone', () => {
     expect(hosts).toContain('127.0.1.1 shop\n');
     const [key, old] = [...inRoot('shop', keyFile), ...inRoot('web1', keyFile)];
     expect(key).not.toBe(old);
+  });
+
+  test('changes no byte of the fstab but the UUIDs, also if it is not UTF-8', async () => {
+    host.admin.mkdir('/mnt');
+    host.admin.mount('/dev/vg0/web1-root', '/mnt');
+    const text = host.admin.readFile('/mnt/etc/fstab');
+    host.admin.writeFile('/mnt/etc/fstab', Buffer.from(`# für web1\n${text}`, 'latin1'));
+    host.admin.umount('/mnt');
+
+    await clone();
+
+    host.admin.mount('/dev/vg0/shop-root', '/mnt');
+    expect(Buffer.from(readFile(host.world, '/mnt/etc/fstab')).toString('latin1')).toBe(
+      `# für web1\nUUID=${uuidOf('shop-root')} / ext4 defaults 0 1\nUUID=${uuidOf('shop-swap')} none swap sw 0 0\n`,
+    );
   });
 
   test('starts it with another address, more memory and other keys', async () => {

@@ -4,6 +4,7 @@ import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { BofhError } from '../../../src/core/errors.ts';
 import { vm } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { readFile } from '../../../src/simulator/world/files.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
 import { runVerb } from './support/run-verb.ts';
@@ -57,16 +58,21 @@ describe('bofh vm disk', () => {
       work('/mnt');
       host.admin.umount('/mnt');
     };
+    /** Its text, one character per byte. */
     const fstab = (): string => {
       let text = '';
-      inRoot((at) => (text = host.admin.readFile(`${at}/etc/fstab`)));
+      inRoot((at) => (text = Buffer.from(readFile(host.world, `${at}/etc/fstab`)).toString('latin1')));
       return text;
     };
 
     it('adds a line to the fstab of the guest, and changes no other byte', async () => {
       // Without a newline at its end, as an editor may leave it.
       inRoot((at) =>
-        host.admin.writeFile(`${at}/etc/fstab`, `# für web1\n${host.admin.readFile(`${at}/etc/fstab`)}# end`),
+        host.admin.writeFile(
+          `${at}/etc/fstab`,
+          // Not UTF-8 either: a plain text of ISO 8859-1.
+          Buffer.from(`# für web1\n${host.admin.readFile(`${at}/etc/fstab`)}# end`, 'latin1'),
+        ),
       );
       const before = fstab();
 

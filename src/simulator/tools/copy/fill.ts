@@ -470,7 +470,8 @@ function debugfs(call: ToolCall): ReturnType<ToolModel> {
   const ino = within(tree, place);
   if (ino === undefined) return ok('', `${banner}${place}: File not found by ext2_lookup \n`);
   const root = inodeOf(tree, ino);
-  if (verb === 'cat') return ok(Buffer.from(root.content ?? []).toString('utf8'), banner);
+  if (verb === 'cat')
+    return { ...ok(Buffer.from(root.content ?? []).toString('latin1'), banner), isLatin1: true };
   if (root.kind !== 'directory') return ok('\n', `${banner}-p: Ext2 inode is not a directory \n`);
   const line = (name: string, ino: number): string => {
     const { kind, mode, uid, gid, content: bytes, target } = inodeOf(tree, ino);
