@@ -99,9 +99,9 @@ export function blkidTagged({ name, value }: Tag): ReadCommand<readonly Tagged[]
 
 /**
  * Checks that the start of a device can be read. blkid and wipefs report a device with only I/O
- * errors as blank (test/fixtures/blkid/io-error@2.38.1.json). debugfs opens it read-only and
- * distinguishes "Bad magic number" from "Input/output error", and a damaged ext4 from no
- * filesystem; it always exits with 0. Call this only for a device that blkid reports as blank.
+ * errors as blank (test/fixtures/blkid/io-error@2.38.1.json). debugfs opens it read-only and has
+ * different messages for a device without a filesystem ("Bad magic number"), a damaged ext4 and I/O
+ * errors ("Input/output error"); it always exits with 0. Call this only for a device that blkid reports as blank.
  * Without -c, which ignores damage of a superblock: here the error shows what is damaged.
  */
 export function readsAsBlank(device: string): ReadCommand<void> {

@@ -56,6 +56,7 @@ export function fakeHost(): FakeHost {
     readFile: async (path) => new TextEncoder().encode(host.files.get(path) ?? missing(path)),
     readDir: async (path) => {
       if (host.links.has(path)) return [];
+      if (path.startsWith(backendDir)) syncBackends();
       if (path === backendDir) return [...host.backends.keys()].sort();
       const names = [...host.files.keys(), ...host.links.keys()].filter((file) =>
         file.startsWith(`${path}/`),
