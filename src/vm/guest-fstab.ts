@@ -37,6 +37,10 @@ export async function planFstab(
   const directories = ['etc', mount.slice(1)];
   const { paths, texts } = await readRoot(host, { device: root.device, directories, files: ['etc/fstab'] });
   const text = texts.get('etc/fstab') ?? '';
+  if (paths.has('etc/fstab') && !texts.has('etc/fstab'))
+    throw new RefusedError(`/etc/fstab of ${name} is not a regular file`, {
+      remedy: 'create the disk without a mount point, and add the line in the guest',
+    });
   const { lines } = parseFstab(text);
   const other = lines.find(
     ({ target }) =>
@@ -67,12 +71,13 @@ export async function addToFstab(
     throw new RefusedError('the /etc/fstab of the guest was changed meanwhile', {
       remedy: 'run the command again',
     });
+  const { mode = 0o644 } = (await host.stat(`${mounted.path}/etc/fstab`)) ?? {};
   const content = `${text.replace(/(?<=[^\n])$/, '\n')}${fstabLine(plan)}\n`;
   await tx.copy.files({
     ...{ root: mounted.path, device, filesystem },
     files: [
       { path: mount.slice(1), directory: true, mode: 0o755 },
-      { path: 'etc/fstab', content, encoding: 'latin1', mode: 0o644 },
+      { path: 'etc/fstab', content, encoding: 'latin1', mode },
     ],
   });
   await mounted.release();

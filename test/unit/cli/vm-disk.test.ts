@@ -4,7 +4,7 @@ import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { BofhError } from '../../../src/core/errors.ts';
 import { vm } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { readFile } from '../../../src/simulator/world/files.ts';
+import { readFile, statPath } from '../../../src/simulator/world/files.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
 import { runVerb } from './support/run-verb.ts';
@@ -72,6 +72,7 @@ describe('bofh vm disk', () => {
           `${at}/etc/fstab`,
           // Not UTF-8 either: a plain text of ISO 8859-1.
           Buffer.from(`# für web1\n${host.admin.readFile(`${at}/etc/fstab`)}# end`, 'latin1'),
+          0o600,
         ),
       );
       const before = fstab();
@@ -79,6 +80,7 @@ describe('bofh vm disk', () => {
       const { uuid, mount } = answers.vmDiskCreate.parse(await typed(mounted));
 
       expect(mount).toBe('/srv/shop');
+      inRoot((at) => expect(statPath(host.world, `${at}/etc/fstab`)?.mode).toBe(0o600));
       expect(fstab()).toBe(`${before}\nUUID=${uuid} /srv/shop ext4 defaults 0 2\n`);
       expect(host.world.mounts.filter(({ path }) => path.includes('bofh'))).toEqual([]);
       const { path, mounts } = answers.vmMount.parse(await typed('vm mount web1'));
@@ -99,6 +101,16 @@ describe('bofh vm disk', () => {
         () => inRoot((at) => host.admin.writeFile(`${at}/etc/fstab`, 'tmpfs /srv tmpfs defaults 0 0\n')),
         /\/etc\/fstab of web1 mounts tmpfs on \/srv/,
         /edit that file in the guest/,
+      ],
+      [
+        'a link in the place of the fstab',
+        () =>
+          inRoot((at) => {
+            host.admin.removeFile(`${at}/etc/fstab`);
+            host.admin.symlink(`${at}/etc/fstab`, 'fstab.mine');
+          }),
+        /\/etc\/fstab of web1 is not a regular file/,
+        /add the line in the guest/,
       ],
       [
         'a directory with files',
