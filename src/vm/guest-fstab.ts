@@ -54,7 +54,7 @@ export async function planFstab(
   refuseHidden(paths, [disk], 'guest');
   if (uuid === undefined)
     throw new RefusedError(`the root of ${name}, ${root.device}, has no UUID`, {
-      remedy: `bofh filesystem uuid ${root.device}; then run the command again`,
+      remedy: `tune2fs -U random ${root.device}; then run the command again`,
     });
   return { device: root.device, type: root.type, filesystem: uuid, mount, text };
 }

@@ -54,6 +54,8 @@ interface Answer {
   readonly said: string;
 }
 
+/** Files of the kernel itself, which no dead server or disk can block; those of a process may wait for its locks. */
+const kernelFile = /^\/(?:sys|dev|proc(?!\/\d))\//;
 const limitMs = 30_000;
 /** A command line may have 128 KiB (MAX_ARG_STRLEN, binfmts.h), and quoting may lengthen a path. */
 const batchBytes = 16 * 1024;
@@ -153,8 +155,9 @@ async function fetch(link: Link, wanted: readonly Wanted[]): Promise<readonly An
   const words = wanted.flatMap(({ verb, path }) => [verb, path]);
   const program = { tool: 'file', file: '/bin/sh', argv: words };
   const stdin = `${mark}\n`;
+  const plain = wanted.every(({ path }) => kernelFile.test(path)) ? ({ plain: 'files' } as const) : {};
   const { exitCode, stdout } = await retryingBusy(
-    () => link.read({ program, script, words, stdin, timeoutMs: limitMs, plain: 'files' }),
+    () => link.read({ program, script, words, stdin, timeoutMs: limitMs, ...plain }),
     { allowed: true, log: () => undefined },
   );
   const parts = split(Buffer.from(stdout), mark);

@@ -15,12 +15,11 @@ export interface Reader {
 }
 
 /**
- * Each input line says what to run: a script, a program with its words, or accesses to files. The loop
- * prints a mark before and after the output, on stdout and on stderr. The mark is passed on stdin: as an
- * argument it would be in /proc/PID/cmdline, and a script that reads this file would print it. Starting
- * programs takes most of the time of a short read: so a program is started without a shell, and files
- * are read by the loop itself. Without a time limit there: a read that hangs ends when the kernel
- * answers, because its output goes nowhere by then.
+ * Each input line says what to run: a script, a program with its words, or accesses to files of the kernel.
+ * The loop prints a mark before and after the output, on stdout and on stderr. The mark is passed on stdin:
+ * as an argument it would be in /proc/PID/cmdline, and a script that reads this file would print it.
+ * Starting programs takes most of the time of a short read. So a program is started without a shell, and
+ * the loop itself reads files of the kernel, which need no time limit.
  */
 export const loop = `cd /
 exec 4>&2 2>/dev/null

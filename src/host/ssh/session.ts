@@ -14,8 +14,8 @@ export interface Errand {
   readonly script: string;
   readonly words: readonly string[];
   /**
-   * What a shell that is there already can do in place of a new one: start the words as a `program`, without
-   * input, or run the script itself, because it only reads `files`.
+   * What a running shell may do instead of starting another one: start the words as a `program`, without
+   * input, or run the script itself, because it only reads `files` of the kernel.
    */
   readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;

@@ -15,13 +15,14 @@ import type { Overlay, World } from '../world/world.ts';
 export async function pageIn(
   world: World,
   path: string,
-  want: 'stat' | 'follow' | 'content' | 'names',
+  want: 'stat' | 'link' | 'follow' | 'content' | 'names',
 ): Promise<void> {
   const { overlay } = world;
   if (overlay === undefined) return;
   for (;;) {
-    const there = resolve(world, path, want === 'stat' ? 'keep' : 'follow');
+    const there = resolve(world, path, want === 'stat' || want === 'link' ? 'keep' : 'follow');
     if (there.found) {
+      if (want === 'link' && there.inode.target === unreadLink) throw unknownLink(path);
       if (want === 'content') await fetchContent(overlay, world, there);
       if (want === 'names') await fetchNames(overlay, world, there);
       return;
@@ -53,6 +54,7 @@ export async function nameDevice(world: World, path: string): Promise<Device | u
 async function fetchNode(overlay: Overlay, world: World, parent: Found, name: string): Promise<boolean> {
   const path = posix.join(parent.path, name);
   if (isUncovered(overlay, path)) return false;
+  if (name === posix.basename(unreadLink)) throw unknownLink();
   const { unread, origin } = world.live.get(parent.storage) ?? {};
   if (unread === true && origin !== undefined)
     return fetchUnmounted(overlay, world, parent, { name, origin });
@@ -68,21 +70,35 @@ async function fetchNode(overlay: Overlay, world: World, parent: Found, name: st
   return true;
 }
 
+/** The target of a link whose target debugfs does not list; no path is like this. */
+const unreadLink = '/\0unread';
+
+function unknownLink(link = 'a symbolic link'): UnknownInPlan {
+  return new UnknownInPlan(`cannot tell where ${link} leads: a plan does not really mount its filesystem`);
+}
+
 /**
  * Reads a name in a directory of an ext2, ext3 or ext4 that a plan does not really mount, from its
  * device, or from the device that it was copied from.
  */
 async function fetchUnmounted(
-  { real }: Overlay,
+  { real, absent }: Overlay,
   world: World,
   parent: Found,
   { name, origin }: { readonly name: string; readonly origin: string },
 ): Promise<boolean> {
-  const entries = await real.run(debugfsEntries(origin, insideOf(world, parent)));
+  const inside = insideOf(world, parent);
+  // Only once: a name that the plan has removed must not come back.
+  const key = `${parent.storage}:${posix.join(inside, name)}`;
+  if (absent.has(key)) return false;
+  const entries = await real.run(debugfsEntries(origin, inside));
+  // Another one asked for it in between.
+  if (absent.has(key)) return true;
+  absent.add(key);
   const found = entries?.find((entry) => entry.name === name);
   if (found === undefined) return false;
   const { content: _, ...unread } = file('');
-  const made = { directory: directory(), symlink: symlink(''), file: unread, other: unread };
+  const made = { directory: directory(), symlink: symlink(unreadLink), file: unread, other: unread };
   addInode(parent.tree, parent.ino, name, made[found.kind]);
   world.revision += 1;
   return true;

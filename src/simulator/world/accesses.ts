@@ -15,7 +15,7 @@ export function readsOf(at: Running): ReadHost {
   const read = async <T>(
     verb: string,
     path: string,
-    want: 'stat' | 'content' | 'names',
+    want: 'stat' | 'link' | 'content' | 'names',
     act: () => T,
   ): Promise<T> => {
     checkAlive(process);
@@ -39,7 +39,7 @@ export function readsOf(at: Running): ReadHost {
     },
     readFile: (path) => read('read', path, 'content', () => files.readFile(world, path)),
     readDir: (path) => read('list', path, 'names', () => files.readDir(world, path)),
-    readLink: (path) => read('readlink', path, 'stat', () => files.readLink(world, path)),
+    readLink: (path) => read('readlink', path, 'link', () => files.readLink(world, path)),
     stat: (path) => read('stat', path, 'stat', () => files.statPath(world, path)),
     facts: async () => {
       checkAlive(process);

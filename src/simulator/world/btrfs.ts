@@ -56,7 +56,7 @@ export interface Btrfs {
   readonly scrubbed?: 'finished' | 'running';
 }
 
-/** A path on a mounted btrfs of the model, or of the real host beneath it. */
+/** A path on a mounted btrfs: of the model, or in a plan also of the real host. */
 export interface OnBtrfs {
   readonly mount: Mount;
   readonly inside: string;

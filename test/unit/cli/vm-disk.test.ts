@@ -93,7 +93,7 @@ describe('bofh vm disk', () => {
         'a root without a UUID',
         () => host.admin.format('/dev/vg0/web1-root', { type: 'ext4', usage: 'filesystem' }),
         /has no UUID/,
-        /bofh filesystem uuid \/dev\/vg0\/web1-root/,
+        /tune2fs -U random \/dev\/vg0\/web1-root/,
       ],
       ['a guest that is mounted', () => typed('vm mount web1'), /web1 is mounted on/, /bofh vm unmount web1/],
       [

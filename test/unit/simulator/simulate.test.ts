@@ -152,6 +152,34 @@ describe('a plan over a host', () => {
 
     await expect(withBofh(bofhOn(plan), body)).rejects.toThrow(/cannot tell what is in/);
   });
+
+  test('reads the files of an ext that is not mounted, and does not find again what it removed', async () => {
+    const real = hostWithSource();
+    await vmCreate(bofhOn(real), { start: false });
+    real.admin.mkdir('/mnt');
+    real.admin.mount('/dev/vg0/web1-root', '/mnt');
+    real.admin.symlink('/mnt/etc/link', 'fstab');
+    real.admin.umount('/mnt');
+    const before = real.snapshot();
+    const plan = await simulate(real);
+
+    await withBofh(bofhOn(plan), () =>
+      atomic('test', async (tx) => {
+        const device = '/dev/vg0/web1-root';
+        const { path } = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw' });
+        const fstab = `${path}/etc/fstab`;
+        const [stat, bytes] = await Promise.all([plan.stat(fstab), plan.readFile(fstab)]);
+        expect(stat?.kind).toBe('file');
+        expect(new TextDecoder().decode(bytes)).toMatch(/^UUID=.* ext4 /);
+        await expect(plan.readLink(`${path}/etc/link`)).rejects.toThrow(/cannot tell where .*link leads/);
+        await expect(plan.readFile(`${path}/etc/link`)).rejects.toThrow(/cannot tell where/);
+        await tx.file.remove({ path: fstab });
+        expect(await plan.stat(fstab)).toBeUndefined();
+      }),
+    );
+
+    expect(real.snapshot()).toBe(before);
+  });
 });
 
 async function vmRemove(host: SimulatedHost): Promise<void> {
