@@ -159,7 +159,7 @@ describe.each(releases)('Debian $number', ({ number, suite, file }) => {
       file: string;
     }[];
     expect(status.map(({ state, file: path }) => `${state} ${path.replace(/[^/]*$/, '')}`)).toEqual(
-      Array.from({ length: 5 }, () => 'installed /usr/lib/systemd/system/'),
+      Array.from({ length: 6 }, () => 'installed /usr/lib/systemd/system/'),
     );
     for (const path of ['man/man1/bofh-vm.1.gz', 'zsh/vendor-completions/_bofh', 'doc/bofh/README.md'])
       expect(existsSync(inside(`/usr/share/${path}`)), path).toBe(true);
