@@ -1,4 +1,11 @@
-import { askedOnce, type Host, type ReadHost, type Reservations, type Reserving } from '../command/index.ts';
+import {
+  type Answers,
+  askedOnce,
+  type Host,
+  type ReadHost,
+  type Reservations,
+  type Reserving,
+} from '../command/index.ts';
 import { checkText } from '../core/checks.ts';
 import { ConnectionError, JournalError, UsageError } from '../core/errors.ts';
 import type { DeviceKeys } from './operation.ts';
@@ -48,11 +55,13 @@ export function otherHost(places: Places, name: string): Place {
 
 /**
  * Returns the same hosts, but each runs a query only once (see `askedOnce`). For a single look, before a step
- * acts or when it is done.
+ * acts or when it is done. `answers` are earlier ones of `places.host`.
  */
-export function eachOnce<P extends Places>(places: P): P {
-  const once = (place: Place): Place => {
-    const host = Object.assign(askedOnce(place.host), { during: place.host.during.bind(place.host) });
+export function eachOnce<P extends Places>(places: P, answers?: Answers): P {
+  const once = (place: Place, earlier?: Answers): Place => {
+    const host = Object.assign(askedOnce(place.host, earlier), {
+      during: place.host.during.bind(place.host),
+    });
     return { ...place, host, on: (path, asked = host) => place.on(path, asked) };
   };
   const known = new Map<string, Place | undefined>();
@@ -63,7 +72,7 @@ export function eachOnce<P extends Places>(places: P): P {
     }
     return known.get(name);
   };
-  return { ...places, ...once(places), place };
+  return { ...places, ...once(places, answers), place };
 }
 
 /** The hosts of a sequence that is about to be rolled back or forward. */

@@ -11,47 +11,66 @@ export function askedAgain(host: ReadHost): ReadHost {
   return underneath.get(host) ?? host;
 }
 
+/** The answers of a host, by question. */
+export type Answers = Map<string, { readonly asked: Promise<unknown>; until: number }>;
+
 /**
  * Returns a host that asks each question once: for five seconds the same command or path gets the
  * first answer again. For one look, during which the step changes nothing. A question that failed
- * is asked again by the next caller.
+ * is asked again by the next caller. `answers` are those of an earlier look, since which nothing
+ * changed.
  */
-export function askedOnce(host: ReadHost): ReadHost {
-  const answers = new Map<string, { readonly asked: Promise<unknown>; until: number }>();
-  const once = async <T>(question: string, ask: () => Promise<T>): Promise<T> => {
+export function askedOnce(host: ReadHost, answers: Answers = new Map()): ReadHost {
+  const asking = remembering(host, async (question, ask) => {
     const known = answers.get(question);
-    // The question determines the type of its answer.
-    if (known !== undefined && performance.now() < known.until)
-      return await (known.asked as Promise<T>).catch(ask);
-    const answer = { asked: ask(), until: Infinity };
-    answers.set(question, answer);
-    answer.asked.then(
-      () => (answer.until = performance.now() + usedForMs),
-      () => (answer.until = 0),
-    );
-    return await answer.asked;
-  };
-  const asking: ReadHost = {
+    if (known !== undefined && performance.now() < known.until) return await known.asked.catch(ask);
+    return await asked(answers, question, ask);
+  });
+  underneath.set(asking, host);
+  return asking;
+}
+
+/** Returns a host that asks each question again, and keeps the latest answer to it in `answers()`. */
+export function keepingAnswers(host: ReadHost, answers: () => Answers): ReadHost {
+  return remembering(host, (question, ask) => asked(answers(), question, ask));
+}
+
+async function asked(answers: Answers, question: string, ask: () => Promise<unknown>): Promise<unknown> {
+  const answer = { asked: ask(), until: Infinity };
+  answers.set(question, answer);
+  answer.asked.then(
+    () => (answer.until = performance.now() + usedForMs),
+    () => (answer.until = 0),
+  );
+  return await answer.asked;
+}
+
+function remembering(
+  host: ReadHost,
+  once: (question: string, ask: () => Promise<unknown>) => Promise<unknown>,
+): ReadHost {
+  // The question determines the type of its answer.
+  const answer = async <T>(question: string, ask: () => Promise<T>): Promise<T> =>
+    (await once(question, ask)) as T;
+  return {
     name: host.name,
     run: async (command) => {
       const question = questionOf(command);
       if (question === undefined) return await host.run(command);
-      const answer = await once(question, () => host.run({ ...command, parse: (said: Answer) => said }));
+      const said = await answer(question, () => host.run({ ...command, parse: (all: Answer) => all }));
       try {
-        return command.parse(answer);
+        return command.parse(said);
       } catch {
         // The host turns the error of the parser into a ParseError.
         return await host.run(command);
       }
     },
-    readFile: (path) => once(`readFile ${path}`, () => host.readFile(path)),
-    readDir: (path) => once(`readDir ${path}`, () => host.readDir(path)),
-    readLink: (path) => once(`readLink ${path}`, () => host.readLink(path)),
-    stat: (path) => once(`stat ${path}`, () => host.stat(path)),
-    facts: () => once('facts', () => host.facts()),
+    readFile: (path) => answer(`readFile ${path}`, () => host.readFile(path)),
+    readDir: (path) => answer(`readDir ${path}`, () => host.readDir(path)),
+    readLink: (path) => answer(`readLink ${path}`, () => host.readLink(path)),
+    stat: (path) => answer(`stat ${path}`, () => host.stat(path)),
+    facts: () => answer('facts', () => host.facts()),
   };
-  underneath.set(asking, host);
-  return asking;
 }
 
 /**

@@ -169,17 +169,13 @@ async function act(
   journal: Journal,
   { n, args, undoData, claims }: Prepared,
 ): Promise<StepDone> {
-  const acting = { begun: code.actsElsewhere === true };
-  const host = noticing(
+  const { host, hasBegun, answers } = noticing(
     changing(
       home.engine,
       journal,
       { n, kind: code.kind, host: home.engine.host.name, boot: home.boot },
       home.stop,
     ),
-    () => {
-      acting.begun = true;
-    },
   );
   let result: unknown = null;
   let witness: string | undefined;
@@ -191,7 +187,8 @@ async function act(
       if (code.endsAccess && self !== undefined) await syncOlder(home.engine, journal, self);
       if (code.onlyInOwn && self !== undefined) refuseForeign(journal.state, self);
       result = await code.run({ args, undo: json(undoData), host });
-      after = eachOnce(home.engine);
+      // A step that can also change the host without `host` may have changed it since the last answer.
+      after = eachOnce(home.engine, code.actsElsewhere === true ? undefined : answers());
       await expectOurs(code, { undo: undoData, result, host: after.host });
       if (code.content !== undefined && code.content.lost !== 'finished')
         witness = await code.content.witness({ undo: undoData, result, host: after.host });
@@ -199,7 +196,7 @@ async function act(
   } catch (error) {
     if (error instanceof NotDone) append(journal, [{ t: 'undone', n, notOurs: error.found }]);
     // The step changed nothing, so another process created the object, however similar it is.
-    else if (!acting.begun) append(journal, [{ t: 'undone', n }]);
+    else if (!hasBegun() && code.actsElsewhere !== true) append(journal, [{ t: 'undone', n }]);
     else if (error instanceof IdentityTaken) await giveBack(home, journal, n);
     throw error;
   }
