@@ -23,6 +23,9 @@ const magics: readonly { readonly type: string; readonly at: number; readonly by
   { type: 'oracleasm', at: 32, bytes: 'ORCLDISK' },
 ];
 
+/** The first bytes of a device, which have all magics but one. */
+export const firstPart = 8192;
+
 /**
  * Returns the content of a device that blkid reports as blank, found by magics that blkid does not
  * know. Undefined: none of them. Other bytes prove nothing: a wiped device, a reused part of a
@@ -34,7 +37,7 @@ export async function unseen(host: ReadHost, device: string): Promise<Signature 
   if (known.has(node.path)) return known.get(node.path);
   const size = await sizeOf(host, node);
   for (const [from, count] of [
-    [0, 8192],
+    [0, firstPart],
     [65_536, 4096],
   ] as const) {
     if (from + count > size) continue;

@@ -60,9 +60,9 @@ describe('the end of a filesystem', () => {
   test('is unknown for a btrfs send stream, which blkid does not see', async () => {
     const host = simulatedHost();
     host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 16 });
-    const sector = Buffer.alloc(512);
-    sector.write('btrfs-stream\0');
-    const stdout = `${sector.toString('hex').replaceAll(/../g, ' $&')}\n`;
+    const start = Buffer.alloc(8192);
+    start.write('btrfs-stream\0');
+    const stdout = `${start.toString('hex').replaceAll(/../g, ' $&')}\n`;
     const there = answering(host, { exitCode: 0, stdout, stderr: '' });
     expect(await reachOf(there, '/dev/vg0/a')).toEqual({ type: 'btrfs-stream', bytes: 'unknown' });
   });
