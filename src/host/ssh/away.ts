@@ -51,7 +51,7 @@ export const members = `fields() {
 }
 members() {
   [ -s "$1" ] && read -r safe boot stat <"$1" || return 1
-  [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] || return 1
+  read -r now </proc/sys/kernel/random/boot_id && [ "$boot" = "$now" ] || return 1
   leader=\${stat%% *}
   set -- \${stat##*) }
   start=\${20} found=

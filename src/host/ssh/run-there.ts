@@ -29,7 +29,8 @@ export interface RanThere {
  * Only the shell around it holds the sequence's lock, and not a process that waits for a frozen link. If that
  * shell is killed, recovery still waits for the program, and fences it. The program starts only while the
  * reservation belongs to this process, and in the known boot. Its input is complete, in a file without a
- * name, before it starts: half a key must not be used as a key.
+ * name, before it starts: half a key must not be used as a key. What the shell can do itself starts no
+ * program: on a slow host each costs more than the change.
  */
 const begin = `${members}mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
 shift 9
@@ -37,7 +38,7 @@ inner=$1 boot=$2
 shift 2
 umask 077
 say() { printf '%s %s\\n' "$mark" "$*"; exit 0; }
-mkdir -p "$dir" && mkdir "$work" || exit 1
+mkdir "$work" 2>/dev/null || { mkdir -p "$dir" && mkdir "$work"; } || exit 1
 fill() {
   ${noCoreDumps}
   exec 8>"$work/input" 9<"$work/input" || exit 1
@@ -51,8 +52,11 @@ if [ "$in" != - ]; then fill "$in"; exec 5<&9 9<&-; fi
 if [ "$key" != - ]; then fill "$key"; exec 4<&9 9<&-; fi
 exec 3>>"$dir/lock" || exit 1
 flock -n -s 3 || { rm -rf "$work"; say held; }
-[ "$(sed -n 's/^owner //p' "$file" 2>/dev/null)" = "$token" ] || { rm -rf "$work"; say fenced; }
-[ "$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ] || { rm -rf "$work"; say booted; }
+owner=
+{ while IFS= read -r l || [ -n "$l" ]; do case $l in "owner "*) owner=$owner\${l#owner };; esac; done <"$file"; } 2>/dev/null
+[ "$owner" = "$token" ] || { rm -rf "$work"; say fenced; }
+read -r now </proc/sys/kernel/random/boot_id
+[ "$now" = "$boot" ] || { rm -rf "$work"; say booted; }
 if [ "$count" = 1 ]; then
   setsid /bin/sh -c "$inner" "$name" "$work/session" "$@" <&5 >"$work/out" 2>"$work/err.1" 5<&- &
 else
@@ -64,11 +68,15 @@ exec 3>&-
 wait "$pid"
 code=$?
 while members "$work/session" >/dev/null; do sleep 0.2; done
-size=$(stat -c %s "$work/out")
+size=0
+[ ! -s "$work/out" ] || size=$(stat -c %s "$work/out")
 printf '%s ran %s %s\\n' "$mark" "$code" "$size"
-if [ "$size" -gt ${outputLimit} ]; then tail -c 1048576 "$work/out"; else cat "$work/out"; fi
+if [ "$size" -gt ${outputLimit} ]; then tail -c 1048576 "$work/out"; elif [ "$size" -gt 0 ]; then cat "$work/out"; fi
 i=0
-while [ $((i += 1)) -le "$count" ]; do printf %s "$mark"; tail -c 1048576 "$work/err.$i"; done
+while [ $((i += 1)) -le "$count" ]; do
+  printf %s "$mark"
+  [ ! -s "$work/err.$i" ] || tail -c 1048576 "$work/err.$i"
+done
 printf %s "$mark"
 [ "$count" = 1 ] || cat "$work/status"
 rm -rf "$work"
