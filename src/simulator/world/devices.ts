@@ -67,7 +67,8 @@ function devicesNow(world: World): readonly Device[] {
       const minor = world.active.get(lv.uuid);
       if (minor === undefined) return [];
       // A classic snapshot shows all of its origin; its own extents are the space for changes.
-      const origin = lv.pool === undefined ? vg.lvs.find(({ uuid }) => uuid === lv.origin) : undefined;
+      const isClassic = lv.pool === undefined && lv.origin !== undefined;
+      const origin = isClassic ? vg.lvs.find(({ uuid }) => uuid === lv.origin) : undefined;
       const size = (origin ?? lv).extents * vg.extentSize;
       return [
         {

@@ -33,7 +33,8 @@ export function layersOf(world: World): readonly Layer[] {
     const here = vg.lvs.filter(
       ({ uuid }) => world.active.has(uuid) && world.overlay?.volumes.has(uuid) !== true,
     );
-    const wanted = new Set(here.flatMap((lv) => lowerOf(vg, lv)));
+    const origins = classicOrigins(vg);
+    const wanted = new Set(here.flatMap((lv) => lowerOf(vg, lv, origins)));
     if (wanted.size === 0) return [];
     // An origin may be in a pool.
     const all = new Set([
@@ -44,11 +45,19 @@ export function layersOf(world: World): readonly Layer[] {
   });
 }
 
+function classicOrigins(vg: VolumeGroup): ReadonlySet<string | undefined> {
+  return new Set(vg.lvs.filter(isClassic).map(({ origin }) => origin));
+}
+
 /** Returns the ids of the layers below a volume. */
-export function lowerOf(vg: VolumeGroup, lv: LogicalVolume): readonly string[] {
+export function lowerOf(
+  vg: VolumeGroup,
+  lv: LogicalVolume,
+  origins: ReadonlySet<string | undefined> = classicOrigins(vg),
+): readonly string[] {
   if (isPool(lv)) return [`${lv.uuid}-tpool`];
   if (isClassic(lv)) return [`${lv.origin ?? ''}-real`, `${lv.uuid}-cow`];
-  if (vg.lvs.some((other) => isClassic(other) && other.origin === lv.uuid)) return [`${lv.uuid}-real`];
+  if (origins.has(lv.uuid)) return [`${lv.uuid}-real`];
   return inPool(lv);
 }
 

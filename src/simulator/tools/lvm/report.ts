@@ -7,9 +7,10 @@ import { ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { pvck } from './pvck.ts';
 import { lvpoll } from './snapshot.ts';
 import {
+  byName,
   freePvRow,
   known,
-  lvRow,
+  lvRows,
   pvRow,
   pvsegRow,
   pvsegRows,
@@ -24,12 +25,7 @@ import {
  * missing ones are empty.
  */
 export const lvmReports: Readonly<Record<string, ToolModel>> = {
-  lvs: (call) =>
-    report(call, 'lv', (world, vg) =>
-      vgsOf(world, vg).flatMap((each) =>
-        byName([...each.lvs, ...(each.hidden ?? [])]).map((lv) => lvRow(world, each, lv)),
-      ),
-    ),
+  lvs: (call) => report(call, 'lv', (world, vg) => vgsOf(world, vg).flatMap((each) => lvRows(world, each))),
   vgs: (call) => report(call, 'vg', (world, vg) => vgsOf(world, vg).map(vgRow)),
   lvm: (call) => {
     if (call.argv.join() === 'version') return version();
@@ -79,11 +75,6 @@ function vgsOf(world: World, name: string | undefined): readonly VolumeGroup[] {
 /** Returns the groups that lvm can read. */
 function groupsOf(world: World): readonly VolumeGroup[] {
   return world.lvm.filter(({ isTorn }) => isTorn !== true);
-}
-
-/** Sorts by name, as lvm does. */
-function byName<T extends { readonly name: string }>(all: readonly T[]): readonly T[] {
-  return all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 const readBy = {
@@ -156,7 +147,7 @@ function fullreport(call: ToolCall): Answer {
 }
 
 function rowsOfGroup(world: World, vg: VolumeGroup): Readonly<Record<string, readonly Row[]>> {
-  const lvs = byName([...vg.lvs, ...(vg.hidden ?? [])]).map((lv) => lvRow(world, vg, lv));
+  const lvs = lvRows(world, vg);
   const pvs = vg.pvs.map((pv) => pvRow(vg, pv));
   return { vg: [vgRow(vg)], pv: pvs, lv: lvs, pvseg: pvsegRows(vg), seg: segRows(vg) };
 }

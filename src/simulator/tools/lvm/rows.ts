@@ -19,16 +19,40 @@ export const known: Readonly<Record<'lv' | 'vg' | 'pv', ReadonlySet<string>>> = 
   const lv: LogicalVolume = { uuid: '', name: '', extents: 0, tags: [], autoactivation: true };
   const lists = { tags: [], pvs: [pv], lvs: [lv] };
   const vg: VolumeGroup = { uuid: '', name: '', extentSize: 1, seqno: 0, otherExtents: 0, ...lists };
-  const columns = (row: Row): ReadonlySet<string> => new Set(row.keys());
-  return { lv: columns(lvRow(bareWorld({}), vg, lv)), vg: columns(vgRow(vg)), pv: columns(pvRow(vg, pv)) };
+  const columns = (row?: Row): ReadonlySet<string> => new Set(row?.keys());
+  return { lv: columns(lvRows(bareWorld({}), vg)[0]), vg: columns(vgRow(vg)), pv: columns(pvRow(vg, pv)) };
 })();
 
-/** Returns a row of lvs. */
-export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
+/** Returns the rows of lvs for a group, also for its hidden volumes, sorted by name. */
+export function lvRows(world: World, vg: VolumeGroup): readonly Row[] {
+  // One pass for all rows: a search in each row would take the square of the volumes.
+  const of: Kin = {
+    byUuid: new Map(vg.lvs.map((lv) => [lv.uuid, lv])),
+    origins: new Set(vg.lvs.flatMap(({ origin }) => origin ?? [])),
+    merging: new Set(vg.lvs.flatMap(({ origin, merging }) => (merging === true ? (origin ?? []) : []))),
+  };
+  return byName([...vg.lvs, ...(vg.hidden ?? [])]).map((lv) => lvRow(world, vg, lv, of));
+}
+
+/** Sorts by name, as lvm does. */
+export function byName<T extends { readonly name: string }>(all: readonly T[]): readonly T[] {
+  return all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** How the volumes of a group belong together. */
+interface Kin {
+  readonly byUuid: ReadonlyMap<string, LogicalVolume>;
+  /** The UUIDs of volumes with a snapshot. */
+  readonly origins: ReadonlySet<string>;
+  /** Those of volumes that a snapshot is merged into. */
+  readonly merging: ReadonlySet<string>;
+}
+
+function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume, { byUuid, origins, merging }: Kin): Row {
   const minor = world.active.get(lv.uuid);
   const isOpen = minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
-  const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
-  const isOrigin = vg.lvs.some((other) => other.origin === lv.uuid);
+  const origin = lv.origin === undefined ? undefined : byUuid.get(lv.origin);
+  const isOrigin = origins.has(lv.uuid);
   const thickness = lv.pool === undefined ? 'thick' : 'thin';
   const role =
     origin !== undefined
@@ -36,7 +60,7 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
       : isOrigin
         ? `public,origin,${thickness}origin`
         : 'public';
-  const pool = vg.lvs.find(({ uuid }) => uuid === lv.pool);
+  const pool = lv.pool === undefined ? undefined : byUuid.get(lv.pool);
   const isHidden = lv.role?.startsWith('private,') === true;
   const shownName = isHidden ? `[${lv.name}]` : lv.name;
   const percent = (number: number | undefined): string =>
@@ -66,15 +90,10 @@ export function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume): Row {
     ['metadata_percent', percent(lv.metadata)],
     ['copy_percent', percent(lv.synced)],
     ['lv_health_status', lv.health ?? ''],
-    ['lv_merging', isMerging(vg, lv) ? 'merging' : ''],
+    ['lv_merging', lv.merging === true || merging.has(lv.uuid) ? 'merging' : ''],
     ['lv_skip_activation', lv.skipped === true ? 'skip activation' : ''],
     ['lv_metadata_size', isPool(lv) ? String((lv.moreExtents ?? 0) * vg.extentSize) : ''],
   ]);
-}
-
-/** Whether the volume is part of a merge, as the snapshot or as its origin. */
-function isMerging(vg: VolumeGroup, lv: LogicalVolume): boolean {
-  return lv.merging === true || vg.lvs.some(({ origin, merging }) => origin === lv.uuid && merging === true);
 }
 
 /** Returns a row of vgs. */
