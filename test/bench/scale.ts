@@ -1,5 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { lvm, vm } from '../../src/index.ts';
+import { type Bofh, withBofh } from '../../src/bofh.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { decode, encode, type IntentLine, type Line } from '../../src/atomic/journal/lines.ts';
 import { openJournals, plan } from '../../src/atomic/recovery/recover.ts';
 import { fold } from '../../src/atomic/journal/state.ts';
@@ -54,6 +57,49 @@ export function scalePairs(directory: string): readonly Pair[] {
     ),
     plainMap,
     listOf(directory),
+    ...hostPairs(),
+  ];
+}
+
+/** The list of a large simulated host, against ten lists of one with a tenth of its objects. */
+function hostPairs(): readonly Pair[] {
+  const tenth = (count: number): string => `ten lists of ${String(count / 10)}`;
+  const pair = (
+    name: string,
+    count: number,
+    make: (host: SimulatedHost, n: number) => void,
+    list: () => Promise<unknown>,
+  ): Pair => {
+    const of = (objects: number): Bofh => {
+      const host = simulatedHost();
+      for (const n of numbers(objects)) make(host, n);
+      return simulatedBofh({ host });
+    };
+    const [large, small] = [of(count), of(count / 10)];
+    return {
+      name,
+      bare: tenth(count),
+      ours: async () => {
+        await withBofh(large, list);
+      },
+      theirs: async () => {
+        for (const _ of Array.from({ length: 10 })) await withBofh(small, list);
+      },
+    };
+  };
+  const volume = (host: SimulatedHost, n: number): void =>
+    void host.admin.lvcreate({ vg: 'vg0', name: `v${String(n)}`, extents: 1 });
+  const guest = (host: SimulatedHost, n: number): void => {
+    const name = `g${String(n)}`;
+    host.admin.writeFile(
+      `/etc/xen/${name}.cfg`,
+      `name = '${name}'\nmemory = 128\nkernel = '/boot/vmlinuz'\n`,
+    );
+    host.admin.startDomain({ name });
+  };
+  return [
+    pair('lvm.lvs() of 10,000 volumes', many, volume, () => lvm.lvs()),
+    pair('vm.list() of 2,000 running guests', 2000, guest, () => vm.list()),
   ];
 }
 
