@@ -60,7 +60,7 @@ export function loadScriptSync(path: string, options: LoadOptions): unknown {
 
 function opened(path: string, options: LoadOptions, known: Readonly<Record<string, unknown>>) {
   const file = resolve(path);
-  const source = options.source ?? read(file);
+  const source = options.source ?? readSource(file);
   const directory = options.cacheDirectory ?? cacheDirectory;
   const cache = options.cache === 'unused' ? undefined : openCache(directory, options.warn, options.cache);
   const { started, allowed = alikeTo(file) } = options;
@@ -103,7 +103,9 @@ async function modules(): Promise<Record<string, unknown>> {
   return { bofh, 'bofh/atomic': atomic, 'bofh/testing': testing };
 }
 
-function read(file: string): string {
+/** Returns the content of a user's file. UsageError if it cannot be read, or has another extension. */
+export function readSource(path: string): string {
+  const file = resolve(path);
   if (!extensions.includes(extname(file)))
     throw new UsageError(
       `${file} is not a script that bofh can run: its name must end in ${extensions.join(', ')}`,

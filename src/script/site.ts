@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { messageOf, UsageError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { exposedHere } from '../command/index.ts';
-import { parseSite, type Site, unsafeSite } from '../site.ts';
-import { type LoadOptions, loadScript, loadScriptSync, placeOf } from './load.ts';
+import { defineSite, parseSite, type Site, unsafeSite } from '../site.ts';
+import { type LoadOptions, loadScript, loadScriptSync, placeOf, readSource } from './load.ts';
 
 /**
  * Returns the policy of a site file: the default export of a `.ts` or `.js` file, the value of a
@@ -16,11 +17,25 @@ export async function readSite(path: string, options: LoadOptions): Promise<Site
   const { allowed, failed, site } = fromScript(path);
   let exported: unknown;
   try {
-    exported = await loadScript(path, { ...options, allowed });
+    const source = options.source ?? readSource(path);
+    const modules = options.modules ?? modulesOf(source);
+    exported = await loadScript(path, { ...options, source, ...present({ modules }), allowed });
   } catch (error) {
     throw failed(error);
   }
   return site(exported);
+}
+
+const usualImport = /^import \{ defineSite \} from ['"]bofh['"];?$/m;
+
+/**
+ * Returns what a usual site file imports. Undefined if the file may import more: loading the whole
+ * library takes longer than most commands that only read.
+ */
+export function modulesOf(source: string): LoadOptions['modules'] {
+  const rest = source.replace(usualImport, '');
+  if (rest === source || /\b(?:import|require)\b|\bfrom\s*['"]/.test(rest)) return undefined;
+  return { bofh: { defineSite } };
 }
 
 /** Like `readSite`, for a caller that cannot wait. Throws UsageError for a file with a top-level `await`. */

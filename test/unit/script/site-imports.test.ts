@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../../src/core/errors.ts';
 import { loadScript } from '../../../src/script/load.ts';
-import { readSite } from '../../../src/script/site.ts';
+import { modulesOf, readSite } from '../../../src/script/site.ts';
+import { defineSite } from '../../../src/site.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
 const options = { cache: 'unused', warn: () => undefined } as const;
@@ -94,5 +95,29 @@ describe.runIf(process.geteuid?.() === 0)('a script that root runs', () => {
     write('policy.ts', policy, 0o666);
     await loadScript(write('script.ts', `import './policy.ts';`, 0o664), options);
     expect(ran.bofhTestRan).toBe('policy');
+  });
+});
+
+describe('a site file loads the whole library', () => {
+  const usual = "import { defineSite } from 'bofh';\nexport default defineSite({ volumeGroup: 'vg0' });\n";
+  const example = readFileSync(join(import.meta.dirname, '../../../site-specific.ts'), 'utf8');
+
+  it.each([usual, usual.replaceAll("'", '"'), example])(
+    'not if it imports only defineSite: %j',
+    async (text) => {
+      expect(modulesOf(text)).toEqual({ bofh: { defineSite } });
+      await expect(readSite(write('site.ts', text), options)).resolves.toHaveProperty('guestConfigDirs');
+    },
+  );
+
+  it.each([
+    usual.replace('{ defineSite }', '{ defineSite, operation }'),
+    `${usual}import { xen } from 'bofh';\n`,
+    `${usual}export { xen } from 'bofh';\n`,
+    `${usual}const { testing } = await import('bofh/testing');\n`,
+    `${usual}const fs = require('node:fs');\n`,
+    'export default {};\n',
+  ])('if it may use more of it: %j', (text) => {
+    expect(modulesOf(text)).toBeUndefined();
   });
 });
