@@ -31,6 +31,14 @@ export interface CreatedGuestDisk extends GuestDiskChange {
   readonly mount: string | undefined;
 }
 
+/** A removed disk of a guest. */
+export interface RemovedGuestDisk extends GuestDiskChange {
+  /** Its lines in the /etc/fstab of the guest, which are removed too; null: that file could not be read. */
+  readonly fstab: readonly string[] | null;
+  /** Why that file could not be read; null: it could. A line that is left there can stop the boot of the guest. */
+  readonly unread: string | null;
+}
+
 /**
  * Creates a disk for a guest in a sequence of its own: a volume, named after the guest and the disk
  * (`web1-data`), with a filesystem, as the last disk of the configuration. A running guest gets the disk at once, a
@@ -102,9 +110,9 @@ export async function detachDisk(
 }
 
 /**
- * Removes a disk of a guest that is off in a sequence of its own: from the configuration, and after the
- * commit its logical volume with all data. Throws RefusedError for the root disk, for a disk that is not a
- * logical volume, and if the guest has snapshots.
+ * Removes a disk of a guest that is off in a sequence of its own: from the configuration and the /etc/fstab of
+ * the guest, and after the commit its logical volume with all data. Throws RefusedError for the root disk, for
+ * a disk that is not a logical volume, and if the guest has snapshots or is mounted on this host.
  *
  * @param disk - As for `detachDisk`.
  */
@@ -115,15 +123,20 @@ export async function removeDisk(
     /** UUID of the volume, as `lvm.lvs` shows it. Throws RefusedError if the disk is another volume. */
     readonly uuid?: string;
   } = {},
-): Promise<GuestDiskChange> {
+): Promise<RemovedGuestDisk> {
   beginRecipe('vm.removeDisk');
   const { host, site } = currentBofh();
   const asked = parsed('vm.removeDisk', removal, { ...options, name, disk });
   const plan = await planning('vm.removeDisk', { name, disk }, () =>
     planDiskRemoval(host, { ...asked, site }),
   );
-  await single(`vm disk remove ${name} ${disk}`, (tx) => removeGuestDisk(tx, plan));
-  return changeOf(plan);
+  await single(`vm disk remove ${name} ${disk}`, (tx) => removeGuestDisk(tx, host, plan));
+  const { lines, unknown } = plan.fstab;
+  return {
+    ...changeOf(plan),
+    fstab: unknown === undefined ? lines : null,
+    unread: unknown ?? null,
+  };
 }
 
 function changeOf({ name, config, disk, device, domid, effective }: GuestDiskChange): GuestDiskChange {

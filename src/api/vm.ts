@@ -72,7 +72,12 @@ import {
 export { attachDisk, createDisk, detachDisk, removeDisk } from './guest-disks.ts';
 export { attachInterface, detachInterface } from './guest-interfaces.ts';
 export type { GuestInterfaceChange, GuestInterfaceRequest } from './guest-interfaces.ts';
-export type { CreatedGuestDisk, GuestDiskChange, GuestDiskRequest } from './guest-disks.ts';
+export type {
+  CreatedGuestDisk,
+  GuestDiskChange,
+  GuestDiskRequest,
+  RemovedGuestDisk,
+} from './guest-disks.ts';
 export { list, pause, restart, resume, show, start, stop, wait } from './xen.ts';
 export type { BaseRequest, DebianBase, GuestBase } from '../vm/bases.ts';
 export type { CreateRequest } from '../vm/create-request.ts';

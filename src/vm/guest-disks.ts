@@ -28,7 +28,14 @@ import {
 } from '../xen/index.ts';
 import { configured, diskNamed, rootOf } from './configured.ts';
 import { checkDisks, type DataDisk } from './data-disks.ts';
-import { addToFstab, type FstabPlan, planFstab } from './guest-fstab.ts';
+import {
+  addToFstab,
+  type FstabPlan,
+  type FstabRemoval,
+  planFstab,
+  planFstabRemoval,
+  removeFromFstab,
+} from './guest-fstab.ts';
 import { createDisk, type DiskPlan, planVolumes } from './disks.ts';
 import { resourceNameOf, wordsOf } from './guest-file.ts';
 import { disksOf, type RemovePlan } from './remove.ts';
@@ -97,6 +104,7 @@ export interface NewGuestDiskPlan extends GuestDiskPlan {
 /** A disk that is removed with its volume. */
 export interface GuestDiskRemoval extends GuestDiskPlan {
   readonly volume: RemovePlan['volumes'][number] & { readonly size: Bytes };
+  readonly fstab: FstabRemoval;
 }
 
 interface Wanted {
@@ -250,6 +258,7 @@ export async function planDiskRemoval(
     effective: 'next start',
     live: undefined,
     volume: { ...volume, size: lv.size },
+    fstab: await planFstabRemoval(host, { guest, disk: plan.disk }),
   };
 }
 
@@ -268,8 +277,9 @@ export async function createGuestDisk(
 }
 
 /** Removes a disk. The configuration is first; the volume is removed after the commit. */
-export async function removeGuestDisk(tx: Tx, plan: GuestDiskRemoval): Promise<void> {
+export async function removeGuestDisk(tx: Tx, host: ReadHost, plan: GuestDiskRemoval): Promise<void> {
   await changeDisks(tx, plan);
+  await removeFromFstab(tx, host, plan.fstab);
   const { size: _, ...volume } = plan.volume;
   await tx.lvm.removeLv(volume);
 }

@@ -1,12 +1,13 @@
 import type { ReadHost } from '../command/index.ts';
 import { fillOptions, readRoot } from '../copy/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { BofhError, RefusedError } from '../core/errors.ts';
 import { isWithin } from '../mount/index.ts';
 import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
+import type { GuestConfig } from '../xen/index.ts';
 import { type DataDisk, fstabLine, refuseHidden } from './data-disks.ts';
-import { mountedFstab, planTree } from './tree.ts';
+import { fstabOfDisk, mountedFstab, planTree } from './tree.ts';
 
 /** Where a guest that is off mounts one more disk: a line in its /etc/fstab. */
 export interface FstabPlan {
@@ -52,10 +53,7 @@ export async function planFstab(
       remedy: 'mount the disk elsewhere; or create it without a mount point, and edit that file in the guest',
     });
   refuseHidden(paths, [disk], 'guest');
-  if (uuid === undefined)
-    throw new RefusedError(`the root of ${name}, ${root.device}, has no UUID`, {
-      remedy: `tune2fs -U random ${root.device}; then run the command again`,
-    });
+  if (uuid === undefined) throw withoutUuid(name, root.device);
   return { device: root.device, type: root.type, filesystem: uuid, mount, text };
 }
 
@@ -65,18 +63,82 @@ export async function addToFstab(
   host: ReadHost,
   plan: FstabPlan & { readonly uuid: string; readonly fs: DataDisk['fs'] },
 ): Promise<void> {
-  const { device, type, filesystem, mount, text } = plan;
+  const content = `${plan.text.replace(/(?<=[^\n])$/, '\n')}${fstabLine(plan)}\n`;
+  await changeFstab(tx, host, { ...plan, content, directory: plan.mount.slice(1) });
+}
+
+/** The removal of a disk from the /etc/fstab of a guest that is off. */
+export interface FstabRemoval {
+  /** The lines to remove, as they are. */
+  readonly lines: readonly string[];
+  /** Why it is unknown whether the file has a line for the disk; undefined: it is known. */
+  readonly unknown: string | undefined;
+  /** The change of the file; undefined if it stays as it is. */
+  readonly change: (Omit<FstabPlan, 'mount'> & { readonly content: string }) | undefined;
+}
+
+/**
+ * Finds the lines for a disk that is removed. Throws RefusedError for a guest that is mounted here. A file
+ * that cannot be read does not stop the removal: a disk of a guest with a broken root can be removed too.
+ */
+export async function planFstabRemoval(
+  host: ReadHost,
+  of: { readonly guest: GuestConfig; readonly disk: string },
+): Promise<FstabRemoval> {
+  let found: Awaited<ReturnType<typeof fstabOfDisk>>;
+  try {
+    found = await fstabOfDisk(host, of);
+  } catch (error) {
+    if (!(error instanceof BofhError) || error.code === 'in-use') throw error;
+    return { lines: [], unknown: error.message, change: undefined };
+  }
+  const { root, text, lines } = found;
+  if (lines.length === 0) return { lines: [], unknown: undefined, change: undefined };
+  const { device, type, uuid: filesystem } = root;
+  if (filesystem === undefined) throw withoutUuid(of.guest.name, device);
+  const gone = new Set(lines.map(({ number }) => number));
+  const content = (text.match(/[^\n]*\n|[^\n]+/g) ?? []).filter((_, at) => !gone.has(at + 1)).join('');
+  return {
+    lines: lines.map(({ bytes }) => Buffer.from(bytes, 'latin1').toString()),
+    unknown: undefined,
+    change: { device, type, filesystem, text, content },
+  };
+}
+
+/** Removes the lines from the /etc/fstab of the guest. */
+export async function removeFromFstab(tx: Tx, host: ReadHost, { change }: FstabRemoval): Promise<void> {
+  if (change !== undefined) await changeFstab(tx, host, change);
+}
+
+function withoutUuid(name: string, device: string): RefusedError {
+  return new RefusedError(`the root of ${name}, ${device}, has no UUID`, {
+    remedy: `tune2fs -U random ${device}; then run the command again`,
+  });
+}
+
+/** Mounts the root of the guest, and replaces its /etc/fstab; also makes a directory. */
+async function changeFstab(
+  tx: Tx,
+  host: ReadHost,
+  {
+    device,
+    type,
+    filesystem,
+    text,
+    content,
+    directory,
+  }: Omit<FstabPlan, 'mount'> & { readonly content: string; readonly directory?: string },
+): Promise<void> {
   const mounted = await tx.temporary.mount.mount({ device, type, mode: 'rw', options: fillOptions });
   if ((await mountedFstab(host, mounted.path)) !== text)
     throw new RefusedError('the /etc/fstab of the guest was changed meanwhile', {
       remedy: 'run the command again',
     });
   const { mode = 0o644 } = (await host.stat(`${mounted.path}/etc/fstab`)) ?? {};
-  const content = `${text.replace(/(?<=[^\n])$/, '\n')}${fstabLine(plan)}\n`;
   await tx.copy.files({
     ...{ root: mounted.path, device, filesystem },
     files: [
-      { path: mount.slice(1), directory: true, mode: 0o755 },
+      ...(directory === undefined ? [] : [{ path: directory, directory: true as const, mode: 0o755 }]),
       { path: 'etc/fstab', content, encoding: 'latin1', mode },
     ],
   });

@@ -17,6 +17,7 @@ import { type Holder, ParseError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { readRoot } from '../copy/index.ts';
 import { directoryBeneath, type FstabLine, isOf, mountsInFstab, realPath } from '../mount/index.ts';
+import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
@@ -81,13 +82,7 @@ export async function planTree(
       `${name} exists as domain ${domain.id} (${domain.state}): two kernels that use one filesystem destroy it`,
       { remedy: `bofh vm stop ${name}; then run the command again` },
     );
-  await refuseSecondary(host, guest);
-  const disks = await disksOf(host, guest);
-  const root = rootOf(guest, disks);
-  const entries = await mountsOf(host, disks);
-  const at = entries.find(({ disk, root: top }) => disk === root.path && top === '/')?.path;
-  // Checked first: a filesystem that is mounted elsewhere looks like one that needs a repair.
-  if (at === undefined) await refuseMounted(host, { name, device: root.path, entries });
+  const { disks, root, entries, at, text } = await readFstab(host, guest);
   const modeOf = ({ access }: HostDisk) => (access === 'ro' ? 'ro' : wanted);
   const mounts: GuestMount[] = [
     {
@@ -98,9 +93,8 @@ export async function planTree(
       options: ofHost,
     },
   ];
-  const text = at === undefined ? await unmountedFstab(host, root) : await mountedFstab(host, at);
   const used = new Map<string, HostDisk>();
-  const others = await mountsInFstab(text, {
+  const others = await mountsInFstab(text ?? '', {
     ...{ file: `/etc/fstab of ${name}`, mode: wanted },
     deviceOf: (line) => {
       const disk = diskOf(line, { guest, disks });
@@ -127,6 +121,59 @@ export async function planTree(
       await refuseMounted(host, { name, device, entries });
   else await refusePartly(host, { name, at, path, mounts, entries });
   return { mounts, at, uuid: root.content?.uuid };
+}
+
+/** Reads the /etc/fstab of a guest that is off. Throws RefusedError for a root that bofh cannot mount. */
+async function readFstab(host: ReadHost, guest: GuestConfig) {
+  await refuseSecondary(host, guest);
+  const disks = await disksOf(host, guest);
+  const root = rootOf(guest, disks);
+  const entries = await mountsOf(host, disks);
+  const at = entries.find(({ disk, root: top }) => disk === root.path && top === '/')?.path;
+  // Checked first: a filesystem that is mounted elsewhere looks like one that needs a repair.
+  if (at === undefined) await refuseMounted(host, { name: guest.name, device: root.path, entries });
+  const text = at === undefined ? await unmountedFstab(host, root) : await mountedFstab(host, at);
+  return { disks, root, entries, at, text };
+}
+
+/** The lines of a guest's /etc/fstab that name one of its disks. */
+export interface DiskLines {
+  /** The root of the guest. */
+  readonly root: { readonly device: string; readonly type: string; readonly uuid: string | undefined };
+  /** Its fstab, one character per byte. */
+  readonly text: string;
+  readonly lines: readonly FstabLine[];
+}
+
+/**
+ * Finds the lines for a disk in the /etc/fstab of a guest that is off, by UUID, label or name. Throws
+ * RefusedError for a guest that is mounted here, for a root that bofh cannot mount, and for a line that
+ * cannot be parsed or names two disks.
+ */
+export async function fstabOfDisk(
+  host: ReadHost,
+  { guest, disk }: { readonly guest: GuestConfig; readonly disk: string },
+): Promise<DiskLines> {
+  const { disks, root, at, text } = await readFstab(host, guest);
+  if (at !== undefined)
+    throw new RefusedError(`${guest.name} is mounted on ${at}`, {
+      code: 'in-use',
+      remedy: `bofh vm unmount ${guest.name}; then run the command again`,
+    });
+  const file = `/etc/fstab of ${guest.name}`;
+  if (text === undefined) throw new RefusedError(`${file} is not a regular file`);
+  const { lines, unread } = parseFstab(text);
+  const [problem] = unread;
+  if (problem !== undefined)
+    throw new RefusedError(`${file}: line ${problem.number} could not be parsed: ${problem.why}`);
+  const found = lines.filter((line) => {
+    const named = disksNamed(line, disks).map(({ vdev }) => vdev);
+    if (named.length > 1 && named.includes(disk))
+      throw new RefusedError(`${file}: ${line.source} matches both ${named.slice(0, 2).join(' and ')}`);
+    return named[0] === disk;
+  });
+  const { type = 'ext4', uuid } = root.content ?? {};
+  return { root: { device: root.path, type, uuid }, text, lines: found };
 }
 
 /** Mounts the tree; returns its root. */
@@ -233,21 +280,7 @@ function diskOf(
   { guest, disks }: { readonly guest: GuestConfig; readonly disks: readonly HostDisk[] },
 ): HostDisk | undefined {
   const { source, target, options } = line;
-  const tag = tagIn(source);
-  const found = disks.filter(
-    ({ vdev, content }) =>
-      (
-        [
-          ['UUID', content?.uuid],
-          ['LABEL', content?.label],
-        ] as const
-      ).some(
-        ([name, value]) =>
-          value !== undefined &&
-          ((tag?.name === name && tag.value === value) || linkOf({ name, value }) === source),
-      ) || source === `/dev/${vdev}`,
-  );
-  const [disk, other] = found;
+  const [disk, other] = disksNamed(line, disks);
   if (disk === undefined && options.includes('nofail')) return undefined;
   if (disk === undefined)
     throw new RefusedError(
@@ -267,13 +300,32 @@ function diskOf(
   return disk;
 }
 
+/** The disks that the first field of a line names: by UUID, label, or the name in the guest. */
+function disksNamed({ source }: FstabLine, disks: readonly HostDisk[]): readonly HostDisk[] {
+  const tag = tagIn(source);
+  return disks.filter(
+    ({ vdev, content }) =>
+      (
+        [
+          ['UUID', content?.uuid],
+          ['LABEL', content?.label],
+        ] as const
+      ).some(
+        ([name, value]) =>
+          value !== undefined &&
+          ((tag?.name === name && tag.value === value) || linkOf({ name, value }) === source),
+      ) || source === `/dev/${vdev}`,
+  );
+}
+
 function inFstab({ vdev, content }: HostDisk): string {
   return `${vdev}: ${contentInWords(content)}`;
 }
 
-async function unmountedFstab(host: ReadHost, { path: device }: HostDisk): Promise<string> {
-  const { texts } = await readRoot(host, { device, directories: ['etc'], files: ['etc/fstab'] });
-  return texts.get('etc/fstab') ?? '';
+/** The text of the fstab; empty if there is none, undefined if it is no regular file. */
+async function unmountedFstab(host: ReadHost, { path: device }: HostDisk): Promise<string | undefined> {
+  const { paths, texts } = await readRoot(host, { device, directories: ['etc'], files: ['etc/fstab'] });
+  return texts.get('etc/fstab') ?? (paths.has('etc/fstab') ? undefined : '');
 }
 
 /** The text of the fstab, one character per byte; empty if there is none. */

@@ -29,6 +29,8 @@ async function typed(line: string, settings = {}): Promise<unknown> {
 const config = (): string => host.admin.readFile('/etc/xen/web1.cfg');
 const volumes = (): readonly string[] =>
   host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).toSorted();
+const storageOf = (volume: string): string =>
+  `lv:${host.world.lvm.flatMap(({ lvs }) => lvs).find(({ name }) => name === volume)?.uuid ?? ''}`;
 const own = ['web1-root', 'web1-swap'];
 const data = 'vm disk create web1 data --size 20m --vg vg0';
 
@@ -134,13 +136,119 @@ describe('bofh vm disk', () => {
     });
   });
 
+  describe('removed', () => {
+    /** Edits the /etc/fstab of the guest, one character per byte. */
+    const editFstab = (edit: (text: string, uuid: string) => string, uuid = ''): void => {
+      host.admin.mkdir('/mnt');
+      host.admin.mount('/dev/vg0/web1-root', '/mnt');
+      const text = Buffer.from(readFile(host.world, '/mnt/etc/fstab')).toString('latin1');
+      host.admin.writeFile('/mnt/etc/fstab', Buffer.from(edit(text, uuid), 'latin1'));
+      host.admin.umount('/mnt');
+    };
+    const fstabNow = (): string => {
+      let now = '';
+      editFstab((text) => (now = text));
+      return now;
+    };
+    const remove = async () => answers.vmDiskRemove.parse(await typed('vm disk remove web1 data'));
+
+    test.each<readonly [string, (uuid: string) => string]>([
+      ['its UUID', (uuid) => `UUID=${uuid} /srv ext4 defaults 0 2`],
+      ['the path of its UUID', (uuid) => `/dev/disk/by-uuid/${uuid}\t/srv ext4 noatime`],
+      ['its name in the guest', () => '/dev/xvdc /srv ext4 defaults 0 2'],
+    ])('takes the line with %s out of the fstab of the guest, and no other byte', async (_, line) => {
+      const { uuid } = answers.vmDiskCreate.parse(await typed(data));
+      const rest = (text: string): string => `# f\xfcr web1\n${text}LABEL=data /old ext4 noauto\n# end`;
+      editFstab((text) => `${line(uuid)}\n${rest(text)}\n${line(uuid)}`);
+      const before = fstabNow();
+
+      expect(await remove()).toMatchObject({ disk: 'xvdc', fstab: [line(uuid), line(uuid)], unread: null });
+
+      expect(`${line(uuid)}\n${fstabNow()}${line(uuid)}`).toBe(before);
+    });
+
+    it('says that the guest has no line for it', async () => {
+      await typed(data);
+      const before = fstabNow();
+
+      expect(await remove()).toMatchObject({ fstab: [], unread: null });
+
+      expect(fstabNow()).toBe(before);
+    });
+
+    test.each<readonly [string, (at: string) => void, RegExp]>([
+      [
+        'a link',
+        (at) => {
+          host.admin.removeFile(`${at}/etc/fstab`);
+          host.admin.symlink(`${at}/etc/fstab`, 'fstab.mine');
+        },
+        /\/etc\/fstab of web1 is not a regular file/,
+      ],
+      [
+        'a line that cannot be parsed',
+        (at) => host.admin.writeFile(`${at}/etc/fstab`, '/dev/xvdc /srv\n'),
+        /\/etc\/fstab of web1: line 1 could not be parsed/,
+      ],
+      [
+        'a line that matches two disks',
+        (at) => {
+          const { superblock } = host.world.live.get(storageOf('web1-data')) ?? {};
+          host.admin.format('/dev/vg0/web1-swap', { ...superblock, type: 'ext4', usage: 'filesystem' });
+          host.admin.writeFile(`${at}/etc/fstab`, `UUID=${superblock?.uuid ?? ''} /srv ext4 defaults 0 2\n`);
+        },
+        /matches both xvdb and xvdc/,
+      ],
+    ])('is removed although the fstab has %s, which the answer says', async (_, prepare, says) => {
+      await typed(data);
+      host.admin.mkdir('/mnt');
+      host.admin.mount('/dev/vg0/web1-root', '/mnt');
+      prepare('/mnt');
+      host.admin.umount('/mnt');
+      const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
+
+      await runVerb(runtime, 'vm disk remove web1 data');
+
+      expect(stdout()).toMatch(/if the \/etc\/fstab of the guest has a line for it, remove the line there/);
+      expect(stdout()).toMatch(says);
+      expect(volumes()).toEqual(own);
+    });
+
+    it('is refused while the guest is mounted here, and changes nothing', async () => {
+      await typed(data);
+      await typed('vm mount web1');
+      const before = host.snapshot();
+
+      const error = (await rejectionOf(typed('vm disk remove web1 data'))) as BofhError;
+
+      expect(error.message).toMatch(/web1 is mounted on /);
+      expect(error.remedy).toContain('bofh vm unmount web1');
+      expect(host.snapshot()).toBe(before);
+    });
+
+    it('needs a root with a UUID only if there is a line to remove', async () => {
+      const { uuid } = answers.vmDiskCreate.parse(await typed(data));
+      editFstab((text) => `${text}UUID=${uuid} /srv ext4 defaults 0 2\n`);
+      const storage = storageOf('web1-root');
+      const { superblock, ...more } = host.world.live.get(storage) ?? {};
+      const { uuid: _, ...without } = superblock ?? { type: 'ext4', usage: 'filesystem' };
+      host.world.live.set(storage, { ...more, superblock: without });
+
+      const error = (await rejectionOf(typed('vm disk remove web1 data'))) as BofhError;
+
+      expect(error.message).toMatch(/has no UUID/);
+      expect(error.remedy).toContain('tune2fs -U random /dev/vg0/web1-root');
+      expect(volumes()).toContain('web1-data');
+    });
+  });
+
   test.each(['detach', 'remove'])(
     '%s restores the configuration from before, byte for byte',
     async (verb) => {
       const before = config();
       await typed(data);
 
-      expect(answers.vmDisk.parse(await typed(`vm disk ${verb} web1 data`))).toMatchObject({ disk: 'xvdc' });
+      expect(await typed(`vm disk ${verb} web1 data`)).toMatchObject({ disk: 'xvdc' });
 
       expect(config()).toBe(before);
       expect(volumes()).toEqual(verb === 'remove' ? own : ['web1-data', ...own]);

@@ -7,7 +7,7 @@ import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { bofhOn, hostWithSource, vmCreate } from './support.ts';
 import { type Trial, testSweep } from './sweep.ts';
 
-/** A running guest, one that is off, and one that is off with a data disk. */
+/** A running guest, one that is off, and one that is off with a data disk that it mounts. */
 let running: SimulatedHost;
 let off: SimulatedHost;
 let more: SimulatedHost;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   await vmCreate(bofhOn(off), { start: false });
   off.admin.lvcreate({ vg: 'vg0', name: 'spare', extents: 2 });
   more = fork(off).restart();
-  await add(more);
+  await add(more, { mount: '/srv' });
 });
 
 const trials: readonly (readonly [string, Trial])[] = [
@@ -57,7 +57,7 @@ const trials: readonly (readonly [string, Trial])[] = [
     },
   ],
   [
-    'removed',
+    'removed, with its line in the fstab of the guest',
     {
       start: async () => fork(more).restart(),
       work: (host) => withBofh(bofhOn(host), () => removeDisk('web1', 'data')),

@@ -24,7 +24,7 @@ export const answers = {
   'vm disk create': given.vmDiskCreate,
   'vm disk attach': given.vmDisk,
   'vm disk detach': given.vmDisk,
-  'vm disk remove': given.vmDisk,
+  'vm disk remove': given.vmDiskRemove,
   'vm interface attach': given.vmInterface,
   'vm interface detach': given.vmInterface,
   'vm rename': given.vmRename,

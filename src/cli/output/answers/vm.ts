@@ -65,7 +65,7 @@ export const vmResize = z.strictObject({
 
 export type VmResize = z.infer<typeof vmResize>;
 
-/** `bofh vm disk attach NAME DEVICE`, `vm disk detach NAME DISK` and `vm disk remove NAME DISK` */
+/** `bofh vm disk attach NAME DEVICE` and `vm disk detach NAME DISK` */
 export const vmDisk = z.strictObject({
   name: text,
   config: text,
@@ -79,6 +79,17 @@ export const vmDisk = z.strictObject({
 });
 
 export type VmDisk = z.infer<typeof vmDisk>;
+
+/** `bofh vm disk remove NAME DISK` */
+export const vmDiskRemove = z.strictObject({
+  ...vmDisk.shape,
+  /** Its lines in the /etc/fstab of the guest, which are removed too; null: that file could not be read. */
+  fstab: z.nullable(z.array(z.string())),
+  /** Why that file could not be read; null: it could. */
+  unread: z.nullable(text),
+});
+
+export type VmDiskRemove = z.infer<typeof vmDiskRemove>;
 
 /** `bofh vm disk create NAME DISK` */
 export const vmDiskCreate = z.strictObject({

@@ -24,7 +24,11 @@ export default verb({
           const data = dataOf(made);
           return {
             data,
-            lines: [`${name} has no ${data.disk} any more; ${data.device} and its data stay`, ...late(data)],
+            lines: [
+              `${name} has no ${data.disk} any more; ${data.device} and its data stay`,
+              'a line for it in the /etc/fstab of the guest stays too: remove it there, or the guest may not boot',
+              ...late(data),
+            ],
           };
         },
       },

@@ -2,7 +2,7 @@ import * as vm from '../../../../api/vm.ts';
 import { formatSize } from '../../../../core/units.ts';
 import { planDiskRemoval } from '../../../../vm/guest-disks.ts';
 import type { Answer } from '../../../output/answer.ts';
-import type { VmDisk } from '../../../output/answers/index.ts';
+import type { VmDiskRemove } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
 import { verb } from '../../../runtime/verb.ts';
 import { dataOf, disk as diskArgument } from './shared.ts';
@@ -22,14 +22,27 @@ export default verb({
         return {
           destroys: [`the disk ${vdev} of ${name} (${what}) is removed with all its data`],
           act: () => vm.removeDisk(name, disk, { uuid }),
-          answer: (made: vm.GuestDiskChange): Answer<VmDisk> => ({
-            data: dataOf(made),
-            lines: [
-              `the disk ${made.disk} of ${name} is removed; a line for it in the /etc/fstab of the guest has to be removed there`,
-            ],
-          }),
+          answer: (made: vm.RemovedGuestDisk): Answer<VmDiskRemove> => {
+            const { fstab, unread } = made;
+            return {
+              data: { ...dataOf(made), fstab: fstab === null ? null : [...fstab], unread },
+              lines: [`the disk ${made.disk} of ${name} is removed${inFstab(fstab ?? [])}`, ...left(unread)],
+            };
+          },
         };
       },
       { site: 'used' },
     ),
 });
+
+function inFstab(lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `, also from its /etc/fstab: ${lines.join('; ')}`;
+}
+
+function left(unread: string | null): readonly string[] {
+  return unread === null
+    ? []
+    : [
+        `if the /etc/fstab of the guest has a line for it, remove the line there: bofh did not read it (${unread})`,
+      ];
+}

@@ -6,8 +6,8 @@ export const disk = [
   'its name in the guest, for example xvdc, or the name that was passed to vm disk create or vm create --disk',
 ] as const;
 
-export function dataOf({ domid, ...rest }: GuestDiskChange): VmDisk {
-  return { ...rest, domid: domid ?? null };
+export function dataOf({ name, config, disk: vdev, device, domid, effective }: GuestDiskChange): VmDisk {
+  return { name, config, disk: vdev, device, domid: domid ?? null, effective };
 }
 
 /** The text for a change that takes effect later in a guest that is not off. */
