@@ -114,7 +114,7 @@ describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen hos
     expect(await state()).toBe('');
   }, 1_800_000);
 
-  it('mounts a disk that is added while it is off; a kill in between changes nothing in it', async () => {
+  it('mounts a disk that is added while it is off, until it is removed; a kill in between changes nothing in it', async () => {
     await bofh('vm create web1 --source tar:/srv/guest.tar --size 64m --memory 96m');
     const all = async () => [
       await state(),
@@ -131,7 +131,17 @@ describe.skipIf(!can.ok && !required)('a guest with data disks on a real Xen hos
     expect(await bofh(added)).toContain('the guest mounts it on /srv/data');
     expect(await bofh('vm mount web1 /mnt')).toContain('/dev/vg0/web1-data on /mnt/srv/data');
     await bofh('vm unmount web1');
+
+    const removed = '--yes vm disk remove web1 data';
+    const mounting = await all();
+    await killedAt(machine, removed, { tool: 'umount', words: ['*/mnt/*'] });
+    expect(await all()).not.toEqual(mounting);
+    await bofh('recover --yes');
+    expect(await all()).toEqual(mounting);
+    expect(await bofh(removed)).toMatch(/also from its \/etc\/fstab: UUID=\S+ \/srv\/data ext4/);
+    expect(await all()).toEqual(before);
+
     await bofh('--yes vm remove web1');
     expect(await state()).toBe('');
-  }, 900_000);
+  }, 1_800_000);
 });
