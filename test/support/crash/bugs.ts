@@ -77,7 +77,9 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'what a step that never began finds done is undone',
-    patches: [step('else if (!acting.begun)', 'else if (acting.begun && !acting.begun)')],
+    patches: [
+      step('else if (!hasBegun() && code.actsElsewhere !== true)', 'else if (hasBegun() && !hasBegun())'),
+    ],
   },
   {
     name: 'boot id ignored',
