@@ -1,5 +1,8 @@
-import { type ChangeHost, type Command, nothing } from '../command/index.ts';
+import { posix } from 'node:path';
+import { type ChangeHost, type Command, nothing, type ReadHost } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
+import { aclChange, type AclRequest, getfacl, type ModeAndAcl, setfacl, textOf, unsupported } from './acl.ts';
 import { type Attributes, hasAttributes } from './path.ts';
 
 /**
@@ -40,21 +43,51 @@ function classify({ stderr }: { readonly stderr: string }) {
     : 'unknown';
 }
 
-/** Sets the owner of a new file or directory, and then its mode, because chown changes the mode. */
+/**
+ * Sets ACLs and mode. setfacl(1) keeps setuid, setgid and the sticky bit, so chmod(1) sets those
+ * after it.
+ */
+export async function setModeAndAcl(host: ChangeHost, path: string, wanted: ModeAndAcl): Promise<void> {
+  try {
+    await host.run(setfacl(path, wanted));
+  } catch (error) {
+    if (!(error instanceof CommandError && / Operation not supported$/m.test(error.stderr))) throw error;
+    // A private name is gone when the error is read.
+    const isPrivate = posix.basename(path).startsWith('.bofh-');
+    throw unsupported(isPrivate ? posix.dirname(path) : path, error);
+  }
+  if ((await host.stat(path))?.mode !== wanted.mode) await host.run(chmod(path, wanted.mode));
+}
+
+/**
+ * Sets the owner of a new file or directory, then its mode, because chown changes the mode, and
+ * then its ACLs, because the group bits of the mode are those of the owning group.
+ */
 export async function setNew(
   host: ChangeHost,
   path: string,
-  { uid, gid, mode }: Attributes & { readonly mode: number },
+  { uid, gid, mode, acl, defaultAcl }: Attributes & AclRequest & { readonly mode: number },
 ): Promise<void> {
-  if (uid === undefined && gid === undefined) return;
-  const made = await host.stat(path);
-  await host.run(chown(path, uid ?? made?.uid ?? 0, gid ?? made?.gid ?? 0));
-  await host.run(chmod(path, mode));
-  await expectAttributes(host, path, {
-    mode,
-    ...(uid === undefined ? {} : { uid }),
-    ...(gid === undefined ? {} : { gid }),
-  });
+  if (uid !== undefined || gid !== undefined) {
+    const made = await host.stat(path);
+    await host.run(chown(path, uid ?? made?.uid ?? 0, gid ?? made?.gid ?? 0));
+    await host.run(chmod(path, mode));
+  }
+  const acls = await aclOf(host, path, { mode, ...present({ acl, defaultAcl }) });
+  if (acls !== undefined) await setModeAndAcl(host, path, acls);
+  else if (uid === undefined && gid === undefined) return;
+  await expectAttributes(host, path, { ...present({ uid, gid }), mode, ...acls });
+}
+
+/** Returns mode and ACLs that an object gets; undefined if no ACL is asked for. */
+async function aclOf(
+  host: ChangeHost,
+  path: string,
+  asked: AclRequest & { readonly mode?: number },
+): Promise<ModeAndAcl | undefined> {
+  if (asked.acl === undefined && asked.defaultAcl === undefined) return undefined;
+  const stat = await host.stat(path);
+  return stat === undefined ? undefined : (await aclChange(host, path, { ...asked, stat }))?.after;
 }
 
 /**
@@ -67,12 +100,12 @@ export async function writeLike(
     like,
     path,
     content,
-    set = {},
+    set: { acl, ...set } = {},
   }: {
     readonly like: string;
     readonly path: string;
     readonly content: Uint8Array;
-    readonly set?: Attributes;
+    readonly set?: Attributes & Pick<AclRequest, 'acl'>;
   },
 ): Promise<void> {
   await host.writeNew(path, content, { mode: 0o600 });
@@ -84,15 +117,36 @@ export async function writeLike(
     await host.run(chown(path, wanted.uid, wanted.gid));
     await host.run(copyAttributes(like, path, 'no owner'));
   }
-  if (set.mode !== undefined && set.mode !== old?.mode) await host.run(chmod(path, set.mode));
-  await expectAttributes(host, path, wanted);
+  const acls = await aclOf(host, like, present({ mode: set.mode, acl }));
+  if (acls !== undefined) await setModeAndAcl(host, path, acls);
+  else if (set.mode !== undefined && set.mode !== old?.mode) await host.run(chmod(path, set.mode));
+  await expectAttributes(host, path, { ...wanted, ...acls });
   await host.sync(path);
 }
 
 /** Checks the attributes, because the exit code 0 of the programs does not prove them. */
-export async function expectAttributes(host: ChangeHost, path: string, wanted: Attributes): Promise<void> {
+export async function expectAttributes(
+  host: ChangeHost,
+  path: string,
+  wanted: Attributes & Partial<ModeAndAcl>,
+): Promise<void> {
   const made = await host.stat(path);
-  if (made !== undefined && hasAttributes(made, wanted)) return;
-  const what = 'reported success, but mode and owner are not those that were asked for';
-  throw new CommandError({ tool: 'chown', argv: [path], reason: 'unknown', what });
+  const is = made !== undefined && hasAttributes(made, wanted) && (await hasAcl(host, path, wanted));
+  if (is) return;
+  const [tool, which] =
+    wanted.acl === undefined
+      ? (['chmod', 'mode and owner are'] as const)
+      : (['setfacl', 'mode, owner and ACL are'] as const);
+  const what = `reported success, but ${which} not those that were asked for`;
+  throw new CommandError({ tool, argv: [path], reason: 'unknown', what });
+}
+
+async function hasAcl(
+  host: ReadHost,
+  path: string,
+  { acl, defaultAcl }: Partial<ModeAndAcl>,
+): Promise<boolean> {
+  if (acl === undefined) return true;
+  const now = await host.run(getfacl(path));
+  return textOf(now.access) === acl && textOf(now.default) === (defaultAcl ?? '');
 }

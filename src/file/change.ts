@@ -4,6 +4,7 @@ import { type Look, operation } from '../atomic/operation.ts';
 import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { aclEntries, refuseNoAcl } from './acl.ts';
 import { writeLike } from './attributes.ts';
 import {
   absolutePath,
@@ -40,6 +41,11 @@ const args = z.strictObject({
   gid: z.exactOptional(ownerNumber),
   /** New permission bits (default: unchanged). */
   mode: z.exactOptional(fileMode),
+  /**
+   * All entries of the ACL for named users and groups, and its mask: `['user:33:r--']` (default:
+   * unchanged). The group bits of the mode are then those of the owning group.
+   */
+  acl: z.exactOptional(aclEntries),
   /** Do not keep the old content for `bofh undo` (default: kept, unless it is a key). */
   secret: z.exactOptional(z.literal(true)),
 });
@@ -80,6 +86,7 @@ export const change = operation({
     const stat = await checkRemovable(host, path);
     await refuseAttached(host, path, stat);
     await refuseMountPoint(host, path);
+    await refuseNoAcl(host, path, rest);
     if ((await otherNames(host, path, stat)) > 0)
       throw new RefusedError(`${path} has another hard link, which would keep the old content`, {
         remedy: `find the other: find / -xdev -samefile ${path}`,
@@ -102,8 +109,8 @@ export const change = operation({
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
   run: async ({ args: asked, undo: of, host }) => {
     await expectOld(host, of, of.path);
-    const { uid, gid, mode } = asked;
-    const set = present({ uid, gid, mode });
+    const { uid, gid, mode, acl } = asked;
+    const set = present({ uid, gid, mode, acl });
     await writeLike(host, { like: of.path, path: of.private, content: bytesOf(asked), set });
     await host.link(of.path, of.back);
     await expectOld(host, of, of.back);

@@ -3,6 +3,7 @@ import { type Look, operation } from '../atomic/operation.ts';
 import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { aclEntries, defaultAclEntries, refuseNoAcl } from './acl.ts';
 import { setNew } from './attributes.ts';
 import { moveNew } from './move-new.ts';
 import { editedSince } from './kept.ts';
@@ -28,6 +29,17 @@ const args = z.strictObject({
   uid: z.exactOptional(ownerNumber),
   /** gid of the group (default: that of the user who runs bofh). */
   gid: z.exactOptional(ownerNumber),
+  /**
+   * All entries of the ACL for named users and groups, and its mask: `['user:33:r-x']` (default:
+   * none, or as the default ACL of the directory above says). The group bits of the mode are then
+   * those of the owning group.
+   */
+  acl: z.exactOptional(aclEntries),
+  /**
+   * Entries of the ACL that new files in it get: `['user:33:rwx']`; entries of owner, group and
+   * others are by default those of the directory, and `[]` is none (default: as for `acl`).
+   */
+  defaultAcl: z.exactOptional(defaultAclEntries),
 });
 
 const undo = z.strictObject({
@@ -58,20 +70,21 @@ export const createDirectory = operation({
   result,
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { path }, mark, host }) => {
+  prepare: async ({ args: { path, ...rest }, mark, host }) => {
     await realParent(host, path);
     const [own, note] = [besideWith(path, mark), besideWith(path, `note-${mark}`)];
     for (const name of [path, own, note]) {
       const there = await host.stat(name);
       if (there !== undefined) throw taken(name, `there is ${kindInWords(there)} of that name`);
     }
+    await refuseNoAcl(host, path, rest);
     return { path, private: own, note };
   },
   // While something is mounted on the directory, its undo has to wait.
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`], needs: [`mnt:${path}`] }),
-  run: async ({ args: { mode = 0o755, uid, gid }, undo: of, host }) => {
+  run: async ({ args: { mode = 0o755, uid, gid, acl, defaultAcl }, undo: of, host }) => {
     await host.makeDir(of.private, { mode });
-    await setNew(host, of.private, { ...present({ uid, gid }), mode });
+    await setNew(host, of.private, { ...present({ uid, gid, acl, defaultAcl }), mode });
     await syncDirectoryOf(host, of.path);
     const made = await host.stat(of.private);
     if (made === undefined) throw changed(of.private);

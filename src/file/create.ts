@@ -4,6 +4,7 @@ import { type Look, operation, type OperationSpec } from '../atomic/operation.ts
 import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { aclEntries, refuseNoAcl } from './acl.ts';
 import { setNew } from './attributes.ts';
 import {
   absolutePath,
@@ -34,6 +35,12 @@ const args = z.strictObject({
   uid: z.exactOptional(ownerNumber),
   /** gid of the group (default: that of the user who runs bofh). */
   gid: z.exactOptional(ownerNumber),
+  /**
+   * All entries of the ACL for named users and groups, and its mask: `['user:33:r--']` (default:
+   * none, or as the default ACL of the directory says). The group bits of the mode are then those of
+   * the owning group.
+   */
+  acl: z.exactOptional(aclEntries),
 });
 
 const undo = z.strictObject({
@@ -72,15 +79,16 @@ export const creation = {
     await realParent(host, path);
     const own = besideWith(path, mark);
     for (const name of [path, own]) await refuseTaken(host, name);
+    await refuseNoAcl(host, path, rest);
     const bytes = bytesOf(rest);
     return { path, private: own, sha256: sha256(bytes), mode, size: bytes.length };
   },
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
   run: async ({ args: asked, undo: wanted, host }) => {
-    const { uid, gid } = asked;
+    const { uid, gid, acl } = asked;
     const owned = uid !== undefined || gid !== undefined;
     await host.writeNew(wanted.private, bytesOf(asked), { mode: owned ? 0o600 : wanted.mode });
-    await setNew(host, wanted.private, { ...present({ uid, gid }), mode: wanted.mode });
+    await setNew(host, wanted.private, { ...present({ uid, gid, acl }), mode: wanted.mode });
     try {
       await host.link(wanted.private, wanted.path);
     } catch (error) {

@@ -1,5 +1,6 @@
 import { ensurable } from '../atomic/ensure.ts';
-import type { ReadHost } from '../command/index.ts';
+import type { FileStat, ReadHost } from '../command/index.ts';
+import { aclChange, type AclRequest, ownMode } from './acl.ts';
 import { bytesOf, realParent, sha256 } from './path.ts';
 import * as operations from './operations.ts';
 
@@ -23,7 +24,7 @@ export const create = ensurable(operations.create, async (host, args) => {
       kind: ['file', stat.kind],
       size: [size, stat.size],
       ...(isRead ? { content: [digest(content), digest(await host.readFile(path))] as const } : {}),
-      mode: [mode, stat.mode],
+      ...(await comparedMode(host, stat, { ...args, mode })),
       owner: [uid, stat.uid],
       group: [gid, stat.gid],
     },
@@ -46,7 +47,7 @@ export const createDirectory = ensurable(operations.createDirectory, async (host
     keys: [`file:${path}`],
     compared: {
       kind: ['directory', stat.kind],
-      mode: [mode, stat.mode],
+      ...(await comparedMode(host, stat, { ...args, mode })),
       owner: [uid, stat.uid],
       group: [gid, stat.gid],
     },
@@ -54,6 +55,22 @@ export const createDirectory = ensurable(operations.createDirectory, async (host
     show: `ls -ld ${path}`,
   };
 });
+
+async function comparedMode(
+  host: ReadHost,
+  stat: FileStat,
+  { path, mode, ...lists }: AclRequest & { readonly path: string; readonly mode: number },
+) {
+  const isListed = stat.kind === 'file' || stat.kind === 'directory';
+  const change = isListed ? await aclChange(host, path, { stat, mode, ...lists }) : undefined;
+  if (change === undefined) return { mode: [mode, stat.mode] as const };
+  const { before, after } = change;
+  return {
+    mode: [ownMode(after), ownMode(before)] as const,
+    acl: [after.acl, before.acl] as const,
+    'default acl': [after.defaultAcl, before.defaultAcl] as const,
+  };
+}
 
 function userOf(host: ReadHost & { readonly user?: number }): number {
   return host.user ?? 0;

@@ -1,13 +1,31 @@
 import { posix } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
+import {
+  type ChangeHost,
+  commandWords,
+  type FileStat,
+  kindInWords,
+  type ReadHost,
+  refuseExposed,
+} from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
-import { chmod, chown, expectAttributes } from './attributes.ts';
+import {
+  aclChange,
+  aclEntries,
+  aclText,
+  defaultAclEntries,
+  getfacl,
+  type ModeAndAcl,
+  refuseNoAcl,
+  setfacl,
+  textOf,
+} from './acl.ts';
+import { chmod, chown, expectAttributes, setModeAndAcl } from './attributes.ts';
 import {
   absolutePath,
-  type Attributes,
   birth,
   birthOf,
   fileMode,
@@ -26,9 +44,31 @@ const args = z.strictObject({
   gid: z.exactOptional(ownerNumber),
   /** New permission bits (default: unchanged). */
   mode: z.exactOptional(fileMode),
+  /**
+   * All entries of the ACL for named users and groups, and its mask: `['user:33:r-x']` (default:
+   * unchanged). The group bits of the mode are then those of the owning group; without `acl` they
+   * are the mask, as for chmod(1).
+   */
+  acl: z.exactOptional(aclEntries),
+  /**
+   * Only for a directory: entries of the ACL that new files in it get: `['user:33:rwx']`; entries of
+   * owner, group and others are by default those of the directory, and `[]` is none (default:
+   * unchanged).
+   */
+  defaultAcl: z.exactOptional(defaultAclEntries),
 });
 
-const all = z.strictObject({ uid: ownerNumber, gid: ownerNumber, mode: fileMode });
+const all = z.strictObject({
+  uid: ownerNumber,
+  gid: ownerNumber,
+  mode: fileMode,
+  /** All entries of the ACL, if the step concerns it. */
+  acl: z.exactOptional(aclText),
+  /** The same of the default ACL of a directory; empty if there is none. */
+  defaultAcl: z.exactOptional(aclText),
+});
+
+type All = z.infer<typeof all>;
 
 const undo = z.strictObject({
   path: absolutePath,
@@ -42,7 +82,7 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.setAttributes`: changes the mode of a file, or owner and mode of a directory. Undo
+ * `tx.file.setAttributes`: changes mode and ACL of a file, or owner, mode and ACLs of a directory. Undo
  * restores them, unless others changed them meanwhile or replaced the file.
  *
  * It does not change the owner of a file, because the kernel then removes its capabilities, and
@@ -58,7 +98,7 @@ export const setAttributes = operation({
   lives: 'disk',
   restores: 'state',
   keepsContent: true,
-  prepare: async ({ args: { path, uid, gid, mode }, host }): Promise<Undo> => {
+  prepare: async ({ args: { path, uid, gid, mode, acl, defaultAcl }, host }): Promise<Undo> => {
     await realParent(host, path);
     const stat = await host.stat(path);
     if (stat === undefined)
@@ -72,9 +112,18 @@ export const setAttributes = operation({
       });
     await refuseExposed(host, path, 'there');
     const asked = present({ uid, gid, mode });
-    const before = attributesOf(stat);
-    if (hasAttributes(stat, asked))
-      throw new RefusedError(`${path} has this owner and mode already`, { remedy: `see it: ls -ld ${path}` });
+    const lists = present({ acl, defaultAcl });
+    await refuseNoAcl(host, path, lists);
+    const change = await aclChange(host, path, { stat, mode, ...lists });
+    const before = { uid: stat.uid, gid: stat.gid, mode: stat.mode, ...change?.before };
+    const after = { ...before, ...asked, ...change?.after };
+    if (isDeepStrictEqual(before, after))
+      throw new RefusedError(
+        `${path} has this owner${change === undefined ? ' and mode' : ', mode and ACL'} already`,
+        {
+          remedy: change === undefined ? `see it: ls -ld ${path}` : `see it: getfacl ${path}`,
+        },
+      );
     if (stat.kind === 'file' && !hasAttributes(stat, present({ uid, gid })))
       throw new RefusedError(`the owner of the file ${path} cannot be changed in place`, {
         remedy: 'use tx.file.change with its present content and the new owner',
@@ -84,18 +133,18 @@ export const setAttributes = operation({
         remedy: `find the other: find / -xdev -samefile ${path}`,
       });
     const { kind, inode } = stat;
-    return { path, kind, inode, ...birthOf(stat), before, after: { ...before, ...asked } };
+    return { path, kind, inode, ...birthOf(stat), before, after };
   },
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
   run: async ({ undo: of, host }) => {
     const stat = await host.stat(of.path);
-    if (!isObject(stat, of) || !hasAttributes(stat, of.before))
+    if (!isObject(stat, of) || !isDeepStrictEqual(await attributesOf(host, stat, of), of.before))
       throw new RefusedError(`${of.path} was changed concurrently, and stays as it is`, {
         remedy: `see it: stat ${of.path}; then run the command again`,
       });
     if (of.after.uid !== of.before.uid || of.after.gid !== of.before.gid)
       await host.run(chown(of.path, of.after.uid, of.after.gid));
-    if (of.after.mode !== of.before.mode) await host.run(chmod(of.path, of.after.mode));
+    await setMode(host, of, of.after);
     await expectAttributes(host, of.path, of.after);
     return null;
   },
@@ -106,7 +155,7 @@ export const setAttributes = operation({
     if (stat === undefined) return;
     if (!hasAttributes(stat, { uid: of.before.uid, gid: of.before.gid }))
       await host.run(chown(of.path, of.before.uid, of.before.gid));
-    if (stat.mode !== of.before.mode) await host.run(chmod(of.path, of.before.mode));
+    await setMode(host, of, of.before);
     await expectAttributes(host, of.path, of.before);
   },
   sync: async ({ undo: of, host }) => {
@@ -127,14 +176,25 @@ export const setAttributes = operation({
     },
   },
   describe: ({ undo: { path, inode, before } }) => ({
-    what: `owner and mode of ${path} (inode ${inode}), which were ${inWords(before)}`,
-    look: [['stat', path]],
+    what: `${before.acl === undefined ? 'owner and mode' : 'owner, mode and ACL'} of ${path} (inode ${inode}), which were ${inWords(before)}`,
+    look: [['stat', path], ...(before.acl === undefined ? [] : [['getfacl', path]])],
     clear: [
       [...only(path, inode), 'chown', `${String(before.uid)}:${String(before.gid)}`, '{}', ';'],
+      ...(isListed(before) ? [[...only(path, inode), ...commandWords(setfacl('{}', before)), ';']] : []),
       [...only(path, inode), 'chmod', `0${before.mode.toString(8).padStart(4, '0')}`, '{}', ';'],
     ],
   }),
 });
+
+/** Sets the mode, and the ACLs if the step concerns them. */
+async function setMode(host: ChangeHost, { path }: Undo, wanted: All): Promise<void> {
+  if (isListed(wanted)) await setModeAndAcl(host, path, wanted);
+  else if ((await host.stat(path))?.mode !== wanted.mode) await host.run(chmod(path, wanted.mode));
+}
+
+function isListed(one: All): one is All & ModeAndAcl {
+  return one.acl !== undefined;
+}
 
 /**
  * Returns the start of a find(1) command that acts only on this inode, not on a file that replaced
@@ -148,12 +208,16 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   const stat = await host.stat(of.path);
   if (stat === undefined) return { state: 'gone' };
   if (!isObject(stat, of)) return { state: 'not-ours', found: `${of.path} is another object now` };
-  if (hasAttributes(stat, of.before)) return { state: 'gone' };
-  const now = attributesOf(stat);
-  const isOurs = (['uid', 'gid', 'mode'] as const).every(
-    (each) => now[each] === of.before[each] || now[each] === of.after[each],
-  );
-  if (isOurs) return { state: 'ours' };
+  const now = await attributesOf(host, stat, of);
+  if (isDeepStrictEqual(now, of.before)) return { state: 'gone' };
+  // setfacl and chmod set different bits of the mode, one after the other.
+  const parts = (one: All): readonly unknown[] => [
+    ...[one.uid, one.gid, one.acl, one.defaultAcl],
+    ...(one.acl === undefined ? [one.mode] : [one.mode & 0o7000, one.mode & 0o777]),
+  ];
+  const [before, after] = [parts(of.before), parts(of.after)];
+  if (parts(now).every((each, index) => each === before[index] || each === after[index]))
+    return { state: 'ours' };
   return { state: 'not-ours', found: `${of.path} has ${inWords(now)} now` };
 }
 
@@ -164,10 +228,18 @@ function isObject(
   return stat?.kind === kind && stat.inode === inode && (born === undefined || stat.birth === born);
 }
 
-function attributesOf({ uid, gid, mode }: FileStat): Required<Attributes> {
-  return { uid, gid, mode };
+/** Returns the attributes that the step concerns, as they are now. */
+async function attributesOf(host: ReadHost, stat: FileStat, { path, before }: Undo): Promise<All> {
+  const lists = isListed(before) ? await host.run(getfacl(path)) : undefined;
+  return {
+    ...{ uid: stat.uid, gid: stat.gid, mode: stat.mode },
+    ...(lists === undefined ? {} : { acl: textOf(lists.access) }),
+    ...(lists === undefined || before.defaultAcl === undefined ? {} : { defaultAcl: textOf(lists.default) }),
+  };
 }
 
-function inWords({ uid, gid, mode }: Required<Attributes>): string {
-  return `owner ${String(uid)}:${String(gid)} and mode 0${mode.toString(8)}`;
+function inWords({ uid, gid, mode, acl, defaultAcl }: All): string {
+  const owner = `owner ${String(uid)}:${String(gid)} and mode 0${mode.toString(8)}`;
+  if (acl === undefined) return owner;
+  return `${owner}, ACL ${acl}${(defaultAcl ?? '') === '' ? '' : ` and default ACL ${defaultAcl ?? ''}`}`;
 }

@@ -1,5 +1,5 @@
 import { askedOnce, type ReadHost } from '../command/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { RefusedError, ToolError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aptSourceStep, undecided } from './apt-source.ts';
 import { groupStep, userStep } from './account.ts';
@@ -95,7 +95,7 @@ export async function applyResources(
         mayCome ||= found !== undefined;
       } else if (one.kind !== 'ensure' && !isOnMount(one.path)) await (await step(one))?.check?.();
     }).catch((error: unknown) => {
-      if (!mayCome || !isMissing(error)) throw error;
+      if (!mayCome || !mayBeBrought(one, error)) throw error;
     });
   const services = servicesOf(tx, host, resources);
   const changes: HostChange[] = [];
@@ -152,7 +152,8 @@ export async function applyResources(
       if (one.kind === 'script' && one.wanted.undo !== 'none') brought ??= 'scripts';
     };
     await named(one, act).catch((error: unknown) => {
-      if (!planning || brought === undefined || !isMissing(error) || one.kind === 'package') throw error;
+      if (!planning || brought === undefined || !mayBeBrought(one, error) || one.kind === 'package')
+        throw error;
       changes.push(ifBrought(one, brought));
     });
   }
@@ -163,6 +164,12 @@ export async function applyResources(
 
 function isMissing(error: unknown): boolean {
   return error instanceof RefusedError && error.code === 'not-found';
+}
+
+/** Whether packages or scripts of the description may bring what is missing, for example setfacl(1). */
+function mayBeBrought({ kind }: Resource, error: unknown): boolean {
+  if (kind === 'file' || kind === 'directory') return isMissing(error) || error instanceof ToolError;
+  return isMissing(error);
 }
 
 /**

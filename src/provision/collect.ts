@@ -11,17 +11,18 @@ import { scriptName } from '../shell/commands.ts';
 import { canonicalKey, parameterKey, parameterValue } from '../kernel/parameter.ts';
 import { canonicalModule, moduleName } from '../kernel/module.ts';
 import { unitName } from '../service/unit.ts';
+import { refuseNarrowMask } from './acl.ts';
 import type {
   AptSourceRequest,
   CronRequest,
   Described,
+  DirectoryRequest,
   FileRequest,
   GroupRequest,
   HostBuilder,
   HostDescription,
   KernelModuleRequest,
   Later,
-  Owned,
   PackageRequest,
   ReleaseRequest,
   ScriptRequest,
@@ -97,7 +98,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
         wanted: { ...rest, content: new Uint8Array(), secret, template },
       });
     },
-    directory: (path: string, request: Owned = {}): Described => {
+    directory: (path: string, request: DirectoryRequest = {}): Described => {
       const at = placeOf(builder.directory);
       return addAt({
         kind: 'directory',
@@ -364,7 +365,10 @@ function checked<K extends keyof typeof schemas>(
   request: unknown,
 ): z.output<(typeof schemas)[K]> {
   checkPath(at, path);
-  return parsed(`${at}: h.${kind} ${path}`, schemas[kind], request) as z.output<(typeof schemas)[K]>;
+  const what = `${at}: h.${kind} ${path}`;
+  const given = parsed(what, schemas[kind], request) as z.output<(typeof schemas)[K]>;
+  if ('acl' in given) refuseNarrowMask(what, given);
+  return given;
 }
 
 function checkPath(at: string, path: string): void {

@@ -10,7 +10,7 @@ import type { EditRequest } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import type { Plain } from './plain.ts';
 
-/** Owner and mode of a file or directory. Missing values stay as they are. */
+/** Owner, mode and ACL of a file or directory. Missing values stay as they are. */
 export interface Owned {
   /**
    * Name of the user as in /etc/passwd, or the uid (default: unchanged; for a new file: the user
@@ -27,6 +27,23 @@ export interface Owned {
    * `0o755`).
    */
   readonly mode?: number;
+  /**
+   * All entries of its ACL for named users and groups, as for setfacl(1): `['user:www-data:r-x',
+   * 'g:50:rw']`; `[]` is none (default: unchanged; for a new file as the default ACL of its directory
+   * says). The group bits of `mode` are then those of the owning group. The mask is what all of them
+   * need, unless there is an entry `mask::r-x`.
+   */
+  readonly acl?: readonly string[];
+}
+
+/** Owner, mode and ACLs of a directory. Missing values stay as they are. */
+export interface DirectoryRequest extends Owned {
+  /**
+   * Entries of its default ACL, which new files in it get: `['user:www-data:rwx']`; `[]` is none
+   * (default: unchanged). Those of owner, group and others are by default as in the directory:
+   * `['other::---']` sets one.
+   */
+  readonly defaultAcl?: readonly string[];
 }
 
 /** A Debian package. */
@@ -275,7 +292,7 @@ export interface HostBuilder {
    */
   template(path: string, request: TemplateRequest): Described;
   /** A directory. Only described objects in it are checked. */
-  directory(path: string, request?: Owned): Described;
+  directory(path: string, request?: DirectoryRequest): Described;
   /** A symbolic link with the target `to`. */
   link(path: string, request: { readonly to: string }): Described;
   /**

@@ -7,6 +7,7 @@ import { text } from '../core/request.ts';
 import { ownerNumber } from '../file/path.ts';
 import { packageVersion } from '../packages/index.ts';
 import { script } from '../shell/commands.ts';
+import { acl, defaultAcl } from './acl.ts';
 import { sysctlFile } from './sysctl.ts';
 
 const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.minimum(0))]);
@@ -14,6 +15,7 @@ const owned = {
   owner: z.exactOptional(id),
   group: z.exactOptional(id),
   mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
+  acl: z.exactOptional(acl),
 };
 const line = z.string().check(z.minLength(1), z.regex(/^[^\n\r\0]*$/, 'must be one line'));
 const places = z.array(z.union([absolutePath, z.looseObject({ path: absolutePath })]));
@@ -37,7 +39,7 @@ const password = z.custom<Secret | 'locked'>(
 export const schemas = {
   file: z.strictObject({ content: z.unknown(), ...owned }),
   template: z.strictObject({ file: text, data: z.exactOptional(z.unknown()), ...owned }),
-  directory: z.strictObject(owned),
+  directory: z.strictObject({ ...owned, defaultAcl: z.exactOptional(defaultAcl) }),
   'apt-source': z
     .strictObject({
       uris: words(

@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
 import type { ModuleParameters } from '../kernel/module.ts';
 import { unitDirectory } from '../service/links.ts';
+import { namedIn } from './acl.ts';
 import type {
+  DirectoryRequest,
   EnsureAll,
   GroupRequest,
   Later,
@@ -28,7 +30,7 @@ interface Placed {
 export type Resource = Placed &
   (
     | { readonly kind: 'file'; readonly path: string; readonly wanted: WantedFile }
-    | { readonly kind: 'directory'; readonly path: string; readonly wanted: Owned }
+    | { readonly kind: 'directory'; readonly path: string; readonly wanted: DirectoryRequest }
     | { readonly kind: 'link'; readonly path: string; readonly to: string }
     | {
         readonly kind: 'absent';
@@ -219,9 +221,9 @@ function absentIn(all: readonly Resource[], directory: string): readonly string[
 
 /** Returns the users or groups that a resource needs, by their names. */
 function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
-  if (one.kind === 'file' && one.wanted.user !== undefined && kind === 'user') return [one.wanted.user];
+  const named = one.kind === 'file' && kind === 'user' ? [one.wanted.user] : [];
   if (one.kind === 'file' || one.kind === 'directory')
-    return [kind === 'user' ? one.wanted.owner : one.wanted.group];
+    return [...named, kind === 'user' ? one.wanted.owner : one.wanted.group, ...namedIn(one.wanted, kind)];
   return one.kind === 'user' && kind === 'group' ? [one.wanted.group, ...(one.wanted.groups ?? [])] : [];
 }
 

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
-import { kindInWords, type ReadHost } from '../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
+import { aclChange, aclDifferences, type AclRequest, ownMode, refuseNoAcl } from '../file/acl.ts';
 import { refuseChange } from '../file/refuse-change.ts';
 import { refuseContent } from '../file/remove-directory.ts';
 import { type Attributes, hasAttributes, sha256 } from '../file/path.ts';
@@ -15,7 +16,8 @@ import {
   refuseUnready,
 } from '../packages/index.ts';
 import { probe } from '../shell/commands.ts';
-import type { Owned, PackageRequest } from './description.ts';
+import { byNumber } from './acl.ts';
+import type { DirectoryRequest, PackageRequest } from './description.ts';
 import { edited } from './edit/edit.ts';
 import { withLines } from './lines.ts';
 import type { Resource } from './resource.ts';
@@ -86,7 +88,7 @@ type PathResource = Extract<
     >;
   }
 >;
-export type Owners = (owned: Owned) => Promise<Attributes>;
+export type Owners = (owned: DirectoryRequest) => Promise<Attributes & AclRequest>;
 
 /**
  * Returns how an object differs, and the step that removes the difference. Undefined: it does not
@@ -111,17 +113,21 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
           ...{ action: 'create', kind: 'file', name: path },
           details: [...inWords(set), ...(secret ? ['secret content'] : [])],
           ...(secret ? {} : { content: { before: new Uint8Array(), after: content } }),
-          check: () => refuseSudoers(host, path, content),
+          check: async () => {
+            await refuseNoAcl(host, path, set);
+            await refuseSudoers(host, path, content);
+          },
           run: (tx) => tx.file.create({ ...asked, ...set }),
         };
       if (there.kind !== 'file') throw other('file');
       const before = await host.readFile(path);
       const isSame = Buffer.compare(before, content) === 0;
-      if (isSame && hasAttributes(there, set)) return undefined;
-      const details = differences(there, set);
+      const details = await differences(host, path, there, set);
+      if (isSame && details.length === 0) return undefined;
       const head = { action: 'change', kind: 'file', name: path } as const;
       const check = async (): Promise<void> => {
         await refuseChange(host, path);
+        await refuseNoAcl(host, path, set);
         await refuseSudoers(host, path, content);
       };
       if (isSame && hasAttributes(there, present({ uid: set.uid, gid: set.gid })))
@@ -129,7 +135,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
           ...head,
           details,
           check,
-          run: (tx) => tx.file.setAttributes({ path, ...present({ mode: set.mode }) }),
+          run: (tx) => tx.file.setAttributes({ path, ...present({ mode: set.mode, acl: set.acl }) }),
         };
       return {
         ...head,
@@ -145,13 +151,18 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
       if (there === undefined)
         return {
           ...{ action: 'create', kind: 'directory', name: path, details: inWords(set) },
+          check: () => refuseNoAcl(host, path, set),
           run: (tx) => tx.file.createDirectory({ path, ...set }),
         };
       if (there.kind !== 'directory') throw other('directory');
-      if (hasAttributes(there, set)) return undefined;
+      const details = await differences(host, path, there, set);
+      if (details.length === 0) return undefined;
       return {
-        ...{ action: 'change', kind: 'directory', name: path, details: differences(there, set) },
-        check: () => refuseChange(host, path),
+        ...{ action: 'change', kind: 'directory', name: path, details },
+        check: async () => {
+          await refuseChange(host, path);
+          await refuseNoAcl(host, path, set);
+        },
         run: (tx) => tx.file.setAttributes({ path, ...set }),
       };
     }
@@ -293,20 +304,37 @@ export async function packagesStep(
   };
 }
 
-function differences(there: Required<Attributes>, set: Attributes): readonly string[] {
-  return (['uid', 'gid', 'mode'] as const).flatMap((each) => {
-    const asked = set[each];
-    return asked === undefined || asked === there[each]
-      ? []
-      : [`${words[each]} ${shown(each, there[each])} → ${shown(each, asked)}`];
-  });
+async function differences(
+  host: ReadHost,
+  path: string,
+  there: FileStat,
+  { acl, defaultAcl, ...set }: Attributes & AclRequest,
+): Promise<readonly string[]> {
+  const asked = { stat: there, mode: set.mode, ...present({ acl, defaultAcl }) };
+  const { before, after } = (await aclChange(host, path, asked)) ?? {};
+  // With an ACL, the group bits of lstat(2) are the mask.
+  const now = acl === undefined || before === undefined ? there : { ...there, mode: ownMode(before) };
+  return [
+    ...(['uid', 'gid', 'mode'] as const).flatMap((each) => {
+      const wanted = set[each];
+      return wanted === undefined || wanted === now[each]
+        ? []
+        : [`${words[each]} ${shown(each, now[each])} → ${shown(each, wanted)}`];
+    }),
+    ...(before === undefined || after === undefined ? [] : aclDifferences(before, after)),
+  ];
 }
 
-function inWords(set: Attributes): readonly string[] {
-  return (['uid', 'gid', 'mode'] as const).flatMap((each) => {
+function inWords(set: Attributes & AclRequest): readonly string[] {
+  const attributes = (['uid', 'gid', 'mode'] as const).flatMap((each) => {
     const asked = set[each];
     return asked === undefined ? [] : [`${words[each]} ${shown(each, asked)}`];
   });
+  const lists = [
+    ['acl', set.acl],
+    ['default acl', set.defaultAcl],
+  ] as const;
+  return [...attributes, ...lists.flatMap(([what, all = []]) => all.map((entry) => `${what} ${entry}`))];
 }
 
 const words = { uid: 'owner', gid: 'group', mode: 'mode' } as const;
@@ -317,10 +345,10 @@ function shown(what: keyof Attributes, value: number): string {
 
 /** Translates names to numbers, by /etc/passwd and /etc/group of the host. */
 export function ownersOf(host: ReadHost): Owners {
-  const numberIn = async (file: string, name: string | number, what: string): Promise<number> => {
-    if (typeof name === 'number') return name;
+  const files = { user: '/etc/passwd', group: '/etc/group' } as const;
+  const find = async (kind: keyof typeof files, name: string): Promise<number | undefined> => {
     if (name === 'root') return 0;
-    const text = await host.readFile(file).catch((error: unknown) => {
+    const text = await host.readFile(files[kind]).catch((error: unknown) => {
       if (error instanceof CommandError && error.reason === 'not-found') return new Uint8Array();
       throw error;
     });
@@ -328,15 +356,23 @@ export function ownersOf(host: ReadHost): Owners {
       const [first, , number] = line.split(':');
       if (first === name && /^\d+$/.test(number ?? '')) return Number(number);
     }
-    throw new RefusedError(`there is no ${what} ${name} in ${file}`, {
+    return undefined;
+  };
+  const get = async (kind: keyof typeof files, name: string | number): Promise<number> => {
+    const found = typeof name === 'number' ? name : await find(kind, name);
+    if (found !== undefined) return found;
+    throw new RefusedError(`there is no ${kind} ${name} in ${files[kind]}`, {
       code: 'not-found',
       remedy: `create it first, or pass its number`,
     });
   };
-  return async ({ owner, group, mode }) =>
+  const entries = (all: readonly string[]): Promise<readonly string[]> => byNumber(all, { find, get });
+  return async ({ owner, group, mode, acl, defaultAcl }) =>
     present({
-      uid: owner === undefined ? undefined : await numberIn('/etc/passwd', owner, 'user'),
-      gid: group === undefined ? undefined : await numberIn('/etc/group', group, 'group'),
+      uid: owner === undefined ? undefined : await get('user', owner),
+      gid: group === undefined ? undefined : await get('group', group),
       mode,
+      acl: acl === undefined ? undefined : await entries(acl),
+      defaultAcl: defaultAcl === undefined ? undefined : await entries(defaultAcl),
     });
 }

@@ -23,6 +23,7 @@ import { drbdTools } from './tools/drbd/drbdadm.ts';
 import { fillTools } from './tools/copy/fill.ts';
 import { fsckTools } from './tools/filesystem/fsck.ts';
 import { imageCopyTools } from './tools/copy/qemu-img.ts';
+import { aclTools } from './tools/file/acl.ts';
 import { imageTools } from './tools/file/image.ts';
 import { loopTools } from './tools/blockdevice/loop.ts';
 import { labelTools } from './tools/filesystem/labels.ts';
@@ -50,6 +51,7 @@ import { xlTools } from './tools/xen/xl.ts';
 import type { SimulatedProcess, World } from './world/world.ts';
 
 const models: Readonly<Record<string, ToolModel>> = {
+  ...aclTools,
   ...blkidTools,
   ...compressedTools,
   ...cryptTools,

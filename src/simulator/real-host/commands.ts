@@ -12,6 +12,7 @@ import { isUnread } from '../tools/blockdevice/compressed.ts';
 import { importAt, importCopied, importMagics, importOrigin, importTable } from './import.ts';
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { preparePackages } from './packages.ts';
+import { resolve } from '../world/resolve.ts';
 import { scriptIn } from '../tools/shell/sh.ts';
 import { prepareSystemctl } from './systemd.ts';
 import { prepareTar, prepareTree } from './tar.ts';
@@ -127,6 +128,12 @@ export async function prepareReal<T>(
       await knowDrbd(overlay, world);
       await importAt(overlay, world, paths[0] ?? '');
       return undefined;
+    case 'getfacl': {
+      const there = resolve(world, paths[0] ?? '', 'keep');
+      const { real, realPath, acl } = there.found ? there.inode : {};
+      if (there.found && (real === undefined || acl !== undefined)) return undefined;
+      return ask(overlay, command, [...command.argv.slice(0, -1), realPath ?? paths[0] ?? '']);
+    }
     case 'ip':
     case 'lsattr':
     case 'visudo':

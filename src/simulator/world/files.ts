@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { FileStat } from '../../command/index.ts';
+import { inheriting } from './acl.ts';
 import { deviceByNumber } from './devices.ts';
 import { fileError } from '../faults/file-errors.ts';
 import { type Found, resolve, storageAt, treeOf } from './resolve.ts';
@@ -56,7 +57,7 @@ export function readLink(world: World, path: string): string {
 /** Creates a new file. Its content is durable; its name only when the directory is synced. */
 export function writeNew(world: World, path: string, content: Uint8Array | string, mode: number): FileStat {
   const { parent, name } = free(world, 'create', path);
-  const ino = addInode(parent.tree, parent.ino, name, file(bytesOf(content), mode));
+  const ino = addInode(parent.tree, parent.ino, name, inheriting(parent.inode, file(bytesOf(content), mode)));
   syncInode(world, parent.storage, ino);
   return statOf(world, reached(world, 'create', path, 'keep'));
 }
@@ -100,7 +101,7 @@ export function makeDir(world: World, path: string, mode: number, parents: boole
   if (parents && there.found && there.inode.kind === 'directory') return;
   if (parents && path !== '/') makeDir(world, posix.dirname(path), mode, true);
   const { parent, name } = free(world, 'mkdir', path);
-  addInode(parent.tree, parent.ino, name, directory(mode));
+  addInode(parent.tree, parent.ino, name, inheriting(parent.inode, directory(mode)));
 }
 
 export function removeDir(world: World, path: string): void {

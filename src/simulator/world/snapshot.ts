@@ -5,6 +5,7 @@ import { deviceByNumber, devices, withDeviceList } from './devices.ts';
 import { look } from './drbd-link.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
 import { packageLines } from './packages.ts';
+import { accessOf } from './acl.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, LogicalVolume, Loop, LuksParts, VolumeGroup } from './parts.ts';
 import { describeUnits } from './units.ts';
@@ -184,11 +185,23 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   const inode: Inode = inodeOf(tree, ino);
   const mode = inode.mode.toString(8).padStart(4, '0');
   if (inode.kind === 'symlink') return `link to ${inode.target ?? ''}`;
-  const owner = inode.uid === 0 && inode.gid === 0 ? '' : ` of ${String(inode.uid)}:${String(inode.gid)}`;
+  const from = inode.uid === 0 && inode.gid === 0 ? '' : ` of ${String(inode.uid)}:${String(inode.gid)}`;
+  const owner = `${from}${aclIn(inode)}`;
   if (inode.kind === 'directory') return `directory ${mode}${owner}`;
   const content = rewrite(inode.content ?? new Uint8Array());
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
   return `${inode.kind} ${mode}${owner} links=${linksOf(tree, ino)} ${inode.length ?? content.length} ${hash}`;
+}
+
+/** The ACLs of a file, if it has more than a mode. */
+function aclIn(inode: Inode): string {
+  const { acl } = inode;
+  if (acl === undefined) return '';
+  if (acl === 'unread') return ' acl unread';
+  const lists = [acl.access.length === 0 ? [] : accessOf(inode), acl.inherited];
+  return lists.some((list) => list.length > 0)
+    ? ` acl ${lists.map((list) => list.join(',')).join(' default ')}`
+    : '';
 }
 
 /** Whether this is the content of a partition that the kernel no longer has. */

@@ -18,6 +18,11 @@ export interface Inode {
   readonly node?: string;
   /** Creation time; missing: its number, which no other inode has had. */
   readonly birth?: number;
+  /**
+   * Its ACL with a mask (default: none), of which the mode has owner, others and mask, and what its
+   * files inherit. `unread`: copied from a file of a real host whose ACL was not read.
+   */
+  readonly acl?: 'unread' | { readonly access: readonly string[]; readonly inherited: readonly string[] };
   /** Only for a file of a real host: the result of lstat(2) there. */
   readonly real?: FileStat;
   /** Only for a file of a real host: its path there. */

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import type { Tag } from '../../../blockdevice/commands.ts';
+import { present } from '../../../core/present.ts';
 import type { Device } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
@@ -115,8 +116,9 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
   const [source, target] = [resolve(world, from, 'follow'), resolve(world, to, 'follow')];
   if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
   if (!target.found) throw unmodelled(call, 'the file that they are given to must be there');
-  const { mode, uid, gid } = source.inode;
-  target.tree.inodes.set(target.ino, { ...target.inode, mode, ...(owner ? { uid, gid } : {}) });
+  const { mode, uid, gid, real, acl = real === undefined ? undefined : ('unread' as const) } = source.inode;
+  const { acl: _, ...given } = target.inode;
+  target.tree.inodes.set(target.ino, { ...given, mode, ...present({ acl }), ...(owner ? { uid, gid } : {}) });
   return ok();
 }
 
