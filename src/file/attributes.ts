@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type ChangeHost, type Command, nothing, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, type Command, nothing } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclChange, type AclRequest, getfacl, type ModeAndAcl, setfacl, textOf, unsupported } from './acl.ts';
@@ -44,8 +44,8 @@ function classify({ stderr }: { readonly stderr: string }) {
 }
 
 /**
- * Sets ACLs and mode. setfacl(1) keeps setuid, setgid and the sticky bit, so chmod(1) sets those
- * after it.
+ * Sets ACLs and mode. setfacl(1) keeps setuid, setgid and the sticky bit, so chmod(1) sets those,
+ * but only after the ACLs are known to be set: else it would change the mask of the old ones.
  */
 export async function setModeAndAcl(host: ChangeHost, path: string, wanted: ModeAndAcl): Promise<void> {
   try {
@@ -56,6 +56,10 @@ export async function setModeAndAcl(host: ChangeHost, path: string, wanted: Mode
     const isPrivate = posix.basename(path).startsWith('.bofh-');
     throw unsupported(isPrivate ? posix.dirname(path) : path, error);
   }
+  const now = await host.run(getfacl(path));
+  const { acl, defaultAcl = '' } = wanted;
+  if (textOf(now.access) !== acl || textOf(now.default) !== defaultAcl)
+    throw notSet('setfacl', path, 'the ACLs');
   if ((await host.stat(path))?.mode !== wanted.mode) await host.run(chmod(path, wanted.mode));
 }
 
@@ -125,28 +129,12 @@ export async function writeLike(
 }
 
 /** Checks the attributes, because the exit code 0 of the programs does not prove them. */
-export async function expectAttributes(
-  host: ChangeHost,
-  path: string,
-  wanted: Attributes & Partial<ModeAndAcl>,
-): Promise<void> {
+export async function expectAttributes(host: ChangeHost, path: string, wanted: Attributes): Promise<void> {
   const made = await host.stat(path);
-  const is = made !== undefined && hasAttributes(made, wanted) && (await hasAcl(host, path, wanted));
-  if (is) return;
-  const [tool, which] =
-    wanted.acl === undefined
-      ? (['chmod', 'mode and owner are'] as const)
-      : (['setfacl', 'mode, owner and ACL are'] as const);
-  const what = `reported success, but ${which} not those that were asked for`;
-  throw new CommandError({ tool, argv: [path], reason: 'unknown', what });
+  if (made === undefined || !hasAttributes(made, wanted)) throw notSet('chmod', path, 'mode and owner');
 }
 
-async function hasAcl(
-  host: ReadHost,
-  path: string,
-  { acl, defaultAcl }: Partial<ModeAndAcl>,
-): Promise<boolean> {
-  if (acl === undefined) return true;
-  const now = await host.run(getfacl(path));
-  return textOf(now.access) === acl && textOf(now.default) === (defaultAcl ?? '');
+function notSet(tool: 'chmod' | 'setfacl', path: string, which: string): CommandError {
+  const what = `reported success, but ${which} are not those that were asked for`;
+  return new CommandError({ tool, argv: [path], reason: 'unknown', what });
 }

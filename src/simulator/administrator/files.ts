@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { around, movedInside, onBtrfs, putState } from '../world/btrfs.ts';
 import * as files from '../world/files.ts';
+import { setAcl } from '../world/acl.ts';
 import { resolve } from '../world/resolve.ts';
 import { addInode, file, inodeOf, type Inode, symlink } from '../world/tree.ts';
 import { settle, type World } from '../world/world.ts';
@@ -22,6 +23,11 @@ export interface FileAdmin {
   readFile(path: string): string;
   /** Gives a file to another user, by uid. */
   chown(path: string, uid: number): void;
+  /**
+   * Sets all entries of the ACL, as `user::rw-,user:33:r--,group::r--,mask::r--,other::---`, and of
+   * the default ACL of a directory (default: none).
+   */
+  setAcl(path: string, acl: string, defaultAcl?: string): void;
 }
 
 /** Returns these methods for a simulated host. */
@@ -39,6 +45,14 @@ export function fileActs(world: World, does: WrapAct): FileAdmin {
         const { tree, ino, inode } = files.reached(world, 'chown', path, 'keep');
         tree.inodes.set(ino, { ...inode, uid });
       }),
+    ),
+    setAcl: does((path, acl, defaultAcl = '') =>
+      put(world, path, () =>
+        setAcl(files.reached(world, 'setfacl', path, 'keep'), {
+          access: acl.split(','),
+          inherited: defaultAcl === '' ? [] : defaultAcl.split(','),
+        }),
+      ),
     ),
     readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),
   };

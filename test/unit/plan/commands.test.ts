@@ -641,13 +641,20 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
           `import { defineHost } from 'bofh';
           export default defineHost((h) => {
             h.file('/srv/new/a', { content: 'a', owner: 33 });
-            h.directory('/srv/new', { mode: 0o750 });
+            h.directory('/srv/new', { mode: 0o750, acl: ['user:33:rx'], defaultAcl: ['user:33:r'] });
+            h.directory('/srv/acl', { acl: ['user:33:rx'] });
+            h.file('/srv/acl/a', { content: 'b', acl: ['user:33:r'] });
             h.lines('/srv/hosts', { present: ['b'] });
             h.link('/srv/link', { to: 'b' });
             h.absent('/srv/empty');
           });`,
         );
+        const of = (entry: string): string => `user::rwx,group::r-x,${entry},mask::r-x,other::---`;
         const host = hostWithSource();
+        host.admin.mkdir('/srv/acl');
+        host.admin.setAcl('/srv/acl', of('user:7:r-x'), of('group:8:r--'));
+        host.admin.writeFile('/srv/acl/a', 'a');
+        host.admin.setAcl('/srv/acl/a', of('user:7:r--'));
         host.admin.writeFile('/srv/hosts', 'a\\n');
         host.admin.symlink('/srv/link', 'a');
         host.admin.mkdir('/srv/empty');

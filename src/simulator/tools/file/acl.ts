@@ -1,7 +1,6 @@
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { UnknownInPlan } from '../../real-host/unknown.ts';
-import { accessOf, permissions } from '../../world/acl.ts';
-import { setAttributes } from '../../world/files.ts';
+import { accessOf, setAcl } from '../../world/acl.ts';
 import { type Found, resolve } from '../../world/resolve.ts';
 import type { Inode } from '../../world/tree.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
@@ -16,6 +15,8 @@ export const aclTools: Readonly<Record<string, ToolModel>> = {
       throw unmodelled(call, 'it shows one file by numbers');
     const there = at(call, path);
     if (there === undefined) return failed(1, `getfacl: ${path}: No such file or directory`);
+    if (there.inode.acl === 'unread')
+      throw new UnknownInPlan(`cannot tell the ACL of ${path}, which was copied`);
     const lines = [...accessOf(there.inode), ...inheritedOf(there.inode).map((entry) => `default:${entry}`)];
     return ok(`${lines.join('\n')}\n\n`);
   },
@@ -30,14 +31,9 @@ export const aclTools: Readonly<Record<string, ToolModel>> = {
     if (there === undefined) return failed(1, `setfacl: ${path}: No such file or directory`);
     const isDefault = (entry: string): boolean => entry.startsWith('default:');
     const now = all.filter((entry) => !isDefault(entry));
-    const bits = (key: string): number =>
-      permissions.indexOf(now.find((entry) => entry.startsWith(key))?.slice(-3) ?? '');
-    const mask = bits('mask::');
-    const mode = (bits('user::') << 6) | ((mask < 0 ? bits('group::') : mask) << 3) | bits('other::');
     const given = all.filter(isDefault).map((entry) => entry.slice('default:'.length));
     const kept = options.flags.has('--remove-default') ? [] : inheritedOf(there.inode);
-    const acl = { access: mask < 0 ? [] : now, inherited: given.length > 0 ? given : kept };
-    setAttributes({ ...there, inode: { ...there.inode, acl } }, { mode: (there.inode.mode & 0o7000) | mode });
+    setAcl(there, { access: now, inherited: given.length > 0 ? given : kept });
     return ok();
   },
 };
@@ -48,8 +44,5 @@ function inheritedOf({ acl }: Inode): readonly string[] {
 
 function at({ world }: ToolCall, path: string): Found | undefined {
   const there = resolve(world, path, 'keep');
-  if (!there.found) return undefined;
-  if (there.inode.acl === 'unread')
-    throw new UnknownInPlan(`cannot tell the ACL of ${path}, which was copied`);
-  return there;
+  return there.found ? there : undefined;
 }

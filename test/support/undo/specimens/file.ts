@@ -7,6 +7,8 @@ const noContent = {
   'identity reused': 'a symbolic link has no content: another link at its place has another inode',
 } as const;
 
+const listed = 'user::rw-,user:7:rwx,group::r--,mask::rwx,other::---';
+
 export const file: Specimens['file'] = {
   change: [
     {
@@ -16,6 +18,15 @@ export const file: Specimens['file'] = {
         return (tx) => tx.file.change({ path: '/etc/xen/web1.cfg', content });
       },
     },
+    {
+      title: 'with an ACL',
+      stage: (host) => {
+        host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\nmemory = 128\n', 0o640);
+        host.admin.setAcl('/etc/xen/web1.cfg', listed);
+        const content = 'name = "web1"\nmemory = 256\n';
+        return (tx) => tx.file.change({ path: '/etc/xen/web1.cfg', content, uid: 33, acl: ['user:33:r--'] });
+      },
+    },
   ],
   create: [
     {
@@ -23,10 +34,32 @@ export const file: Specimens['file'] = {
         tx.file.create({ path: '/etc/xen/web1.cfg', content: 'name = "web1"\n', mode: 0o644 }),
       notApplicable: noProgram,
     },
+    {
+      title: 'with an ACL',
+      stage: () => (tx) =>
+        tx.file.create({
+          ...{ path: '/etc/xen/web1.cfg', content: 'name = "web1"\n', mode: 0o640 },
+          acl: ['user:33:rw-'],
+        }),
+    },
   ],
   createDirectory: [
     {
       stage: () => (tx) => tx.file.createDirectory({ path: '/srv/photos', mode: 0o750 }),
+      notApplicable: {
+        'foreign content':
+          'a directory that is not empty is never removed: test/unit/file/create-directory.test.ts',
+        'identity reused':
+          'an empty directory has nothing to lose: test/unit/file/create-directory.test.ts has one that others replaced',
+      },
+    },
+    {
+      title: 'with ACLs',
+      stage: () => (tx) =>
+        tx.file.createDirectory({
+          ...{ path: '/srv/photos', mode: 0o2750 },
+          ...{ acl: ['user:33:rwx'], defaultAcl: ['user:33:rwx'] },
+        }),
       notApplicable: {
         'foreign content':
           'a directory that is not empty is never removed: test/unit/file/create-directory.test.ts',
@@ -110,6 +143,31 @@ export const file: Specimens['file'] = {
       stage: (host) => {
         host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\n');
         return (tx) => tx.file.setAttributes({ path: '/etc/xen/web1.cfg', mode: 0o600 });
+      },
+    },
+    {
+      title: 'ACL of a file',
+      stage: (host) => {
+        host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\n', 0o640);
+        host.admin.setAcl('/etc/xen/web1.cfg', listed);
+        return (tx) =>
+          tx.file.setAttributes({ path: '/etc/xen/web1.cfg', mode: 0o2600, acl: ['group:33:r--'] });
+      },
+    },
+    {
+      title: 'ACLs of a directory',
+      stage: (host) => {
+        host.admin.mkdir('/srv/photos');
+        host.admin.setAcl('/srv/photos', 'user::rwx,group::r-x,other::r-x', listed);
+        return (tx) =>
+          tx.file.setAttributes({
+            ...{ path: '/srv/photos', gid: 33, acl: ['user:33:r-x', 'mask::rwx'] },
+            defaultAcl: ['user:33:rwx', 'other::---'],
+          });
+      },
+      notApplicable: {
+        'foreign content': 'what is in a directory is not touched',
+        'identity reused': 'a directory that others replaced has no attribute of ours',
       },
     },
   ],
