@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { chmod, chown } from '../../src/file/attributes.ts';
+import { getfacl, setfacl, textOf } from '../../src/file/acl.ts';
+import { chmod, chown, copyAttributes } from '../../src/file/attributes.ts';
+import { copyWhole } from '../../src/file/kept.ts';
 import { lsattr } from '../../src/file/refuse-change.ts';
 import { fails, type Scenario } from './scenario.ts';
 
@@ -130,6 +132,61 @@ export const fileScenarios: readonly Scenario[] = [
       await fails(change.run(chown(none, 0, 0)), 'not-found');
       await fails(change.run(chmod(none, 0o600)), 'not-found');
       await change.removeFile(file);
+    },
+  },
+  {
+    name: 'setfacl sets both ACLs, the mask is the group of the mode, and new files inherit the default one',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const [folder, inside, inner] = [`${directory}/d`, `${directory}/d/f`, `${directory}/d/d`];
+      const of = async (path: string): Promise<readonly unknown[]> => {
+        const { access, default: inherited } = await change.run(getfacl(path));
+        return [textOf(access), textOf(inherited), (await change.stat(path))?.mode];
+      };
+      const listed = 'user::rwx,user:7:r-x,group::---,mask::rwx,other::---';
+      const plain = 'user::rwx,group::r-x,other::r-x';
+      await change.makeDir(folder, { mode: 0o755 });
+      assert.deepEqual(await of(folder), [plain, '', 0o755]);
+
+      await change.run(chmod(folder, 0o3755));
+      await change.run(setfacl(folder, { acl: listed, defaultAcl: listed }));
+      assert.deepEqual(await of(folder), [listed, listed, 0o3770]);
+      await change.run(chmod(folder, 0o710));
+      assert.deepEqual(await of(folder), [listed.replace('mask::rwx', 'mask::--x'), listed, 0o710]);
+
+      await change.writeNew(inside, 'x', { mode: 0o640 });
+      await change.makeDir(inner, { mode: 0o755 });
+      assert.deepEqual(await of(inside), ['user::rw-,user:7:r-x,group::---,mask::r--,other::---', '', 0o640]);
+      assert.deepEqual(await of(inner), [
+        'user::rwx,user:7:r-x,group::---,mask::r-x,other::r-x',
+        listed,
+        0o755,
+      ]);
+      await change.run(setfacl(inside, { acl: 'user::rw-,group::r--,other::---' }));
+      assert.deepEqual(await of(inside), ['user::rw-,group::r--,other::---', '', 0o640]);
+
+      await change.run(setfacl(folder, { acl: plain, defaultAcl: '' }));
+      assert.deepEqual(await of(folder), [plain, '', 0o755]);
+      await fails(change.run(getfacl(`${directory}/none`)), 'not-found');
+      await fails(change.run(setfacl(`${directory}/none`, { acl: plain })), 'not-found');
+      await change.removeFile(inside);
+      for (const path of [inner, folder]) await change.removeDir(path);
+    },
+  },
+  {
+    name: 'a copy of attributes, or of a whole object, has the ACL of its source',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const [one, two, three] = [`${directory}/one`, `${directory}/two`, `${directory}/three`];
+      const of = async (path: string): Promise<string> => textOf((await change.run(getfacl(path))).access);
+      const acl = 'user::rw-,user:7:r--,group::---,mask::r--,other::---';
+      await change.writeNew(one, 'x', { mode: 0o640 });
+      await change.writeNew(two, 'x', { mode: 0o600 });
+      await change.run(setfacl(one, { acl }));
+      await change.run(copyAttributes(one, two));
+      await change.run(copyWhole(one, three));
+      assert.deepEqual([await of(two), await of(three)], [acl, acl]);
+      for (const path of [one, two, three]) await change.removeFile(path);
     },
   },
 ];

@@ -86,6 +86,52 @@ describe('the mode of a directory', () => {
   });
 });
 
+describe('the ACL of a directory', () => {
+  const own = '/srv/photos';
+  const acl = (entry: string): string => `user::rwx,${entry},group::r-x,mask::rwx,other::---`;
+  const started = async () => {
+    const simulated = simulatedHost();
+    simulated.admin.mkdir(own);
+    simulated.admin.setAcl(own, acl('user:7:r-x'), acl('user:8:r-x'));
+    const inside = simulated.during({ outputs: '/nowhere', lock: -1 });
+    const asked = { path: own, mode: 0o2750, acl: ['user:33:rwx'], defaultAcl: [] };
+    return { simulated, step: await take(setAttributes, asked, inside) };
+  };
+
+  it('is set with the mode, and restored by the undo, twice as well', async () => {
+    const { simulated, step } = await started();
+    const before = simulated.snapshot();
+    await step.run();
+    expect((await step.look()).state).toBe('ours');
+    expect((await simulated.stat(own))?.mode).toBe(0o2770);
+    await step.goBack('without result');
+    expect([simulated.snapshot(), (await step.look()).state]).toEqual([before, 'gone']);
+    await step.goBack();
+    expect(simulated.snapshot()).toBe(before);
+  });
+
+  it.each([
+    ['ACL', acl('user:9:rwx'), ''],
+    ['default ACL', acl('user:33:rwx'), acl('user:9:rwx')],
+  ])('whose %s others changed since stays', async (_, ...lists) => {
+    const { simulated, step } = await started();
+    await step.run();
+    simulated.admin.setAcl(own, ...lists);
+    const changed = simulated.snapshot();
+    expect(await step.look()).toMatchObject({ state: 'not-ours' });
+    await step.goBack();
+    expect(simulated.snapshot()).toBe(changed);
+  });
+
+  it('that changed before the step is refused', async () => {
+    const { simulated, step } = await started();
+    simulated.admin.setAcl(own, acl('user:7:r-x'), acl('user:9:r-x'));
+    const changed = simulated.snapshot();
+    await expect(step.run()).rejects.toThrow('changed concurrently');
+    expect(simulated.snapshot()).toBe(changed);
+  });
+});
+
 const rows: readonly (readonly [string, () => void, object, string])[] = [
   ['a missing directory', () => rmdirSync(path), { mode: 0o700 }, 'there is no file or directory'],
   ['what it is already', () => undefined, { mode: 0o755 }, 'has this owner and mode already'],
@@ -107,6 +153,16 @@ const rows: readonly (readonly [string, () => void, object, string])[] = [
     { uid: 12345 },
     'cannot be changed in place',
   ],
+  [
+    'a default ACL of a file',
+    () => {
+      rmdirSync(path);
+      writeFileSync(path, 'x');
+    },
+    { defaultAcl: [] },
+    'cannot have a default ACL',
+  ],
+  ['an ACL that it has already', () => undefined, { acl: [] }, 'has this owner, mode and ACL already'],
   [
     'a file with two names',
     () => {

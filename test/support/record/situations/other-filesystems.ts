@@ -1,3 +1,4 @@
+import { getfacl, setfacl } from '../../../../src/file/acl.ts';
 import { lsattr } from '../../../../src/file/refuse-change.ts';
 import { mkfs } from '../../../../src/filesystem/commands.ts';
 import { checkOf } from '../../../../src/filesystem/commands/check.ts';
@@ -8,6 +9,8 @@ import type { Group } from '../situation.ts';
 const fat = '/dev/loop5';
 const swap = '/dev/loop6';
 const missing = '/dev/nonexistent';
+const plain = 'user::rw-,group::r--,other::r--';
+const listed = 'user::rw-,user:7:r--,group::r--,mask::r--,other::r--';
 const onFat = { type: 'vfat', device: fat, path: undefined } as const;
 const onSwap = { type: 'swap', device: swap, path: undefined } as const;
 const uuid = '11111111-2222-3333-4444-555555555555';
@@ -52,6 +55,35 @@ export const otherFilesystems: Group = {
     { name: 'lsattr/append-only', command: lsattr('/srv/x/b'), answers: 'parsed' },
     { name: 'lsattr/no-flags', command: lsattr('/srv/x/c'), answers: 'parsed' },
     { name: 'lsattr/missing', command: lsattr('/srv/x/none'), answers: 'parsed' },
+    {
+      name: 'getfacl/lists',
+      given: 'cd /srv/x; mkdir d; setfacl --modify user:7:rwx,mask::r,default:group:8:r d',
+      command: getfacl('/srv/x/d'),
+      answers: 'parsed',
+    },
+    { name: 'getfacl/mode', command: getfacl('/srv/x/c'), answers: 'parsed' },
+    {
+      name: 'getfacl/link',
+      given: 'ln -s c /srv/x/l',
+      command: getfacl('/srv/x/l'),
+      answers: 'not understood',
+    },
+    { name: 'getfacl/missing', command: getfacl('/srv/x/none'), answers: 'not-found' },
+    {
+      name: 'setfacl/set',
+      command: setfacl('/srv/x/d', {
+        acl: 'user::rwx,user:33:r-x,group::r-x,mask::r-x,other::---',
+        defaultAcl: 'user::rwx,group::r-x,other::---',
+      }),
+      answers: 'parsed',
+    },
+    { name: 'setfacl/missing', command: setfacl('/srv/x/none', { acl: plain }), answers: 'not-found' },
+    { name: 'setfacl/immutable', command: setfacl('/srv/x/a', { acl: listed }), answers: 'denied' },
+    {
+      name: 'setfacl/unsupported',
+      command: setfacl('/proc/version', { acl: listed }),
+      answers: 'unknown',
+    },
     { name: 'lsattr/no-filesystem-flags', command: lsattr('/proc/version'), answers: 'parsed' },
     {
       // A cluster that the first of the two tables says is taken, and the second that it is free.
