@@ -78,6 +78,7 @@ export {
   type Content,
   type CronRequest,
   type Described,
+  type DirectoryRequest,
   type FileRequest,
   type GroupRequest,
   type HostBuilder,

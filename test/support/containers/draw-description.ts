@@ -55,7 +55,9 @@ const owned = {
   owner: maybe(quoted('root', 'r-old', 'www-data')),
   group: maybe(quoted('root', 'r-team')),
   mode: maybe(one('0o600', '0o644', '0o755', '0o2770')),
+  acl: maybe(one('[]', `['user:daemon:rx']`, `['u:33:rwx', 'mask::rwx']`, `['group:r-team:r', 'u:7:0']`)),
 };
+const defaultAcl = maybe(one('[]', `['group:r-team:rwx']`, `['u:33:rx', 'other::0']`));
 const truth = maybe(one('true', 'false'));
 const absent = maybe(one('true'));
 
@@ -64,7 +66,11 @@ const file = call(
   quoted(...files),
   record({ content: quoted('', 'one\\n', 'two\\n', 'no newline'), ...owned }),
 );
-const directory = call('directory', quoted(...paths.slice(0, 3), '/etc/r/new', '/srv/r/new'), record(owned));
+const directory = call(
+  'directory',
+  quoted(...paths.slice(0, 3), '/etc/r/new', '/srv/r/new'),
+  record({ ...owned, defaultAcl }),
+);
 const link = call(
   'link',
   quoted('/srv/r/link', '/etc/r/link', '/srv/r/a/two'),
