@@ -49,4 +49,38 @@ inContainers((machine, { number }) => {
     expect(await wholeHost(machine)).toEqual(before);
     expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
   });
+
+  test('ACLs of users that it creates are set and undone; a changed file inherits no other entries', async () => {
+    await machine.must(`mkdir /srv/inherits; echo old >/srv/inherits/plain; setfacl -m u:7:r /srv/inherits/plain
+      echo old >/srv/inherits/none; chmod 640 /srv/inherits/none; setfacl -d -m u:8:rwx /srv/inherits; mkdir -m 750 /srv/listed`);
+    const before = await wholeHost(machine);
+    const describing = (last: string): Promise<void> =>
+      machine.put(
+        '/root/host.ts',
+        `import { defineHost } from 'bofh';
+         export default defineHost((h) => {
+           h.user('reader', { uid: 4711, system: true });
+           h.directory('/srv/listed', { acl: ['user:reader:rx'], defaultAcl: ['user:reader:r', 'other::0'] });
+           h.file('/srv/listed/new', { content: 'new\\n', acl: ['user:reader:r'], mode: 0o600 });
+           h.file('/srv/inherits/plain', { content: 'new\\n' });
+           h.file('/srv/inherits/none', { content: 'new\\n' });
+           ${last}
+         });`,
+      );
+    const acls = 'getfacl --absolute-names --numeric --no-effective --omit-header';
+    await describing(`h.script('fails', { isDone: 'exit 1', run: 'exit 1', undo: 'true' });`);
+    expect((await machine.run('bofh --yes host apply /root/host.ts --confirm off')).exitCode).toBe(5);
+    expect(await wholeHost(machine)).toEqual(before);
+
+    await describing('');
+    await machine.must('bofh --yes host apply /root/host.ts --confirm off');
+    expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
+    expect(await machine.must(`${acls} /srv/listed/new /srv/inherits/plain /srv/inherits/none`)).toBe(
+      [
+        'user::rw-\nuser:4711:r--\ngroup::---\nmask::r--\nother::---\n\n',
+        'user::rw-\nuser:7:r--\ngroup::r--\nmask::r--\nother::r--\n\n',
+        'user::rw-\ngroup::r--\nother::---\n\n',
+      ].join(''),
+    );
+  });
 });
