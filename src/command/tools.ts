@@ -42,6 +42,7 @@ export const tools = {
   ip: { package: 'iproute2' },
   logger: { package: 'bsdutils' },
   losetup: { package: 'mount' },
+  ls: { package: 'coreutils' },
   lsattr: { package: 'e2fsprogs' },
   lvchange: { package: 'lvm2' },
   lvconvert: { package: 'lvm2' },

@@ -84,6 +84,21 @@ export function setfacl(
   };
 }
 
+/** `ls -l`: whether an object has an ACL beyond its mode, also on a host without the package acl. */
+export function hasAcl(path: string): Command<boolean, 'read'> {
+  return {
+    tool: 'ls',
+    argv: ['--directory', '-l', '--numeric-uid-gid', '--quoting-style=c', '--', path],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const { mark } = /^[-d][-rwxsStT]{9}(?<mark>[ .+]).*\n$/.exec(stdout)?.groups ?? {};
+      if (mark === undefined) throw new ParseError('ls: its output could not be parsed');
+      return mark === '+';
+    },
+    classify: aclReason,
+  };
+}
+
 function aclReason({ stderr }: { readonly stderr: string }) {
   if (/No such file/.test(stderr)) return 'not-found';
   if (/No space left|Disk quota/.test(stderr)) return 'no-space';

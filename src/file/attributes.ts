@@ -2,7 +2,16 @@ import { posix } from 'node:path';
 import { type ChangeHost, type Command, nothing } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
-import { aclChange, type AclRequest, getfacl, type ModeAndAcl, setfacl, textOf, unsupported } from './acl.ts';
+import {
+  aclChange,
+  type AclRequest,
+  getfacl,
+  hasAcl,
+  type ModeAndAcl,
+  setfacl,
+  textOf,
+  unsupported,
+} from './acl.ts';
 import { type Attributes, hasAttributes } from './path.ts';
 
 /**
@@ -83,6 +92,19 @@ export async function setNew(
   await expectAttributes(host, path, { ...present({ uid, gid }), mode, ...acls });
 }
 
+/**
+ * Removes the entries that a copy has inherited from the default ACL of its directory. cp(1) of
+ * coreutils 9.7 copies an ACL, but if the source has none, it leaves what the new file has.
+ */
+export async function removeInherited(host: ChangeHost, from: string, to: string): Promise<void> {
+  if (!(await host.run(hasAcl(to)))) return;
+  const [old, made] = [await host.run(getfacl(from)), await host.run(getfacl(to))];
+  const [acl, defaultAcl] = [textOf(old.access), textOf(old.default)];
+  if (acl === textOf(made.access) && defaultAcl === textOf(made.default)) return;
+  const { mode = 0, kind } = (await host.stat(from)) ?? {};
+  await setModeAndAcl(host, to, { mode, acl, ...(kind === 'directory' ? { defaultAcl } : {}) });
+}
+
 /** Returns mode and ACLs that an object gets; undefined if no ACL is asked for. */
 async function aclOf(
   host: ChangeHost,
@@ -122,6 +144,7 @@ export async function writeLike(
     await host.run(copyAttributes(like, path, 'no owner'));
   }
   const acls = await aclOf(host, like, present({ mode: set.mode, acl }));
+  if (acls === undefined) await removeInherited(host, like, path);
   if (acls !== undefined) await setModeAndAcl(host, path, acls);
   else if (set.mode !== undefined && set.mode !== old?.mode) await host.run(chmod(path, set.mode));
   await expectAttributes(host, path, { ...wanted, ...acls });

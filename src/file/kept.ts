@@ -9,6 +9,7 @@ import {
 } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
+import { removeInherited } from './attributes.ts';
 import { birthOf, realParent } from './path.ts';
 
 /** Larger files are not kept. */
@@ -81,6 +82,7 @@ export async function bringBackTo(
 
 async function copyDurably(host: ChangeHost, from: string, to: string): Promise<FileStat> {
   await host.run(copyWhole(from, to));
+  if ((await host.stat(from))?.kind !== 'symlink') await removeInherited(host, from, to);
   const [source, made] = [await host.stat(from), await host.stat(to)];
   const isSame = (['kind', 'size', 'mode', 'uid', 'gid'] as const).every(
     (each) => made?.[each] === source?.[each] || (each === 'size' && made?.kind === 'directory'),

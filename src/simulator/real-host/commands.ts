@@ -128,7 +128,8 @@ export async function prepareReal<T>(
       await knowDrbd(overlay, world);
       await importAt(overlay, world, paths[0] ?? '');
       return undefined;
-    case 'getfacl': {
+    case 'getfacl':
+    case 'ls': {
       const there = resolve(world, paths[0] ?? '', 'keep');
       const { real, realPath, acl } = there.found ? there.inode : {};
       if (there.found && (real === undefined || acl !== undefined)) return undefined;

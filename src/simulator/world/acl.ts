@@ -2,7 +2,7 @@ import type { Found } from './resolve.ts';
 import type { Inode } from './tree.ts';
 
 /** Permissions as getfacl(1) shows them, by their number. */
-const permissions = ['---', '--x', '-w-', '-wx', 'r--', 'r-x', 'rw-', 'rwx'];
+export const permissions = ['---', '--x', '-w-', '-wx', 'r--', 'r-x', 'rw-', 'rwx'];
 
 /** Returns the access ACL of an inode: the mode has the entries of owner and others, and the mask. */
 export function accessOf({ mode, acl }: Inode): readonly string[] {

@@ -3,14 +3,15 @@ import type { Tag } from '../../../blockdevice/commands.ts';
 import { present } from '../../../core/present.ts';
 import type { Device } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
+import { inheriting } from '../../world/acl.ts';
 import { resolve } from '../../world/resolve.ts';
-import { addInode } from '../../world/tree.ts';
+import { addInode, type Inode } from '../../world/tree.ts';
 import { linkName, taggedDevices, tagOrNone } from '../../world/tags.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
 
-/** `findmnt --verify` (util-linux 2.38) and `cp` (coreutils 9.1). */
+/** `findmnt --verify` (util-linux 2.38) and `cp` (coreutils 9.7). */
 export const tableTools: Readonly<Record<string, ToolModel>> = { findmnt, cp };
 
 interface Line {
@@ -116,10 +117,19 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
   const [source, target] = [resolve(world, from, 'follow'), resolve(world, to, 'follow')];
   if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
   if (!target.found) throw unmodelled(call, 'the file that they are given to must be there');
-  const { mode, uid, gid, real, acl = real === undefined ? undefined : ('unread' as const) } = source.inode;
-  const { acl: _, ...given } = target.inode;
-  target.tree.inodes.set(target.ino, { ...given, mode, ...present({ acl }), ...(owner ? { uid, gid } : {}) });
+  const { mode, uid, gid } = source.inode;
+  const acl = copiedAcl(source.inode);
+  target.tree.inodes.set(target.ino, {
+    ...{ ...target.inode, mode, ...present({ acl }) },
+    ...(owner ? { uid, gid } : {}),
+  });
   return ok();
+}
+
+/** The ACL that the copy gets. Undefined: it keeps what it has inherited, as since coreutils 9.5. */
+function copiedAcl({ acl, real }: Inode): Inode['acl'] {
+  if (acl === undefined) return real === undefined ? undefined : 'unread';
+  return acl === 'unread' || acl.access.length + acl.inherited.length > 0 ? acl : undefined;
 }
 
 /** Copies one file, symbolic link or empty directory. */
@@ -138,10 +148,12 @@ function cpWhole(call: ToolCall): ReturnType<ToolModel> {
   if (!parent.found) return failed(1, `cp: cannot create regular file '${to}': No such file or directory`);
   if (there.found || (source.inode.entries?.size ?? 0) > 0)
     throw unmodelled(call, 'the new name is free, and a directory is empty');
-  const { birth: _, entries, ...inode } = source.inode;
+  const { birth: _, acl: __, entries, ...inode } = source.inode;
+  const acl = copiedAcl(source.inode);
+  const made = { ...inode, ...(entries === undefined ? {} : { entries: new Map<string, number>() }) };
   addInode(parent.tree, parent.ino, posix.basename(to), {
-    ...inode,
-    ...(entries === undefined ? {} : { entries: new Map() }),
+    ...inheriting(parent.inode, made),
+    ...present({ acl }),
   });
   return ok();
 }

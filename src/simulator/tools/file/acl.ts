@@ -1,11 +1,11 @@
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { UnknownInPlan } from '../../real-host/unknown.ts';
-import { accessOf, setAcl } from '../../world/acl.ts';
+import { accessOf, permissions, setAcl } from '../../world/acl.ts';
 import { type Found, resolve } from '../../world/resolve.ts';
 import type { Inode } from '../../world/tree.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 
-/** getfacl and setfacl (acl 2.3.1), of one file or directory. */
+/** getfacl and setfacl (acl 2.3.1), and `ls -l` (coreutils 9.7), of one file or directory. */
 export const aclTools: Readonly<Record<string, ToolModel>> = {
   getfacl: (call) => {
     const known = ['--absolute-names', '--omit-header', '--numeric', '--no-effective', '--physical', '--'];
@@ -35,6 +35,19 @@ export const aclTools: Readonly<Record<string, ToolModel>> = {
     const kept = options.flags.has('--remove-default') ? [] : inheritedOf(there.inode);
     setAcl(there, { access: now, inherited: given.length > 0 ? given : kept });
     return ok();
+  },
+  ls: (call) => {
+    const known = ['--directory', '-l', '--numeric-uid-gid', '--quoting-style=c', '--'];
+    const { flags, words } = readOptions(call, { flags: known });
+    const [path = '', ...more] = words;
+    if (flags.size !== known.length || more.length > 0) throw unmodelled(call, 'it shows one file');
+    const there = at(call, path);
+    if (there === undefined) return failed(2, `ls: cannot access '${path}': No such file or directory`);
+    const { kind, mode, uid, gid, acl } = there.inode;
+    const bits = [mode >> 6, mode >> 3, mode].map((each) => permissions[each & 7]).join('');
+    const isListed = acl !== undefined && acl !== 'unread' && acl.access.length + acl.inherited.length > 0;
+    const start = `${kind === 'directory' ? 'd' : '-'}${bits}${isListed ? '+' : ''}`;
+    return ok(`${start} 1 ${String(uid)} ${String(gid)} 0 Jan  1 00:00 ${JSON.stringify(path)}\n`);
   },
 };
 
