@@ -13,6 +13,7 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { madeLines, plannedLines } from '../plan/support.ts';
 
 const a = '/etc/xen/a.cfg';
+const listed = 'user::rwx,user:8:rwx,group::r-x,mask::rwx,other::---';
 let host: SimulatedHost;
 let before: string;
 beforeEach(() => {
@@ -22,6 +23,9 @@ beforeEach(() => {
   host.admin.mkdir('/srv/full/in');
   host.admin.writeFile('/srv/full/in/one', '1');
   host.admin.symlink('/srv/full/l', 'in');
+  host.admin.mkdir('/srv/listed/empty');
+  for (const name of ['changed', 'old']) host.admin.writeFile(`/srv/listed/${name}`, 'x\n', 0o640);
+  host.admin.setAcl('/srv/listed', 'user::rwx,group::r-x,other::r-x', listed);
   before = look();
 });
 
@@ -57,6 +61,24 @@ describe('the undo of a committed sequence of files', () => {
       async (tx) => {
         await tx.file.change({ path: a, content: 'two\n' });
         await tx.file.setAttributes({ path: a, mode: 0o644 });
+      },
+    ],
+    [
+      'files and a directory without an ACL, where others inherit one',
+      async (tx) => {
+        await tx.file.change({ path: '/srv/listed/changed', content: 'two\n' });
+        expect(look()).toMatch(/\/srv\/listed\/changed\S* file 0640 links=/);
+        await tx.file.remove({ path: '/srv/listed/old' });
+        await tx.file.removeDirectory({ path: '/srv/listed/empty' });
+      },
+    ],
+    [
+      'a file whose ACL was changed before and after its content, and then removed',
+      async (tx) => {
+        await tx.file.setAttributes({ path: a, acl: ['user:7:rwx'] });
+        await tx.file.change({ path: a, content: 'two\n', acl: ['user:8:r--'] });
+        await tx.file.setAttributes({ path: a, mode: 0o2600, acl: ['user:9:r--'] });
+        await tx.file.remove({ path: a });
       },
     ],
     [
