@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
-import type { Command } from '../../../src/command/index.ts';
 import { RefusedError, ToolError, UsageError } from '../../../src/core/errors.ts';
 import { getfacl, setfacl } from '../../../src/file/acl.ts';
 import { defineHost, type HostBuilder, provision } from '../../../src/index.ts';
@@ -193,13 +192,22 @@ describe('the ACLs of a description', () => {
     expect(host.snapshot()).toBe(before);
   });
 
-  const missing = (command: Command<unknown>): void => {
-    if (/^[gs]etfacl$/.test(command.tool)) throw new ToolError(`${command.tool} is not installed`);
+  /** getfacl and setfacl are missing until a change by this program. */
+  const missingUntil = (installer?: string): void => {
+    let isInstalled = false;
+    host.faults.watch(({ tool, access }) => {
+      isInstalled ||= tool === installer && access === 'change';
+    });
+    const run = host.run.bind(host);
+    host.run = async (command) => {
+      if (!isInstalled && /^[gs]etfacl$/.test(command.tool))
+        throw new ToolError(`${command.tool} is not installed`);
+      return run(command);
+    };
   };
 
   it.each(['/srv/f', '/srv/new'])('need the package acl before the first step: %s', async (path) => {
-    const run = host.run.bind(host);
-    host.run = async (command: Command<unknown>) => (missing(command), run(command as never));
+    missingUntil();
     const before = host.snapshot();
     const error = await rejectionOf(
       apply((h) => {
@@ -209,5 +217,14 @@ describe('the ACLs of a description', () => {
     );
     expect(error).toBeInstanceOf(ToolError);
     expect(host.snapshot()).toBe(before);
+  });
+
+  it('may need the package acl only after a script has installed it', async () => {
+    missingUntil('sh');
+    const changes = await apply((h) => {
+      h.script('acl', { isDone: 'test -e /usr/bin/setfacl', run: 'install', undo: 'remove' });
+      h.file('/srv/f', { content: 'x', acl: ['u:7:r'] });
+    });
+    expect(inWords(changes).at(-1)).toBe('change file /srv/f: adds acl user:7:r--, adds acl mask::r--');
   });
 });
