@@ -121,10 +121,11 @@ export function tarExtract(options: {
 
 /**
  * `tar --create` of a whole directory to stdout, for `tarExtract` of `-`: with times in
- * nanoseconds, holes, ACLs and attributes. Without sockets, other filesystems, and `lost+found`,
- * which the new root has already.
+ * nanoseconds, holes, ACLs and attributes. Without sockets, and `lost+found`, which the new root has
+ * already; and without what is mounted in the directory, unless it is `included`. Attributes that
+ * only one type of filesystem has stay there (the ACLs of an xfs come in their usual form too).
  */
-export function tarTree(directory: string): Command<void, 'change'> {
+export function tarTree(directory: string, mounts?: 'included'): Command<void, 'change'> {
   return {
     tool: 'tar',
     argv: [
@@ -133,12 +134,13 @@ export function tarTree(directory: string): Command<void, 'change'> {
       '--file=-',
       `--directory=${directory}`,
       '--format=posix',
-      '--one-file-system',
+      ...(mounts === undefined ? ['--one-file-system'] : []),
       '--sparse',
       '--numeric-owner',
       '--acls',
       '--xattrs',
       '--xattrs-include=*',
+      ...(mounts === undefined ? [] : ['--xattrs-exclude=btrfs.*', '--xattrs-exclude=trusted.SGI_ACL_*']),
       '--anchored',
       '--exclude=./lost+found',
       '.',

@@ -11,6 +11,8 @@ export interface ImagePartition extends Part {
   readonly type: string;
   /** As in `PARTUUID=`. */
   readonly uuid: string;
+  /** As in `PARTLABEL=`; undefined on dos. */
+  readonly name: string | undefined;
   /** `ext`, `xfs`, `LVM2_member` …; undefined: unknown. */
   readonly content: string | undefined;
 }
@@ -44,26 +46,14 @@ export async function partitionsIn(
   host: ReadHost,
   disk: Disk,
 ): Promise<readonly ImagePartition[] | undefined> {
-  const read = async (from: Bytes, wanted: Bytes): Promise<Buffer> => {
-    const bytes = Math.min(wanted, disk.bytes - from);
-    return bytes <= 0 ? Buffer.alloc(0) : host.run(imageBytes(disk.path, disk.format, { from, bytes }));
-  };
+  const read = readerOf(host, disk);
   if (disk.bytes < 8192) return undefined;
   const head = await read(0, 8192);
   // The header is in the second sector.
   const sector = [512, 4096].find((at) => head.toString('latin1', at, at + 8) === 'EFI PART');
-  const content = async ({ from, bytes }: Part): Promise<string | undefined> => {
-    const start = await read(from, Math.min(bytes, 8192));
-    const later = bytes < 69_632 ? Buffer.alloc(0) : await read(from + 65_536, 4096);
-    return magics.find(([, at, text]) => {
-      const [part, offset] = at < 65_536 ? [start, at] : [later, at - 65_536];
-      return part.toString('latin1', offset, offset + text.length) === text;
-    })?.[0];
-  };
   const isMarked = head.readUInt16LE(510) === 0xaa55;
   // The boot sector of a filesystem has the same two bytes at its end.
-  if (sector === undefined && (!isMarked || (await content({ from: 0, bytes: disk.bytes })) !== undefined))
-    return undefined;
+  if (sector === undefined && (!isMarked || (await contentIn(host, disk)) !== undefined)) return undefined;
   const damaged = (why: string): UsageError =>
     new UsageError(`the partition table in ${disk.path} is damaged: ${why}`, {
       remedy: 'copy or create the image again',
@@ -77,9 +67,31 @@ export async function partitionsIn(
     const { number, from, bytes } = entry;
     if (bytes <= 0 || from <= 0 || from + bytes > disk.bytes)
       throw damaged(`partition ${number} is not within the ${disk.bytes} bytes of the disk`);
-    found.push({ ...entry, content: await content(entry) });
+    found.push({ ...entry, content: await contentIn(host, disk, entry) });
   }
   return found;
+}
+
+function readerOf(host: ReadHost, disk: Disk): Read {
+  return async (from, wanted) => {
+    const bytes = Math.min(wanted, disk.bytes - from);
+    return bytes <= 0 ? Buffer.alloc(0) : host.run(imageBytes(disk.path, disk.format, { from, bytes }));
+  };
+}
+
+/** Returns the type of the content of a disk, or of a part of it, as in `ImagePartition`. */
+export async function contentIn(
+  host: ReadHost,
+  disk: Disk,
+  { from, bytes }: Part = { from: 0, bytes: disk.bytes },
+): Promise<string | undefined> {
+  const read = readerOf(host, disk);
+  const start = await read(from, Math.min(bytes, 8192));
+  const later = bytes < 69_632 ? Buffer.alloc(0) : await read(from + 65_536, 4096);
+  return magics.find(([, at, text]) => {
+    const [part, offset] = at < 65_536 ? [start, at] : [later, at - 65_536];
+    return part.toString('latin1', offset, offset + text.length) === text;
+  })?.[0];
 }
 
 type Entry = Omit<ImagePartition, 'content'>;
@@ -114,6 +126,7 @@ async function gptEntries(
       return {
         ...{ number: at + 1, from: first * sector, bytes: (last + 1 - first) * sector },
         ...{ type: guid(entry, 0).toUpperCase(), uuid: guid(entry, 16) },
+        name: entry.toString('utf16le', 56, 128).replace(/\0.*$/s, ''),
       };
     },
   );
@@ -140,8 +153,8 @@ async function dosEntries(head: Buffer, read: Read, damaged: Damaged): Promise<r
     }));
   const isExtended = ({ type }: { readonly type: string }) => ['05', '0f', '85'].includes(type);
   const found: Entry[] = [];
-  const keep = (number: number, entry: Omit<Entry, 'number' | 'uuid'>): number =>
-    found.push({ number, ...entry, uuid: `${id}-${number.toString(16).padStart(2, '0')}` });
+  const keep = (number: number, entry: Omit<Entry, 'number' | 'uuid' | 'name'>): number =>
+    found.push({ number, ...entry, name: undefined, uuid: `${id}-${number.toString(16).padStart(2, '0')}` });
   const primary = entriesOf(head, 0);
   for (const [at, entry] of primary.entries()) {
     if (entry.type === 'ee') throw damaged('the header of its gpt is missing');

@@ -1,7 +1,7 @@
 export { chroot } from './chroot.ts';
-export { type ImagePartition, partitionsIn } from './image-partitions.ts';
+export { contentIn, type ImagePartition, partitionsIn } from './image-partitions.ts';
 export { formatOf, type ImageSource, imageSource } from './image-source.ts';
-export type { UnpackedFile } from './inside.ts';
+export { statInside, type UnpackedFile } from './inside.ts';
 export { debianRequest, debianSuite } from './mmdebstrap.ts';
 export { readRoot, type RootContent } from './read-root.ts';
 export { refuseElsewhere } from './script.ts';

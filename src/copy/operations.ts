@@ -42,6 +42,11 @@ const count = z.int().check(z.nonnegative());
 const args = z.strictObject({
   /** A tar archive, plain or compressed, or a directory, which is copied with all attributes. */
   source: z.string(),
+  /**
+   * `included`: what is mounted in the source directory is copied too. This sequence must have
+   * mounted all of it, and nothing else may write there (default: such a directory is refused).
+   */
+  mounts: z.exactOptional(z.literal('included')),
   /** Mount point of the filesystem, mounted read-write. */
   root: z.string(),
   /** The block device of the filesystem. */
@@ -75,6 +80,7 @@ const undo = z.strictObject({
     path: z.exactOptional(z.string()),
     /** Only for a directory: SHA-256 over the list of its files. */
     digest: z.exactOptional(z.string()),
+    mounts: z.exactOptional(z.literal('included')),
   }),
   /** Files written besides the archive. */
   files: z.exactOptional(z.readonly(z.array(z.string()))),
@@ -105,7 +111,7 @@ export const unpack = operation({
   prepare: async ({ args: asked, mark, host, chosen }) => {
     const root = await realPath(host, asked.root);
     await refuseExposed(host, root, 'there');
-    const tree = await treeAt(host, asked.source);
+    const tree = await treeAt(host, asked.source, asked.mounts);
     const { inode, size } = tree ?? (await sourceFile(host, asked.source));
     const { identity, key } = await identityOf(host, asked.device);
     const { id, type } = await checkRoot(host, { ...asked, root, identity });
@@ -129,7 +135,7 @@ export const unpack = operation({
       filesystem: asked.filesystem,
       mounted: { id, boot },
       path: undoPath(mark),
-      source: { inode, size, path: asked.source, ...present({ digest: tree?.digest }) },
+      source: { inode, size, path: asked.source, ...present({ digest: tree?.digest, mounts: asked.mounts }) },
       files: asked.files.map(({ path: name }) => name),
       summary,
     };
@@ -139,9 +145,9 @@ export const unpack = operation({
     return { changes: [`fs:${filesystem}`], needs: [`mnt:${root}`, key, ...beneath] };
   },
   within: ({ undo: { filesystem } }) => `fs:${filesystem}`,
-  run: async ({ args: { source, files, remove = [] }, undo: wanted, host }) => {
+  run: async ({ args: { source, mounts, files, remove = [] }, undo: wanted, host }) => {
     await checkRoot(host, wanted);
-    const tree = await treeAt(host, source);
+    const tree = await treeAt(host, source, mounts);
     const { inode, size } = tree ?? (await sourceFile(host, source));
     if (tree !== undefined && tree.digest !== wanted.source.digest) throw changedTree(source, tree.entries);
     if (inode !== wanted.source.inode || size !== wanted.source.size)
@@ -155,9 +161,10 @@ export const unpack = operation({
       directory: wanted.root,
       archiveBytes,
       from,
+      mounts,
     });
     if (tree === undefined) await expectUnpacked(host, source, wanted);
-    else await expectSame(host, { source, digest: tree.digest, root: wanted.root });
+    else await expectSame(host, { source, mounts, digest: tree.digest, root: wanted.root });
     await removeInside(host, { root: wanted.root, paths: remove });
     await writeInside(host, { root: wanted.root, files, mark: wanted.mark });
     await host.run(syncFilesystem(wanted.root));
@@ -190,7 +197,9 @@ async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | un
   if (listed === undefined || 'changed' in listed) return listed?.changed;
   const { node, files } = listed;
   if (files.entries.length === 0) return undefined;
-  const sizes = new Map([...(await sizesIn(host, made)), ...ownSizes(made)]);
+  const known = await sizesIn(host, made);
+  if (known === undefined) return undefined;
+  const sizes = new Map([...known, ...ownSizes(made)]);
   const directories = new Set([...sizes.keys()].flatMap(above));
   const others = files.entries.filter(({ type, path, size }) => {
     const most = sizes.get(path);
@@ -200,13 +209,20 @@ async function besideArchive(host: ChangeHost, made: Undo): Promise<Changed | un
 }
 
 /**
- * Returns the size of each file in the archive. RefusedError if the archive is missing or changed.
+ * Returns the size of each file in the archive. Undefined for mounts of this sequence that a boot
+ * has ended: the files cannot be compared with them. RefusedError if the archive is missing or
+ * changed.
  */
-async function sizesIn(host: ReadHost, { source, root }: Undo): Promise<ReadonlyMap<string, Bytes>> {
-  const path = source.path ?? '';
-  const tree = source.digest === undefined ? undefined : await treeAt(host, path).catch(() => undefined);
+async function sizesIn(
+  host: ReadHost,
+  { source, root }: Undo,
+): Promise<ReadonlyMap<string, Bytes> | undefined> {
+  const { path = '', mounts } = source;
+  const tree =
+    source.digest === undefined ? undefined : await treeAt(host, path, mounts).catch(() => undefined);
   if (tree !== undefined && tree.digest === source.digest)
     return new Map(tree.entries.map((each) => [each.path, each.size]));
+  if (mounts !== undefined && tree === undefined) return undefined;
   const { stat } = await follow(host, path);
   if (source.digest !== undefined || stat?.inode !== source.inode || stat.size !== source.size)
     throw new RefusedError(
@@ -247,13 +263,16 @@ function leastBytes({ members, bytes, archiveBytes }: Undo['summary']): Bytes {
 async function extract(
   host: ChangeHost,
   { device, root }: Undo,
-  what: Parameters<typeof tarExtract>[0] & { readonly from: string | undefined },
+  what: Parameters<typeof tarExtract>[0] & {
+    readonly from: string | undefined;
+    readonly mounts: 'included' | undefined;
+  },
 ): Promise<void> {
-  const { from } = what;
+  const { from, mounts } = what;
   try {
     await watchingRoom(host, { devices: [device], what: `the unpacking into ${root}` }, (signal) => {
       const into = { ...tarExtract(what), signal };
-      return from === undefined ? host.run(into) : copyTree(host, from, into);
+      return from === undefined ? host.run(into) : copyTree(host, { from, mounts }, into);
     });
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
@@ -267,9 +286,13 @@ async function extract(
  * Copies a directory. tar exits with 0 if it could not set an attribute, and only reports that on
  * stderr.
  */
-async function copyTree(host: ChangeHost, from: string, into: Command<void>): Promise<void> {
+async function copyTree(
+  host: ChangeHost,
+  { from, mounts }: { readonly from: string; readonly mounts: 'included' | undefined },
+  into: Command<void>,
+): Promise<void> {
   const parse = ({ stderr }: Answer): string => complaints(stderr);
-  const said = await host.pipe({ commands: [tarTree(from), into], parse });
+  const said = await host.pipe({ commands: [tarTree(from, mounts), into], parse });
   if (said === '') return;
   throw new RefusedError(`the copy of ${from} is not complete: ${said.split('\n')[0] ?? ''}`, {
     remedy: 'remove what the new filesystem cannot hold from the directory, or pack it into a tar file',
@@ -277,10 +300,10 @@ async function copyTree(host: ChangeHost, from: string, into: Command<void>): Pr
 }
 
 /** Returns the directory, with its identity; undefined for anything else. */
-async function treeAt(host: ReadHost, source: string) {
+async function treeAt(host: ReadHost, source: string, mounts: 'included' | undefined) {
   const { stat } = await follow(host, source);
   if (stat?.kind !== 'directory') return undefined;
-  return { inode: stat.inode, size: stat.size, ...(await readTree(host, source)) };
+  return { inode: stat.inode, size: stat.size, ...(await readTree(host, source, mounts)) };
 }
 
 /**

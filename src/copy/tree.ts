@@ -18,6 +18,8 @@ interface TreeEntry {
   readonly size: Bytes;
   /** Space on its disk: less than its size for a sparse file. */
   readonly allocated: Bytes;
+  /** Number of its filesystem, and its inode number there. */
+  readonly device: string;
   readonly inode: string;
   /** The attributes that a copy must have too. */
   readonly attributes: string;
@@ -25,18 +27,18 @@ interface TreeEntry {
   readonly changed: string;
 }
 
-const format = String.raw`%y %m %U %G %n %s %b %i %T@ %C@ %P\0%l\0`;
+const format = String.raw`%y %m %U %G %n %s %b %D %i %T@ %C@ %P\0%l\0`;
 const entry =
-  /(?<type>[bcdflps]) (?<mode>[0-7]+) (?<owner>\d+ \d+) (?<links>\d+) (?<size>\d+) (?<blocks>\d+) (?<inode>\d+) (?<seconds>-?\d+)\.\d+ (?<changed>-?\d+\.\d+) (?<path>[^\0]+)\0(?<target>[^\0]*)\0/y;
+  /(?<type>[bcdflps]) (?<mode>[0-7]+) (?<owner>\d+ \d+) (?<links>\d+) (?<size>\d+) (?<blocks>\d+) (?<device>\d+) (?<inode>\d+) (?<seconds>-?\d+)\.\d+ (?<changed>-?\d+\.\d+) (?<path>[^\0]+)\0(?<target>[^\0]*)\0/y;
 
 /**
  * Lists every file below a directory, except `lost+found` and sockets, which an archive cannot
- * contain.
+ * contain; and except what is mounted there, unless it is `included`.
  */
-export function listTree(directory: string): ReadCommand<readonly TreeEntry[]> {
+export function listTree(directory: string, mounts?: 'included'): ReadCommand<readonly TreeEntry[]> {
   return {
     tool: 'find',
-    argv: [directory, '-xdev', '-mindepth', '1', '-printf', format],
+    argv: [directory, ...(mounts === undefined ? ['-xdev'] : []), '-mindepth', '1', '-printf', format],
     access: 'read',
     timeoutMs: 30 * 60_000,
     encoding: 'latin1',
@@ -54,13 +56,24 @@ function parseTree(stdout: string): readonly TreeEntry[] {
     const found = entry.exec(stdout)?.groups;
     if (found === undefined)
       throw new ParseError(`find: cannot read ${JSON.stringify(stdout.slice(from, from + 100))}`);
-    const { type = '', mode, owner, links, size, blocks, inode = '', seconds, changed = '' } = found;
+    const {
+      type = '',
+      mode,
+      owner,
+      links,
+      size,
+      blocks,
+      device = '',
+      inode = '',
+      seconds,
+      changed = '',
+    } = found;
     const { path = '', target = '' } = found;
     if (type === 's' || path.split('/')[0] === 'lost+found') continue;
     const attributes =
       type === 'd' ? [mode, owner, seconds] : [mode, owner, seconds, links, type === 'f' ? size : '', target];
     entries.push({
-      ...{ path, type, size: Number(size), allocated: Number(blocks) * 512, inode, changed },
+      ...{ path, type, size: Number(size), allocated: Number(blocks) * 512, device, inode, changed },
       attributes: attributes.join(' '),
     });
   }
@@ -79,9 +92,10 @@ export interface Tree {
 
 /**
  * Reads a directory that fills a root. Refused: the root of this host, a directory with mounts
- * below it, which the copy would lack, and a directory in which new roots are mounted.
+ * below it, which the copy would lack unless they are `included`, and a directory in which new roots
+ * are mounted.
  */
-export async function readTree(host: ReadHost, source: string): Promise<Tree> {
+export async function readTree(host: ReadHost, source: string, mounts?: 'included'): Promise<Tree> {
   const path = await realPath(host, source);
   if ((await host.stat(path))?.kind !== 'directory') throw new UsageError(`${source} is not a directory`);
   if (path === '/')
@@ -90,7 +104,7 @@ export async function readTree(host: ReadHost, source: string): Promise<Tree> {
     });
   await refuseExposed(host, path, 'there');
   const [mounted] = (await mountEntries(host)).filter((each) => each.path.startsWith(`${path}/`));
-  if (mounted !== undefined)
+  if (mounted !== undefined && mounts === undefined)
     throw new RefusedError(`${mounted.path} is mounted in ${path}, and would not be copied`, {
       code: 'in-use',
       remedy: `umount ${mounted.path}; or copy what is in it to another directory`,
@@ -99,12 +113,15 @@ export async function readTree(host: ReadHost, source: string): Promise<Tree> {
     throw new RefusedError(`${path} contains /run/bofh/mnt, where the new root is mounted`, {
       remedy: 'name a directory that contains only the files of the guest',
     });
-  const entries = await host.run(listTree(path));
+  const entries = await host.run(listTree(path, mounts));
   if (entries.length === 0) throw new UsageError(`${source} is an empty directory`);
   // A file with several names is copied once; holes are not written.
-  const files = new Map(entries.flatMap((each) => (each.type === 'f' ? [[each.inode, each] as const] : [])));
+  const files = new Map(
+    entries.flatMap((each) => (each.type === 'f' ? [[`${each.device} ${each.inode}`, each] as const] : [])),
+  );
   const bytes = [...files.values()].reduce((sum, { size, allocated }) => sum + Math.min(size, allocated), 0);
-  const lines = entries.map((each) => Object.values(each).join(' ')).toSorted();
+  // The number of a filesystem may be another one after a boot.
+  const lines = entries.map(({ device: _, ...each }) => Object.values(each).join(' ')).toSorted();
   const digest = createHash('sha256').update(lines.join('\0'), 'latin1').digest('hex');
   const summary = { members: entries.length, bytes, archiveBytes: bytes + entries.length * 1024 };
   return { path, summary, digest, entries };
@@ -131,9 +148,19 @@ export async function contentOfTree(
  */
 export async function expectSame(
   host: ReadHost,
-  { source, digest, root }: { readonly source: string; readonly digest: string; readonly root: string },
+  {
+    source,
+    mounts,
+    digest,
+    root,
+  }: {
+    readonly source: string;
+    readonly mounts: 'included' | undefined;
+    readonly digest: string;
+    readonly root: string;
+  },
 ): Promise<void> {
-  const now = await readTree(host, source);
+  const now = await readTree(host, source, mounts);
   if (now.digest !== digest) throw changedTree(source, now.entries);
   const copied = new Map((await host.run(listTree(root))).map((each) => [each.path, each] as const));
   const lost = now.entries.find(({ path, type, attributes }) => {

@@ -15,7 +15,7 @@ export { directoryBeneath, makePrivateMounts, realPath } from './paths.ts';
 export { type Mounter, MountPool, type PlacedRequest } from './pool.ts';
 export { type Table, type UnreadLine, unreadLine } from './tab/fields.ts';
 export type { CrypttabLine } from './tab/crypttab.ts';
-export { type FstabLine, optionsIn } from './tab/fstab.ts';
+export { type FstabLine, optionsIn, parseFstab } from './tab/fstab.ts';
 export { type HeldMount, untilReleased } from './scoped.ts';
 export { isWithin } from './table.ts';
 export { inOrder, mountsInFstab, mountsOfRoot, type RootTree, type TreeMount } from './tree.ts';

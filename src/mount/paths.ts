@@ -84,10 +84,10 @@ function refuseOddBytes(path: string): void {
 }
 
 /**
- * Returns the canonical path of an existing empty directory. RefusedError for anything else, and if
+ * Returns the canonical path of an existing directory. RefusedError for anything else, and if
  * another user could replace it.
  */
-export async function emptyDirectory(host: ReadHost, path: string): Promise<string> {
+export async function ownDirectory(host: ReadHost, path: string): Promise<string> {
   const real = await realPath(host, path);
   const stat = await host.stat(real);
   if (stat?.kind !== 'directory')
@@ -95,6 +95,12 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
       remedy: 'create a directory there, or name another',
     });
   await refuseExposed(host, real, 'there');
+  return real;
+}
+
+/** Like `ownDirectory`; RefusedError for a directory that is not empty. */
+export async function emptyDirectory(host: ReadHost, path: string): Promise<string> {
+  const real = await ownDirectory(host, path);
   const names = await host.readDir(real);
   if (names.length === 0) return real;
   throw new RefusedError(

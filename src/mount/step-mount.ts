@@ -3,7 +3,7 @@ import type { Look } from '../atomic/operation.ts';
 import { deviceNode, describeMount, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../core/errors.ts';
-import { emptyDirectory, makePrivateMounts, privateMounts, realPath } from './paths.ts';
+import { emptyDirectory, makePrivateMounts, ownDirectory, privateMounts, realPath } from './paths.ts';
 import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
 import { unmount } from './unmount.ts';
 
@@ -33,13 +33,17 @@ interface Survey {
   readonly mine: MountEntry | undefined;
 }
 
-/** Chooses the mount point: an empty directory of the administrator, or a new private one. */
+/**
+ * Chooses the mount point: an empty directory of the administrator, or one whose content the mount
+ * may hide, or a new private one.
+ */
 export async function chooseDirectory(
   host: ReadHost,
   path: string | undefined,
   mark: string,
+  hides?: true,
 ): Promise<Pick<Made, 'path' | 'private'>> {
-  if (path !== undefined) return { path: await freeDirectory(host, path), private: false };
+  if (path !== undefined) return { path: await freeDirectory(host, path, hides), private: false };
   const own = posix.join(privateMounts, mark);
   if ((await host.stat(own)) !== undefined)
     throw new RefusedError(`${own} exists already`, {
@@ -197,10 +201,10 @@ async function confirm(host: ChangeHost, wanted: Made, before: ReadonlySet<numbe
   throw new CommandError({ tool: 'mount', argv, reason: 'unknown', what });
 }
 
-async function freeDirectory(host: ReadHost, path: string): Promise<string> {
+async function freeDirectory(host: ReadHost, path: string, hides: true | undefined): Promise<string> {
   const real = await realPath(host, path);
   const there = mountsAt(await mountEntries(host), real).at(-1);
-  if (there === undefined) return emptyDirectory(host, real);
+  if (there === undefined) return hides === true ? ownDirectory(host, real) : emptyDirectory(host, real);
   throw new RefusedError(`${path} is in use: ${describe(there)}`, {
     code: 'in-use',
     remedy: 'unmount it, or choose another place',

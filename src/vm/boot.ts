@@ -45,11 +45,19 @@ const withoutMenu = 'remove boot/grub in the source: then bofh writes a grub.cfg
 const remedyFor = (what: string): string =>
   `${what} in the source, or leave out ${option('--boot grub', "boot: 'grub'")}`;
 
-/**
- * The GRUB menu of a root with this content. Throws RefusedError if GRUB would find no kernel. `names`: names
- * for the root that its grub.cfg may use, besides its UUID.
- */
-export function grubMenu({ paths, texts }: RootContent, names: readonly string[] = []): GrubMenu {
+/** What the grub.cfg of a source may name. */
+export interface OldNames {
+  /** Names of the root, besides its UUID. */
+  readonly names: readonly string[];
+  /** Only if files were copied: the UUIDs of all filesystems of the source, that of its root first. */
+  readonly uuids?: readonly string[];
+}
+
+/** The GRUB menu of a root with this content. Throws RefusedError if GRUB would find no kernel. */
+export function grubMenu(
+  { paths, texts }: RootContent,
+  { names, uuids }: OldNames = { names: [] },
+): GrubMenu {
   const kernels = [...paths].filter((path) => /^boot\/vmlinu[xz]-./.test(path));
   if (kernels.length === 0)
     throw new RefusedError('the source has no kernel (boot/vmlinuz-…) that GRUB could boot', {
@@ -59,8 +67,9 @@ export function grubMenu({ paths, texts }: RootContent, names: readonly string[]
     .get(grubConfig)
     ?.replaceAll(/(?<=\sroot=)\S+/g, (word) => (names.includes(word) ? '/dev/xvda' : word));
   if (text !== undefined) {
-    withRoot(text, 'any');
-    return { text };
+    const changed = uuids === undefined ? text : inOneRoot(text, paths, uuids);
+    withRoot(changed, 'any');
+    return { text: changed };
   }
   if (paths.has(grubConfig))
     throw new RefusedError(`${grubConfig} of the source is not a regular file`, { remedy: withoutMenu });
@@ -68,6 +77,13 @@ export function grubMenu({ paths, texts }: RootContent, names: readonly string[]
     throw new RefusedError('the source has boot/grub without grub.cfg', {
       remedy: remedyFor('run update-grub, or remove boot/grub (then bofh writes a grub.cfg),'),
     });
+  if (paths.has('boot/loader/entries'))
+    throw new RefusedError(
+      'the source lists its kernels in boot/loader/entries, which the GRUB of this host does not read',
+      {
+        remedy: `leave out ${option('--boot grub', "boot: 'grub'")}, and name a kernel of this host: ${option('--kernel FILE --ramdisk FILE', 'kernel and ramdisk')}`,
+      },
+    );
   // In Debian, these two links point to the newest kernel.
   if (['vmlinuz', 'initrd.img'].every((link) => paths.has(link)))
     return { kernel: '/vmlinuz', ramdisk: '/initrd.img' };
@@ -81,6 +97,24 @@ export function grubMenu({ paths, texts }: RootContent, names: readonly string[]
   throw new RefusedError(`the source has ${newest[0] ?? ''}, and no ramdisk (boot/initrd.img-…) for it`, {
     remedy: remedyFor('install initramfs-tools, run update-initramfs -c -k all'),
   });
+}
+
+/**
+ * Changes a grub.cfg for files that were copied from several filesystems, or from the subvolume of a btrfs,
+ * into one root: its UUID, and the paths of kernels and ramdisks.
+ */
+function inOneRoot(
+  text: string,
+  paths: ReadonlySet<string>,
+  [root = '', ...others]: readonly string[],
+): string {
+  const inRoot = (path: string): string =>
+    [path, `/boot${path}`, path.replace(/^\/[^/]+/, '')].find((each) => paths.has(each.slice(1))) ?? path;
+  return others
+    .reduce((changed, uuid) => changed.replaceAll(uuid, root), text)
+    .replaceAll(/^[ \t]*(?:linux|initrd)\S*[ \t].*$/gm, (line) =>
+      line.replaceAll(/ (?:rootflags|rootfstype)=\S+/g, '').replaceAll(/(?<=\s)\/\S+/g, inRoot),
+    );
 }
 
 /** The names that distributions give the ramdisk of this kernel version. */

@@ -10,7 +10,7 @@ import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { publicKeys } from '../core/public-key.ts';
 import { checkHostname, checkNetwork, type GuestNetwork } from './identity.ts';
-import { fillRoot, planSource, type RootSource, sizeOfSource } from './root-source.ts';
+import { fillRoot, measureSource, planSource, type RootSource } from './root-source.ts';
 import { guestConfig, parseConfig, writeConfig } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import type { CheckedCreate } from './create-request.ts';
@@ -69,6 +69,8 @@ export interface CreatedVm {
   readonly partition: number | undefined;
   /** Mount points of the EFI system partition of the image, which the guest does not have. */
   readonly dropped: readonly string[];
+  /** Mount points of other partitions of the image, whose files are in the root of the guest. */
+  readonly merged: readonly string[];
 }
 
 /**
@@ -95,7 +97,8 @@ export async function planCreate(options: {
     await downloadImage(host, asked, options);
   }
   const from = await withBase(host, options.request);
-  const request = { ...from, size: await sizeOfSource(host, from) };
+  const { size, copies } = await measureSource(host, from);
+  const request = { ...from, size };
   const names = diskNames(site, name);
   const vg = request.vg ?? site.volumeGroup;
   const mac = request.mac?.toLowerCase() ?? randomMac();
@@ -108,11 +111,12 @@ export async function planCreate(options: {
   await found.try(() => checkNumbers(request));
   await found.try(() => checkMac(mac, request.mac !== undefined && bridge === undefined));
   const wanted = lvs(names, request);
-  for (const each of wanted) if (vg !== undefined) await found.try(() => checkLvName(vg, each.name));
-  await found.try(() => refuseSameName(wanted));
+  for (const each of [...wanted, ...copies])
+    if (vg !== undefined) await found.try(() => checkLvName(vg, each.name));
+  await found.try(() => refuseSameName([...wanted, ...copies]));
   const disks = await found.try(() =>
     disksOn === undefined
-      ? planVolumes({ host, vg, wanted, pool: request.thin })
+      ? planVolumes({ host, vg, wanted, copies, pool: request.thin })
       : planReplicas(disksOn, { site, request, wanted, found }),
   );
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
@@ -178,7 +182,7 @@ export async function describeGuest(
   checkGuestName(request.name);
   const sized = {
     ...request,
-    size: request.size ?? (await sizeOfSource(host, await withBase(host, request))),
+    size: request.size ?? (await measureSource(host, await withBase(host, request))).size,
   };
   const wanted = lvs(diskNames(site, request.name), sized);
   const vg = request.vg ?? site.volumeGroup;
@@ -256,7 +260,8 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
   const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey };
   const { path: source, partition } = { partition: undefined, ...plan.source };
-  const from = { source, partition, dropped: inside.dropped };
+  const { dropped, merged } = inside;
+  const from = { source, partition, dropped, merged };
   return { name, config: plan.config.path, root, swap, disks, peer, ...reached, ...from };
 }
 

@@ -33,9 +33,11 @@ export async function planVolumes(options: {
   readonly host: Members[number]['host'];
   readonly vg: string | undefined;
   readonly wanted: readonly Pick<DiskPlan, 'name' | 'size' | 'zeros'>[];
+  /** Volumes that exist beside them only for a while. */
+  readonly copies?: readonly Pick<DiskPlan, 'name' | 'size'>[];
   readonly pool: string | undefined;
 }): Promise<readonly DiskPlan[]> {
-  await checkSpace(options);
+  await checkSpace({ ...options, wanted: [...options.wanted, ...(options.copies ?? [])] });
   return options.wanted.map((each) => ({
     ...each,
     ...present({ pool: options.pool }),

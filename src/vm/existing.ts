@@ -63,6 +63,7 @@ export async function existingGuest(
       source: undefined,
       partition: undefined,
       dropped: [],
+      merged: [],
     },
     show: `bofh vm show ${guest.name}`,
   };

@@ -1,7 +1,7 @@
 import { typeInWords } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { type ImagePartition, type ImageSource, partitionsIn, type RootContent } from '../copy/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { type ImagePartition, type ImageSource, partitionsIn } from '../copy/index.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { formatSize } from '../core/units.ts';
 import { type FstabLine, mountsInFstab } from '../mount/index.ts';
@@ -13,17 +13,21 @@ const rootType = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709';
 export const packRemedy =
   'attach it: losetup --find --show --partscan FILE; then mount its root filesystem and pack it: tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .; then use tar:/srv/root.tar';
 
+/** Contents that bofh can copy, as in `ImagePartition`. */
+const filesystems = ['ext', 'xfs', 'btrfs'];
+const isFilesystem = ({ content = '' }: ImagePartition): boolean => filesystems.includes(content);
+
 /**
  * The root partition of an image: the requested one, else the only one with the partition type of a root,
- * else the largest one with a Linux filesystem. Undefined if the image has no partitions. Throws
- * RefusedError, which lists all partitions, if there are several candidates, or if bofh cannot copy the
- * partition.
+ * else the largest one with a Linux filesystem; and the other Linux filesystems, which the root may mount.
+ * Undefined if the image has no partitions. Throws RefusedError, which lists all partitions, if there are
+ * several candidates, or if bofh cannot copy the partition.
  */
 export async function rootPartition(
   host: ReadHost,
   source: ImageSource,
   wanted: number | undefined,
-): Promise<ImagePartition | undefined> {
+): Promise<{ readonly root: ImagePartition; readonly others: readonly ImagePartition[] } | undefined> {
   const { path } = source;
   const all = source.from === 'file' ? await partitionsIn(host, source) : undefined;
   if (all === undefined) {
@@ -47,19 +51,30 @@ export async function rootPartition(
       `both partition ${first.number} and partition ${second.number} may be the root`,
       `name the root with ${asked('N')}`,
     );
-  if (first.content !== 'ext')
-    throw refused(`partition ${first.number} is not ext2, ext3 or ext4, which the root must be`, packRemedy);
-  return first;
+  if (!isFilesystem(first))
+    throw refused(
+      `partition ${first.number} is not ext2, ext3, ext4, xfs or btrfs, which the root must be`,
+      packRemedy,
+    );
+  const larger = all.find(({ bytes, content = '' }) => bytes > first.bytes && containers.includes(content));
+  if (wanted === undefined && first.type !== rootType && larger !== undefined)
+    throw refused(
+      `partition ${larger.number} is ${larger.content ?? ''} and may contain the root, which bofh does not find there`,
+      `${packRemedy}; or name the root with ${asked('N')}`,
+    );
+  const others = all.filter((each) => each !== first && each.type !== rootType && isFilesystem(each));
+  return { root: first, others };
 }
+
+/** Contents in which a root may be. */
+const containers = ['LVM2_member', 'crypto_LUKS', 'linux_raid_member'];
 
 const asked = (number: string): string => option(`--partition ${number}`, `partition: ${number}`);
 
 /** The partitions that may be the root, the most likely first. */
 function likely(all: readonly ImagePartition[]): readonly ImagePartition[] {
   const roots = all.filter(({ type }) => type === rootType);
-  const linux = all.filter(
-    ({ type, content = '' }) => typeInWords(type) === 'linux' && ['ext', 'xfs', 'btrfs'].includes(content),
-  );
+  const linux = all.filter((each) => typeInWords(each.type) === 'linux' && isFilesystem(each));
   return (roots.length > 0 ? roots : linux).toSorted((one, other) => other.bytes - one.bytes);
 }
 
@@ -68,28 +83,41 @@ function inWords({ number, bytes, type, content = 'content unknown' }: ImagePart
   return `${number} (${formatSize(bytes)}, ${name}, ${content})`;
 }
 
-/**
- * The mount points of the EFI system partition, which a guest does not have, in the fstab of a root
- * partition. Throws RefusedError for other filesystems in the fstab, whose files would be missing, and if the
- * partition is not the root of a system.
- */
-export async function espMounts({ paths, texts }: RootContent, where: string): Promise<readonly string[]> {
-  if (![...paths].some((path) => path.startsWith('etc/')))
-    throw new RefusedError(`${where} has no files in /etc, so it is not the root filesystem of a system`, {
-      remedy: `name the partition of the root filesystem with ${asked('N')}`,
-    });
-  const lines: FstabLine[] = [];
-  await mountsInFstab(texts.get('etc/fstab') ?? '', {
-    ...{ file: `/etc/fstab in ${where}`, mode: 'rw' },
-    deviceOf: (line) => void lines.push(line),
+/** The error for a partition or image that is not the root of a system. */
+export function withoutRoot(where: string): RefusedError {
+  return new RefusedError(`${where} has no files in /etc, so it is not the root filesystem of a system`, {
+    remedy: `name the partition of the root filesystem with ${asked('N')}`,
   });
+}
+
+/**
+ * The mounts in the fstab of a root, except the root: `dropped` are the mount points of the EFI system
+ * partition, which a guest does not have. RefusedError for an fstab that cannot be parsed.
+ */
+export async function mountsIn(
+  fstab: string,
+  where: string,
+): Promise<{ readonly dropped: readonly string[]; readonly others: readonly FstabLine[] }> {
+  const lines: FstabLine[] = [];
+  const file = `/etc/fstab in ${where}`;
+  await mountsInFstab(fstab, { file, mode: 'rw', deviceOf: (line) => void lines.push(line) }).catch(
+    (error: unknown) => {
+      if (!(error instanceof ParseError)) throw error;
+      throw new RefusedError(error.message, { cause: error, remedy: packRemedy });
+    },
+  );
   const isEsp = ({ target, type }: FstabLine): boolean =>
     /^\/(?:boot\/efi|efi)\/?$/.test(target) || type === 'vfat';
-  const other = lines.find((line) => !isEsp(line));
-  if (other !== undefined)
-    throw new RefusedError(
-      `/etc/fstab in ${where} mounts ${other.source} on ${other.target}: bofh copies only the root filesystem, so these files would be missing`,
-      { remedy: packRemedy },
-    );
-  return lines.map(({ target }) => target);
+  return {
+    dropped: lines.filter(isEsp).map(({ target }) => target),
+    others: lines.filter((line) => !isEsp(line)),
+  };
+}
+
+/** The error for a mount of the fstab whose files the guest would lack. */
+export function notInImage({ source, target }: FstabLine, where: string, why: string): RefusedError {
+  return new RefusedError(
+    `/etc/fstab in ${where} mounts ${source} on ${target}, ${why}: these files would be missing`,
+    { remedy: packRemedy },
+  );
 }

@@ -1,9 +1,11 @@
 import { contentInWords, probeFile } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import {
+  contentIn,
   contentOfTree,
   fillOptions,
   formatOf,
+  type ImagePartition,
   type ImageSource,
   imageSource,
   readRoot,
@@ -17,8 +19,8 @@ import { present } from '../core/present.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
-import { grubConfig, grubFile, type GrubMenu, grubMenu } from './boot.ts';
-import { checkPoolRoom } from './checks.ts';
+import { grubConfig, grubFile, type GrubMenu, grubMenu, type OldNames } from './boot.ts';
+import { checkPoolRoom, refuseWithoutGroup } from './checks.ts';
 import type { FileCreate } from './bases.ts';
 import { type makeFilesystems, refuseHidden } from './data-disks.ts';
 import {
@@ -29,7 +31,8 @@ import {
   refuseWithoutServer,
 } from './identity.ts';
 import { refuseUnmountable, type Roles, runRoles, runsInside } from './roles.ts';
-import { espMounts, packRemedy, rootPartition } from './root-partition.ts';
+import { contentOfImage, mountImage, type PartCopy } from './image-tree.ts';
+import { mountsIn, notInImage, packRemedy, rootPartition, withoutRoot } from './root-partition.ts';
 
 /** With this file of Ubuntu's cloud images, update-grub names a partition that the guest does not have. */
 const namesPartition = ['etc/default/grub.d/40-force-partuuid.cfg'];
@@ -40,6 +43,8 @@ interface Inside extends IdentityFiles {
   readonly menu: GrubMenu | undefined;
   /** Mount points in the fstab of the source that the guest does not have. */
   readonly dropped: readonly string[];
+  /** Mount points there, of other partitions, whose files are in the root. */
+  readonly merged: readonly string[];
 }
 
 /** The checked source that fills the root of a new guest. */
@@ -53,16 +58,36 @@ export type RootSource =
       readonly partition: number | undefined;
       /** The changes in the copy, which depend on its content. */
       readonly insideOf: (device: string) => Promise<Inside>;
+    }
+  | {
+      readonly type: 'tree';
+      readonly path: string;
+      readonly partition: number | undefined;
+      /** Mounts the image. The changes in the copy depend on its content. */
+      readonly mounted: (tx: Tx) => Promise<Pick<Filling, 'inside' | 'release'> & { readonly path: string }>;
     };
 
-/** The size of the root, from the request or from the image. */
-export async function sizeOfSource(
+/** How a root is filled. */
+interface Filling {
+  readonly inside: Inside;
+  /** The archive or directory to copy; undefined: the device has its content already. */
+  readonly files: { readonly source: string; readonly mounts?: 'included' } | undefined;
+  /** Removes what exists only while the files are copied. */
+  readonly release: () => Promise<void>;
+}
+
+/**
+ * The size of the root, from the request or from the image, and the volumes that exist only while it is
+ * filled.
+ */
+export async function measureSource(
   host: ReadHost,
-  { size, source }: Pick<FileCreate, 'size' | 'source'>,
-): Promise<Bytes> {
-  if (source.type !== 'image') return size ?? 0;
-  const { bytes, where } = await image(host, source);
-  if (size === undefined || size >= bytes) return size ?? bytes;
+  { name, size, source }: Pick<FileCreate, 'name' | 'size' | 'source'>,
+): Promise<{ readonly size: Bytes; readonly copies: readonly PartCopy[] }> {
+  if (source.type !== 'image') return { size: size ?? 0, copies: [] };
+  const { bytes, where, copies } = await image(host, { ...source, name });
+  if (copies !== undefined) return { size: size ?? copies.reduce((sum, each) => sum + each.size, 0), copies };
+  if (size === undefined || size >= bytes) return { size: size ?? bytes, copies: [] };
   throw new UsageError(
     `${where} has ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)}`,
     { remedy: `leave ${option('--size', 'size')} out, or ask for more` },
@@ -81,37 +106,60 @@ export async function planSource(
   const { request, vg, identity } = of;
   const { source, size, thin: pool, sshKeys, disks = [] } = request;
   const files = request.boot === 'grub' ? [grubConfig] : [];
-  const insideOf = (content: RootContent, names: readonly string[] = []): Inside => {
+  const insideOf = (content: RootContent, old?: OldNames): Inside => {
     const { paths } = content;
     if (sshKeys !== undefined) refuseWithoutServer(paths);
     refuseHidden(paths, disks);
     if (runsInside(request)) refuseUnmountable(paths, request);
     return {
       ...identityFiles(identity, paths),
-      menu: request.boot === 'grub' ? grubMenu(content, names) : undefined,
+      menu: request.boot === 'grub' ? grubMenu(content, old) : undefined,
       dropped: [],
+      merged: [],
     };
   };
   const { path } = source;
   if (source.type === 'image') {
-    const { format, partition, where } = await image(host, source);
+    const { format, partition, where, copies } = await image(host, { ...source, name: request.name });
+    const ofImage = (
+      content: RootContent,
+      { label, ...old }: Omit<OldNames, 'names'> & { readonly label: string | undefined },
+      mounts: Pick<Inside, 'dropped' | 'merged'>,
+    ): Inside => {
+      const names = [
+        ...(label === undefined ? [] : [`LABEL=${label}`]),
+        ...(partition === undefined ? [] : [`PARTUUID=${partition.uuid}`]),
+      ];
+      const found = insideOf(content, { ...old, names });
+      return { ...found, remove: [...found.remove, ...namesPartition], ...mounts };
+    };
+    if (copies !== undefined) {
+      refuseWithoutGroup(vg);
+      const tree = { path, format, where, copies, vg, pool };
+      const mounted = async (tx: Tx) => {
+        const { root, uuids, dropped, merged, ...at } = await mountImage(tx, host, tree);
+        const content = await contentOfImage(host, at, files);
+        refuseLarge(content.summary.bytes, size, `${where} holds`);
+        return { ...at, inside: ofImage(content, { label: root.label, uuids }, { dropped, merged }) };
+      };
+      return { type: 'tree', path, partition: partition?.number, mounted };
+    }
     const inside = async (device: string): Promise<Inside> => {
       const label = await checkContent(host, { where, device });
       const zone = identity.timezone === undefined ? [] : [`usr/share/zoneinfo/${identity.timezone}`];
       const directories = [
         ...[...identityDirectories, ...zone.map((each) => each.replace(/\/[^/]*$/, ''))],
         ...disks.flatMap(({ mount }) => mount?.slice(1) ?? []),
-        ...(request.boot === 'grub' ? ['boot', 'boot/grub'] : []),
+        ...(request.boot === 'grub' ? ['boot', 'boot/grub', 'boot/loader'] : []),
         ...(request.boot === 'grub' || runsInside(request) ? [''] : []),
       ];
       const content = await readRoot(host, { device, directories, files: [...files, 'etc/fstab'] });
-      const dropped = partition === undefined ? [] : await espMounts(content, where);
-      const names = [
-        ...(label === undefined ? [] : [`LABEL=${label}`]),
-        ...(partition === undefined ? [] : [`PARTUUID=${partition.uuid}`]),
-      ];
-      const found = insideOf(content, names);
-      return { ...found, remove: [...found.remove, ...namesPartition], dropped };
+      if (partition === undefined) return ofImage(content, { label }, { dropped: [], merged: [] });
+      if (![...content.paths].some((each) => each.startsWith('etc/'))) throw withoutRoot(where);
+      const { dropped, others } = await mountsIn(content.texts.get('etc/fstab') ?? '', where);
+      if (others[0] !== undefined)
+        throw notInImage(others[0], where, 'and no other partition of the image has a filesystem of Linux');
+      return ofImage(content, { label }, { dropped, merged: [] });
     };
     // The root of a qcow2 or of a partition can be read only in the copy.
     if (format === 'raw' && partition === undefined) await inside(path);
@@ -122,12 +170,16 @@ export async function planSource(
       ? await contentOfTree(host, { tree: await readTree(host, path), files })
       : await readTar({ host, source: path, files });
   const { bytes } = content.summary;
-  if (bytes >= size)
-    throw new UsageError(
-      `${path} ${source.type === 'dir' ? 'holds' : 'unpacks to'} ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
-    );
+  refuseLarge(bytes, size, `${path} ${source.type === 'dir' ? 'holds' : 'unpacks to'}`);
   if (vg !== undefined && pool !== undefined) await checkPoolRoom(host, { vg, pool, bytes });
   return { type: 'files', path, inside: insideOf(content) };
+}
+
+function refuseLarge(bytes: Bytes, size: Bytes, what: string): void {
+  if (bytes >= size)
+    throw new UsageError(
+      `${what} ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
+    );
 }
 
 /** Fills a blank device with the root of a guest; returns the changes in the copy. */
@@ -142,45 +194,72 @@ export async function fillRoot(
   },
 ): Promise<Inside> {
   const { source, device } = of;
-  const inside = source.type === 'files' ? source.inside : await copied(tx, { ...source, device });
+  const { inside, files: from, release } = await fillingOf(tx, source, device);
   const { uuid: filesystem } =
-    source.type === 'files'
-      ? await tx.filesystem.create({ device, type: 'ext4' })
-      : await tx.filesystem.uuid({ device, seed: 'may be added' });
-  if (source.type === 'image') await tx.filesystem.resize({ device, size: 'max' });
+    from === undefined
+      ? await tx.filesystem.uuid({ device, seed: 'may be added' })
+      : await tx.filesystem.create({ device, type: 'ext4' });
+  if (from === undefined) await tx.filesystem.resize({ device, size: 'max' });
   const { files: others, mounts } = await of.filesOf(filesystem);
   const menu = inside.menu === undefined ? [] : [grubFile(inside.menu, filesystem)];
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
   const files = [...inside.files, ...others, ...menu];
   const all = { root: mounted.path, device, filesystem, files, remove: inside.remove };
-  await (source.type === 'files' ? tx.copy.unpack({ source: source.path, ...all }) : tx.copy.files(all));
+  await (from === undefined ? tx.copy.files(all) : tx.copy.unpack({ ...from, ...all }));
+  await release();
   if (of.roles.scripts.length > 0 || of.roles.description !== undefined)
     await runRoles(tx, {
       ...of.roles,
       mounts: [{ device, filesystem, type: 'ext4', target: '/' }, ...mounts],
-      made: source.type === 'files' ? 'filesystem' : 'device',
+      made: from === undefined ? 'device' : 'filesystem',
     });
   await mounted.release();
   return inside;
 }
 
-async function copied(
-  tx: Tx,
-  of: Extract<RootSource, { type: 'image' }> & { readonly device: string },
-): Promise<Inside> {
-  const { path, format, partition, insideOf, device } = of;
-  await tx.copy.image({ source: path, format, device, ...present({ partition }) });
-  return insideOf(device);
+async function fillingOf(tx: Tx, source: RootSource, device: string): Promise<Filling> {
+  const { type, path } = source;
+  const release = (): Promise<void> => Promise.resolve();
+  switch (type) {
+    case 'files':
+      return { inside: source.inside, files: { source: path }, release };
+    case 'tree': {
+      const { path: tree, ...mounted } = await source.mounted(tx);
+      return { ...mounted, files: { source: tree, mounts: 'included' } };
+    }
+    case 'image': {
+      const { format, partition, insideOf } = source;
+      await tx.copy.image({ source: path, format, device, ...present({ partition }) });
+      return { inside: await insideOf(device), files: undefined, release };
+    }
+  }
 }
 
-/** The image, or its root partition, with a name for messages. */
-async function image(host: ReadHost, of: Extract<FileCreate['source'], { type: 'image' }>) {
-  const { path } = of;
+/**
+ * The image, or its root partition, with a name for messages. `copies`: its files are copied, because its root
+ * is an xfs or btrfs, or may mount other partitions.
+ */
+async function image(
+  host: ReadHost,
+  of: Extract<FileCreate['source'], { type: 'image' }> & { readonly name: string },
+) {
+  const { path, name } = of;
   const whole = await imageSource(host, { path, format: of.format ?? formatOf(path) });
-  const partition = await rootPartition(host, whole, of.partition);
-  if (partition === undefined) return { ...whole, partition, where: path };
-  const { number, bytes } = partition;
-  return { ...whole, bytes, partition, where: `partition ${number} of ${path}` };
+  const found = await rootPartition(host, whole, of.partition);
+  const copyOf = (partition: ImagePartition | undefined): PartCopy => ({
+    name: [name, 'image', partition?.number ?? []].flat().join('-'),
+    size: (partition ?? whole).bytes,
+    partition,
+  });
+  if (found === undefined) {
+    const content = (await contentIn(host, whole)) ?? '';
+    const copies = ['xfs', 'btrfs'].includes(content) ? [copyOf(undefined)] : undefined;
+    return { ...whole, partition: undefined, where: path, copies };
+  }
+  const { root, others } = found;
+  const copies = root.content === 'ext' && others.length === 0 ? undefined : [root, ...others].map(copyOf);
+  const where = `partition ${root.number} of ${path}`;
+  return { ...whole, bytes: root.bytes, partition: root, where, copies };
 }
 
 /** The label of the root. Throws RefusedError for anything but one clean ext2, ext3 or ext4. */

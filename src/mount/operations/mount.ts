@@ -10,6 +10,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { mount as mountCommand } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
@@ -24,6 +25,8 @@ const args = z.strictObject({
    * a later unmount remove).
    */
   path: z.exactOptional(z.string()),
+  /** The directory may have content, which the mount hides (default: it must be empty). */
+  hides: z.exactOptional(z.literal(true)),
   /** Type of the filesystem (default: found by mount(8)). */
   type: z.exactOptional(
     z.string().check(z.regex(/^[a-z0-9][a-z0-9_-]*$/, 'must be the name of a type, such as ext4')),
@@ -37,6 +40,7 @@ const args = z.strictObject({
 const undo = z.strictObject({
   path: z.string(),
   private: z.boolean(),
+  hides: z.exactOptional(z.literal(true)),
   device: z.string(),
   number: z.string(),
   /** Identity of the device: after a reboot another device may have its number. */
@@ -63,13 +67,21 @@ export const mount = operation({
   result: z.strictObject({ mountId: z.int() }),
   lives: 'boot',
   restores: 'state',
-  prepare: async ({ args: { device, path, mode }, mark, host }) => {
+  prepare: async ({ args: { device, path, hides, mode }, mark, host }) => {
     const node = await deviceNode(host, device);
     await refuseGuests(host, device, mode);
-    const where = await chooseDirectory(host, path, mark);
+    const where = await chooseDirectory(host, path, mark, hides);
     const { identity } = await identityOf(host, node.path);
     const link = device.startsWith('/') && device !== node.path ? { link: device } : {};
-    return { ...where, device: node.path, number: node.number, identity, ...link, mark };
+    return {
+      ...where,
+      ...present({ hides }),
+      device: node.path,
+      number: node.number,
+      identity,
+      ...link,
+      mark,
+    };
   },
   claims: async ({ undo: { path, device }, on }) => {
     const { key, beneath } = await on(device);
@@ -113,6 +125,6 @@ async function placeAgain(
   if (top !== undefined && (await isOf(host, top, number))) return undefined;
   // A guest may use it meanwhile; the kernel would mount it nevertheless.
   await refuseUsers(host, device);
-  if (!made.private) await chooseDirectory(host, path, mark);
+  if (!made.private) await chooseDirectory(host, path, mark, made.hides);
   return { ...made, device: node, number };
 }

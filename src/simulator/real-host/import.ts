@@ -36,7 +36,7 @@ export async function importCopied(
 ): Promise<void> {
   if (path.startsWith('driver='))
     throw new UnknownInPlan('cannot tell what is in the partition of the image: a plan does not copy it', {
-      remedy: `copy it into an image of its own, and plan with that: qemu-img convert --image-opts -O raw '${path}' /srv/root.raw`,
+      remedy: `run it without --dry-run: if a step fails, everything is undone; or, if it is an ext4 with all files of the guest, copy it into an image of its own, and plan with that: qemu-img convert --image-opts -O raw '${path}' /srv/root.raw`,
     });
   const there = resolve(world, path, 'follow');
   if (!there.found) return;

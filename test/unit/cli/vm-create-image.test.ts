@@ -85,8 +85,17 @@ describe('vm create --source image:FILE', () => {
     );
   });
 
+  test.each(['xfs', 'btrfs'])('copies the files of an image that is a %s into an ext4', async (type) => {
+    give({ superblock: { ...superblock, type } });
+    const { root } = await create('--source image:/srv/web.qcow2 --size 32m');
+    host.admin.mount(root, '/mnt');
+    expect(host.admin.readFile('/mnt/srv/data')).toBe('kept\n');
+    expect(host.admin.readFile('/mnt/etc/fstab')).toMatch(/^UUID=\S+ \/ ext4 /);
+    expect(host.world.lvm[0]?.lvs.map(({ name }) => name)).not.toContain('web1-image');
+  });
+
   test('undoes the copy of an image with another filesystem', async () => {
-    give({ superblock: { ...superblock, type: 'xfs' } });
+    give({ superblock: { ...superblock, type: 'f2fs' } });
     const before = host.snapshot();
     const error = await rejectionOf(create('--source image:/srv/web.qcow2 --size 64m'));
     expect(error).toBeInstanceOf(RolledBackError);
@@ -100,6 +109,7 @@ describe('vm create --source image:FILE with partitions', () => {
     root: '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709',
     linux: '0FC63DAF-8483-4772-8E79-3D69D8477DE4',
     esp: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B',
+    boot: 'BC13C2FF-59E6-4262-A352-B275FD6F7172',
     bios: '21686148-6449-6E6F-744E-656564454649',
   };
   const partUuid = '11111111-2222-4333-8444-0000000000';
@@ -147,7 +157,9 @@ describe('vm create --source image:FILE with partitions', () => {
     giveParts(part('bios'), esp, root());
     const created = await create(`${source} --size 64m`);
 
-    expect(created).toMatchObject({ source: '/srv/web.qcow2', partition: 3, dropped: ['/boot/efi'] });
+    expect(created).toMatchObject({
+      ...{ source: '/srv/web.qcow2', partition: 3, dropped: ['/boot/efi'], merged: [] },
+    });
     const text = fileOf(created.root, 'etc/fstab');
     expect(text).toMatch(/^UUID=\S+ \/ ext4 .*\n$/);
     expect(text).not.toContain(uuid);
@@ -184,6 +196,83 @@ describe('vm create --source image:FILE with partitions', () => {
     expect(await create(`${source} --size 64m --partition 2`)).toMatchObject({ partition: 2 });
   });
 
+  const bootUuid = '5e1f0000-0000-4000-8000-0000000000b0';
+  const bootFiles = {
+    'vmlinuz-6.1.0': 'x',
+    'initrd.img-6.1.0': 'x',
+    'grub/grub.cfg': [
+      `search --no-floppy --fs-uuid --set=root ${uuid}`,
+      `  search --no-floppy --fs-uuid --set=root ${bootUuid}`,
+      `  linux /vmlinuz-6.1.0 root=PARTUUID=${partUuid}01 ro rootflags=subvol=@ console=ttyS0`,
+      '  initrd /microcode.cpio /initrd.img-6.1.0',
+      '',
+    ].join('\n'),
+  };
+  const boot = (of: Partial<Part> = {}): Part =>
+    part('boot', {
+      superblock: { ...superblock, uuid: bootUuid, label: 'BOOT' },
+      ...{ files: bootFiles, mib: 2, ...of },
+    });
+  const mountsBoot = (line = 'LABEL=BOOT /boot ext4 defaults 0 2') => ({
+    'etc/ssh/sshd_config': '',
+    'boot/hidden': 'x',
+    'etc/fstab': fstab(`${line}\n`),
+  });
+  const ubuntu = (of: Partial<Part> = {}) =>
+    part('linux', { superblock, files: mountsBoot(), mib: 16, ...of });
+
+  test('copies the files of a separate /boot into the root, and grub.cfg finds them there', async () => {
+    host = hostWithServer(debianBoot);
+    giveParts(ubuntu(), esp, boot());
+    const created = await create(`${source} --size 32m --memory 128m --boot grub`);
+
+    expect(created).toMatchObject({ partition: 1, merged: ['/boot'], dropped: ['/boot/efi'] });
+    const text = fileOf(created.root, 'boot/grub/grub.cfg');
+    const own = /^UUID=(\S+) \/ ext4 .*\n$/.exec(fileOf(created.root, 'etc/fstab'))?.[1] ?? '';
+    expect(text).toBe(
+      [
+        `search --no-floppy --fs-uuid --set=root ${own}`,
+        `  search --no-floppy --fs-uuid --set=root ${own}`,
+        '  linux /boot/vmlinuz-6.1.0 root=/dev/xvda ro console=ttyS0',
+        '  initrd /microcode.cpio /boot/initrd.img-6.1.0',
+        '',
+      ].join('\n'),
+    );
+    expect(fileOf(created.root, 'boot/vmlinuz-6.1.0')).toBe('x');
+    host.admin.mount(created.root, '/mnt');
+    expect(await host.stat('/mnt/boot/hidden')).toBeUndefined();
+    expect(host.world.lvm[0]?.lvs.filter(({ name }) => name.includes('image'))).toEqual([]);
+  });
+
+  test.each([
+    `UUID=${bootUuid}`,
+    `PARTUUID=${partUuid}02`,
+    '/dev/vda2',
+    '/dev/disk/by-label/BOOT',
+    `/dev/disk/by-uuid/${bootUuid}`,
+  ])('finds the partition that its fstab calls %s', async (name) => {
+    giveParts(ubuntu({ files: mountsBoot(`${name} /boot ext4 defaults`) }), boot());
+    expect(await create(`${source} --size 32m`)).toMatchObject({ merged: ['/boot'] });
+  });
+
+  test('is as large as its filesystems without --size', async () => {
+    giveParts(ubuntu(), boot());
+    await create(source);
+    expect(host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1-root')?.extents).toBe(5);
+  });
+
+  test('a dry run says what it cannot see', async () => {
+    giveParts(ubuntu(), boot());
+    const before = host.snapshot();
+    const { runtime } = testRuntime(simulatedBofh({ host, site: bofhOn(host).site }), {
+      dryRun: true,
+    });
+    const error = await rejectionOf(runVerb(runtime, `vm create web1 ${source} --size 32m`));
+    expect(String(error)).toContain('cannot tell what is in the partition of the image');
+    expect((error as BofhError).remedy).toContain('run it without --dry-run');
+    expect(host.snapshot()).toBe(before);
+  });
+
   const lvm = { type: 'LVM2_member', usage: 'raid' } as const;
   test.each<readonly [string, readonly Part[], string, RegExp]>([
     [
@@ -205,10 +294,19 @@ describe('vm create --source image:FILE with partitions', () => {
       /partition 1 is not ext2.*crypto_LUKS/,
     ],
     [
-      'whose root is xfs',
-      [root({ superblock: { ...superblock, type: 'xfs' } })],
+      'whose root is in LVM beside a /boot',
+      [
+        part('linux', { superblock: { ...superblock, type: 'xfs' } }),
+        part('linux', { superblock: lvm, mib: 4 }),
+      ],
       '',
-      /partition 1 is not ext2.*xfs/,
+      /partition 2 is LVM2_member and may contain the root/,
+    ],
+    [
+      'whose copies need more space than the group has',
+      [root({ superblock: { ...superblock, type: 'xfs' }, mib: 100_000 })],
+      '',
+      /the volume group vg0 has .* free/,
     ],
     [
       'without the partition that is named',
@@ -234,16 +332,55 @@ describe('vm create --source image:FILE with partitions', () => {
     [
       'a separate /boot',
       { ...system, 'etc/fstab': fstab('LABEL=BOOT /boot ext4 defaults 0 2\n') },
-      /mounts LABEL=BOOT on \/boot: bofh copies only the root/,
+      /mounts LABEL=BOOT on \/boot, and no other partition/,
     ],
     ['no /etc', { 'srv/data': 'x' }, /partition 1 of \S+ has no files in \/etc/],
-  ])('undoes the copy of a root with %s', async (_, content, why) => {
-    giveParts(root({ files: content }));
+  ])('undoes the copy of a root with %s', (_, content, why) => undone([root({ files: content })], why));
+
+  async function undone(parts: readonly Part[], why: RegExp, words = '--size 64m'): Promise<void> {
+    giveParts(...parts);
     const before = host.snapshot();
-    const error = await rejectionOf(create(`${source} --size 64m`));
+    const error = await rejectionOf(create(`${source} ${words}`));
     expect(error).toBeInstanceOf(RolledBackError);
     expect(String(error)).toMatch(why);
     expect(host.snapshot()).toBe(before);
+  }
+
+  test.each<readonly [string, readonly Part[], RegExp]>([
+    [
+      'a /boot that no partition has',
+      [ubuntu(), boot({ superblock })],
+      /mounts LABEL=BOOT on \/boot, which is no partition of the image with ext2/,
+    ],
+    [
+      'a /boot that two partitions may be',
+      [ubuntu(), boot(), boot()],
+      /which several partitions of the image may be/,
+    ],
+    [
+      'a line of the fstab that cannot be parsed',
+      [ubuntu({ files: mountsBoot('LABEL=BOOT') }), boot()],
+      /\/etc\/fstab in partition 1 of \S+: line 2 could not be parsed/,
+    ],
+    [
+      'no directory for the mount',
+      [ubuntu({ files: { ...mountsBoot('LABEL=BOOT /etc/hostname ext4') } }), boot()],
+      /on \/etc\/hostname, which is not a directory there/,
+    ],
+    ['no /etc', [ubuntu({ files: { 'srv/data': 'x' } }), boot()], /partition 1 of \S+ has no files in \/etc/],
+  ])('undoes everything for an image with %s', (_, parts, why) => undone(parts, why));
+
+  test('undoes everything for an image with more files than --size holds', () =>
+    undone(
+      [ubuntu({ files: { ...mountsBoot(), 'srv/data': 'x'.repeat(17 * mib) } }), boot()],
+      /partition 1 of \S+ holds 17 MiB, more than --size 16 MiB holds/,
+      '--size 16m',
+    ));
+
+  test('refuses kernels in boot/loader/entries with --boot grub', async () => {
+    host = hostWithServer(debianBoot);
+    const { 'grub/grub.cfg': _, ...entries } = { ...bootFiles, 'loader/entries/x.conf': 'x' };
+    await undone([ubuntu(), boot({ files: entries })], /boot\/loader\/entries/, '--size 64m --boot grub');
   });
 
   test('refuses --partition for an image without a table, and for an archive', async () => {

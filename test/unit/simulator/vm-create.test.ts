@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RolledBackError } from '../../../src/core/errors.ts';
 import type { TarMember } from '../../../src/simulator/index.ts';
+import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
 import {
   bofhOn,
   debianBoot,
@@ -11,6 +12,22 @@ import {
   vmCreate,
 } from './support.ts';
 import { type Trial, unnamed, testSweep } from './sweep.ts';
+
+const part = (at: number, size: number, type: string, files: Readonly<Record<string, string>>) => ({
+  ...{ from: at * 1024 ** 2, size: size * 1024 ** 2, type: '0FC63DAF-8483-4772-8E79-3D69D8477DE4', files },
+  uuid: `11111111-2222-4333-8444-00000000000${String(at)}`,
+  superblock: {
+    ...{ type, usage: 'filesystem' as const },
+    uuid: `5e1f0000-0000-4000-8000-00000000000${String(at)}`,
+  },
+});
+const cloudImage = qcow2({
+  size: 16 * 1024 ** 2,
+  partitions: [
+    part(1, 8, 'xfs', { 'etc/fstab': '/dev/vda2 /boot ext4 defaults 0 2\n', 'boot/hidden': '' }),
+    part(9, 4, 'ext4', { 'vmlinuz-6.1': 'x' }),
+  ],
+});
 
 const trials: readonly (readonly [string, Trial])[] = [
   ['a guest', { start: async () => hostWithSource(), work: (host) => vmCreate(bofhOn(host)) }],
@@ -32,6 +49,18 @@ const trials: readonly (readonly [string, Trial])[] = [
           ...{ boot: 'grub', swap: 0 },
           disks: [{ name: 'data', size: 16 * 1024 ** 2, fs: 'ext4', mount: '/srv/www' }],
         }),
+    },
+  ],
+  [
+    'a guest from an image with a separate /boot',
+    {
+      start: async () => {
+        const host = hostWithSource();
+        host.admin.writeFile('/srv/web.qcow2', cloudImage);
+        return host;
+      },
+      work: (host) =>
+        vmCreate(bofhOn(host), { source: { type: 'image', path: '/srv/web.qcow2' }, swap: 0, start: false }),
     },
   ],
 ];

@@ -33,6 +33,8 @@ export const vmCreate = z.strictObject({
   partition: z.nullable(count),
   /** Mount points of the EFI system partition of the image, which the guest does not have. */
   dropped: z.array(text),
+  /** Mount points of other partitions of the image, whose files are in the root of the guest. */
+  merged: z.array(text),
 });
 
 /** `bofh vm clone NAME NEW` */

@@ -192,7 +192,7 @@ export default verb({
             const { source = null, partition = null } = vm;
             const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
             const reached = { domid, ssh, hostKey };
-            const from = { source, partition, dropped: [...vm.dropped] };
+            const from = { source, partition, dropped: [...vm.dropped], merged: [...vm.merged] };
             const data = { ...vm, swap, disks, peer, ...reached, ...from, ...(ensure ? { changed } : {}) };
             return { data, lines: [...(changed ? [] : [unchanged]), ...inWords(data, request)] };
           },
@@ -272,6 +272,9 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
       : [
           `its root is from ${created.partition === null ? '' : `partition ${String(created.partition)} of `}${created.source}`,
         ]),
+    ...created.merged.map(
+      (path) => `its root has the files of ${path}, which the image has on another filesystem`,
+    ),
     ...created.dropped.map(
       (path) => `its /etc/fstab has no line for ${path}: a guest needs no EFI partition`,
     ),

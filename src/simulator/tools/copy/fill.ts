@@ -68,6 +68,7 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
       '--directory',
       '--quoting-style',
       '--xattrs-include',
+      '--xattrs-exclude',
       '--warning',
       '--checkpoint',
       '--checkpoint-action',
@@ -77,7 +78,11 @@ function tar(call: ToolCall): ReturnType<ToolModel> {
   });
   const source = one(options, '--file');
   if (options.flags.has('--create') && source === '-')
-    return saveTree(call, one(options, '--directory') ?? '');
+    return saveTree(
+      call,
+      one(options, '--directory') ?? '',
+      mountsOf(options.flags.has('--one-file-system')),
+    );
   if (options.flags.has('--create') && source !== undefined)
     return save(call, { source, directory: one(options, '--directory') ?? '', names: options.words });
   const isList = options.flags.has('--list');
@@ -141,7 +146,7 @@ function save(
  * Saves a whole directory without `lost+found`. In a plan: a directory of the real host, without
  * the content of its files.
  */
-function saveTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
+function saveTree({ world }: ToolCall, path: string, mounts: 'included' | undefined): ReturnType<ToolModel> {
   const known = world.overlay?.listings.get(path);
   if (world.overlay !== undefined && known !== undefined) {
     world.overlay.listings.set('-', known);
@@ -158,12 +163,12 @@ function saveTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
   }
   const top = resolve(world, path, 'follow');
   if (!top.found) return failed(2, `tar: ${path}: Cannot open: No such file or directory\n${giveUp}`);
-  const first = new Map<number, string>();
-  const members = [...walk(top.tree, top.ino)].flatMap(([below, ino]): TarMember[] => {
-    const { kind, mode, uid, gid, content, target } = inodeOf(top.tree, ino);
-    const of = { path: `.${below}`, mode, owner: [uid, gid] as const };
-    const known = first.get(ino);
-    first.set(ino, of.path);
+  const first = new Map<Inode, string>();
+  const members = below(world, top, mounts).flatMap(({ path: name, inode }): TarMember[] => {
+    const { kind, mode, uid, gid, content, target } = inode;
+    const of = { path: `./${name}`, mode, owner: [uid, gid] as const };
+    const known = first.get(inode);
+    first.set(inode, of.path);
     if (of.path.split('/')[1] === 'lost+found') return [];
     if (kind === 'directory') return [{ ...of, type: 'directory' }];
     if (known !== undefined) return [{ ...of, type: 'hardlink', target: known }];
@@ -171,6 +176,29 @@ function saveTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
     return [{ ...of, content: Buffer.from(content ?? []).toString('utf8') }];
   });
   return ok(archive(members));
+}
+
+const mountsOf = (oneFileSystem: boolean) => (oneFileSystem ? undefined : ('included' as const));
+
+/** Returns the files below a directory, also those of the filesystems that are mounted there if they are included. */
+function below(
+  world: World,
+  top: Pick<Found, 'tree' | 'ino' | 'path'>,
+  mounts: 'included' | undefined,
+  storage = 0,
+): readonly (Pick<Found, 'tree' | 'ino' | 'inode'> & { readonly path: string; readonly storage: number })[] {
+  const names = [...(inodeOf(top.tree, top.ino).entries ?? [])].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const inside = names.map(([name, ino]) => ({ name, ino }));
+  return inside.flatMap(({ name, ino }) => {
+    const path = posix.join(top.path, name);
+    const mounted = mounts === undefined ? -1 : world.mounts.findLastIndex((each) => each.path === path);
+    const shown = mounted < 0 ? undefined : resolve(world, path, 'follow');
+    const at = shown?.found === true ? { ...shown, path } : { tree: top.tree, ino, path };
+    const number = mounted < 0 ? storage : mounted + 1;
+    const own = { ...at, inode: inodeOf(at.tree, at.ino), path: name, storage: number };
+    const deeper = below(world, at, mounts, number);
+    return [own, ...deeper.map((each) => ({ ...each, path: posix.join(name, each.path) }))];
+  });
 }
 
 function membersIn(world: World, { inode }: Found, source: string): ReturnType<typeof readArchive> {
@@ -244,7 +272,8 @@ function find(call: ToolCall): ReturnType<ToolModel> {
   if (call.argv[0] === '/proc' && call.argv.includes('-uid')) return ok();
   if (call.argv[0] === '/proc') return scanProcesses(call);
   const [path = '', ...rest] = call.argv;
-  if (call.argv.join('\0') === listTree(path).argv.join('\0')) return listOfTree(call, path);
+  const mounts = mountsOf(rest[0] === '-xdev');
+  if (call.argv.join('\0') === listTree(path, mounts).argv.join('\0')) return listOfTree(call, path, mounts);
   if (rest[3] === '-printf') return list(call, path);
   const kept = `${path}/lost+found`;
   const but = ['!', '-path', kept, '!', '-path', `${kept}/*`];
@@ -271,18 +300,22 @@ function list(call: ToolCall, path: string): ReturnType<ToolModel> {
 }
 
 /** Returns the output for `listTree`; every modification time is 0. */
-function listOfTree({ world }: ToolCall, path: string): ReturnType<ToolModel> {
+function listOfTree(
+  { world }: ToolCall,
+  path: string,
+  mounts: 'included' | undefined,
+): ReturnType<ToolModel> {
   const known = world.overlay?.listings.get(path);
   if (known !== undefined) return { ...ok(known), isLatin1: true };
   const top = resolve(world, path, 'follow');
   if (!top.found) return failed(1, `find: '${path}': No such file or directory`);
-  const lines = [...walk(top.tree, top.ino)].map(([below, ino]) => {
-    const inode = inodeOf(top.tree, ino);
+  const lines = below(world, top, mounts).map(({ path: name, tree, ino, inode, storage }) => {
     const { kind, mode, uid, gid, content, length, target = '' } = inode;
     const size = length ?? content?.length ?? target.length;
     const letter = kind === 'directory' ? 'd' : kind === 'symlink' ? 'l' : 'f';
-    const numbers = [mode.toString(8), uid, gid, linksOf(top.tree, ino), size, Math.ceil(size / 512), ino];
-    return `${letter} ${numbers.join(' ')} 0.0 ${changedAt(inode)} ${below.slice(1)}\0${target}\0`;
+    const blocks = Math.ceil(size / 512);
+    const numbers = [mode.toString(8), uid, gid, linksOf(tree, ino), size, blocks, storage, ino];
+    return `${letter} ${numbers.join(' ')} 0.0 ${changedAt(inode)} ${name}\0${target}\0`;
   });
   return ok(lines.join(''));
 }
