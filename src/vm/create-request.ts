@@ -40,7 +40,7 @@ type Source =
       readonly path: string;
     }
   | {
-      /** An image whose root is an ext4: the whole image, or one of its partitions. */
+      /** An image of one root filesystem (ext4, xfs or btrfs), or of a disk with partitions. */
       readonly type: 'image';
       /** Absolute path of the image. */
       readonly path: string;
@@ -117,13 +117,13 @@ const createSchema = z.strictObject({
   /**
    * The source of the root filesystem: `debian:trixie`, the newest base of that release (`vm.createBase`);
    * `tar:/srv/debian.tar`, a tar archive, plain or compressed; `dir:/srv/root`, a directory; or
-   * `image:/srv/debian.qcow2`, a raw or qcow2 image whose root is an ext4, also in a partition, not with
-   * `drbd`.
+   * `image:/srv/debian.qcow2`, a raw or qcow2 image of a root filesystem (ext4, xfs or btrfs) or of a disk
+   * with partitions, not with `drbd`.
    */
   source,
   /**
    * Size of the root disk. Sizes are bytes, or text: `2g` (default: the size of the image, or of its
-   * partition).
+   * partitions that are copied).
    */
   size: z.exactOptional(size),
   /** Size of the swap disk (default: 0, no swap). */

@@ -40,7 +40,7 @@ export function identityFiles(
   { hostname, sshKeys, network, timezone }: Identity,
   paths: ReadonlySet<string>,
 ): IdentityFiles {
-  const has = (path: string): boolean => paths.has(path) || paths.has(`usr/${path}`);
+  const has = (path: string): boolean => isIn(paths, path);
   const files: UnpackedFile[] = [{ path: 'etc/hostname', content: `${hostname}\n`, mode: 0o644 }];
   const remove: string[] = [];
   if (!has('etc/hosts')) files.push({ path: 'etc/hosts', content: hostsText(hostname), mode: 0o644 });
@@ -78,18 +78,25 @@ export function identityFiles(
       content: network.dns.map((server) => `nameserver ${server}\n`).join(''),
       mode: 0o644,
     });
+  // SELinux lets no service read files without a label: the first boot labels them, and restarts.
+  if (has('etc/selinux/config')) files.push({ path: '.autorelabel', content: '', mode: 0o600 });
   return { files, remove, hostKey: key?.fingerprint };
 }
 
 /** The directories in which `identityFiles` looks for names, except those of time zones. */
 export const identityDirectories: readonly string[] = [
-  ...['etc', 'etc/ssh', 'var/lib/dbus'],
+  ...['etc', 'etc/selinux', 'etc/ssh', 'var/lib/dbus'],
   ...['bin', 'sbin', 'lib/systemd'].flatMap((path) => [path, `usr/${path}`]),
 ];
 
+/** Whether a source has this file, also below /usr, and a program of `sbin` also in `bin`, where Fedora has it. */
+function isIn(paths: ReadonlySet<string>, path: string): boolean {
+  return [path, path.replace(/^sbin\//, 'bin/')].some((each) => paths.has(each) || paths.has(`usr/${each}`));
+}
+
 /** Refuses SSH keys for a source without an SSH server. */
 export function refuseWithoutServer(paths: ReadonlySet<string>): void {
-  if (['sbin/sshd', 'sbin/dropbear'].some((path) => paths.has(path) || paths.has(`usr/${path}`))) return;
+  if (['sbin/sshd', 'sbin/dropbear'].some((path) => isIn(paths, path))) return;
   throw new RefusedError(`the source has no SSH server (usr/sbin/sshd) that reads the keys`, {
     remedy: `install openssh-server in the source, or leave out ${option('--ssh-key', 'sshKeys')}`,
   });

@@ -85,9 +85,12 @@ export async function mountImage(
     const more = type === 'xfs' ? ['nouuid'] : options;
     const place = at === undefined ? {} : { path: at, hides: true as const };
     const asked = { device, type, mode: 'ro' as const, ...place, options: [...fillOptions, ...more] };
-    const mount = await tx.temporary.mount.mount(asked).catch((error: unknown) => {
-      throw error instanceof CommandError ? unmountable(part, path, error) : error;
-    });
+    // A failed step ends the sequence with its own error, unless it is in a scope.
+    const mount = await tx
+      .scope('mount of the image', (inner) => inner.temporary.mount.mount(asked))
+      .catch((error: unknown) => {
+        throw error instanceof CommandError ? unmountable(part, path, error) : error;
+      });
     held.push(mount);
     return mount.path;
   };
@@ -153,7 +156,7 @@ async function rootIn(
     if (stat.kind !== 'file')
       throw new RefusedError(`/etc/fstab in ${where} is not a regular file`, { remedy: packRemedy });
     const fstab = Buffer.from(await host.readFile(posix.join(path, at))).toString('latin1');
-    found.push({ name, fstab, isNamed: subvolumeIn(fstab) === posix.join(top, name) });
+    found.push({ name, fstab, isNamed: (subvolumeIn(fstab) ?? top) === posix.join(top, name) });
   }
   const [first, second] = found.some(({ isNamed }) => isNamed)
     ? found.filter(({ isNamed }) => isNamed)

@@ -20,7 +20,7 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu, type OldNames } from './boot.ts';
-import { checkPoolRoom, refuseWithoutGroup } from './checks.ts';
+import { checkPoolRoom } from './checks.ts';
 import type { FileCreate } from './bases.ts';
 import { type makeFilesystems, refuseHidden } from './data-disks.ts';
 import {
@@ -134,8 +134,8 @@ export async function planSource(
       return { ...found, remove: [...found.remove, ...namesPartition], ...mounts };
     };
     if (copies !== undefined) {
-      refuseWithoutGroup(vg);
-      const tree = { path, format, where, copies, vg, pool };
+      // `planVolumes` refuses a missing group.
+      const tree = { path, format, where, copies, vg: vg ?? '', pool };
       const mounted = async (tx: Tx) => {
         const { root, uuids, dropped, merged, ...at } = await mountImage(tx, host, tree);
         const content = await contentOfImage(host, at, files);

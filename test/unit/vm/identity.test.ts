@@ -51,6 +51,13 @@ describe('the root of a new guest', () => {
     );
   });
 
+  it('of a source with SELinux is labelled at the first boot, and has the keys of its sshd in bin', () => {
+    const { text, hostKey } = written({}, ['etc/selinux/config', 'usr/bin/sshd']);
+    expect(text.get('.autorelabel')).toBe('');
+    expect(hostKey).toMatch(/^SHA256:/);
+    expect(written({}, ['usr/sbin/sshd']).text.has('.autorelabel')).toBe(false);
+  });
+
   it('has none of the IDs and keys of the source', () => {
     const { remove, text, mode } = written({}, [
       ...['etc/machine-id', 'var/lib/dbus/machine-id', 'etc/ssh/sshd_config', 'usr/sbin/sshd'],
