@@ -23,6 +23,25 @@ export const copy: Specimens['copy'] = {
         return (tx) => tx.copy.unpack({ source: '/srv/root', ...unpacked(device) });
       },
     },
+    {
+      title: 'a tree of mounts',
+      before: ['mount.mount', 'mount.mount'],
+      stage: (host) => {
+        const device = newRoot(host);
+        const source = filledVolume(host, 'web1-image', '5e1f0000-0000-4000-8000-000000000002');
+        const boot = filledVolume(host, 'web1-image2', '5e1f0000-0000-4000-8000-000000000003');
+        host.admin.mount(source, '/mnt/fill');
+        host.admin.mkdir('/mnt/fill/boot');
+        host.admin.writeFile('/mnt/fill/boot/hidden', 'x');
+        host.admin.umount('/mnt/fill');
+        const mounted = { type: 'ext4', mode: 'ro' as const };
+        return async (tx) => {
+          const { path } = await tx.mount.mount({ device: source, ...mounted });
+          await tx.mount.mount({ device: boot, path: `${path}/boot`, hides: true, ...mounted });
+          return tx.copy.unpack({ source: path, mounts: 'included', ...unpacked(device) });
+        };
+      },
+    },
   ],
   debian: [
     {
