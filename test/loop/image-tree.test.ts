@@ -1,9 +1,11 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -12,6 +14,7 @@ import {
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Steps } from '../../src/atomic/index.ts';
+import { openJournals, recover } from '../../src/atomic/recovery/recover.ts';
 import { image, unpack } from '../../src/copy/operations.ts';
 import { create } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
@@ -20,7 +23,7 @@ import type { Tx } from '../../src/operations.ts';
 import { makeFilesystems } from '../../src/vm/data-disks.ts';
 import { fillRoot, measureSource, planSource } from '../../src/vm/root-source.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { mountedPaths, sequence, sh, storage, testEngine } from './sequence.ts';
+import { mountedPaths, sequence, sh, startScript, storage, testEngine } from './sequence.ts';
 
 const host = localHost();
 const mib = 1024 ** 2;
@@ -393,5 +396,60 @@ describe('an image that is refused after its copy', () => {
     const error = await rejectionOf(root(raw));
     expect(String(error)).toMatch(/the xfs on partition 1 of \S+cloud.raw cannot be mounted: mount: /);
     expectUnmounted();
+  });
+});
+
+describe('a copy of mounted filesystems that was killed', () => {
+  it.each([
+    ['their mounts', false],
+    ['their mounts, which a boot has ended', true],
+  ])('is undone by recovery with %s', async (_, ended) => {
+    const [source, boot, target] = [blank('source', 320), blank('boot', 16), blank('target', 64)];
+    sh('mkfs.xfs', '-q', source);
+    sh('mkfs.ext4', '-q', boot);
+    const fill = disk.makeDir('fill');
+    for (const device of [boot, source]) {
+      sh('mount', device, fill);
+      write({ 'boot/hidden': '' })(fill);
+      for (let at = 0; at < 6000; at += 1)
+        if (device === source) writeFileSync(join(fill, `f${String(at)}`), 'x'.repeat(3000));
+      sh('umount', fill);
+    }
+    const here = (path: string): string => JSON.stringify(new URL(path, import.meta.url).pathname);
+    writeFileSync(
+      disk.path('child.ts'),
+      `import { sequence, testEngine } from ${here('./sequence.ts')};
+       import { unpack } from ${here('../../src/copy/operations.ts')};
+       import { create } from ${here('../../src/filesystem/operations.ts')};
+       import { mount } from ${here('../../src/mount/operations.ts')};
+       const [source, boot, device] = ${JSON.stringify([source, boot, target])};
+       await sequence(testEngine(${JSON.stringify(disk.path('state'))}), async (tx) => {
+         const tree = await tx.temporary(mount, { device: source, type: 'xfs', mode: 'ro' });
+         await tx.temporary(mount, { device: boot, path: tree.path + '/boot', hides: true, mode: 'ro' });
+         const { uuid: filesystem } = await tx.step(create, { device, type: 'ext4' });
+         const { path: root } = await tx.temporary(mount, { device, type: 'ext4', mode: 'rw' });
+         await tx.step(unpack, { source: tree.path, mounts: 'included', root, device, filesystem, files: [] });
+         process.kill(process.pid, 'SIGTERM');
+       });`,
+    );
+    const { child, ended: end } = startScript(disk.path('child.ts'));
+    const copied = () => mountedPaths(target).flatMap((at) => readdirSync(at)).length;
+    await expect.poll(copied, { timeout: 90_000, interval: 5 }).toBeGreaterThan(1);
+    child.kill('SIGKILL');
+    expect(await end).toBe('SIGKILL');
+    if (ended)
+      for (const device of [boot, source, target])
+        for (const at of mountedPaths(device)) {
+          // tar goes on without bofh.
+          await expect.poll(() => spawnSync('umount', [at]).status, { timeout: 60_000 }).toBe(0);
+          if (device !== boot) rmdirSync(at);
+        }
+    const engine = testEngine(disk.path('state'));
+    const [open] = await openJournals(engine);
+
+    expect((await recover(open?.id ?? '', { engine, yes: false })).end).toBe('rolled-back');
+
+    expectUnmounted();
+    expect(spawnSync('blkid', ['-p', target]).status).toBe(2);
   });
 });
