@@ -63,7 +63,9 @@ function build(parts: readonly Part[], format: 'raw' | 'qcow2' = 'qcow2'): strin
   const raw = disk.path('cloud.raw');
   writeFileSync(raw, '');
   truncateSync(raw, (parts.reduce((sum, { mebibytes }) => sum + mebibytes, 0) + 2) * mib);
-  const lines = parts.map(({ type, mebibytes }) => `size=${String(mebibytes)}M,type=${types[type]}`);
+  const lines = parts.map(
+    ({ type, mebibytes }, at) => `size=${String(mebibytes)}M,type=${types[type]},name=part-${String(at)}`,
+  );
   execFileSync('sfdisk', ['--quiet', raw], { input: `label: gpt\n${lines.join('\n')}\n` });
   let at = 1;
   for (const [index, { mebibytes, make, fill }] of parts.entries()) {
@@ -253,7 +255,7 @@ describe('the root of a guest from a cloud image', () => {
       const uuid = sh('findmnt', '--noheadings', '--output', 'UUID', at).trim();
       const fstab = [
         ...lines,
-        'LABEL=BOOT /boot ext4 defaults 1 2',
+        'PARTLABEL=part-1 /boot ext4 defaults 1 2',
         'LABEL=EFI /boot/efi vfat umask=0077 0 2',
         '',
       ];
@@ -384,6 +386,20 @@ describe('an image that is refused after its copy', () => {
     ['more files than the root has room for', write({ large: 'x'.repeat(20 * mib) }), /more than .* 20 MiB/],
   ])('with %s is undone', async (_, fill, why) => {
     expect(String(await rejectionOf(root(build(of(fill)), { mebibytes: 20 })))).toMatch(why);
+    expectUnmounted();
+  });
+
+  it('with several subvolumes that may be the root names them', async () => {
+    const fill = (at: string): void => {
+      for (const name of ['one', 'two']) {
+        sh('btrfs', '-q', 'subvolume', 'create', join(at, name));
+        write({ ...system, 'etc/fstab': '' })(join(at, name));
+      }
+    };
+    const path = build([{ type: 'linux', mebibytes: 128, make: ['mkfs.btrfs', '-q'], fill }]);
+    expect(String(await rejectionOf(root(path)))).toMatch(
+      /several subvolumes that may be the root: (?:one, two|two, one)/,
+    );
     expectUnmounted();
   });
 

@@ -118,6 +118,12 @@ describe('the kernel that GRUB boots', () => {
       /not a regular file/,
       /remove boot\/grub/,
     ],
+    [
+      'that lists its kernels for another GRUB',
+      ['boot/vmlinuz-6.1', 'boot/initramfs-6.1.img', 'boot/loader/entries'],
+      /boot\/loader\/entries, which the GRUB of this host does not read/,
+      /leave out boot.*name a kernel of this host/,
+    ],
   ])('is refused in a source %s', (_, paths, why, remedy) => {
     expect(() => menu(...paths)).toThrow(why);
     expect(() => menu(...paths)).toThrow(
@@ -135,6 +141,21 @@ describe('the kernel that GRUB boots', () => {
     ['linux /vmlinuz root=LABEL=root\n', /root=LABEL=root/],
   ])('is refused by a grub.cfg such as %j', (text, why) => {
     expect(() => withRoot(text, 'new')).toThrow(why);
+  });
+
+  test('is at its new path in a grub.cfg of a btrfs with subvolumes', () => {
+    const old = [
+      `search --no-floppy --fs-uuid --set=root ${oldRoot}`,
+      `  linux /@rootfs/boot/vmlinuz-6.1 root=UUID=${oldRoot} ro rootflags=subvol=@rootfs quiet`,
+      '  initrd /@rootfs/boot/initrd.img-6.1 /unknown',
+      '',
+    ].join('\n');
+    const paths = new Set(['boot/vmlinuz-6.1', 'boot/initrd.img-6.1']);
+    const texts = new Map([['boot/grub/grub.cfg', old]]);
+    expect(grubMenu({ paths, texts }, { names: [], uuids: [oldRoot] })).toEqual({
+      text: old.replaceAll('/@rootfs', '').replace(' rootflags=subvol=@rootfs', ''),
+    });
+    expect(grubMenu({ paths, texts })).toEqual({ text: old });
   });
 
   test('is left to a grub.cfg with the name of the disk in the guest', () => {
