@@ -122,8 +122,8 @@ export function tarExtract(options: {
 /**
  * `tar --create` of a whole directory to stdout, for `tarExtract` of `-`: with times in
  * nanoseconds, holes, ACLs and attributes. Without sockets, and `lost+found`, which the new root has
- * already; and without what is mounted in the directory, unless it is `included`. Attributes that
- * only one type of filesystem has stay there (the ACLs of an xfs come in their usual form too).
+ * already; and without what is mounted in the directory, unless it is `included`. Then it leaves out
+ * attributes that an ext4 cannot hold (`btrfs.*`), and the second form in which an xfs shows ACLs.
  */
 export function tarTree(directory: string, mounts?: 'included'): Command<void, 'change'> {
   return {

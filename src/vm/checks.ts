@@ -45,15 +45,18 @@ export function refuseWithoutGroup(name: string | undefined): asserts name is st
 
 /**
  * Checks that the volume group has enough free extents for all volumes together, and that their
- * names are free. Thin volumes need a pool that is not full: their size is virtual.
+ * names are free. Thin volumes need a pool that is not full: their size is virtual. `copies`: volumes that
+ * exist beside them only for a while.
  */
 export async function checkSpace(options: {
   readonly host: ReadHost;
   readonly vg: string | undefined;
   readonly wanted: readonly { readonly name: string; readonly size: Bytes }[];
+  readonly copies?: readonly { readonly name: string; readonly size: Bytes }[];
   readonly pool: string | undefined;
 }): Promise<void> {
-  const { host, vg: name, wanted, pool } = options;
+  const { host, vg: name, copies = [], pool } = options;
+  const wanted = [...options.wanted, ...copies];
   refuseWithoutGroup(name);
   checkVgName(name);
   const vg = await usableVg(host, name);
@@ -72,10 +75,16 @@ export async function checkSpace(options: {
     refuseFullPool(poolNamed(vg, { name: pool }), `the guest's disks`);
     return;
   }
-  const extents = wanted.reduce((sum, each) => sum + Math.ceil(each.size / vg.extentSize), 0);
+  const extentsOf = (volumes: readonly { readonly size: Bytes }[]): number =>
+    volumes.reduce((sum, each) => sum + Math.ceil(each.size / vg.extentSize), 0);
+  const extents = extentsOf(wanted);
   if (extents <= vg.freeExtents) return;
+  const brief =
+    copies.length === 0
+      ? ''
+      : `: ${formatSize(extentsOf(copies) * vg.extentSize)} of that only while the image is copied`;
   throw new RefusedError(
-    `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), but ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed`,
+    `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), but ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed${brief}`,
     {
       code: 'no-space',
       remedy: `ask for less, name another group with ${option('--vg', 'vg')}, or add a device: bofh lvm vg extend ${name} DEVICE`,

@@ -37,7 +37,7 @@ export async function planVolumes(options: {
   readonly copies?: readonly Pick<DiskPlan, 'name' | 'size'>[];
   readonly pool: string | undefined;
 }): Promise<readonly DiskPlan[]> {
-  await checkSpace({ ...options, wanted: [...options.wanted, ...(options.copies ?? [])] });
+  await checkSpace(options);
   return options.wanted.map((each) => ({
     ...each,
     ...present({ pool: options.pool }),

@@ -14,7 +14,7 @@ import { present } from '../core/present.ts';
 import type { Bytes } from '../core/units.ts';
 import { directoryBeneath, inOrder, parseFstab } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
-import { mountsIn, notInImage, packRemedy, withoutRoot } from './root-partition.ts';
+import { irregularFstab, mountsIn, notInImage, packRemedy, withoutRoot } from './root-partition.ts';
 
 /** A partition of an image, or its whole disk, and the temporary volume for its copy. */
 export interface PartCopy {
@@ -153,8 +153,7 @@ async function rootIn(
     const at = posix.join(name, 'etc/fstab');
     const { stat } = await statInside(host, { root: path, path: at });
     if (stat === undefined) continue;
-    if (stat.kind !== 'file')
-      throw new RefusedError(`/etc/fstab in ${where} is not a regular file`, { remedy: packRemedy });
+    if (stat.kind !== 'file') throw irregularFstab(where);
     const fstab = Buffer.from(await host.readFile(posix.join(path, at))).toString('latin1');
     found.push({ name, fstab, isNamed: (subvolumeIn(fstab) ?? top) === posix.join(top, name) });
   }
@@ -176,7 +175,7 @@ async function rootIn(
 function subvolumeIn(fstab: string): string | undefined {
   const line = parseFstab(fstab).lines.find(({ target }) => target === '/');
   const option = line?.options.find((each) => each.startsWith('subvol='));
-  return option === undefined ? undefined : posix.join('/', option.slice('subvol='.length));
+  return option === undefined ? undefined : posix.resolve('/', option.slice('subvol='.length));
 }
 
 /** Whether a partition has this name in an fstab. Device names are those that a first disk has. */

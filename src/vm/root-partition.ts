@@ -90,6 +90,10 @@ export function withoutRoot(where: string): RefusedError {
   });
 }
 
+export function irregularFstab(where: string): RefusedError {
+  return new RefusedError(`/etc/fstab in ${where} is not a regular file`, { remedy: packRemedy });
+}
+
 /**
  * The mounts in the fstab of a root, except the root: `dropped` are the mount points of the EFI system
  * partition, which a guest does not have. RefusedError for an fstab that cannot be parsed.

@@ -32,7 +32,14 @@ import {
 } from './identity.ts';
 import { refuseUnmountable, type Roles, runRoles, runsInside } from './roles.ts';
 import { contentOfImage, mountImage, type PartCopy } from './image-tree.ts';
-import { mountsIn, notInImage, packRemedy, rootPartition, withoutRoot } from './root-partition.ts';
+import {
+  irregularFstab,
+  mountsIn,
+  notInImage,
+  packRemedy,
+  rootPartition,
+  withoutRoot,
+} from './root-partition.ts';
 
 /** With this file of Ubuntu's cloud images, update-grub names a partition that the guest does not have. */
 const namesPartition = ['etc/default/grub.d/40-force-partuuid.cfg'];
@@ -156,7 +163,9 @@ export async function planSource(
       const content = await readRoot(host, { device, directories, files: [...files, 'etc/fstab'] });
       if (partition === undefined) return ofImage(content, { label }, { dropped: [], merged: [] });
       if (![...content.paths].some((each) => each.startsWith('etc/'))) throw withoutRoot(where);
-      const { dropped, others } = await mountsIn(content.texts.get('etc/fstab') ?? '', where);
+      const fstab = content.texts.get('etc/fstab');
+      if (fstab === undefined && content.paths.has('etc/fstab')) throw irregularFstab(where);
+      const { dropped, others } = await mountsIn(fstab ?? '', where);
       if (others[0] !== undefined)
         throw notInImage(others[0], where, 'and no other partition of the image has a filesystem of Linux');
       return ofImage(content, { label }, { dropped, merged: [] });

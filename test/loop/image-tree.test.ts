@@ -389,6 +389,12 @@ describe('an image that is refused after its copy', () => {
     expectUnmounted();
   });
 
+  it('with a link for /etc/fstab and one filesystem is undone', async () => {
+    const path = build(of(linked('etc/fstab', '/etc/fstab')).slice(0, 1));
+    expect(String(await rejectionOf(root(path)))).toMatch(/\/etc\/fstab in .* is not a regular file/);
+    expectUnmounted();
+  });
+
   it('with several subvolumes that may be the root names them', async () => {
     const fill = (at: string): void => {
       for (const name of ['one', 'two']) {

@@ -272,9 +272,7 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
       : [
           `its root is from ${created.partition === null ? '' : `partition ${String(created.partition)} of `}${created.source}`,
         ]),
-    ...created.merged.map(
-      (path) => `its root has the files of ${path}, which the image has on another filesystem`,
-    ),
+    ...created.merged.map((path) => `its root has the files of ${path}, which its image mounts separately`),
     ...created.dropped.map(
       (path) => `its /etc/fstab has no line for ${path}: a guest needs no EFI partition`,
     ),
