@@ -108,4 +108,52 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
     expect(await text('lvs --noheadings vg0')).toBe('');
     expect(await text('ls /var/lib/bofh/journal | grep -c journal$ || true')).toBe('0');
   });
+
+  // A disk of a distribution: /boot on a filesystem of its own, the root on an xfs or in a subvolume of a btrfs.
+  it.each([
+    ['xfs', 'mkfs.xfs -q', 'mount $root /mnt', 'defaults'],
+    [
+      'btrfs',
+      'mkfs.btrfs -q',
+      'mount $root /mnt; btrfs -q subvolume create /mnt/@; umount /mnt; mount -o subvol=@ $root /mnt',
+      'subvol=@',
+    ],
+  ])(
+    'can be the files of an image with a root on %s; a kill in between changes nothing',
+    async (fs, mkfs, mount, options) => {
+      const before = await text(
+        'lvs --noheadings -o lv_name vg0; losetup --list --noheadings; ls /run/bofh/mnt 2>/dev/null || true',
+      );
+      await machine.run(
+        `set -e; mkdir -p /mnt; truncate --size 450M /srv/${fs}.img
+        printf '%s\\n' 'label: gpt' 'start=2048, size=131072, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4' \\
+          'type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709' | sfdisk --quiet /srv/${fs}.img
+        loop=$(losetup --find --show --partscan /srv/${fs}.img); root=\${loop}p2
+        mkfs.ext4 -q -L BOOT \${loop}p1; ${mkfs} $root; ${mount}
+        tar -x --numeric-owner -f /srv/guest.tar -C /mnt; mkdir -p /mnt/boot; mount \${loop}p1 /mnt/boot
+        echo kernel >/mnt/boot/vmlinuz-6.1
+        echo "UUID=$(blkid -s UUID -o value $root) / ${fs} ${options} 0 0" >/mnt/etc/fstab
+        echo "LABEL=BOOT /boot ext4 defaults 0 2" >>/mnt/etc/fstab
+        umount /mnt/boot /mnt; losetup --detach $loop; sync`,
+        { timeoutMs: 240_000 },
+      );
+      const create = `vm create web9 --source image:/srv/${fs}.img --size 96m --memory 96m --start`;
+
+      await killedAt(machine, create, { tool: 'tar', words: ['--extract'] });
+      expect(await mounts()).toContain('web9-image-1');
+      await bofh('recover --yes');
+      expect(
+        await text(
+          'lvs --noheadings -o lv_name vg0; losetup --list --noheadings; ls /run/bofh/mnt 2>/dev/null || true',
+        ),
+      ).toBe(before);
+
+      expect(await bofh(create)).toContain('its root has the files of /boot');
+      await guestUp(machine, { name: 'web9' });
+      expect(await text('lvs --noheadings -o lv_name vg0')).not.toContain('image');
+      await bofh('--yes vm remove web9 --force-off');
+      await machine.run(`rm /srv/${fs}.img`);
+    },
+    900_000,
+  );
 });
