@@ -148,7 +148,7 @@ function cpWhole(call: ToolCall): ReturnType<ToolModel> {
   if (!parent.found) return failed(1, `cp: cannot create regular file '${to}': No such file or directory`);
   if (there.found || (source.inode.entries?.size ?? 0) > 0)
     throw unmodelled(call, 'the new name is free, and a directory is empty');
-  const { birth: _, acl: __, entries, ...inode } = source.inode;
+  const { birth: _, entries, ...inode } = source.inode;
   const acl = copiedAcl(source.inode);
   const made = { ...inode, ...(entries === undefined ? {} : { entries: new Map<string, number>() }) };
   addInode(parent.tree, parent.ino, posix.basename(to), {
