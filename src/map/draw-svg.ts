@@ -110,7 +110,7 @@ function bar(out: string[], { size, devices }: HostMap['groups'][number], y: num
     if (isThin(device) || size === 0) continue;
     const share = Math.min((device.size / size) * inner, margin + inner - x);
     const kind = kindOf(device);
-    const label = cut(`${kinds[kind].symbol} ${device.name}`, share - 6);
+    const label = cutName(`${kinds[kind].symbol} ${device.name}`, share - 6);
     out.push(
       `<g><title>${escaped(tip(device))}</title><rect class="${kind}" x="${round(x)}" y="${y}" width="${round(Math.max(share - 1, 0.5))}" height="24"/>${label.length > 2 ? text(x + 4, y + 16, label, 'on') : ''}</g>`,
     );
@@ -142,7 +142,7 @@ function row(
   out.push(
     `<g><title>${escaped(tip(device))}</title>`,
     text(x, y, kinds[kind].symbol, `b ${kind}`),
-    text(x + 16, y, cut(device.name, nameRoom - 20), 'b'),
+    text(x + 16, y, cutName(device.name, nameRoom - 20), 'b'),
     text(x + nameRoom + sizeRoom - 12, y, formatSize(device.size), 'end'),
     text(
       x + nameRoom + sizeRoom,
@@ -170,7 +170,7 @@ function drawGuests(out: string[], guests: HostMap['guests'], top: number): numb
     out.push(
       `<g><title>${escaped([name, state, ...disks].join('\n'))}</title><rect class="box" x="${round(x)}" y="${y}" width="${round(boxWidth)}" height="${boxHeight}" rx="4"/>`,
       text(x + 10, y + 18, states[state] ?? '?', `b ${state === 'running' ? 'running' : 'faint'}`),
-      text(x + 28, y + 18, cut(name, room - 18), 'b'),
+      text(x + 28, y + 18, cutName(name, room - 18), 'b'),
       text(
         x + 10,
         y + 35,
@@ -217,6 +217,15 @@ function cut(content: string, room: number): string {
   const all = Array.from(content);
   if (all.length <= most) return content;
   return most < 2 ? '' : `${all.slice(0, most - 1).join('')}…`;
+}
+
+/** Cuts a name in its middle, because similar names often differ at the end: `customer-sh…-root`. */
+function cutName(name: string, room: number): string {
+  const most = Math.floor(room / charWidth);
+  const all = Array.from(name);
+  if (all.length <= most || most < 5) return cut(name, room);
+  const end = Math.floor((most - 1) / 2);
+  return `${all.slice(0, most - 1 - end).join('')}…${all.slice(-end).join('')}`;
 }
 
 function round(value: number): string {
