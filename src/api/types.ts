@@ -147,7 +147,7 @@ export type {
   RestoreOptions as VmRestoreOptions,
   SetRequest as VmSetRequest,
 } from '../vm/request.ts';
-export type { CreatedGuestDisk } from './guest-disks.ts';
+export type { CreatedGuestDisk, RemovedGuestDisk } from './guest-disks.ts';
 export type { GuestDiskChange, GuestDiskRequest } from '../vm/guest-disks.ts';
 export type { GuestInterfaceChange, GuestInterfaceRequest } from '../vm/guest-interfaces.ts';
 export type { SetRow as VmSetRow } from '../vm/set.ts';

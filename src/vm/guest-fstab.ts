@@ -92,8 +92,8 @@ export async function planFstabRemoval(
     if (!(error instanceof BofhError) || error.code === 'in-use') throw error;
     return { lines: [], unknown: error.message, change: undefined };
   }
-  const { root, text, lines } = found;
-  if (lines.length === 0) return { lines: [], unknown: undefined, change: undefined };
+  const { root, text, lines, unknown } = found;
+  if (lines.length === 0) return { lines: [], unknown, change: undefined };
   const { device, type, uuid: filesystem } = root;
   if (filesystem === undefined) throw withoutUuid(of.guest.name, device);
   const gone = new Set(lines.map(({ number }) => number));

@@ -143,12 +143,13 @@ export interface DiskLines {
   /** Its fstab, one character per byte. */
   readonly text: string;
   readonly lines: readonly FstabLine[];
+  /** Why the lines are not known; missing: they are. */
+  readonly unknown?: string;
 }
 
 /**
  * Finds the lines for a disk in the /etc/fstab of a guest that is off, by UUID, label or name. Throws
- * RefusedError for a guest that is mounted here, for a root that bofh cannot mount, and for a line that
- * cannot be parsed or names two disks.
+ * RefusedError for a guest that is mounted here, and for a root that bofh cannot mount.
  */
 export async function fstabOfDisk(
   host: ReadHost,
@@ -160,20 +161,20 @@ export async function fstabOfDisk(
       code: 'in-use',
       remedy: `bofh vm unmount ${guest.name}; then run the command again`,
     });
+  const { type = 'ext4', uuid } = root.content ?? {};
+  const known = { root: { device: root.path, type, uuid }, text: text ?? '', lines: [] };
   const file = `/etc/fstab of ${guest.name}`;
-  if (text === undefined) throw new RefusedError(`${file} is not a regular file`);
+  if (text === undefined) return { ...known, unknown: `${file} is not a regular file` };
   const { lines, unread } = parseFstab(text);
   const [problem] = unread;
   if (problem !== undefined)
-    throw new RefusedError(`${file}: line ${problem.number} could not be parsed: ${problem.why}`);
-  const found = lines.filter((line) => {
-    const named = disksNamed(line, disks).map(({ vdev }) => vdev);
-    if (named.length > 1 && named.includes(disk))
-      throw new RefusedError(`${file}: ${line.source} matches both ${named.slice(0, 2).join(' and ')}`);
-    return named[0] === disk;
-  });
-  const { type = 'ext4', uuid } = root.content ?? {};
-  return { root: { device: root.path, type, uuid }, text, lines: found };
+    return { ...known, unknown: `${file}: line ${problem.number} could not be parsed: ${problem.why}` };
+  const named = lines.map((line) => ({ line, vdevs: disksNamed(line, disks).map(({ vdev }) => vdev) }));
+  const ours = named.filter(({ vdevs }) => vdevs.includes(disk));
+  const twice = ours.find(({ vdevs }) => vdevs.length > 1);
+  if (twice !== undefined)
+    return { ...known, unknown: `${file}: ${twice.line.source} matches both ${twice.vdevs.join(' and ')}` };
+  return { ...known, lines: ours.map(({ line }) => line) };
 }
 
 /** Mounts the tree; returns its root. */
