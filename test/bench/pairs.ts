@@ -94,6 +94,12 @@ function startPairs(dist: string, directory: string): readonly Pair[] {
       theirs: node('-e', '0'),
     },
     {
+      name: 'bofh completion words vm create --',
+      bare: 'node -e 0',
+      ours: node(bofh, 'completion', 'words', 'vm', 'create', '--'),
+      theirs: node('-e', '0'),
+    },
+    {
       name: 'bofh run script.ts',
       bare: 'node script.mjs',
       ours: node(bofh, 'run', script),

@@ -19,6 +19,7 @@ export async function storagePairs(
 ): Promise<{ readonly list: readonly Pair[]; readonly close: () => Promise<void> }> {
   const sshd = await startSshd();
   const loops: string[] = [];
+  const mounted: string[] = [];
   const at = (name: string): string => join(directory, name);
   const loop = (name: string): string => {
     writeFileSync(at(name), '');
@@ -46,10 +47,31 @@ export async function storagePairs(
       stdio: ['ignore', 'ignore', 'inherit'],
     });
   };
+  const here = connect({ stateDir: at('state'), signals: {} });
+  const trees = ['ours', 'theirs'].map((name) => {
+    const [filesystem, root] = [loop(`${name}-tree.img`), at(`${name}-tree`)];
+    mkdirSync(root);
+    sh('mkfs.ext4 -q "$0"; mount "$0" "$1"', filesystem, root);
+    mounted.push(root);
+    return { filesystem, root, uuid: sh('blkid -p -o value -s UUID "$0"', filesystem).trim() };
+  });
+  const [ourTree, theirTree] = trees;
+  if (ourTree === undefined || theirTree === undefined) throw new TypeError('a filesystem is missing');
+  const empty = (): void => {
+    for (const { root } of trees)
+      sh('find "$0" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -r {} +; sync -f "$0"', root);
+  };
+  const unpacked = async (): Promise<void> => {
+    const { filesystem: device, root, uuid: filesystem } = ourTree;
+    await withBofh(here, () =>
+      atomic('unpack', (tx) =>
+        tx.copy.unpack({ source: at('guest.tar'), root, device, filesystem, files: [] }),
+      ),
+    );
+  };
   const bothBlank = (): void => {
     for (const each of [device, bare]) sh('blkdiscard --force "$0" 2>&1', each);
   };
-  const here = connect({ stateDir: at('state'), signals: {} });
   const copied = async (of: string): Promise<void> => {
     await withBofh(here, () =>
       atomic('copy', (tx) => tx.copy.image({ source: at('disk.raw'), format: 'raw', device: of })),
@@ -74,6 +96,18 @@ export async function storagePairs(
         clear: bothBlank,
       },
       {
+        name: 'tx.copy.unpack of 150 MiB',
+        bare: 'tar --extract; sync --file-system',
+        goal: 1.05,
+        ours: unpacked,
+        theirs: async () =>
+          void sh(
+            'tar -x --numeric-owner -f "$0" -C "$1"; sync -f "$1"',
+            ...([at('guest.tar'), theirTree.root] as const),
+          ),
+        clear: empty,
+      },
+      {
         name: 'a change on another host (bofh --host there)',
         bare: 'the same command by ssh; node -e 0',
         ours: async () => bofh('--host', 'there', 'block', 'image', 'create', at('remote.img'), '1m'),
@@ -88,6 +122,7 @@ export async function storagePairs(
       },
     ],
     close: async () => {
+      for (const each of mounted) sh('umount "$0"', each);
       for (const each of loops) sh('losetup --detach "$0"', each);
       await sshd.stop();
     },
