@@ -168,7 +168,11 @@ async function measureAll(
     for (const pair of chosen) {
       say(pair.name);
       try {
-        measured.push(await measure(machine, pair, rounds));
+        const row = await measure(machine, pair, rounds);
+        measured.push(row);
+        // The whole table takes an hour.
+        const seconds = (of: readonly number[]): string => of.map((each) => each.toFixed(2)).join(', ');
+        say(`bofh ${seconds(row.ours)} s; peer ${seconds(row.theirs)} s`);
       } catch (error) {
         // The other rows took half an hour; a row without figures is past its bound.
         say(`failed: ${String(error)}`);
