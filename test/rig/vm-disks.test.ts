@@ -154,6 +154,6 @@ describe.skipIf(!can.ok && !required)('the disks of a guest on a real Xen host',
       await bofh('--yes vm remove web9 --force-off');
       await machine.run(`rm /srv/${fs}.img`);
     },
-    900_000,
+    1_800_000,
   );
 });
