@@ -1,6 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { fillOptions, readRoot } from '../copy/index.ts';
-import { BofhError, RefusedError } from '../core/errors.ts';
+import { type BofhError, CommandError, ParseError, RefusedError } from '../core/errors.ts';
 import { isWithin } from '../mount/index.ts';
 import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
@@ -89,7 +89,7 @@ export async function planFstabRemoval(
   try {
     found = await fstabOfDisk(host, of);
   } catch (error) {
-    if (!(error instanceof BofhError) || error.code === 'in-use') throw error;
+    if (!isAboutTheRoot(error)) throw error;
     return { lines: [], unknown: error.message, change: undefined };
   }
   const { root, text, lines, unknown } = found;
@@ -103,6 +103,12 @@ export async function planFstabRemoval(
     unknown: undefined,
     change: { device, type, filesystem, text, content },
   };
+}
+
+/** False for an error that would stop the removal too: a lost connection, a missing program, an interruption. */
+function isAboutTheRoot(error: unknown): error is BofhError {
+  if (error instanceof CommandError) return error.reason !== 'killed';
+  return (error instanceof RefusedError && error.code !== 'in-use') || error instanceof ParseError;
 }
 
 /** Removes the lines from the /etc/fstab of the guest. */

@@ -226,6 +226,16 @@ describe('bofh vm disk', () => {
       expect(host.snapshot()).toBe(before);
     });
 
+    it('is not removed if the program that reads the fstab is killed', async () => {
+      await typed(data);
+      const before = host.snapshot();
+      host.fault({ tool: 'debugfs', access: 'read', mode: 'acts then killed', times: 100 });
+
+      await rejectionOf(typed('vm disk remove web1 data'));
+
+      expect(host.snapshot()).toBe(before);
+    });
+
     it('needs a root with a UUID only if there is a line to remove', async () => {
       const { uuid } = answers.vmDiskCreate.parse(await typed(data));
       editFstab((text) => `${text}UUID=${uuid} /srv ext4 defaults 0 2\n`);
