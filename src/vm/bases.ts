@@ -73,11 +73,19 @@ export type FileCreate = CheckedCreate & {
   readonly source: Extract<CheckedCreate['source'], { readonly path: string }>;
 };
 
+/** A request with a file, or for a blank disk. */
+export type SourcedCreate = CheckedCreate & {
+  readonly source: FileCreate['source'] | { readonly type: 'blank' };
+};
+
 /**
  * The request with the archive of the newest base for `debian:SUITE`, or with the image of an `https` source.
  * Throws RefusedError with the code `not-found` if there is none.
  */
-export async function withBase<T extends CheckedCreate>(host: ReadHost, request: T): Promise<T & FileCreate> {
+export async function withBase<T extends CheckedCreate>(
+  host: ReadHost,
+  request: T,
+): Promise<T & SourcedCreate> {
   const { source } = request;
   if (source.type === 'https') return { ...request, source: await downloadedImage(host, source) };
   if (source.type !== 'debian') return { ...request, source };

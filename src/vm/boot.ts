@@ -3,6 +3,7 @@ import type { RootContent, UnpackedFile } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Site } from '../site.ts';
+import { parseConfig, xlInfo } from '../xen/index.ts';
 import { checkKernel, followed } from './checks.ts';
 import type { CheckedCreate } from './create-request.ts';
 
@@ -10,8 +11,10 @@ import type { CheckedCreate } from './create-request.ts';
 export async function bootSettings(
   host: ReadHost,
   { site, request }: { readonly site: Site; readonly request: CheckedCreate },
-): Promise<Readonly<Record<string, string>>> {
+): Promise<Readonly<Record<string, string | number>>> {
   const { kernel, ramdisk, type } = request;
+  if (type !== 'pv') await refuseUnvirtualized(host, type);
+  if (type === 'hvm') return await emulated(host, request);
   if (request.boot !== 'grub')
     return {
       ...(await checkKernel({ host, site, ...request })),
@@ -30,6 +33,39 @@ export async function bootSettings(
       remedy: `apt install grub-xen-host; or name it in the site file: ${type === 'pvh' ? 'guestGrubPvh' : 'guestGrub'}`,
     });
   return { kernel: grub };
+}
+
+/** Throws RefusedError if the processor cannot run a guest of this type. */
+async function refuseUnvirtualized(host: ReadHost, type: 'pvh' | 'hvm'): Promise<void> {
+  const { canVirtualize } = await host.run(xlInfo());
+  if (canVirtualize) return;
+  throw new RefusedError(
+    `this host cannot run guests of type ${type}: Xen found no virtualization in its processor`,
+    {
+      remedy: `switch it on in the firmware (AMD-V, VT-x); or use ${option('--type pv', "type: 'pv'")}`,
+    },
+  );
+}
+
+/** The emulator of PCs for Xen, in Debian's package qemu-system-xen. */
+const deviceModel = '/usr/libexec/xen-qemu-system-i386';
+
+/**
+ * The settings of an emulated PC: it boots from its disk, and from its CD-ROM drive while the disk has no boot loader.
+ * Its serial console is that of `xl console`. Each can be overridden by a line of the request.
+ */
+async function emulated(
+  host: ReadHost,
+  { extra = [] }: CheckedCreate,
+): Promise<Readonly<Record<string, string | number>>> {
+  const usual = { boot: 'cd', serial: 'pty', vnc: 1, vnclisten: '127.0.0.1' };
+  const { settings } = parseConfig({ text: extra.map((line) => `${line}\n`).join(''), file: 'extra' });
+  if (!settings.has('device_model_override') && (await followed(host, deviceModel)) === undefined)
+    throw new RefusedError(`there is no file ${deviceModel}, which emulates the PC of a guest of type hvm`, {
+      code: 'not-found',
+      remedy: `apt install qemu-system-xen; or name another emulator: ${option('--extra \'device_model_override = "FILE"\'', 'extra: [\'device_model_override = "FILE"\']')}`,
+    });
+  return Object.fromEntries(Object.entries(usual).filter(([key]) => !settings.has(key)));
 }
 
 /**

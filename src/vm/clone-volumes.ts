@@ -8,6 +8,7 @@ import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
 import { checkSpace } from './checks.ts';
 import { rootOf } from './configured.ts';
+import { wordsOf } from './guest-file.ts';
 import { diskNames } from './names.ts';
 import { pathsOf, renamedVolume } from './rename.ts';
 import { isReplicated } from './replicas.ts';
@@ -43,7 +44,9 @@ export async function clonedVolumes(
   },
 ): Promise<readonly ClonedVolume[]> {
   const { site, name, to, request, guest, kept, found } = of;
-  const [other] = kept;
+  const [other] = kept.filter(
+    (path) => !guest.disks.some((disk) => disk.devtype === 'cdrom' && wordsOf(disk) === path),
+  );
   if (other !== undefined)
     throw new RefusedError(
       isReplicated(other)

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { debianSuite } from '../copy/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import { present } from '../core/present.ts';
 import {
   milliseconds,
   oneOrMore,
@@ -16,11 +17,16 @@ import { checkDisks, type DataDisk, dataDisks } from './data-disks.ts';
 import { checkExtra } from './extra.ts';
 
 /**
- * `debian:trixie`, `tar:/srv/debian.tar`, `dir:/srv/root`, `image:/srv/debian.qcow2`, or the same as an object. An image to
- * download is an object, because it needs a checksum.
+ * `debian:trixie`, `tar:/srv/debian.tar`, `dir:/srv/root`, `image:/srv/debian.qcow2`, `blank`, or the same as an object. An
+ * image to download is an object, because it needs a checksum.
  */
 type Source =
   | `${'debian' | 'tar' | 'dir' | 'image'}:${string}`
+  | 'blank'
+  | {
+      /** Nothing: an installer in the guest partitions its disk. Needs `cdrom`, or `kernel` and `ramdisk`. */
+      readonly type: 'blank';
+    }
   | {
       /** The newest base that `vm.createBase` has installed. */
       readonly type: 'debian';
@@ -73,6 +79,7 @@ const partition = z.exactOptional(z.int().check(z.positive()));
 const source = z.pipe(
   z.transform((given: Source): object => {
     if (typeof given !== 'string') return given;
+    if (given === 'blank') return { type: given };
     const [, type, what] = /^(?:(?<type>[^:]*):)?(?<what>.*)$/s.exec(given) ?? [];
     if (type === 'https') return { type, url: given };
     return type === 'debian' ? { type, suite: what } : { type, path: what };
@@ -108,6 +115,7 @@ const source = z.pipe(
       ),
       partition,
     }),
+    z.strictObject({ type: z.literal('blank') }),
   ]),
 );
 
@@ -118,7 +126,7 @@ const createSchema = z.strictObject({
    * The source of the root filesystem: `debian:trixie`, the newest base of that release (`vm.createBase`);
    * `tar:/srv/debian.tar`, a tar archive, plain or compressed; `dir:/srv/root`, a directory; or
    * `image:/srv/debian.qcow2`, a raw or qcow2 image of a root filesystem (ext4, xfs or btrfs) or of a disk
-   * with partitions, not with `drbd`.
+   * with partitions, not with `drbd`; or `blank`, nothing, for an installer.
    */
   source,
   /**
@@ -134,8 +142,13 @@ const createSchema = z.strictObject({
   memory: size,
   /** Number of virtual CPUs (default: 1). */
   vcpus: z._default(z.number(), 1),
-  /** Guest type: paravirtualized, or PVH, which needs a processor with virtualization. */
-  type: z._default(z.enum(['pv', 'pvh']), 'pv'),
+  /**
+   * Guest type: `pv`, paravirtualized; `pvh`; or `hvm`, an emulated PC with a BIOS, only for `blank`. The last two need
+   * a processor with virtualization.
+   */
+  type: z._default(z.enum(['pv', 'pvh', 'hvm']), 'pv'),
+  /** Absolute path of an ISO image in the CD-ROM drive of an `hvm` guest, which boots from it while its disk is blank. */
+  cdrom: z.exactOptional(fromRoot),
   /** The volume group for its disks (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
   /** The thin pool for its disks (default: linear volumes). Not with `drbd`. */
@@ -251,6 +264,7 @@ export function checkCreate(request: unknown): CheckedCreate {
       `${option('--role-timeout', 'roleTimeoutMs')} needs ${option('--role or --provision', 'roles or provision')}: no script runs`,
     );
   checkExtra(rest.extra ?? []);
+  checkInstaller({ ...rest, ...present({ disks }), swap: sizeOrZero(swap) });
   const isOpen = [rest.boot, rest.kernel, rest.ramdisk].every((each) => each === undefined);
   const ownKernel = rest.source.type === 'debian' && isOpen;
   return {
@@ -261,4 +275,68 @@ export function checkCreate(request: unknown): CheckedCreate {
     swap: sizeOrZero(swap),
     memory: parseSize(rest.memory),
   };
+}
+
+/** Settings of the root filesystem, with their options. A blank disk has none. */
+const ofRoot = {
+  hostname: '--hostname',
+  sshKeys: '--ssh-key',
+  ip: '--ip',
+  gateway: '--gateway',
+  dns: '--dns',
+  timezone: '--timezone',
+  roles: '--role',
+  provision: '--provision',
+} as const;
+
+/** Throws UsageError for a guest that cannot install itself, or for settings that only its installer can make. */
+function checkInstaller(
+  request: Omit<z.output<typeof createSchema>, 'swap'> & { readonly swap: Bytes },
+): void {
+  const { type, source, cdrom, kernel, ramdisk, boot, drbd, disks = {} } = request;
+  const refuse = (what: string, remedy: string): never => {
+    throw new UsageError(`vm.create: ${what}`, { remedy });
+  };
+  if (type === 'hvm' && source.type !== 'blank')
+    refuse(
+      `${option('--type hvm', "type: 'hvm'")} is for a blank disk, on which an installer puts a boot loader`,
+      `${option('--source blank --cdrom FILE', "source: 'blank' and cdrom")}; or another type: pv or pvh`,
+    );
+  if (cdrom !== undefined && type !== 'hvm')
+    refuse(`only a guest of type hvm has a CD-ROM drive`, option('--type hvm --source blank', "type: 'hvm'"));
+  if (source.type !== 'blank') return;
+  if (type === 'hvm' && [kernel, ramdisk, boot].some((each) => each !== undefined))
+    refuse(
+      'a guest of type hvm boots from its disks and its CD-ROM drive, not from a kernel of this host',
+      `leave out ${option('--kernel, --ramdisk and --boot', 'kernel, ramdisk and boot')}`,
+    );
+  if (type === 'hvm' && drbd !== undefined)
+    refuse('a guest of type hvm cannot have replicated disks', `leave out ${option('--drbd', 'drbd')}`);
+  if (type === 'hvm' && cdrom === undefined)
+    refuse(
+      'nothing can be installed on its blank disk',
+      `name an ISO image: ${option('--cdrom FILE', 'cdrom')}`,
+    );
+  if (type !== 'hvm' && (kernel === undefined || ramdisk === undefined || boot === 'grub'))
+    refuse(
+      'nothing can be installed on its blank disk',
+      `name the kernel and the ramdisk of an installer: ${option('--kernel FILE --ramdisk FILE', 'kernel and ramdisk')}; or a CD-ROM: ${option('--type hvm --cdrom FILE', "type: 'hvm' and cdrom")}`,
+    );
+  const inside = (Object.keys(ofRoot) as (keyof typeof ofRoot)[]).find((key) => request[key] !== undefined);
+  if (inside !== undefined)
+    refuse(
+      `${option(ofRoot[inside], inside)} changes the root filesystem, and a blank disk has none`,
+      `leave out ${option(ofRoot[inside], inside)}, and set it in the installer`,
+    );
+  if (request.swap > 0)
+    refuse(
+      `${option('--swap', 'swap')} needs a line in the root filesystem, and a blank disk has none`,
+      `leave it out: the installer makes swap; or add a disk for it: ${option('--disk NAME=SIZE', 'disks')}`,
+    );
+  const mounted = Object.entries(disks).find(([, disk]) => disk.mount !== undefined)?.[0];
+  if (mounted !== undefined)
+    refuse(
+      `the disk ${mounted} cannot be mounted by a guest whose root disk is blank`,
+      `leave out ${option('mount=', 'mount')}, and mount it in the guest`,
+    );
 }

@@ -17,7 +17,7 @@ import type { CheckedCreate } from './create-request.ts';
 import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
 import { refuseUnsafeScript } from '../copy/index.ts';
-import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkMac } from './checks.ts';
+import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkMac, followed } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { downloadImage } from './images.ts';
@@ -32,7 +32,8 @@ type SizedCreate = CheckedCreate & { readonly size: Bytes };
 /** A checked request, with defaults filled in. */
 export interface CreatePlan {
   readonly name: string;
-  readonly source: RootSource;
+  /** Undefined: its disk is blank. */
+  readonly source: RootSource | undefined;
   readonly vg: string;
   readonly root: DiskPlan;
   readonly swap: DiskPlan | undefined;
@@ -63,7 +64,7 @@ export interface CreatedVm {
   readonly ssh: string | undefined;
   /** Fingerprint of its SSH host key; undefined if its root has no OpenSSH server. */
   readonly hostKey: string | undefined;
-  /** The archive or image from which its root was filled; undefined if the guest already existed. */
+  /** The archive or image from which its root was filled; undefined if its disk is blank, or if the guest already existed. */
   readonly source: string | undefined;
   /** Number of the partition of the image from which it was filled; undefined for the whole image. */
   readonly partition: number | undefined;
@@ -108,6 +109,8 @@ export async function planCreate(options: {
   if (request.hostname !== undefined) await found.try(() => checkHostname(request.hostname ?? ''));
   const sshKeys = await found.try(() => keysOf(host, request.sshKeys ?? site.guestSshKeys));
   const boot = await found.try(() => bootSettings(host, { site, request }));
+  const { cdrom } = request;
+  if (cdrom !== undefined) await found.try(() => checkCdrom(host, cdrom));
   await found.try(() => checkNumbers(request));
   await found.try(() => checkMac(mac, request.mac !== undefined && bridge === undefined));
   const wanted = lvs(names, request);
@@ -125,7 +128,11 @@ export async function planCreate(options: {
   await found.try(() => checkBridge(host, bridge));
   const { hostname = name, timezone } = request;
   const identity = { hostname, sshKeys: sshKeys ?? [], network, timezone };
-  const source = await found.try(() => planSource(host, { request, vg, identity }));
+  const { source: filled } = request;
+  const source =
+    filled.type === 'blank'
+      ? undefined
+      : await found.try(() => planSource(host, { request: { ...request, source: filled }, vg, identity }));
   const roles = await found.try(() => roleScripts(host, { site, roles: request.roles ?? [] }));
   const { provision } = request;
   if (provision !== undefined) await found.try(() => refuseUnsafeScript(host, provision, 'description'));
@@ -150,7 +157,7 @@ export async function planCreate(options: {
     vg === undefined ||
     boot === undefined ||
     path === undefined ||
-    source === undefined
+    (source === undefined && filled.type !== 'blank')
   )
     throw new TypeError('a refused request was planned');
   return {
@@ -250,25 +257,26 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   const disks: CreatedVm['disks'][number][] = [];
   for (const { disk, size: _, ...each } of plan.data)
     disks.push({ ...each, device: await createDisk(tx, { vg, disk, hosts }) });
-  const inside = await fillRoot(tx, {
-    ...{ source: plan.source, device: root },
-    roles: plan.roles,
-    filesOf: (uuid) => makeFilesystems(tx, { root: uuid, swap, data: disks }),
-  });
+  const filesOf = (uuid: string | undefined) => makeFilesystems(tx, { root: uuid, swap, data: disks });
+  const { source, roles } = plan;
+  if (source === undefined) await filesOf(undefined);
+  const inside =
+    source === undefined ? undefined : await fillRoot(tx, { source, device: root, roles, filesOf });
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   if (plan.autostart !== undefined) await tx.file.link({ path: plan.autostart, to: plan.config.path });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
-  const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey };
-  const { path: source, partition } = { partition: undefined, ...plan.source };
-  const { dropped, merged } = inside;
-  const from = { source, partition, dropped, merged };
+  const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside?.hostKey };
+  const { path, partition } = { path: undefined, partition: undefined, ...source };
+  const { dropped = [], merged = [] } = inside ?? {};
+  const from = { source: path, partition, dropped, merged };
   return { name, config: plan.config.path, root, swap, disks, peer, ...reached, ...from };
 }
 
 function lvs(names: { readonly root: string; readonly swap: string }, request: SizedCreate) {
-  const { name, size, swap, disks = [] } = request;
+  const { name, size, swap, disks = [], source } = request;
   return [
-    { name: names.root, size },
+    // Nothing overwrites what a blank volume had before.
+    { name: names.root, size, ...(source.type === 'blank' ? { zeros: true } : {}) },
     ...(swap > 0 ? [{ name: names.swap, size: swap }] : []),
     ...disks.map((each) => ({ name: `${name}-${each.name}`, size: each.size, zeros: true })),
   ];
@@ -305,7 +313,9 @@ function configText(options: {
   readonly disks: readonly Pick<DiskPlan, 'path'>[];
 }): string {
   const { request, boot, mac, bridge, disks } = options;
-  const disk = disks.map(({ path }, at) => `phy:${path},xvd${String.fromCharCode(97 + at)},w`);
+  const disk = disks.map(({ path }, at) => `phy:${path},${diskName(request.type, at)},w`);
+  if (request.cdrom !== undefined)
+    disk.push(`format=raw,vdev=hdc,access=ro,devtype=cdrom,target=${request.cdrom}`);
   const written = writeConfig({
     name: request.name,
     uuid: randomUuid(),
@@ -319,6 +329,18 @@ function configText(options: {
   const text = [written, ...(request.extra ?? []).map((line) => `${line}\n`)].join('');
   guestConfig(parseConfig({ text, file: `the configuration of ${request.name}` }));
   return text;
+}
+
+/** The name of a disk in its guest: an HVM guest has four IDE disks, of which hdc is its CD-ROM drive. */
+function diskName(type: CheckedCreate['type'], at: number): string {
+  const letter = String.fromCharCode(97 + (type === 'hvm' && at >= 2 ? at + 1 : at));
+  return `${type === 'hvm' && letter < 'e' ? 'hd' : 'xvd'}${letter}`;
+}
+
+/** Throws UsageError unless there is a file, which xl can read. */
+async function checkCdrom(host: ReadHost, path: string): Promise<void> {
+  if ((await followed(host, path)) === undefined)
+    throw new UsageError(`${option('--cdrom', 'cdrom')}: there is no file ${path}`, { code: 'not-found' });
 }
 
 export function mebibytes(size: Bytes): number {

@@ -110,15 +110,15 @@ export function refuseHidden(
 export async function makeFilesystems(
   tx: Tx,
   of: {
-    /** UUID of the root filesystem, which already exists. */
-    readonly root: string;
+    /** UUID of the root filesystem, which already exists; undefined: the root disk is blank. */
+    readonly root: string | undefined;
     /** Device of the swap area. */
     readonly swap: string | undefined;
     readonly data: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
   },
 ): Promise<{ readonly files: readonly UnpackedFile[]; readonly mounts: readonly NewMount[] }> {
   const mounts: NewMount[] = [];
-  const lines = [`UUID=${of.root} / ext4 defaults 0 1`];
+  const lines = of.root === undefined ? [] : [`UUID=${of.root} / ext4 defaults 0 1`];
   if (of.swap !== undefined) {
     const { uuid } = await tx.filesystem.create({ device: of.swap, type: 'swap' });
     lines.push(`UUID=${uuid} none swap sw 0 0`);

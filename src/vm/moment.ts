@@ -63,7 +63,7 @@ export async function planMoment(
   const known = await lvs(host);
   const disks: SnapshotDisk[] = [];
   for (const disk of guest.disks)
-    if (disk.format !== 'empty' && of.only?.has(disk.path ?? '') !== false)
+    if (disk.devtype === 'disk' && of.only?.has(disk.path ?? '') !== false)
       disks.push(await planDisk(host, { ...of, disk, known }));
   if (disks.length === 0) throw new UsageError(`${name} has no disk`, { remedy: `bofh vm show ${name}` });
   await refuseNoRoom(host, disks);

@@ -21,7 +21,7 @@ import { refuseFixed } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu, type OldNames } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
-import type { FileCreate } from './bases.ts';
+import type { FileCreate, SourcedCreate } from './bases.ts';
 import { type makeFilesystems, refuseHidden } from './data-disks.ts';
 import {
   type Identity,
@@ -89,7 +89,7 @@ interface Filling {
  */
 export async function measureSource(
   host: ReadHost,
-  { name, size, source }: Pick<FileCreate, 'name' | 'size' | 'source'>,
+  { name, size, source }: Pick<SourcedCreate, 'name' | 'size' | 'source'>,
 ): Promise<{ readonly size: Bytes; readonly copies: readonly PartCopy[] }> {
   if (source.type !== 'image') return { size: size ?? 0, copies: [] };
   const { bytes, where, copies } = await image(host, { ...source, name });

@@ -150,13 +150,14 @@ export function xlDestroy(domain: { readonly id: number }): Command<void, 'destr
 /**
  * Asks a guest to shut down and waits until it is off. The domain may then still exist until its monitor
  * removes it (`-w` twice would wait for that, and with on_poweroff="preserve" forever). A signal or
- * `timeoutMs` may end the wait, but the guest continues to shut down.
+ * `timeoutMs` may end the wait, but the guest continues to shut down. `-F`: an HVM guest without drivers for Xen gets
+ * the power button of ACPI.
  */
 export function xlShutdown(domain: {
   readonly id: number;
   readonly timeoutMs: number;
 }): Command<void, 'change'> {
-  const command = xl(['shutdown', '-w', String(domain.id)], nothing);
+  const command = xl(['shutdown', '-F', '-w', String(domain.id)], nothing);
   return { ...command, access: 'change', stop: 'safe', timeoutMs: domain.timeoutMs };
 }
 
@@ -363,6 +364,7 @@ function parseInfo(stdout: string): XenInfo {
     freeMemoryMiB: Number(found.free_memory),
     totalMemoryMiB: Number(found.total_memory),
     xenVersion: found.xen_version,
+    canVirtualize: / hvm-/.test(` ${found.xen_caps}`),
     commandLine: found.xen_commandline,
   };
 }

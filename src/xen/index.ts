@@ -1,5 +1,5 @@
 export { bridgeOf } from './bridge.ts';
-export { xlDisks, xlInterfaces } from './commands.ts';
+export { xlDisks, xlInfo, xlInterfaces } from './commands.ts';
 export * from './config/index.ts';
 export { guestsWithDisk } from './disk-of.ts';
 export { describe, type Domain, type DomainState, domains, guestDomains, stateWords } from './domains.ts';

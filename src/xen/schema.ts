@@ -105,6 +105,7 @@ export const infoKeys = z.object({
   free_memory: z.string().check(z.regex(/^\d+$/)),
   total_memory: z.string().check(z.regex(/^\d+$/)),
   xen_version: z.string().check(z.minLength(1)),
+  xen_caps: z.string(),
   xen_commandline: z.string(),
 });
 
@@ -113,6 +114,8 @@ export interface XenInfo {
   readonly freeMemoryMiB: number;
   readonly totalMemoryMiB: number;
   readonly xenVersion: string;
+  /** Whether guests of type hvm and pvh can run: the processor has virtualization. */
+  readonly canVirtualize: boolean;
   /** The hypervisor's own command line. */
   readonly commandLine: string;
 }

@@ -278,12 +278,15 @@ function swaps(world: World): string {
 
 /**
  * Returns the number of a virtual disk (xen/interface/io/blkif.h and
- * libxl__device_disk_dev_number): xvda is 202 << 8, with sixteen minors per disk.
+ * libxl__device_disk_dev_number): xvda is 202 << 8, with sixteen minors per disk; hda is 3 << 8 and hdc 22 << 8, with
+ * 64 minors per disk.
  */
 export function vdevNumber(vdev: string): number {
   // A guest of a real host is known by its backend, which has the number.
   if (/^\d+$/.test(vdev)) return Number(vdev);
   const { letter, part } = /^xvd(?<letter>[a-p])(?<part>\d+)?$/.exec(vdev)?.groups ?? {};
+  const ide = /^hd(?<letter>[a-d])$/.exec(vdev)?.groups?.letter;
+  if (ide !== undefined) return ((ide < 'c' ? 3 : 22) << 8) + (ide === 'b' || ide === 'd' ? 64 : 0);
   if (letter === undefined) throw new TypeError(`the simulated host knows no virtual disk "${vdev}"`);
   return (202 << 8) + (letter.charCodeAt(0) - 97) * 16 + Number(part ?? 0);
 }

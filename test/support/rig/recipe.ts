@@ -37,6 +37,7 @@ const everySuite: readonly string[] = [
   'fdisk',
   'qemu-utils',
   'grub-xen-host',
+  'qemu-system-xen',
   'openssh-server',
   'iproute2',
   'procps',

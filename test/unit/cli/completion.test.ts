@@ -19,7 +19,7 @@ describe('the completion', () => {
     ['vm create --thi', ['--thin']],
     ['vm stop web1 --forc', ['--force', '--force-off']],
     ['vm stop --js', ['--json']],
-    ['vm create --type ', ['pv', 'pvh']],
+    ['vm create --type ', ['pv', 'pvh', 'hvm']],
     ['block image create x 8m --type ex', ['ext2', 'ext3', 'ext4']],
     ['btrfs set-mode /srv ', ['ro', 'rw']],
     ['block partition grow /dev/sda 1 ', ['max']],
@@ -60,7 +60,7 @@ describe('the script of bash', () => {
     ['bofh vm sto', 'stop'],
     ['bofh journal show 01', '0123456789ab'],
     ['bofh recover 0', '0123456789ab 0ff000000000'],
-    ['bofh vm create --type ', 'pv pvh'],
+    ['bofh vm create --type ', 'pv pvh hvm'],
   ])('completes "%s" with %s', async (line, expected) => {
     const words = line.split(' ').map((word) => `'${word}'`);
     const script = `

@@ -44,13 +44,13 @@ describe('a request for a guest', () => {
     [
       'a source without its sort',
       { ...good, source: '/srv/a.tar' },
-      /source\.type: must be debian, tar, dir, image or https/,
+      /source\.type: must be debian, tar, dir, image, https or blank/,
     ],
     ['a source without a path', { ...good, source: 'tar:' }, /source\.path is empty/],
     [
       'another sort of source',
       { ...good, source: { type: 'iso', path: '/x' } },
-      /source\.type: must be debian, tar, dir, image or https/,
+      /source\.type: must be debian, tar, dir, image, https or blank/,
     ],
   ])('is refused with %s, and nothing changes', async (_, request, said) => {
     const host = hostWithSource();

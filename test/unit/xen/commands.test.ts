@@ -35,7 +35,7 @@ describe('the commands of xl', () => {
     [create, ['create', config, `uuid="${uuid}"`], 'change'],
     [xlCreate({ config, uuid, initially: 'paused' }), ['create', config, '-p', `uuid="${uuid}"`], 'change'],
     [xlDestroy({ id: 7 }), ['destroy', '7'], 'destroy'],
-    [xlShutdown({ id: 7, timeoutMs: 5 }), ['shutdown', '-w', '7'], 'change'],
+    [xlShutdown({ id: 7, timeoutMs: 5 }), ['shutdown', '-F', '-w', '7'], 'change'],
     [xlMemSet({ id: 7, kib: 65536 }), ['mem-set', '7', '65536k'], 'change'],
     [xlVcpuSet({ id: 7, vcpus: 2 }), ['vcpu-set', '--ignore-host', '7', '2'], 'change'],
     [xlWeight({ id: 7, scheduler: 'credit', weight: 9 }), ['sched-credit', '-d', '7', '-w', '9'], 'change'],
@@ -171,13 +171,14 @@ describe('xl list -l', () => {
 describe('xl info', () => {
   test('shows memory and version', () => {
     expect(xlInfo().parse(recorded('info'))).toEqual({
+      canVirtualize: true,
       freeMemoryMiB: 1374,
       totalMemoryMiB: 3071,
       xenVersion: '4.17.7',
       commandLine: 'console=com1 com1=115200,8n1 dom0_mem=1536M,max:1536M',
     });
   });
-  test.each(['free_memory', 'total_memory', 'xen_version', 'xen_commandline'])(
+  test.each(['free_memory', 'total_memory', 'xen_version', 'xen_caps', 'xen_commandline'])(
     'without %s is an error',
     (key) => {
       const { stdout, ...rest } = recorded('info');

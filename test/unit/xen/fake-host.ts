@@ -173,5 +173,5 @@ function longText(domains: readonly FakeDomain[]): string {
 }
 
 function infoText({ freeMiB, commandLine }: FakeHost): string {
-  return `total_memory           : 3000\nfree_memory            : ${freeMiB}\nxen_version            : 4.17.7\nxen_commandline        : ${commandLine}\nxen_changeset          : \n`;
+  return `total_memory           : 3000\nfree_memory            : ${freeMiB}\nxen_version            : 4.17.7\nxen_caps               : xen-3.0-x86_64 hvm-3.0-x86_64 \nxen_commandline        : ${commandLine}\nxen_changeset          : \n`;
 }

@@ -27,7 +27,7 @@ export default verb({
   options: {
     source: value(
       '<SOURCE>',
-      'content of its root filesystem: debian:SUITE (a system that "bofh vm base create" installed), tar:FILE, dir:DIRECTORY, image:FILE (raw or qcow2), or the https://… address of an image',
+      'content of its root filesystem: debian:SUITE (a system that "bofh vm base create" installed), tar:FILE, dir:DIRECTORY, image:FILE (raw or qcow2), the https://… address of an image, or blank (for an installer)',
       {
         required: true,
         read: sourceOf,
@@ -55,7 +55,14 @@ export default verb({
     ),
     memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
     vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
-    type: value('<TYPE>', 'pv or pvh', { read: oneOf('pv', 'pvh'), default: 'pv' }),
+    type: value('<TYPE>', 'pv, pvh, or hvm (an emulated PC with a BIOS; only with --source blank)', {
+      read: oneOf('pv', 'pvh', 'hvm'),
+      default: 'pv',
+    }),
+    cdrom: value(
+      '<FILE>',
+      'with --type hvm: ISO image in the CD-ROM drive, from which the guest boots while its disk is blank',
+    ),
     vg: value('<VG>', 'volume group for its disks (default: volumeGroup of the site file)'),
     thin: value('<POOL>', 'create its disks as thin volumes in this pool of the group', {
       conflicts: ['drbd'],
@@ -122,6 +129,8 @@ export default verb({
     'vm create web1 --source debian:trixie --size 4g --role web --role monitoring --role-timeout 20m',
     'vm create web1 --source debian:trixie --size 4g --provision web.ts --start',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
+    'vm create web1 --type hvm --source blank --cdrom /srv/debian-12-netinst.iso --size 20g --memory 2g --bridge br0 --start',
+    'vm create web1 --source blank --kernel /srv/install/vmlinuz --ramdisk /srv/install/initrd.gz --size 20g --start',
   ],
   run: (
     runtime,
@@ -139,6 +148,7 @@ export default verb({
       role: roles,
       roleTimeout: roleTimeoutMs,
       provision,
+      cdrom,
       ...typed
     },
   ) => {
@@ -165,7 +175,7 @@ export default verb({
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
       }),
       ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
-      ...present({ provision: pathIfTyped(runtime, provision) }),
+      ...present({ provision: pathIfTyped(runtime, provision), cdrom: pathIfTyped(runtime, cdrom) }),
     };
     const request = checkCreate(asked);
     return changeUnasked<Members | undefined, Ensured<CreatedVm>, VmCreate>(
@@ -207,14 +217,16 @@ function sumOn(runtime: Runtime, checksum: string | undefined): string | undefin
   return checksum === undefined || /^sha\d+:/.test(checksum) ? checksum : pathOn(runtime, checksum);
 }
 
-/** Parses `debian:SUITE`, `tar:FILE`, `dir:DIRECTORY`, `image:FILE` or `https://…`. */
+/** Parses `debian:SUITE`, `tar:FILE`, `dir:DIRECTORY`, `image:FILE`, `https://…` or `blank`. */
 function sourceOf(
   text: string,
   name: string,
 ):
   | { readonly type: 'debian'; readonly suite: string }
   | { readonly type: 'https'; readonly url: string }
+  | { readonly type: 'blank' }
   | { readonly type: 'tar' | 'dir' | 'image'; readonly path: string } {
+  if (text === 'blank') return { type: text };
   if (text.startsWith('https:')) return { type: 'https', url: text };
   if (text.startsWith('http:'))
     throw new UsageError(`${name} ${text}: bofh downloads only over https`, {
@@ -223,7 +235,7 @@ function sourceOf(
   const { type, what } = /^(?<type>debian|tar|dir|image):(?<what>.+)$/.exec(text)?.groups ?? {};
   if (type === undefined || what === undefined)
     throw new UsageError(
-      `${name} ${text}: must be debian:SUITE, tar:FILE, dir:DIRECTORY, image:FILE or https://…`,
+      `${name} ${text}: must be debian:SUITE, tar:FILE, dir:DIRECTORY, image:FILE, https://… or blank`,
     );
   return type === 'debian'
     ? { type, suite: what }
@@ -288,5 +300,19 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
       : `${created.name} runs as domain ${String(created.domid)}`,
     ...(created.ssh === null ? [] : [`log in with: ssh ${created.ssh}`]),
     ...(created.hostKey === null ? [] : [`its SSH host key is ${created.hostKey} (ED25519)`]),
+    ...(request.source.type === 'blank' ? installerInWords(created.name, request) : []),
+  ];
+}
+
+/** How to reach the installer, and what remains to do after it. */
+function installerInWords(name: string, { type, cdrom }: CheckedCreate): readonly string[] {
+  if (type === 'hvm')
+    return [
+      `when it runs, see its screen: xl vncviewer ${name}; its serial console: bofh vm console ${name}`,
+      `after the installation it boots from its disk; to remove the drive with ${cdrom ?? ''}: bofh vm disk detach ${name} hdc`,
+    ];
+  return [
+    `when it runs, see its installer: bofh vm console ${name}`,
+    'after the installation, replace the lines kernel and ramdisk in its configuration: kernel = "/usr/lib/grub-xen/grub-x86_64-xen.bin" boots the kernel on its disk',
   ];
 }

@@ -26,7 +26,7 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'check') return check(call, words);
   if (verb === 'create') return create(call, words);
   if (verb === 'destroy') return destroy(call, words);
-  if (verb === 'shutdown' && /^-w(?: -w)?$/.test(words.slice(0, -1).join(' ')))
+  if (verb === 'shutdown' && /^(?:-F )?-w(?: -w)?$/.test(words.slice(0, -1).join(' ')))
     return shutdown(call, words.at(-1) ?? '');
   if (verb === 'pause') return pausing(call, words, 1);
   if (verb === 'unpause') return pausing(call, words, -1);

@@ -1,0 +1,123 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
+import { runVerb } from '../cli/support/run-verb.ts';
+import { testRuntime } from '../cli/support/runtime.ts';
+import { testSweep } from '../simulator/sweep.ts';
+
+const emulator = '/usr/libexec/xen-qemu-system-i386';
+const usual = 'vm create web1 --source blank --size 256m --memory 128m --vg vg0';
+const hvm = `${usual} --type hvm --cdrom /srv/install.iso`;
+const pv = `${usual} --kernel /boot/vmlinuz --ramdisk /boot/initrd`;
+
+const prepared = (): SimulatedHost => {
+  const fresh = simulatedHost();
+  for (const path of ['/boot/vmlinuz', '/boot/initrd', '/srv/install.iso', emulator])
+    fresh.admin.writeFile(path, 'x');
+  return fresh;
+};
+let host: SimulatedHost;
+beforeEach(() => {
+  host = prepared();
+});
+
+const said: string[] = [];
+const run = async (words: string, yes = false, on = host) => {
+  const { runtime, stdout } = testRuntime(simulatedBofh({ host: on }), { yes });
+  const code = await runVerb(runtime, words);
+  said.splice(0, said.length, ...stdout().split('\n'));
+  return code;
+};
+const config = () => host.admin.readFile('/etc/xen/web1.cfg').split('\n');
+
+describe('bofh vm create --source blank', () => {
+  test('an HVM guest has its CD-ROM drive between its disks, and vm remove leaves the image', async () => {
+    const before = host.snapshot();
+    expect(await run(`${hvm} --disk data=64m --disk more=64m --disk last=64m --start`)).toBe(0);
+
+    expect(config()).toEqual(
+      expect.arrayContaining([
+        'type = "hvm"',
+        'boot = "cd"',
+        'serial = "pty"',
+        'vnc = 1',
+        'vnclisten = "127.0.0.1"',
+        ...['root,hda', 'data,hdb', 'more,hdd', 'last,xvde'].map(
+          (disk) => `  "phy:/dev/vg0/web1-${disk},w",`,
+        ),
+        '  "format=raw,vdev=hdc,access=ro,devtype=cdrom,target=/srv/install.iso",',
+      ]),
+    );
+    expect(said.join('\n')).toContain('xl vncviewer web1');
+    expect(await run('vm remove web1 --force-off', true)).toBe(0);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('what a disk contained before cannot be read in the guest', async () => {
+    await run(hvm);
+    const zeroed = host.changes.flatMap((each) =>
+      each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.at(-1)] : [],
+    );
+    expect(zeroed).toHaveLength(1);
+  });
+
+  test('a line of --extra replaces a usual setting', async () => {
+    await run(`${hvm} --extra vnclisten="0.0.0.0"`);
+    expect(config().filter((line) => line.startsWith('vnclisten'))).toEqual(['vnclisten="0.0.0.0"']);
+  });
+
+  test('a PV guest boots the kernel of an installer', async () => {
+    expect(await run(`${pv} --start`)).toBe(0);
+    expect(config()).toEqual(
+      expect.arrayContaining(['kernel = "/boot/vmlinuz"', 'disk = ["phy:/dev/vg0/web1-root,xvda,w"]']),
+    );
+  });
+
+  test('its CD-ROM drive is not saved, and can be removed', async () => {
+    await run(hvm);
+    host.admin.mkdir('/srv/backup');
+    expect(await run('vm backup web1 /srv/backup')).toBe(0);
+    expect(await run('vm snapshot create web1 first')).toBe(0);
+    expect(await run('vm snapshot remove web1 first', true)).toBe(0);
+    expect(await run('vm disk detach web1 hdc', true)).toBe(0);
+    expect(config().join('\n')).not.toContain('install.iso');
+  });
+
+  test.each([
+    [usual, /name the kernel and the ramdisk of an installer/],
+    [`${usual} --type hvm`, /name an ISO image: --cdrom FILE/],
+    [`${pv} --boot grub`, /nothing can be installed/],
+    [`${pv} --cdrom /srv/install.iso`, /only a guest of type hvm has a CD-ROM drive/],
+    [`${hvm} --kernel /boot/vmlinuz --ramdisk /boot/initrd`, /not from a kernel of this host/],
+    [`${hvm} --drbd there`, /cannot have replicated disks/],
+    [`${hvm} --hostname web`, /--hostname changes the root filesystem/],
+    [`${hvm} --ip dhcp`, /--ip changes the root filesystem/],
+    [`${hvm} --role web`, /--role changes the root filesystem/],
+    [`${hvm} --swap 64m`, /--swap needs a line in the root filesystem/],
+    [`${hvm} --disk data=64m,mount=/srv`, /the disk data cannot be mounted/],
+    [hvm.replace('install.iso', 'no.iso'), /--cdrom: there is no file \/srv\/no.iso/],
+    ['vm create web1 --source tar:/srv/x.tar --size 1g --type hvm', /--type hvm is for a blank disk/],
+  ])('refuses %s and changes nothing', async (words, why) => {
+    const before = host.snapshot();
+    const error = await rejectionOf(run(words));
+    expect(error).toBeInstanceOf(UsageError);
+    expect(`${String(error)} ${String((error as UsageError).remedy)}`).toMatch(why);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('refuses an HVM guest without the emulator, unless another one is named', async () => {
+    host.admin.removeFile(emulator);
+    const error = await rejectionOf(run(hvm));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect((error as RefusedError).remedy).toMatch(/^apt install qemu-system-xen/);
+    expect(await run(`${hvm} --extra device_model_override="/opt/qemu"`)).toBe(0);
+  });
+});
+
+describe('a fault in vm create --type hvm', () => {
+  testSweep({
+    start: () => Promise.resolve(prepared()),
+    work: (on) => run(`${hvm} --disk data=64m --start`, false, on),
+  });
+});
