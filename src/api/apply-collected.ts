@@ -1,4 +1,5 @@
 import { type AtomicOptions, currentBofh } from '../bofh.ts';
+import type { Answers } from '../command/index.ts';
 import { applyResources, type HostChange } from '../provision/apply.ts';
 import type { Resource } from '../provision/resource.ts';
 import { atomic } from './atomic.ts';
@@ -6,10 +7,13 @@ import { atomic } from './atomic.ts';
 /** Options of `provision.apply`; they are those of `atomic`. */
 export type ApplyOptions = Pick<AtomicOptions, 'confirm' | 'log' | 'onEvent' | 'signal' | 'timeout' | 'wait'>;
 
-/** Makes the host as described, in one sequence, from a description that is already collected. */
+/**
+ * Makes the host as described, in one sequence, from a description that is already collected. `answers`: those of a plan
+ * since which nothing changed, for the checks before the first step.
+ */
 export async function applyCollected(
   resources: readonly Resource[],
-  options: ApplyOptions = {},
+  { answers = new Map(), ...options }: ApplyOptions & { readonly answers?: Answers } = {},
 ): Promise<readonly HostChange[]> {
   const { host, planning } = currentBofh();
   return atomic(
@@ -32,7 +36,7 @@ export async function applyCollected(
           shell: tx.shell,
           ensure,
         },
-        { host, planning },
+        { host, planning, answers },
         resources,
       );
     },

@@ -1,4 +1,4 @@
-import { askedOnce, type ReadHost } from '../command/index.ts';
+import { type Answers, askedOnce, type ReadHost } from '../command/index.ts';
 import { RefusedError, ToolError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aptSourceStep, undecided } from './apt-source.ts';
@@ -36,11 +36,15 @@ type Ensure = (
  */
 export async function applyResources(
   tx: Files & { readonly ensure: Ensure },
-  { host, planning }: { readonly host: ReadHost; readonly planning: boolean },
+  {
+    host,
+    planning,
+    answers,
+  }: { readonly host: ReadHost; readonly planning: boolean; readonly answers: Answers },
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
   // Answers of the host are used again until the first step, and then only until the next step.
-  let look = askedOnce(host);
+  let look = askedOnce(host, answers);
   const owners: Owners = (owned) => ownersOf(look)(owned);
   const packages = resources.filter((one) => one.kind === 'package');
   // The first package has one step for all packages.

@@ -5,6 +5,7 @@ import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { noting } from '../../support/noting-reads.ts';
 import { testRuntime } from './support/runtime.ts';
 import { runVerb } from './support/run-verb.ts';
 
@@ -40,6 +41,18 @@ const lines = [
   'create file /etc/raw',
   'create directory /etc/d (mode 0700)',
 ];
+
+describe('bofh host apply', () => {
+  it('uses the answers of its plan until the first step', async () => {
+    host.admin.publish([{ name: 'nginx', version: '1.0' }]);
+    describing("h.package('nginx');");
+    const reads: string[] = [];
+    const { runtime } = testRuntime(simulatedBofh({ host: noting(host, reads) }), { yes: true });
+    expect(await runVerb(runtime, ['host', 'apply', file])).toBe(0);
+    // The plan; the step without and with its locks; the downloaded packages.
+    expect(reads.filter((line) => line.includes('apt-get --simulate'))).toHaveLength(4);
+  });
+});
 
 describe('bofh host plan', () => {
   it('shows what differs, and changes nothing', async () => {

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as vm from '../../../src/api/vm.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { type Command, commandLine } from '../../../src/command/index.ts';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { noting } from '../../support/noting-reads.ts';
 
 const mib = 1024 ** 2;
 const site = parseSite(
@@ -22,27 +22,8 @@ beforeEach(() => {
   host.admin.startDomain({ name: 'other', state: 'running' });
 });
 
-/** The same host, which notes every program that is started to look at something. */
-function noting(of: SimulatedHost): SimulatedHost {
-  const note = <T>(command: Command<T>): Command<T> => {
-    if (command.access === 'read') reads.push(commandLine(command));
-    return command;
-  };
-  return {
-    ...of,
-    run: (command) => {
-      note(command);
-      return of.run(command);
-    },
-    during: (step) => {
-      const change = of.during(step);
-      return { ...change, run: (command) => change.run(note(command)) };
-    },
-  };
-}
-
 const on = <T>(body: () => Promise<T>): Promise<T> =>
-  withBofh(simulatedBofh({ host: noting(host), site }), body);
+  withBofh(simulatedBofh({ host: noting(host, reads), site }), body);
 
 const create = () =>
   vm.create({

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { applyCollected } from '../../../api/apply-collected.ts';
+import type { Answers } from '../../../command/index.ts';
 import { messageOf, RefusedError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
@@ -54,7 +55,8 @@ export default verb({
           ],
         });
         if (runtime.settings.mode === 'plan') return { act: () => applyCollected(resources), answer };
-        const planned = await plannedChanges(bofh, resources);
+        const answers: Answers = new Map();
+        const planned = await plannedChanges(bofh, resources, answers);
         if (planned.length === 0)
           return () => {
             give(runtime, answer(planned));
@@ -66,13 +68,14 @@ export default verb({
           destroys: [...planned.map(changeInWords), ...(confirm === undefined ? [] : [waitInWords(confirm)])],
           again: async () => {
             if (runtime.settings.consent === 'given') return;
-            if (!isDeepStrictEqual(await plannedChanges(bofh, resources), planned))
+            answers.clear();
+            if (!isDeepStrictEqual(await plannedChanges(bofh, resources, answers), planned))
               throw new RefusedError('the host changed since the plan that was confirmed', {
                 remedy: `see the new one: bofh host plan ${file}`,
               });
           },
           act: async () => {
-            const changes = await applyCollected(resources, present({ confirm }));
+            const changes = await applyCollected(resources, { ...present({ confirm }), answers });
             // The changes are committed: if this record is lost, --prune does not know their objects.
             await remember(bofh, owner, { changes, resources }).catch((error: unknown) => {
               runtime.log.warn(`bofh forgets what ${owner.file} created: ${messageOf(error)}`, {});

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { applyCollected } from '../../../api/apply-collected.ts';
 import { type Bofh, withBofh } from '../../../bofh.ts';
-import { askedOnce } from '../../../command/index.ts';
+import { type Answers, askedOnce } from '../../../command/index.ts';
 import { UsageError } from '../../../core/errors.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { collect } from '../../../provision/collect.ts';
@@ -56,14 +56,18 @@ export async function readDescription(
   return { owner, undescribed: objects, resources: prune ? [...resources, ...removal] : resources };
 }
 
-/** The planned changes: the steps run on a simulated host that reads from the real one. */
+/**
+ * The planned changes: the steps run on a simulated host that reads from the real one. `answers` receives what the real
+ * one answered.
+ */
 export async function plannedChanges(
   bofh: Bofh,
   resources: readonly Resource[],
+  answers: Answers = new Map(),
 ): Promise<readonly HostChange[]> {
   let changes: readonly HostChange[] = [];
   // Nothing changes during the plan, so each query runs only once.
-  const asking = { ...bofh, host: { ...bofh.host, ...askedOnce(bofh.host) } };
+  const asking = { ...bofh, host: { ...bofh.host, ...askedOnce(bofh.host, answers) } };
   await planOf(asking, readJournals(bofh.engine.store), async (planning) => {
     changes = await withBofh(planning, () => applyCollected(resources));
   });
