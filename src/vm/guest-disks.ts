@@ -26,7 +26,7 @@ import {
   withoutItem,
   xlDisks,
 } from '../xen/index.ts';
-import { configured, diskNamed, rootOf } from './configured.ts';
+import { configured } from './configured.ts';
 import { checkDisks, type DataDisk } from './data-disks.ts';
 import {
   addToFstab,
@@ -37,7 +37,7 @@ import {
   removeFromFstab,
 } from './guest-fstab.ts';
 import { createDisk, type DiskPlan, planVolumes } from './disks.ts';
-import { resourceNameOf, wordsOf } from './guest-file.ts';
+import { diskNamed, resourceNameOf, rootOf, wordsOf } from './guest-file.ts';
 import { disksOf, type RemovePlan } from './remove.ts';
 import { isReplicated } from './replicas.ts';
 import { refuseSnapshots } from './snapshot-files.ts';

@@ -40,3 +40,32 @@ export function wordsOf(disk: Disk): string {
   const resource = resourceNameOf(disk);
   return resource === undefined ? (disk.path ?? disk.target) : `drbd:${resource}`;
 }
+
+/**
+ * The disk with this name in the guest, or a data disk by the name that was passed to `create`; `root` is the
+ * root disk.
+ */
+export function diskNamed(guest: GuestConfig, name: string): Disk {
+  const disk =
+    name === 'root'
+      ? rootOf(guest)
+      : (guest.disks.find(({ vdev }) => vdev === name.replace(/^\/dev\//, '')) ??
+        guest.disks.find(({ path }) => path?.endsWith(`/${guest.name}-${name}`)));
+  if (disk !== undefined) return disk;
+  const names = guest.disks.map(({ vdev }) => vdev).join(', ');
+  throw new RefusedError(
+    name === 'root'
+      ? `${guest.file} does not say which disk has the root filesystem of ${guest.name}${guest.root === undefined ? '' : `: root=${guest.root} is not the name of one`}`
+      : `${guest.name} has no disk ${name}`,
+    {
+      code: 'not-found',
+      remedy: names === '' ? `bofh vm show ${guest.name}` : `name one of its disks: ${names}`,
+    },
+  );
+}
+
+/** The root disk. Without `root` in the configuration it is the first disk, from which a bootloader boots. */
+export function rootOf({ root, disks }: GuestConfig): Disk | undefined {
+  const all = disks.filter(({ devtype }) => devtype === 'disk');
+  return root === undefined ? all[0] : all.find(({ vdev }) => root === `/dev/${vdev}`);
+}

@@ -11,6 +11,7 @@ import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import {
   type ConfigProblem,
+  type Disk,
   type Domain,
   domains,
   type GuestConfig,
@@ -20,7 +21,7 @@ import {
 import { refusals } from '../core/refusals.ts';
 import { autostartLinks } from './autostart.ts';
 import { refuseUnread } from './checks.ts';
-import { pathsOf, removableConfig, wordsOf } from './guest-file.ts';
+import { diskNamed, pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
 import type { RemoveRequest } from './request.ts';
 import { refuseSnapshots } from './snapshot-files.ts';
@@ -42,6 +43,8 @@ export interface RemovePlan {
   readonly replicas: ReplicasPlan | undefined;
   /** Disks that are not logical volumes: they are left untouched. */
   readonly kept: readonly string[];
+  /** Disks that stay because the request names them. */
+  readonly keptDisks: readonly string[];
   readonly timeoutMs: number;
 }
 
@@ -53,17 +56,21 @@ export async function planRemove(options: {
   readonly running: Running;
   /** Time limit for the shutdown, in milliseconds. */
   readonly timeoutMs?: number;
+  /** Names of disks that stay. */
+  readonly keepDisks?: readonly string[];
   /** The hosts of its replicated disks, which are removed too; missing if they stay. */
   readonly members?: Members | undefined;
 }): Promise<RemovePlan> {
-  const { host, site, name, running, timeoutMs = 120_000, members } = options;
+  const { host, site, name, running, timeoutMs = 120_000, keepDisks = [], members } = options;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined) throw await unknown(host, { name, site, problems });
   const found = refusals();
   const there = await found.try(() => domains(host, (each) => each.name === name));
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
-  const disks = await found.try(() => disksOf(host, { guest, guests, problems }));
+  const staying = (await found.try(() => disksToKeep(guest, keepDisks))) ?? [];
+  const removed = { ...guest, disks: guest.disks.filter((disk) => !staying.includes(disk)) };
+  const disks = await found.try(() => disksOf(host, { guest: removed, guests, problems }));
   // A guest with snapshots is refused: its volumes cannot be removed separately from them.
   const isFree = await found.try(async () => {
     await refuseSnapshots(host, name);
@@ -89,8 +96,19 @@ export async function planRemove(options: {
     volumes: disks?.volumes ?? [],
     replicas,
     kept: (disks?.kept ?? []).filter((path) => replicas === undefined || !isReplicated(path)),
+    keptDisks: staying.map(wordsOf),
     timeoutMs,
   };
+}
+
+function disksToKeep(guest: GuestConfig, names: readonly string[]): readonly Disk[] {
+  return names.map((name) => {
+    const disk = diskNamed(guest, name);
+    if (!isReplicated(wordsOf(disk))) return disk;
+    throw new UsageError(`the disk ${name} of ${guest.name} is replicated to another host`, {
+      remedy: `keep all its replicated disks: ${option('--keep-replicas', "replicas: 'kept'")}`,
+    });
+  });
 }
 
 /** Removes a guest: before the commit only stops it and renames its objects; after the commit removes them. */

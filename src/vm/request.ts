@@ -11,6 +11,8 @@ const removeSchema = z.strictObject({
   running: z.enum(['refuse', 'shutdown', 'destroy']),
   /** Time limit for a shutdown, in milliseconds (default: 2 minutes). */
   timeoutMs: z.exactOptional(z.number().check(z.int(), z.positive())),
+  /** Disks whose logical volumes stay, by their names in the guest (`xvdc`) or those of `create` (`data`). */
+  keepDisks: z._default(z.array(text), []),
   /** The action for disks that are replicated to another host, on both hosts. */
   replicas: z._default(z.enum(['removed', 'kept']), 'removed'),
   /** The two hosts of the replicated disks, if they cannot be reached by their names in the configuration. */

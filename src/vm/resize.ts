@@ -3,8 +3,8 @@ import { size as deviceSize } from '../blockdevice/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import type { Site } from '../site.ts';
-import { configured, diskNamed } from './configured.ts';
-import { wordsOf } from './guest-file.ts';
+import { configured } from './configured.ts';
+import { diskNamed, wordsOf } from './guest-file.ts';
 
 /** How a disk of a guest is resized. */
 export interface VmResizePlan {

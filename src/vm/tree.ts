@@ -21,7 +21,8 @@ import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
-import { configured, diskNamed } from './configured.ts';
+import { configured } from './configured.ts';
+import { diskNamed } from './guest-file.ts';
 import { secondaries } from './start.ts';
 
 /** One filesystem of a guest, and its place in the tree: `/` for the root filesystem, which comes first. */

@@ -119,6 +119,18 @@ describe('a guest with a data disk', () => {
     expect(volumes()).toEqual(['web1-root2']);
   });
 
+  test.each(['data', 'xvdc'])('is removed without it by --keep-disk %s', async (name) => {
+    const { stdout } = await typed(`vm remove web1 --keep-disk ${name}`);
+    expect(stdout).toContain('/dev/vg0/web1-data stays\n');
+    expect(volumes()).toEqual(['web1-data', 'web1-root2']);
+  });
+
+  test('is not removed if it has no disk of that name', async () => {
+    const before = host.snapshot();
+    await expect(typed('vm remove web1 --keep-disk log')).rejects.toThrow(/web1 has no disk log/);
+    expect(host.snapshot()).toBe(before);
+  });
+
   test('is renamed with it', async () => {
     await typed('vm rename web1 shop');
     expect(volumes()).toEqual(['shop-data', 'shop-root', 'shop-swap', 'web1-root2']);

@@ -174,6 +174,8 @@ export const vmRemove = z.strictObject({
   peer: z.nullable(z.strictObject({ name: text, config: text })),
   /** Disks that are not logical volumes: they are unchanged. */
   kept: z.readonly(z.array(text)),
+  /** Disks that `--keep-disk` named: they are unchanged. */
+  keptDisks: z.readonly(z.array(text)),
 });
 
 /** `bofh vm move NAME HOST` */

@@ -7,7 +7,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmRemove } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
 import { parseDuration } from '../../runtime/settings.ts';
-import { flag, value, verb } from '../../runtime/verb.ts';
+import { flag, one, value, verb } from '../../runtime/verb.ts';
 import { twoHosts } from '../drbd/plan.ts';
 import { changeByPlan } from '../drbd/recipe.ts';
 
@@ -21,6 +21,14 @@ export default verb({
       read: parseDuration,
     }),
     forceOff: flag('power it off hard first if it is running', { conflicts: ['stop'] }),
+    keepDisk: value(
+      '<DISK>',
+      'keep this disk: its name in the guest, such as xvdc, or that of vm create; may be repeated',
+      {
+        read: one,
+        repeatable: true,
+      },
+    ),
     keepReplicas: flag('keep replicated disks on both hosts'),
     on: value(
       '<HOST,HOST>',
@@ -28,13 +36,13 @@ export default verb({
       { read: twoHosts },
     ),
   },
-  examples: ['--dry-run vm remove web1', 'vm remove web1 --stop'],
-  run: (runtime, { name, stop, time, forceOff, keepReplicas, on: typedHosts }) => {
+  examples: ['--dry-run vm remove web1', 'vm remove web1 --stop', 'vm remove web1 --keep-disk data'],
+  run: (runtime, { name, stop, time, forceOff, keepDisk: keepDisks, keepReplicas, on: typedHosts }) => {
     const running = forceOff ? 'destroy' : stop ? 'shutdown' : 'refuse';
     const kept = keepReplicas ? 'kept' : undefined;
     const { replicas, on, ...request } = checkRemove({
       ...{ name, running },
-      ...present({ timeoutMs: time, replicas: kept, on: typedHosts }),
+      ...present({ timeoutMs: time, replicas: kept, on: typedHosts, keepDisks }),
     });
     return changeByPlan(runtime, {
       name,
@@ -51,10 +59,10 @@ export default verb({
   },
 });
 
-function answerOf({ name, config, volumes, replicas, kept }: RemovePlan): VmRemove {
+function answerOf({ name, config, volumes, replicas, kept, keptDisks }: RemovePlan): VmRemove {
   const peer = replicas?.peer;
   return {
-    ...{ name, config, kept: [...kept] },
+    ...{ name, config, kept: [...kept], keptDisks: [...keptDisks] },
     volumes: volumes.map((volume) => `${volume.vg}/${volume.name}`),
     replicas: (replicas?.removals ?? []).map((each) => ({
       resource: each.name,
@@ -85,10 +93,11 @@ function inQuestion(plan: RemovePlan): readonly string[] {
     ]),
     ...volumes.map((volume) => `  the logical volume ${volume} and all that is on it`),
     ...plan.kept.map((disk) => `  (${keptInWords(disk)})`),
+    ...plan.keptDisks.map((disk) => `  (stays: ${printable(disk)})`),
   ];
 }
 
-function inWords({ name, config, volumes, replicas, peer, kept }: VmRemove): readonly string[] {
+function inWords({ name, config, volumes, replicas, peer, kept, keptDisks }: VmRemove): readonly string[] {
   return [
     `${name} is removed: ${[config, ...volumes].join(', ')}`,
     ...(peer === null ? [] : [`  on ${peer.name}: ${peer.config}`]),
@@ -99,6 +108,7 @@ function inWords({ name, config, volumes, replicas, peer, kept }: VmRemove): rea
       ),
     ),
     ...kept.map(keptInWords),
+    ...keptDisks.map((disk) => `${printable(disk)} stays`),
   ];
 }
 
