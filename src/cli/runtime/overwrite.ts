@@ -16,7 +16,7 @@ export async function overwriting<T, D>(
   if (named === undefined) return change(runtime, verb({}));
   return change<T, D>(runtime, async (bofh) => {
     const overwrite = await withBofh(bofh, () => overwriteOf(device, named));
-    const loss = `${printable(device)} is overwritten, and its current content is lost for good: ${overwrite.uuid ?? overwrite.type ?? ''}`;
+    const loss = `${printable(device)} will be overwritten, and its current content will be lost: ${overwrite.uuid ?? overwrite.type ?? ''}`;
     return { ...verb({ overwrite }), destroys: [loss] };
   });
 }

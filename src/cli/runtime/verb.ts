@@ -242,7 +242,7 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
   for (const [key, spec] of Object.entries(options)) {
     const letter = spec.short === undefined ? '' : `-${spec.short}, `;
     const option = new Option(`${letter}${flagOf(key)} ${spec.placeholder}`.trim(), spec.help);
-    if (spec.default !== undefined) option.default(spec.default);
+    if (spec.default !== undefined) option.default(spec.default, spec.default);
     if (spec.repeatable)
       option.argParser((text: string, before?: readonly string[]) => [...(before ?? []), text]);
     if (spec.conflicts.length > 0) option.conflicts([...spec.conflicts]);

@@ -244,7 +244,7 @@ it.each([
 it('bofh drbd config remove and create-md report what they did', async () => {
   const removed = at(replicated(), { yes: true });
   expect(await runVerb(removed.runtime, 'drbd config remove web1')).toBe(0);
-  expect(removed.stdout()).toContain('web1 is not configured any more');
+  expect(removed.stdout()).toContain('removed the configuration of web1');
   const host = replicated();
   host.admin.format('/dev/vg0/web1-root', undefined);
   host.world.drbd.module = 'loaded';

@@ -68,7 +68,7 @@ describe('bofh lvm resize', () => {
   it('asks before data is lost, and accepts a no', async () => {
     const { runtime, stderr } = at({}, ['n']);
     await expect(resize(runtime, 'vg0/a', '-8m')).rejects.toBeInstanceOf(RefusedError);
-    expect(stderr()).toContain('vg0/a shrinks from 32 MiB to 24 MiB: data beyond its new end are lost');
+    expect(stderr()).toContain('vg0/a will be shrunk from 32 MiB to 24 MiB: all data after the new end will be lost');
     expect(volumes()).toEqual([['a', 8]]);
 
     await resize(at({}, ['y']).runtime, 'vg0/a', '-8m');
@@ -175,7 +175,7 @@ describe('bofh lvm remove', () => {
 
     expect(await remove(runtime, 'vg0/a')).toBe(0);
 
-    expect(stderr()).toContain(`vg0/a (32 MiB, uuid ${gone}) is removed, with all that is on it`);
+    expect(stderr()).toContain(`vg0/a (32 MiB, uuid ${gone}) will be removed with all data on it`);
     expect(answers.lvmRemove.parse(JSON.parse(stdout()))).toEqual({
       ...{ volume: 'vg0/a', uuid: gone, size: 32 * mib },
     });

@@ -116,7 +116,7 @@ describe('bofh journal prune on a terminal', () => {
 
     await expect(runVerb(runtime, 'journal prune --keep-count 0')).rejects.toThrow('was not confirmed');
 
-    expect(stderr()).toMatch(/are removed, 1 of the newest hundred among them:\n {2}[0-9a-f]{12} {2}/);
+    expect(stderr()).toMatch(/will be removed, among them 1 of the newest 100:\n {2}[0-9a-f]{12} {2}/);
     expect(history(host)).toBe(1);
   });
 

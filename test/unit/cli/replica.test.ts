@@ -208,7 +208,7 @@ describe('bofh drbd replace-peer', () => {
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
     await expect(runVerb(runtime, replace)).rejects.toThrow();
     expect(stderr()).toContain('the logical volume vg0/web1 on gamma is removed');
-    expect(stderr()).toContain('until beta has fetched all data, only alpha has it');
+    expect(stderr()).toContain('until the resync to beta has completed, only alpha has the data');
     expect(all(hosts).map(([, host]) => host.snapshot())).toEqual(before);
   });
 
@@ -284,7 +284,7 @@ describe('the answers of', () => {
     const hosts = await made();
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
     await expect(runVerb(runtime, `drbd remove web1 ${on}`)).rejects.toThrow();
-    expect(stderr()).toContain('the logical volume vg0/web1 on beta and all that is on it');
+    expect(stderr()).toContain('the logical volume vg0/web1 on beta and all data on it');
     expect(hosts.there.host().world.drbd.resources).toHaveLength(1);
   });
 });

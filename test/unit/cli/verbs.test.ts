@@ -72,7 +72,7 @@ describe('bofh vm remove', () => {
 
     expect(await runVerb(runtime, 'vm remove web1')).toBe(0);
 
-    expect(stderr()).toContain('the logical volume vg0/web1-root and all that is on it');
+    expect(stderr()).toContain('the logical volume vg0/web1-root and all data on it');
     const answer = answers.vmRemove.parse(JSON.parse(stdout()));
     expect([...answer.volumes].sort()).toEqual(['vg0/web1-root', 'vg0/web1-swap']);
   });

@@ -314,7 +314,7 @@ describe('bofh vm disk', () => {
     await rejectionOf(runVerb(runtime, 'vm disk remove web1 data'));
 
     expect(stderr()).toMatch(
-      /xvdc of web1 \(vg0\/web1-data, 20 MiB, uuid \S+\) is removed with all its data/,
+      /xvdc of web1 \(vg0\/web1-data, 20 MiB, uuid \S+\) will be removed with all its data/,
     );
     expect(volumes()).toContain('web1-data');
   });

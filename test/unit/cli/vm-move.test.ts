@@ -108,7 +108,7 @@ describe('bofh vm remove of a guest with replicated disks', () => {
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
     await expect(runVerb(runtime, remove)).rejects.toThrow();
     expect(stderr()).toContain('the DRBD resource web1 on alpha and beta');
-    expect(stderr()).toContain('the logical volume vg0/web1 on beta and all that is on it');
+    expect(stderr()).toContain('the logical volume vg0/web1 on beta and all data on it');
     expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual(before);
   });
 });

@@ -277,7 +277,7 @@ describe('filesystem.repair', () => {
     const asked = testRuntime(simulatedBofh({ host }), {}, ['y']);
     expect(await runVerb(asked.runtime, repairLine)).toBe(0);
     expect(asked.stderr()).toContain(
-      `All errors of the ext4 on ${device} are repaired without asking: files on it may be lost.`,
+      `All errors of the ext4 on ${device} will be repaired without asking: files on it may be lost.`,
     );
   });
 

@@ -21,7 +21,7 @@ export async function eraseDevice(
 ): Promise<number> {
   const { device, overwrite } = asked;
   const lost = overwrite.map((each) => (each === 'blank' ? 'data without a signature' : printable(each)));
-  const loss = `everything on ${printable(device)} is lost for good: ${lost.join(', ')}`;
+  const loss = `all data on ${printable(device)} will be lost: ${lost.join(', ')}`;
   return change(runtime, {
     destroys: lost.length === 0 ? [] : [loss],
     act: () => act(asked),

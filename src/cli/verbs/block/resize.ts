@@ -35,7 +35,7 @@ export default verb({
       if (runtime.settings.mode === 'plan')
         return () => plannedStack(runtime, bofh, request, () => block.resize(request));
       const isCut = bare && (await cuts(bofh.host, device, to));
-      const loss = `only ${printable(device)} is cut: everything after its new end is lost`;
+      const loss = `only ${printable(device)} will be shrunk, not its content: all data after the new end will be lost`;
       return {
         destroys: isCut ? [loss] : [],
         act: () => block.resize(request),

@@ -19,7 +19,7 @@ export default verb({
   examples: ['block wipe /dev/sdb --overwrite ext4'],
   run: (runtime, { device, overwrite = [] }) => {
     const names = overwrite.map(printable).join(', ');
-    const loss = `${printable(device)} becomes blank, and its content can no longer be found: ${names}`;
+    const loss = `the signatures on ${printable(device)} will be erased, and its content can then no longer be found: ${names}`;
     return change(runtime, {
       destroys: overwrite.length === 0 ? [] : [loss],
       act: () => block.wipe({ device, overwrite }),

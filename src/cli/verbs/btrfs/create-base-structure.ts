@@ -23,7 +23,7 @@ export default verb({
       async ({ host }) => {
         const { data: to } = await structureOf(host, asked);
         return {
-          destroys: [`this moves all data in ${printable(path)} to ${printable(to)}`],
+          destroys: [`this will move all data in ${printable(path)} to ${printable(to)}`],
           act: () => api.createBaseStructure(asked),
           answer: ({
             filesystem,

@@ -17,7 +17,7 @@ export default verb({
     change<unknown, BtrfsRemoved>(runtime, async ({ host }) => {
       const { shown, id, uuid } = await btrfs.subvolume(host, path);
       return {
-        destroys: [`this deletes the subvolume ${printable(shown)} (id ${id}, uuid ${uuid ?? 'none'})`],
+        destroys: [`this will delete the subvolume ${printable(shown)} (id ${id}, uuid ${uuid ?? 'none'})`],
         act: () => api.removeSubvolume(present({ path, uuid })),
         answer: (): Answer<BtrfsRemoved> => ({
           data: { path, id, uuid: uuid ?? null },

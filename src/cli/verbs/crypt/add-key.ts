@@ -18,7 +18,7 @@ export default verb({
       act: () => crypt.addKey(asked),
       answer: ({ slot }: { readonly slot: number }): Answer<CryptKey> => ({
         data: { device, slot },
-        lines: [`${device} has another key, in slot ${slot}`],
+        lines: [`added a key to ${device}, in slot ${slot}`],
       }),
     };
     return change(runtime, verb, { site: 'used' });

@@ -31,7 +31,7 @@ export default verb({
       runtime,
       {
         destroys: [
-          `the volume key of ${device} is replaced: backups of its header become useless, and this cannot be undone`,
+          `the volume key of ${device} will be replaced: backups of its header will be useless, and this cannot be undone`,
         ],
         act,
         answer: ({ uuid, cipher, keySlots }): Answer<CryptReencrypt> => {
@@ -40,7 +40,7 @@ export default verb({
             data: { device, uuid, cipher, slot },
             lines: [
               `${device} (LUKS ${uuid}) is reencrypted with ${cipher}; its key is in slot ${slot}`,
-              `backups of its header are useless: make a new one: bofh crypt header backup ${device} FILE`,
+              `backups of its header are useless now; save a new one: bofh crypt header backup ${device} FILE`,
             ],
           };
         },

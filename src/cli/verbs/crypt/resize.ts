@@ -56,7 +56,7 @@ async function lossOf(host: ReadHost, name: string, size: Bytes): Promise<string
   const { path } = mapping;
   const inside = await reachOf(host, path);
   if (inside === undefined)
-    return `${path} shrinks from ${formatSize(mapping.size)} to ${formatSize(size)}: the data after the new end is lost`;
+    return `${path} will be shrunk from ${formatSize(mapping.size)} to ${formatSize(size)}: all data after the new end will be lost`;
   if (inside.bytes !== 'unknown' && inside.bytes <= size) return undefined;
   throw new RefusedError(`there is ${inside.type} on ${path}, which this command does not shrink`, {
     remedy: `shrink all layers, in the right order: bofh block resize ${path} ${size}b --key KEY`,

@@ -14,7 +14,7 @@ export default verb({
   run: (runtime, { name, discardMyData: discards }) => {
     const discardMyData = discards ? (true as const) : undefined;
     const loss = discards
-      ? `what was written to ${name} on this host since the split brain is lost`
+      ? `what was written to ${name} on this host since the split brain will be lost`
       : undefined;
     return changeResource(runtime, name, {
       act: () => drbd.connect({ name, ...present({ discardMyData }) }),

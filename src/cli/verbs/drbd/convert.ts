@@ -69,8 +69,8 @@ export default verb({
 
 function inWords({ name, device, was, size, from, hosts }: ConvertedReplica): readonly string[] {
   return [
-    `${was} is replicated as ${device} (${formatSize(size)}): use only that name; on ${from}, bofh drbd primary ${name}`,
-    `its data is sent to the other host: bofh drbd wait-sync ${name}`,
+    `${was} is replicated as ${device} (${formatSize(size)}): use only this device; to use it, on ${from}: bofh drbd primary ${name}`,
+    `its data is being sent to the other host; to wait for that: bofh drbd wait-sync ${name}`,
     ...hosts.map((each) => `  ${each.name}: on ${each.lv}, ${each.address} port ${String(each.port)}`),
   ];
 }

@@ -28,7 +28,7 @@ export default verb({
   examples: ['drbd create-md web1'],
   run: (runtime, { name, volume, overwrite = [], keep }) => {
     const lost = overwrite.length === 0 ? undefined : overwrite;
-    const loss = `${overwrite.map(printable).join(', ')}: overwritten, and what this metadata says about the data is lost`;
+    const loss = `${overwrite.map(printable).join(', ')}: will be overwritten, and DRBD will no longer know the state of that data`;
     return change(runtime, {
       destroys: lost === undefined ? [] : [loss],
       act: () => drbd.createMetadata({ name, ...present({ volume, overwrite: lost, keep }) }),

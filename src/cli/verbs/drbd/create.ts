@@ -39,7 +39,7 @@ export default verb({
     protocol,
     initialSync: value(
       '<HOW>',
-      'skip: no resync, because bofh creates both volumes filled with zeros; full: send all data (default: skip)',
+      'skip: no resync, because bofh creates both volumes filled with zeros; full: send all data',
       {
         read: oneOf('skip', 'full'),
         default: 'skip',
@@ -81,7 +81,7 @@ function inWords(
   const sync =
     initialSync === 'skip'
       ? 'both are up to date'
-      : `all data is sent to the other host: bofh drbd wait-sync ${resource}`;
+      : `all data is being sent to the other host; to wait for that: bofh drbd wait-sync ${resource}`;
   return [
     `created ${device} (${formatSize(size)}) on both hosts; ${sync}; ${roles}`,
     ...hosts.map(({ name, lv, address, port }) => `  ${name}: on ${lv}, ${address} port ${String(port)}`),

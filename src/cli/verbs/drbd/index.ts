@@ -14,7 +14,7 @@ export const drbd: Noun = {
     down: ['bring down an unused, secondary resource', () => import('./down.ts')],
     primary: ['make this host primary, so that the devices can be used', () => import('./primary.ts')],
     secondary: [
-      'make this host secondary; if a device is in use, the command is refused and names its users',
+      'make this host secondary; refused while a device is in use; the error names its holders',
       () => import('./secondary.ts'),
     ],
     attach: ['attach the disks of a resource that is up', () => import('./attach.ts')],

@@ -10,7 +10,7 @@ export default verb({
   run: (runtime, { name }) =>
     changeResource(runtime, name, {
       act: () => drbd.invalidateRemote({ name }),
-      done: 'sends all its data to its peer',
-      loss: 'all data of the peer is discarded and sent again from this host',
+      done: 'resyncs all data of the peer from this host',
+      loss: 'all data of the peer will be discarded and resynced from this host',
     }),
 });

@@ -10,7 +10,7 @@ export default verb({
   run: (runtime, { name }) =>
     changeResource(runtime, name, {
       act: () => drbd.invalidate({ name }),
-      done: 'fetches all its data from its peer',
-      loss: 'all data of this host is discarded and fetched from the peer',
+      done: 'resyncs all data of this host from the peer',
+      loss: 'all data of this host will be discarded and resynced from the peer',
     }),
 });

@@ -11,6 +11,6 @@ export default verb({
     changeResource(runtime, name, {
       act: () => drbd.newCurrentUuid({ name }),
       done: 'is up to date on both hosts, without a resync',
-      loss: 'the current differences of the two hosts are never resynced: their disks must be all zeros, or identical',
+      loss: 'differences between the disks of the two hosts will never be resynced: the disks must be all zeros, or identical',
     }),
 });

@@ -55,17 +55,17 @@ function answer({ name, hosts: all }: RemovePlan): Answer<DrbdRemove> {
 
 function stays(path: string, plain: readonly string[]): string {
   return plain.includes(path)
-    ? `${printable(path)} stays, with its data and without metadata: use it by this name again`
+    ? `${printable(path)} stays, with its data and without metadata: use it under this name again`
     : `${printable(path)} stays`;
 }
 
 function inQuestion({ name, hosts }: RemovePlan): readonly string[] {
   return [
-    `The DRBD resource ${name} is removed, and this cannot be undone once it is done:`,
+    `The DRBD resource ${name} will be removed. When this has completed, it cannot be undone:`,
     ...hosts.flatMap(({ name: at, volumes, kept, missing, wiped }) => [
       `  its configuration on ${at}`,
       ...wiped.map(({ disk }) => `  its metadata on ${printable(disk)} on ${at}; the data stays`),
-      ...volumes.map((lv) => `  the logical volume ${lv.vg}/${lv.name} on ${at} and all that is on it`),
+      ...volumes.map((lv) => `  the logical volume ${lv.vg}/${lv.name} on ${at} and all data on it`),
       ...kept.map((path) => `  (left untouched on ${at}: ${printable(path)})`),
       ...missing.map((path) => `  (there is no ${printable(path)} on ${at})`),
     ]),

@@ -64,18 +64,18 @@ function answer({ own }: ReplacePlan, replaced: ReplacedPeer): Answer<DrbdReplac
 function inQuestion({ config: { name }, own, to, from }: ReplacePlan): readonly string[] {
   const [gone] = from.removal?.hosts ?? [];
   return [
-    `The peer of the DRBD resource ${name} becomes ${to.name} instead of ${from.name}; this cannot be undone once it is done:`,
+    `The peer of the DRBD resource ${name} will be ${to.name} instead of ${from.name}. When this has completed, it cannot be undone:`,
     ...(gone === undefined
-      ? [`  ${from.name} counts as lost: data of ${name} that only ${from.name} has is discarded`]
+      ? [`  ${from.name} counts as lost: data of ${name} that only ${from.name} has will be discarded`]
       : [
-          `  its configuration on ${gone.name} is removed`,
+          `  its configuration on ${gone.name} will be removed`,
           ...gone.volumes.map(
             (lv) =>
-              `  the logical volume ${lv.vg}/${lv.name} on ${gone.name} is removed, and all that is on it`,
+              `  the logical volume ${lv.vg}/${lv.name} on ${gone.name} will be removed with all data on it`,
           ),
           ...gone.kept.map((path) => `  (left untouched on ${gone.name}: ${printable(path)})`),
         ]),
-    `  until ${to.name} has fetched all data, only ${own.name} has it`,
+    `  until the resync to ${to.name} has completed, only ${own.name} has the data`,
   ];
 }
 
@@ -85,7 +85,7 @@ function inWords(
 ): readonly string[] {
   const went = [...from.volumes, ...from.kept.map((path) => `${printable(path)} stays`)].join(', ');
   return [
-    `the peer of ${resource} (${device}, ${formatSize(size)}) is ${to}, which fetches all data from ${own.name}: bofh drbd wait-sync ${resource}`,
+    `the peer of ${resource} (${device}, ${formatSize(size)}) is now ${to}, which resyncs all data from ${own.name}; to wait for that: bofh drbd wait-sync ${resource}`,
     ...hosts.map((each) => `  ${each.name}: on ${each.disk}, ${each.address} port ${String(each.port)}`),
     from.clear === null
       ? `  ${from.name}: ${from.end === 'lost' ? 'it was reinstalled' : `removed: ${went}`}`

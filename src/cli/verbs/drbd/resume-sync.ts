@@ -10,6 +10,6 @@ export default verb({
   run: (runtime, { name }) =>
     changeResource(runtime, name, {
       act: () => drbd.resumeSync({ name }),
-      done: 'is free to resync',
+      done: 'is no longer paused: it resyncs if needed',
     }),
 });

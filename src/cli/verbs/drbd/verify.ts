@@ -35,8 +35,8 @@ function verified(name: string, state: ResourceState): Answer<DrbdVerified> & { 
     data: { resource: name, outOfSync: differs },
     lines: [
       differs === 0
-        ? `${name} is identical on both sides`
-        : `${name}: ${formatSize(differs)} differ. They are resynced when the two connect again: bofh drbd disconnect ${name}; bofh drbd connect ${name}`,
+        ? `${name} is identical on both hosts`
+        : `${name}: ${formatSize(differs)} differ. To resync them, disconnect and connect: bofh drbd disconnect ${name}; bofh drbd connect ${name}`,
     ],
     exitCode: differs === 0 ? 0 : 6,
   };

@@ -19,7 +19,7 @@ export default verb({
   run: (runtime, { name, overwrite: uuid, volume }) =>
     change(runtime, {
       destroys: [
-        `the metadata of ${printable(name)} (uuid ${printable(uuid)}) is removed; DRBD no longer knows what differs from its peer`,
+        `the metadata of ${printable(name)} (uuid ${printable(uuid)}) will be removed; DRBD will no longer know which blocks differ from its peer`,
       ],
       act: () => drbd.removeMetadata({ name, uuid, ...present({ volume }) }),
       answer: (wiped): Answer<DrbdWiped> => ({

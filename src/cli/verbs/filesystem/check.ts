@@ -54,7 +54,7 @@ async function repair(
     if (runtime.settings.mode === 'plan') return () => plan(runtime, bofh, act);
     const { type = '', uuid = null } = (await withBofh(bofh, () => filesystem.probe(device))) ?? {};
     const of = `the ${type} on ${printable(device)}`;
-    const loss = `All errors of ${of} are repaired without asking: files on it may be lost.`;
+    const loss = `All errors of ${of} will be repaired without asking: files on it may be lost.`;
     return {
       destroys: mayLoseFiles ? [loss] : [],
       act,

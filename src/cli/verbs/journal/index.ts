@@ -6,7 +6,7 @@ export const journal: Noun = {
     list: ['list unfinished and finished sequences', () => import('./list.ts')],
     show: ['show what a sequence did and what recovery would do', () => import('./show.ts')],
     resolve: [
-      'record your decision about a step that recovery cannot judge (a function of an ended script, or an operation that this bofh does not know): it is undone, or its effect stays',
+      'say whether a step is undone or its effect stays, if recovery cannot find that out itself (a function of a script that has ended, or an operation that this bofh does not know)',
       () => import('./resolve.ts'),
     ],
     prune: ['remove old journals from the history', () => import('./prune.ts')],

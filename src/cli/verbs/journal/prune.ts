@@ -57,7 +57,7 @@ async function confirmUnusual(runtime: Runtime, data: JournalPrune, old: readonl
   const recent = data.filter(({ id }) => !old.includes(id)).length;
   if (recent === 0) return;
   await confirm(runtime, [
-    `These closed journals are removed, ${String(recent)} of the newest hundred among them:`,
+    `These closed journals will be removed, among them ${String(recent)} of the newest 100:`,
     ...data.map(({ id, at }) => `  ${id}  ${at}`),
   ]);
 }

@@ -39,7 +39,7 @@ export default verb({
     const find = usableVg(bofh.host, vg).then((group) => volumeNamed(group, { name }));
     const { uuid } = await untilInterrupted(runtime, find);
     if (to === 'linear')
-      await confirm(runtime, [`${volume} (uuid ${uuid}) loses one of its two copies for good.`]);
+      await confirm(runtime, [`${volume} (uuid ${uuid}) will lose one of its two copies. This cannot be undone.`]);
     const act = () => lvm.convertLv({ ...asked, uuid });
     const { path, devices } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
     const isFilled = to === 'raid1' && !atOnce;
@@ -57,8 +57,8 @@ export default verb({
     };
     const copies =
       to === 'linear'
-        ? `is linear now, without its copy on ${devices.join(' and ')}`
-        : `has a copy on ${devices.join(' and ')} now${isFilled ? '' : ', which the kernel is filling'}`;
+        ? `is linear now; its copy is removed from ${devices.join(' and ')}`
+        : `has a copy on ${devices.join(' and ')} now${isFilled ? '' : ', which is not in sync yet'}`;
     give(runtime, { data, lines: [`${volume} ${copies}`] });
     return 0;
   },

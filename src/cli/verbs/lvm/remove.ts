@@ -27,7 +27,7 @@ export default verb({
         return () => plan(runtime, bofh, () => lvm.removeLv({ vg, name }));
       const { uuid, size } = volumeNamed(await usableVg(bofh.host, vg), { name });
       return {
-        destroys: [`${volume} (${formatSize(size)}, uuid ${uuid}) is removed, with all that is on it`],
+        destroys: [`${volume} (${formatSize(size)}, uuid ${uuid}) will be removed with all data on it`],
         act: () => lvm.removeLv({ vg, name, uuid }),
         answer: (): Answer<LvmRemove> => ({
           data: { volume, uuid, size },

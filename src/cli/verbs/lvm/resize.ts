@@ -28,7 +28,7 @@ export default verb({
     return change<{ readonly path: string; readonly size: Bytes }, LvmResize>(runtime, async ({ host }) => {
       const { uuid, from, to } = await plan(host, { vg, name }, by);
       const consent = to < from ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
-      const loss = `${volume} shrinks from ${formatSize(from)} to ${formatSize(to)}: data beyond its new end are lost`;
+      const loss = `${volume} will be shrunk from ${formatSize(from)} to ${formatSize(to)}: all data after the new end will be lost`;
       return {
         destroys: to < from ? [loss] : [],
         act: () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent }),

@@ -17,7 +17,7 @@ export default verb({
   answers: 'vm backup',
   args: { name: ['<name>', 'name of the guest'], directory: ['<directory>', 'directory for the backups'] },
   options: {
-    keep: value('<NUMBER>', 'remove older backups of this guest beyond this number (default: keep all)', {
+    keep: value('<NUMBER>', 'keep only the newest backups of this guest, this many with the new one; remove older ones (default: keep all)', {
       read: wholeNumber,
     }),
     snapshotSize: value(
@@ -39,7 +39,7 @@ export default verb({
         const surplus = asks
           ? await outdated(host, { directory: await directoryAt(host, directory), name, keep })
           : [];
-        const question = `this removes ${surplus.length} older backups of ${name}:`;
+        const question = `this will remove ${surplus.length} older backups of ${name}:`;
         return {
           destroys:
             surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],

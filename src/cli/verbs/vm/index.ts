@@ -16,7 +16,7 @@ export const vm: Noun = {
       'pause a running guest: its virtual CPUs do not run until bofh vm resume',
       () => import('./pause.ts'),
     ],
-    resume: ['continue a paused guest', () => import('./resume.ts')],
+    resume: ['let a paused guest run again, like xl unpause', () => import('./resume.ts')],
     wait: ['wait until a guest is running or stopped', () => import('./wait.ts')],
     console: ['connect this terminal to the console of a guest', () => import('./console.ts')],
     set: [
@@ -39,7 +39,7 @@ export const vm: Noun = {
           () => import('./disk/attach.ts'),
         ],
         detach: [
-          'take a disk out of the configuration of a guest; its device and data stay',
+          'remove a disk from the configuration of a guest; its device and data stay',
           () => import('./disk/detach.ts'),
         ],
         remove: [
@@ -67,7 +67,7 @@ export const vm: Noun = {
       () => import('./mount.ts'),
     ],
     chroot: [
-      'run a command of a stopped guest with chroot, on its disks in a private mount namespace; what the command changes has no undo',
+      'run a command of a stopped guest with chroot, on its disks in a private mount namespace; bofh cannot undo what the command changes',
       () => import('./chroot.ts'),
     ],
     provision: [

@@ -7,13 +7,13 @@ const list = (placeholder: string, help: string) =>
 /** The options for the access to a new guest; `keys` and `network` describe the defaults. */
 export function reachOptions({ keys, network }: { readonly keys: string; readonly network: string }) {
   return {
-    hostname: value('<NAME>', 'host name inside the guest (default: name of the guest)'),
+    hostname: value('<NAME>', 'host name inside the new guest (default: its name)'),
     sshKey: list(
       '<FILE>',
       `file with public SSH keys, whose owners may log in as root (default: ${keys}); may be repeated`,
     ),
-    ip: list('<ADDRESS/PREFIX|dhcp>', `IP address of the guest (default: ${network})`),
-    gateway: list('<ADDRESS>', 'gateway of the guest (default: guestGateway of the site file)'),
-    dns: list('<ADDRESS>', 'name servers of the guest (default: guestDns of the site file); may be repeated'),
+    ip: list('<ADDRESS/PREFIX|dhcp>', `IP address of the new guest (default: ${network})`),
+    gateway: list('<ADDRESS>', 'gateway of the new guest (default: guestGateway of the site file)'),
+    dns: list('<ADDRESS>', 'name servers of the new guest (default: guestDns of the site file); may be repeated'),
   };
 }

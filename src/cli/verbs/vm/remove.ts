@@ -75,23 +75,23 @@ function answerOf({ name, config, volumes, replicas, kept, keptDisks }: RemovePl
   };
 }
 
-const endings = { shutdown: 'is shut down', destroy: 'is powered off hard' } as const;
+const endings = { shutdown: 'will be shut down', destroy: 'will be powered off hard' } as const;
 
 function inQuestion(plan: RemovePlan): readonly string[] {
   const { volumes, replicas, peer } = answerOf(plan);
   return [
-    `The guest ${plan.name} is removed, and this cannot be undone once it is done:`,
+    `The guest ${plan.name} will be removed. When this has completed, it cannot be undone:`,
     ...(plan.domain === undefined ? [] : [`  its domain ${endings[plan.domain.how]}`]),
     `  its configuration ${printable(plan.config)}`,
     ...(peer === null ? [] : [`  its configuration ${printable(peer.config)} on ${peer.name}`]),
     ...replicas.flatMap(({ resource, hosts }) => [
       `  the DRBD resource ${resource} on ${hosts.map((each) => each.name).join(' and ')}`,
       ...hosts.flatMap(({ name, volumes: its, kept }) => [
-        ...its.map((volume) => `  the logical volume ${volume} on ${name} and all that is on it`),
+        ...its.map((volume) => `  the logical volume ${volume} on ${name} and all data on it`),
         ...kept.map((path) => `  (left untouched on ${name}: ${printable(path)})`),
       ]),
     ]),
-    ...volumes.map((volume) => `  the logical volume ${volume} and all that is on it`),
+    ...volumes.map((volume) => `  the logical volume ${volume} and all data on it`),
     ...plan.kept.map((disk) => `  (${keptInWords(disk)})`),
     ...plan.keptDisks.map((disk) => `  (stays: ${printable(disk)})`),
   ];

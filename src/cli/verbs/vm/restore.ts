@@ -12,7 +12,7 @@ export default verb({
   answers: 'vm restore',
   args: { file: ['<file>', 'manifest of a backup'] },
   options: {
-    as: value('<NAME>', 'another name, with new volumes, MAC addresses and UUID (default: its own name)'),
+    as: value('<NAME>', 'restore it under this name, with new volumes, MAC addresses and UUID (default: the name in the backup)'),
     vg: value('<VG>', 'volume group for all its disks (default: that of each disk)'),
     thin: value(
       '<POOL>',
@@ -50,7 +50,7 @@ export default verb({
 
 function inWords({ name, was, time, config, disks, missing, domid }: VmRestore): readonly string[] {
   return [
-    `${name} is as ${was} was at ${time}, configured in ${printable(config)}`,
+    `${name} is restored from the backup of ${was} of ${time}, configured in ${printable(config)}`,
     ...disks.map(({ vdev, volume }) => `  ${vdev} is ${volume}`),
     ...(name === was
       ? []

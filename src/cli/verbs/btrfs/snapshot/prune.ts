@@ -27,11 +27,11 @@ export default verb({
   ],
   run: (runtime, { target, label: word, keep: number, source, received }) => {
     if (source === undefined && !received)
-      throw new UsageError('which snapshots? --source SUBVOLUME or --received');
+      throw new UsageError('name the snapshots: --source SUBVOLUME, or --received');
     const request = { target, label: word, source, keep: keptOf(word, number) };
     return change<Awaited<ReturnType<typeof api.pruneSnapshots>>, BtrfsPruned>(runtime, async ({ host }) => {
       const { surplus } = await prunable(host, request);
-      const question = `this removes ${surplus.length} snapshots of the label ${word}:`;
+      const question = `this will remove ${surplus.length} snapshots of the label ${word}:`;
       const paths = surplus.map(({ path }) => `  ${printable(path)}`);
       return {
         destroys: surplus.length === 0 ? [] : [question, ...paths],

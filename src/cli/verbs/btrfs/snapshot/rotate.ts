@@ -26,7 +26,7 @@ export default verb({
       async ({ host }) => {
         const asks = mode === 'act' && consent !== 'given';
         const surplus = asks ? (await rotationOf(host, request, new Date())).surplus : [];
-        const question = `this deletes ${surplus.length} of the snapshots of the label ${request.label}:`;
+        const question = `this will delete ${surplus.length} of the snapshots of the label ${request.label}:`;
         return {
           destroys:
             surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],

@@ -28,7 +28,7 @@ export default verb({
       lines: [`${device} has the header of ${restored.file}: LUKS ${restored.uuid}`],
     });
     const destroys = [
-      `${device} gets the header of ${file}: keys that were added after this backup will not open the device`,
+      `the header of ${device} will be replaced by ${file}: keys that were added after this backup will not open the device`,
       ...(overwrite === undefined ? [] : [`its current header, ${overwrite}, will be lost`]),
     ];
     return change(runtime, { destroys, act, answer }, { site: 'used' });

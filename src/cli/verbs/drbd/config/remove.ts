@@ -13,12 +13,12 @@ export default verb({
   run: (runtime, { name }) =>
     change(runtime, {
       destroys: [
-        `the configuration of ${printable(name)} on this host is lost; its data and metadata stay on their devices`,
+        `the configuration of ${printable(name)} on this host will be lost; its data and metadata stay on their devices`,
       ],
       act: () => drbd.removeConfig({ name }),
       answer: (): Answer<DrbdConfigRemove> => ({
         data: { resource: name },
-        lines: [`${name} is not configured any more`],
+        lines: [`removed the configuration of ${name}`],
       }),
     }),
 });

@@ -14,7 +14,7 @@ export default verb({
     return change<unknown, LvmPvRemove>(runtime, async ({ host }) => {
       const { uuid } = await pvOn(host, device);
       return {
-        destroys: [`The physical volume ${uuid} on ${device} loses its label for good.`],
+        destroys: [`The label of the physical volume ${uuid} on ${device} will be removed. This cannot be undone.`],
         act: () => atomic(runtime.verb, (tx) => tx.lvm.removePv({ device, uuid })),
         answer: (): Answer<LvmPvRemove> => ({
           data: { device },

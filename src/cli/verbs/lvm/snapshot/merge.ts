@@ -11,7 +11,7 @@ import { volumeOf } from '../volume.ts';
 export default verb({
   changes: true,
   answers: 'lvm snapshot merge',
-  args: { volume: ['<vg/name>', 'the snapshot, for example vg0/web1-before'] },
+  args: { volume: ['<vg/name>', 'the snapshot, for example vg0/before-upgrade'] },
   examples: ['lvm snapshot merge vg0/before-upgrade'],
   run: (runtime, { volume }) => {
     const { vg, name } = volumeOf(volume);
@@ -21,12 +21,12 @@ export default verb({
       const { uuid, origin } = volumeNamed(await usableVg(bofh.host, vg), { name });
       if (origin === undefined)
         throw new UsageError(`${volume} is not a snapshot: it cannot be merged`, {
-          remedy: 'see what is a snapshot of what: bofh lvm list',
+          remedy: 'see the snapshots and their origins: bofh lvm list',
         });
       const of = `${vg}/${origin.name}`;
       return {
         destroys: [
-          `${of} (uuid ${origin.uuid}) goes back to its state when ${volume} was taken: later changes are lost, and ${volume} is removed`,
+          `${of} (uuid ${origin.uuid}) will be restored to its state when ${volume} was taken: later changes will be lost, and ${volume} will be removed`,
         ],
         act: () => lvm.mergeSnapshot({ vg, name, uuid }),
         answer: (): Answer<LvmSnapshotMerge> => ({

@@ -21,9 +21,9 @@ export default verb({
       const members = await membersOf(host, vg);
       const devices = members.flatMap(({ path }) => path ?? []);
       const labels = labelsToo ? members : [];
-      const more = labels.length === 0 ? 'stay physical volumes' : 'lose their labels';
+      const more = labels.length === 0 ? 'stay physical volumes' : 'lose their LVM labels';
       return {
-        destroys: [`The volume group ${vg} is removed for good; its devices ${more}: ${devices.join(', ')}.`],
+        destroys: [`The volume group ${vg} will be removed; its devices will ${more}: ${devices.join(', ')}. This cannot be undone.`],
         act: () =>
           atomic(runtime.verb, async (tx) => {
             await tx.lvm.removeVg({ vg, ...onlyUuid(members.flatMap((pv) => pv.vg?.uuid ?? [])) });

@@ -17,7 +17,7 @@ export default verb({
       async ({ host }) => {
         const { path, size } = await findBase(host, name);
         return {
-          destroys: [`${path} (${formatSize(size)}) is removed; guests that were created from it stay`],
+          destroys: [`${path} (${formatSize(size)}) will be removed; guests that were created from it stay`],
           act: () => vm.removeBase(name),
           answer: ({ suite = null, date = null, ...base }): Answer<VmBase> => ({
             data: { ...base, suite, date },

@@ -11,7 +11,7 @@ export default verb({
   args: { name: ['<name>', 'name of the guest'], disk: diskArgument },
   options: {
     now: flag(
-      'also take it away from the running guest; unmount it there first: bofh cannot see whether it is mounted, and the guest can lose data',
+      'also detach it from the running guest; unmount it there first: bofh cannot see whether it is mounted, and the guest can lose data',
     ),
   },
   examples: ['vm disk detach web1 data', 'vm disk detach web1 xvdc --now'],
@@ -25,7 +25,7 @@ export default verb({
           return {
             data,
             lines: [
-              `${name} has no ${data.disk} any more; ${data.device} and its data stay`,
+              `detached ${data.disk} from ${name}; ${data.device} and its data stay`,
               'a line for it in the /etc/fstab of the guest stays too: remove it there, or the guest may not boot',
               ...late(data),
             ],

@@ -20,7 +20,7 @@ export default verb({
         const { uuid } = volume;
         const what = `${volume.vg}/${volume.name}, ${formatSize(volume.size)}, uuid ${uuid}`;
         return {
-          destroys: [`the disk ${vdev} of ${name} (${what}) is removed with all its data`],
+          destroys: [`the disk ${vdev} of ${name} (${what}) will be removed with all its data`],
           act: () => vm.removeDisk(name, disk, { uuid }),
           answer: (made: vm.RemovedGuestDisk): Answer<VmDiskRemove> => {
             const { fstab, unread } = made;

@@ -21,7 +21,7 @@ export default verb({
         act: () => vm.detachInterface(name, mac),
         answer: (made): Answer<VmInterface> => {
           const data = dataOf(made);
-          return { data, lines: [`${name} has no interface ${data.mac} any more`, ...late(data)] };
+          return { data, lines: [`detached the interface ${data.mac} from ${name}`, ...late(data)] };
         },
       },
       { site: 'used' },

@@ -21,7 +21,7 @@ export default verb({
         const { time } = await findSnapshot(host, name, label);
         return {
           destroys: [
-            `the snapshot ${label} of ${name} (${localTime(time)}) is removed; the guest stays as it is`,
+            `the snapshot ${label} of ${name} (${localTime(time)}) will be removed; the guest stays as it is`,
           ],
           act: () => vm.removeSnapshot(name, label),
           answer: ({ volumes }): Answer<VmSnapshotRemove> => ({

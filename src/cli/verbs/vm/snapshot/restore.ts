@@ -22,7 +22,7 @@ export default verb({
         const { time, disks } = await findSnapshot(host, name, label);
         return {
           destroys: [
-            `${name} goes back to ${localTime(time)}: all that was written since then to these volumes is lost, and the snapshot is removed`,
+            `${name} will be restored to its state of ${localTime(time)}: all data that was written to these volumes since then will be lost, and the snapshot will be removed`,
             ...disks.map(({ vdev, vg, volume }) => `  ${vdev}: ${vg}/${volume}`),
           ],
           act: () => vm.restoreSnapshot(name, label),
@@ -35,7 +35,7 @@ export default verb({
             lines: [
               `${name} is as it was at ${localTime(made.time)}; start it: bofh vm start ${name}`,
               ...made.later.map(
-                (path) => `${printable(path)} was added later: it stays, and is no disk of ${name} any more`,
+                (path) => `${printable(path)} was added later: it stays, but is not a disk of ${name} any more`,
               ),
             ],
           }),
