@@ -92,7 +92,7 @@ async function expectWhole(host: ReadHost, { file, private: own }: z.infer<typeo
     if (!(error instanceof BofhError)) throw error;
     throw new RefusedError(`mmdebstrap reported success, but wrote no complete archive for ${file}`, {
       cause: error,
-      remedy: 'look at the log of the kernel: dmesg; then run the command again',
+      remedy: 'see the kernel log: dmesg; then run the command again',
     });
   });
 }

@@ -166,7 +166,7 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
   const { path } = source;
   return isKnown(source)
     ? new RefusedError(`qemu-img reported success, but ${device} holds nothing that blkid knows`, {
-        remedy: 'look at the log of the kernel: dmesg; then run the command again',
+        remedy: 'see the kernel log: dmesg; then run the command again',
       })
     : new RefusedError(
         `${path} has no content that blkid knows; this was unknown before the copy, and the copied bytes stay on ${device}`,

@@ -146,7 +146,7 @@ async function readBack(host: ChangeHost, of: Undo, sha256: string): Promise<str
     throw new RefusedError(
       `${of.file} was not written correctly: its content has the SHA-256 ${found}, not ${sha256}`,
       {
-        remedy: 'look at the log of the kernel: dmesg; then name another directory',
+        remedy: 'see the kernel log: dmesg; then name another directory',
       },
     );
   return host.run(sha256File(of.private));

@@ -170,7 +170,7 @@ export async function expectSame(
   if (lost === undefined && copied.size === now.entries.length) return;
   throw new RefusedError(
     `tar reported success, but ${lost === undefined ? `${root} has more files than ${source}` : `${named(lost.path)} in ${root} is not as in ${source}`}`,
-    { remedy: 'look at the log of the kernel: dmesg; then run the command again' },
+    { remedy: 'see the kernel log: dmesg; then run the command again' },
   );
 }
 

@@ -180,7 +180,7 @@ export class DiffersError extends RefusedError {
         `${property} ${inWords(property, asked)} was requested, but it is ${inWords(property, found)}`,
     );
     super(`${what} exists, but differs: ${each.join('; ')}`, {
-      remedy: `request it as it is, or change it first; to see it: ${show}`,
+      remedy: `see its properties: ${show}; then request these, or change the object first`,
     });
     this.differences = differences;
   }

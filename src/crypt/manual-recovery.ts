@@ -57,7 +57,7 @@ export function closedRecovery({
   readonly undo: { readonly name: string; readonly device: string; readonly luksUuid: string };
 }): ManualRecovery {
   return {
-    what: `that ${device} (LUKS ${luksUuid}) is no longer open as /dev/mapper/${name}`,
+    what: `${device} (LUKS ${luksUuid}), which is no longer open as /dev/mapper/${name}`,
     look: [['dmsetup', 'info', '-c', '-o', 'name,uuid,open']],
     clear: [['cryptsetup', 'open', device, name]],
   };

@@ -28,16 +28,16 @@ const units: readonly Unit[] = [
   },
   {
     name: 'bofh-recover-hosts.service',
-    for: 'recovers interrupted sequences with other hosts, at boot after the network',
+    for: 'recovers interrupted sequences with other hosts at boot, after the network is up',
     level: 'warning',
     otherwise:
       'after a power cut, sequences with other hosts are not undone until an administrator runs bofh recover',
   },
   {
     name: 'bofh-recover-unconfirmed.service',
-    for: 'rolls back at boot, before the network, what was not confirmed',
+    for: 'rolls back unconfirmed sequences at boot, before the network is up',
     level: 'warning',
-    otherwise: 'after a reboot, what was not confirmed is undone only by bofh-recover.service, later',
+    otherwise: 'after a reboot, unconfirmed sequences are rolled back later, only by bofh-recover.service',
   },
   {
     name: 'bofh-start-all.service',

@@ -88,7 +88,7 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
     case 'interrupted': {
       const which =
         state?.committed === true
-          ? 'is committed, but work after the commit is left'
+          ? 'is committed, but its steps after the commit are not finished'
           : 'was interrupted and is not undone';
       return [
         finding('journal', 'problem', `the sequence ${name} ${which}`, [show, ['bofh', 'recover', id]]),
@@ -99,7 +99,7 @@ function unfinished({ id, is, state, because, lastLine }: KnownJournal): readonl
         finding(
           'journal',
           'problem',
-          `the journal ${id} cannot be read, and until it can nothing is changed on this host: ${because ?? ''}`,
+          `the journal ${id} cannot be read, so bofh changes nothing on this host: ${because ?? ''}`,
           lastLine === true ? [['bofh', 'recover', '--cut-last-line', id]] : [show],
         ),
       ];
@@ -117,7 +117,7 @@ async function litter(store: Pick<Store, 'names'>): Promise<readonly Finding[]> 
   const still = new Set(litterNow(store));
   const left = first.filter((name) => still.has(name));
   if (left.length === 0) return [];
-  const says = `a crash left ${left.join(', ')} in the state directory, unused`;
+  const says = `a crash left unused files in the state directory: ${left.join(', ')}`;
   return [finding('journal', 'warning', says, [['bofh', 'recover']])];
 }
 

@@ -157,13 +157,13 @@ export function findingsOf(
   });
   if (unknownTags.length === 0) return found;
   const names = unknownTags.map(({ what, id }) => `${what} of ${id}`).join('; ');
-  const says = `tags of sequences that are not in this journal (any more), which is no fault: ${names}`;
+  const says = `tags of sequences whose journals are not (or no longer) on this host; this is not a problem: ${names}`;
   return [...found, finding('unknown tag', 'ok', says)];
 }
 
 function unknown({ id, kind, what, look }: Marked): readonly Finding[] {
   if (kind === 'stays') return [];
-  const says = `${what}: left by the sequence ${id}, which is not in this journal (any more)`;
+  const says = `${what}: left by the sequence ${id}, whose journal is not (or no longer) on this host`;
   return [finding('unknown tag', 'warning', says, look)];
 }
 

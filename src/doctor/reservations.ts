@@ -11,7 +11,7 @@ export function reservations(seen: readonly SeenReservation[], nowMs: number): r
       return finding(
         'reservation',
         'problem',
-        `${found.message}; until it can nothing is changed on this host`,
+        `${found.message}; until it can be read, bofh changes nothing on this host`,
         [abandon(id, 'it cannot be read')],
       );
     const { name, coordinator, exclusive } = found;
@@ -19,7 +19,7 @@ export function reservations(seen: readonly SeenReservation[], nowMs: number): r
     return finding(
       'reservation',
       'warning',
-      `the sequence ${id} "${name}" of the bofh on ${coordinator} has reserved ${what}, last ${age(nowMs - changedMs)} ago: see that it ends there (bofh recover on ${coordinator}); only if that never comes back, abandon it here`,
+      `the sequence ${id} "${name}" of the bofh on ${coordinator} has reserved ${what}, last ${age(nowMs - changedMs)} ago: finish it on ${coordinator} (bofh recover); abandon it here only if ${coordinator} never comes back`,
       [['bofh', 'journal', 'show', id], abandon(id, `${coordinator} never comes back`)],
     );
   });

@@ -21,7 +21,7 @@ export function stateRecovery({
 }): ManualRecovery {
   const devices = minors.map((minor) => `/dev/drbd${String(minor)}`);
   return {
-    what: `that the DRBD resource ${name} (${devices.join(', ')}) ${words[to]}`,
+    what: `the DRBD resource ${name} (${devices.join(', ')}), which ${words[to]}`,
     look: [
       ['drbdsetup', 'status', name],
       ['fuser', '--verbose', ...devices],

@@ -85,8 +85,8 @@ function ofState(name: string, state: ResourceState): readonly Finding[] {
       ? []
       : [
           problem(
-            `its I/O stands still (${state.suspended.join(', ')})`,
-            `when the cause is removed: drbdadm resume-io ${name}`,
+            `its I/O is suspended (${state.suspended.join(', ')})`,
+            `remove the cause; then: drbdadm resume-io ${name}`,
           ),
         ]),
     ...(state.role === 'Primary' && primaries.length > 0
@@ -112,7 +112,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
     case 'Inconsistent':
       return [
         note(
-          `${at} is inconsistent here: what is on it cannot be used`,
+          `${at} is inconsistent here: its data cannot be used`,
           'it becomes consistent by a resync from a peer that is up to date',
         ),
       ];
@@ -125,7 +125,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
         ),
       ];
     default:
-      return [problem(`${at} is ${disk} here`, 'read the kernel log: dmesg | grep drbd')];
+      return [problem(`${at} is ${disk} here`, 'see the kernel log: dmesg | grep drbd')];
   }
 }
 
@@ -137,16 +137,16 @@ export const refusedConnection =
 export function refusedConnectionChoices(name: string): string {
   const lose = `bofh drbd secondary ${name}; bofh drbd connect --discard-my-data ${name}`;
   const fetch = `bofh drbd down ${name}; bofh drbd create-md ${name} (it names the content to overwrite); bofh drbd up ${name}`;
-  return `If it is a split brain ("Split-Brain detected"), choose whose data to lose. That of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. That of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data is unrelated ("Unrelated data, aborting"), --discard-my-data does not join them: the host that gives up its data needs new metadata, and fetches all: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
+  return `If it is a split brain ("Split-Brain detected"), choose whose data to lose. That of this host: ${lose}; and on the other host, if it is StandAlone: bofh drbd connect ${name}. That of the other host: there the same, and here, if it is StandAlone: bofh drbd connect ${name}. If the data is unrelated ("Unrelated data, aborting"), --discard-my-data does not help: the host that gives up its data needs new metadata, and then resyncs all data: ${fetch}; and on the other one, if it is StandAlone: bofh drbd connect ${name}`;
 }
 
-const log = 'see what the kernel said: dmesg | grep drbd';
+const log = 'see the kernel log: dmesg | grep drbd';
 
 function ofConnection(name: string, { peer, state, volumes }: Connection): readonly Finding[] {
   if (state === 'StandAlone')
     return [
       problem(
-        `it is StandAlone: it does not look for ${peer}. Either it was disconnected by hand, or DRBD has refused to join them: ${refusedConnection}`,
+        `it is StandAlone: it does not try to connect to ${peer}. Either it was disconnected by hand, or DRBD has refused the connection: ${refusedConnection}`,
         `${log}. If it was disconnected: bofh drbd connect ${name}. ${refusedConnectionChoices(name)}`,
       ),
     ];
@@ -154,7 +154,7 @@ function ofConnection(name: string, { peer, state, volumes }: Connection): reado
     return [
       note(
         `it has no connection to ${peer} (${state})`,
-        `see whether the peer is up and can be reached by the address of the resource, and what it says itself: bofh drbd status ${name}, there. If it is StandAlone there, either it was disconnected by hand, and there: bofh drbd connect ${name}; or DRBD has refused to join them, which one of them may not have seen: ${refusedConnection}; ${log}. ${refusedConnectionChoices(name)}`,
+        `see whether the peer is up and can be reached at the address of the resource, and what it shows itself: bofh drbd status ${name}, there. If it is StandAlone there, either it was disconnected by hand, and there: bofh drbd connect ${name}; or DRBD has refused the connection, which only one of the two may know: ${refusedConnection}; ${log}. ${refusedConnectionChoices(name)}`,
       ),
     ];
   return volumes.flatMap((volume) => ofPeer(name, peer, volume));

@@ -53,7 +53,7 @@ export async function answerOf<T>(
     if (isDenied(text(stderr))) throw failureOf(ran, question);
     const { tool, argv } = ran.program;
     const version = (await setting.version(ran.program)) ?? 'version unknown';
-    const answer = `the answer of ${[tool, ...argv].join(' ')} (${version})`;
+    const answer = `the output of ${[tool, ...argv].join(' ')} (${version})`;
     throw unparsed(question, { answer, stdout: text(stdout), cause: error });
   }
 }

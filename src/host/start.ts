@@ -238,7 +238,7 @@ export function timeout(program: Program, timeoutMs: number): CommandError {
   return new CommandError({
     ...program,
     reason: 'timeout',
-    what: `no answer within ${timeoutMs} ms; it was killed, which proves nothing about what it did`,
+    what: `no answer within ${timeoutMs} ms, so it was killed; it may have done all or a part of its work`,
   });
 }
 
@@ -276,7 +276,7 @@ function endOf(result: Result): End {
 }
 
 function notStarted(result: Result): End & { readonly how: 'not-started' } {
-  return { how: 'not-started', why: result.originalMessage ?? result.code ?? 'for a reason not known' };
+  return { how: 'not-started', why: result.originalMessage ?? result.code ?? 'for an unknown reason' };
 }
 
 /** Collects the data of a stream. Calls `full`, perhaps several times, if there is too much data. */

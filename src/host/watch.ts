@@ -60,7 +60,7 @@ export function stopping(
           () =>
             stop({
               reason: 'timeout',
-              what: `stopped after ${timeoutMs} ms; this proves nothing about what it did`,
+              what: `stopped after ${timeoutMs} ms; it may have done all or a part of its work`,
             }),
           timeoutMs,
         ).unref();

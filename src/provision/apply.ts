@@ -187,9 +187,9 @@ function ifBrought(
   if (one.kind === 'service')
     return {
       ...{ action: 'change', kind: 'service', name: one.unit },
-      details: [`if the ${by} bring it, set up`],
+      details: [`if the ${by} provide it, set up`],
     };
-  const details = [`if the ${by} bring what it needs`];
+  const details = [`if the ${by} provide what it needs`];
   if (one.kind === 'script') return { action: 'change', kind: 'script', name: one.name, details };
   if (one.kind === 'group' || one.kind === 'user')
     return { action: 'create', kind: one.kind, name: one.name, details };

@@ -290,7 +290,7 @@ export async function packagesStep(
       .map(({ name }) => name)
       .join(' '),
     details: [
-      ...packages.map((each) => `${packageInWords(each)}${each.follows === true ? ' comes along' : ''}`),
+      ...packages.map((each) => `${packageInWords(each)}${each.follows === true ? ' as a dependency' : ''}`),
       ...(bytes > 0 ? [`download ${formatSize(bytes)}`] : []),
       ...(purged ? ['nothing restores purged configuration files'] : []),
     ],

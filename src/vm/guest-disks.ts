@@ -208,7 +208,7 @@ export async function planDiskDetach(
     return { ...edit, domid: domain?.id, effective: 'next start', live: undefined };
   const running = runningOf(guest, domain);
   if (running === undefined)
-    throw new RefusedError(`${name} is ${describe(domain)}, and no disk of it can be taken away now`, {
+    throw new RefusedError(`${name} is ${describe(domain)}, so no disk can be detached from it now`, {
       code: 'in-use',
       remedy: `${remedyFor(domain)}; or without --now: bofh vm disk detach ${name} ${disk}`,
     });
@@ -246,14 +246,14 @@ export async function planDiskRemoval(
   const [volume] = volumes;
   const [{ lv } = {}] = found;
   if (volume === undefined || lv === undefined)
-    throw new RefusedError(`the disk ${plan.disk} of ${name} is ${plan.device}, which is no logical volume`, {
-      remedy: `take it out of the configuration: bofh vm disk detach ${name} ${disk}; its data stays`,
+    throw new RefusedError(`the disk ${plan.disk} of ${name} is ${plan.device}, which is not a logical volume`, {
+      remedy: `remove it only from the configuration: bofh vm disk detach ${name} ${disk}; its data stays`,
     });
   if (uuid !== undefined && uuid !== volume.uuid)
     throw new RefusedError(
       `the disk ${disk} of ${name} is another volume now: its uuid is ${volume.uuid}, not ${uuid}`,
       {
-        remedy: `look at it: bofh vm show ${name}; then name the right one`,
+        remedy: `see its disks: bofh vm show ${name}; then run the command again with the right disk`,
       },
     );
   return {

@@ -213,6 +213,6 @@ function unmountable(part: Part, path: string, cause: CommandError): RefusedErro
     type === 'btrfs' ? `; or another device of this host has a btrfs with the uuid ${uuid}: blkid` : '';
   return new RefusedError(`the ${type} on ${namedPart(part, path)} cannot be mounted: ${said}`, {
     cause,
-    remedy: `the log of the kernel says why: dmesg${twice}; if this kernel is too old for it, then on a host with a newer one: ${packRemedy}`,
+    remedy: `see why in the kernel log: dmesg${twice}; if this kernel is too old for it, then on a host with a newer one: ${packRemedy}`,
   });
 }

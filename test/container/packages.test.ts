@@ -121,7 +121,7 @@ inContainers((machine) => {
     await machine.must(`${archive}; touch /root/mark; sleep 1.1`);
 
     expect(await machine.must('bofh host plan /root/host.ts')).toMatch(
-      /^change packages lamp \(lamp-lib 1:1\.0 comes along, lamp 1\.0, download .*\)\n$/,
+      /^change packages lamp \(lamp-lib 1:1\.0 as a dependency, lamp 1\.0, download .*\)\n$/,
     );
     expect(await machine.must('find / -xdev -newer /root/mark')).toBe('');
     await machine.must('bofh --yes host apply /root/host.ts');

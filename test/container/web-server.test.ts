@@ -43,8 +43,8 @@ inContainers((machine) => {
 
     expect(await plan(described('exec sleep infinity\n'))).toEqual([
       expect.stringMatching(/^change packages server \(server 1\.0, download /),
-      'create file /etc/server.d/site.conf (if the packages bring what it needs)',
-      'if the packages bring it, set up server.service',
+      'create file /etc/server.d/site.conf (if the packages provide what it needs)',
+      'if the packages provide it, set up server.service',
     ]);
     expect(await state()).toBe(before);
   });

@@ -242,7 +242,7 @@ function damaged(at: Place, what: string): JournalError {
   const lastLine = at.inLastAppend();
   const remedy = lastLine
     ? `to see what is damaged and cut it off: bofh recover --cut-last-line ${id}; bofh then checks again what the line reported`
-    : `see what can be read: bofh journal show ${id}; clear that by hand, then move ${id}.journal out of the state directory`;
+    : `see what can be read: bofh journal show ${id}; undo that by hand; then move ${id}.journal out of the state directory, which bofh doctor --settings shows`;
   return refused(at, what, { remedy, lastLine });
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type LocalHost, lockName } from '../../command/index.ts';
 import { messageOf, JournalError } from '../../core/errors.ts';
@@ -264,7 +264,6 @@ function noLock(path: string, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause;
   return new JournalError(`the lock ${path} cannot be created: ${messageOf(cause)}`, {
     cause,
-    remedy:
-      'free space there, or see why this user cannot write there: ls -ld DIRECTORY; findmnt --target DIRECTORY',
+    remedy: `free space there: df ${dirname(path)}; or see why it cannot be written: ls -ld ${dirname(path)}; findmnt --target ${dirname(path)}`,
   });
 }

@@ -322,7 +322,7 @@ async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<vo
   if (used.length === 0) return;
   const { id } = of;
   throw new RefusedError(
-    `journal ${id} is left open: what it made is in use now, or has another name: ${used.join('; ')}`,
+    `journal ${id} is left open: objects that it created or changed are in use now, or were renamed: ${used.join('; ')}`,
     {
       remedy: `to undo it anyway: ${option('bofh recover --yes', 'recover({ inUse: true })')}; to see what that is: bofh journal show ${id}`,
     },

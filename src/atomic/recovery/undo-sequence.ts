@@ -61,7 +61,7 @@ export async function undoSequence(
     const boots = { [engine.host.name]: (await engine.host.facts()).boot };
     const used = yes ? [] : await usesOf(eachOnce(engine), { state, boots }, codes);
     if (used.length > 0)
-      throw new RefusedError(`${named(undone)} is not undone: what it made is in use: ${used.join('; ')}`, {
+      throw new RefusedError(`${named(undone)} is not undone: objects that it created or changed are in use: ${used.join('; ')}`, {
         remedy: `end that use, then run the command again; bofh undo ${id} --in-use undoes it anyway`,
       });
     journal = await createJournal(

@@ -35,7 +35,7 @@ export async function keep(
   if (intent.host !== '' || later?.keeps(intent.undo) !== true) return {};
   const { store } = engine;
   if ((store.freeBytes() ?? reserve) < reserve)
-    return { kept: `${store.directory} has less than ${formatSize(reserve)} of room` };
+    return { kept: `${store.directory} has less than ${formatSize(reserve)} of free space` };
   try {
     return { kept: (await later.keep({ ...journalled, to: keptAt(engine, journal.id, n) })) ?? true };
   } catch (error) {
@@ -52,5 +52,5 @@ export async function isKept(
 ): Promise<Kept> {
   if (intent.host !== '' || later?.keeps(intent.undo) !== true) return {};
   const there = await engine.host.stat(keptAt(engine, journal.id, n));
-  return { kept: there === undefined ? 'it was gone before it could be kept' : true };
+  return { kept: there === undefined ? 'it was removed before it could be kept' : true };
 }

@@ -41,7 +41,7 @@ export async function expectStillOurs(
     const found = movedTo === undefined ? (look.found ?? 'it is gone') : `it is ${movedTo} now`;
     throw new RefusedError(
       `${kind} works on ${keyInWords(step.intent.host, key)}, which is not as this sequence left it: ${describe(step, found)}; nothing was done to it`,
-      { remedy: 'find out who else works on it, then run the command again' },
+      { remedy: 'see whether it was another bofh: bofh journal list; then run the command again' },
     );
   }
 }

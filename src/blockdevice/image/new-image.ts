@@ -134,7 +134,7 @@ export async function makeImage(
   const made = await host.stat(wanted.private);
   if (made?.size !== wanted.size)
     throw new RefusedError(`${wanted.file} would have ${made?.size ?? 0} bytes, not ${wanted.size}`, {
-      remedy: 'look at the log of the kernel: dmesg; then run the command again',
+      remedy: 'see the kernel log: dmesg; then run the command again',
     });
   await host.sync(wanted.private);
   try {

@@ -167,7 +167,7 @@ async function copyAside(host: ChangeHost, of: Undo, path: string): Promise<void
   const [late] = await contentOf(host, of.fs);
   if (late !== undefined)
     throw new RefusedError(`another process created ${posix.join(source, late)} meanwhile`, {
-      remedy: 'find out who works there, then run the command again',
+      remedy: `find the process that writes there, and end it: fuser --verbose --mount ${source}; then run the command again`,
     });
   await straighten(host, path, of);
 }

@@ -61,7 +61,7 @@ export const removeSubvolume = operation({
     const subvolume = await stillKnown(host, of);
     if (at(subvolume) !== of.inside)
       throw new RefusedError(`${called(subvolume)} is not at ${of.path} any more; nothing was done`, {
-        remedy: 'find out who else works on it, then run the command again',
+        remedy: `see where it is: bofh btrfs list ${of.mounted}; then run the command again`,
       });
     await refuseHeld(host, { fs: of.fs, subvolume });
     await move(host, of, of.gone);

@@ -69,7 +69,7 @@ function answered<T>(name: string, command: ReadCommand<T>, reply: DryReply): T 
   try {
     return command.parse(answer);
   } catch (error) {
-    const of = `the answer of ${[tool, ...argv].join(' ')} on ${name || 'this host'}`;
+    const of = `the output of ${[tool, ...argv].join(' ')} on ${name || 'this host'}`;
     throw unparsed(command, { answer: of, stdout: answer.stdout, cause: error });
   }
 }

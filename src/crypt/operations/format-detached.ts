@@ -143,7 +143,7 @@ async function expectHeader(host: ReadHost, { device, uuid, private: own }: Undo
   const header = stat?.kind === 'file' ? await headerOf(host, own) : undefined;
   if (header?.uuid === uuid && header.keySlots.length === 1) return;
   throw new RefusedError(`luksFormat reported success, but the header of ${device} is incomplete`, {
-    remedy: `look at the log of the kernel: dmesg; then run the command again`,
+    remedy: `see the kernel log: dmesg; then run the command again`,
   });
 }
 

@@ -53,7 +53,7 @@ export const adjust = deferred({
     await host.run(drbdAdjust(of.name));
   },
   describe: ({ undo: { name, changes }, way }) => ({
-    what: `that the DRBD resource ${name} is to follow its configuration: ${changes.join('; ')}`,
+    what: `the DRBD resource ${name}, to which its configuration will be applied: ${changes.join('; ')}`,
     look: [['drbdadm', '--dry-run', 'adjust', name]],
     clear: way === 'back' ? [] : [['drbdadm', 'adjust', name]],
   }),
@@ -64,8 +64,8 @@ function refuseMore({ name, changes }: Undo, now: readonly string[]): void {
   const more = now.filter((line) => !changes.includes(line));
   if (more.length > 0)
     throw new RefusedError(
-      `to follow its configuration ${name} now needs other changes than were requested (${changes.join('; ')}): ${more.join('; ')}. Nothing was done`,
-      { remedy: `if they are wanted: drbdadm adjust ${name}; then: bofh recover` },
+      `the configuration of ${name} has changed since the request: applying it would now also run ${more.join('; ')} (requested: ${changes.join('; ')}); nothing was done`,
+      { remedy: `if you want that: drbdadm adjust ${name}; then: bofh recover` },
     );
 }
 
@@ -85,9 +85,9 @@ async function refuseTaking(
   );
   if (role !== 'Primary' && who.length === 0) return;
   throw new RefusedError(
-    `to follow its configuration ${name} would be interrupted (${found}), and it is in use`,
+    `${name} is in use, and applying its configuration would interrupt it (${found})`,
     {
-      remedy: `make it secondary first: bofh drbd secondary ${name}; or do it by hand: drbdadm adjust ${name}`,
+      remedy: `make it secondary first: bofh drbd secondary ${name}; or apply it in spite of that: drbdadm adjust ${name}`,
       holders: who,
     },
   );

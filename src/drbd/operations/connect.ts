@@ -201,7 +201,7 @@ function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine'])
       remedy: `there is nothing to do; see: bofh drbd status ${name}`,
     });
   if (mine === 'discarded' && connections.length > 0) return;
-  throw new RefusedError(`${name} looks for its peers already`, {
+  throw new RefusedError(`${name} tries to connect to its peers already`, {
     remedy: `see: bofh drbd status ${name}; if its peer is StandAlone, there: bofh drbd connect ${name}; after a split brain, if the data of this host may be lost, first here: bofh drbd connect --discard-my-data ${name}`,
   });
 }
@@ -308,10 +308,10 @@ function manualRecovery({
   const lost =
     mine === 'kept'
       ? ''
-      : `, and what was written on this host since the two parted will be lost${ordered === undefined ? '' : ` (recorded: ${dataInWords(ordered)})`}`;
+      : `, and data that was written on this host since the disconnect will be lost${ordered === undefined ? '' : ` (recorded: ${dataInWords(ordered)})`}`;
   const connects = (to === 'connected') === (way === 'forward');
   return {
-    what: `that the DRBD resource ${name} is ${to === 'connected' ? 'to look for its peers' : 'StandAlone'}${lost}`,
+    what: `the DRBD resource ${name}, which ${to === 'connected' ? 'connects to its peers' : 'is StandAlone'}${lost}`,
     look: [['drbdsetup', 'events2', '--now', name]],
     clear: [
       ...(discard.length > 0 && was === 'looking' ? [['drbdadm', 'disconnect', name]] : []),

@@ -10,7 +10,7 @@ import { laterChange } from './later.ts';
  */
 export const invalidate = laterChange({
   kind: 'drbd.invalidate',
-  words: 'will be fetched completely from the peer, and the data of this host is lost',
+  words: 'will be resynced completely from the peer, and the data of this host will be lost',
   verb: 'invalidate',
   act: drbdInvalidate,
   shows: 'passes',
@@ -28,7 +28,7 @@ export const invalidate = laterChange({
 /** Discards the data of the peer and resyncs all of it from this host, after the commit. */
 export const invalidateRemote = laterChange({
   kind: 'drbd.invalidate.remote',
-  words: 'will be sent completely to the peer, and the data there is lost',
+  words: 'will be resynced completely to the peer, and the data there will be lost',
   verb: 'invalidate-remote',
   act: drbdInvalidateRemote,
   shows: 'passes',

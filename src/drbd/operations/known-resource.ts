@@ -128,7 +128,7 @@ export async function upAgain(host: ReadHost, of: Pick<Undo, 'name' | 'minors'>)
   const found = await leftOf(host, of);
   if (found.is === 'up') return found.state;
   throw new RefusedError(
-    `${of.name} is ${found.is === 'down' ? 'down' : 'another one'} now, and the unfinished step needs it up`,
+    `${of.name} is ${found.is === 'down' ? 'down' : 'another resource'} now, but the unfinished step needs it up`,
     { remedy: `bring it up, on every host: drbdadm up ${of.name}; then: bofh recover` },
   );
 }

@@ -88,7 +88,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
       }
     },
     describe: ({ undo: of, way }) => ({
-      what: `that ${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')} ${change.words}${of.ordered === undefined ? '' : ` (recorded: ${dataInWords(of.ordered)})`}`,
+      what: `${of.volumes.map((each) => `${of.name}/${String(each)}`).join(', ')}, which ${change.words}${of.ordered === undefined ? '' : ` (recorded: ${dataInWords(of.ordered)})`}`,
       look: [['drbdsetup', 'events2', '--now', '--statistics', of.name]],
       clear:
         way === 'back' ? [] : of.volumes.map((volume) => commandWords(change.act({ name: of.name, volume }))),

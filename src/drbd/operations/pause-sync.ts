@@ -8,8 +8,8 @@ import { volumeChange } from './volumes.ts';
  */
 export const pauseSync = volumeChange({
   kind: 'drbd.sync.pause',
-  words: 'does not resync',
-  otherwise: 'is still free to resync',
+  words: 'has a paused resync',
+  otherwise: 'still does not have a paused resync',
   isDone: isPaused,
   ...{ act: drbdPauseSync, undoAct: drbdResumeSync, whenDown: 'gone' },
 });
@@ -17,7 +17,7 @@ export const pauseSync = volumeChange({
 /** Resumes the resync of a resource, if this host has paused it. */
 export const resumeSync = volumeChange({
   kind: 'drbd.sync.resume',
-  words: 'is free to resync',
+  words: 'does not have a paused resync',
   otherwise: 'is still paused',
   isDone: (state, volume) => !isPaused(state, volume),
   ...{ act: drbdResumeSync, undoAct: drbdPauseSync, whenDown: 'not-ours' },

@@ -45,8 +45,8 @@ export const resize = deferred({
     const from = found.state.volumes.find((each) => each.volume === volume)?.size ?? 0;
     if (from >= to)
       throw new RefusedError(
-        `volume ${String(volume)} of ${name} has ${formatSize(from)}, all that ${disk} has room for`,
-        { remedy: `make its disk larger first, on every host (${disk})` },
+        `volume ${String(volume)} of ${name} has ${formatSize(from)}: ${disk} has no space for more`,
+        { remedy: `enlarge its disk first, on every host: ${disk}` },
       );
     await refuseWithoutAddress(host, found, drbdResize({ name, volume }));
     refuseAlone(found.state, volume);
@@ -70,15 +70,15 @@ export const resize = deferred({
     // The connection to the peer was lost meanwhile, so the state of its disk is unknown.
     refuseAlone(after, of.volume);
     throw new RefusedError(
-      `volume ${String(of.volume)} of ${of.name} has not grown although it is connected: the disk of its peer, whose size is not seen from here, must be smaller than ${formatSize(of.to)} with its metadata`,
+      `volume ${String(of.volume)} of ${of.name} has not grown: the disk of its peer, whose size is unknown here, must be too small for ${formatSize(of.to)} and the metadata`,
       {
         remedy:
-          'see its size there: bofh block tree; make it larger there if it is smaller; then here: bofh recover',
+          'see its size there: bofh block tree; enlarge it there if it is smaller; then here: bofh recover',
       },
     );
   },
   describe: ({ undo: { name, volume, from, to }, way }) => ({
-    what: `that ${name}/${String(volume)} is to grow from ${String(from)} to ${String(to)} bytes`,
+    what: `the DRBD volume ${name}/${String(volume)}, which will be grown from ${String(from)} to ${String(to)} bytes`,
     look: [['drbdsetup', 'events2', '--now', '--statistics', name]],
     clear: way === 'back' ? [] : [['drbdadm', 'resize', `${name}/${String(volume)}`]],
   }),

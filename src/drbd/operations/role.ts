@@ -45,7 +45,7 @@ const common = (to: 'primary' | 'secondary') => {
       if (isIt(found))
         throw new NotDone(`${of.name} is ${to} now; nothing was done`, {
           found: `the DRBD resource ${of.name}, made ${to} by another process`,
-          remedy: 'find out who else works on it',
+          remedy: `see its state on both hosts: bofh drbd status ${of.name}; then run the command again`,
         });
       await make(host, of, to);
       return null;
@@ -60,7 +60,7 @@ const common = (to: 'primary' | 'secondary') => {
       if (typeof found === 'object' || to === 'primary') return { state: 'gone' };
       return {
         state: 'not-ours',
-        found: `${of.name} is ${found === 'absent' ? 'down' : 'another one'} now`,
+        found: `${of.name} is ${found === 'absent' ? 'down' : 'another resource'} now`,
       };
     },
     revert: async ({ undo: of, host }) => {

@@ -193,6 +193,6 @@ async function refuseTakenMinors(host: ReadHost, { name, here }: Here): Promise<
 function notDone({ name }: Undo, state: string): NotDone {
   return new NotDone(`${name} is ${state} now; nothing was done`, {
     found: `the DRBD resource ${name}, brought ${state} by another process`,
-    remedy: 'find out who else works on it',
+    remedy: `see its state: bofh drbd status ${name}; then run the command again`,
   });
 }

@@ -113,7 +113,7 @@ export function volumeChange(
     },
     revert: ({ undo: of, host }) => undoVolumes(change, host, of),
     describe: ({ undo: of }) => ({
-      what: `that ${namesOf(of.name, of.volumes)} ${change.words}`,
+      what: `${namesOf(of.name, of.volumes)}, which ${change.words}`,
       look: [['drbdsetup', 'events2', '--now', of.name]],
       clear: of.volumes.map((volume) => {
         const { tool, argv } = change.undoAct({ name: of.name, volume });

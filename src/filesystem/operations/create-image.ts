@@ -58,7 +58,7 @@ export const createImage = operation({
       await host.run(mkfs[wanted]({ device, ...how }));
       if ((await probeFile(host, device))?.uuid === own) return;
       throw new RefusedError(`mkfs created no ${wanted} in ${image.file}`, {
-        remedy: 'look at the log of the kernel: dmesg; then run the command again',
+        remedy: 'see the kernel log: dmesg; then run the command again',
       });
     };
     return makeImage(image, { args, host, fill });

@@ -81,7 +81,7 @@ export const label = operation({
     if (look.state !== 'gone' || at === undefined)
       throw new RefusedError(
         `${of.device} holds another filesystem, or it has another label now; nothing was done`,
-        { code: 'differs', remedy: 'find out who else works on it, then run the command again' },
+        { code: 'differs', remedy: `see what it holds: blkid -p ${of.device}; then run the command again` },
       );
     await change(host, at, of.to);
     return null;

@@ -80,7 +80,7 @@ export const resize = operation({
     const found = await expectSame(host, of);
     if (found.blocks !== of.from)
       throw new RefusedError(`${of.device} has another size now; nothing was done`, {
-        remedy: 'find out who else works on it, then run the command again',
+        remedy: `see its size: bofh filesystem show ${of.device}; then run the command again`,
       });
     await change(host, of, { path: of.device, blocks: of.to, found });
     return null;
@@ -195,7 +195,7 @@ async function changeBtrfs(host: ChangeHost, of: ResizeUndo, { path, blocks, fou
   const uuid = await host.run(btrfsAt(path));
   if (uuid !== of.uuid || found.btrfs === undefined)
     throw new RefusedError(`${path} is the btrfs ${uuid} now; nothing was done`, {
-      remedy: 'find out who else works on it, then run the command again',
+      remedy: `see what is mounted there: findmnt ${path}; then run the command again`,
     });
   await host.run(btrfsResize({ path, devid: found.btrfs.devid, size: blocks * of.blockSize }));
 }

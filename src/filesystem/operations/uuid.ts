@@ -84,7 +84,7 @@ export const uuid = operation({
     if (path === undefined || now !== 'old')
       throw new RefusedError(`${of.device} holds another filesystem now; nothing was done`, {
         code: 'differs',
-        remedy: 'find out who else works on it, then run the command again',
+        remedy: `see what it holds: blkid -p ${of.device}; then run the command again`,
       });
     await change(host, path, of, 'forth');
     return null;

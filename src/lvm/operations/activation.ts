@@ -54,7 +54,7 @@ const common = (to: Undo['to']) =>
       if (found.lv.name !== of.name || isActive(found.lv) === (to === 'active'))
         throw new RefusedError(
           `${of.vg}/${of.name} (uuid ${of.lvUuid}) was changed concurrently: it is now ${found.lv.fullName}, ${stateOf(found.lv)}; nothing was done`,
-          { remedy: 'find out who else works on it, then run the command again' },
+          { remedy: 'see its state now: bofh lvm list; then run the command again' },
         );
       await make(host, of, to);
       return null;

@@ -76,7 +76,7 @@ export const convertLv = operation({
       throw new RefusedError(
         `${of.vg}/${of.name} (uuid ${of.lvUuid}) is not linear any more; nothing was done`,
         {
-          remedy: 'find out who else works on it, then run the command again',
+          remedy: `see its layout: lvs -a -o +lv_layout,devices ${of.vg}; then run the command again`,
         },
       );
     const devices = await pathsOf(host, of);

@@ -119,7 +119,7 @@ async function move(
   if (place !== (way === 'forth' ? 'here' : 'there')) {
     if (way === 'back') return;
     throw new RefusedError(`${of.vg}/${each.name} is no longer at its old place`, {
-      remedy: 'find out who else works on the group: pvs --segments -o +lv_name; then run the command again',
+      remedy: 'see where the extents are now: pvs --segments -o +lv_name; then run the command again',
     });
   }
   const name = before.volumes.find(({ uuid }) => uuid === each.lvUuid)?.name ?? each.name;

@@ -97,7 +97,7 @@ export const removeLv = operation({
     if (of.sort !== 'classic snapshot' && (renamed.active === true || renamed.autoactivation))
       throw new RefusedError(
         `lvchange did not ${renamed.autoactivation ? 'exclude' : 'deactivate'} ${of.vg}/${of.name}${renamed.autoactivation ? ' from autoactivation' : ''}, although it reported success`,
-        { remedy: 'look at the log of the kernel: dmesg; then run the command again' },
+        { remedy: 'see the kernel log: dmesg; then run the command again' },
       );
     return null;
   },

@@ -60,7 +60,7 @@ export const renameLv = operation({
     if (found.lv.name !== of.name)
       throw new RefusedError(
         `${of.vg}/${of.name} (uuid ${of.lvUuid}) was renamed to ${found.lv.fullName} concurrently; nothing was done`,
-        { remedy: 'find out who else works on it, then run the command again' },
+        { remedy: 'see its state now: bofh lvm list; then run the command again' },
       );
     await change(host, of, { found, to: of.to });
     return null;

@@ -111,7 +111,7 @@ export const resizeLv = operation({
     if (lv.name !== of.name || lv.size !== of.from)
       throw new RefusedError(
         `${of.vg}/${of.name} (uuid ${of.lvUuid}) was changed concurrently: its name is ${lv.fullName} and its size ${lv.size} bytes (expected: ${of.from}); nothing was done`,
-        { remedy: 'find out who else works on it, then run the command again' },
+        { remedy: 'see its state now: bofh lvm list; then run the command again' },
       );
     if (of.to === of.from) await mark(host, of);
     else if (of.to > of.from) {

@@ -70,7 +70,7 @@ export const tagLv = operation({
     if (lv.name !== of.name || stateOf(of, lv) !== 'before')
       throw new RefusedError(
         `${of.vg}/${of.name} (uuid ${of.lvUuid}) has changed: its name is now ${lv.fullName}, its tags are ${lv.tags.join(', ') || 'none'}; nothing was done`,
-        { remedy: 'find out who else works on it, then run the command again' },
+        { remedy: `see its tags: lvs -o +lv_tags ${of.vg}; then run the command again` },
       );
     await change(host, of, of);
     return null;

@@ -87,7 +87,7 @@ export const unmount = operation({
     const entry = (await mountEntries(host)).find((each) => isIt(each, of));
     if (entry === undefined)
       throw new RefusedError(`${of.source} is not mounted on ${of.path} any more; nothing was done`, {
-        remedy: 'find out who else works on it, then run the command again',
+        remedy: 'see what is mounted: bofh mount list; then run the command again',
       });
     await unmountIt(host, entry);
     return null;

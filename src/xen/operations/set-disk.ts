@@ -70,7 +70,7 @@ export const setDisk = operation({
     const domain = await domainIn(host, asked, ['running']);
     const from = await slotOf(host, { ...asked, id: domain.id });
     if (device === null && from === null)
-      throw new UsageError(`${asked.name} has no disk ${asked.vdev}: there is nothing to take away`);
+      throw new UsageError(`${asked.name} has no disk ${asked.vdev}: there is nothing to detach`);
     if (device !== null && from !== null)
       throw new RefusedError(`${asked.name} has a disk ${asked.vdev} already: ${from.path}`, {
         code: 'in-use',
@@ -146,7 +146,7 @@ async function apply(host: ChangeHost, undo: Undo, to: Slot): Promise<void> {
     const { tool, argv, reason, exitCode, stderr } = error;
     throw new CommandError({
       ...{ tool, argv, reason, stderr, cause: error, ...present({ exitCode }) },
-      what: `${undo.name} did not let go of its disk ${vdev} within 10 s, and may do so later`,
+      what: `${undo.name} did not release its disk ${vdev} within 10 s, and may do so later`,
       remedy: `unmount it in the guest; then run the command again`,
     });
   }
@@ -175,8 +175,8 @@ async function slotOf(
   const odd = Object.entries(rest).find(([key, value]) => ordinary[key] !== value);
   if (path !== '' && odd === undefined) return { path, access: readwrite === 0 ? 'ro' : 'rw' };
   throw new RefusedError(
-    `the disk ${vdev} of ${name} has ${odd === undefined ? 'no path' : `the option ${odd[0]}`}, and the undo could not give it back`,
-    { remedy: `take it away by hand: xl block-detach ${name} ${vdev}` },
+    `the disk ${vdev} of ${name} has ${odd === undefined ? 'no path' : `the option ${odd[0]}`}, and an undo could not attach it again`,
+    { remedy: `detach it without an undo: xl block-detach ${name} ${vdev}` },
   );
 }
 

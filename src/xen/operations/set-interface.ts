@@ -60,7 +60,7 @@ export const setInterface = operation({
     const from = await placeOf(host, { ...asked, id: domain.id });
     if (bridge === null && from === null)
       throw new UsageError(
-        `${name} has no interface with the MAC address ${mac}: there is nothing to take away`,
+        `${name} has no interface with the MAC address ${mac}: there is nothing to detach`,
       );
     if (bridge === null) return { ...asked, from, to: null };
     await refuseUsed(host, mac);
@@ -129,7 +129,7 @@ async function placeOf(
   const odd = Object.keys(rest).find((key) => !chosen.includes(key));
   if (bridge !== undefined && odd === undefined) return { bridge, ...present({ script }) };
   throw new RefusedError(
-    `the interface ${mac} of ${name} has ${odd === undefined ? 'no bridge' : `the option ${odd}`}, and the undo could not give it back`,
-    { remedy: `take it away by hand: xl network-detach ${name} ${mac}` },
+    `the interface ${mac} of ${name} has ${odd === undefined ? 'no bridge' : `the option ${odd}`}, and an undo could not attach it again`,
+    { remedy: `detach it without an undo: xl network-detach ${name} ${mac}` },
   );
 }

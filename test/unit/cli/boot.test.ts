@@ -547,7 +547,7 @@ describe('bofh recover --boot', () => {
     expect(await runVerb({ ...runtime, terminal }, 'recover --boot')).toBe(3);
 
     expect(volumes()).toBe(true);
-    expect(stderr()).toContain('what it made is in use now');
+    expect(stderr()).toContain('objects that it created or changed are in use now');
     expect(asked).toEqual([]);
   });
 

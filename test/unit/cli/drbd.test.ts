@@ -335,5 +335,5 @@ it('bofh drbd connect --discard-my-data asks first', async () => {
   );
   const { runtime, stdout } = at(host, { yes: true });
   expect(await runVerb(runtime, 'drbd connect web1 --discard-my-data')).toBe(0);
-  expect(stdout()).toContain('web1 looks for its peers');
+  expect(stdout()).toContain('web1 tries to connect to its peers');
 });

@@ -90,7 +90,7 @@ it('a plan asks the probe of a script, runs nothing, and says what cannot be und
   const before = host.snapshot();
   expect((await ran(['host', 'plan', file])).stdout.split('\n')).toEqual([
     'run script index',
-    'create file /srv/index/page (if the scripts bring what it needs)',
+    'create file /srv/index/page (if the scripts provide what it needs)',
     'run script mail (after all other steps; cannot be undone)',
     '',
   ]);
@@ -173,14 +173,14 @@ describe('an object that a package brings', () => {
       h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });
       h.service('nginx', { running: true, reloadOn: [site] });`);
   });
-  const maybe = '(if the packages bring what it needs)';
+  const maybe = '(if the packages provide what it needs)';
 
   it('does not fail a plan, which says what depends on it', async () => {
     expect((await ran(['host', 'plan', file])).stdout.split('\n')).toEqual([
       'change packages nginx (nginx 1.22.1-9, download 800 B)',
       `create file /etc/nginx/conf.d/site.conf ${maybe}`,
       `change lines of /etc/nginx/nginx.conf ${maybe}`,
-      'if the packages bring it, set up nginx.service',
+      'if the packages provide it, set up nginx.service',
       '',
     ]);
   });

@@ -166,7 +166,7 @@ describe('a damaged journal', () => {
 
     const { stderr } = await at(['journal', 'show', 'aa11']);
 
-    expect(stderr).toContain('clear that by hand, then move aa11.journal out of the state directory');
+    expect(stderr).toContain('undo that by hand; then move aa11.journal out of the state directory');
     expect(stderr).not.toContain('--cut-last-line');
     if (root) expect((await at(['doctor'])).stdout).toContain('run: bofh journal show aa11\n');
   });

@@ -303,7 +303,7 @@ describe('bofh vm disk', () => {
     expect(stdout()).toContain('it takes effect at its next start (bofh vm restart web1)');
     expect(host.world.domains[0]?.disks).toHaveLength(2);
     expect((await rejectionOf(typed('vm disk detach web1 data --now'))) as Error).toMatchObject({
-      message: expect.stringMatching(/paused, and no disk of it can be taken away now/) as string,
+      message: expect.stringMatching(/paused, so no disk can be detached from it now/) as string,
     });
   });
 
@@ -374,7 +374,7 @@ describe('bofh vm disk', () => {
       'the removal of a disk that is no logical volume',
       () => host.admin.writeFile('/etc/xen/web1.cfg', config().replace('/dev/vg0/web1-swap', '/dev/drbd0')),
       'vm disk remove web1 xvdb',
-      /is \/dev\/drbd0, which is no logical volume/,
+      /is \/dev\/drbd0, which is not a logical volume/,
     ],
     [
       'a disk for a guest that has 26',

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { unparsed } from '../../../src/command/index.ts';
 import { understood } from '../../../src/simulator/run.ts';
 
-const of = { answer: 'the answer of blkid /dev/sr0', stdout: 'geheim', cause: new Error('what is geheim?') };
+const of = { answer: 'the output of blkid /dev/sr0', stdout: 'geheim', cause: new Error('what is geheim?') };
 
 it('shows the reason and the start of an output, and keeps the error of the parser as its cause', () => {
   const error = unparsed({}, of);

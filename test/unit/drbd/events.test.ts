@@ -200,13 +200,13 @@ describe('the problems of a resource', () => {
   it('include a volume without a disk, an inconsistent one, and a missing peer', () => {
     expect(of(`no-metadata@${rig}`)).toContain('volume 0 has no disk here');
     expect(of(`inconsistent@${rig}`)).toContain(
-      'volume 0 is inconsistent here: what is on it cannot be used',
+      'volume 0 is inconsistent here: its data cannot be used',
     );
     expect(of(`primary@${rig}`)).toContain('it has no connection to peer (Connecting)');
   });
 
   it('include a running resync, and why I/O is suspended', () => {
     expect(of(`three-hosts@${manualRecovery}`)).toContain('volume 0 is in SyncSource with carol');
-    expect(of(`client@${manualRecovery}`)).toContain('its I/O stands still (quorum, no-data)');
+    expect(of(`client@${manualRecovery}`)).toContain('its I/O is suspended (quorum, no-data)');
   });
 });

@@ -200,10 +200,10 @@ describe('local data to discard', () => {
     const { alpha } = parted();
     const [step] = await openSteps(await ordered(alpha, discard));
     expect(step?.what).toMatch(
-      /what was written on this host since the two parted will be lost \(recorded: volume 0: [0-9A-F]{16}:[0-9A-F]{16}\)$/,
+      /data that was written on this host since the disconnect will be lost \(recorded: volume 0: [0-9A-F]{16}:[0-9A-F]{16}\)$/,
     );
     const [other] = await openSteps(await ordered(connected(), (tx) => tx.drbd.invalidate({ name })));
-    expect(other?.what).toMatch(/the data of this host is lost \(recorded: volume 0: /);
+    expect(other?.what).toMatch(/the data of this host will be lost \(recorded: volume 0: /);
   });
 });
 

@@ -40,7 +40,7 @@ it('hosts with unrelated data disconnect again after --discard-my-data, and stat
   expect(await typed(beta, ['recover', '--abandon', id, '--because', 'unrelated'])).toContain('abandoned');
 
   const said = await typed(beta, 'drbd status web1');
-  const [way = ''] = /(?<=and fetches all: ).*?(?=; and on the other one)/.exec(said) ?? [];
+  const [way = ''] = /(?<=and then resyncs all data: ).*?(?=; and on the other one)/.exec(said) ?? [];
   const [down = '', create = '', up = ''] = way
     .replace(/ \(.*?\)/, '')
     .replaceAll('bofh ', '')

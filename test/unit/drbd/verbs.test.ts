@@ -181,7 +181,7 @@ describe('the pairs of verbs', () => {
     expect(verbsSince(host, begun)).toEqual(['disconnect web1', 'connect --discard-my-data web1']);
 
     const { message, remedy } = await refused(up(), (tx) => tx.drbd.connect({ name }));
-    expect(message).toContain('looks for its peers already');
+    expect(message).toContain('tries to connect to its peers already');
     expect(remedy).toMatch(/there: bofh drbd connect web1.*--discard-my-data/);
     expect(
       (await refused(connected(), (tx) => tx.drbd.connect({ name, discardMyData: true }))).message,
@@ -310,7 +310,7 @@ describe('operations without an inverse', () => {
       blocked: [
         {
           why: expect.stringMatching(
-            /now needs other changes than were requested .*attach.*Nothing was done/,
+            /has changed since the request: .*attach.*nothing was done/,
           ) as unknown,
         },
       ],

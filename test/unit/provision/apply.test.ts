@@ -351,7 +351,7 @@ describe('h.package', () => {
 
     expect(inWords(await apply(host, described))).toEqual([
       'create file /etc/first',
-      'change packages dark lamp dark 0.9 → purged lib 1.0 comes along lamp 1.0 → 2.0 download 1.6 KiB nothing restores purged configuration files',
+      'change packages dark lamp dark 0.9 → purged lib 1.0 as a dependency lamp 1.0 → 2.0 download 1.6 KiB nothing restores purged configuration files',
       'create file /etc/last',
     ]);
     expect(host.snapshot()).toMatch(/^package lamp 2\.0 hold ok installed$/m);

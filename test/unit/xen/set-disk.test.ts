@@ -132,7 +132,7 @@ test('a disk that the guest does not let go of stays, and the error says what to
 
   const error = (await rejectionOf(plug(null, 'xvda'))) as BofhError;
 
-  expect(error.message).toContain('web1 did not let go of its disk xvda within 10 s, and may do so later');
+  expect(error.message).toContain('web1 did not release its disk xvda within 10 s, and may do so later');
   expect(error.remedy).toContain('unmount it in the guest');
   expect(given()).toEqual(['xvda /dev/vg0/root']);
 });
@@ -140,7 +140,7 @@ test('a disk that the guest does not let go of stays, and the error says what to
 describe('nothing is changed', () => {
   test.each<readonly [string, () => void, string | null, string, unknown, RegExp]>([
     ['if it has that name', () => undefined, more, 'xvda', RefusedError, /has a disk xvda already/],
-    ['if there is nothing to take away', () => undefined, null, 'xvdb', UsageError, /has no disk xvdb/],
+    ['if there is nothing to detach', () => undefined, null, 'xvdb', UsageError, /has no disk xvdb/],
     ['if it is no block device', () => undefined, '/etc', 'xvdb', UsageError, /not a block device/],
     [
       'if the device is mounted',
@@ -168,7 +168,7 @@ describe('nothing is changed', () => {
       null,
       'xvda',
       RefusedError,
-      /the disk xvda of web1 has no path, and the undo could not give it back/,
+      /the disk xvda of web1 has no path, and an undo could not attach it again/,
     ],
     ['if it is paused', () => host.admin.setDomain('web1', 'paused'), more, 'xvdb', RefusedError, /paused/],
     ['if it has ended', () => host.admin.destroyDomain('web1'), more, 'xvdb', RefusedError, /no domain web1/],

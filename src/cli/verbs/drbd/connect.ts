@@ -18,7 +18,7 @@ export default verb({
       : undefined;
     return changeResource(runtime, name, {
       act: () => drbd.connect({ name, ...present({ discardMyData }) }),
-      done: 'looks for its peers',
+      done: 'tries to connect to its peers',
       ...present({ loss }),
     });
   },
