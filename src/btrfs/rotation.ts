@@ -56,7 +56,9 @@ export function rotationRequest(asked: {
 /** Returns how many snapshots of a label to keep. UsageError for an invalid label or number. */
 export function keptOf(label: string, asked: number | undefined): number {
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(label))
-    throw new UsageError(`"${label}" is not a label: letters, digits, _ and -, at most 64 of them`);
+    throw new UsageError(
+      `"${label}" is not a label: it must be up to 64 letters, digits, _ and -, and begin with a letter or digit`,
+    );
   const keep = asked ?? (Object.hasOwn(retention, label) ? retention[label] : undefined);
   if (keep === undefined)
     throw new UsageError(
@@ -67,7 +69,7 @@ export function keptOf(label: string, asked: number | undefined): number {
     );
   if (!Number.isSafeInteger(keep) || keep < 1)
     throw new UsageError(
-      `${option('--keep', 'keep')}: ${keep} snapshots cannot be kept, because the new one counts too`,
+      `${option('--keep', 'keep')}: must be a whole number of at least 1, because the new snapshot counts too, not ${keep}`,
     );
   return keep;
 }
@@ -219,7 +221,9 @@ function whyNot({ name, subvolume }: Labelled, sourceUuid: string): string | und
   const said = Date.parse(`${date}T${time}Z`.replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'));
   // The name is chosen before the snapshot is created, which may take long on a busy host.
   const later = made === undefined ? Number.NaN : Date.parse(made) - said;
-  return later >= -1_000 && later <= 600_000 ? undefined : 'it was made at another time than its name says';
+  return later >= -1_000 && later <= 600_000
+    ? undefined
+    : 'it was created at another time than its name says';
 }
 
 async function whyHeld(host: ReadHost, fs: string, subvolume: Subvolume): Promise<string | undefined> {

@@ -39,7 +39,7 @@ export async function streamIn(
   const found = streamHead(head);
   if (found === undefined) throw noStream(path);
   if (end.some((byte, at) => tail.getUint8(at) !== byte))
-    throw new RefusedError(`${path} is cut off: it does not end as a stream of btrfs send does`, {
+    throw new RefusedError(`${path} is incomplete: the end of the stream of btrfs send is missing`, {
       remedy: 'send it again; if it is being written, wait until it is complete',
     });
   return found;

@@ -51,7 +51,7 @@ export async function structureOf(
     if (each !== undefined && (await host.stat(each)) !== undefined)
       throw new RefusedError(`${each} exists already`, {
         code: 'exists',
-        remedy: 'rename it, then run the command again',
+        remedy: `rename it: mv ${each} ${each}.old; then run the command again`,
       });
   await refuseUsed(host, place.fs);
   return {

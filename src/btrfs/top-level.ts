@@ -28,9 +28,12 @@ export async function topLevelOf(
   const at = await reach(host, { fs, inside: '/' });
   const found = await subvolumeById(host, { fs, id: topLevelId });
   if (found?.uuid !== undefined) return { ...found, uuid: found.uuid, at };
-  throw new RefusedError(`the top level of ${fs} has no uuid: btrfs-progs older than 4.16 created it`, {
-    remedy: `create a new filesystem, and copy the files`,
-  });
+  throw new RefusedError(
+    `the top level of ${fs} has no uuid, because btrfs-progs older than 4.16 created it`,
+    {
+      remedy: `create a new filesystem, and copy the files`,
+    },
+  );
 }
 
 /**
@@ -62,7 +65,7 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   );
   if (deeper !== undefined)
     throw new RefusedError(`${called(deeper)} is in a directory of the top level: no snapshot includes it`, {
-      remedy: `move it into ${top.at} itself, or remove it: bofh btrfs remove PATH`,
+      remedy: `move it into ${top.at} itself: mv ${posix.join(top.at, deeper.path ?? 'PATH')} ${top.at}; or remove it: bofh btrfs remove ${posix.join(top.at, deeper.path ?? 'PATH')}`,
     });
   const shown = (await mountsOf(host, fs)).findLast(({ path }) => path === top.at);
   if (shown?.root !== '/')

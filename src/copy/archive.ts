@@ -50,7 +50,7 @@ function planned(root: ReadonlyMap<string, Planned>, member: Member, path: strin
       return hardLink(root, member, path);
     default:
       throw refused(
-        `member "${member.name}" is of tar's type "${member.type}" (a volume label, a part of a split archive or the like)`,
+        `member "${member.name}" has the type "${member.type}", which bofh does not unpack (a volume label, a part of a split archive or similar)`,
       );
   }
 }
@@ -61,7 +61,7 @@ function planned(root: ReadonlyMap<string, Planned>, member: Member, path: strin
  */
 function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {
   const what = `the hard link "${path}" to "${member.target ?? ''}"`;
-  const place = resolve(root, segments(member.target ?? '', what), `${what} would be made`);
+  const place = resolve(root, segments(member.target ?? '', what), `${what} would be created`);
   const target = root.get(place);
   if (target === undefined || target.is === 'directory')
     throw refused(`${what} has no file before it in the archive to link to`);
@@ -69,9 +69,10 @@ function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: stri
 }
 
 function segments(name: string, what: string): readonly string[] {
-  if (name.startsWith('/')) throw refused(`${what} begins at the root of the host ("/")`);
+  if (name.startsWith('/')) throw refused(`${what} is an absolute path ("/")`);
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..') || name === '') throw refused(`${what} climbs out ("..") or has no name`);
+  if (parts.includes('..') || name === '')
+    throw refused(`${what} leads out of the new root ("..") or has no name`);
   return parts;
 }
 
@@ -91,7 +92,7 @@ function resolve(root: ReadonlyMap<string, Planned>, path: readonly string[], wh
     const target = there.target.split('/').filter((word) => word !== '' && word !== '.');
     if (there.target.startsWith('/') || target.includes('..') || links > 40)
       throw refused(
-        `${what} through the symbolic link "${[...done, part].join('/')}" to "${there.target}", which may lead out`,
+        `${what} through the symbolic link "${[...done, part].join('/')}" to "${there.target}", which may lead out of the new root`,
       );
     left = [...target, ...rest];
   }

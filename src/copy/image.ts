@@ -183,7 +183,7 @@ async function refuseUnknown(host: ReadHost, source: Undo['source']): Promise<vo
   if (!isKnown(source)) return;
   const found = await (from === 'device' ? probe(host, path) : probeFile(host, path));
   if (found !== undefined) return;
-  throw new RefusedError(`${path} has no content that blkid knows, so the undo could not find the copy`, {
+  throw new RefusedError(`${path} has no content that blkid knows, so an undo could not recognise the copy`, {
     remedy: `see what it holds: blkid --probe ${path}`,
   });
 }

@@ -226,8 +226,12 @@ async function sizesIn(
   const { stat } = await follow(host, path);
   if (source.digest !== undefined || stat?.inode !== source.inode || stat.size !== source.size)
     throw new RefusedError(
-      `${path === '' ? 'the archive' : path} is missing or has changed, so the files that were unpacked into ${root} cannot be told apart from other files`,
-      { code: 'differs', remedy: 'put it back, or look at the files and name them: bofh recover --discard' },
+      `${path === '' ? 'the archive' : path} is missing or has changed, so the files that were unpacked into ${root} cannot be distinguished from other files`,
+      {
+        code: 'differs',
+        remedy:
+          'restore it at its path; then: bofh recover; or, to lose all files on that filesystem: bofh recover ID --discard OBJECT; for the ID: bofh journal list',
+      },
     );
   const { members } = await host.run(tarList(path));
   return new Map([...placesOf(members)].map(([name, size]) => [unquoted(name), size]));
@@ -295,7 +299,7 @@ async function copyTree(
   const said = await host.pipe({ commands: [tarTree(from, mounts), into], parse });
   if (said === '') return;
   throw new RefusedError(`the copy of ${from} is not complete: ${said.split('\n')[0] ?? ''}`, {
-    remedy: 'remove what the new filesystem cannot hold from the directory, or pack it into a tar file',
+    remedy: 'remove that file from the directory, or create a tar archive of the directory and use tar:FILE',
   });
 }
 
@@ -328,7 +332,10 @@ async function checkRoot(
   if (names.length > 0)
     throw new RefusedError(
       `${root} is not empty (${names.slice(0, 3).join(', ')}): bofh fills only a new filesystem`,
-      { code: 'has-data', remedy: 'create a new filesystem, or name an empty one' },
+      {
+        code: 'has-data',
+        remedy: `see what is in it: ls -la ${root}; then use a new filesystem, or remove these files`,
+      },
     );
   return mounted;
 }

@@ -104,7 +104,7 @@ function explained(source: string, error: CommandError): Error {
 }
 
 function truncated(source: string, cause?: unknown): UsageError {
-  return new UsageError(`${source} is cut off: its end is missing`, {
+  return new UsageError(`${source} is incomplete: its end is missing`, {
     cause,
     remedy: 'copy or create it again',
   });

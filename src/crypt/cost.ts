@@ -61,13 +61,15 @@ async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<By
     return Math.max(least, fits < mib ? Math.floor(fits) : Math.floor(fits / mib) * mib);
   }
   if (asked < least)
-    throw new RefusedError(`${formatSize(asked)} of memory for the key are too little`, {
-      remedy: `use at least ${formatSize(least)}`,
+    throw new RefusedError(`${formatSize(asked)} of memory for the key is too little`, {
+      remedy: `use at least ${formatSize(least)}: ${option('--pbkdf-memory SIZE', 'pbkdfMemory')}`,
     });
   if (asked <= available) return asked;
   throw new RefusedError(
-    `opening a key that needs ${formatSize(asked)} of memory would fail on this host: only ${formatSize(available)} is available`,
-    { remedy: 'use less memory, or pbkdf2, which needs none' },
+    `the key would need ${formatSize(asked)} of memory each time it opens the device, but only ${formatSize(available)} is available on this host`,
+    {
+      remedy: `use less memory: ${option('--pbkdf-memory SIZE', 'pbkdfMemory')}; or pbkdf2, which needs none: ${option('--pbkdf pbkdf2', "pbkdf: 'pbkdf2'")}`,
+    },
   );
 }
 

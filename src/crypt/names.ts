@@ -3,6 +3,7 @@ import { deviceNode } from '../blockdevice/index.ts';
 import { kernelNames, kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { IdentityTaken, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 
 /**
  * Characters that udev and device-mapper do not escape in a name (libdevmapper.h,
@@ -42,7 +43,7 @@ export async function freeName(
   const free = choices.find((_, index) => taken[index] === undefined);
   if (free !== undefined) return `${base}${free}`;
   throw new RefusedError(`${base} and all names up to ${base}-9 are taken`, {
-    remedy: 'give it another name',
+    remedy: `give it another name: ${option('--name NAME', 'name')}`,
   });
 }
 
@@ -66,8 +67,8 @@ export async function patternName(
 export function openedAs(dmUuid: string): string {
   const name = /^CRYPT-LUKS[12]-[0-9a-f]{32}-(?<name>.+)$/s.exec(dmUuid)?.groups?.name;
   if (name !== undefined && plain.test(name) && name.length <= longest) return name;
-  throw new RefusedError(`"${dmUuid}" is not a uuid that bofh could set again for a mapping`, {
-    remedy: 'close it with cryptsetup',
+  throw new RefusedError(`bofh could not open the mapping with the device-mapper uuid "${dmUuid}" again`, {
+    remedy: 'close it without an undo: cryptsetup close NAME',
   });
 }
 
@@ -80,7 +81,7 @@ export async function refuseTaken(
   if (who === undefined) return;
   const message = `/dev/mapper/${name} is taken: ${who}`;
   if (chosenBy === 'us') throw new IdentityTaken(message);
-  throw new RefusedError(message, { remedy: 'give it another name' });
+  throw new RefusedError(message, { remedy: `give it another name: ${option('--name NAME', 'name')}` });
 }
 
 /**

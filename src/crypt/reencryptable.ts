@@ -82,11 +82,11 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
     });
   if (header.requirements.length > 0)
     throw refusal(`${device} has unfinished LUKS requirements: ${header.requirements.join(', ')}`, {
-      remedy: 'wait until it is complete',
+      remedy: `wait until they are finished; see them: bofh crypt show ${device}`,
     });
   if (header.integrity)
     throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup cannot reencrypt it`, {
-      remedy: 'create a new device and copy the data',
+      remedy: `create a new device and copy the data: bofh crypt format DEVICE`,
     });
   checkKeySize(cipher ?? header.cipher, keySize);
   refuseKeys(device, header);
@@ -119,7 +119,7 @@ function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number 
   const needed: Bytes = ofKey + 8192;
   if (all - taken >= needed) return;
   throw refusal(
-    `the header of ${device} has ${formatSize(all - taken)} free for key slots, and ${formatSize(needed)} are needed`,
+    `the header of ${device} has ${formatSize(all - taken)} free for key slots, but ${formatSize(needed)} is needed`,
     { remedy: 'create a new device with a larger header and copy the data' },
   );
 }

@@ -126,7 +126,7 @@ export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number 
       : all.includes(asked)
         ? `key slot ${asked} of the LUKS device ${uuid} is in use`
         : `the LUKS device ${uuid} has no key slot ${asked}`,
-    { remedy: 'look at them: bofh crypt show DEVICE' },
+    { remedy: 'see the key slots: bofh crypt show DEVICE' },
   );
 }
 

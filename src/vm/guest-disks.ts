@@ -246,9 +246,12 @@ export async function planDiskRemoval(
   const [volume] = volumes;
   const [{ lv } = {}] = found;
   if (volume === undefined || lv === undefined)
-    throw new RefusedError(`the disk ${plan.disk} of ${name} is ${plan.device}, which is not a logical volume`, {
-      remedy: `remove it only from the configuration: bofh vm disk detach ${name} ${disk}; its data stays`,
-    });
+    throw new RefusedError(
+      `the disk ${plan.disk} of ${name} is ${plan.device}, which is not a logical volume`,
+      {
+        remedy: `remove it only from the configuration: bofh vm disk detach ${name} ${disk}; its data stays`,
+      },
+    );
   if (uuid !== undefined && uuid !== volume.uuid)
     throw new RefusedError(
       `the disk ${disk} of ${name} is another volume now: its uuid is ${volume.uuid}, not ${uuid}`,

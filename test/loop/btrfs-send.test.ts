@@ -319,7 +319,7 @@ describe('snapshots with the names of a rotation', () => {
     expect(received.stays).toEqual([]);
 
     const made = await prunable(engine().host, { ...asked, source: join(here, 'home'), target: here });
-    const why = 'it was made at another time than its name says';
+    const why = 'it was created at another time than its name says';
     expect(made.surplus).toEqual([]);
     expect(made.stays.toSorted((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
       { path: join(here, first), why },

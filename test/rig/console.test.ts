@@ -105,7 +105,7 @@ describe.skipIf(!can.ok && !required)('answers and advice on a real kernel', () 
     const own = await bofh(
       '--yes btrfs snapshot prune /srv/source --source /srv/source/small --label daily --keep 1',
     );
-    expect(own.match(/stays: it was made at another time than its name says/g)).toHaveLength(3);
+    expect(own.match(/stays: it was created at another time than its name says/g)).toHaveLength(3);
     await machine.run('umount /srv/source /srv/other');
   });
 });

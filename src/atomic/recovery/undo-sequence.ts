@@ -61,9 +61,12 @@ export async function undoSequence(
     const boots = { [engine.host.name]: (await engine.host.facts()).boot };
     const used = yes ? [] : await usesOf(eachOnce(engine), { state, boots }, codes);
     if (used.length > 0)
-      throw new RefusedError(`${named(undone)} is not undone: objects that it created or changed are in use: ${used.join('; ')}`, {
-        remedy: `end that use, then run the command again; bofh undo ${id} --in-use undoes it anyway`,
-      });
+      throw new RefusedError(
+        `${named(undone)} is not undone: objects that it created or changed are in use: ${used.join('; ')}`,
+        {
+          remedy: `end that use, then run the command again; bofh undo ${id} --in-use undoes it anyway`,
+        },
+      );
     journal = await createJournal(
       engine,
       { id: own, name: `undo of ${id} ${begin.name}`, undoes: id },

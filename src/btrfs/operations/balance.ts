@@ -47,10 +47,10 @@ export const balance = operation({
     const planned = await planMaintained(host, path, mark);
     const { state } = await host.run(balanceStatus(planned.mounted));
     if (state !== 'none')
-      throw new RefusedError(`${planned.mounted} has a balance already (${state})`, {
+      throw new RefusedError(`${planned.mounted} already has a balance, which is ${state}`, {
         remedy:
           state === 'paused'
-            ? `btrfs balance resume ${planned.mounted}, or btrfs balance cancel`
+            ? `btrfs balance resume ${planned.mounted}; or btrfs balance cancel ${planned.mounted}`
             : `wait until it ends: bofh btrfs balance status ${planned.mounted}`,
       });
     await refuseFullMembers(host, planned.fs, `the balance of ${planned.mounted}`);
@@ -67,7 +67,7 @@ export const balance = operation({
   look: ({ undo, host }) => lookMaintained(host, undo),
   revert: ({ undo, host }) => revertMaintained(host, undo),
   describe: ({ undo: { fs, mounted, note } }) => ({
-    what: `the balance of the btrfs ${fs} on ${mounted}; what it has moved may stay; ${note} shows that it was started`,
+    what: `the balance of the btrfs ${fs} on ${mounted}; block groups that it has moved may stay; ${note} shows that it was started`,
     look: [['btrfs', 'balance', 'status', mounted]],
     clear: [
       ['btrfs', 'balance', 'cancel', mounted],

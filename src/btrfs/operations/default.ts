@@ -95,7 +95,7 @@ async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
   const now = await defaultOf(host, fs);
   if (now !== id)
     throw new RefusedError(`btrfs did not make the subvolume ${id} the default: it is ${now}`, {
-      remedy: `set it by hand, to see the reason: btrfs subvolume set-default ${id} ${root}; then: bofh recover`,
+      remedy: `to see the reason, set it yourself: btrfs subvolume set-default ${id} ${root}; then: bofh recover`,
     });
 }
 

@@ -41,9 +41,12 @@ export const limitSubvolume = operation({
     const { known } = await subvolumeNamed(host, asked);
     const was = await limitOf(host, { ...known, what: sort });
     if (was === undefined)
-      throw new RefusedError(`quotas are off on the filesystem of ${asked.path}, so it cannot have a limit`, {
-        remedy: `turn them on: bofh btrfs quota enable ${known.mounted}`,
-      });
+      throw new RefusedError(
+        `quota accounting is disabled on the filesystem of ${asked.path}, so it cannot have a limit`,
+        {
+          remedy: `enable it: bofh btrfs quota enable ${known.mounted}`,
+        },
+      );
     if (was === wanted)
       throw new RefusedError(`${asked.path} has that limit already`, {
         remedy: `there is nothing to do; see: bofh btrfs quota show ${known.mounted}`,
@@ -104,8 +107,8 @@ async function change(
   await host.run(filesystemSync(root));
   const after = await limitNow(host, of);
   if (after !== to)
-    throw new RefusedError(`btrfs did not set the limit of ${of.path} to ${inWords(to)}`, {
-      remedy: `look at it: btrfs qgroup show -re ${of.mounted}`,
+    throw new RefusedError(`btrfs reported success, but the limit of ${of.path} is not ${inWords(to)}`, {
+      remedy: `see it: btrfs qgroup show -re ${of.mounted}`,
     });
 }
 

@@ -42,7 +42,7 @@ export const setQuota = operation({
     const { fs, mount } = await placeOf(host, path);
     const now = await quotaOf(host, mount.path);
     if (now.mode === wanted)
-      throw new RefusedError(`quotas of ${mount.path} are ${wanted} already`, {
+      throw new RefusedError(`quota accounting is ${inWords[wanted]} already on ${mount.path}`, {
         remedy: `there is nothing to do; see: bofh btrfs quota show ${mount.path}`,
       });
     refuseLimits(mount.path, now);
@@ -55,7 +55,7 @@ export const setQuota = operation({
   run: async ({ undo: of, host }) => {
     const root = await anyRoot(host, of.fs);
     const now = await quotaOf(host, root);
-    if (now.mode === of.mode) throw concurrentChange(`the quotas of ${root} are ${now.mode}`);
+    if (now.mode === of.mode) throw concurrentChange(`quota accounting on ${root} is ${inWords[now.mode]}`);
     await set(host, { root, now, wanted: of.mode });
     return null;
   },
@@ -71,11 +71,14 @@ export const setQuota = operation({
   },
   sync: ({ undo: of, host }) => syncFilesystem(host, of),
   describe: ({ undo: of }) => ({
-    what: `the quotas of the btrfs ${of.fs} on ${of.mounted}, which are ${of.mode} now`,
+    what: `the quota accounting of the btrfs ${of.fs} on ${of.mounted}, which is ${inWords[of.mode]} now`,
     look: [['btrfs', 'qgroup', 'show', '-re', of.mounted]],
     clear: [['btrfs', 'quota', of.mode === 'on' ? 'disable' : 'enable', of.mounted]],
   }),
 });
+
+/** The words of btrfs-quota(8). */
+const inWords = { on: 'enabled', off: 'disabled' } as const;
 
 async function set(
   host: ChangeHost,
@@ -85,9 +88,12 @@ async function set(
   await host.run(quotaSet(root, wanted));
   await host.run(filesystemSync(root));
   if ((await quotaOf(host, root)).mode !== wanted)
-    throw new RefusedError(`btrfs did not turn the quotas of ${root} ${wanted}`, {
-      remedy: `look at them: btrfs qgroup show ${root}`,
-    });
+    throw new RefusedError(
+      `btrfs reported success, but quota accounting on ${root} is not ${inWords[wanted]}`,
+      {
+        remedy: `see its state: btrfs qgroup show ${root}`,
+      },
+    );
 }
 
 function refuseLimits(path: string, quota: Quota): void {
@@ -98,7 +104,9 @@ function refuseLimits(path: string, quota: Quota): void {
   );
   if (kept.length === 0) return;
   throw new RefusedError(
-    `the quotas of ${path} have limits or groups that would be lost: ${kept.map(({ id }) => id).join(', ')}`,
-    { remedy: 'remove the limits first: bofh btrfs quota limit SUBVOLUME none; btrfs qgroup destroy' },
+    `limits or quota groups on ${path} would be lost: ${kept.map(({ id }) => id).join(', ')}`,
+    {
+      remedy: `see them: bofh btrfs quota show ${path}; then remove the limits: bofh btrfs quota limit SUBVOLUME none; and the groups: btrfs qgroup destroy QGROUP ${path}`,
+    },
   );
 }

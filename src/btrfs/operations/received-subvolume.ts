@@ -101,7 +101,7 @@ async function baseFor(host: ReadHost, into: string, parentUuid: string): Promis
     rows.find(({ uuid: own }) => own === parentUuid);
   if (base === undefined)
     throw new RefusedError(
-      `the parent of this incremental stream (uuid ${parentUuid}) was not received on the filesystem of ${into}`,
+      `the filesystem of ${into} does not have the parent of this incremental stream (uuid ${parentUuid})`,
       {
         remedy: `send the parent there first, or send the whole subvolume: without ${option('--parent', 'parent')}`,
       },

@@ -19,12 +19,14 @@ export async function refuseHeld(host: ReadHost, of: Of): Promise<void> {
   const who = await everyHolderOf(host, of);
   if (who.length > 0)
     throw new RefusedError(`${called(of.subvolume)} is in use: ${inWords(who)}`, {
-      remedy: remedyFor(who) ?? 'delete its content first',
+      remedy:
+        remedyFor(who) ??
+        `see its subvolumes: bofh btrfs list ${await anyRoot(host, of.fs)}; then remove those in it first`,
       holders: who,
     });
   if ((await defaultOf(host, of.fs)) === of.subvolume.id)
     throw new RefusedError(
-      `${called(of.subvolume)} is the default subvolume of its filesystem: a mount without subvol= or subvolid= shows it`,
+      `${called(of.subvolume)} is the default subvolume of its filesystem: it is mounted if subvol= and subvolid= are missing`,
       {
         remedy: 'set another default first: bofh btrfs set-default PATH',
       },
@@ -39,6 +41,6 @@ export async function deleteById(host: ChangeHost, of: Of): Promise<void> {
   await host.run(subvolumeDelete({ root, id: subvolume.id }));
   if ((await subvolumeById(host, { fs, id: subvolume.id })) !== undefined)
     throw new RefusedError(`btrfs did not delete ${called(subvolume)}`, {
-      remedy: `delete it by hand, to see the reason: btrfs subvolume delete --subvolid ${subvolume.id} ${root}; then: bofh recover`,
+      remedy: `to see the reason, delete it yourself: btrfs subvolume delete --subvolid ${subvolume.id} ${root}; then: bofh recover`,
     });
 }

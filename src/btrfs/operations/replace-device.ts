@@ -82,8 +82,7 @@ export const replaceDevice = deferred({
       throw new RefusedError(
         `${by} has only ${formatSize(room)}; the device that it replaces has ${formatSize(bytes)}`,
         {
-          remedy:
-            'use a larger device; or shrink the filesystem on the old one: btrfs filesystem resize NUMBER:SIZE',
+          remedy: `use a larger device; or shrink the filesystem on the old one: btrfs filesystem resize ${String(gone.devid)}:${String(room)} ${mounted}`,
         },
       );
     const { identity, key } = await identityOf(host, by);
@@ -121,7 +120,7 @@ export const replaceDevice = deferred({
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { fs, mounted, devid, old, device } }) => ({
-    what: `the device ${devid} (${old?.path ?? 'which is missing'}) of the btrfs ${fs} on ${mounted}, which ${device} is to replace`,
+    what: `the device ${devid} (${old?.path ?? 'which is missing'}) of the btrfs ${fs} on ${mounted}, which ${device} will replace`,
     look: [
       ['btrfs', 'filesystem', 'show', mounted],
       ['btrfs', 'replace', 'status', '-1', mounted],

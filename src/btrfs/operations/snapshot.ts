@@ -62,7 +62,8 @@ export const snapshot = operation({
       throw new RefusedError(
         `${path} is on another filesystem than ${source}: a snapshot must be on the filesystem of its source`,
         {
-          remedy: 'choose a place on the same filesystem, or send it there',
+          remedy:
+            'choose a path on the same filesystem; or, for a read-only snapshot: bofh btrfs send SNAPSHOT --to DIR',
         },
       );
     return { ...wanted, source: from.inside, sourceId: subvolume.id, sourceUuid: subvolume.uuid, mode };

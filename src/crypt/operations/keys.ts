@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { addedRecovery, toRemoveRecovery } from '../manual-recovery.ts';
 import { keyOpens } from '../reads.ts';
 import { checkKey } from '../check-key.ts';
@@ -192,7 +193,7 @@ async function slotOf(
       return { slot, salt };
   }
   throw new RefusedError(`the old key does not open any slot of ${known.device}`, {
-    remedy: 'name the source of the correct key',
+    remedy: `pass the correct key: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
   });
 }
 

@@ -3,6 +3,7 @@ import { deferred } from '../../atomic/operation.ts';
 import { holders, refuseHeld, size } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { toReencryptRecovery } from '../manual-recovery-reencrypt.ts';
 import { checkKey } from '../check-key.ts';
@@ -82,7 +83,7 @@ export const reencrypt = deferred({
     const isTested = asked.resume === true || key.from === 'ask' || chosen !== undefined;
     if (!isTested && !(await keyOpens(host, { device, key: keyOf(key, known) })))
       throw new RefusedError(`the key does not open ${device}`, {
-        remedy: 'name the source of the correct key',
+        remedy: `pass the correct key: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
       });
     return {
       ...{ ...known, key, cipher: cipher ?? null, keySize: keySize ?? null, resilience },

@@ -84,11 +84,8 @@ async function refuseTaking(
     volumes.map(({ minor }) => minor),
   );
   if (role !== 'Primary' && who.length === 0) return;
-  throw new RefusedError(
-    `${name} is in use, and applying its configuration would interrupt it (${found})`,
-    {
-      remedy: `make it secondary first: bofh drbd secondary ${name}; or apply it in spite of that: drbdadm adjust ${name}`,
-      holders: who,
-    },
-  );
+  throw new RefusedError(`${name} is in use, and applying its configuration would interrupt it (${found})`, {
+    remedy: `make it secondary first: bofh drbd secondary ${name}; or apply it in spite of that: drbdadm adjust ${name}`,
+    holders: who,
+  });
 }

@@ -102,7 +102,7 @@ describe('quotas', () => {
 
   test.each<readonly [string, (tx: Tx) => Promise<unknown>, RegExp]>([
     ['that are off already', (tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' }), /already/],
-    ['a limit while they are off', (tx) => limited(tx, 5), /quotas are off/],
+    ['a limit while they are off', (tx) => limited(tx, 5), /quota accounting is disabled/],
     [
       'a limit of a directory that is not a subvolume',
       (tx) => tx.btrfs.limitSubvolume({ path: '/srv/pool/snapshots', what: 'exclusive', limit: 5 }),

@@ -193,8 +193,8 @@ describe('the options of a rotation', () => {
     [{ label: 'hourly' }, /: pass keep$/],
     [{ label: 'a.b', keep: 1 }, /not a label/],
     [{ label: '', keep: 1 }, /not a label/],
-    [{ label: 'daily', keep: 0 }, /cannot be kept/],
-    [{ label: 'daily', keep: 1.5 }, /cannot be kept/],
+    [{ label: 'daily', keep: 0 }, /must be a whole number of at least 1/],
+    [{ label: 'daily', keep: 1.5 }, /must be a whole number of at least 1/],
   ])('is refused with %j', (asked, words) => {
     const refused = () => rotationRequest({ source, target, ...asked });
     expect(refused).toThrow(UsageError);

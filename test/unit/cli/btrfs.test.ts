@@ -125,7 +125,7 @@ describe('bofh btrfs', () => {
 
     expect(await runVerb(runtime, `btrfs ${words}`)).toBe(0);
 
-    expect(stdout()).toContain(`${path} stays: it was made at another time than its name says\n`);
+    expect(stdout()).toContain(`${path} stays: it was created at another time than its name says\n`);
   });
 
   it('rotation deletes only the snapshots that were confirmed, not newer ones', async () => {
@@ -246,7 +246,7 @@ describe('bofh btrfs', () => {
     await expect(refused(`quota disable ${path}`)).rejects.toThrow(/would be lost: 0\/256/);
     await json(`${limit} none`);
     expect(await runVerb(at().runtime, `btrfs quota disable ${path}`)).toBe(0);
-    await expect(refused(`${limit} 10m`)).rejects.toThrow(/quotas are off/);
+    await expect(refused(`${limit} 10m`)).rejects.toThrow(/quota accounting is disabled/);
     await expect(refused(`${limit} much`)).rejects.toThrow(UsageError);
   });
 

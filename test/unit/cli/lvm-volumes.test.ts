@@ -68,7 +68,9 @@ describe('bofh lvm resize', () => {
   it('asks before data is lost, and accepts a no', async () => {
     const { runtime, stderr } = at({}, ['n']);
     await expect(resize(runtime, 'vg0/a', '-8m')).rejects.toBeInstanceOf(RefusedError);
-    expect(stderr()).toContain('vg0/a will be shrunk from 32 MiB to 24 MiB: all data after the new end will be lost');
+    expect(stderr()).toContain(
+      'vg0/a will be shrunk from 32 MiB to 24 MiB: all data after the new end will be lost',
+    );
     expect(volumes()).toEqual([['a', 8]]);
 
     await resize(at({}, ['y']).runtime, 'vg0/a', '-8m');

@@ -84,7 +84,9 @@ describe('a refusal has the next command', () => {
     const before = host.snapshot();
 
     const error = await rejectionOf(typed(host, ['--yes', 'undo', id]));
-    expect(String(error)).toMatch(/is not undone: objects that it created or changed are in use: .*\/dev\/loop0/);
+    expect(String(error)).toMatch(
+      /is not undone: objects that it created or changed are in use: .*\/dev\/loop0/,
+    );
     expect((error as BofhError).remedy).toContain(`bofh undo ${id} --in-use`);
     expect(host.snapshot()).toBe(before);
   });

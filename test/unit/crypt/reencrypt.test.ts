@@ -149,7 +149,7 @@ describe('crypt.reencrypt', () => {
 
     expect(await refused(encrypted(1))).toContain('is LUKS1: an interrupted reencryption');
     expect(await refused(two)).toContain('has 2 keys (slots 0, 3)');
-    expect(await refused(small)).toContain('free for key slots, and 260 KiB are needed');
+    expect(await refused(small)).toContain('free for key slots, but 260 KiB is needed');
     expect(await refused(checked)).toContain('dm-integrity');
     expect(String(await rejectionOf(start(erased)))).toContain('has no key');
     expect(await refused(blankVolume())).toContain('is not a LUKS device');

@@ -10,5 +10,7 @@ it('files of a sequence that begins or ends are no leftovers of a crash', async 
     { names: () => looks.shift() ?? [], changedMs: () => undefined, bytes: () => 0 },
     [],
   );
-  expect(found.map(({ says }) => says)).toEqual(['a crash left unused files in the state directory: left.new']);
+  expect(found.map(({ says }) => says)).toEqual([
+    'a crash left unused files in the state directory: left.new',
+  ]);
 });

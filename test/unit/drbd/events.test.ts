@@ -199,9 +199,7 @@ describe('the problems of a resource', () => {
 
   it('include a volume without a disk, an inconsistent one, and a missing peer', () => {
     expect(of(`no-metadata@${rig}`)).toContain('volume 0 has no disk here');
-    expect(of(`inconsistent@${rig}`)).toContain(
-      'volume 0 is inconsistent here: its data cannot be used',
-    );
+    expect(of(`inconsistent@${rig}`)).toContain('volume 0 is inconsistent here: its data cannot be used');
     expect(of(`primary@${rig}`)).toContain('it has no connection to peer (Connecting)');
   });
 

@@ -309,9 +309,7 @@ describe('operations without an inverse', () => {
     expect(await recovered(again)).toMatchObject({
       blocked: [
         {
-          why: expect.stringMatching(
-            /has changed since the request: .*attach.*nothing was done/,
-          ) as unknown,
+          why: expect.stringMatching(/has changed since the request: .*attach.*nothing was done/) as unknown,
         },
       ],
     });

@@ -19,7 +19,9 @@ export default verb({
     const slot = keySlot(typedSlot, 'slot');
     const at = pathOn(runtime, file) ?? device;
     const asked = {
-      destroys: [`the key in slot ${slot} of ${device} will be destroyed: it will never open this device again`],
+      destroys: [
+        `the key in slot ${slot} of ${device} will be destroyed: it will never open this device again`,
+      ],
       act: () => crypt.removeKey({ device: at, slot }),
       answer: (): Answer<CryptKey> => ({
         data: { device, slot },

@@ -39,7 +39,9 @@ export default verb({
     const find = usableVg(bofh.host, vg).then((group) => volumeNamed(group, { name }));
     const { uuid } = await untilInterrupted(runtime, find);
     if (to === 'linear')
-      await confirm(runtime, [`${volume} (uuid ${uuid}) will lose one of its two copies. This cannot be undone.`]);
+      await confirm(runtime, [
+        `${volume} (uuid ${uuid}) will lose one of its two copies. This cannot be undone.`,
+      ]);
     const act = () => lvm.convertLv({ ...asked, uuid });
     const { path, devices } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
     const isFilled = to === 'raid1' && !atOnce;

@@ -17,9 +17,13 @@ export default verb({
   answers: 'vm backup',
   args: { name: ['<name>', 'name of the guest'], directory: ['<directory>', 'directory for the backups'] },
   options: {
-    keep: value('<NUMBER>', 'keep only the newest backups of this guest, this many with the new one; remove older ones (default: keep all)', {
-      read: wholeNumber,
-    }),
+    keep: value(
+      '<NUMBER>',
+      'keep only the newest backups of this guest, this many with the new one; remove older ones (default: keep all)',
+      {
+        read: wholeNumber,
+      },
+    ),
     snapshotSize: value(
       '<SIZE>',
       'size of the snapshot of each disk, for what the guest writes during the backup (default: a fifth of the disk)',

@@ -14,6 +14,9 @@ export function reachOptions({ keys, network }: { readonly keys: string; readonl
     ),
     ip: list('<ADDRESS/PREFIX|dhcp>', `IP address of the new guest (default: ${network})`),
     gateway: list('<ADDRESS>', 'gateway of the new guest (default: guestGateway of the site file)'),
-    dns: list('<ADDRESS>', 'name servers of the new guest (default: guestDns of the site file); may be repeated'),
+    dns: list(
+      '<ADDRESS>',
+      'name servers of the new guest (default: guestDns of the site file); may be repeated',
+    ),
   };
 }

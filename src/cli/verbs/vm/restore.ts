@@ -12,7 +12,10 @@ export default verb({
   answers: 'vm restore',
   args: { file: ['<file>', 'manifest of a backup'] },
   options: {
-    as: value('<NAME>', 'restore it under this name, with new volumes, MAC addresses and UUID (default: the name in the backup)'),
+    as: value(
+      '<NAME>',
+      'restore it under this name, with new volumes, MAC addresses and UUID (default: the name in the backup)',
+    ),
     vg: value('<VG>', 'volume group for all its disks (default: that of each disk)'),
     thin: value(
       '<POOL>',

@@ -10,7 +10,7 @@ export function setQuota(runtime: Runtime<BtrfsQuotaSet>, path: string, mode: 'o
     act: () => api.setQuota({ path, mode }),
     answer: (data): Answer<BtrfsQuotaSet> => ({
       data,
-      lines: [`the quotas of ${printable(path)} are ${data.mode}`],
+      lines: [`quota accounting on ${printable(path)} is ${data.mode === 'on' ? 'enabled' : 'disabled'}`],
     }),
   });
 }

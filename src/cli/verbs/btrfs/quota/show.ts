@@ -35,7 +35,7 @@ export default verb({
         formatSize(each.exclusive),
         limitInWords(each.maxExclusive),
       ]),
-      none: 'quotas are off',
+      none: 'quota accounting is disabled',
     });
     if (data.state !== null && data.state !== 'exact' && runtime.settings.answer !== 'json')
       runtime.terminal.line(doubts[data.state]);
@@ -46,5 +46,5 @@ export default verb({
 const doubts = {
   counting: 'these numbers are not complete: they are still being counted',
   inconsistent: 'do not trust these numbers until they are counted again: btrfs quota rescan',
-  stale: 'do not trust these numbers: quotas were turned off after they were counted',
+  stale: 'do not trust these numbers: quota accounting was disabled after they were counted',
 } as const;

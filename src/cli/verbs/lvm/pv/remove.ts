@@ -14,7 +14,9 @@ export default verb({
     return change<unknown, LvmPvRemove>(runtime, async ({ host }) => {
       const { uuid } = await pvOn(host, device);
       return {
-        destroys: [`The label of the physical volume ${uuid} on ${device} will be removed. This cannot be undone.`],
+        destroys: [
+          `The label of the physical volume ${uuid} on ${device} will be removed. This cannot be undone.`,
+        ],
         act: () => atomic(runtime.verb, (tx) => tx.lvm.removePv({ device, uuid })),
         answer: (): Answer<LvmPvRemove> => ({
           data: { device },

@@ -23,7 +23,9 @@ export default verb({
       const labels = labelsToo ? members : [];
       const more = labels.length === 0 ? 'stay physical volumes' : 'lose their LVM labels';
       return {
-        destroys: [`The volume group ${vg} will be removed; its devices will ${more}: ${devices.join(', ')}. This cannot be undone.`],
+        destroys: [
+          `The volume group ${vg} will be removed; its devices will ${more}: ${devices.join(', ')}. This cannot be undone.`,
+        ],
         act: () =>
           atomic(runtime.verb, async (tx) => {
             await tx.lvm.removeVg({ vg, ...onlyUuid(members.flatMap((pv) => pv.vg?.uuid ?? [])) });

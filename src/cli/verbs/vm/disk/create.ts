@@ -18,7 +18,10 @@ export default verb({
     fs: value('<TYPE>', 'filesystem: ext4, xfs or btrfs (default: ext4)', {
       read: oneOf('ext4', 'xfs', 'btrfs'),
     }),
-    mount: value('<DIR>', 'mount point in the guest: adds a line to its /etc/fstab; only for a guest that is off'),
+    mount: value(
+      '<DIR>',
+      'mount point in the guest: adds a line to its /etc/fstab; only for a guest that is off',
+    ),
     vg: value('<VG>', 'volume group of the disk (default: volumeGroup of the site file)'),
     thin: value('<POOL>', 'create it as a thin volume in this pool of the group'),
   },

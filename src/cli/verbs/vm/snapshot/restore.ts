@@ -35,7 +35,8 @@ export default verb({
             lines: [
               `${name} is as it was at ${localTime(made.time)}; start it: bofh vm start ${name}`,
               ...made.later.map(
-                (path) => `${printable(path)} was added later: it stays, but is not a disk of ${name} any more`,
+                (path) =>
+                  `${printable(path)} was added later: it stays, but is not a disk of ${name} any more`,
               ),
             ],
           }),
