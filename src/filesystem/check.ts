@@ -32,8 +32,8 @@ export async function check(host: ReadHost, device: string): Promise<FilesystemC
   const { state, output } = await host.run(checkOf(type, path));
   if (state !== 'clean') await refuseUsers(host, path);
   if (state === 'unplayed')
-    throw new RefusedError(`${device}: its journal holds changes, which a check that only reads cannot see`, {
-      remedy: `mount it and unmount it again, which writes them, then run the command again`,
+    throw new RefusedError(`${device}: its journal has changes that a read-only check cannot see`, {
+      remedy: `mount and unmount it, which writes them: mount ${device} /mnt; umount /mnt; then run the command again`,
     });
   if (state === 'not checked')
     throw new RefusedError(`${device} was not checked: ${output.at(-1) ?? ''}`, {

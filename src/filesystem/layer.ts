@@ -86,13 +86,13 @@ async function mayGrow(host: LayerAt['host'], path: string, found: Measured): Pr
   if (who.length > 0)
     return { may: false, why: `it is in use: ${inWords(who)}`, ...(remedy === undefined ? {} : { remedy }) };
   if (btrfs !== undefined && btrfs.devices !== 1)
-    return { may: false, why: `it is on ${String(btrfs.devices)} devices, and bofh resizes those on one` };
+    return { may: false, why: `it is on ${String(btrfs.devices)} devices, and bofh resizes only a btrfs on one device` };
   if (ext?.state === 'errors')
     return { may: false, why: `the ${type} has errors`, remedy: `unmount it, then: e2fsck -f ${path}` };
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
     return {
       ...{ may: false, why: 'it is mounted read-only, or where another mount hides it' },
-      remedy: 'mount it for writing or unmount it',
+      remedy: `mount it for writing, or unmount it: umount ${path}`,
     };
   return { may: true };
 }

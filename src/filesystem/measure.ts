@@ -97,7 +97,7 @@ async function extSizes(host: ReadHost, { device, path }: At): Promise<Sizes> {
 async function xfsSizes(host: ReadHost, { device, path, isMounted }: At): Promise<Sizes> {
   if (path === undefined && isMounted)
     throw new RefusedError(`${device} is mounted where another mount hides it: its size is unknown`, {
-      remedy: 'unmount the mount that hides it; see it: findmnt',
+      remedy: `see the mounts: findmnt; then unmount the one that hides it: umount PATH`,
     });
   const geometry = await host.run(path === undefined ? xfsSuperblock(device) : xfsGeometry(path));
   const { blockSize, blocks, groupBlocks } = geometry;
@@ -199,17 +199,17 @@ export async function leastOf(host: ReadHost, device: string, found: Measured): 
   const { type, blocks, blockSize, used = 0 } = found;
   if (type !== 'btrfs') {
     const fewest = await minimumOf(host, device, found);
-    if (fewest !== undefined) return { blocks: fewest, why: 'for what is on it', always: false };
-    const why = 'for what it is known to hold; it may take more';
+    if (fewest !== undefined) return { blocks: fewest, why: 'for its content', always: false };
+    const why = 'for its known content; it may need more';
     return { blocks: Math.ceil(used / blockSize), why, always: false };
   }
   const minimum = await minimumOf(host, device, found);
   const needed = minimum ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);
   if (needed * blockSize <= btrfsSmallest)
-    return { blocks: Math.min(blocks, needed), why: 'and the kernel makes no btrfs smaller', always: true };
+    return { blocks: Math.min(blocks, needed), why: 'the smallest btrfs that the kernel allows', always: true };
   const why =
     minimum === undefined
-      ? 'for its known content; its layout is known only while it is mounted, and may take more'
+      ? 'for its known content; its layout is known only while it is mounted, and may need more'
       : 'for its content in the present layout';
   return { blocks: Math.min(blocks, needed), why, always: false };
 }

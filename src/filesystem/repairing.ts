@@ -53,20 +53,20 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
   if (state === 'left' && files === 'may be lost') ({ state, output } = await run('yes'));
   if (state === 'unplayed') throw unplayed(path);
   if (state === 'mounted')
-    throw new RefusedError(`${path} was mounted while it was repaired: the kernel has outdated data of it`, {
+    throw new RefusedError(`${path} was mounted while it was repaired, so the kernel has outdated data of it in memory`, {
       remedy: 'reboot this host; then: bofh recover',
     });
   if (state === 'left')
-    throw new RefusedError(`${path} has errors that need decisions: ${finding(output)}`, {
-      remedy: `e2fsck -f ${path} asks about each of them (with -y it does not ask, and files may be lost); then: bofh recover`,
+    throw new RefusedError(`${path} has errors that e2fsck does not repair without a question: ${finding(output)}`, {
+      remedy: `answer its questions: e2fsck -f ${path} (with -y it does not ask, and files may be lost); then: bofh recover`,
     });
 }
 
 function unplayed(path: string): RefusedError {
   return new RefusedError(
-    `${path}: some changes are only in the log of the xfs, and a repair would lose them`,
+    `${path}: the log of the xfs has changes that are not written yet, and a repair would lose them`,
     {
-      remedy: `mount it and unmount it first, which writes them; only if that fails, xfs_repair -L ${path} throws them away`,
+      remedy: `write them first: mount ${path} /mnt; umount /mnt; only if that fails, discard them: xfs_repair -L ${path}`,
     },
   );
 }

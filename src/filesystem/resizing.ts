@@ -56,12 +56,12 @@ function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizab
       remedy:
         type === 'swap'
           ? `a swap area has no content to keep: ${newSwap({ device, uuid })}`
-          : 'create a new filesystem of the right size, and copy the files',
+          : 'create a new filesystem with the right size, and copy the files to it',
     });
   if (btrfs !== undefined && btrfs.devices !== 1)
     throw new RefusedError(
       `${device} is one of ${String(btrfs.devices)} devices of a btrfs: bofh resizes only a btrfs on one device`,
-      { remedy: 'btrfs filesystem resize DEVID:SIZE PATH' },
+      { remedy: `resize it without an undo: btrfs filesystem resize ${String(btrfs.devid)}:SIZE PATH` },
     );
   return known;
 }
@@ -82,7 +82,7 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
   const asked = size === 'max' ? most : Math.floor(size / blockSize);
   if (asked > most)
     throw new RefusedError(
-      `${device} has ${formatSize(room)}, but ${formatSize(asked * blockSize)} were requested`,
+      `${device} has ${formatSize(room)}, but ${formatSize(asked * blockSize)} was requested`,
       {
         code: 'no-space',
         remedy: `enlarge the device first; for a logical volume and its filesystem together: bofh block resize ${device} ${String(asked * blockSize)}b; or use max`,
@@ -91,7 +91,7 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
   if (size === 'max' && most < blocks)
     throw new RefusedError(
       `${device} has ${formatSize(room)}, but its filesystem needs ${formatSize(blocks * blockSize)}: the end of the filesystem is missing`,
-      { remedy: 'restore the previous size of the device' },
+      { remedy: `enlarge the device to ${String(blocks * blockSize)} bytes or more; see what it is: bofh block tree ${device}` },
     );
   const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
   // Too few blocks for another group.
@@ -147,7 +147,7 @@ export function unsettled(type: string): string {
 
 /** Returns the command that replays the journal of an unused filesystem. */
 export function toSettle(device: string): string {
-  return `bofh filesystem check ${device} --repair, which also plays its journal back`;
+  return `bofh filesystem check ${device} --repair, which also replays its journal`;
 }
 
 async function refuseShrink(
@@ -174,7 +174,7 @@ async function refuseShrink(
   const least = await leastOf(host, device, found);
   if (to >= least.blocks) return;
   const [asked, needed] = [to * blockSize, least.blocks * blockSize];
-  const enough = `take ${String(needed)} bytes or more`;
+  const enough = `request ${String(needed)}b or more`;
   throw new RefusedError(
     `${device}: ${formatSize(asked)} is too small: its ${type} needs ${formatSize(needed)} (${String(needed)} bytes), ${least.why}`,
     { remedy: least.always ? enough : `remove files, or ${enough}` },

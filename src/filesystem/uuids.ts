@@ -65,7 +65,7 @@ async function refuseExt(
     throw new RefusedError(
       `${device}: the checksums of its block groups depend on the uuid; an interrupted change would leave wrong checksums`,
       {
-        remedy: `without interrupting them: e2fsck -f ${device}; tune2fs -U random ${device}; e2fsck -f ${device}`,
+        remedy: `change it without an undo, and do not interrupt these commands: e2fsck -f ${device}; tune2fs -U random ${device}; e2fsck -f ${device}`,
       },
     );
   if (!has('metadata_csum') || has('metadata_csum_seed')) return 'as it is';
@@ -83,7 +83,7 @@ async function refuseXfs(host: ReadHost, device: string): Promise<void> {
   if (log === 'unreadable' || log.state === 'dirty') await refuseUsers(host, device);
   if (log !== 'unreadable' && log.state === 'dirty')
     throw new RefusedError(
-      `${device}: some changes are only in the log of the xfs: its uuid is not changed`,
+      `${device}: the log of the xfs has changes that are not written yet, so its uuid is not changed`,
       {
         remedy: `write them: mount -o nouuid ${device} /mnt; umount /mnt; then run the command again`,
       },

@@ -151,7 +151,7 @@ async function receive({ url, file, part, ...of }: Receiving): Promise<string> {
   } catch (error) {
     answer.destroy();
     if (error instanceof BofhError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
-    throw ended(url, `${formatSize(at)} were received, then: ${(error as Error).message}`, error);
+    throw ended(url, `${formatSize(at)} received, then: ${(error as Error).message}`, error);
   }
   if (total !== undefined && at !== total)
     throw ended(url, `${String(at)} of ${String(total)} bytes were received`);
@@ -183,11 +183,11 @@ async function check({ url, part, algorithm, checksum }: Omit<Receiving, 'file'>
   if (found === checksum) return;
   await fs.unlink(part);
   throw new RefusedError(
-    `${url} has the ${algorithm} ${found}, and not ${checksum}; the downloaded file was deleted`,
+    `${url} has the ${algorithm} ${found} instead of ${checksum}; the downloaded file was deleted`,
     {
       code: 'differs',
       remedy:
-        'compare it with the sums that the site publishes (SHA256SUMS, SHA512SUMS); an address with "latest" gets new files',
+        'compare it with the sums that the site publishes (SHA256SUMS, SHA512SUMS); the file at an address with "latest" changes, so its checksum changes too',
     },
   );
 }

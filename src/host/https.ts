@@ -25,7 +25,7 @@ export async function get(
       code: 'unreachable',
       remedy: isTrust
         ? 'for a certificate authority of your own: export NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt; then run the command again'
-        : `see whether it is reached: curl --head --location ${url}`,
+        : `see whether the server answers: curl --head --location ${url}`,
     });
   });
   const { location } = answer.headers;
@@ -35,9 +35,9 @@ export async function get(
   if (next.protocol === 'https:' && left > 0) return get(next.href, headers, of, left - 1);
   throw new RefusedError(
     left > 0
-      ? `${url} redirects to ${next.protocol}, and bofh follows only to https:`
-      : `${url} redirects without end`,
-    { remedy: 'name the address of the file itself' },
+      ? `${url} redirects to ${next.protocol}, and bofh follows only redirects to https:`
+      : `${url} redirects more than 10 times`,
+    { remedy: 'use the address of the file itself' },
   );
 }
 

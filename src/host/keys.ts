@@ -82,7 +82,7 @@ function siteKey({ siteKeys }: KeyOptions, name: string, depth: number): KeyRef 
   const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
   if (key === undefined)
     throw new UsageError(`the site file has no key "${name}"`, {
-      remedy: 'add it to keys of the site file, or name the source of the key (file:/PATH)',
+      remedy: 'add it to keys of the site file, or name the source of the key: --key file:/PATH',
     });
   if (depth > 8)
     throw new UsageError(
@@ -98,7 +98,7 @@ function credentials(): string {
   const directory = process.env['CREDENTIALS_DIRECTORY'];
   if (directory?.startsWith('/') === true) return directory;
   throw new RefusedError('systemd passed no credentials to this process', {
-    remedy: 'run it as a service with LoadCredential= (systemd.exec(5)), or take the key from elsewhere',
+    remedy: 'run it as a service with LoadCredential= (systemd.exec(5)), or name another source of the key: --key file:/PATH',
   });
 }
 
@@ -106,13 +106,13 @@ function checked(bytes: Uint8Array, key: KeyRef): Secret {
   const from = keyInWords(key);
   if (bytes.length === 0)
     throw new RefusedError(`the key from ${from} is empty`, {
-      remedy: 'write the key there, or name another source of the key',
+      remedy: 'write the key there, or name another source: --key file:/PATH',
     });
   if (bytes.length > longest)
     throw new RefusedError(
       `the key from ${from} has more than 8 MiB, and cryptsetup would read only a part of it`,
       {
-        remedy: 'use a shorter key',
+        remedy: 'use a shorter key (default of cryptsetup: at most 8 MiB)',
       },
     );
   return new Secret(bytes);
@@ -137,10 +137,10 @@ async function ask(input: KeyInput, askKey: KeyOptions['askKey']): Promise<Secre
   const question = labelOf(input);
   if (askKey === undefined)
     throw new RefusedError(`${question} must be typed, but this process cannot ask for it`, {
-      remedy: 'run the command on a terminal, or name the source of the key (file:/PATH)',
+      remedy: 'run the command on a terminal, or name the source of the key: --key file:/PATH',
     });
   const text = await askKey(`${question}: `);
   if (input.use === 'new' && (await askKey(`${question}, once more: `)) !== text)
-    throw new RefusedError(`${question}: the two inputs differ`, { remedy: 'run the command again' });
+    throw new RefusedError(`${question}: the two keys that were typed differ`, { remedy: 'run the command again' });
   return checked(Buffer.from(text), { from: 'ask' });
 }

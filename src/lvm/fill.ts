@@ -55,7 +55,7 @@ export async function fillFrom(
   await host.run(dropCache(path));
   const found = await host.pipe({ commands: [readDevice(path, bytes), sha256Stdin()], parse: sha256Of });
   if (sha256 !== undefined && found !== sha256)
-    throw damaged(file, `its content has the SHA-256 ${found}, and had ${sha256}`);
+    throw damaged(file, `its content has the SHA-256 ${found} instead of ${sha256}`);
 }
 
 function damaged(file: string, why: string, cause?: unknown): RefusedError {

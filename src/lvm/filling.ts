@@ -70,7 +70,7 @@ export function whyFullPool(pool: LogicalVolume): Full | undefined {
       why: `the usage of the pool ${pool.fullName} is unknown`,
       remedy:
         pool.active === true
-          ? `look at it: lvs -a -o +lv_health_status ${pool.fullName}; man lvmthin`
+          ? `see its state: lvs -a -o +lv_health_status ${pool.fullName}; man lvmthin`
           : `bofh lvm activate ${pool.fullName}; then run the command again`,
     };
   if (filling !== 'full') return undefined;

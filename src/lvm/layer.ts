@@ -163,7 +163,7 @@ function limitsOfThin(
   group: LaidOutGroup,
 ): Limits {
   const pool = group.volumes.find(({ uuid }) => uuid === lv.pool.uuid);
-  if (pool === undefined) return fixed(lv.size, `lvm does not tell of its pool ${lv.pool.name}`);
+  if (pool === undefined) return fixed(lv.size, `lvm does not show its pool ${lv.pool.name}`);
   const origin = group.volumes.find(({ uuid }) => uuid === lv.origin?.uuid);
   if (lv.origin !== undefined && origin?.pool?.uuid !== pool.uuid)
     return fixed(lv.size, `its origin ${lv.origin.name} is outside its pool`, byLvm(lv));

@@ -12,7 +12,7 @@ export function groupMadeRecovery({
   const marked = `vg_tags={${tag}}`;
   const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
   return {
-    what: `the volume group with the tag ${tag}: made as ${name}${uuid}`,
+    what: `the volume group with the tag ${tag}: created as ${name}${uuid}`,
     look: [['vgs', '--options', 'vg_name,vg_uuid,lv_count,pv_count,vg_tags', '--select', marked]],
     clear: [['vgremove', '--select', `${marked} && lv_count=0`]],
   };

@@ -15,10 +15,10 @@ export function poolGrownRecovery({
 }): ManualRecovery {
   const said = (['data', 'metadata'] as const).filter((part) => to[part] > from[part]);
   const words = said.map((part) => `${part} from ${from[part]} to ${to[part]} bytes`);
-  const spare = said.includes('metadata') ? '; the spare of its group for metadata becomes as large' : '';
+  const spare = said.includes('metadata') ? '; the spare metadata volume of its group becomes as large' : '';
   const options = { data: '--size', metadata: '--poolmetadatasize' } as const;
   return {
-    what: `the thin pool of uuid ${lvUuid}: ${vg}/${name}, which is to grow: ${words.join(', ')}${spare}`,
+    what: `the thin pool of uuid ${lvUuid}: ${vg}/${name}, which will be grown: ${words.join(', ')}${spare}`,
     look: [show(`lv_uuid=${lvUuid}`)],
     clear: [['lvextend', ...said.flatMap((part) => [options[part], `${to[part]}b`]), `${vg}/${name}`]],
   };

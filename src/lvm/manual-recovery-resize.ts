@@ -52,7 +52,7 @@ export function volumeResizedRecovery({
   const look = [show(`lv_uuid=${lvUuid}`)];
   if (when !== undefined)
     return {
-      what: `${itself}, ${origin === undefined ? 'which DRBD stores on, and which' : `a snapshot of ${origin} whose space`} is to grow from ${from} to ${to} bytes`,
+      what: `${itself}, ${origin === undefined ? 'a disk of DRBD, which' : `a snapshot of ${origin} whose space`} will be grown from ${from} to ${to} bytes`,
       look,
       clear: way === 'back' ? [] : [['lvextend', '--size', `${to}b`, full]],
     };
@@ -70,13 +70,13 @@ export function volumeResizedRecovery({
     };
   if (pool !== undefined)
     return {
-      what: `${itself}, cut from ${from} to ${to} bytes; what lay at its end is in the pool ${vg}/${pool.name} still`,
+      what: `${itself}, shrunk from ${from} to ${to} bytes; the data of its end is still in the pool ${vg}/${pool.name}`,
       look,
       clear: [['lvextend', '--size', `${from}b`, full]],
     };
   const places = cut.map(({ device, start, count }) => `${device}:${start}-${start + count - 1}`);
   return {
-    what: `${itself}, cut from ${from} to ${to} bytes; its end lay on ${places.join(', then ')}`,
+    what: `${itself}, shrunk from ${from} to ${to} bytes; its end was on ${places.join(', then ')}`,
     look: [...look, ['pvs', '--segments', '--options', 'pv_name,pv_uuid,pvseg_start,pvseg_size,lv_name']],
     clear: [['lvextend', '--size', `${from}b`, full, ...places]],
   };

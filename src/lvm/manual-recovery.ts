@@ -16,7 +16,7 @@ export function madeRecovery({
   const marked = `lv_tags={${tag}}`;
   const uuid = result === undefined ? '' : ` (uuid ${result.uuid})`;
   return {
-    what: `the logical volume in ${vg} with the tag ${tag}: made as ${vg}/${name}${uuid}`,
+    what: `the logical volume in ${vg} with the tag ${tag}: created as ${vg}/${name}${uuid}`,
     look: [show(marked)],
     clear: removal(vg, marked),
   };
@@ -83,10 +83,10 @@ export function taggedRecovery({
   };
 }): ManualRecovery {
   const itself = `lv_uuid=${lvUuid}`;
-  const said = [...add.map((tag) => `${tag} put on`), ...remove.map((tag) => `${tag} taken off`)];
+  const said = [...add.map((tag) => `${tag} added`), ...remove.map((tag) => `${tag} removed`)];
   const back = [...add.flatMap((tag) => ['--deltag', tag]), ...remove.flatMap((tag) => ['--addtag', tag])];
   return {
-    what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, the tags ${said.join(', ')}`,
+    what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, with the tags ${said.join(', ')}`,
     look: [show(itself)],
     clear: [['lvchange', ...back, '--select', itself, vg]],
   };
@@ -99,7 +99,7 @@ export function taggedRecovery({
 export function takenRemedy(tags: readonly string[]): string {
   const [id] = tags.flatMap((tag) => /^bofh\.(?<id>[0-9a-z]+)\.\d+$/.exec(tag)?.groups?.id ?? []);
   if (id === undefined) return 'choose another name';
-  return `choose another name; or, if the sequence ${id} that made it is unfinished (bofh journal show ${id}): bofh recover ${id}`;
+  return `choose another name; or, if the sequence ${id} that created it is unfinished (bofh journal show ${id}): bofh recover ${id}`;
 }
 
 /** Commands that show and remove exactly one volume by its uuid, whatever its name is now. */

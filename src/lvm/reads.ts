@@ -28,8 +28,8 @@ export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup
       code: 'not-found',
       remedy:
         there === ''
-          ? `there is none; to create it: bofh lvm vg create ${name} DEVICE`
-          : `there are: ${there}`,
+          ? `there is no group at all; to create it: bofh lvm vg create ${name} DEVICE`
+          : `use one of these: ${there}`,
     });
   }
   if (more.length > 0)
@@ -38,7 +38,7 @@ export async function usableVg(host: ReadHost, name: string): Promise<WholeGroup
     });
   const why = [
     vg.exported ? 'exported (vgimport)' : '',
-    vg.partial ? 'not complete: a device of it is missing' : '',
+    vg.partial ? 'incomplete, because one of its devices is missing' : '',
     vg.writable ? '' : 'read-only',
   ].find((word) => word !== '');
   if (why !== undefined)

@@ -200,7 +200,7 @@ describe('bofh --host', () => {
 
     expect(exitCode).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ error: { class: 'ConnectionError', exitCode: 1 } });
-    expect(stderr).toMatch(/there is no host nobody: its name is not known/);
+    expect(stderr).toMatch(/there is no host nobody: its name cannot be resolved/);
   });
 
   test('applies a description to that host, once', async () => {

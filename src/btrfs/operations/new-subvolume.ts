@@ -244,7 +244,7 @@ export function newSubvolumeRecovery(
       ? ['btrfs', 'subvolume', 'delete', '--commit-each', own ?? '']
       : ['btrfs', 'subvolume', 'delete', '--commit-each', '--subvolid', String(result.id), undo.mounted];
   return {
-    what: `${what} ${undo.path}${known} of the btrfs ${undo.fs}, made as ${own ?? ''}; ${record ?? ''} has its id and uuid`,
+    what: `${what} ${undo.path}${known} of the btrfs ${undo.fs}, created as ${own ?? ''}; ${record ?? ''} has its id and uuid`,
     look: [
       ['btrfs', 'subvolume', 'list', '-a', '-u', directory],
       ['cat', record ?? ''],

@@ -61,7 +61,7 @@ export const repair = deferred({
     if (chosen === undefined) await refuseSound(host, device, type);
     if (kept === 'are kept' && !asks(type))
       throw new RefusedError(
-        `a repair of ${type} cannot ask about each error: files on ${device} may be lost; nothing was done`,
+        `a repair of ${type} does not ask before each change, so files on ${device} may be lost; nothing was done`,
         { remedy: `to accept that: ${option('--may-lose-files', "files: 'may be lost'")}` },
       );
     return { device, identity, key, type, uuid, files: kept };
@@ -90,9 +90,9 @@ function repairableIn(
   if (type !== undefined) return { type, uuid: found?.uuid ?? null };
   if (found?.type === 'btrfs')
     throw new RefusedError(
-      `${device} holds a btrfs, and "btrfs check --repair" is dangerous according to its manual: nothing was done`,
+      `${device} holds a btrfs, and according to btrfs-check(8) "btrfs check --repair" is dangerous; nothing was done`,
       {
-        remedy: `mount it and repair it from its other copies: bofh btrfs scrub start PATH; or, if it cannot be mounted: mount -o ro,rescue=all ${device} /mnt; then copy what you need from /mnt`,
+        remedy: `mount it and repair it from its other copies: mount ${device} /mnt; bofh btrfs scrub start /mnt; or, if it cannot be mounted: mount -o ro,rescue=all ${device} /mnt; then copy what you need from /mnt`,
       },
     );
   if (found?.type === 'swap')

@@ -10,7 +10,7 @@ interface Meaning {
   readonly remedy: (destination: string) => string;
 }
 
-const manualRecovery = (destination: string): string => `ssh ${destination} shows more`;
+const manualRecovery = (destination: string): string => `see why: ssh -v ${destination}`;
 
 // The order matters: the messages for a changed key also contain those for an unverified one.
 const meanings: readonly Meaning[] = [
@@ -18,35 +18,35 @@ const meanings: readonly Meaning[] = [
     says: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
     means: (host, said) =>
       `the key of ${host} is not the one in ${/^Offending \S+ key in (?<where>.+)$/m.exec(said)?.groups?.where ?? 'known_hosts'}: the host was reinstalled, or another machine answers in its place`,
-    remedy: () =>
-      'compare its key on its own console; only when that is right, remove the old one (ssh-keygen -R)',
+    remedy: (destination) =>
+      `compare the key on the console of the host; only if it is right, remove the old one: ssh-keygen -R ${destination.replace(/^.*@/, '')}; then accept the new one: ssh ${destination}`,
   },
   {
     says: /Host key verification failed/,
     means: (host) => `the key of ${host} is not in known_hosts`,
-    remedy: (destination) => `ssh ${destination} once by hand, and compare the fingerprint`,
+    remedy: (destination) => `compare the fingerprint, and accept it: ssh ${destination}`,
   },
   {
     says: /Could not resolve hostname/,
-    means: (host) => `there is no host ${host}: its name is not known`,
-    remedy: () => 'see hosts in the site file, ~/.ssh/config, /etc/hosts and DNS',
+    means: (host) => `there is no host ${host}: its name cannot be resolved`,
+    remedy: () => 'correct the name, or add it to hosts in the site file, ~/.ssh/config, /etc/hosts or DNS',
   },
   {
     says: /Permission denied \((?<methods>[^)]*(?:password|keyboard-interactive)[^)]*)\)/,
     means: (host) => `${host} accepts none of your keys, and asks for a password that could not be typed`,
     remedy: (destination) =>
-      `give it a key (ssh-copy-id ${destination}), or load yours into the agent (ssh-add)`,
+      `copy your key to it: ssh-copy-id ${destination}; or load your key into the agent: ssh-add`,
   },
   {
     says: /Permission denied|Too many authentication failures/,
     means: (host) => `${host} accepts none of your keys`,
     remedy: (destination) =>
-      `see that yours is in its authorized_keys, and loaded (ssh-add -l): ssh -v ${destination}`,
+      `see which keys are offered: ssh -v ${destination}; yours must be in its authorized_keys, and in the agent: ssh-add -l`,
   },
   {
     says: /Connection refused|No route to host|Network is unreachable|Host is down|timed out|not responding/,
     means: (host) => `${host} does not answer`,
-    remedy: (destination) => `see whether it runs, and sshd on it: ssh ${destination}`,
+    remedy: (destination) => `see whether the host and its sshd run: ssh ${destination}`,
   },
 ];
 
@@ -68,8 +68,8 @@ export function notConnected(host: string, destination: string, said: string): C
 /** The error for a connection that was lost while a program ran. */
 export function lost(host: string, what: string): ConnectionError {
   return new ConnectionError(
-    `the connection to ${host} was lost while ${what} ran there: how that ended is not known`,
-    { host, connection: 'lost', remedy: 'see whether the host runs, then run the command again' },
+    `the connection to ${host} was lost while ${what} ran there: whether that succeeded is unknown`,
+    { host, connection: 'lost', remedy: `see whether the host runs: ssh ${host} true; then run the command again` },
   );
 }
 

@@ -144,14 +144,14 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
     throw new RefusedError(
       `the login user on ${host} is not root, and cannot become root with sudo: ${said}`,
       {
-        remedy: `log in as root, or let it use sudo without a password; or set become: 'login' in hosts of the site file`,
+        remedy: `log in as root, or allow this user sudo without a password (sudoers(5), NOPASSWD); or set become: 'login' in hosts of the site file`,
       },
     );
   throw new ConnectionError(
     `the login shell on ${host} does not run commands as a POSIX shell does: ${said}`,
     {
       ...{ host, connection: 'none' },
-      remedy: 'change the shell of the login (chsh -s /bin/sh)',
+      remedy: 'change the login shell, on that host: chsh -s /bin/sh',
     },
   );
 }

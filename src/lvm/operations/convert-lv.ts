@@ -133,7 +133,7 @@ async function ourCopy(host: ReadHost, { on }: ConvertUndo, of: VolumeAmong) {
 async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promise<void> {
   const { lv } = now;
   if ((await ourCopy(host, of, now)) === undefined)
-    throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: none is removed`, {
+    throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: no copy was removed`, {
       remedy: `see where the copies are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
   // Checks that the other copy is intact, even while the new one is synced: otherwise lvm would not
@@ -143,7 +143,7 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
   await host.run(dropCopy({ vg: lv.vg, name: lv.name, devices, ...(await udevOf(host)) }));
   const after = await known(host, of);
   if (isLinear(after.lv)) return;
-  throw new RefusedError(`lvconvert did not make ${after.lv.fullName} linear`, {
+  throw new RefusedError(`lvconvert reported success, but ${after.lv.fullName} is not linear`, {
     remedy: `look at it: lvs -a -o +devices ${after.lv.vg}; then: bofh recover`,
   });
 }
@@ -167,7 +167,7 @@ function namesOf({ on }: ConvertUndo): string {
 /** Manual recovery of a copy that was added or will be removed: removes exactly that copy. */
 function convertedRecovery({ vg, name, lvUuid, to, on }: ConvertUndo, way: Way): ManualRecovery {
   const devices = on.map(({ device }) => device);
-  const does = to === 'raid1' ? 'which got a copy on' : 'which is to lose its copy on';
+  const does = to === 'raid1' ? 'which got a copy on' : 'whose copy will be removed from';
   return {
     what: `the logical volume of uuid ${lvUuid}: ${vg}/${name}, ${does} ${devices.join(' and ')} (uuid ${on.map(({ uuid }) => uuid).join(' and ')})`,
     look: [['lvs', '--all', '--options', 'lv_name,lv_uuid,lv_layout,copy_percent,devices', vg]],

@@ -23,7 +23,7 @@ export async function groupWhere(
   if (more.length > 0)
     throw new RefusedError(
       `${found.map(({ name, uuid }) => `${name} (${uuid})`).join(' and ')} cannot be told apart`,
-      { remedy: 'look at them: vgs -o vg_name,vg_uuid,vg_tags' },
+      { remedy: 'see the tags: vgs -o vg_name,vg_uuid,vg_tags' },
     );
   if (vg?.exported !== true) return vg;
   throw new RefusedError(`the volume group "${vg.name}" is exported, so bofh cannot read its volumes`, {
@@ -70,7 +70,7 @@ export async function refuseDevicesOfOthers(
   if (foreign.length === 0) return;
   const devices = foreign.map(({ path, uuid }) => path ?? uuid);
   throw new RefusedError(`others have added ${devices.join(' and ')} to the volume group ${vg.name}`, {
-    remedy: `to remove it: vgreduce ${vg.name} ${devices.join(' ')}`,
+    remedy: `if they are not needed: vgreduce ${vg.name} ${devices.join(' ')}`,
   });
 }
 

@@ -113,7 +113,7 @@ export async function refuseAll(
 ): Promise<void> {
   const rest = (await membersOf(host, vg.uuid)).filter(({ uuid }) => !leaving.includes(uuid));
   if (rest.length > 0) return;
-  throw new RefusedError(`${vg.name} has no other device: nothing would be left of it`, {
+  throw new RefusedError(`${vg.name} has no other device, and a group cannot be without devices`, {
     remedy: `a group without volumes can be removed: vgremove ${vg.name}`,
   });
 }

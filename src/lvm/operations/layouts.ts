@@ -46,15 +46,15 @@ export function layoutOf(
   if (pool !== undefined && type !== 'linear')
     throw new UsageError(`${what}: a volume in a pool has the layout of the pool: pass only its size`);
   if (type !== 'striped' && (stripes !== undefined || stripeSize !== undefined))
-    throw new UsageError(`${what}: only a volume of the type striped has stripes`);
+    throw new UsageError(`${what}: stripes need the type striped`);
   if (type !== 'raid1' && mirrors !== undefined)
-    throw new UsageError(`${what}: only a volume of the type raid1 has mirrors`);
+    throw new UsageError(`${what}: mirrors need the type raid1`);
   if (type === 'raid1') return { type, mirrors: mirrors ?? 1 };
   if (type === 'linear') return undefined;
   if (stripeSize === undefined) return { type, stripes: stripes ?? 2 };
   const size = parseSize(stripeSize);
   if (size < 4096 || !Number.isInteger(Math.log2(size)))
-    throw new UsageError(`${what}: stripes of ${formatSize(size)} are not possible`, {
+    throw new UsageError(`${what}: a stripe size of ${formatSize(size)} is not possible`, {
       remedy: 'use a power of 2, at least 4 KiB, for example 64k',
     });
   return { type, stripes: stripes ?? 2, stripeSize: size };
@@ -76,7 +76,7 @@ export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'cou
         : asked;
   if (own > 0) return own;
   throw new RefusedError(
-    'this share of the group is too small for a volume with this number of stripes or mirrors',
+    'the volume would have no extents: this share of the group is too small for its stripes or mirrors',
     {
       code: 'no-space',
       remedy: 'request a larger share; or add a device: bofh lvm vg extend VG DEVICE',

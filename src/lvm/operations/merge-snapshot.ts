@@ -254,7 +254,7 @@ async function refuseUndone(host: ReadHost, of: Undo): Promise<void> {
 
 function postponed({ vg, name, origin }: Undo): RefusedError {
   return new RefusedError(
-    `lvm has postponed the merge of ${vg}/${name} into ${vg}/${origin.name} to the next activation: one of both was open, or is not active`,
+    `lvm has postponed the merge of ${vg}/${name} into ${vg}/${origin.name} to the next activation, because one of the two is open or not active`,
     {
       remedy: `end its use; then: lvchange -an ${vg}/${origin.name}; lvchange -ay ${vg}/${origin.name}; bofh recover`,
     },

@@ -47,7 +47,7 @@ export async function pvOn(
   const node = (await deviceNode(host, device)).number;
   if (pv === undefined || path === undefined || (await deviceNode(host, path)).number !== node)
     throw new RefusedError(
-      `${device} has the label of the physical volume ${uuid}, which lvm sees ${path === undefined ? 'nowhere' : `on ${path}`}`,
+      `${device} has the label of the physical volume ${uuid}, which lvm ${path === undefined ? 'does not see' : `sees on ${path}`}`,
       { remedy: `see what lvm leaves out, and why: pvs --all; lvmconfig devices; blkid -p ${device}` },
     );
   return { ...pv, path };

@@ -92,11 +92,11 @@ function refuseUnmovable(lv: LogicalVolume): void {
   const isKnown = !lv.role.includes('private') || parts.test(lv.name);
   if (!isKnown || !['linear', 'striped'].some((each) => lv.layout.includes(each)))
     throw new RefusedError(
-      `${lv.fullName} is of a kind (${[...lv.layout, ...lv.role].join(', ')}) that bofh does not move`,
+      `${lv.fullName} cannot be moved by bofh, because it is ${[...lv.layout, ...lv.role].join(', ')}`,
       { remedy: 'move it without an undo: man pvmove' },
     );
   if (lv.active !== true)
-    throw new RefusedError(`${lv.fullName} is not active: lvm would activate it to move it`, {
+    throw new RefusedError(`${lv.fullName} is not active, and lvm would activate it to move it`, {
       remedy: `bofh lvm activate ${lv.vg}/${topName(lv.name)}; then run the command again`,
     });
 }

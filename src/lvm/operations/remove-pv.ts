@@ -68,7 +68,7 @@ export const removePv = deferred({
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { device, uuid } }) => ({
-    what: `the physical volume of uuid ${uuid} on ${device}, which is to lose its label`,
+    what: `the physical volume of uuid ${uuid} on ${device}, whose label will be removed`,
     look: [['pvs', '--options', 'pv_name,pv_uuid,vg_name', '--select', `pv_uuid=${uuid}`]],
     clear: [['pvremove', device]],
   }),

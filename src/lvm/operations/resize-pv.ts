@@ -193,12 +193,12 @@ function refuseSize(of: {
   if (wanted > bytes)
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}: a physical volume of ${formatSize(wanted)} does not fit`,
-      { code: 'no-space', remedy: 'request less, or make the device larger first' },
+      { code: 'no-space', remedy: `request a smaller size, or enlarge the device first; see its size: bofh block tree ${device}` },
     );
   if (now < 1)
-    throw new RefusedError(`${formatSize(wanted)} are too small for one extent`, {
+    throw new RefusedError(`${formatSize(wanted)} is too small for one extent`, {
       code: 'invalid',
-      remedy: 'ask for more',
+      remedy: `request more, or see its size: bofh lvm pv list`,
     });
   if (now === was)
     throw new RefusedError(`${device} has that size already: ${String(was)} extents`, {

@@ -27,14 +27,14 @@ export function refuseRoom(vg: WholeGroup, lv: LogicalVolume, to: Bytes): { read
     throw new RefusedError(
       `${fullName} is a snapshot with space for ${formatSize(from)}: with less space it would become invalid`,
       {
-        remedy: 'keep its size; its space is free again when it is removed or merged',
+        remedy: `keep its size; to get its space back, remove it (bofh lvm remove ${fullName}) or merge it (bofh lvm snapshot merge ${fullName})`,
       },
     );
   const most = Math.ceil(wholeRoom(origin.size) / vg.extentSize) * vg.extentSize;
   if (to > most)
     throw new RefusedError(
-      `${fullName} can use ${formatSize(most)} at most, when all of ${origin.fullName} has changed`,
-      { remedy: `pass at most ${String(most)} bytes` },
+      `${fullName} can never use more than ${formatSize(most)}, even if all of ${origin.fullName} changes`,
+      { remedy: `use at most ${String(most)}b` },
     );
   refuseLost(lv);
   refuseFull(vg, { name: lv.name, extents: (to - from) / vg.extentSize });

@@ -274,7 +274,7 @@ describe('bofh init on a terminal', () => {
       ...{ volumeGroup: 'vg1', guestConfigDirs: ['/srv/xen'] },
       ...{ guestKernel: running, guestRamdisk: '/boot/initrd.img-6.1.0-18-amd64' },
     });
-    expect(stderr()).toContain('there is no volume group "vg2": there are: vg0, vg1');
+    expect(stderr()).toContain('there is no volume group "vg2": use one of these: vg0, vg1');
     expect(stderr()).toContain('must be an absolute path');
     expect(stderr()).toContain('there is no directory /srv/none');
   });

@@ -95,7 +95,7 @@ describe('complaints', () => {
     expect(text).toMatch(/it is: the ext4 of UUID [0-9a-f-]{36} on \/dev\/vg0\/web1/);
     expect(text).toContain('clear: wipefs --all /dev/vg0/web1');
     expect(text).toContain('logical volume vg0/web1): step 1 stands in the way');
-    expect(text).toContain(`made as vg0/web1 (uuid ${uuid})`);
+    expect(text).toContain(`created as vg0/web1 (uuid ${uuid})`);
     expect(text).toContain(`look:  lvs --all`);
     // In the order of the manual recovery.
     expect(text.indexOf('wipefs')).toBeLessThan(text.indexOf('lvremove'));

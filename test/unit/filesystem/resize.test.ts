@@ -207,9 +207,9 @@ describe('is refused before anything changes', () => {
 
   test.each([
     ['xfs', 200 * mebibyte, /xfs, which cannot be shrunk/],
-    ['ext4', 1 * mebibyte, /too small: its ext4 needs .*, for what is on it/],
-    ['btrfs', 200 * mebibyte, /needs 256 MiB .*the kernel makes no btrfs smaller/],
-    ['ext4', 600 * mebibyte, /has 512 MiB, but 600 MiB were requested/],
+    ['ext4', 1 * mebibyte, /too small: its ext4 needs .*, for its content/],
+    ['btrfs', 200 * mebibyte, /needs 256 MiB .*the smallest btrfs that the kernel allows/],
+    ['ext4', 600 * mebibyte, /has 512 MiB, but 600 MiB was requested/],
     ['vfat', 'max', /holds vfat: bofh cannot change its size/],
     ['swap', 'max', /holds swap: bofh cannot change its size/],
   ] as const)('%s to %s', async (type, size, words) => {

@@ -149,7 +149,7 @@ describe('a key', () => {
     const askKey = async (): Promise<string> => String((typed += 1));
 
     expect(String(await rejectionOf(read(of({ from: 'ask' }, 'new'), { askKey })))).toContain(
-      'the two inputs differ',
+      'the two keys that were typed differ',
     );
     expect(await rejectionOf(read(of({ from: 'ask' })))).toBeInstanceOf(RefusedError);
   });
@@ -160,7 +160,7 @@ describe('a key', () => {
     const { host } = hostWith('cat', { askKey });
     const again = async () => (await host.run(reading([], { stdin: of({ from: 'ask' }, 'new') }))).stdout;
 
-    expect(String(await rejectionOf(again()))).toContain('the two inputs differ');
+    expect(String(await rejectionOf(again()))).toContain('the two keys that were typed differ');
     expect(await again()).toBe('same');
   });
 

@@ -69,7 +69,7 @@ describe('createLv of a type', () => {
   });
 
   test.each([
-    ['stripes of a linear one', { size: '8m', stripes: 2 }, UsageError, /only a volume of the type striped/],
+    ['stripes of a linear one', { size: '8m', stripes: 2 }, UsageError, /stripes need the type striped/],
     [
       'mirrors of a striped one',
       { size: '8m', type: 'striped', mirrors: 1 },

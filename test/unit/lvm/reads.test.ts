@@ -7,6 +7,6 @@ it('refuses a volume group on a host without any, and names the command that cre
 
   await expect(usableVg(host, 'vg0')).rejects.toMatchObject({
     message: 'there is no volume group "vg0"',
-    remedy: 'there is none; to create it: bofh lvm vg create vg0 DEVICE',
+    remedy: 'there is no group at all; to create it: bofh lvm vg create vg0 DEVICE',
   });
 });

@@ -209,7 +209,7 @@ describe('resizeLv is refused, and changes nothing,', () => {
 
   test.each([
     ['smaller', '4m', /is a snapshot with space for 8 MiB: with less space it would become invalid/],
-    ['more than it can use', '40m', /can use 36 MiB at most, when all of vg0\/a has changed/],
+    ['more than it can use', '40m', /can never use more than 36 MiB, even if all of vg0\/a changes/],
   ])('for a snapshot and %s', async (_, size, why) => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 2 });
     expect(

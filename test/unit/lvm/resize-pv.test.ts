@@ -70,7 +70,7 @@ describe('is refused, and nothing changes', () => {
   });
 
   test('without space for one extent, and at the present size', async () => {
-    expect(await refused(resize({ size: '4m' }))).toContain('are too small for one extent');
+    expect(await refused(resize({ size: '4m' }))).toContain('is too small for one extent');
     expect(await refused(resize({ size: '41m' }))).toContain('has that size already: 10 extents');
   });
 

@@ -162,7 +162,7 @@ describe('reducing a group', () => {
 
   test('is refused where volumes are, for all devices, and for one of no or another group', async () => {
     expect(await refused(does((tx) => reduce(tx, '/dev/vdb', one, two)))).toContain(
-      'nothing would be left of it',
+      'a group cannot be without devices',
     );
     expect(await refused(does((tx) => reduce(tx, '/dev/vdy')))).toContain('is not a physical volume');
     fill();

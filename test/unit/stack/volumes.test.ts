@@ -131,7 +131,7 @@ describe.each(['mounted', 'not mounted'] as const)('a volume with a btrfs that i
     const at = there();
 
     await expect(resize(at, { size: 252 * mib })).rejects.toThrow(
-      /needs 256 MiB, and the kernel makes no btrfs smaller/,
+      /needs 256 MiB, the smallest btrfs that the kernel allows/,
     );
 
     expect(at.changes).toEqual([]);
