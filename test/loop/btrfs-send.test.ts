@@ -159,7 +159,7 @@ describe('a copy on another btrfs', () => {
 
   it('is refused without its parent, from a writable subvolume, and under a name that exists', async () => {
     take('s2', 'two');
-    await expect(copy('s2', 's1')).rejects.toThrow(/was not received on the filesystem/);
+    await expect(copy('s2', 's1')).rejects.toThrow(/does not have the parent of this incremental stream/);
     await expect(copy('home')).rejects.toThrow(/is writable/);
     await expect(copy('s1', 's1')).rejects.toThrow(/the subvolume itself/);
     writeFileSync(join(there, 's1'), 'foreign');

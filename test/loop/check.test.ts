@@ -69,6 +69,6 @@ test.each(['ext4', 'xfs'] as const)(
     copyFileSync(disk.path('image'), disk.path('copied'));
     sh('umount', path);
     sh('dd', `if=${disk.path('copied')}`, `of=${other}`, 'bs=1M', 'conv=fsync', 'status=none');
-    expect(String(await rejectionOf(check(host, other)))).toContain('its journal holds changes');
+    expect(String(await rejectionOf(check(host, other)))).toContain('its journal has changes');
   },
 );

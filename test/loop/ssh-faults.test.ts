@@ -52,13 +52,13 @@ describe('a host that cannot be reached', () => {
   test('whose name cannot be resolved', async () => {
     const sshd = await server({ client: ['HostName host.invalid'] });
 
-    expect(await complaint(overSsh(sshd))).toMatch(/^there is no host there: .*; see hosts in the site file/);
+    expect(await complaint(overSsh(sshd))).toMatch(/^there is no host there: .*; correct the name, or add it to hosts in the site file/);
   });
 
   test('that is down', async () => {
     const sshd = await server({ client: ['Port 1'] });
 
-    expect(await complaint(overSsh(sshd))).toMatch(/^there does not answer .*refused.*; see whether it runs/);
+    expect(await complaint(overSsh(sshd))).toMatch(/^there does not answer .*refused.*; see whether the host and its sshd run/);
   });
 
   test('that accepts no key of ours', async () => {
@@ -71,7 +71,7 @@ describe('a host that cannot be reached', () => {
     copyFileSync(join(sshd.directory, 'third.pub'), join(sshd.directory, 'id.pub'));
 
     expect(await complaint(overSsh(sshd))).toMatch(
-      /^there accepts none of your keys \(.*; see that yours is in/,
+      /^there accepts none of your keys \(.*; see which keys are offered: ssh -v there/,
     );
   });
 
@@ -90,7 +90,7 @@ describe('a host that cannot be reached', () => {
     writeFileSync(sshd.knownHosts, '');
 
     expect(await complaint(overSsh(sshd))).toMatch(
-      /^the key of there is not in known_hosts.*; ssh there once by hand/,
+      /^the key of there is not in known_hosts.*; compare the fingerprint, and accept it: ssh there/,
     );
     expect(readFileSync(sshd.knownHosts, 'utf8')).toBe('');
   });
@@ -106,7 +106,7 @@ describe('a host that cannot be reached', () => {
     expect(said).toMatch(
       /^the key of there is not the one in \S+\/known:1: .*another machine answers in its place/,
     );
-    expect(said).toContain('compare its key');
+    expect(said).toContain('compare the key on the console of the host');
   });
 
   test('is tried again once it is back', async () => {
@@ -271,7 +271,7 @@ describe('a login', () => {
     const sshd = await serverWith({ '/etc/passwd': passwd('nobody', '/usr/sbin/nologin', '/') });
 
     expect(await complaint(overSsh(sshd))).toMatch(
-      /^the login shell on there does not run commands .*not available.*; change the shell of the login/,
+      /^the login shell on there does not run commands .*not available.*; change the login shell, on that host/,
     );
   });
 

@@ -73,7 +73,7 @@ test('says how to continue after a damaged line: only the last one can be cut of
   expect(remedyOf(spoiled(-1))).toMatch(
     /^to see what is damaged and cut it off: bofh recover --cut-last-line a1;/,
   );
-  expect(remedyOf(spoiled(0))).toMatch(/^see what can be read: bofh journal show a1; clear that by hand/);
+  expect(remedyOf(spoiled(0))).toMatch(/^see what can be read: bofh journal show a1; undo that by hand/);
 });
 
 test('a damaged line that was synced before the last append cannot be cut off', () => {

@@ -59,7 +59,7 @@ describe('a rotation', () => {
     ],
     ['writable', { mode: 'rw' }, 'writable'],
     ['received', { receivedUuid: '0c0ffee0-0000-4000-8000-000000000001' }, 'received'],
-    ['made at another time than its name says', { made: '2020-01-01 00:00:00 +0000' }, 'another time'],
+    ['created at another time than its name says', { made: '2020-01-01 00:00:00 +0000' }, 'another time'],
   ])('leaves alone a subvolume with a similar name that is %s', async (_, change, why) => {
     const path = old(9, change);
     const { surplus, stays } = await rotationOf(host, request(1), at(0));

@@ -150,7 +150,7 @@ describe('is refused before anything changes', () => {
   test('an increment without its parent', async () => {
     host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', '/srv/pool/snapshots/two');
     await expect(does((tx) => copy(tx, { source: '/srv/pool/snapshots/two', parent: snap }))).rejects.toThrow(
-      /was not received on the filesystem/,
+      /does not have the parent of this incremental stream/,
     );
   });
 

@@ -125,7 +125,7 @@ describe('reservations of another host', () => {
         run: [`bofh journal show ${id}`, `bofh recover --abandon ${id} --because 'web1 never comes back'`],
       },
     ]);
-    expect(found[0]?.says).toMatch(/ last \d+ days ago: see that it ends there \(bofh recover on web1\)/);
+    expect(found[0]?.says).toMatch(/ last \d+ days ago: finish it on web1 \(bofh recover\)/);
   });
 
   it.each([

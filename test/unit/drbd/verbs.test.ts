@@ -346,7 +346,7 @@ describe('operations without an inverse', () => {
     [
       'is smaller there',
       { connection: 'Connected' },
-      'although it is connected: the disk of its peer, whose size',
+      'has not grown: the disk of its peer, whose size is unknown here',
     ],
     ['has gone away', { connection: 'Connecting', peer: undefined }, 'is not connected to every peer'],
   ] as const)(

@@ -89,7 +89,7 @@ describe('filesystem.check', () => {
     make('ext4');
     host.admin.mount(device, '/mnt');
     const after = host.powerCut({ keep: 'all' });
-    await expect(check(after, device)).rejects.toThrow(/its journal holds changes/);
+    await expect(check(after, device)).rejects.toThrow(/its journal has changes/);
   });
 
   test('is refused for other content', async () => {

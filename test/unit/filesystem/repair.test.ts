@@ -117,7 +117,7 @@ describe('filesystem.repair', () => {
     make('ext4');
     mounted();
     const after = host.powerCut({ keep: 'all' });
-    await expect(check(after, device)).rejects.toThrow(/its journal holds changes/);
+    await expect(check(after, device)).rejects.toThrow(/its journal has changes/);
 
     await repairs({}, after);
 
@@ -220,7 +220,7 @@ describe('filesystem.repair', () => {
       ['ext4', {}, 'is clean: there is nothing to repair'],
       ['xfs', {}, 'is clean: there is nothing to repair'],
       ['vfat', {}, 'is clean: there is nothing to repair'],
-      ['btrfs', {}, '"btrfs check --repair" is dangerous according to its manual'],
+      ['btrfs', {}, 'according to btrfs-check(8) "btrfs check --repair" is dangerous'],
       ['swap', { usage: 'other' }, 'a swap area, in which there is nothing to repair'],
       ['crypto_LUKS', { usage: 'crypto' }, 'which bofh cannot repair'],
     ] as const)('of %s %j', async (type, more, why) => {
@@ -239,8 +239,8 @@ describe('filesystem.repair', () => {
       mounted();
       const after = host.powerCut({ keep: 'all' });
       const error = await refused(repairs({}, after));
-      expect(String(error)).toContain('some changes are only in the log of the xfs');
-      expect(error.remedy).toContain('mount it and unmount it first');
+      expect(String(error)).toContain('the log of the xfs has changes that are not written yet');
+      expect(error.remedy).toMatch(/^write them first: mount \S+ \/mnt; umount \/mnt; /);
     });
 
     test('a blank device', async () => {

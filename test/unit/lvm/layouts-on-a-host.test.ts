@@ -74,7 +74,7 @@ describe('createLv of a type', () => {
       'mirrors of a striped one',
       { size: '8m', type: 'striped', mirrors: 1 },
       UsageError,
-      /only a volume of the type raid1/,
+      /mirrors need the type raid1/,
     ],
     ['odd stripes', { size: '8m', type: 'striped', stripeSize: '100k' }, UsageError, /not possible/],
     ['one stripe', { size: '8m', type: 'striped', stripes: 1 }, UsageError, /stripes/],

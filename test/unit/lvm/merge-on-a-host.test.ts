@@ -215,7 +215,7 @@ describe('bofh lvm snapshot merge', () => {
   test('asks, merges, and prints what it merged', async () => {
     const { runtime, stdout, stderr } = testRuntime(simulatedBofh({ host }), { json: true }, ['y']);
     expect(await merge(runtime, 'vg0/monday')).toBe(0);
-    expect(stderr()).toContain('later changes are lost');
+    expect(stderr()).toContain('later changes will be lost');
     expect(answers.lvmSnapshotMerge.parse(JSON.parse(stdout()))).toEqual({
       ...{ volume: 'vg0/a', uuid: volume('a')?.uuid, path: '/dev/vg0/a', merged: 'vg0/monday' },
     });

@@ -223,7 +223,7 @@ describe('is refused, and nothing changes', () => {
   });
 
   test.each([
-    ['cache', { layout: 'cache' }, 'of a kind'],
+    ['cache', { layout: 'cache' }, 'cannot be moved by bofh'],
     ['the spare of the pools', { role: 'private,pool,spare' }, 'spare metadata volume of lvm'],
   ])('%s', async (_, more, words) => {
     Object.assign(volume('b') ?? {}, more);

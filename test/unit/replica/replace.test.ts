@@ -222,7 +222,7 @@ describe('drbd.replacePeer, killed after it connected the new peer', () => {
     expect(await recovered(bofh)).toMatchObject({
       name: 'RefusedError',
       message: expect.stringMatching(
-        /in use now, or has another name: drbd\.connect .*\/mnt\/web1/,
+        /in use now, or were renamed: drbd\.connect .*\/mnt\/web1/,
       ) as unknown,
     });
     expect(await states(alpha)).toMatchObject([

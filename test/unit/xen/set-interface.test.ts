@@ -89,7 +89,7 @@ describe('nothing is changed', () => {
       own,
       null,
       RefusedError,
-      /has no bridge, and the undo/,
+      /has no bridge, and an undo/,
     ],
     ['if it is paused', () => host.admin.setDomain('web1', 'paused'), more, 'xenbr0', RefusedError, /paused/],
     [
