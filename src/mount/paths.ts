@@ -63,9 +63,9 @@ export async function directoryBeneath(host: ReadHost, root: string, path: strin
     const kind = (await host.stat(at))?.kind;
     if (kind !== 'directory' || part === '..')
       throw new RefusedError(
-        `${path} cannot be a mount point in ${root}: ${at} is ${kind === undefined ? 'not there' : `a ${kind}`}`,
+        `${path} cannot be a mount point in ${root}: ${at} is ${kind === undefined ? 'missing' : `a ${kind}`}`,
         {
-          remedy: 'create a directory there, with no symbolic link in its path',
+          remedy: `create this directory: mkdir --parents ${posix.join(root, path)}; its path must have no symbolic link`,
         },
       );
   }
@@ -92,7 +92,7 @@ export async function ownDirectory(host: ReadHost, path: string): Promise<string
   const stat = await host.stat(real);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
-      remedy: 'create a directory there, or name another',
+      remedy: `see what it is: ls -ld ${path}; then name a directory`,
     });
   await refuseExposed(host, real, 'there');
   return real;
@@ -105,7 +105,7 @@ export async function emptyDirectory(host: ReadHost, path: string): Promise<stri
   if (names.length === 0) return real;
   throw new RefusedError(
     `${path} is not empty (${names.slice(0, 3).join(', ')}): a mount would hide its content`,
-    { code: 'has-data', remedy: 'mount on an empty directory' },
+    { code: 'has-data', remedy: `see its content: ls -la ${path}; then name an empty directory` },
   );
 }
 

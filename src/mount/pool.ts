@@ -61,7 +61,7 @@ export class MountPool {
     for (const path of this.#paths) {
       // Reserved before the await, so that two concurrent callers cannot get the same directory.
       if (this.#taken.has(path)) {
-        busy.push(`${path} (handed out)`);
+        busy.push(`${path} (in use by this pool)`);
         continue;
       }
       this.#taken.add(path);
@@ -70,7 +70,7 @@ export class MountPool {
       busy.push(`${path} (another process mounted something there)`);
     }
     throw new RefusedError(`no directory of the mount pool is free: ${busy.join(', ')}`, {
-      remedy: 'release one, or give the pool more directories',
+      remedy: 'release a mount of the pool, or give the pool more directories',
     });
   }
 

@@ -91,7 +91,7 @@ async function survey(host: ReadHost, made: Made, known: Known | undefined): Pro
   if (others.length === 0) return { entries, mine };
   throw new RefusedError(
     `${made.device} is mounted on ${made.path} more than once (mounts ${[...ids].join(', ')}): it is unknown which one this sequence created`,
-    { remedy: `unmount ${made.path} yourself; then: bofh recover` },
+    { remedy: `unmount it yourself: umount ${made.path}; then: bofh recover` },
   );
 }
 
@@ -207,6 +207,6 @@ async function freeDirectory(host: ReadHost, path: string, hides: true | undefin
   if (there === undefined) return hides === true ? ownDirectory(host, real) : emptyDirectory(host, real);
   throw new RefusedError(`${path} is in use: ${describe(there)}`, {
     code: 'in-use',
-    remedy: 'unmount it, or choose another place',
+    remedy: `unmount it: umount ${path}; or choose another mount point`,
   });
 }

@@ -57,7 +57,7 @@ export async function mountsOfRoot(
   const kind = (await host.stat(file))?.kind;
   if (kind !== 'file')
     throw new RefusedError(
-      `${file} is ${kind === undefined ? 'not there' : `a ${kind}`}: the other mounts of this root are unknown`,
+      `${file} is ${kind === undefined ? 'missing' : `a ${kind}`}: the other mounts of this root are unknown`,
       {
         remedy: 'name the fstab of the tree, or list its mounts yourself',
       },

@@ -76,7 +76,7 @@ export const attachLoop = operation({
     // If the file is not writable, losetup attaches it read-only and exits with 0.
     if (made !== undefined && made.mode !== wanted.mode)
       throw new RefusedError(`${wanted.file} could only be attached read-only`, {
-        remedy: `attach it read-only (mode ro), or see why it cannot be written: lsattr ${wanted.file}`,
+        remedy: `attach it read-only: ${option('--read-only', "mode: 'ro'")}; or see why it cannot be written: lsattr ${wanted.file}`,
       });
     return { diskSequence: await diskSequence(host, wanted.number) };
   },
@@ -203,6 +203,6 @@ async function refuseTaken(host: ChangeHost, wanted: Attachment, cause: unknown)
   const found = `${there.device}, which another process attached to ${wanted.file}`;
   throw new NotDone(`${wanted.file} was attached by another process at the same time, as ${there.device}`, {
     ...{ found, cause },
-    remedy: `use ${there.device}, or detach it first`,
+    remedy: `use ${there.device}, or detach it first: bofh block loop detach ${there.device}`,
   });
 }

@@ -4,6 +4,7 @@ import { operation } from '../../atomic/operation.ts';
 import { mountEntries } from '../../blockdevice/index.ts';
 import { kindInWords, type ReadHost, refuseExposed, shellWords } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { bindMount } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
@@ -60,7 +61,7 @@ export const bind = operation({
     const where = await chooseDirectory(host, path, mark);
     if (isWithin(where.path, from.device))
       throw new RefusedError(`${where.path} is inside ${from.device}: the directory would contain itself`, {
-        remedy: 'choose a place outside of it',
+        remedy: `choose a mount point outside of ${from.device}`,
       });
     return { ...where, ...from, mark };
   },
@@ -77,7 +78,7 @@ export const bind = operation({
     const isReadOnly = [...made.options.split(','), ...made.superOptions.split(',')].includes('ro');
     if (mode === 'rw' && isReadOnly)
       throw new RefusedError(`${device} is mounted read-only, so its bind mount is read-only too`, {
-        remedy: `bind it read-only (mode ro), or mount ${wanted.over} for writing`,
+        remedy: `bind it read-only: ${option('--read-only', "mode: 'ro'")}; or make the source writable: mount -o remount,rw ${wanted.over}`,
       });
     if (mode === 'ro' && !isReadOnly)
       throw new RefusedError(`${device} could not be bind-mounted read-only on ${path}`, {
@@ -106,7 +107,7 @@ async function directoryOf(host: ReadHost, source: string) {
   const stat = await host.stat(device);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${source} is not a directory but ${kindInWords(stat)}`, {
-      remedy: 'name a directory',
+      remedy: `see what it is: ls -ld ${source}; then name a directory`,
     });
   const over = mountOver(await mountEntries(host), device);
   if (over === undefined) throw new ParseError(`cannot tell what ${device} is mounted on`);

@@ -112,7 +112,7 @@ function textOf(entry: CrypttabEntry, bytes: string): string {
     read.key === entry.key &&
     read.options.join(',') === entry.options.join(',');
   if (text === undefined || !isSame || lineBytes(text) !== bytes)
-    throw new UsageError(`this entry for ${entry.name} cannot be written as a line of a crypttab`);
+    throw new UsageError(`this entry for ${entry.name} cannot be written as one line of crypttab(5)`);
   return text;
 }
 
@@ -124,7 +124,7 @@ async function check(host: ReadHost, { device, key, options }: CrypttabEntry): P
   const stat = await host.stat(key);
   if (stat === undefined)
     throw new RefusedError(`there is no key file ${key}`, {
-      remedy: 'create it first, readable only by root',
+      remedy: `create it first, readable only by root: install --mode=0600 FILE ${key}`,
     });
   await refuseExposed(host, key, 'there');
   if (stat.kind === 'file' && (stat.mode & 0o077) !== 0)
@@ -139,10 +139,10 @@ async function refuseMissing(host: ReadHost, device: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof CommandError && error.reason === 'not-found')) throw error;
     throw new RefusedError(
-      `there is no device ${device}: without the option nofail the boot would wait for it`,
+      `there is no device ${device}: without the option nofail the host would wait for it at boot`,
       {
         cause: error,
-        remedy: 'attach it first, or add the option nofail',
+        remedy: 'attach it first; or add nofail to the options of the line',
       },
     );
   }

@@ -93,7 +93,7 @@ export const removeFstab = tableOperation({
   plan: async ({ args: { of }, find }) => {
     const key = keyOf(of);
     if (key === '/')
-      throw new RefusedError('the line of the root filesystem stays: without it the host may not boot', {
+      throw new RefusedError('the line of the root filesystem cannot be removed: without it the host may not boot', {
         remedy: 'change it: bofh mount fstab set / --options OPTIONS; or edit it yourself',
       });
     return { was: find(key), key };
@@ -171,7 +171,7 @@ function textOf(entry: FstabEntry, bytes: string): string {
     read.pass === entry.pass &&
     read.options.join(',') === (entry.options.join(',') || 'defaults');
   if (text === undefined || !isSame || lineBytes(text) !== bytes)
-    throw new UsageError(`the entry for ${entry.target} cannot be written as a line of an fstab`);
+    throw new UsageError(`the entry for ${entry.target} cannot be written as one line of fstab(5)`);
   return text;
 }
 
@@ -190,8 +190,8 @@ async function verify(
   const found = how === 'syntax' ? [] : newProblems(before, after, own);
   if (after.unreadable <= before.unreadable && found.length === 0) return;
   const words = found.map(({ target, says }) => `${target}: ${says}`).join('; ');
-  throw new RefusedError(`findmnt --verify rejects it: ${words || 'the line cannot be read'}`, {
+  throw new RefusedError(`findmnt --verify rejects the new line: ${words || 'the line cannot be read'}`, {
     remedy:
-      'make the directory and attach the device first, or add the option nofail for a device that may be missing',
+      'create the mount point and attach the device first; or, for a device that may be missing, add the option nofail',
   });
 }

@@ -10,6 +10,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { present } from '../../core/present.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { mount as mountCommand } from '../commands.ts';
@@ -92,8 +93,8 @@ export const mount = operation({
     const command = mountCommand({ ...asked, device: wanted.device, path: wanted.path, options });
     const made = await makeMount(host, wanted, () => host.run(command));
     if (asked.mode === 'rw' && made.superOptions.split(',').includes('ro'))
-      throw new RefusedError(`${wanted.device} is write-protected: it could only be mounted read-only`, {
-        remedy: `mount it read-only (mode ro), or remove the protection: blockdev --setrw ${wanted.device}`,
+      throw new RefusedError(`${wanted.device} is write-protected: it can only be mounted read-only`, {
+        remedy: `mount it read-only: ${option('--read-only', "mode: 'ro'")}; or remove the protection: blockdev --setrw ${wanted.device}`,
       });
     return { mountId: made.id };
   },
@@ -118,7 +119,7 @@ async function placeAgain(
   if (device === undefined)
     throw new RefusedError(`${known} is gone`, {
       code: 'not-found',
-      remedy: 'attach it again',
+      remedy: `attach ${known} again`,
     });
   const { number, path: node } = await deviceNode(host, device);
   const top = mountsAt(await mountEntries(host), path).at(-1);

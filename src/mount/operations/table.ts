@@ -146,7 +146,7 @@ export function rowOf({ file, known, key, table }: About): Row {
   const text = lineText(line.bytes);
   if (text === undefined || lineBytes(text) !== line.bytes)
     throw new RefusedError(`line ${String(line.number)} of ${file} holds bytes that are not UTF-8`, {
-      remedy: 'edit it yourself: bofh could not keep it in its journal as it is',
+      remedy: 'edit that line yourself in an editor: bofh cannot keep it unchanged in its journal',
     });
   return { number: line.number, text };
 }

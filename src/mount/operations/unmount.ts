@@ -128,7 +128,7 @@ async function topmost(host: ReadHost, entries: readonly MountEntry[], path: str
 function refuseSystem(path: string): void {
   if (!['/', '/usr', '/proc', '/sys', '/dev', '/run'].includes(path)) return;
   const what = path === '/' ? 'the root of this host' : `${path} of this host`;
-  throw new RefusedError(`${what} cannot be unmounted`, { remedy: 'name another mount: bofh mount list' });
+  throw new RefusedError(`${what} cannot be unmounted`, { remedy: 'see the other mounts: bofh mount list' });
 }
 
 /**

@@ -20,7 +20,7 @@ export function editRecovery({ file, edit, about, private: own, back }: TableUnd
         ? `/^${pattern(after)}$/d`
         : `s/^${pattern(after)}$/${before.replace(/[\\&/]/g, String.raw`\$&`)}/`;
   return {
-    what: `the line of ${about}, which was ${before === null ? 'added' : after === null ? 'taken out' : 'changed'}`,
+    what: `the line of ${about}, which was ${before === null ? 'added' : after === null ? 'removed' : 'changed'}`,
     look: [
       ...lines.map((line) => ['grep', '--line-number', '--fixed-strings', '--line-regexp', '--', line, file]),
       ['ls', '-l', own, back],

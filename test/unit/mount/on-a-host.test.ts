@@ -191,7 +191,7 @@ test.each(['/', '/proc', '/run'])('%s is not unmounted, and no command to do so 
 
   expect(failure).toMatchObject({
     message: expect.stringMatching(/of this host cannot be unmounted$/) as string,
-    remedy: 'name another mount: bofh mount list',
+    remedy: 'see the other mounts: bofh mount list',
   });
 });
 
