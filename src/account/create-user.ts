@@ -92,7 +92,7 @@ export const createUser = operation({
     const group = await existingGroup(host, asked.group ?? name);
     if (group.name === name && !(await groupsOf(host)).some(({ gid }) => gid === parted.gid))
       throw new RefusedError(
-        `the undo of the user ${name} needs the group 65534, which is not in /etc/group`,
+        `bofh needs the group 65534 for an undo of the user ${name}, but it is not in /etc/group`,
         {
           code: 'not-found',
           remedy: `create it: groupadd --gid ${String(parted.gid)} nogroup; then run the command again`,

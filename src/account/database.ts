@@ -153,7 +153,7 @@ export async function refuseRunning(
   if (pids.length === 0) return;
   const holders = await Promise.all(pids.slice(0, 20).map((pid) => processHolder(host, pid)));
   throw new RefusedError(
-    `processes of the user ${name} run: ${holders.map(({ words }) => words).join(', ')}`,
+    `the user ${name} has running processes: ${holders.map(({ words }) => words).join(', ')}`,
     {
       code: 'in-use',
       holders,

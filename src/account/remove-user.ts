@@ -50,7 +50,7 @@ export const removeUser = operation({
     await refuseRunning(host, user);
     const { hash, expires } = await shadowOf(host, name);
     if (hash === '')
-      throw new RefusedError(`the user ${name} has an empty password, which no undo could restore`, {
+      throw new RefusedError(`the user ${name} has an empty password, which an undo could not restore`, {
         remedy: `passwd --lock ${name}`,
       });
     return { name, uid: user.uid, locked: hash.startsWith('!'), expires };

@@ -51,7 +51,7 @@ export const setKeys = operation({
     if ((await host.stat(home))?.kind !== 'directory')
       throw new RefusedError(`${user} has no home for authorized_keys: ${home} is not a directory`, {
         code: 'not-found',
-        remedy: 'give the user a home',
+        remedy: `create it: install --directory --owner=${user} --mode=0700 ${home}; or give the user another home: usermod --home DIRECTORY ${user}`,
       });
     const before = await host.run(readKeys(owner));
     const content = contentOf(keys);

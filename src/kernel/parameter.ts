@@ -85,7 +85,7 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
   if (stat?.kind !== 'file')
     throw new RefusedError(`this kernel has no parameter ${key}: there is no file ${path}`, {
       code: 'not-found',
-      remedy: 'correct its name, or load the kernel module that has it',
+      remedy: 'correct its name, or load the kernel module that provides it: modprobe MODULE',
     });
   if (/(?:^|\.)(?:stable_secret|tcp_fastopen_key)$/.test(key))
     throw new RefusedError(`${key} is a secret, and bofh would show it in its plan and journal`, {

@@ -73,7 +73,7 @@ export const setParameter = operation({
     throw new RefusedError(
       isSameValue(now, before)
         ? `the kernel did not accept ${after} for ${key}, which is still ${before}`
-        : `the kernel made ${now ?? 'nothing'} of the value ${after} for ${key}`,
+        : `the kernel changed the value ${after} for ${key} to ${now ?? 'nothing'}`,
       { remedy: `describe a value that the kernel keeps${isSameValue(now, before) ? '' : `: ${now ?? ''}`}` },
     );
   },

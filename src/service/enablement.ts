@@ -115,8 +115,8 @@ export function refuseEnablement({ Id: unit, UnitFileState: state }: Unit, enabl
   const why = {
     static: 'has no [Install] section',
     indirect: 'only has an [Install] section for other units',
-    alias: 'is another name of a unit',
-    generated: 'was generated from another file, such as a script of SysV',
+    alias: 'is an alias of a unit',
+    generated: 'was generated from another file, such as a SysV script',
     transient: 'was created at run time, without a file',
     '': 'has no file',
   }[state as string];

@@ -139,7 +139,7 @@ export async function loadedUnit(host: ReadHost, unit: string): Promise<Unit> {
       remedy: `see why: systemctl status ${unit}`,
     });
   if (id !== unit)
-    throw new RefusedError(`${unit} is another name of ${id}`, { remedy: `name ${id} itself` });
+    throw new RefusedError(`${unit} is an alias of ${id}`, { remedy: `use the name ${id}` });
   return found;
 }
 

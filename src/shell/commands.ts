@@ -33,7 +33,7 @@ export function probe(name: string, isDone: Script): ReadCommand<boolean> {
       if (code === '126' || code === '127') throw missing(name, stderr);
       if (code !== '0' && code !== '1')
         throw new ParseError(
-          `the probe of the script ${name} must exit with 0 or 1, not ${code ?? 'without a code'}${tail(stderr)}`,
+          `isDone of the script ${name} must exit with 0 or 1, not ${code ?? 'without a code'}${tail(stderr)}`,
         );
       return code === '0';
     },
@@ -63,7 +63,7 @@ function argvOf(name: string, what: Script, wrap = (text: string): string => tex
 }
 
 function missing(name: string, stderr: string): RefusedError {
-  return new RefusedError(`the probe of the script ${name} cannot start its program${tail(stderr)}`, {
+  return new RefusedError(`isDone of the script ${name} cannot start its program${tail(stderr)}`, {
     code: 'not-found',
     remedy: 'install that program, or correct isDone',
   });

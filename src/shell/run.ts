@@ -99,7 +99,7 @@ export const run = operation({
     if (of.undo !== null) await started(host, undoScript(of.name, of.undo));
     if (await isDone(host, of))
       throw new RefusedError(
-        `the undo of the script ${of.name} succeeded, but its probe still says that it is done`,
+        `the undo of the script ${of.name} succeeded, but isDone still reports that it is done`,
         {
           remedy: 'undo it by hand, then: bofh recover',
         },
@@ -124,8 +124,8 @@ export const run = operation({
 async function act(host: ChangeHost, of: Undo): Promise<void> {
   await started(host, runScript(of.name, of.run, of.seconds));
   if (!(await isDone(host, of)))
-    throw new RefusedError(`the script ${of.name} succeeded, but its probe says that it is not done`, {
-      remedy: 'correct run, or isDone',
+    throw new RefusedError(`the script ${of.name} succeeded, but isDone reports that it is not done`, {
+      remedy: 'correct run or isDone of the script',
     });
 }
 

@@ -22,7 +22,7 @@ export async function autostartPath(host: ReadHost, name: string): Promise<strin
   if ((await namesIn(host)) === undefined)
     throw new RefusedError(`there is no directory ${directory}: xendomains starts no guest at boot`, {
       code: 'not-found',
-      remedy: `apt-get install xen-utils-common; mkdir ${directory}`,
+      remedy: `create it: mkdir ${directory}; and install xendomains: apt-get install xen-utils-common`,
     });
   const there = await host.stat(path);
   if (there === undefined) return path;

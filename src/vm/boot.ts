@@ -28,9 +28,9 @@ export async function bootSettings(
     );
   const grub = type === 'pvh' ? site.guestGrubPvh : site.guestGrub;
   if ((await followed(host, grub)) === undefined)
-    throw new RefusedError(`there is no file ${grub}, which boots the kernel of a guest`, {
+    throw new RefusedError(`there is no file ${grub}, the GRUB that boots the kernel of a guest`, {
       code: 'not-found',
-      remedy: `apt install grub-xen-host; or name it in the site file: ${type === 'pvh' ? 'guestGrubPvh' : 'guestGrub'}`,
+      remedy: `install it: apt-get install grub-xen-host; or name it in the site file: ${type === 'pvh' ? 'guestGrubPvh' : 'guestGrub'}`,
     });
   return { kernel: grub };
 }

@@ -68,7 +68,7 @@ export async function clonedVolumes(
     const wanted = renamedVolume(lv.name, { name, to, site });
     if (wanted === undefined)
       throw new RefusedError(
-        `the volume ${lv.fullName} is not named after ${name}, so its copy has no name`,
+        `the volume ${lv.fullName} is not named after ${name}, so bofh has no name for its copy`,
         {
           remedy: `bofh lvm rename ${lv.fullName} ${name}-NAME; then write the new path into ${guest.file}`,
         },
@@ -114,7 +114,7 @@ async function roleOf(
     throw new RefusedError(
       `the volume ${lv.fullName} holds nothing that blkid knows: a copy would look blank`,
       {
-        remedy: `take it out of ${file} meanwhile, and copy it by hand (dd) if it has content`,
+        remedy: `remove it from ${file} for the time of the clone, and copy it yourself (dd) if it has content`,
       },
     );
   return { is: content.type === 'swap' ? 'swap' : 'other', uuid };

@@ -48,14 +48,14 @@ export function checkDisks(
   const disks = Object.entries(asked).map(([name, { size, ...rest }]): DataDisk => {
     if (!/^(?!(?:root|swap|xvd.*)$)[A-Za-z][\w-]{0,30}$/.test(name))
       throw new UsageError(
-        `${at} ${name}: the name must begin with a letter, and have letters, digits, "-" and "_"; root, swap and xvd… are taken`,
+        `${at} ${name}: the name must begin with a letter, and have only letters, digits, "-" and "_"; root, swap and xvd… are reserved`,
       );
     const bytes = parseSize(size);
     checkRoom(`${at} ${name}`, rest.fs, bytes);
     if (rest.mount !== undefined) checkMountPoint(`${at} ${name}`, rest.mount);
     return { name, size: bytes, ...rest };
   });
-  if (disks.length > most) throw new UsageError(`${at}: a guest gets ${String(most)} data disks at most`);
+  if (disks.length > most) throw new UsageError(`${at}: a guest can have at most ${String(most)} data disks`);
   for (const { name, mount } of disks) {
     const other = disks.find(
       (each) =>
@@ -66,7 +66,7 @@ export function checkDisks(
         `the disk ${name} would be mounted on ${mount ?? ''}, within the disk ${other.name} (${other.mount ?? ''})`,
         {
           remedy:
-            'mount it elsewhere, or without mount= now, and add it to the /etc/fstab of the guest later',
+            'choose another mount point; or leave mount= out, and add the disk to the /etc/fstab of the guest later',
         },
       );
   }

@@ -21,7 +21,7 @@ export async function existingGuest(
   { site, request }: { readonly site: Site; readonly request: CheckedCreate },
 ): Promise<Found<CreatedVm> | undefined> {
   if (request.drbd !== undefined)
-    throw incomparable(option('--drbd', 'drbd'), 'bofh does not compare the disks on two hosts');
+    throw incomparable(option('--drbd', 'drbd'), 'bofh cannot compare the disks on two hosts');
   const { guests } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find(({ name }) => name === request.name);
   if (guest === undefined) return undefined;

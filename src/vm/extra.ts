@@ -15,7 +15,7 @@ export function checkExtra(lines: readonly string[]): void {
     const file = `${option('--extra', 'extra')} ${String(at + 1)}`;
     if (/[\r\n]/.test(line)) throw new UsageError(`${file}: must be one line`);
     if (/passw/i.test(line))
-      throw new UsageError(`${file}: has a password, and this command is in the journal and the system log`, {
+      throw new UsageError(`${file}: has a password, which would be in the journal and the system log`, {
         remedy:
           'after the guest is created, make its configuration unreadable for others (mode 0600), and add the line there',
       });

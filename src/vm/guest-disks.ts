@@ -134,7 +134,7 @@ export async function planGuestDisk(
   const volume = `${name}-${disk}`;
   if (guest.disks.some((each) => isReplicated(wordsOf(each))))
     throw new RefusedError(
-      `the disks of ${name} are replicated, and a disk without a replica could not move with it`,
+      `the disks of ${name} are replicated, and with a disk without a replica vm move would no longer work`,
       {
         remedy: `create a replicated one: bofh drbd create ${volume} --on HOST,HOST --size SIZE; then: bofh vm disk attach ${name} /dev/drbdN`,
       },
@@ -156,7 +156,7 @@ export async function planDiskAttach(
   { site, name, device }: Omit<Wanted, 'disk'> & { readonly device: string },
 ): Promise<GuestDiskPlan> {
   if (!device.startsWith('/'))
-    throw new UsageError(`${device} is not an absolute path`, { remedy: 'name the device: /dev/vg0/data' });
+    throw new UsageError(`${device} is not an absolute path`, { remedy: 'name the device by its path, such as /dev/vg0/data' });
   const { guest, guests, domain } = await configured(host, { name, site });
   const { path, stat } = await follow(host, device);
   if (stat?.kind !== 'block')

@@ -97,7 +97,7 @@ function isIn(paths: ReadonlySet<string>, path: string): boolean {
 /** Refuses SSH keys for a source without an SSH server. */
 export function refuseWithoutServer(paths: ReadonlySet<string>): void {
   if (['sbin/sshd', 'sbin/dropbear'].some((path) => isIn(paths, path))) return;
-  throw new RefusedError(`the source has no SSH server (usr/sbin/sshd) that reads the keys`, {
+  throw new RefusedError(`the source has no SSH server (usr/sbin/sshd), so the keys would have no effect`, {
     remedy: `install openssh-server in the source, or leave out ${option('--ssh-key', 'sshKeys')}`,
   });
 }

@@ -97,7 +97,7 @@ export async function readBackup(host: ReadHost, file: string): Promise<Backup> 
     throw new UsageError(`${file} is a directory: name the manifest of a backup`, {
       remedy: `bofh vm list-backups ${file}`,
     });
-  if (stat.kind !== 'file' || stat.size > largest) throw noManifest(file, `it is not a small regular file`);
+  if (stat.kind !== 'file' || stat.size > largest) throw noManifest(file, `it is not a regular file, or too large`);
   await refuseExposed(host, path, 'there');
   const manifest = parsed(file, await host.readFile(path));
   return { ...manifest, path, directory: posix.dirname(path) };
@@ -157,5 +157,5 @@ export async function whyIncomplete(
   const stat = await host.stat(path);
   if (stat === undefined) return `there is no file ${path}`;
   if (stat.kind !== 'file') return `${path} is ${kindInWords(stat)}`;
-  return stat.size === size ? undefined : `${path} has ${stat.size} bytes, and had ${size}`;
+  return stat.size === size ? undefined : `${path} has ${stat.size} bytes instead of ${size}`;
 }

@@ -152,7 +152,7 @@ async function replicated(
     const resource = path === undefined ? undefined : await of(path);
     if (resource === undefined)
       throw new RefusedError(`the disk ${target} of ${guest.name} is not a DRBD device that is up on ${at}`, {
-        remedy: `see the replicated disks: bofh drbd list`,
+        remedy: `see the resources: bofh drbd list; bring one up: bofh drbd up RESOURCE; or replicate the disk: bofh drbd convert VG/NAME --to HOST`,
       });
     found.set(resource.name, resource);
   }
@@ -161,15 +161,15 @@ async function replicated(
       const shared = /^\/dev\/drbd/.test(path) ? await of(path) : undefined;
       if (shared !== undefined && found.has(shared.name))
         throw new RefusedError(
-          `${path} of the resource ${shared.name} is a disk of the guest ${other.name}, too`,
+          `${path} of the resource ${shared.name} is also a disk of the guest ${other.name}`,
           {
             remedy:
-              'give each guest a resource of its own, because a resource moves to the other host as a whole',
+              'a resource moves to the other host as a whole: give each guest its own resource',
           },
         );
     }
   if (found.size === 0)
-    throw new RefusedError(`${guest.name} has no disk that is replicated`, {
+    throw new RefusedError(`${guest.name} has no replicated disk`, {
       remedy: 'replicate its disks first: bofh drbd convert VG/NAME --to HOST',
     });
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -216,7 +216,7 @@ async function checkFiles(host: ReadHost, { kernel, ramdisk, file }: GuestConfig
         `there is no ${path}, which ${file} names as the kernel or ramdisk of the guest`,
         {
           code: 'not-found',
-          remedy: 'put the same kernel and ramdisk there',
+          remedy: `copy the kernel and ramdisk there, to the same path: ${path}`,
         },
       );
 }

@@ -239,7 +239,7 @@ export async function disksOf(
     const user = volume === undefined ? undefined : others.get(volume.uuid);
     if (user !== undefined)
       throw new RefusedError(`${path} is also a disk of the guest ${user}`, {
-        remedy: 'take the disk out of one of the two configurations',
+        remedy: 'remove the disk from one of the two configurations: bofh vm disk detach GUEST DISK',
       });
     if (volume === undefined) kept.push(path);
     // One volume with two paths is one disk to remove.

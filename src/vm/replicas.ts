@@ -40,7 +40,7 @@ export async function membersOfGuest(
     if (!(error instanceof ConnectionError)) throw error;
     throw new ConnectionError(error.message, {
       ...{ host: error.host, connection: error.connection, cause: error },
-      remedy: `disks of ${name} are replicated to that host. Name the two hosts as ssh reaches them: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}; or keep the replicated disks on both hosts: ${option('--keep-replicas', "replicas: 'kept'")}`,
+      remedy: `disks of ${name} are replicated to that host. If ssh knows the two hosts by other names, pass them: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}; or keep the replicated disks on both hosts: ${option('--keep-replicas', "replicas: 'kept'")}`,
     });
   }
 }
@@ -143,7 +143,7 @@ async function refuseMore(
   const more = volumes.find(({ minor }) => !own.has(minor));
   if (more !== undefined)
     throw new RefusedError(
-      `the DRBD resource ${name} has ${deviceOf(more.minor)} as well, which is not a disk of the guest ${guest.name}`,
+      `the DRBD resource ${name} also has ${deviceOf(more.minor)}, which is not a disk of the guest ${guest.name}`,
       {
         remedy: `keep the replicated disks with ${option('--keep-replicas', "replicas: 'kept'")}; later, if nothing in ${name} is needed: bofh drbd remove ${name}`,
       },
@@ -169,7 +169,7 @@ async function refuseShared(
 
 function alsoOf(disk: string, { name }: GuestConfig): RefusedError {
   return new RefusedError(`${disk} is also a disk of the guest ${name}`, {
-    remedy: 'take the disk out of one of the two configurations',
+    remedy: 'remove the disk from one of the two configurations: bofh vm disk detach GUEST DISK',
   });
 }
 
@@ -188,7 +188,7 @@ async function configThere(
   const [running] = await domains(host, (domain) => domain.name === guest.name);
   if (running !== undefined)
     throw new RefusedError(`there is a domain ${guest.name} (id ${running.id}, ${running.state})`, {
-      remedy: 'see which one it is: xl list, there',
+      remedy: `see which one it is, there: bofh vm show ${guest.name}`,
     });
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   refuseUnread(problems, 'whether another guest has the same disks');

@@ -86,9 +86,9 @@ async function refuseUnmet(
   await until({ limitMs, check });
   if (at === undefined) return;
   throw new RefusedError(
-    `${guest} is not started: its disk ${name} is ${at.state} here, and whether ${at.peer} has newer data, or runs it, is unknown`,
+    `${guest} is not started: its disk ${name} is ${at.state} here, and it is unknown whether ${at.peer} has newer data or runs the guest`,
     {
-      remedy: `see what is wrong: bofh drbd status ${name}; connect the two, and start it then; only when the other host is dead, and the guest runs nowhere: ${option(`bofh xen start ${guest} --alone`, 'alone: true')}`,
+      remedy: `see what is wrong: bofh drbd status ${name}; connect the two hosts, then start it; only if the other host is dead and the guest runs nowhere: ${option(`bofh xen start ${guest} --alone`, 'alone: true')}`,
     },
   );
 }

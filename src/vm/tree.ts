@@ -80,7 +80,7 @@ export async function planTree(
   const { guest, domain } = await configured(host, of);
   if (domain !== undefined)
     throw new RefusedError(
-      `${name} exists as domain ${domain.id} (${domain.state}): two kernels that use one filesystem destroy it`,
+      `${name} exists as domain ${domain.id} (${domain.state}): two kernels that use one filesystem at the same time destroy it`,
       { remedy: `bofh vm stop ${name}; then run the command again` },
     );
   const { disks, root, entries, at, text } = await readFstab(host, guest);
@@ -272,7 +272,7 @@ function typeOf({ name }: GuestConfig, disk: HostDisk | undefined): string {
   if (disk === undefined || kernelTypes.test(type)) return type;
   throw new RefusedError(
     `${disk.path}, a disk of ${name}, holds ${contentInWords(disk.content)}: bofh mounts ext2, ext3, ext4, xfs, btrfs and vfat`,
-    { remedy: `take it out of the fstab of ${name}, or mark it noauto; then run the command again` },
+    { remedy: `remove its line from the fstab of ${name}, or add noauto to it; then run the command again` },
   );
 }
 

@@ -88,7 +88,7 @@ export function describe({ id, state, name }: Domain): string {
 export const stateWords: Readonly<Record<DomainState, string>> = {
   running: 'running',
   paused: 'paused',
-  shutdown: 'shut down but not gone',
+  shutdown: 'shut down, but still in xl list',
   crashed: 'crashed',
   dying: 'dying',
   building: 'half-built',

@@ -12,7 +12,7 @@ export async function givenTo(
   const given = (await host.run(xlResources())).find(({ domid }) => domid === id);
   if (given !== undefined) return given;
   throw new RefusedError(
-    `xl list -l shows no configuration of ${name}, domain ${id}, which may be half-built`,
+    `xl list -l shows no configuration of ${name}, domain ${id}, which may be incomplete`,
     {
       remedy: 'see /var/log/xen',
     },

@@ -34,7 +34,7 @@ export function startAllPlan(given: {
         name,
         was: 'unknown',
         action: 'refuse',
-        why: 'it is in the order but has no config file',
+        why: 'startOrder of the site file names it, but it has no configuration',
       }),
     ),
   ];
@@ -72,13 +72,13 @@ export function remedyFor({ id, state, name }: Domain): string {
     case 'paused':
       return `xl unpause ${id}`;
     case 'dying':
-      return 'wait until it is gone from xl list';
+      return 'wait until xl list no longer shows it';
     case 'building':
       return name === undefined
-        ? `if no xl create is at work on it: xl destroy ${id}`
-        : `if an xl create is at work on it, wait; else it may be complete: see xl list -v and /var/log/xen`;
+        ? `if no xl create is running for it: xl destroy ${id}`
+        : `if an xl create is running for it, wait; otherwise it may be complete: see xl list -v and /var/log/xen`;
     case 'shutdown':
     case 'crashed':
-      return `it still holds its disks; look at its log, then: xl destroy ${id}`;
+      return `it still uses its disks; see its log in /var/log/xen, then: xl destroy ${id}`;
   }
 }

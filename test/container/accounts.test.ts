@@ -106,7 +106,7 @@ export default defineHost((h) => { ${body} });`,
     const before = await state();
     const busy = await apply(gone);
     expect(busy.exitCode).toBe(1);
-    expect(busy.text).toMatch(/processes of the user old run: sleep \(process \d+\)/);
+    expect(busy.text).toMatch(/the user old has running processes: sleep \(process \d+\)/);
     await machine.must('kill "$(cat /tmp/old.pid)"; sleep 1');
     expect((await apply(`${gone} ${fails}`)).exitCode).toBe(5);
     expect(await state()).toBe(before);

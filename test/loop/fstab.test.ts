@@ -261,7 +261,7 @@ describe('a removed or changed line', () => {
     await expect(of('/cifs')).rejects.toThrow('line 3 of');
     await expect(of('/cifs')).rejects.not.toThrow('geheim');
     await expect(of('/c')).rejects.toThrow('not UTF-8');
-    await expect(of('/')).rejects.toThrow('the line of the root filesystem stays');
+    await expect(of('/')).rejects.toThrow('the line of the root filesystem cannot be removed');
   });
 
   it('is not restored when others removed it first', async () => {

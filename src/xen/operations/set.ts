@@ -71,7 +71,7 @@ export const set = operation({
       throw new RefusedError(`${name} has no weight: its scheduler is neither credit nor credit2`, {
         remedy: 'see the scheduler: xl info',
       });
-    if (from === to) throw new UsageError(`${name}: ${inWords(what, to)} already: nothing would change`);
+    if (from === to) throw new UsageError(`${name}: ${inWords(what, to)} already: nothing to change`);
     if (to > most || (to === 0 && what !== 'paused'))
       throw new UsageError(
         `${name} cannot get ${inWords(what, to)}: while it runs, the limit is ${inWords(what, most)}`,

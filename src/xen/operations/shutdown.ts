@@ -201,7 +201,7 @@ async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
     ({ id }) => id !== undo.domid,
   );
   if (restarted)
-    throw new RefusedError(`${undo.name} was started again while it was shut down`, {
+    throw new RefusedError(`${undo.name} was started again during the shutdown`, {
       remedy: 'look at it: xl list -v; then run the command again',
     });
   await endGuest(host, { guest: undo, ids: [undo.domid] });
@@ -212,7 +212,7 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
     tool: 'xl',
     argv: ['shutdown', String(domid)],
     reason: 'timeout',
-    what: `${name} did not shut down within ${timeoutMs / 1000} s: it was asked to, and may still be shutting down`,
+    what: `${name} did not shut down within ${timeoutMs / 1000} s: it may still be shutting down`,
     remedy: `see whether it still runs: bofh vm list; then allow it more time: ${option('--time SECONDS', 'timeoutMs')}; or power it off: ${option(`bofh vm stop ${name} --force-off`, `vm.stop('${name}', { forceOff: 'at once' })`)}`,
     cause,
   });

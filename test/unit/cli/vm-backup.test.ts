@@ -256,7 +256,7 @@ describe('vm verify and vm list-backups', () => {
     host.admin.removeFile(swap ?? '');
     expect(await verified()).toEqual([
       6,
-      `${root ?? ''} has 5 bytes, and had ${length}`,
+      `${root ?? ''} has 5 bytes instead of ${length}`,
       `there is no file ${swap ?? ''}`,
     ]);
     expect(await listed()).toMatchObject({ code: 6, backups: [], problems: [{ path }] });

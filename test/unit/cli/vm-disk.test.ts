@@ -326,7 +326,7 @@ describe('bofh vm disk', () => {
       'a name for the root',
       () => undefined,
       'vm disk create web1 root --size 20m --vg vg0',
-      /root, swap and xvd… are taken/,
+      /root, swap and xvd… are reserved/,
     ],
     [
       'an unknown guest',
@@ -420,7 +420,7 @@ describe('bofh vm disk', () => {
 
       const error = (await rejectionOf(typed(data))) as BofhError;
 
-      expect(error.message).toContain('a disk without a replica could not move with it');
+      expect(error.message).toContain('with a disk without a replica vm move would no longer work');
       expect(error.remedy).toContain('bofh vm disk attach web1 /dev/drbdN');
     },
   );

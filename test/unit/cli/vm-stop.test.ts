@@ -138,6 +138,6 @@ test('xen stop-all reports a guest of the start order that has no configuration,
 
   expect(await runVerb(runtime, 'xen stop-all')).toBe(6);
   expect(JSON.parse(stdout())).toContainEqual(
-    expect.objectContaining({ guest: 'gone', error: 'it is in the order but has no config file' }),
+    expect.objectContaining({ guest: 'gone', error: 'startOrder of the site file names it, but it has no configuration' }),
   );
 });

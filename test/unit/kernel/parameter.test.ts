@@ -73,7 +73,7 @@ it('the undo keeps a third value, which others set', async () => {
 });
 
 it.each([
-  ['vm.swappiness', '0x10', 'the kernel made 16 of the value 0x10 for vm.swappiness'],
+  ['vm.swappiness', '0x10', 'the kernel changed the value 0x10 for vm.swappiness to 16'],
   ['vm.swappiness', 'much', 'Invalid argument'],
 ])('%s = %s is undone', async (key, value, message) => {
   const host = simulatedHost();

@@ -68,7 +68,7 @@ describe('refused, with nothing changed', () => {
     [
       'alias',
       (tx) => tx.service.setActivity({ unit: 'other-name.service', running: true }),
-      /another name of refuse/,
+      /an alias of refuse/,
       /refuse\.service/,
     ],
     [
@@ -81,7 +81,7 @@ describe('refused, with nothing changed', () => {
     [
       'no manual start',
       (tx) => tx.service.setActivity({ unit: 'refuse.service', running: true }),
-      /refuses a manual/,
+      /does not allow a manual/,
       /list-dependencies/,
     ],
     [

@@ -46,13 +46,13 @@ describe('the commands', () => {
     [
       'exit 2\n',
       ParseError,
-      'the probe of the script a must exit with 0 or 1, not 2: grep: /x: no such file',
+      'isDone of the script a must exit with 0 or 1, not 2: grep: /x: no such file',
     ],
     ['', ParseError, 'must exit with 0 or 1, not without a code'],
     [
       'exit 127\n',
       RefusedError,
-      'the probe of the script a cannot start its program: grep: /x: no such file',
+      'isDone of the script a cannot start its program: grep: /x: no such file',
     ],
   ])('a probe refuses %j', (stdout, type, message) => {
     const read = () => probe('a', 'x').parse({ exitCode: 0, stdout, stderr: 'grep: /x: no such file\n' });
@@ -147,7 +147,7 @@ describe('tx.shell.run', () => {
       }),
     );
     expect(String(error)).toContain(
-      'the undo of the script cache succeeded, but its probe still says that it is done',
+      'the undo of the script cache succeeded, but isDone still reports that it is done',
     );
     expect(host.snapshot()).toContain('script cache done');
   });

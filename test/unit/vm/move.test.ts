@@ -190,7 +190,7 @@ describe('vm move refuses, with both hosts unchanged', () => {
           '/etc/xen/web2.cfg',
           "name = 'web2'\nmemory = 64\ndisk = ['phy:/dev/drbd0,xvda,w']\n",
         ),
-      /\/dev\/drbd0 of the resource web1 is a disk of the guest web2, too/,
+      /\/dev\/drbd0 of the resource web1 is also a disk of the guest web2/,
     ],
     [
       'data that are not up to date',

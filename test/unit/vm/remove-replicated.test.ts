@@ -134,7 +134,7 @@ describe('vm.remove of a guest with replicated disks', () => {
     ).catch((each: unknown) => each);
     expect(both(hosts)).toEqual(before);
     expect(error).toMatchObject({
-      message: 'the DRBD resource web1 has /dev/drbd1 as well, which is not a disk of the guest web1',
+      message: 'the DRBD resource web1 also has /dev/drbd1, which is not a disk of the guest web1',
       remedy: expect.stringContaining("replicas: 'kept'") as unknown,
     });
   });

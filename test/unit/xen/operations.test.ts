@@ -352,7 +352,7 @@ describe('shutting a guest down', () => {
 
     await expect(
       shutdown.run({ args: { name: 'web1', uuid: id, config, how: 'shutdown' }, undo, host }),
-    ).rejects.toThrow('web1 did not shut down within 300 s: it was asked to, and may still be shutting down');
+    ).rejects.toThrow('web1 did not shut down within 300 s: it may still be shutting down');
 
     expect(await shutdown.look({ undo, host })).toEqual({ state: 'ours' });
     setTimeout(() => {

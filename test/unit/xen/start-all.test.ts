@@ -24,15 +24,15 @@ test('starts stopped guests and skips running ones, in the order of the site and
 
 test.each([
   ['paused', 'domain 5, paused: xl unpause 5'],
-  ['dying', 'domain 5, dying: wait until it is gone from xl list'],
+  ['dying', 'domain 5, dying: wait until xl list no longer shows it'],
   [
     'building',
-    'domain 5, paused, its configuration is unknown: if an xl create is at work on it, wait; else it may be complete: see xl list -v and /var/log/xen',
+    'domain 5, paused, its configuration is unknown: if an xl create is running for it, wait; otherwise it may be complete: see xl list -v and /var/log/xen',
   ],
-  ['crashed', 'domain 5, crashed: it still holds its disks; look at its log, then: xl destroy 5'],
+  ['crashed', 'domain 5, crashed: it still uses its disks; see its log in /var/log/xen, then: xl destroy 5'],
   [
     'shutdown',
-    'domain 5, shut down but not gone: it still holds its disks; look at its log, then: xl destroy 5',
+    'domain 5, shut down, but still in xl list: it still uses its disks; see its log in /var/log/xen, then: xl destroy 5',
   ],
 ] as const)('a %s domain is distinguished from a running one, and not started', (state, why) => {
   expect(startAllPlan({ guests: [{ name: 'a' }], domains: [domain(5, 'a', state)], held: none })).toEqual([
@@ -72,7 +72,7 @@ describe('a guest is refused', () => {
       name: 'zz',
       was: 'unknown',
       action: 'refuse',
-      why: 'it is in the order but has no config file',
+      why: 'startOrder of the site file names it, but it has no configuration',
     });
   });
 });
