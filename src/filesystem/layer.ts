@@ -86,7 +86,10 @@ async function mayGrow(host: LayerAt['host'], path: string, found: Measured): Pr
   if (who.length > 0)
     return { may: false, why: `it is in use: ${inWords(who)}`, ...(remedy === undefined ? {} : { remedy }) };
   if (btrfs !== undefined && btrfs.devices !== 1)
-    return { may: false, why: `it is on ${String(btrfs.devices)} devices, and bofh resizes only a btrfs on one device` };
+    return {
+      may: false,
+      why: `it is on ${String(btrfs.devices)} devices, and bofh resizes only a btrfs on one device`,
+    };
   if (ext?.state === 'errors')
     return { may: false, why: `the ${type} has errors`, remedy: `unmount it, then: e2fsck -f ${path}` };
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)

@@ -206,7 +206,11 @@ export async function leastOf(host: ReadHost, device: string, found: Measured): 
   const minimum = await minimumOf(host, device, found);
   const needed = minimum ?? Math.ceil(Math.max(used, btrfsSmallest) / blockSize);
   if (needed * blockSize <= btrfsSmallest)
-    return { blocks: Math.min(blocks, needed), why: 'the smallest btrfs that the kernel allows', always: true };
+    return {
+      blocks: Math.min(blocks, needed),
+      why: 'the smallest btrfs that the kernel allows',
+      always: true,
+    };
   const why =
     minimum === undefined
       ? 'for its known content; its layout is known only while it is mounted, and may need more'

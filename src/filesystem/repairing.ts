@@ -53,13 +53,19 @@ export async function mend(host: ChangeHost, path: string, { type, files }: ToRe
   if (state === 'left' && files === 'may be lost') ({ state, output } = await run('yes'));
   if (state === 'unplayed') throw unplayed(path);
   if (state === 'mounted')
-    throw new RefusedError(`${path} was mounted while it was repaired, so the kernel has outdated data of it in memory`, {
-      remedy: 'reboot this host; then: bofh recover',
-    });
+    throw new RefusedError(
+      `${path} was mounted while it was repaired, so the kernel has outdated data of it in memory`,
+      {
+        remedy: 'reboot this host; then: bofh recover',
+      },
+    );
   if (state === 'left')
-    throw new RefusedError(`${path} has errors that e2fsck does not repair without a question: ${finding(output)}`, {
-      remedy: `answer its questions: e2fsck -f ${path} (with -y it does not ask, and files may be lost); then: bofh recover`,
-    });
+    throw new RefusedError(
+      `${path} has errors that e2fsck does not repair without a question: ${finding(output)}`,
+      {
+        remedy: `answer its questions: e2fsck -f ${path} (with -y it does not ask, and files may be lost); then: bofh recover`,
+      },
+    );
 }
 
 function unplayed(path: string): RefusedError {

@@ -91,7 +91,9 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
   if (size === 'max' && most < blocks)
     throw new RefusedError(
       `${device} has ${formatSize(room)}, but its filesystem needs ${formatSize(blocks * blockSize)}: the end of the filesystem is missing`,
-      { remedy: `enlarge the device to ${String(blocks * blockSize)} bytes or more; see what it is: bofh block tree ${device}` },
+      {
+        remedy: `enlarge the device to ${String(blocks * blockSize)} bytes or more; see what it is: bofh block tree ${device}`,
+      },
     );
   const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
   // Too few blocks for another group.

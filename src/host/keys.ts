@@ -98,7 +98,8 @@ function credentials(): string {
   const directory = process.env['CREDENTIALS_DIRECTORY'];
   if (directory?.startsWith('/') === true) return directory;
   throw new RefusedError('systemd passed no credentials to this process', {
-    remedy: 'run it as a service with LoadCredential= (systemd.exec(5)), or name another source of the key: --key file:/PATH',
+    remedy:
+      'run it as a service with LoadCredential= (systemd.exec(5)), or name another source of the key: --key file:/PATH',
   });
 }
 
@@ -141,6 +142,8 @@ async function ask(input: KeyInput, askKey: KeyOptions['askKey']): Promise<Secre
     });
   const text = await askKey(`${question}: `);
   if (input.use === 'new' && (await askKey(`${question}, once more: `)) !== text)
-    throw new RefusedError(`${question}: the two keys that were typed differ`, { remedy: 'run the command again' });
+    throw new RefusedError(`${question}: the two keys that were typed differ`, {
+      remedy: 'run the command again',
+    });
   return checked(Buffer.from(text), { from: 'ask' });
 }

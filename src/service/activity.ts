@@ -95,9 +95,12 @@ export async function refuseActivity(host: ReadHost, unit: Unit, running: boolea
       remedy: `wait until it has ended: systemctl status ${name}`,
     });
   if (canStart === 'no' || canStop === 'no')
-    throw new RefusedError(`${name} does not allow a manual start or stop (RefuseManualStart=, RefuseManualStop=)`, {
-      remedy: `find the unit that it belongs to: systemctl list-dependencies --reverse ${name}; then ${verb} that unit: systemctl ${verb} UNIT`,
-    });
+    throw new RefusedError(
+      `${name} does not allow a manual start or stop (RefuseManualStart=, RefuseManualStop=)`,
+      {
+        remedy: `find the unit that it belongs to: systemctl list-dependencies --reverse ${name}; then ${verb} that unit: systemctl ${verb} UNIT`,
+      },
+    );
   if (running) return;
   for (const trigger of unit.TriggeredBy.split(' ').filter((each) => each !== ''))
     if (isUp(await host.run(showUnit(trigger))))

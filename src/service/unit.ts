@@ -138,8 +138,7 @@ export async function loadedUnit(host: ReadHost, unit: string): Promise<Unit> {
     throw new RefusedError(`systemd cannot load ${unit}: its LoadState is ${state}`, {
       remedy: `see why: systemctl status ${unit}`,
     });
-  if (id !== unit)
-    throw new RefusedError(`${unit} is an alias of ${id}`, { remedy: `use the name ${id}` });
+  if (id !== unit) throw new RefusedError(`${unit} is an alias of ${id}`, { remedy: `use the name ${id}` });
   return found;
 }
 

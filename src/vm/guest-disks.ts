@@ -156,7 +156,9 @@ export async function planDiskAttach(
   { site, name, device }: Omit<Wanted, 'disk'> & { readonly device: string },
 ): Promise<GuestDiskPlan> {
   if (!device.startsWith('/'))
-    throw new UsageError(`${device} is not an absolute path`, { remedy: 'name the device by its path, such as /dev/vg0/data' });
+    throw new UsageError(`${device} is not an absolute path`, {
+      remedy: 'name the device by its path, such as /dev/vg0/data',
+    });
   const { guest, guests, domain } = await configured(host, { name, site });
   const { path, stat } = await follow(host, device);
   if (stat?.kind !== 'block')

@@ -97,7 +97,8 @@ export async function readBackup(host: ReadHost, file: string): Promise<Backup> 
     throw new UsageError(`${file} is a directory: name the manifest of a backup`, {
       remedy: `bofh vm list-backups ${file}`,
     });
-  if (stat.kind !== 'file' || stat.size > largest) throw noManifest(file, `it is not a regular file, or too large`);
+  if (stat.kind !== 'file' || stat.size > largest)
+    throw noManifest(file, `it is not a regular file, or too large`);
   await refuseExposed(host, path, 'there');
   const manifest = parsed(file, await host.readFile(path));
   return { ...manifest, path, directory: posix.dirname(path) };

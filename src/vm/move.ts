@@ -163,8 +163,7 @@ async function replicated(
         throw new RefusedError(
           `${path} of the resource ${shared.name} is also a disk of the guest ${other.name}`,
           {
-            remedy:
-              'a resource moves to the other host as a whole: give each guest its own resource',
+            remedy: 'a resource moves to the other host as a whole: give each guest its own resource',
           },
         );
     }

@@ -62,9 +62,12 @@ export interface GuestSnapshots {
 /** Throws unless the label can be part of the name of a file and of a volume. */
 export function checkLabel(label: string): void {
   if (label === 'backup')
-    throw new UsageError('"backup" cannot be the name of a snapshot: vm backup uses this name for its own snapshots', {
-      remedy: 'choose another name',
-    });
+    throw new UsageError(
+      '"backup" cannot be the name of a snapshot: vm backup uses this name for its own snapshots',
+      {
+        remedy: 'choose another name',
+      },
+    );
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$/.test(label)) return;
   throw new UsageError(
     `${JSON.stringify(label)} cannot be the name of a snapshot: up to 40 letters, digits, "_", "." and "-", beginning with a letter or digit`,

@@ -68,7 +68,11 @@ inContainers((machine) => {
   });
 
   test.each([
-    ['net.ipv4.conf.lo.rp_filter', '0x2', 'the kernel changed the value 0x2 for net.ipv4.conf.lo.rp_filter to 2'],
+    [
+      'net.ipv4.conf.lo.rp_filter',
+      '0x2',
+      'the kernel changed the value 0x2 for net.ipv4.conf.lo.rp_filter to 2',
+    ],
     ['net.ipv4.ip_forward', 'yes', 'Invalid argument'],
     ['net.ipv4.none', '1', 'this kernel has no parameter net.ipv4.none'],
     ['kernel.osrelease', '7', 'kernel.osrelease is read-only here'],

@@ -52,13 +52,17 @@ describe('a host that cannot be reached', () => {
   test('whose name cannot be resolved', async () => {
     const sshd = await server({ client: ['HostName host.invalid'] });
 
-    expect(await complaint(overSsh(sshd))).toMatch(/^there is no host there: .*; correct the name, or add it to hosts in the site file/);
+    expect(await complaint(overSsh(sshd))).toMatch(
+      /^there is no host there: .*; correct the name, or add it to hosts in the site file/,
+    );
   });
 
   test('that is down', async () => {
     const sshd = await server({ client: ['Port 1'] });
 
-    expect(await complaint(overSsh(sshd))).toMatch(/^there does not answer .*refused.*; see whether the host and its sshd run/);
+    expect(await complaint(overSsh(sshd))).toMatch(
+      /^there does not answer .*refused.*; see whether the host and its sshd run/,
+    );
   });
 
   test('that accepts no key of ours', async () => {

@@ -8,9 +8,9 @@ export function nextOf(error: unknown, { verb }: Circumstances): string {
   if (error instanceof UsageError)
     return `${['bofh', ...(verb === undefined ? [] : [verb])].join(' ')} --help`;
   if (error instanceof CommandError)
-    return 'correct what it says, then run the command again; to see what was run, add --log-level debug';
+    return 'fix the cause that the message names, then run the command again; to see what was run, add --log-level debug';
   if (error instanceof ToolError) return 'install it, then run the command again';
   if (error instanceof ParseError) return bugReport;
-  if (error instanceof InterruptedError) return 'run the command again when you want';
-  return 'correct that, then run the command again';
+  if (error instanceof InterruptedError) return 'nothing; run the command again if you still want it';
+  return 'fix that, then run the command again';
 }

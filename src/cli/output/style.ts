@@ -24,7 +24,15 @@ const words: Readonly<Record<Exclude<TextStyle, 'heading'>, readonly string[]>> 
     ...['SyncTarget', 'PausedSyncS', 'PausedSyncT', 'Ahead', 'Behind'],
   ],
   bad: [
-    ...['crashed', 'shut down, but still in xl list', 'shutdown', 'problem', 'interrupted', 'blocked', 'unreadable'],
+    ...[
+      'crashed',
+      'shut down, but still in xl list',
+      'shutdown',
+      'problem',
+      'interrupted',
+      'blocked',
+      'unreadable',
+    ],
     ...['stays open', 'Inconsistent', 'Failed', 'Diskless', 'StandAlone', 'Timeout', 'BrokenPipe'],
     ...['NetworkFailure', 'ProtocolError'],
   ],

@@ -69,7 +69,11 @@ export function notConnected(host: string, destination: string, said: string): C
 export function lost(host: string, what: string): ConnectionError {
   return new ConnectionError(
     `the connection to ${host} was lost while ${what} ran there: whether that succeeded is unknown`,
-    { host, connection: 'lost', remedy: `see whether the host runs: ssh ${host} true; then run the command again` },
+    {
+      host,
+      connection: 'lost',
+      remedy: `see whether the host runs: ssh ${host} true; then run the command again`,
+    },
   );
 }
 

@@ -47,8 +47,7 @@ export function layoutOf(
     throw new UsageError(`${what}: a volume in a pool has the layout of the pool: pass only its size`);
   if (type !== 'striped' && (stripes !== undefined || stripeSize !== undefined))
     throw new UsageError(`${what}: stripes need the type striped`);
-  if (type !== 'raid1' && mirrors !== undefined)
-    throw new UsageError(`${what}: mirrors need the type raid1`);
+  if (type !== 'raid1' && mirrors !== undefined) throw new UsageError(`${what}: mirrors need the type raid1`);
   if (type === 'raid1') return { type, mirrors: mirrors ?? 1 };
   if (type === 'linear') return undefined;
   if (stripeSize === undefined) return { type, stripes: stripes ?? 2 };

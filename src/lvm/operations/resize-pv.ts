@@ -193,7 +193,10 @@ function refuseSize(of: {
   if (wanted > bytes)
     throw new RefusedError(
       `${device} has ${formatSize(bytes)}: a physical volume of ${formatSize(wanted)} does not fit`,
-      { code: 'no-space', remedy: `request a smaller size, or enlarge the device first; see its size: bofh block tree ${device}` },
+      {
+        code: 'no-space',
+        remedy: `request a smaller size, or enlarge the device first; see its size: bofh block tree ${device}`,
+      },
     );
   if (now < 1)
     throw new RefusedError(`${formatSize(wanted)} is too small for one extent`, {

@@ -93,9 +93,12 @@ export const removeFstab = tableOperation({
   plan: async ({ args: { of }, find }) => {
     const key = keyOf(of);
     if (key === '/')
-      throw new RefusedError('the line of the root filesystem cannot be removed: without it the host may not boot', {
-        remedy: 'change it: bofh mount fstab set / --options OPTIONS; or edit it yourself',
-      });
+      throw new RefusedError(
+        'the line of the root filesystem cannot be removed: without it the host may not boot',
+        {
+          remedy: 'change it: bofh mount fstab set / --options OPTIONS; or edit it yourself',
+        },
+      );
     return { was: find(key), key };
   },
   validate: verify,

@@ -138,6 +138,9 @@ test('xen stop-all reports a guest of the start order that has no configuration,
 
   expect(await runVerb(runtime, 'xen stop-all')).toBe(6);
   expect(JSON.parse(stdout())).toContainEqual(
-    expect.objectContaining({ guest: 'gone', error: 'startOrder of the site file names it, but it has no configuration' }),
+    expect.objectContaining({
+      guest: 'gone',
+      error: 'startOrder of the site file names it, but it has no configuration',
+    }),
   );
 });

@@ -132,7 +132,9 @@ describe('filesystem.repair', () => {
     expect(error).toBeInstanceOf(StuckError);
     const { cause, committed } = error as StuckError;
     expect(committed).toBe(true);
-    expect(String(cause)).toMatch(/has errors that e2fsck does not repair without a question: .*incorrect filetype/);
+    expect(String(cause)).toMatch(
+      /has errors that e2fsck does not repair without a question: .*incorrect filetype/,
+    );
     expect((cause as RefusedError).remedy).toContain(`e2fsck -f ${device}`);
     expect(await check(host, device)).toMatchObject({ state: 'errors' });
     // An administrator has repaired it.

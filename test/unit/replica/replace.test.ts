@@ -221,9 +221,7 @@ describe('drbd.replacePeer, killed after it connected the new peer', () => {
     const bofh = hosts.again(alpha);
     expect(await recovered(bofh)).toMatchObject({
       name: 'RefusedError',
-      message: expect.stringMatching(
-        /in use now, or were renamed: drbd\.connect .*\/mnt\/web1/,
-      ) as unknown,
+      message: expect.stringMatching(/in use now, or were renamed: drbd\.connect .*\/mnt\/web1/) as unknown,
     });
     expect(await states(alpha)).toMatchObject([
       { role: 'Primary', connections: [{ state: 'Connected', volumes: [{ disk: 'UpToDate' }] }] },

@@ -43,17 +43,9 @@ describe('the commands', () => {
   });
 
   it.each([
-    [
-      'exit 2\n',
-      ParseError,
-      'isDone of the script a must exit with 0 or 1, not 2: grep: /x: no such file',
-    ],
+    ['exit 2\n', ParseError, 'isDone of the script a must exit with 0 or 1, not 2: grep: /x: no such file'],
     ['', ParseError, 'must exit with 0 or 1, not without a code'],
-    [
-      'exit 127\n',
-      RefusedError,
-      'isDone of the script a cannot start its program: grep: /x: no such file',
-    ],
+    ['exit 127\n', RefusedError, 'isDone of the script a cannot start its program: grep: /x: no such file'],
   ])('a probe refuses %j', (stdout, type, message) => {
     const read = () => probe('a', 'x').parse({ exitCode: 0, stdout, stderr: 'grep: /x: no such file\n' });
     expect(read).toThrow(type);
