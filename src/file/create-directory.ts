@@ -202,7 +202,7 @@ async function removeEmpty(remove: () => Promise<void>): Promise<void> {
 function taken(path: string, how: string): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
     code: 'exists',
-    remedy: 'use it as it is, or choose another name',
+    remedy: `see what it is: ls -ld ${path}; then use it, or choose another name`,
   });
 }
 

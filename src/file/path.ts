@@ -108,7 +108,7 @@ export async function realParent(host: ReadHost, path: string): Promise<string> 
   if (stat === undefined) {
     throw new RefusedError(`there is no directory ${parent} for ${posix.basename(path)}`, {
       code: 'not-found',
-      remedy: `create ${parent}, or choose another place`,
+      remedy: `create it: mkdir --parents ${parent}; or choose another place`,
     });
   }
   if (stat.kind === 'directory') {

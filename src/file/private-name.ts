@@ -101,6 +101,6 @@ function taken(path: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: a new file never replaces another`, {
     code: 'exists',
     cause,
-    remedy: 'move it away, or choose another name',
+    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
   });
 }

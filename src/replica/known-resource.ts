@@ -32,11 +32,11 @@ export function refuseOlder({ resource: { name, state } }: Part, { of }: { reado
   if (state?.connections.some((each) => each.state === 'Connected') === true) return;
   const [is, what] =
     state === undefined
-      ? ['down', 'are newer']
+      ? ['down', 'is newer']
       : state.role === 'Primary'
-        ? ['primary and not connected', 'were written to apart']
-        : ['secondary and not connected', 'are newer'];
-  throw new RefusedError(`${name} is ${is}: it is unknown whether the data of ${of} ${what}`, {
+        ? ['primary and not connected', 'has diverged']
+        : ['secondary and not connected', 'is newer'];
+  throw new RefusedError(`${name} is ${is}, so it is unknown whether the data of ${of} ${what}`, {
     remedy: `${reconnect(name, state)}; or leave its volume: ${option('--keep-volumes', "volumes: 'kept'")}`,
   });
 }

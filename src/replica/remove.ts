@@ -94,7 +94,7 @@ async function refuseInUse(
   await refuseUsed(host, { name, minors: [...minorsOf(state)] }, ending?.domid);
   if (state.role === 'Primary' && ending === undefined)
     throw new RefusedError(`${name} is primary here`, {
-      remedy: `make sure that it is unused, then: bofh drbd demote ${name}`,
+      remedy: `make sure that it is unused; then: bofh drbd demote ${name}`,
     });
 }
 
@@ -114,7 +114,7 @@ async function metadataOf({
   const bad = state?.volumes.find(({ disk }) => disk !== 'UpToDate');
   if (state === undefined || bad !== undefined)
     throw new RefusedError(
-      `whether the data of ${name} on this host is up to date is unknown: it is ${bad?.disk ?? 'down'}`,
+      `the data of ${name} on this host may not be up to date: it is ${bad?.disk ?? 'down'}`,
       {
         remedy: `${state === undefined ? `bring it up, and wait: bofh drbd up ${name}; ` : 'wait: '}bofh drbd wait-sync ${name}; or name the other host`,
       },

@@ -45,8 +45,8 @@ export async function chainOf({ host, device, bare }: ChainRequest): Promise<Cha
   const look: Look = { host, graph, layers: await allLayers(), once: memory() };
   const lowest = bottomOf(look, deviceNamed(look, name));
   if (bare && lowest.name !== name)
-    throw new RefusedError(`${device} is inside ${lowest.path}, which gives it its size`, {
-      remedy: `resize ${lowest.path}, or leave out \`bare\``,
+    throw new RefusedError(`${device} is inside ${lowest.path}, which determines its size`, {
+      remedy: `resize the outer device: bofh block resize ${lowest.path} SIZE; or leave out ${option('--bare', "what: 'device'")}`,
     });
   const links = [await deviceLink(look, lowest)];
   if (bare) return { links, asked: 0 };
@@ -134,7 +134,7 @@ async function contentLink(
   const { content } = found;
   if (content === undefined) refuseOpenWithoutHeader(atOf(look, device, content));
   if (content === undefined)
-    throw new RefusedError(`the content of ${device.path} is unknown, and may be needed`, {
+    throw new RefusedError(`${device.path} has no known content, but it may still contain data`, {
       remedy: `to resize only the device: ${option('--bare', "what: 'device'")}`,
     });
   const at = atOf(look, device, content);
@@ -146,9 +146,12 @@ async function contentLink(
       remedy: `see both signatures: wipefs ${device.path}`,
     });
   if (layer?.limits === undefined)
-    throw new RefusedError(`${device.path} holds ${title}, which bofh cannot resize with it`, {
-      remedy: `to resize only the device, and its content yourself: ${option('--bare', "what: 'device'")}`,
-    });
+    throw new RefusedError(
+      `${device.path} holds ${title}, which bofh cannot resize together with the device`,
+      {
+        remedy: `to resize only the device, and its content yourself: ${option('--bare', "what: 'device'")}`,
+      },
+    );
   // The layers above a closed one are unknown.
   const limits = offers === 'closed' ? noLimits : await limitsOf(layer, at);
   const link = { layer, at, title: `the ${title} on ${device.path}`, limits };
@@ -161,7 +164,7 @@ function refuseOpenWithoutHeader({ device, above }: LayerAt): void {
   throw new RefusedError(
     `${device.path} is open as ${open.path} with a detached header: bofh does not resize such a device together with its content`,
     {
-      remedy: `resize one after the other, from the top down to shrink: bofh filesystem resize ${open.path} SIZE; bofh crypt resize ${open.path} SIZE --header FILE; then ${device.path} itself`,
+      remedy: `to shrink, resize them in this order: bofh filesystem resize ${open.path} SIZE; bofh crypt resize ${open.path} SIZE --header FILE; then ${device.path} itself`,
     },
   );
 }

@@ -191,7 +191,7 @@ function refuseMisfits(chain: readonly ChainLayer[]): void {
   });
   if (wrong.length > 0)
     throw new RefusedError(`the layers do not fit into each other: ${wrong.join('; ')}`, {
-      remedy: 'see what was cut: bofh block tree',
+      remedy: 'see the sizes: bofh block tree',
     });
 }
 

@@ -128,14 +128,14 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
   const type = found.state === 'probed' ? found.content?.type : undefined;
   const { device } = request;
   const above = bottom.at.above.map(({ path }) => path);
-  const what = type ?? (above.length > 0 ? `carries ${above.join(', ')}` : 'could not be examined');
+  const what = type ?? (above.length > 0 ? `carries ${above.join(', ')}` : 'cannot be examined');
   throw new RefusedError(
     `${device} ${type === undefined ? what : `holds ${type}`}: shrinking only the device would destroy it`,
     {
       remedy:
         type === 'swap'
           ? newSwap({ device, uuid: found.state === 'probed' ? found.content?.uuid : undefined })
-          : `leave ${option('--bare', "what: 'device'")} out; or wipe its content first`,
+          : `leave ${option('--bare', "what: 'device'")} out to resize its content too; or, if the content is not needed, wipe it: bofh block wipe ${device} --overwrite UUID`,
     },
   );
 }

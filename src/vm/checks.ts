@@ -119,14 +119,16 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
       kind === undefined
         ? `there is no directory ${directory}`
         : `${directory} is a ${kind}, not a directory`,
-      { remedy: 'create it, or set guestConfigDirs in the site file to another directory' },
+      {
+        remedy: `create it: mkdir --parents ${directory}; or set guestConfigDirs in the site file to another directory`,
+      },
     );
   const path = posix.join(await realPath(host, directory), posix.basename(configured));
   const there = await host.stat(path);
   if (there !== undefined)
     throw new RefusedError(`${path} exists already: there is ${kindInWords(there)} of that name`, {
       code: 'exists',
-      remedy: 'choose another name, or move it away',
+      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
     });
   return path;
 }
@@ -235,7 +237,7 @@ export async function checkFreeMemory(
   const refusal = await memoryRefusal(host, guest);
   if (refusal !== undefined)
     throw new RefusedError(refusal, {
-      remedy: `give it less memory (${option('--memory', 'memory')}), or shut down another guest`,
+      remedy: `give it less memory (${option('--memory', 'memory')}), or shut down another guest; see the guests: bofh vm list`,
     });
 }
 

@@ -271,7 +271,7 @@ function configText(
   // A link such as /dev/disk/by-id/dm-name-… would still lead to the disk of the old guest.
   if (odd !== undefined)
     throw new RefusedError(`${file} names the volume ${odd.vg}/${odd.name} by another path`, {
-      remedy: `write ${pathsOf(odd, odd.name)[0]} there`,
+      remedy: `write ${pathsOf(odd, odd.name)[0]} into ${file} instead; then run the command again`,
     });
   return content.toString('utf8');
 }

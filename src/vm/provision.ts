@@ -62,21 +62,24 @@ export async function planProvision(options: {
     const disk = disks.find(({ vdev }) => pathOf.get(vdev) === device);
     const filesystem = (await probe(host, device))?.uuid;
     if (disk === undefined || filesystem === undefined)
-      throw new RefusedError(`${device} of ${name} has no UUID: it could not be recognised again`, {
-        remedy: `give it one: bofh filesystem uuid ${device}`,
-      });
+      throw new RefusedError(
+        `${device} of ${name} has no UUID, so bofh could not recognise it after a crash`,
+        {
+          remedy: `give it one: bofh filesystem uuid ${device}`,
+        },
+      );
     if (mode === 'ro')
       throw new RefusedError(
         `${name} mounts ${device} read-only on ${target}: nothing can be written there`,
         {
-          remedy: `make it writable in /etc/fstab of ${name} and in its configuration, or mark its line noauto`,
+          remedy: `make it writable in /etc/fstab of ${name} and in its configuration, or add noauto to its line`,
         },
       );
     if (type === 'btrfs')
       throw new RefusedError(
         `${device} of ${name} contains a btrfs: a snapshot of its volume has the same UUID, and the kernel would confuse the two`,
         {
-          remedy: `mark its line in /etc/fstab of ${name} noauto; or start the guest and apply the description over SSH: bofh --host root@ADDRESS host apply ${description}`,
+          remedy: `add noauto to its line in /etc/fstab of ${name}; or start the guest and apply the description over SSH: bofh --host root@ADDRESS host apply ${description}`,
         },
       );
     mounts.push({ disk, filesystem, type, target });

@@ -187,7 +187,7 @@ export function domainOf(
     throw new RefusedError(`the domain ${guest.name} (id ${domain.id}) is ${domain.state}`, {
       remedy:
         domain.state === 'paused'
-          ? `run the command again with ${option('--force-off', "running: 'destroy'")}, which powers it off`
+          ? `let it run again: bofh vm resume ${guest.name}; or power it off: bofh vm stop ${guest.name} --force-off; then run the command again`
           : remedyFor(domain),
     });
   if (running === 'refuse') throw inUse(domain);
@@ -196,7 +196,7 @@ export function domainOf(
 
 function inUse({ name, id, state }: Domain): RefusedError {
   return new RefusedError(`the guest ${name ?? ''} exists as domain ${id} (${state})`, {
-    remedy: `run the command again with ${option('--stop', "running: 'shutdown'")}, which shuts the guest down; or with ${option('--force-off', "running: 'destroy'")}, which powers it off`,
+    remedy: `shut it down first: ${option(`bofh vm remove ${name ?? 'NAME'} --stop`, "running: 'shutdown'")}; or power it off: ${option(`bofh vm remove ${name ?? 'NAME'} --force-off`, "running: 'destroy'")}`,
   });
 }
 

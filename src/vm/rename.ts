@@ -94,7 +94,7 @@ export async function planRename(options: {
   // A link such as /dev/disk/by-id/dm-name-… would lead nowhere afterwards.
   if (odd !== undefined)
     throw new RefusedError(`${from} names the volume ${odd.vg}/${odd.name} by another path`, {
-      remedy: `write ${pathsOf(odd, odd.name)[0]} there`,
+      remedy: `write ${pathsOf(odd, odd.name)[0]} into ${from} instead; then run the command again`,
     });
   const renames = new Set(volumes.flatMap((volume) => pathsOf(volume, volume.name)));
   return {
@@ -203,7 +203,7 @@ async function checkNewFile(
   if ((await host.stat(path)) !== undefined)
     throw new RefusedError(`${path} exists already`, {
       code: 'exists',
-      remedy: 'choose another name, or move it away',
+      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
     });
   await textFile(host, from);
   if (owner.some((id) => id !== 0))

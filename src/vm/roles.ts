@@ -35,7 +35,10 @@ export async function roleScripts(
     if (!there.includes(role))
       throw new UsageError(
         `${name}: there is no such file in ${directory}; roles of this site: ${there.join(', ') || 'none'}`,
-        { code: 'not-found', remedy: `write ${posix.join(directory, role)}, mode 755, or name another role` },
+        {
+          code: 'not-found',
+          remedy: `install the script: install --mode=755 FILE ${posix.join(directory, role)}; or name another role`,
+        },
       );
     scripts.push(posix.join(directory, role));
   }

@@ -31,7 +31,7 @@ export async function memoryRefusal(
   const needed = neededMiB(guest);
   if (freeMemoryMiB >= needed) return undefined;
   if (await autoballoon(host, commandLine)) return undefined;
-  return `${guest.name} needs ${needed} MiB of memory, and ${freeMemoryMiB} MiB are free`;
+  return `${guest.name} needs ${needed} MiB of memory, but only ${freeMemoryMiB} MiB are free`;
 }
 
 /**
@@ -47,8 +47,11 @@ export async function refuseMissingMemory(
   const more = Math.ceil(toMiB - hasMiB);
   if (freeMemoryMiB >= more) return;
   throw new RefusedError(
-    `${name} has ${hasMiB} MiB of memory and needs ${more} MiB more, and ${freeMemoryMiB} MiB are free`,
-    { code: 'no-space', remedy: 'give it less memory, or shut down another guest' },
+    `${name} has ${hasMiB} MiB of memory and needs ${more} MiB more, but only ${freeMemoryMiB} MiB are free`,
+    {
+      code: 'no-space',
+      remedy: 'request less memory, or shut down another guest; see the guests: bofh vm list',
+    },
   );
 }
 

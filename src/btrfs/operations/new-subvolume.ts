@@ -256,6 +256,6 @@ export function newSubvolumeRecovery(
 function taken(path: string, how: string): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
     code: 'exists',
-    remedy: 'move it away, or choose another name',
+    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
   });
 }

@@ -183,7 +183,7 @@ describe('drbd.remove --keep-on', () => {
     hosts.there.host().world.drbd.resources = [];
     const error = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
     expect(error.message).toBe(
-      'on alpha: web1 is secondary and not connected: it is unknown whether the data of beta are newer',
+      'on alpha: web1 is secondary and not connected, so it is unknown whether the data of beta is newer',
     );
     expect(error.remedy).toContain("volumes: 'kept'");
     const plan = await withBofh(hosts.here, () =>
@@ -197,7 +197,7 @@ describe('drbd.remove --keep-on', () => {
     for (const each of hosts.alpha.world.drbd.resources[0]?.volumes ?? []) each.disk = 'Outdated';
     const bad = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
     expect(bad.message).toContain(
-      'on alpha: whether the data of web1 on this host is up to date is unknown: it is Outdated',
+      'on alpha: the data of web1 on this host may not be up to date: it is Outdated',
     );
     const none = await refusal(await made(), () => drbd.remove({ ...onBoth, keepOn: 'gamma' }));
     expect(none.message).toBe('web1 has no "on" section for the host "gamma"');

@@ -372,7 +372,7 @@ describe('drbd.replacePeer refuses', () => {
         alpha.admin.drbdadm('disconnect', 'web1');
       },
       {},
-      /on alpha: web1 is secondary and not connected: it is unknown whether the data of gamma are newer/,
+      /on alpha: web1 is secondary and not connected, so it is unknown whether the data of gamma is newer/,
     ],
     [
       'what was written apart on the old peer, though this host is primary',
@@ -382,7 +382,7 @@ describe('drbd.replacePeer refuses', () => {
         gammaOf(hosts).admin.drbdadm('secondary', 'web1');
       },
       {},
-      /on alpha: web1 is primary and not connected: it is unknown whether the data of gamma were written to apart/,
+      /on alpha: web1 is primary and not connected, so it is unknown whether the data of gamma has diverged/,
     ],
     [
       'a port that is taken',

@@ -174,7 +174,7 @@ describe('a device alone', () => {
     const there = host();
     there.admin.format(device, undefined);
 
-    await expect(resize(there, { device, to: { by: -mib } })).rejects.toThrow(/the content of .* is unknown/);
+    await expect(resize(there, { device, to: { by: -mib } })).rejects.toThrow(/has no known content/);
     await resize(there, { device, to: { by: -mib }, what: 'device' });
 
     expect(made.log).toEqual(['device 1023']);

@@ -205,7 +205,7 @@ describe('other options of a request', () => {
     [{ mac: 'zz', bridge: 'xenbr0' }, /six pairs of hexadecimal digits/],
     [{ mac: '01:16:3e:00:00:01', bridge: 'xenbr0' }, /multicast/],
     [{ bridge: 'a name with spaces' }, /cannot be the name of a network interface/],
-    [{ memory: 900 * 1024 * mib, start: true }, /MiB of memory, and \d+ MiB are free/],
+    [{ memory: 900 * 1024 * mib, start: true }, /MiB of memory, but only \d+ MiB are free/],
   ])('%j is refused', async (changes, message) => {
     expect((await refusal(changes)).message).toMatch(message);
   });

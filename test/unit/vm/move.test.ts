@@ -213,6 +213,17 @@ describe('vm move refuses, with both hosts unchanged', () => {
     expect(hosts.there.crossings.filter((what) => what !== 'read')).toEqual(hosts.before);
   });
 
+  it('a paused guest, with commands that let it run or end it', async () => {
+    const hosts = await guestOnTwo();
+    hosts.alpha.admin.setDomain('web1', 'paused');
+
+    await expect(moving(hosts)).rejects.toMatchObject({
+      message: expect.stringContaining('is paused') as string,
+      remedy:
+        'let it run again: bofh vm resume web1; or power it off: bofh vm stop web1 --force-off; then run the command again',
+    });
+  });
+
   it('the host of the guest itself, and an unknown guest', async () => {
     const hosts = await guestOnTwo();
     const on = <T>(body: () => Promise<T>) => withBofh(hosts.here, body);

@@ -248,7 +248,7 @@ describe('a domain is not created', () => {
       (h: FakeHost) => {
         h.freeMiB = 129;
       },
-      'web1 needs 130 MiB of memory, and 129 MiB are free',
+      'web1 needs 130 MiB of memory, but only 129 MiB are free',
     ],
     [
       'its bridge is missing',
