@@ -68,7 +68,7 @@ export function openedAs(dmUuid: string): string {
   const name = /^CRYPT-LUKS[12]-[0-9a-f]{32}-(?<name>.+)$/s.exec(dmUuid)?.groups?.name;
   if (name !== undefined && plain.test(name) && name.length <= longest) return name;
   throw new RefusedError(`bofh could not open the mapping with the device-mapper uuid "${dmUuid}" again`, {
-    remedy: 'close it without an undo: cryptsetup close NAME',
+    remedy: 'close it with cryptsetup(8), without an undo',
   });
 }
 

@@ -82,7 +82,7 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
     });
   if (header.requirements.length > 0)
     throw refusal(`${device} has unfinished LUKS requirements: ${header.requirements.join(', ')}`, {
-      remedy: `wait until they are finished; see them: bofh crypt show ${device}`,
+      remedy: 'wait until they are finished, then run the command again',
     });
   if (header.integrity)
     throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup cannot reencrypt it`, {

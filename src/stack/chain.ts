@@ -46,7 +46,7 @@ export async function chainOf({ host, device, bare }: ChainRequest): Promise<Cha
   const lowest = bottomOf(look, deviceNamed(look, name));
   if (bare && lowest.name !== name)
     throw new RefusedError(`${device} is inside ${lowest.path}, which determines its size`, {
-      remedy: `resize the outer device: bofh block resize ${lowest.path} SIZE; or leave out ${option('--bare', "what: 'device'")}`,
+      remedy: `resize ${lowest.path} instead, or leave out ${option('--bare', "what: 'device'")}`,
     });
   const links = [await deviceLink(look, lowest)];
   if (bare) return { links, asked: 0 };

@@ -96,7 +96,7 @@ async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<voi
   const path = await reach(host, { fs: of.fs, inside: `/${now.path ?? ''}` });
   if ((await subvolumeAt(host, path))?.id !== of.id)
     throw new RefusedError(`another subvolume is at ${path} now; nothing was done`, {
-      remedy: `see what is there: bofh btrfs show ${path}; then run the command again`,
+      remedy: `see it: bofh btrfs show ${path}; then run the command again`,
     });
   await host.run(setReadOnly(path, wanted));
   const after = await stillKnown(host, of);

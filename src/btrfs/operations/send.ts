@@ -62,7 +62,7 @@ export const sendToFile = operation({
     const { uuid } = await streamIn(host, { path: of.private, size });
     if (uuid !== of.streamUuid)
       throw new RefusedError(`btrfs has sent the subvolume ${uuid}, not ${of.streamUuid}`, {
-        remedy: `see which subvolume is there now: bofh btrfs show ${of.source.path}; then run the command again`,
+        remedy: `see which subvolume it is now: bofh btrfs show ${of.source.path}; then run the command again`,
       });
     await host.sync(of.private);
     await linkNew(host, of);

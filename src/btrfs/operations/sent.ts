@@ -71,7 +71,7 @@ async function pathOf(host: ReadHost, known: KnownSubvolume): Promise<string> {
   const found = await subvolumeAt(host, path);
   if (found?.id !== known.id || found.uuid !== known.uuid)
     throw new RefusedError(`another subvolume is at ${path} now; nothing was done`, {
-      remedy: `see what is there: bofh btrfs show ${path}; then run the command again`,
+      remedy: `see it: bofh btrfs show ${path}; then run the command again`,
     });
   refuseWritable(found);
   return path;

@@ -195,7 +195,7 @@ async function changeBtrfs(host: ChangeHost, of: ResizeUndo, { path, blocks, fou
   const uuid = await host.run(btrfsAt(path));
   if (uuid !== of.uuid || found.btrfs === undefined)
     throw new RefusedError(`${path} is the btrfs ${uuid} now; nothing was done`, {
-      remedy: `see what is mounted there: findmnt ${path}; then run the command again`,
+      remedy: `see the mount: findmnt ${path}; then run the command again`,
     });
   await host.run(btrfsResize({ path, devid: found.btrfs.devid, size: blocks * of.blockSize }));
 }

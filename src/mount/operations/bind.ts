@@ -107,7 +107,7 @@ async function directoryOf(host: ReadHost, source: string) {
   const stat = await host.stat(device);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${source} is not a directory but ${kindInWords(stat)}`, {
-      remedy: `see what it is: ls -ld ${source}; then name a directory`,
+      remedy: 'name a directory',
     });
   const over = mountOver(await mountEntries(host), device);
   if (over === undefined) throw new ParseError(`cannot tell what ${device} is mounted on`);
