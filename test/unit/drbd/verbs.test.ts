@@ -328,7 +328,7 @@ describe('operations without an inverse', () => {
     await later(host, act);
     expect((await state(host))?.volumes[0]?.size).toBe(67_067_904);
     expect((await refused(connected('Primary'), act)).message).toContain(
-      'all that /dev/vg0/web1-root has room for',
+      '/dev/vg0/web1-root has no space for more',
     );
     expect((await refused(small(up()), act)).message).toContain('is not connected to every peer');
     expect((await refused(small(connected()), act)).message).toContain('not primary on any host');
