@@ -53,7 +53,9 @@ describe('a mount pool', () => {
     void pool.with('/dev/sda1', forEver);
     const refusal = pool.with('/dev/sdb1', forEver);
     await expect(refusal).rejects.toThrow(RefusedError);
-    await expect(refusal).rejects.toThrow(/\/media\/tmp \(in use by this pool\), \/media\/tmp2 \(another process/);
+    await expect(refusal).rejects.toThrow(
+      /\/media\/tmp \(in use by this pool\), \/media\/tmp2 \(another process/,
+    );
   });
 
   it.each([
