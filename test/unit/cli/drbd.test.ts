@@ -266,7 +266,7 @@ it('bofh drbd wipe-md asks, and reports which metadata it removed', async () => 
   const wipe = 'drbd wipe-md web1 --overwrite 3bde6cc090b8231e';
   const no = testRuntime(simulatedBofh({ host }), {}, ['no']);
   await expect(runVerb(no.runtime, wipe)).rejects.toThrow();
-  expect(no.stderr()).toContain('the metadata of web1 (uuid 3bde6cc090b8231e) is removed');
+  expect(no.stderr()).toContain('the metadata of web1 (uuid 3bde6cc090b8231e) will be removed');
   const { runtime, stdout } = at(host, { json: true, yes: true });
   expect(await runVerb(runtime, wipe)).toBe(0);
   expect(answers.drbdWiped.parse(JSON.parse(stdout()))).toEqual({

@@ -207,7 +207,7 @@ describe('bofh drbd replace-peer', () => {
     const before = all(hosts).map(([, host]) => host.snapshot());
     const { runtime, stderr } = testRuntime(hosts.here, {}, ['no']);
     await expect(runVerb(runtime, replace)).rejects.toThrow();
-    expect(stderr()).toContain('the logical volume vg0/web1 on gamma is removed');
+    expect(stderr()).toContain('the logical volume vg0/web1 on gamma will be removed');
     expect(stderr()).toContain('until the resync to beta has completed, only alpha has the data');
     expect(all(hosts).map(([, host]) => host.snapshot())).toEqual(before);
   });
