@@ -204,9 +204,12 @@ export function readJournals(store: Store): readonly CopiedJournal[] {
 
 /** A failure on the simulated host left nothing on the real one. */
 function wouldFail(error: unknown): unknown {
-  const unknown = unknownIn(error);
+  const isUndone = error instanceof RolledBackError || error instanceof StuckError;
+  // The first error is the reason, the others are of the undo.
+  const reason = isUndone && error.cause instanceof AggregateError ? error.cause.errors[0] : undefined;
+  const unknown = unknownIn(reason ?? error);
   if (unknown !== undefined) return unknown;
-  if (!(error instanceof RolledBackError || error instanceof StuckError)) return error;
+  if (!isUndone) return error;
   const cause = error.cause instanceof Error ? error.cause : error;
   const remedy = cause instanceof BofhError && cause.remedy !== undefined ? { remedy: cause.remedy } : {};
   return new RefusedError(`the change would fail and be rolled back: ${messageOf(cause)}`, {

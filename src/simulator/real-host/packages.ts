@@ -19,7 +19,9 @@ export async function preparePackages<T>(
     (command.access === 'read' && !isOfStore && world.packages.isChanged !== true)
   )
     return ask(overlay, command);
-  if (command.tool === 'apt-cache' || (argv.includes('--simulate') && !isOfStore))
+  // Without archives apt chooses nothing: the undo of a step removes only what the step installed.
+  const isWithoutArchives = argv.includes('Dir::Etc::sourcelist=/dev/null');
+  if (command.tool === 'apt-cache' || (argv.includes('--simulate') && !isOfStore && !isWithoutArchives))
     throw new UnknownInPlan('cannot tell what apt would do after another change of packages', {
       remedy: 'plan the first change, run that, then plan the rest',
     });

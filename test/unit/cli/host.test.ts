@@ -204,6 +204,22 @@ describe('an object that a package brings', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  it('does not hide why a later step of a plan is refused', async () => {
+    describing(`h.package('nginx');
+      h.ensure.block.attachLoop({ file: '/srv/none.img' });`);
+    const before = host.snapshot();
+
+    for (const words of [
+      ['host', 'plan', file],
+      ['host', 'apply', file, '--yes'],
+    ]) {
+      const error: unknown = await ran(words, { yes: true }).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(RefusedError);
+      expect(String(error)).toMatch(/would fail and be rolled back: .*\/srv\/none\.img/);
+    }
+    expect(host.snapshot()).toBe(before);
+  });
+
   it('does not help resources before the package', async () => {
     describing(`h.lines('/etc/nginx/nginx.conf', { present: ['# ours'] });
       h.package('nginx');`);

@@ -3,9 +3,10 @@ import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
 import { plan } from '../../../src/cli/output/answers/index.ts';
 import { planOf } from '../../../src/cli/plan/plan.ts';
 import type { Host } from '../../../src/command/index.ts';
-import { RefusedError } from '../../../src/core/errors.ts';
+import { RefusedError, StuckError } from '../../../src/core/errors.ts';
 import { createVm, planCreate } from '../../../src/vm/create.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { UnknownInPlan } from '../../../src/simulator/real-host/unknown.ts';
 
 let host: SimulatedHost;
 let real: Bofh;
@@ -68,6 +69,22 @@ describe('a dry run', () => {
 
     await expect(planOf(real, [], twice)).rejects.toThrow(/web1/);
     await expect(planOf(real, [], twice)).rejects.toBeInstanceOf(RefusedError);
+  });
+
+  it.each([
+    ['the reason of the failure is known, although its undo is not', 'no room', /would fail .*: no room/],
+    ['the reason of the failure is unknown', new UnknownInPlan('cannot tell'), /cannot tell/],
+  ])('%s', async (_, reason, message) => {
+    const errors = [
+      typeof reason === 'string' ? new RefusedError(reason) : reason,
+      new UnknownInPlan('cannot tell how to undo it'),
+    ];
+    const cause = new AggregateError(errors, errors[0]?.message);
+    const error: unknown = await planOf(real, [], () => {
+      throw new StuckError('"x" could not be undone', { committed: false, cause });
+    }).catch((each: unknown) => each);
+    expect(String(error)).toMatch(message);
+    expect(error).toBeInstanceOf(typeof reason === 'string' ? RefusedError : UnknownInPlan);
   });
 
   it('shows a step that would fail as a refusal, because nothing was done', async () => {
