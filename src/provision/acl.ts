@@ -8,9 +8,10 @@ const tags: Readonly<Record<string, string>> = { u: 'user', g: 'group', m: 'mask
 /** Entries of setfacl(1), in their long form: `u:web:rx` becomes `user:web:r-x`. */
 function entries(refusal: (tag: string, name: string) => string | undefined) {
   const wrong = (text: string): string | undefined => {
-    const { tag, name = '' } = form.exec(text)?.groups ?? {};
+    const { tag, name = '', may = '' } = form.exec(text)?.groups ?? {};
     if (/^d(?:efault)?:/.test(text)) return 'belongs in defaultAcl of h.directory, without "default:"';
     if (tag === undefined) return 'must be an entry as of setfacl(1), such as user:www-data:r-x';
+    if (/(?<bit>[rwx]).*\k<bit>/.test(may)) return 'names a permission twice: write each of r, w and x once';
     const long = tags[tag] ?? tag;
     if (name !== '' && (long === 'mask' || long === 'other')) return `must be ${long}::rwx, without a name`;
     return refusal(long, name);

@@ -106,6 +106,11 @@ describe('the ACLs of a description', () => {
   const wrong: readonly (readonly [string, (h: HostBuilder) => unknown, string])[] = [
     ['no permissions', (h) => h.directory('/srv/d', { acl: ['user:web'] }), '"user:web" must be an entry'],
     ['X', (h) => h.directory('/srv/d', { acl: ['user:7:rX'] }), '"user:7:rX" must be an entry'],
+    [
+      'a permission twice',
+      (h) => h.directory('/srv/d', { acl: ['u:7:rr'] }),
+      '"u:7:rr" names a permission twice',
+    ],
     ['a newline', (h) => h.directory('/srv/d', { acl: ['user:a\nb:r'] }), 'must be an entry'],
     ['another kind', (h) => h.directory('/srv/d', { acl: ['users:7:r'] }), '"users:7:r" must be an entry'],
     ['no text', (h) => h.directory('/srv/d', { acl: [7 as unknown as string] }), 'acl'],
