@@ -133,14 +133,25 @@ function isNamed(key: string): boolean {
 export async function aclChange(
   host: ReadHost,
   path: string,
-  {
-    stat,
-    mode,
-    acl,
-    defaultAcl,
-  }: AclRequest & { readonly stat: FileStat; readonly mode?: number | undefined },
-): Promise<{ readonly before: ModeAndAcl; readonly after: ModeAndAcl } | undefined> {
-  if (acl === undefined && defaultAcl === undefined) return undefined;
+  asked: AskedAcl,
+): Promise<AclChange | undefined> {
+  if (asked.acl === undefined && asked.defaultAcl === undefined) return undefined;
+  return wholeAclChange(host, path, asked);
+}
+
+type AskedAcl = AclRequest & { readonly stat: FileStat; readonly mode?: number | undefined };
+
+interface AclChange {
+  readonly before: ModeAndAcl;
+  readonly after: ModeAndAcl;
+}
+
+/** The same, also if only the mode is asked for, or nothing. */
+export async function wholeAclChange(
+  host: ReadHost,
+  path: string,
+  { stat, mode, acl, defaultAcl }: AskedAcl,
+): Promise<AclChange> {
   if (defaultAcl !== undefined && stat.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory, so it cannot have a default ACL`, {
       remedy: `see what it is: ls -ld ${path}`,

@@ -11,19 +11,20 @@ import {
   setfacl,
   textOf,
   unsupported,
+  wholeAclChange,
 } from './acl.ts';
 import { type Attributes, hasAttributes } from './path.ts';
 
 /**
- * `cp --attributes-only`: copies mode, extended attributes (including ACLs, capabilities and
- * SELinux labels) and, with `owner`, the owner to a file, but not its content or times.
+ * `cp --attributes-only`: copies extended attributes (including capabilities and SELinux labels)
+ * and, with `owner`, the owner to a file, but not its content, times, mode or ACL.
  */
 export function copyAttributes(
   from: string,
   to: string,
   owner: 'owner' | 'no owner' = 'owner',
 ): Command<void, 'change'> {
-  const preserve = owner === 'owner' ? 'mode,ownership,xattr' : 'mode,xattr';
+  const preserve = owner === 'owner' ? 'ownership,xattr' : 'xattr';
   return {
     tool: 'cp',
     argv: ['--attributes-only', `--preserve=${preserve}`, '--no-target-directory', '--', from, to],
@@ -73,22 +74,26 @@ export async function setModeAndAcl(host: ChangeHost, path: string, wanted: Mode
 }
 
 /**
- * Sets the owner of a new file or directory, then its mode, because chown changes the mode, and
- * then its ACLs, because the group bits of the mode are those of the owning group.
+ * Sets the owner of a new file or directory, then its mode and ACLs, because chown changes the mode.
+ * A file for which owner or ACL are given is new with mode 0600: before its ACL, the entries that it
+ * inherits must not become effective.
  */
 export async function setNew(
   host: ChangeHost,
   path: string,
   { uid, gid, mode, acl, defaultAcl }: Attributes & AclRequest & { readonly mode: number },
 ): Promise<void> {
-  if (uid !== undefined || gid !== undefined) {
+  const isOwned = uid !== undefined || gid !== undefined;
+  if (isOwned) {
     const made = await host.stat(path);
     await host.run(chown(path, uid ?? made?.uid ?? 0, gid ?? made?.gid ?? 0));
-    await host.run(chmod(path, mode));
   }
-  const acls = await aclOf(host, path, { mode, ...present({ acl, defaultAcl }) });
+  const stat = await host.stat(path);
+  const asked = { mode, ...present({ acl, defaultAcl }) };
+  const acls = stat && (await aclChange(host, path, { ...asked, stat }))?.after;
   if (acls !== undefined) await setModeAndAcl(host, path, acls);
-  else if (uid === undefined && gid === undefined) return;
+  else if (isOwned) await host.run(chmod(path, mode));
+  else return;
   await expectAttributes(host, path, { ...present({ uid, gid }), mode, ...acls });
 }
 
@@ -105,20 +110,10 @@ export async function removeInherited(host: ChangeHost, from: string, to: string
   await setModeAndAcl(host, to, { mode, acl, ...(kind === 'directory' ? { defaultAcl } : {}) });
 }
 
-/** Returns mode and ACLs that an object gets; undefined if no ACL is asked for. */
-async function aclOf(
-  host: ChangeHost,
-  path: string,
-  asked: AclRequest & { readonly mode?: number },
-): Promise<ModeAndAcl | undefined> {
-  if (asked.acl === undefined && asked.defaultAcl === undefined) return undefined;
-  const stat = await host.stat(path);
-  return stat === undefined ? undefined : (await aclChange(host, path, { ...asked, stat }))?.after;
-}
-
 /**
  * Writes a file beside another one, with the same mode, owner and extended attributes, and makes it
- * durable. `set` has the attributes that differ.
+ * durable. `set` has the attributes that differ. Mode and ACL come last and at once: the content may
+ * be a secret that the old ones would show.
  */
 export async function writeLike(
   host: ChangeHost,
@@ -134,19 +129,27 @@ export async function writeLike(
     readonly set?: Attributes & Pick<AclRequest, 'acl'>;
   },
 ): Promise<void> {
-  await host.writeNew(path, content, { mode: 0o600 });
-  const old = await host.stat(like);
-  const wanted = { uid: old?.uid ?? 0, gid: old?.gid ?? 0, mode: old?.mode ?? 0, ...set };
-  if (wanted.uid === old?.uid && wanted.gid === old.gid) await host.run(copyAttributes(like, path));
+  const first = 0o600;
+  await host.writeNew(path, content, { mode: first });
+  const stat = await host.stat(like);
+  if (stat === undefined)
+    throw new CommandError({
+      ...{ tool: 'cp', argv: [like, path], reason: 'not-found' },
+      what: `${like} was removed concurrently`,
+    });
+  const wanted = { uid: stat.uid, gid: stat.gid, mode: stat.mode, ...set };
+  if (wanted.uid === stat.uid && wanted.gid === stat.gid) await host.run(copyAttributes(like, path));
   else {
     // Before the attributes: a change of the owner removes capabilities.
     await host.run(chown(path, wanted.uid, wanted.gid));
     await host.run(copyAttributes(like, path, 'no owner'));
   }
-  const acls = await aclOf(host, like, present({ mode: set.mode, acl }));
-  if (acls === undefined) await removeInherited(host, like, path);
+  // The new file may have inherited an ACL.
+  const isListed = acl !== undefined || (await host.run(hasAcl(like))) || (await host.run(hasAcl(path)));
+  const asked = { stat, mode: set.mode, ...present({ acl }) };
+  const acls = isListed ? (await wholeAclChange(host, like, asked)).after : undefined;
   if (acls !== undefined) await setModeAndAcl(host, path, acls);
-  else if (set.mode !== undefined && set.mode !== old?.mode) await host.run(chmod(path, set.mode));
+  else if (wanted.mode !== first) await host.run(chmod(path, wanted.mode));
   await expectAttributes(host, path, { ...wanted, ...acls });
   await host.sync(path);
 }

@@ -85,10 +85,10 @@ export const creation = {
   },
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`] }),
   run: async ({ args: asked, undo: wanted, host }) => {
-    const { uid, gid, acl } = asked;
-    const owned = uid !== undefined || gid !== undefined;
-    await host.writeNew(wanted.private, bytesOf(asked), { mode: owned ? 0o600 : wanted.mode });
-    await setNew(host, wanted.private, { ...present({ uid, gid, acl }), mode: wanted.mode });
+    const set = present({ uid: asked.uid, gid: asked.gid, acl: asked.acl });
+    const mode = Object.keys(set).length === 0 ? wanted.mode : 0o600;
+    await host.writeNew(wanted.private, bytesOf(asked), { mode });
+    await setNew(host, wanted.private, { ...set, mode: wanted.mode });
     try {
       await host.link(wanted.private, wanted.path);
     } catch (error) {

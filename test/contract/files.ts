@@ -174,18 +174,27 @@ export const fileScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'a copy of attributes, or of a whole object, has the ACL of its source',
+    name: 'a copy of a whole object has the ACL of its source; a copy of attributes has neither ACL nor mode',
     needs: [],
     run: async ({ change, directory }) => {
       const [one, two, three] = [`${directory}/one`, `${directory}/two`, `${directory}/three`];
       const of = async (path: string): Promise<string> => textOf((await change.run(getfacl(path))).access);
       const acl = 'user::rw-,user:7:r--,group::---,mask::r--,other::---';
+      const plain = 'user::rw-,group::---,other::---';
       await change.writeNew(one, 'x', { mode: 0o640 });
       await change.writeNew(two, 'x', { mode: 0o600 });
       await change.run(setfacl(one, { acl }));
+      await change.run(chown(one, 12345, 54321));
+      await change.run(chmod(one, 0o2640));
+      await change.run(copyAttributes(one, two, 'no owner'));
+      assert.deepEqual([await of(two), (await change.stat(two))?.uid], [plain, 0]);
       await change.run(copyAttributes(one, two));
       await change.run(copyWhole(one, three));
-      assert.deepEqual([await of(two), await of(three)], [acl, acl]);
+      assert.deepEqual([await of(two), await of(three)], [plain, acl]);
+      for (const path of [two, three]) {
+        assert.equal((await change.stat(path))?.uid, 12345);
+      }
+      assert.equal((await change.stat(two))?.mode, 0o600);
       for (const path of [one, two, three]) await change.removeFile(path);
     },
   },

@@ -110,17 +110,16 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
   if (call.argv[0] === '--recursive') return cpWhole(call);
   const [first, preserve, second, dashes, from = '', to = '', ...more] = call.argv;
   const head = [first, second, dashes].join(' ');
-  const owner = preserve === '--preserve=mode,ownership,xattr';
-  const known = owner || preserve === '--preserve=mode,xattr';
+  const owner = preserve === '--preserve=ownership,xattr';
+  const known = owner || preserve === '--preserve=xattr';
   if (head !== '--attributes-only --no-target-directory --' || !known || more.length > 0)
     throw unmodelled(call, 'it copies the attributes of one file');
   const [source, target] = [resolve(world, from, 'follow'), resolve(world, to, 'follow')];
   if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
   if (!target.found) throw unmodelled(call, 'the file that they are given to must be there');
-  const { mode, uid, gid } = source.inode;
-  const acl = copiedAcl(source.inode);
+  const { uid, gid } = source.inode;
   target.tree.inodes.set(target.ino, {
-    ...{ ...target.inode, mode, ...present({ acl }) },
+    ...target.inode,
     ...(owner ? { uid, gid } : {}),
   });
   return ok();
