@@ -14,6 +14,7 @@ import {
   wholeAclChange,
 } from './acl.ts';
 import { type Attributes, hasAttributes } from './path.ts';
+import { setXattrs, type XattrRequest } from './xattr.ts';
 
 /**
  * `cp --attributes-only`: copies extended attributes (including capabilities and SELinux labels)
@@ -81,13 +82,21 @@ export async function setModeAndAcl(host: ChangeHost, path: string, wanted: Mode
 export async function setNew(
   host: ChangeHost,
   path: string,
-  { uid, gid, mode, acl, defaultAcl }: Attributes & AclRequest & { readonly mode: number },
+  {
+    uid,
+    gid,
+    mode,
+    acl,
+    defaultAcl,
+    xattrs,
+  }: Attributes & AclRequest & XattrRequest & { readonly mode: number },
 ): Promise<void> {
   const isOwned = uid !== undefined || gid !== undefined;
   if (isOwned) {
     const made = await host.stat(path);
     await host.run(chown(path, uid ?? made?.uid ?? 0, gid ?? made?.gid ?? 0));
   }
+  await setXattrs(host, path, xattrs);
   const stat = await host.stat(path);
   const asked = { mode, ...present({ acl, defaultAcl }) };
   const acls = stat && (await aclChange(host, path, { ...asked, stat }))?.after;
@@ -121,12 +130,12 @@ export async function writeLike(
     like,
     path,
     content,
-    set: { acl, ...set } = {},
+    set: { acl, xattrs, ...set } = {},
   }: {
     readonly like: string;
     readonly path: string;
     readonly content: Uint8Array;
-    readonly set?: Attributes & Pick<AclRequest, 'acl'>;
+    readonly set?: Attributes & Pick<AclRequest, 'acl'> & XattrRequest;
   },
 ): Promise<void> {
   const first = 0o600;
@@ -144,6 +153,7 @@ export async function writeLike(
     await host.run(chown(path, wanted.uid, wanted.gid));
     await host.run(copyAttributes(like, path, 'no owner'));
   }
+  await setXattrs(host, path, xattrs);
   // The new file may have inherited an ACL.
   const isListed = acl !== undefined || (await host.run(hasAcl(like))) || (await host.run(hasAcl(path)));
   const asked = { stat, mode: set.mode, ...present({ acl }) };

@@ -6,6 +6,7 @@ import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, refuseNoAcl } from './acl.ts';
 import { writeLike } from './attributes.ts';
+import { refuseNoXattrs, xattrValues } from './xattr.ts';
 import {
   absolutePath,
   besideWith,
@@ -46,6 +47,11 @@ const args = z.strictObject({
    * unchanged). The group bits of the mode are then those of the owning group.
    */
   acl: z.exactOptional(aclEntries),
+  /**
+   * Extended attributes to set or, with null, to remove: `{ 'user.note': btoa('x') }`. Values are in
+   * base64. Others stay (default: unchanged).
+   */
+  xattrs: z.exactOptional(xattrValues),
   /** Do not keep the old content for `bofh undo` (default: kept, unless it is a key). */
   secret: z.exactOptional(z.literal(true)),
 });
@@ -87,6 +93,7 @@ export const change = operation({
     await refuseAttached(host, path, stat);
     await refuseMountPoint(host, path);
     await refuseNoAcl(host, path, rest);
+    await refuseNoXattrs(host, path, rest);
     if ((await otherNames(host, path, stat)) > 0)
       throw new RefusedError(`${path} has another hard link, which would keep the old content`, {
         remedy: `find the other: find / -xdev -samefile ${path}`,
@@ -109,8 +116,8 @@ export const change = operation({
   claims: ({ undo: { path } }) => ({ changes: [`file:${path}`] }),
   run: async ({ args: asked, undo: of, host }) => {
     await expectOld(host, of, of.path);
-    const { uid, gid, mode, acl } = asked;
-    const set = present({ uid, gid, mode, acl });
+    const { uid, gid, mode, acl, xattrs } = asked;
+    const set = present({ uid, gid, mode, acl, xattrs });
     await writeLike(host, { like: of.path, path: of.private, content: bytesOf(asked), set });
     await host.link(of.path, of.back);
     await expectOld(host, of, of.back);

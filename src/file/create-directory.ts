@@ -5,6 +5,7 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, defaultAclEntries, refuseNoAcl } from './acl.ts';
 import { setNew } from './attributes.ts';
+import { refuseNoXattrs, xattrValues } from './xattr.ts';
 import { moveNew } from './move-new.ts';
 import { editedSince } from './kept.ts';
 import {
@@ -40,6 +41,8 @@ const args = z.strictObject({
    * others are by default those of the directory, and `[]` is none (default: as for `acl`).
    */
   defaultAcl: z.exactOptional(defaultAclEntries),
+  /** Extended attributes, with values in base64: `{ 'user.note': btoa('x') }` (default: none). */
+  xattrs: z.exactOptional(xattrValues),
 });
 
 const undo = z.strictObject({
@@ -78,13 +81,14 @@ export const createDirectory = operation({
       if (there !== undefined) throw taken(name, `there is ${kindInWords(there)} of that name`);
     }
     await refuseNoAcl(host, path, rest);
+    await refuseNoXattrs(host, path, rest);
     return { path, private: own, note };
   },
   // While something is mounted on the directory, its undo has to wait.
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`], needs: [`mnt:${path}`] }),
-  run: async ({ args: { mode = 0o755, uid, gid, acl, defaultAcl }, undo: of, host }) => {
+  run: async ({ args: { mode = 0o755, uid, gid, acl, defaultAcl, xattrs }, undo: of, host }) => {
     await host.makeDir(of.private, { mode });
-    await setNew(host, of.private, { ...present({ uid, gid, acl, defaultAcl }), mode });
+    await setNew(host, of.private, { ...present({ uid, gid, acl, defaultAcl, xattrs }), mode });
     await syncDirectoryOf(host, of.path);
     const made = await host.stat(of.private);
     if (made === undefined) throw changed(of.private);

@@ -6,6 +6,7 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, refuseNoAcl } from './acl.ts';
 import { setNew } from './attributes.ts';
+import { refuseNoXattrs, xattrValues } from './xattr.ts';
 import {
   absolutePath,
   besideWith,
@@ -41,6 +42,8 @@ const args = z.strictObject({
    * the owning group.
    */
   acl: z.exactOptional(aclEntries),
+  /** Extended attributes, with values in base64: `{ 'user.note': btoa('x') }` (default: none). */
+  xattrs: z.exactOptional(xattrValues),
 });
 
 const undo = z.strictObject({
@@ -80,6 +83,7 @@ export const creation = {
     const own = besideWith(path, mark);
     for (const name of [path, own]) await refuseTaken(host, name);
     await refuseNoAcl(host, path, rest);
+    await refuseNoXattrs(host, path, rest);
     const bytes = bytesOf(rest);
     return { path, private: own, sha256: sha256(bytes), mode, size: bytes.length };
   },
@@ -88,7 +92,7 @@ export const creation = {
     const set = present({ uid: asked.uid, gid: asked.gid, acl: asked.acl });
     const mode = Object.keys(set).length === 0 ? wanted.mode : 0o600;
     await host.writeNew(wanted.private, bytesOf(asked), { mode });
-    await setNew(host, wanted.private, { ...set, mode: wanted.mode });
+    await setNew(host, wanted.private, { ...set, ...present({ xattrs: asked.xattrs }), mode: wanted.mode });
     try {
       await host.link(wanted.private, wanted.path);
     } catch (error) {

@@ -3,6 +3,7 @@ import type { FileStat, ReadHost } from '../command/index.ts';
 import { aclChange, type AclRequest, ownMode } from './acl.ts';
 import { bytesOf, realParent, sha256 } from './path.ts';
 import * as operations from './operations.ts';
+import { type XattrRequest, xattrsOf } from './xattr.ts';
 
 /**
  * Creates a file, or does nothing if one with this content, mode and owner (root, or the user who
@@ -25,6 +26,7 @@ export const create = ensurable(operations.create, async (host, args) => {
       size: [size, stat.size],
       ...(isRead ? { content: [digest(content), digest(await host.readFile(path))] as const } : {}),
       ...(await comparedMode(host, stat, { ...args, mode })),
+      ...(await comparedXattrs(host, stat, args)),
       owner: [uid, stat.uid],
       group: [gid, stat.gid],
     },
@@ -48,6 +50,7 @@ export const createDirectory = ensurable(operations.createDirectory, async (host
     compared: {
       kind: ['directory', stat.kind],
       ...(await comparedMode(host, stat, { ...args, mode })),
+      ...(await comparedXattrs(host, stat, args)),
       owner: [uid, stat.uid],
       group: [gid, stat.gid],
     },
@@ -70,6 +73,21 @@ async function comparedMode(
     acl: [after.acl, before.acl] as const,
     'default acl': [after.defaultAcl, before.defaultAcl] as const,
   };
+}
+
+async function comparedXattrs(
+  host: ReadHost,
+  { kind }: FileStat,
+  { path, xattrs }: XattrRequest & { readonly path: string },
+) {
+  if (xattrs === undefined || (kind !== 'file' && kind !== 'directory')) return {};
+  const now = await xattrsOf(host, path, Object.keys(xattrs));
+  return Object.fromEntries(
+    Object.entries(xattrs).map(([name, value]) => [
+      `xattr ${name}`,
+      [value ?? undefined, now[name] ?? undefined] as const,
+    ]),
+  );
 }
 
 function userOf(host: ReadHost & { readonly user?: number }): number {

@@ -9,6 +9,7 @@ import {
   kindInWords,
   type ReadHost,
   refuseExposed,
+  shellWords,
 } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
@@ -24,6 +25,7 @@ import {
   textOf,
 } from './acl.ts';
 import { chmod, chown, expectAttributes, setModeAndAcl } from './attributes.ts';
+import { refuseNoXattrs, setfattr, setXattrs, xattrInWords, xattrsOf, xattrValues } from './xattr.ts';
 import {
   absolutePath,
   birth,
@@ -56,6 +58,11 @@ const args = z.strictObject({
    * unchanged).
    */
   defaultAcl: z.exactOptional(defaultAclEntries),
+  /**
+   * Extended attributes to set or, with null, to remove: `{ 'user.note': btoa('x') }`. Values are in
+   * base64. Others stay (default: unchanged).
+   */
+  xattrs: z.exactOptional(xattrValues),
 });
 
 const all = z.strictObject({
@@ -66,6 +73,8 @@ const all = z.strictObject({
   acl: z.exactOptional(aclText),
   /** The same of the default ACL of a directory; empty if there is none. */
   defaultAcl: z.exactOptional(aclText),
+  /** The extended attributes that the step concerns, as in its arguments. */
+  xattrs: z.exactOptional(xattrValues),
 });
 
 type All = z.infer<typeof all>;
@@ -82,8 +91,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.setAttributes`: changes mode and ACL of a file, or owner, mode and ACLs of a directory. Undo
- * restores them, unless others changed them meanwhile or replaced the file.
+ * `tx.file.setAttributes`: changes mode, ACL and extended attributes of a file, or also the owner of a
+ * directory. Undo restores them, unless others changed them meanwhile or replaced the file.
  *
  * It does not change the owner of a file, because the kernel then removes its capabilities, and
  * nothing restores them exactly. `tx.file.change` with the present content does, because its undo
@@ -98,7 +107,7 @@ export const setAttributes = operation({
   lives: 'disk',
   restores: 'state',
   keepsContent: true,
-  prepare: async ({ args: { path, uid, gid, mode, acl, defaultAcl }, host }): Promise<Undo> => {
+  prepare: async ({ args: { path, uid, gid, mode, acl, defaultAcl, xattrs }, host }): Promise<Undo> => {
     await realParent(host, path);
     const stat = await host.stat(path);
     if (stat === undefined)
@@ -114,16 +123,15 @@ export const setAttributes = operation({
     const asked = present({ uid, gid, mode });
     const lists = present({ acl, defaultAcl });
     await refuseNoAcl(host, path, lists);
+    await refuseNoXattrs(host, path, present({ xattrs }));
     const change = await aclChange(host, path, { stat, mode, ...lists });
-    const before = { uid: stat.uid, gid: stat.gid, mode: stat.mode, ...change?.before };
-    const after = { ...before, ...asked, ...change?.after };
+    const now = xattrs === undefined ? {} : { xattrs: await xattrsOf(host, path, Object.keys(xattrs)) };
+    const before = { uid: stat.uid, gid: stat.gid, mode: stat.mode, ...change?.before, ...now };
+    const after = { ...before, ...asked, ...change?.after, ...present({ xattrs }) };
     if (isDeepStrictEqual(before, after))
-      throw new RefusedError(
-        `${path} has this owner${change === undefined ? ' and mode' : ', mode and ACL'} already`,
-        {
-          remedy: change === undefined ? `see it: ls -ld ${path}` : `see it: getfacl ${path}`,
-        },
-      );
+      throw new RefusedError(`${path} has this ${which(before)} already`, {
+        remedy: `see it: ${looks(path, before).map(shellWords).join('; ')}`,
+      });
     if (stat.kind === 'file' && !hasAttributes(stat, present({ uid, gid })))
       throw new RefusedError(`the owner of the file ${path} cannot be changed in place`, {
         remedy: 'use tx.file.change with its present content and the new owner',
@@ -144,6 +152,7 @@ export const setAttributes = operation({
       });
     if (of.after.uid !== of.before.uid || of.after.gid !== of.before.gid)
       await host.run(chown(of.path, of.after.uid, of.after.gid));
+    await setXattrs(host, of.path, of.after.xattrs);
     await setMode(host, of, of.after);
     await expectAttributes(host, of.path, of.after);
     return null;
@@ -155,6 +164,7 @@ export const setAttributes = operation({
     if (stat === undefined) return;
     if (!hasAttributes(stat, { uid: of.before.uid, gid: of.before.gid }))
       await host.run(chown(of.path, of.before.uid, of.before.gid));
+    await setXattrs(host, of.path, of.before.xattrs);
     await setMode(host, of, of.before);
     await expectAttributes(host, of.path, of.before);
   },
@@ -176,15 +186,34 @@ export const setAttributes = operation({
     },
   },
   describe: ({ undo: { path, inode, before } }) => ({
-    what: `${before.acl === undefined ? 'owner and mode' : 'owner, mode and ACL'} of ${path} (inode ${inode}), which were ${inWords(before)}`,
-    look: [['stat', path], ...(before.acl === undefined ? [] : [['getfacl', path]])],
+    what: `${which(before)} of ${path} (inode ${inode}), which were ${inWords(before)}`,
+    look: looks(path, before),
     clear: [
       [...only(path, inode), 'chown', `${String(before.uid)}:${String(before.gid)}`, '{}', ';'],
       ...(isListed(before) ? [[...only(path, inode), ...commandWords(setfacl('{}', before)), ';']] : []),
       [...only(path, inode), 'chmod', `0${before.mode.toString(8).padStart(4, '0')}`, '{}', ';'],
+      ...Object.entries(before.xattrs ?? {}).map(([name, value]) => [
+        ...[...only(path, inode), ...commandWords(setfattr('{}', name, value)), ';'],
+      ]),
     ],
   }),
 });
+
+/** What the step concerns, in words. */
+function which({ acl, xattrs }: All): string {
+  const all = ['owner', 'mode', ...(acl === undefined ? [] : ['ACL'])];
+  if (xattrs !== undefined) all.push('extended attributes');
+  return `${all.slice(0, -1).join(', ')} and ${all.at(-1) ?? ''}`;
+}
+
+/** Commands that show what the step concerns. */
+function looks(path: string, { acl, xattrs }: All): readonly (readonly string[])[] {
+  return [
+    ['stat', path],
+    ...(acl === undefined ? [] : [['getfacl', path]]),
+    ...(xattrs === undefined ? [] : [['getfattr', '--dump', '--match=^(user|trusted)', path]]),
+  ];
+}
 
 /** Sets the mode, and the ACLs if the step concerns them. */
 async function setMode(host: ChangeHost, { path }: Undo, wanted: All): Promise<void> {
@@ -214,6 +243,8 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   const parts = (one: All): readonly unknown[] => [
     ...[one.uid, one.gid, one.acl, one.defaultAcl],
     ...(one.acl === undefined ? [one.mode] : [one.mode & 0o7000, one.mode & 0o777]),
+    // In the order of the step's own.
+    ...Object.keys(of.before.xattrs ?? {}).map((name) => one.xattrs?.[name]),
   ];
   const [before, after] = [parts(of.before), parts(of.after)];
   if (parts(now).every((each, index) => each === before[index] || each === after[index]))
@@ -231,15 +262,20 @@ function isObject(
 /** Returns the attributes that the step concerns, as they are now. */
 async function attributesOf(host: ReadHost, stat: FileStat, { path, before }: Undo): Promise<All> {
   const lists = isListed(before) ? await host.run(getfacl(path)) : undefined;
+  const names = before.xattrs === undefined ? undefined : Object.keys(before.xattrs);
   return {
     ...{ uid: stat.uid, gid: stat.gid, mode: stat.mode },
     ...(lists === undefined ? {} : { acl: textOf(lists.access) }),
     ...(lists === undefined || before.defaultAcl === undefined ? {} : { defaultAcl: textOf(lists.default) }),
+    ...(names === undefined ? {} : { xattrs: await xattrsOf(host, path, names) }),
   };
 }
 
-function inWords({ uid, gid, mode, acl, defaultAcl }: All): string {
-  const owner = `owner ${String(uid)}:${String(gid)} and mode 0${mode.toString(8)}`;
-  if (acl === undefined) return owner;
-  return `${owner}, ACL ${acl}${(defaultAcl ?? '') === '' ? '' : ` and default ACL ${defaultAcl ?? ''}`}`;
+function inWords({ uid, gid, mode, acl, defaultAcl, xattrs = {} }: All): string {
+  const all = [`owner ${String(uid)}:${String(gid)} and mode 0${mode.toString(8)}`];
+  if (acl !== undefined)
+    all.push(`ACL ${acl}${(defaultAcl ?? '') === '' ? '' : ` and default ACL ${defaultAcl ?? ''}`}`);
+  for (const [name, value] of Object.entries(xattrs))
+    all.push(value === null ? `no ${name}` : `${name} ${xattrInWords(value)}`);
+  return all.join(', ');
 }

@@ -10,7 +10,7 @@ import type { EditRequest } from './edit/edit.ts';
 import type { LinesRequest } from './lines.ts';
 import type { Plain } from './plain.ts';
 
-/** Owner, mode and ACL of a file or directory. Missing values stay as they are. */
+/** Owner, mode, ACL and extended attributes of a file or directory. Missing values stay as they are. */
 export interface Owned {
   /**
    * Name of the user as in /etc/passwd, or the uid (default: unchanged; for a new file: the user
@@ -34,9 +34,14 @@ export interface Owned {
    * need, unless there is an entry `mask::r-x`.
    */
   readonly acl?: readonly string[];
+  /**
+   * Extended attributes `user.*` and `trusted.*`, as text or bytes: `{ 'user.note': 'backup' }`;
+   * null removes one. Others stay (default: unchanged). The journal has their values.
+   */
+  readonly xattrs?: Readonly<Record<string, string | Uint8Array | null>>;
 }
 
-/** Owner, mode and ACLs of a directory. Missing values stay as they are. */
+/** Owner, mode, ACLs and extended attributes of a directory. Missing values stay as they are. */
 export interface DirectoryRequest extends Owned {
   /**
    * Entries of its default ACL, which new files in it get: `['user:www-data:rwx']`; `[]` is none

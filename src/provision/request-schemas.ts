@@ -9,6 +9,7 @@ import { packageVersion } from '../packages/index.ts';
 import { script } from '../shell/commands.ts';
 import { acl, defaultAcl } from './acl.ts';
 import { sysctlFile } from './sysctl.ts';
+import { xattrs } from './xattr.ts';
 
 const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.minimum(0))]);
 const owned = {
@@ -16,6 +17,7 @@ const owned = {
   group: z.exactOptional(id),
   mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
   acl: z.exactOptional(acl),
+  xattrs: z.exactOptional(xattrs),
 };
 const line = z.string().check(z.minLength(1), z.regex(/^[^\n\r\0]*$/, 'must be one line'));
 const places = z.array(z.union([absolutePath, z.looseObject({ path: absolutePath })]));

@@ -4,6 +4,14 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
 import { aclChange, aclDifferences, type AclRequest, ownMode, refuseNoAcl } from '../file/acl.ts';
+import {
+  refuseNoXattrs,
+  xattrDifferences,
+  xattrInWords,
+  type XattrRequest,
+  type Xattrs,
+  xattrsOf,
+} from '../file/xattr.ts';
 import { refuseChange } from '../file/refuse-change.ts';
 import { refuseContent } from '../file/remove-directory.ts';
 import { type Attributes, hasAttributes, sha256 } from '../file/path.ts';
@@ -88,7 +96,8 @@ type PathResource = Extract<
     >;
   }
 >;
-export type Owners = (owned: DirectoryRequest) => Promise<Attributes & AclRequest>;
+type Wanted = Attributes & AclRequest & XattrRequest;
+export type Owners = (owned: DirectoryRequest) => Promise<Wanted>;
 
 /**
  * Returns how an object differs, and the step that removes the difference. Undefined: it does not
@@ -114,7 +123,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
           details: [...inWords(set), ...(secret ? ['secret content'] : [])],
           ...(secret ? {} : { content: { before: new Uint8Array(), after: content } }),
           check: async () => {
-            await refuseNoAcl(host, path, set);
+            await refuseMissing(host, path, set);
             await refuseSudoers(host, path, content);
           },
           run: (tx) => tx.file.create({ ...asked, ...set }),
@@ -127,7 +136,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
       const head = { action: 'change', kind: 'file', name: path } as const;
       const check = async (): Promise<void> => {
         await refuseChange(host, path);
-        await refuseNoAcl(host, path, set);
+        await refuseMissing(host, path, set);
         await refuseSudoers(host, path, content);
       };
       if (isSame && hasAttributes(there, present({ uid: set.uid, gid: set.gid })))
@@ -135,7 +144,10 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
           ...head,
           details,
           check,
-          run: (tx) => tx.file.setAttributes({ path, ...present({ mode: set.mode, acl: set.acl }) }),
+          run: (tx) => {
+            const { mode, acl, xattrs } = set;
+            return tx.file.setAttributes({ path, ...present({ mode, acl, xattrs }) });
+          },
         };
       return {
         ...head,
@@ -151,7 +163,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
       if (there === undefined)
         return {
           ...{ action: 'create', kind: 'directory', name: path, details: inWords(set) },
-          check: () => refuseNoAcl(host, path, set),
+          check: () => refuseMissing(host, path, set),
           run: (tx) => tx.file.createDirectory({ path, ...set }),
         };
       if (there.kind !== 'directory') throw other('directory');
@@ -161,7 +173,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
         ...{ action: 'change', kind: 'directory', name: path, details },
         check: async () => {
           await refuseChange(host, path);
-          await refuseNoAcl(host, path, set);
+          await refuseMissing(host, path, set);
         },
         run: (tx) => tx.file.setAttributes({ path, ...set }),
       };
@@ -308,7 +320,7 @@ async function differences(
   host: ReadHost,
   path: string,
   there: FileStat,
-  { acl, defaultAcl, ...set }: Attributes & AclRequest,
+  { acl, defaultAcl, xattrs = {}, ...set }: Wanted,
 ): Promise<readonly string[]> {
   const asked = { stat: there, mode: set.mode, ...present({ acl, defaultAcl }) };
   const { before, after } = (await aclChange(host, path, asked)) ?? {};
@@ -322,10 +334,17 @@ async function differences(
         : [`${words[each]} ${shown(each, now[each])} → ${shown(each, wanted)}`];
     }),
     ...(before === undefined || after === undefined ? [] : aclDifferences(before, after)),
+    ...xattrDifferences(await xattrsOf(host, path, Object.keys(xattrs)), xattrs),
   ];
 }
 
-function inWords(set: Attributes & AclRequest): readonly string[] {
+/** RefusedError, or ToolError, if the host cannot set what is asked for. */
+async function refuseMissing(host: ReadHost, path: string, set: Wanted): Promise<void> {
+  await refuseNoAcl(host, path, set);
+  await refuseNoXattrs(host, path, set);
+}
+
+function inWords(set: Wanted): readonly string[] {
   const attributes = (['uid', 'gid', 'mode'] as const).flatMap((each) => {
     const asked = set[each];
     return asked === undefined ? [] : [`${words[each]} ${shown(each, asked)}`];
@@ -334,7 +353,14 @@ function inWords(set: Attributes & AclRequest): readonly string[] {
     ['acl', set.acl],
     ['default acl', set.defaultAcl],
   ] as const;
-  return [...attributes, ...lists.flatMap(([what, all = []]) => all.map((entry) => `${what} ${entry}`))];
+  const xattrs = Object.entries(set.xattrs ?? {}).flatMap(([name, value]) =>
+    value === null ? [] : [`xattr ${name} ${xattrInWords(value)}`],
+  );
+  return [
+    ...attributes,
+    ...lists.flatMap(([what, all = []]) => all.map((entry) => `${what} ${entry}`)),
+    ...xattrs,
+  ];
 }
 
 const words = { uid: 'owner', gid: 'group', mode: 'mode' } as const;
@@ -367,12 +393,22 @@ export function ownersOf(host: ReadHost): Owners {
     });
   };
   const entries = (all: readonly string[]): Promise<readonly string[]> => byNumber(all, { find, get });
-  return async ({ owner, group, mode, acl, defaultAcl }) =>
+  return async ({ owner, group, mode, acl, defaultAcl, xattrs }) =>
     present({
       uid: owner === undefined ? undefined : await get('user', owner),
       gid: group === undefined ? undefined : await get('group', group),
       mode,
       acl: acl === undefined ? undefined : await entries(acl),
       defaultAcl: defaultAcl === undefined ? undefined : await entries(defaultAcl),
+      xattrs: xattrs === undefined ? undefined : inBase64(xattrs),
     });
+}
+
+function inBase64(xattrs: NonNullable<DirectoryRequest['xattrs']>): Xattrs {
+  return Object.fromEntries(
+    Object.entries(xattrs).map(([name, value]) => [
+      name,
+      value === null ? null : Buffer.from(value).toString('base64'),
+    ]),
+  );
 }

@@ -24,6 +24,7 @@ import { fillTools } from './tools/copy/fill.ts';
 import { fsckTools } from './tools/filesystem/fsck.ts';
 import { imageCopyTools } from './tools/copy/qemu-img.ts';
 import { aclTools } from './tools/file/acl.ts';
+import { xattrTools } from './tools/file/xattr.ts';
 import { imageTools } from './tools/file/image.ts';
 import { loopTools } from './tools/blockdevice/loop.ts';
 import { labelTools } from './tools/filesystem/labels.ts';
@@ -52,6 +53,7 @@ import type { SimulatedProcess, World } from './world/world.ts';
 
 const models: Readonly<Record<string, ToolModel>> = {
   ...aclTools,
+  ...xattrTools,
   ...blkidTools,
   ...compressedTools,
   ...cryptTools,

@@ -50,9 +50,10 @@ inContainers((machine, { number }) => {
     expect(await machine.must('bofh host plan /root/host.ts')).toBe('the host is as described\n');
   });
 
-  test('ACLs of users that it creates are set and undone; a changed file inherits no other entries', async () => {
+  test('ACLs of users that it creates, and extended attributes, are set and undone; a changed file inherits no other entries', async () => {
     await machine.must(`mkdir /srv/inherits; echo old >/srv/inherits/plain; setfacl -m u:7:r /srv/inherits/plain
-      echo old >/srv/inherits/none; chmod 640 /srv/inherits/none; setfacl -d -m u:8:rwx /srv/inherits; mkdir -m 750 /srv/listed`);
+      echo old >/srv/inherits/none; chmod 640 /srv/inherits/none; setfacl -d -m u:8:rwx /srv/inherits; mkdir -m 750 /srv/listed
+      setfattr -n user.old -v 0sAP8= /srv/listed; setfattr -n trusted.other -v x /srv/listed`);
     const before = await wholeHost(machine);
     const describing = (last: string): Promise<void> =>
       machine.put(
@@ -60,9 +61,12 @@ inContainers((machine, { number }) => {
         `import { defineHost } from 'bofh';
          export default defineHost((h) => {
            h.user('reader', { uid: 4711, system: true });
-           h.directory('/srv/listed', { acl: ['user:reader:rx'], defaultAcl: ['user:reader:r', 'other::0'] });
+           h.directory('/srv/listed', {
+             acl: ['user:reader:rx'], defaultAcl: ['user:reader:r', 'other::0'],
+             xattrs: { 'user.old': null, 'trusted.id': new Uint8Array([0, 255, 10]), 'user.empty': '' },
+           });
            h.file('/srv/listed/new', { content: 'new\\n', acl: ['user:reader:r'], mode: 0o600 });
-           h.file('/srv/inherits/plain', { content: 'new\\n' });
+           h.file('/srv/inherits/plain', { content: 'new\\n', xattrs: { 'user.note': 'ä' } });
            h.file('/srv/inherits/none', { content: 'new\\n' });
            ${last}
          });`,
@@ -80,6 +84,13 @@ inContainers((machine, { number }) => {
         'user::rw-\nuser:4711:r--\ngroup::---\nmask::r--\nother::---\n\n',
         'user::rw-\nuser:7:r--\ngroup::r--\nmask::r--\nother::r--\n\n',
         'user::rw-\ngroup::r--\nother::---\n\n',
+      ].join(''),
+    );
+    const attributes = `getfattr --absolute-names --dump --match='^(user|trusted)' --encoding=hex`;
+    expect(await machine.must(`${attributes} /srv/listed /srv/inherits/plain`)).toBe(
+      [
+        '# file: /srv/listed\ntrusted.id=0x00ff0a\ntrusted.other=0x78\nuser.empty=0x\n\n',
+        '# file: /srv/inherits/plain\nuser.note=0xc3a4\n\n',
       ].join(''),
     );
   });

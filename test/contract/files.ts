@@ -3,6 +3,7 @@ import { getfacl, setfacl, textOf } from '../../src/file/acl.ts';
 import { chmod, chown, copyAttributes } from '../../src/file/attributes.ts';
 import { copyWhole } from '../../src/file/kept.ts';
 import { lsattr } from '../../src/file/refuse-change.ts';
+import { getfattr, setfattr } from '../../src/file/xattr.ts';
 import { fails, type Scenario } from './scenario.ts';
 
 /** Accesses to files, from src/host/files.ts. */
@@ -174,6 +175,33 @@ export const fileScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'setfattr sets any bytes, also none, replaces and removes them, and a missing attribute is null',
+    needs: [],
+    run: async ({ change, directory }) => {
+      const [file, folder] = [`${directory}/file`, `${directory}/folder`];
+      const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)).toString('base64');
+      await change.writeNew(file, 'x', { mode: 0o640 });
+      await change.makeDir(folder, { mode: 0o755 });
+      for (const path of [file, folder])
+        for (const name of ['user.note', 'trusted.a"b']) {
+          const of = (): Promise<unknown> => change.run(getfattr(path, name));
+          assert.equal(await of(), null);
+          await fails(change.run(setfattr(path, name, null)), 'unknown');
+          for (const value of [bytes, '', 'AA==', bytes.slice(0, 300)]) {
+            await change.run(setfattr(path, name, value));
+            assert.equal(await of(), value);
+          }
+          await change.run(setfattr(path, name, null));
+          assert.equal(await of(), null);
+        }
+      const none = `${directory}/none`;
+      assert.equal(await change.run(getfattr(none, 'user.a')), null);
+      await fails(change.run(setfattr(none, 'user.a', '')), 'not-found');
+      await change.removeFile(file);
+      await change.removeDir(folder);
+    },
+  },
+  {
     name: 'a copy of a whole object has the ACL of its source; a copy of attributes has neither ACL nor mode',
     needs: [],
     run: async ({ change, directory }) => {
@@ -186,12 +214,14 @@ export const fileScenarios: readonly Scenario[] = [
       await change.run(setfacl(one, { acl }));
       await change.run(chown(one, 12345, 54321));
       await change.run(chmod(one, 0o2640));
+      await change.run(setfattr(one, 'user.note', 'AP8='));
       await change.run(copyAttributes(one, two, 'no owner'));
       assert.deepEqual([await of(two), (await change.stat(two))?.uid], [plain, 0]);
       await change.run(copyAttributes(one, two));
       await change.run(copyWhole(one, three));
       assert.deepEqual([await of(two), await of(three)], [plain, acl]);
       for (const path of [two, three]) {
+        assert.equal(await change.run(getfattr(path, 'user.note')), 'AP8=');
         assert.equal((await change.stat(path))?.uid, 12345);
       }
       assert.equal((await change.stat(two))?.mode, 0o600);

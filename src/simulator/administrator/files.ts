@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { around, movedInside, onBtrfs, putState } from '../world/btrfs.ts';
 import * as files from '../world/files.ts';
 import { setAcl } from '../world/acl.ts';
+import { setXattr } from '../world/xattr.ts';
 import { resolve } from '../world/resolve.ts';
 import { addInode, file, inodeOf, type Inode, symlink } from '../world/tree.ts';
 import { settle, type World } from '../world/world.ts';
@@ -28,6 +29,8 @@ export interface FileAdmin {
    * the default ACL of a directory (default: none).
    */
   setAcl(path: string, acl: string, defaultAcl?: string): void;
+  /** Sets an extended attribute, such as `user.note`; null removes it. */
+  setXattr(path: string, name: string, value: string | null): void;
 }
 
 /** Returns these methods for a simulated host. */
@@ -52,6 +55,15 @@ export function fileActs(world: World, does: WrapAct): FileAdmin {
           access: acl.split(','),
           inherited: defaultAcl === '' ? [] : defaultAcl.split(','),
         }),
+      ),
+    ),
+    setXattr: does((path, name, value) =>
+      put(world, path, () =>
+        setXattr(
+          files.reached(world, 'setfattr', path, 'keep'),
+          name,
+          value === null ? null : Buffer.from(value).toString('base64'),
+        ),
       ),
     ),
     readFile: (path) => new TextDecoder().decode(files.readFile(world, path)),

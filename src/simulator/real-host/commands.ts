@@ -13,6 +13,7 @@ import { importAt, importCopied, importMagics, importOrigin, importTable } from 
 import { knowTagged, prepareMount, prepareMounted, prepareTable, userTable } from './mount.ts';
 import { preparePackages } from './packages.ts';
 import { resolve } from '../world/resolve.ts';
+import { xattrsFrom } from '../world/xattr.ts';
 import { scriptIn } from '../tools/shell/sh.ts';
 import { prepareSystemctl } from './systemd.ts';
 import { prepareTar, prepareTree } from './tar.ts';
@@ -134,6 +135,14 @@ export async function prepareReal<T>(
       const { real, realPath, acl } = there.found ? there.inode : {};
       if (there.found && (real === undefined || acl !== undefined)) return undefined;
       return ask(overlay, command, [...command.argv.slice(0, -1), realPath ?? paths[0] ?? '']);
+    }
+    case 'getfattr': {
+      const [path = ''] = paths;
+      const there = resolve(world, path, 'keep');
+      if (!there.found) return ask(overlay, command);
+      const name = command.argv.find((word) => word.startsWith('--name='))?.slice('--name='.length) ?? '';
+      const from = there.inode.xattrs?.known.has(name) === true ? undefined : xattrsFrom(there.inode, path);
+      return from === undefined ? undefined : ask(overlay, command, [...command.argv.slice(0, -1), from]);
     }
     case 'ip':
     case 'lsattr':

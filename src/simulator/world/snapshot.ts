@@ -6,6 +6,7 @@ import { look } from './drbd-link.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
 import { packageLines } from './packages.ts';
 import { accessOf } from './acl.ts';
+import { xattrsInWords } from './xattr.ts';
 import { type Inode, inodeOf, linksOf, type Tree, walk } from './tree.ts';
 import type { Content, LogicalVolume, Loop, LuksParts, VolumeGroup } from './parts.ts';
 import { describeUnits } from './units.ts';
@@ -186,7 +187,7 @@ function describe(tree: Tree, ino: number, rewrite: Rewrite): string {
   const mode = inode.mode.toString(8).padStart(4, '0');
   if (inode.kind === 'symlink') return `link to ${inode.target ?? ''}`;
   const from = inode.uid === 0 && inode.gid === 0 ? '' : ` of ${String(inode.uid)}:${String(inode.gid)}`;
-  const owner = `${from}${aclIn(inode)}`;
+  const owner = `${from}${aclIn(inode)}${xattrsInWords(inode)}`;
   if (inode.kind === 'directory') return `directory ${mode}${owner}`;
   const content = rewrite(inode.content ?? new Uint8Array());
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);

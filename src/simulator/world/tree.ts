@@ -23,6 +23,11 @@ export interface Inode {
    * files inherit. `unread`: copied from a file of a real host whose ACL was not read.
    */
   readonly acl?: 'unread' | { readonly access: readonly string[]; readonly inherited: readonly string[] };
+  /**
+   * Its extended attributes in base64 (null: removed). Those that are not `known` are as at the path
+   * `from` of a real host.
+   */
+  readonly xattrs?: { readonly from?: string; readonly known: ReadonlyMap<string, string | null> };
   /** Only for a file of a real host: the result of lstat(2) there. */
   readonly real?: FileStat;
   /** Only for a file of a real host: its path there. */

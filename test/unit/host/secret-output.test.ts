@@ -31,7 +31,7 @@ const harmless: Readonly<Record<string, string>> = {
   filesystems: `btrfs btrfstune debugfs dumpe2fs e2fsck e2label fatlabel fsck.vfat mkfs.btrfs mkfs.ext2 mkfs.ext3 mkfs.ext4
     mkfs.vfat mkfs.xfs mkswap mount resize2fs swaplabel tune2fs umount xfs_growfs xfs_io xfs_logprint xfs_repair`,
   files:
-    'chmod chown cp dd fallocate find getfacl ln ls mv qemu-img setfacl sha256sum stat sync tar truncate',
+    'chmod chown cp dd fallocate find getfacl getfattr ln ls mv qemu-img setfacl setfattr sha256sum stat sync tar truncate',
   network: 'ip',
   'units of systemd, and how long to wait': 'sleep systemctl',
   'kernel parameters; secret ones are refused': 'sysctl',

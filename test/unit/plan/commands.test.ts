@@ -642,8 +642,8 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
           export default defineHost((h) => {
             h.file('/srv/new/a', { content: 'a', owner: 33 });
             h.directory('/srv/new', { mode: 0o750, acl: ['user:33:rx'], defaultAcl: ['user:33:r'] });
-            h.directory('/srv/acl', { acl: ['user:33:rx'] });
-            h.file('/srv/acl/a', { content: 'b', acl: ['user:33:r'] });
+            h.directory('/srv/acl', { acl: ['user:33:rx'], xattrs: { 'user.note': 'x', 'user.old': null } });
+            h.file('/srv/acl/a', { content: 'b', acl: ['user:33:r'], xattrs: { 'user.old': 'new' } });
             h.lines('/srv/hosts', { present: ['b'] });
             h.link('/srv/link', { to: 'b' });
             h.absent('/srv/empty');
@@ -655,6 +655,7 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
         host.admin.setAcl('/srv/acl', of('user:7:r-x'), of('group:8:r--'));
         host.admin.writeFile('/srv/acl/a', 'a');
         host.admin.setAcl('/srv/acl/a', of('user:7:r--'));
+        for (const path of ['/srv/acl', '/srv/acl/a']) host.admin.setXattr(path, 'user.old', 'old');
         host.admin.writeFile('/srv/hosts', 'a\\n');
         host.admin.symlink('/srv/link', 'a');
         host.admin.mkdir('/srv/empty');

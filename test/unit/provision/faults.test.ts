@@ -6,11 +6,14 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { sampled } from '../../support/sampled.ts';
 
 const description = defineHost((h) => {
-  h.directory('/srv/new', { owner: 33, mode: 0o750 });
+  h.directory('/srv/new', { owner: 33, mode: 0o750, xattrs: { 'user.note': 'x' } });
   h.directory('/srv/there', { mode: 0o700, acl: ['user:33:rx'], defaultAcl: ['user:33:rwx'] });
   h.file('/srv/there/a', { content: 'new\n', owner: 33, mode: 0o640, acl: ['group:33:r'] });
-  h.file('/srv/b', { content: 'new\n', group: 33, mode: 0o604, acl: [] });
-  h.file('/srv/acl', { content: 'same\n', mode: 0o2640, acl: ['user:8:r', 'mask::rw'] });
+  h.file('/srv/b', { content: 'new\n', group: 33, mode: 0o604, acl: [], xattrs: { 'user.old': null } });
+  h.file('/srv/acl', {
+    ...{ content: 'same\n', mode: 0o2640, acl: ['user:8:r', 'mask::rw'] },
+    xattrs: { 'user.old': null, 'user.note': 'new' },
+  });
   h.link('/srv/link', { to: 'b' });
   h.lines('/srv/lines', { present: ['two'] });
   h.absent('/srv/old');
@@ -26,8 +29,11 @@ function before(): SimulatedHost {
   admin.mkdir('/srv/empty');
   admin.writeFile('/srv/b', 'old\n', 0o600);
   admin.setAcl('/srv/b', acl);
+  admin.setXattr('/srv/b', 'user.old', 'old');
   admin.writeFile('/srv/acl', 'same\n');
   admin.setAcl('/srv/acl', acl);
+  admin.setXattr('/srv/acl', 'user.old', 'old');
+  admin.setXattr('/srv/acl', 'user.note', 'old');
   admin.writeFile('/srv/lines', 'one\n');
   admin.writeFile('/srv/old', 'old\n');
   admin.symlink('/srv/link', 'a');
@@ -59,7 +65,17 @@ it.each(modes)(
     expect(points.length).toBeGreaterThan(60);
     const wrong: string[] = [];
     for (const cut of mode.includes('crash') ? (['kill', 'none', 'all'] as const) : (['kill'] as const))
-      for (const tool of ['store', 'file', 'mv', 'cp', 'ln', 'chown', 'chmod', 'setfacl'] as const) {
+      for (const tool of [
+        'store',
+        'file',
+        'mv',
+        'cp',
+        'ln',
+        'chown',
+        'chmod',
+        'setfacl',
+        'setfattr',
+      ] as const) {
         const times = points.filter((point) => point.tool === tool).length;
         expect(times).toBeGreaterThan(0);
         const all = Array.from({ length: times }, (_, index) => index + 1);

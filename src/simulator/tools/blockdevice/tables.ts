@@ -4,6 +4,7 @@ import { present } from '../../../core/present.ts';
 import type { Device } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { inheriting } from '../../world/acl.ts';
+import { copiedXattrs } from '../../world/xattr.ts';
 import { resolve } from '../../world/resolve.ts';
 import { addInode, type Inode } from '../../world/tree.ts';
 import { linkName, taggedDevices, tagOrNone } from '../../world/tags.ts';
@@ -119,7 +120,7 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
   if (!target.found) throw unmodelled(call, 'the file that they are given to must be there');
   const { uid, gid } = source.inode;
   target.tree.inodes.set(target.ino, {
-    ...target.inode,
+    ...{ ...target.inode, ...copiedXattrs(source.inode, from) },
     ...(owner ? { uid, gid } : {}),
   });
   return ok();
@@ -152,7 +153,7 @@ function cpWhole(call: ToolCall): ReturnType<ToolModel> {
   const made = { ...inode, ...(entries === undefined ? {} : { entries: new Map<string, number>() }) };
   addInode(parent.tree, parent.ino, posix.basename(to), {
     ...inheriting(parent.inode, made),
-    ...present({ acl }),
+    ...{ ...present({ acl }), ...copiedXattrs(source.inode, from) },
   });
   return ok();
 }

@@ -1,4 +1,5 @@
 import { getfacl, setfacl } from '../../../../src/file/acl.ts';
+import { getfattr, setfattr } from '../../../../src/file/xattr.ts';
 import { lsattr } from '../../../../src/file/refuse-change.ts';
 import { mkfs } from '../../../../src/filesystem/commands.ts';
 import { checkOf } from '../../../../src/filesystem/commands/check.ts';
@@ -82,6 +83,25 @@ export const otherFilesystems: Group = {
     {
       name: 'setfacl/unsupported',
       command: setfacl('/proc/version', { acl: listed }),
+      answers: 'unknown',
+    },
+    {
+      name: 'getfattr/value',
+      given: 'setfattr -n user.note -v 0sAAo9/w== /srv/x/c; setfattr -n user.empty /srv/x/c',
+      command: getfattr('/srv/x/c', 'user.note'),
+      answers: 'parsed',
+    },
+    { name: 'getfattr/empty', command: getfattr('/srv/x/c', 'user.empty'), answers: 'parsed' },
+    { name: 'getfattr/none', command: getfattr('/srv/x/c', 'user.none'), answers: 'parsed' },
+    { name: 'getfattr/missing', command: getfattr('/srv/x/none', 'user.note'), answers: 'parsed' },
+    { name: 'getfattr/unsupported', command: getfattr('/proc/version', 'user.note'), answers: 'parsed' },
+    { name: 'setfattr/set', command: setfattr('/srv/x/c', 'user.note', 'AP8='), answers: 'parsed' },
+    { name: 'setfattr/remove-none', command: setfattr('/srv/x/c', 'user.none', null), answers: 'unknown' },
+    { name: 'setfattr/missing', command: setfattr('/srv/x/none', 'user.note', 'AP8='), answers: 'not-found' },
+    { name: 'setfattr/immutable', command: setfattr('/srv/x/a', 'user.note', 'AP8='), answers: 'denied' },
+    {
+      name: 'setfattr/unsupported',
+      command: setfattr('/proc/version', 'user.note', 'AP8='),
       answers: 'unknown',
     },
     { name: 'lsattr/no-filesystem-flags', command: lsattr('/proc/version'), answers: 'parsed' },

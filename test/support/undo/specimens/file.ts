@@ -7,6 +7,9 @@ const noContent = {
   'identity reused': 'a symbolic link has no content: another link at its place has another inode',
 } as const;
 
+/** Sets one, changes one, and removes one. */
+const xattrs = { 'user.note': 'bmV3', 'trusted.new': '', 'user.old': null };
+
 const listed = 'user::rw-,user:7:rwx,group::r--,mask::rwx,other::---';
 
 export const file: Specimens['file'] = {
@@ -27,6 +30,16 @@ export const file: Specimens['file'] = {
         return (tx) => tx.file.change({ path: '/etc/xen/web1.cfg', content, uid: 33, acl: ['user:33:r--'] });
       },
     },
+    {
+      title: 'with extended attributes',
+      stage: (host) => {
+        host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\nmemory = 128\n', 0o640);
+        for (const name of ['user.old', 'user.note', 'user.other'])
+          host.admin.setXattr('/etc/xen/web1.cfg', name, name);
+        const content = 'name = "web1"\nmemory = 256\n';
+        return (tx) => tx.file.change({ path: '/etc/xen/web1.cfg', content, mode: 0o600, xattrs });
+      },
+    },
   ],
   create: [
     {
@@ -42,6 +55,11 @@ export const file: Specimens['file'] = {
           acl: ['user:33:rw-'],
         }),
     },
+    {
+      title: 'with extended attributes',
+      stage: () => (tx) =>
+        tx.file.create({ path: '/etc/xen/web1.cfg', content: 'name = "web1"\n', mode: 0o640, xattrs }),
+    },
   ],
   createDirectory: [
     {
@@ -54,11 +72,11 @@ export const file: Specimens['file'] = {
       },
     },
     {
-      title: 'with ACLs',
+      title: 'with ACLs and extended attributes',
       stage: () => (tx) =>
         tx.file.createDirectory({
           ...{ path: '/srv/photos', mode: 0o2750 },
-          ...{ acl: ['user:33:rwx'], defaultAcl: ['user:33:rwx'] },
+          ...{ acl: ['user:33:rwx'], defaultAcl: ['user:33:rwx'], xattrs },
         }),
       notApplicable: {
         'foreign content':
@@ -152,6 +170,15 @@ export const file: Specimens['file'] = {
         host.admin.setAcl('/etc/xen/web1.cfg', listed);
         return (tx) =>
           tx.file.setAttributes({ path: '/etc/xen/web1.cfg', mode: 0o2600, acl: ['group:33:r--'] });
+      },
+    },
+    {
+      title: 'extended attributes of a file',
+      stage: (host) => {
+        host.admin.writeFile('/etc/xen/web1.cfg', 'name = "web1"\n', 0o640);
+        for (const name of ['user.old', 'user.note', 'user.other'])
+          host.admin.setXattr('/etc/xen/web1.cfg', name, name);
+        return (tx) => tx.file.setAttributes({ path: '/etc/xen/web1.cfg', mode: 0o600, xattrs });
       },
     },
     {
