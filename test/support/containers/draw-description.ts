@@ -55,6 +55,13 @@ const owned = {
   owner: maybe(quoted('root', 'r-old', 'www-data')),
   group: maybe(quoted('root', 'r-team')),
   mode: maybe(one('0o600', '0o644', '0o755', '0o2770')),
+  xattrs: maybe(
+    one(
+      `{ 'user.note': 'new', 'trusted.bytes': new Uint8Array([0, 255]) }`,
+      `{ 'user.note': null, 'user.empty': '' }`,
+      `{ 'user.note': 'mine', 'trusted.bytes': null }`,
+    ),
+  ),
   acl: maybe(one('[]', `['user:daemon:rx']`, `['u:33:rwx', 'mask::rwx']`, `['group:r-team:r', 'u:7:0']`)),
 };
 const defaultAcl = maybe(one('[]', `['group:r-team:rwx']`, `['u:33:rx', 'other::0']`));
