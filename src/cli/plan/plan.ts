@@ -206,7 +206,8 @@ export function readJournals(store: Store): readonly CopiedJournal[] {
 function wouldFail(error: unknown): unknown {
   const isUndone = error instanceof RolledBackError || error instanceof StuckError;
   // The first error is the reason, the others are of the undo.
-  const reason: unknown = isUndone && error.cause instanceof AggregateError ? error.cause.errors[0] : undefined;
+  const reason: unknown =
+    isUndone && error.cause instanceof AggregateError ? error.cause.errors[0] : undefined;
   const unknown = unknownIn(reason ?? error);
   if (unknown !== undefined) return unknown;
   if (!isUndone) return error;
