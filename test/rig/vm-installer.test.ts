@@ -64,7 +64,7 @@ describe.skipIf(!can.ok && !required)('a guest that installs itself, on a real X
   it('is saved and restored with what it installed, and leaves only the image when it is removed', async () => {
     await bofh('vm stop pc --force-off');
     const hash = await text('sha256sum </dev/vg0/pc-root');
-    const file = /\/srv\/backup\/\S+/.exec(await bofh('vm backup pc /srv/backup'))?.[0] ?? '';
+    const file = /\/srv\/backup\/pc\.\S+\.json/.exec(await bofh('vm backup pc /srv/backup'))?.[0] ?? '';
     await bofh('--yes vm remove pc');
     await bofh(`vm restore ${file}`);
     expect(await text('sha256sum </dev/vg0/pc-root')).toBe(hash);
