@@ -32,7 +32,7 @@ import {
 } from './identity.ts';
 import { randomMac, withMacs } from './mac.ts';
 import { checkGuestName, configPath } from './names.ts';
-import { disksOf, unknown } from './remove.ts';
+import { disksOf, unknownGuest } from './remove.ts';
 import { newTarget, pathsOf } from './rename.ts';
 import type { CheckedClone } from './request.ts';
 
@@ -77,7 +77,7 @@ export async function planClone(options: {
   if (to === name) throw new UsageError(`${name} cannot be its own clone`, { remedy: 'choose another name' });
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   await refuseRunning(host, name, to);
   const found = refusals();
   await found.try(() => checkClashes({ host, site, name: to, mac: undefined }));

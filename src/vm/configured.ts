@@ -1,7 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import type { Site } from '../site.ts';
 import { type ConfigProblem, type Domain, domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
-import { unknown } from './remove.ts';
+import { unknownGuest } from './remove.ts';
 import { checkText } from '../core/checks.ts';
 
 /** A configured guest, all other guests, and its domain if it is not off. */
@@ -20,7 +20,7 @@ export async function configured(
   checkText('the name of the guest', name);
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   const [domain] = await domains(host, (each) => each.name === name || each.uuid === guest.uuid);
   return { guest, guests, problems, domain };
 }

@@ -7,7 +7,7 @@ import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { type Disk, type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
 import { resourceNameOf, wordsOf } from './guest-file.ts';
-import { unknown, volumeOf } from './remove.ts';
+import { unknownGuest, volumeOf } from './remove.ts';
 
 /** A disk of a guest, and its planned snapshot. */
 export interface SnapshotDisk {
@@ -54,7 +54,7 @@ export async function planMoment(
   const { site, name } = of;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   const [domain] = await domains(host, (each) => each.name === name);
   if (domain !== undefined && domain.state !== 'running' && domain.state !== 'paused')
     throw new RefusedError(`the domain ${name} (id ${domain.id}) is ${domain.state}`, {

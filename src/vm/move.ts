@@ -16,7 +16,7 @@ import {
   followed,
   refuseUnread,
 } from './checks.ts';
-import { domainOf, type RemovePlan, unknown } from './remove.ts';
+import { domainOf, type RemovePlan, unknownGuest } from './remove.ts';
 import { pathsOf, removableConfig } from './guest-file.ts';
 import type { CheckedMove } from './request.ts';
 import { resourceAt } from './start.ts';
@@ -65,7 +65,7 @@ export async function planMove(options: {
   const { name, timeoutMs = 300_000 } = request;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   const found = refusals();
   const [there] = (await found.try(() => domains(host, (each) => each.name === name))) ?? [];
   const domain = await found.try(() => domainOf(there, { guest, running: 'shutdown' }));

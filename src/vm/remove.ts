@@ -64,7 +64,7 @@ export async function planRemove(options: {
   const { host, site, name, running, timeoutMs = 120_000, keepDisks = [], members } = options;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   const found = refusals();
   const there = await found.try(() => domains(host, (each) => each.name === name));
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
@@ -151,7 +151,7 @@ async function removeReplicas(
 }
 
 /** The error for an unknown guest. */
-export async function unknown(
+export async function unknownGuest(
   host: ReadHost,
   options: { readonly name: string; readonly site: Site; readonly problems: readonly ConfigProblem[] },
 ): Promise<RefusedError> {

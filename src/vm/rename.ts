@@ -10,7 +10,7 @@ import { autostartLinks } from './autostart.ts';
 import { checkClashes } from './checks.ts';
 import { removableConfig, wordsOf } from './guest-file.ts';
 import { checkGuestName, diskNames } from './names.ts';
-import { disksOf, domainOf, unknown } from './remove.ts';
+import { disksOf, domainOf, unknownGuest } from './remove.ts';
 import type { CheckedRename } from './request.ts';
 import { refuseSnapshots } from './snapshot-files.ts';
 import { startVm } from './start.ts';
@@ -57,7 +57,7 @@ export async function planRename(options: {
   if (to === name) throw new UsageError(`${name} has that name already`);
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   await checkClashes({ host, site, name: to, mac: undefined });
   await refuseSnapshots(host, name);
   const [running] = await domains(host, (each) => each.name === name);

@@ -18,7 +18,7 @@ import {
   withSettings,
 } from '../xen/index.ts';
 import { autostartLinks, autostartPath } from './autostart.ts';
-import { unknown } from './remove.ts';
+import { unknownGuest } from './remove.ts';
 import type { CheckedSet } from './request.ts';
 
 /** A setting that changes, or has not taken effect yet. Memory is in MiB. */
@@ -40,7 +40,11 @@ export interface SetPlan {
   readonly rows: readonly SetRow[];
   /** Undefined if the file already has these settings. */
   readonly file:
-    | { readonly sha256: string /** Text with one character per byte. */; readonly content: string }
+    | {
+        readonly sha256: string;
+        /** Text with one character for each byte. */
+        readonly content: string;
+      }
     | undefined;
   /** Links for the start at boot: `to` null removes one. */
   readonly links: readonly { readonly path: string; readonly to: string | null }[];
@@ -62,7 +66,9 @@ const keys = {
   cpuWeight: 'cpu_weight',
 } as const;
 
-/** Makes all checks before anything is done. */
+/**
+ * Returns the changes that the settings need. Makes all checks, because nothing has changed yet.
+ */
 export async function planSet(options: {
   readonly host: ReadHost;
   readonly site: Site;
@@ -72,7 +78,7 @@ export async function planSet(options: {
   const { host, site, name, settings } = options;
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   checkLimits(guest, settings);
   const config = await realPath(host, guest.file);
   const text = await host.readFile(config);
@@ -87,8 +93,8 @@ export async function planSet(options: {
     const from = plainOf(read.get(key));
     if (from !== to) edits[key] = to;
     const now = running === undefined ? undefined : inGuest(setting, to, running.given);
-    const hasIt = now === undefined || now === 'as asked' || setting === 'cpus';
-    if (from === to && hasIt) continue;
+    const isInEffect = now === undefined || now === 'as asked' || setting === 'cpus';
+    if (from === to && isInEffect) continue;
     if (typeof now === 'object' && 'to' in now) live.push({ uuid: running?.domain.uuid ?? '', ...now });
     const late = typeof now === 'object' && 'why' in now ? { why: now.why } : {};
     const effective = now === undefined || 'why' in late ? 'next start' : 'now';
@@ -114,7 +120,7 @@ export async function planSet(options: {
   return { name, config, rows, file, links, live };
 }
 
-/** Changes the settings. The file is first, because a step in the guest can still fail. */
+/** Changes the settings, first in the file: a step in the running guest is more likely to fail. */
 export async function setVm(tx: Tx, { name, config, file, links, live }: SetPlan): Promise<void> {
   if (file !== undefined) await tx.file.change({ path: config, ...file, encoding: 'latin1' });
   for (const link of links) await tx.file.link(link);
@@ -122,7 +128,7 @@ export async function setVm(tx: Tx, { name, config, file, links, live }: SetPlan
     await tx.xen.set({ name, ...each, to: each.setting === 'memory' ? each.to * 1024 : each.to });
 }
 
-/** Throws if a value is above its limit: xl would refuse to start the guest. */
+/** UsageError if a value is above its limit: xl would refuse to start the guest. */
 function checkLimits(guest: GuestConfig, settings: CheckedSet): void {
   const { name } = guest;
   const memory = settings.memory ?? guest.memoryMiB;

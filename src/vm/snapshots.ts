@@ -11,7 +11,7 @@ import { domains, guestConfigs } from '../xen/index.ts';
 import { configOf } from './backup.ts';
 import { type Moment, planMoment, takeSnapshots } from './moment.ts';
 import { checkGuestName } from './names.ts';
-import { unknown, volumeOf } from './remove.ts';
+import { unknownGuest, volumeOf } from './remove.ts';
 import { directory, namesIn } from './snapshot-files.ts';
 
 const text = z.string().check(z.minLength(1), z.maxLength(255));
@@ -232,7 +232,7 @@ export async function planSnapshotRestore(options: {
   const found = await findSnapshot(host, name, label);
   const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknown(host, { name, site, problems });
+  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   const [domain] = await domains(host, (each) => each.name === name);
   if (domain !== undefined)
     throw new RefusedError(

@@ -31,7 +31,7 @@ export default verb({
       members: async (bofh): Promise<readonly Member[]> =>
         request.hosts === 'this' ? ownMember(bofh.engine) : membersOf(bofh.engine, request),
       plan: (members) => planRemove({ ...request, members }),
-      asks: inQuestion,
+      asks: questionLines,
       act: removeReplica,
       answer,
     });
@@ -59,7 +59,7 @@ function stays(path: string, plain: readonly string[]): string {
     : `${printable(path)} stays`;
 }
 
-function inQuestion({ name, hosts }: RemovePlan): readonly string[] {
+function questionLines({ name, hosts }: RemovePlan): readonly string[] {
   return [
     `The DRBD resource ${name} will be removed. When this has completed, it cannot be undone:`,
     ...hosts.flatMap(({ name: at, volumes, kept, missing, wiped }) => [

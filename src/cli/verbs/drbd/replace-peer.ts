@@ -42,7 +42,7 @@ export default verb({
         return members;
       },
       plan: (members) => planReplace({ members, request }),
-      asks: inQuestion,
+      asks: questionLines,
       act: replacePeer,
       answer,
     });
@@ -61,7 +61,7 @@ function answer({ own }: ReplacePlan, replaced: ReplacedPeer): Answer<DrbdReplac
   return { data, lines: inWords(data, own) };
 }
 
-function inQuestion({ config: { name }, own, to, from }: ReplacePlan): readonly string[] {
+function questionLines({ config: { name }, own, to, from }: ReplacePlan): readonly string[] {
   const [gone] = from.removal?.hosts ?? [];
   return [
     `The peer of the DRBD resource ${name} will be ${to.name} instead of ${from.name}. When this has completed, it cannot be undone:`,

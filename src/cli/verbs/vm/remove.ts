@@ -49,7 +49,7 @@ export default verb({
       members: async ({ site, engine }): Promise<Members | undefined> =>
         replicas === 'kept' ? undefined : membersOfGuest(engine, { name, site, ...present({ on }) }),
       plan: (members, { host, site }) => planRemove({ host, site, ...request, members }),
-      asks: inQuestion,
+      asks: questionLines,
       act: (tx, engine, plan) => removeVm(tx, plan, engine),
       answer: (plan): Answer<VmRemove> => {
         const data = answerOf(plan);
@@ -77,7 +77,7 @@ function answerOf({ name, config, volumes, replicas, kept, keptDisks }: RemovePl
 
 const endings = { shutdown: 'will be shut down', destroy: 'will be powered off hard' } as const;
 
-function inQuestion(plan: RemovePlan): readonly string[] {
+function questionLines(plan: RemovePlan): readonly string[] {
   const { volumes, replicas, peer } = answerOf(plan);
   return [
     `The guest ${plan.name} will be removed. When this has completed, it cannot be undone:`,
