@@ -64,7 +64,7 @@ function rowOf(
   return row('refuse', `${describe(domain)}: ${remedyFor(domain)}`);
 }
 
-/** The remedy for a domain that has a guest's name and does not run. */
+/** The remedy if a guest cannot be started or changed because of the state of its domain. */
 export function remedyFor({ id, state, name }: Domain): string {
   switch (state) {
     case 'running':

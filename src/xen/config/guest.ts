@@ -19,7 +19,7 @@ export interface GuestConfig {
   readonly maxVcpus?: number;
   /** `cpu_weight`; missing: 256. */
   readonly weight?: number;
-  /** Files of this host; missing if a bootloader reads them from the guest. */
+  /** Path on this host, as for `ramdisk`; missing if a bootloader reads the file from the guest. */
   readonly kernel?: string;
   readonly ramdisk?: string;
   /** `root`, or `root=` of `cmdline` or `extra`, without `ro`, as the kernel of the guest reads it. */
@@ -34,7 +34,7 @@ export interface GuestConfig {
  * default (xl 4.17: test/fixtures/xl/check-bad-memory).
  */
 export function guestConfig(config: ParsedConfig): GuestConfig {
-  const read: Access = accessTo(config);
+  const read: ConfigReader = readerOf(config);
   const name = read.text('name');
   if (name === undefined || name === '') read.fail('name', 'expected name = "…": a guest needs a name');
   const uuid = read.text('uuid')?.toLowerCase();
@@ -68,11 +68,11 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
 }
 
 /** Whether the text is a UUID as `xl` prints it. */
-export function isUuid(text: string): boolean {
+function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
-interface Access {
+interface ConfigReader {
   text(key: string): string | undefined;
   number(key: string): number | undefined;
   list(key: string): readonly ConfigValue[];
@@ -80,7 +80,7 @@ interface Access {
   fail(key: string, message: string): never;
 }
 
-function accessTo({ file, settings }: ParsedConfig): Access {
+function readerOf({ file, settings }: ParsedConfig): ConfigReader {
   const failAt = (line: number | undefined, message: string): never => {
     throw new UsageError(line === undefined ? `${file}: ${message}` : `${file}:${line}: ${message}`);
   };
@@ -118,13 +118,13 @@ function accessTo({ file, settings }: ParsedConfig): Access {
 }
 
 /** The root device. xl ignores `root` and `extra` if `cmdline` is set (xl.cfg(5)). */
-function rootOf(read: Access): string | undefined {
+function rootOf(read: ConfigReader): string | undefined {
   const line = read.text('cmdline') ?? `root=${read.text('root') ?? ''} ${read.text('extra') ?? ''}`;
-  // The kernel takes the last one.
+  // Of several, the kernel uses the last one.
   return [...line.matchAll(/(?<!\S)root=(?<device>\S+)/g)].at(-1)?.groups?.device;
 }
 
-function typeOf(read: Access): GuestConfig['type'] {
+function typeOf(read: ConfigReader): GuestConfig['type'] {
   const type = read.text('type') ?? (read.text('builder') === 'hvm' ? 'hvm' : 'pv');
   if (type === 'pv' || type === 'pvh' || type === 'hvm') return type;
   return read.fail('type', `expected type "pv", "pvh" or "hvm", found "${type}"`);

@@ -50,7 +50,7 @@ export const create = operation({
     const disks = await disksOf(host, guestConfig);
     // The first call only determines what to lock. The second one, under the locks, also checks whether
     // the guest can start.
-    if (chosen !== undefined) await refuse(host, { guestConfig, uuid, disks });
+    if (chosen !== undefined) await refuseUnstartable(host, { guestConfig, uuid, disks });
     const macs = guestConfig.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
     return { name, uuid, config, initially: initially ?? 'running', disks, macs };
   },
@@ -86,7 +86,8 @@ interface Wanted {
   readonly disks: JournalledGuest['disks'];
 }
 
-async function refuse(host: ReadHost, guest: Wanted): Promise<void> {
+/** RefusedError with all reasons against starting the guest. */
+async function refuseUnstartable(host: ReadHost, guest: Wanted): Promise<void> {
   const { name, file } = guest.guestConfig;
   await checkConfig(host, { config: file, name });
   const { refusals, held } = await refusalsOf(host, guest);
@@ -97,7 +98,7 @@ async function refuse(host: ReadHost, guest: Wanted): Promise<void> {
     });
 }
 
-/** All reasons against starting the guest, in one error. */
+/** All reasons against starting the guest, and the holders among them. */
 async function refusalsOf(
   host: ReadHost,
   guest: Wanted,

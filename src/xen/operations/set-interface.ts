@@ -24,7 +24,8 @@ const args = z.strictObject({
 const place = z.nullable(
   z.strictObject({
     bridge: z.string(),
-    /** Path of the script that connects it. */ script: z.exactOptional(z.string()),
+    /** Path of the script that connects it. */
+    script: z.exactOptional(z.string()),
   }),
 );
 type Place = z.infer<typeof place>;
@@ -38,13 +39,13 @@ const undoSchema = z.strictObject({
 });
 type Undo = z.infer<typeof undoSchema>;
 
-/** Keys of `xl list -l` that xl sets by itself: the undo need not name them. */
-const chosen: readonly string[] = ['devid', 'nictype'];
+/** Keys of `xl list -l` that xl sets by itself: the undo does not have to pass them. */
+const setByXl: readonly string[] = ['devid', 'nictype'];
 
 /**
- * Attaches a network interface on a bridge to a running guest, or detaches one, until the guest ends. The MAC
- * address with the old and the new bridge proves the step: others set any other bridge, and it is left
- * untouched.
+ * Attaches a network interface on a bridge to a running guest, or detaches one, until the guest
+ * ends. The MAC address together with the old and the new bridge proves the step. If the interface
+ * is on a third bridge, others changed it, and it is left untouched.
  */
 export const setInterface = operation({
   kind: 'xen.interface.set',
@@ -126,7 +127,7 @@ async function placeOf(
   const found = (await host.run(xlInterfaces())).get(id)?.find((each) => each.mac === mac);
   if (found === undefined) return null;
   const { mac: _, bridge, script, ...rest } = found;
-  const odd = Object.keys(rest).find((key) => !chosen.includes(key));
+  const odd = Object.keys(rest).find((key) => !setByXl.includes(key));
   if (bridge !== undefined && odd === undefined) return { bridge, ...present({ script }) };
   throw new RefusedError(
     `the interface ${mac} of ${name} has ${odd === undefined ? 'no bridge' : `the option ${odd}`}, and an undo could not attach it again`,
