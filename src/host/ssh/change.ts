@@ -19,7 +19,10 @@ export interface Changing extends There {
   readonly settle: () => Promise<void>;
 }
 
-/** Runs a command, or several joined by pipes, like `runChange` for this host, but without progress. */
+/**
+ * Runs a command, or several joined by pipes, like `runChange` for this host, but reports only the
+ * start of the program as progress.
+ */
 export async function changeThere<T>(
   at: Changing,
   stages: Stages,

@@ -11,8 +11,8 @@ type FileChanges = Omit<ChangeHost, 'name' | 'run' | 'pipe' | 'facts' | keyof Fi
 type FileReads = Pick<ChangeHost, 'readFile' | 'readDir' | 'readLink' | 'stat'>;
 
 /**
- * O_EXCL is dd's own (coreutils). A file that cannot be written completely is removed; an existing
- * one stays.
+ * `conv=excl` of dd (coreutils) opens with O_EXCL, so an existing file stays. Removes a new file
+ * that could not be written completely.
  */
 const create = `set -e
 umask 077

@@ -11,11 +11,12 @@ import type { Link } from './link.ts';
 type Verb = 'read' | 'list' | 'link' | 'stat';
 
 /**
- * Pairs of a verb and a path, executed one after the other. The script gets the mark before and after each
- * answer on stdin: as an argument the mark would also be in /proc/PID/cmdline, which may be one of the files.
- * Like Node, `read` opens neither a FIFO nor a device, and `list` follows a link. Many files of /sys exist
- * only for some devices: for a missing one the script starts no program. On a disk it does, because only a
- * program reports an error of the disk.
+ * Runs pairs of a verb and a path, one after the other, and prints a mark before and after the
+ * message of each. It reads the mark from stdin: as an argument the mark would also be in
+ * /proc/PID/cmdline, which may be one of the files. As on this host, `read` opens neither a FIFO
+ * nor a device, and `list` follows a link. Many files of /sys exist only for some devices: for a
+ * missing one the script starts no program. On a disk it does, because only a program reports an
+ * error of the disk.
  */
 const script = `IFS= read -r mark
 exec 3>&1 </dev/null
@@ -54,7 +55,10 @@ interface Answer {
   readonly said: string;
 }
 
-/** Files of the kernel itself, which no dead server or disk can block; those of a process may wait for its locks. */
+/**
+ * Files of the kernel: a dead server or disk cannot block a read. Files of a process may wait for
+ * its locks.
+ */
 const kernelFile = /^\/(?:sys|dev|proc(?!\/\d))\//;
 const limitMs = 30_000;
 /** A command line may have 128 KiB (MAX_ARG_STRLEN, binfmts.h), and quoting may lengthen a path. */
@@ -63,13 +67,13 @@ const batchCount = 200;
 
 /**
  * The number of batches that run at a time; new requests wait for the next one. Sequential requests never
- * wait, and many parallel ones share batches. A batch that hangs delays half of the others.
+ * wait, and many parallel ones share batches. A batch that hangs leaves one for all other requests.
  */
-const flights = 2;
+const parallelBatches = 2;
 
 /** File accesses over a link. Simultaneous requests share a batch. */
 export function remoteFiles(link: Link): Pick<ReadHost, 'readFile' | 'readDir' | 'readLink' | 'stat'> {
-  const ask = batching((wanted) => answer(link, wanted));
+  const ask = batching((wanted) => deliver(link, wanted));
   return {
     readFile: async (path) => {
       const { content, ...result } = await ask('read', path);
@@ -101,18 +105,18 @@ function batching(
   send: (wanted: readonly Wanted[]) => Promise<void>,
 ): (verb: Verb, path: string) => Promise<Answer> {
   const waiting: Wanted[] = [];
-  let [flying, planned] = [0, false];
+  let [running, planned] = [0, false];
   const flush = (): void => {
     planned = false;
-    while (flying < flights && waiting.length > 0) {
-      flying += 1;
+    while (running < parallelBatches && waiting.length > 0) {
+      running += 1;
       void send(take(waiting)).finally(() => {
-        flying -= 1;
+        running -= 1;
         plan();
       });
     }
   };
-  // Waits a moment, because the caller may make its next request at once.
+  // Starts the batch after all callbacks that are ready, because they may make more requests.
   const plan = (): void => {
     if (!planned && waiting.length > 0) setImmediate(flush);
     planned ||= waiting.length > 0;
@@ -136,15 +140,16 @@ function take(all: Wanted[]): readonly Wanted[] {
   return all.splice(0, count);
 }
 
-function answer(link: Link, wanted: readonly Wanted[]): Promise<void> {
+/** Runs a batch, and gives each request its answer. After a CommandError runs each request alone. */
+function deliver(link: Link, wanted: readonly Wanted[]): Promise<void> {
   return fetch(link, wanted).then(
     (answers) => answers.forEach((each, i) => wanted[i]?.tell(each)),
     (error: unknown) => {
-      // A request that hangs, or has too long an answer, must not make the others fail.
+      // One request that hangs, or whose answer is too long, must not make the others fail.
       const alone = wanted.length === 1 || !(error instanceof CommandError);
       for (const each of wanted) {
         if (alone) each.fail(error);
-        else void answer(link, [each]);
+        else void deliver(link, [each]);
       }
     },
   );

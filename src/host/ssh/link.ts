@@ -23,8 +23,11 @@ export interface Link {
   close(): Promise<void>;
 }
 
-/** sshd's MaxSessions is 10 by default (sshd_config(5)). */
-const [sessions, reading] = [4, 4];
+/**
+ * Sessions for one command each, and shells for reads: together fewer than MaxSessions of sshd,
+ * which is 10 by default (sshd_config(5)).
+ */
+const [sessions, readShells] = [4, 4];
 const helloLimitMs = 30_000;
 
 interface Connected {
@@ -48,12 +51,12 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     broken.master.forget();
     if (connecting === was) connecting = undefined;
   };
-  const alone = async (made: Connected, errand: Errand): Promise<Answered> => {
+  const inOwnSession = async (made: Connected, errand: Errand): Promise<Answered> => {
     for (;;) {
       const outcome = await room.take(async () => {
         const came = await runOnce(made.master, errand, made.as);
-        // Inside `take`, so that this command still counts as running. Closes the shells for reads first; if
-        // there are none, lowers the limit by one.
+        // If sshd refuses the session, closes the shells for reads; if there are none, lowers the
+        // limit by one. Inside `take`, so that this command still counts as running.
         if (came.how === 'full' && !(await made.readers.retire()) && !room.fewer())
           throw noSession(host, errand.program);
         return came;
@@ -62,31 +65,31 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     }
   };
   const read = async (errand: Errand, again: 'again' | 'once' = 'again'): Promise<Ended> => {
-    const with_ = connected();
-    const made = await with_;
-    const outcome = (await made.readers.run(errand)) ?? (await alone(made, errand));
+    const pending = connected();
+    const made = await pending;
+    const outcome = (await made.readers.run(errand)) ?? (await inOwnSession(made, errand));
     if (outcome.how === 'ended') return outcome;
     const broken = outcome.how === 'lost' || outcome.exitCode === 255 || outcome.exitCode === undefined;
     if (!broken) throw notRun(host, errand, outcome.said);
-    forget(made, with_);
+    forget(made, pending);
     // A read changes nothing, so it may run twice.
     if (outcome.how === 'not-begun' && again === 'again') return read(errand, 'once');
     throw lost(host, errand.program.tool);
   };
   const change = async (errand: Errand): Promise<Ended> => {
-    const with_ = connected();
-    const made = await with_;
-    // An unused connection may have ended. Check this first: if sending the change failed, it would be
+    const pending = connected();
+    const made = await pending;
+    // An unused connection may have ended. Checks that first: after a failed attempt it would be
     // unknown whether the change was sent.
     if (!made.readers.connected() && !(await made.master.isConnected())) {
-      forget(made, with_);
+      forget(made, pending);
       return change(errand);
     }
-    const outcome = await alone(made, errand);
+    const outcome = await inOwnSession(made, errand);
     if (outcome.how === 'ended') return outcome;
     if (outcome.how === 'not-begun' && outcome.exitCode !== 255 && outcome.exitCode !== undefined)
       throw notRun(host, errand, outcome.said);
-    forget(made, with_);
+    forget(made, pending);
     throw lost(host, errand.program.tool);
   };
   return {
@@ -119,22 +122,22 @@ async function connect(host: string, to: SshDestination, ask: 'terminal' | 'neve
     const first = await hello(host, to, master, 'login');
     const as = first.uid === 0 || to.become === 'login' ? 'login' : 'sudo';
     const { files } = as === 'login' ? first : await hello(host, to, master, as);
-    return { master, as, files, readers: readers(master, as, reading) };
+    return { master, as, files, readers: readers(master, as, readShells) };
   } catch (error) {
     await master.close();
     throw error;
   }
 }
 
-/** Every character that a shell could interpret. */
-const torture = ' a"b\'c\\d\\\\e$HOME`id`*?[x]~!#&;|<>(){}\n\té-';
+/** Every character that a shell could interpret: a POSIX shell passes the word unchanged. */
+const testWord = ' a"b\'c\\d\\\\e$HOME`id`*?[x]~!#&;|<>(){}\n\té-';
 
 async function hello(host: string, to: SshDestination, master: Master, as: 'login' | 'sudo') {
-  const errand = lookFor(Object.keys(tools), torture);
+  const errand = lookFor(Object.keys(tools), testWord);
   const outcome = await runOnce(master, errand, as);
   if (outcome.how === 'ended' && outcome.exitCode === 0) {
     const [uid = '', word] = text(outcome.stdout).split('\0');
-    if (word === torture) return { uid: Number(uid), files: found(outcome) };
+    if (word === testWord) return { uid: Number(uid), files: found(outcome) };
   }
   if (outcome.how === 'lost' || (outcome.how === 'not-begun' && outcome.exitCode === 255))
     throw notConnected(host, to.destination, outcome.how === 'lost' ? '' : outcome.said);

@@ -9,9 +9,10 @@ import type { SshDestination } from './destination.ts';
 import type { Link } from './link.ts';
 
 /**
- * A reservation is a small file: the owner, then a line for each object, `x KEY` or (shared) `s
- * KEY`, the keys as JSON strings so that each is one line. It is replaced atomically, so that it is
- * never half written, and by one coordinator at a time.
+ * A reservation is a small file: the format, the coordinator, the sequence and the owner, then a
+ * line for each object, `x KEY` or (shared) `s KEY`, with the key as a JSON string, so that it is
+ * one line. A rename replaces the file, so that it is never half written; a lock allows only one
+ * bofh at a time to do that.
  */
 const begin = `mark=$1 state=$2 run=$3 id=$4
 shift 4
@@ -120,10 +121,10 @@ export function sshReservations(
   link: Link,
   { stateDir, runDir, ...reach }: AwayPlace & SshDestination,
 ): Reservations {
-  const tell = async (what: string, script: string, id: string, words: readonly string[], stdin = '') => {
+  const request = async (what: string, script: string, id: string, words: readonly string[], stdin = '') => {
     const mark = randomBytes(12).toString('hex');
     const program = { tool: 'sh', file: '/bin/sh', argv: ['-c', what] };
-    // Each request may be sent again, because it sets an absolute state.
+    // As a read, because the same request may be sent twice: the second one changes nothing more.
     const ended = await link.read({
       program,
       script,
@@ -153,7 +154,7 @@ export function sshReservations(
         ...shared.map((key) => ['s', key] as const),
       ];
       const asked = keys.map(([mode, key]) => `${mode} ${lockName(key)} ${JSON.stringify(key)}\n`).join('');
-      const { word, rest, lines } = await tell(
+      const { word, rest, lines } = await request(
         'reserve objects',
         reserve,
         of.id,
@@ -177,7 +178,7 @@ export function sshReservations(
     },
     fence: async (of, { signal, onWait }) => {
       for (;;) {
-        const { word, lines } = await tell('wait for programs', fence, of.id, [of.token]);
+        const { word, lines } = await request('wait for programs', fence, of.id, [of.token]);
         if (word !== 'held') return word === 'none' ? 'missing' : 'fenced';
         for (const line of lines) onWait?.(stillRunning(host, line));
         if (signal?.aborted === true) return 'given-up';
@@ -185,7 +186,7 @@ export function sshReservations(
       }
     },
     release: async (id) => {
-      const { word } = await tell('end a reservation', release, id, []);
+      const { word } = await request('end a reservation', release, id, []);
       if (word === 'held')
         throw new JournalError(`a program of sequence ${id} still runs on ${host}`, {
           remedy: `see it: bofh recover ${id}; wait until it has ended, then run the command again`,
