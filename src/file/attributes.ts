@@ -41,7 +41,7 @@ export function chown(path: string, uid: number, gid: number): Command<void, 'ch
   return { tool: 'chown', argv, access: 'change', parse: nothing, classify };
 }
 
-/** chmod(1). With fewer than five digits it keeps setuid and setgid of a directory. */
+/** chmod(1). Passes five digits: with fewer it keeps setuid and setgid of a directory. */
 export function chmod(path: string, mode: number): Command<void, 'change'> {
   const argv = [`0${mode.toString(8).padStart(4, '0')}`, path];
   return { tool: 'chmod', argv, access: 'change', parse: nothing, classify };
@@ -56,7 +56,7 @@ function classify({ stderr }: { readonly stderr: string }) {
 
 /**
  * Sets ACLs and mode. setfacl(1) keeps setuid, setgid and the sticky bit, so chmod(1) sets those,
- * but only after the ACLs are known to be set: else it would change the mask of the old ones.
+ * but only after a check that the ACLs are set: otherwise it would change the mask of the old ones.
  */
 export async function setModeAndAcl(host: ChangeHost, path: string, wanted: ModeAndAcl): Promise<void> {
   try {
@@ -79,7 +79,7 @@ export async function setModeAndAcl(host: ChangeHost, path: string, wanted: Mode
  * A file for which owner or ACL are given is new with mode 0600: before its ACL, the entries that it
  * inherits must not become effective.
  */
-export async function setNew(
+export async function setNewAttributes(
   host: ChangeHost,
   path: string,
   {
@@ -108,13 +108,14 @@ export async function setNew(
 
 /**
  * Removes the entries that a copy has inherited from the default ACL of its directory. cp(1) of
- * coreutils 9.7 copies an ACL, but if the source has none, it leaves what the new file has.
+ * coreutils 9.7 copies an ACL, but if the source has none, the new file keeps its inherited
+ * entries.
  */
 export async function removeInherited(host: ChangeHost, from: string, to: string): Promise<void> {
   if (!(await host.run(hasAcl(to)))) return;
-  const [old, made] = [await host.run(getfacl(from)), await host.run(getfacl(to))];
+  const [old, copied] = [await host.run(getfacl(from)), await host.run(getfacl(to))];
   const [acl, defaultAcl] = [textOf(old.access), textOf(old.default)];
-  if (acl === textOf(made.access) && defaultAcl === textOf(made.default)) return;
+  if (acl === textOf(copied.access) && defaultAcl === textOf(copied.default)) return;
   const { mode = 0, kind } = (await host.stat(from)) ?? {};
   await setModeAndAcl(host, to, { mode, acl, ...(kind === 'directory' ? { defaultAcl } : {}) });
 }
@@ -166,8 +167,8 @@ export async function writeLike(
 
 /** Checks the attributes, because the exit code 0 of the programs does not prove them. */
 export async function expectAttributes(host: ChangeHost, path: string, wanted: Attributes): Promise<void> {
-  const made = await host.stat(path);
-  if (made === undefined || !hasAttributes(made, wanted)) throw notSet('chmod', path, 'mode and owner');
+  const found = await host.stat(path);
+  if (found === undefined || !hasAttributes(found, wanted)) throw notSet('chmod', path, 'mode and owner');
 }
 
 function notSet(tool: 'chmod' | 'setfacl', path: string, which: string): CommandError {

@@ -1,13 +1,13 @@
 import type { ChangeHost } from '../command/index.ts';
 
 /**
- * Not `/run/bofh` itself, where a file of a finished sequence counts as a leftover: these files
- * stay until the next boot.
+ * Notes may stay until the next boot. Directly in `/run/bofh` the doctor would report a file of a
+ * finished sequence as a leftover.
  */
 const directory = '/run/bofh/notes';
 
 /**
- * Path of a file that records a change whose effect cannot prove the step. Only the step creates a
+ * Path of a note: a file that proves a step whose effect cannot prove it. Only the step creates a
  * file of this name.
  */
 export function noteOf(mark: string): string {

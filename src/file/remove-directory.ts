@@ -23,7 +23,7 @@ const undo = z.strictObject({
   birth,
   emptied: z.exactOptional(z.readonly(z.array(absolutePath))),
   /**
-   * Set while the directory contains objects that earlier steps removed: the commit deletes these
+   * True if the directory contains objects that earlier steps removed: the commit deletes these
    * first.
    */
   deferred: z.exactOptional(z.boolean()),
@@ -32,9 +32,9 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.file.removeDirectory`: removes an empty directory: renames it at once and deletes it after
- * the commit. Until then it is beside its old path as `.bofh-gone-MARK`. Undo renames it back, and
- * is stuck if the name is in use again. A directory that this sequence empties (`emptied`) keeps
+ * `tx.file.removeDirectory`: renames an empty directory at once, and deletes it after the commit.
+ * Until then it is beside its old path as `.bofh-gone-MARK`. Undo renames it back, and is stuck if
+ * the name is in use again. A directory that this sequence empties (`emptied`) keeps
  * its name until the commit, because it still contains the removed files under other names.
  */
 export const removeDirectory = operation({
@@ -65,11 +65,13 @@ export const removeDirectory = operation({
       );
     await refuseExposed(host, path, 'there');
     await refuseMountPoint(host, path);
-    const ofSequence = `.bofh-gone-${mark.slice(0, mark.lastIndexOf('.') + 1)}`;
+    const tombstonePrefix = `.bofh-gone-${mark.slice(0, mark.lastIndexOf('.') + 1)}`;
     const content = await host.readDir(path);
     refuseContent(
       path,
-      content.filter((name) => !name.startsWith(ofSequence) && !emptied.includes(posix.join(path, name))),
+      content.filter(
+        (name) => !name.startsWith(tombstonePrefix) && !emptied.includes(posix.join(path, name)),
+      ),
     );
     const tombstone = besideWith(path, `gone-${mark}`);
     if ((await host.stat(tombstone)) !== undefined) throw taken(tombstone);
