@@ -8,7 +8,7 @@ import { simulatedHost, type SimulatedHost } from './host.ts';
 import { resolve, treeOf } from './world/resolve.ts';
 import { addInode, directory, file, inodeOf, removeEntry } from './world/tree.ts';
 
-let descriptors = 1_000_000;
+let lastDescriptor = 1_000_000;
 
 /**
  * Returns a state directory on the simulated disk of a simulated host. A power cut loses unsynced
@@ -34,7 +34,7 @@ export function memoryStore(
     },
     create: (name) =>
       doing('create', name, () => {
-        makeDurable(host, posix.dirname(path(name)));
+        makeDurable(world, posix.dirname(path(name)));
         const parent = files.reached(world, 'create', posix.dirname(path(name)));
         if (inodeOf(parent.tree, parent.ino).entries?.has(posix.basename(name)) === true)
           throw errno('EEXIST', name);
@@ -53,18 +53,20 @@ export function memoryStore(
     },
     // The simulated disk stores no times, and becomes full only by a fault.
     changedMs: (name) =>
-      resolve(world, path(name), 'keep').found ? (moved(world).get(path(name)) ?? Date.now()) : undefined,
+      resolve(world, path(name), 'keep').found
+        ? (renameTimes(world).get(path(name)) ?? Date.now())
+        : undefined,
     createdMs: () => undefined,
     bytes: (name) => bytesIn(world, path(name)),
     freeBytes: () => undefined,
     makeDir: (name) => doing('mkdir', name, () => files.makeDir(world, path(name), 0o700, true)),
     rename: (from, to) =>
       doing('rename', `${from} ${to}`, () => {
-        makeDurable(host, posix.dirname(path(to)));
+        makeDurable(world, posix.dirname(path(to)));
         files.renamePath(world, path(from), path(to));
-        moved(world).set(path(to), Date.now());
+        renameTimes(world).set(path(to), Date.now());
       }),
-    remove: (name) => doing('remove', name, () => removeAll(host, path(name))),
+    remove: (name) => doing('remove', name, () => removeAll(world, path(name))),
     syncDir: (folder) => doing('syncdir', folder, () => files.syncPath(world, path(folder))),
   };
 }
@@ -75,9 +77,9 @@ function opened(
 ): StoreFile {
   const { world, process } = host;
   const { storage, ino, name } = at;
-  const fd = (descriptors += 1);
+  const fd = (lastDescriptor += 1);
   const inode = `${storage}:${ino}`;
-  // After a power cut the tree is another one, but then this process is dead.
+  // A power cut replaces the tree, but then this process is dead.
   const tree = treeOf(world, storage);
   let bytes = inodeOf(tree, ino).content ?? new Uint8Array();
   const now = (): Uint8Array => tree.inodes.get(ino)?.content ?? bytes;
@@ -102,8 +104,8 @@ function opened(
         put(grown);
         return bytes.length;
       };
-      const few = (): number => write(added.subarray(0, Math.min(7, added.length)));
-      return suffer(host, 'write', name, () => write(added), few);
+      const writeFirst = (): number => write(added.subarray(0, Math.min(7, added.length)));
+      return suffer(host, 'write', name, () => write(added), writeFirst);
     },
     truncate: (length) => suffer(host, 'truncate', name, () => put(now().slice(0, length))),
     datasync: () =>
@@ -160,10 +162,10 @@ function suffer<T>(
  * Creates a directory and its missing parents, and syncs their names at once, as the real store
  * does.
  */
-function makeDurable({ world }: SimulatedHost, path: string): void {
+function makeDurable(world: World, path: string): void {
   if (resolve(world, path, 'follow').found) return;
   const above = posix.dirname(path);
-  makeDurable({ world } as SimulatedHost, above);
+  makeDurable(world, above);
   const parent = files.reached(world, 'mkdir', above);
   addInode(parent.tree, parent.ino, posix.basename(path), directory(0o700));
   files.syncInode(world, parent.storage, parent.ino);
@@ -179,11 +181,10 @@ function bytesIn(world: World, path: string): number {
   );
 }
 
-function removeAll(host: SimulatedHost, path: string): void {
-  const { world } = host;
+function removeAll(world: World, path: string): void {
   const there = resolve(world, path, 'keep');
   if (!there.found) return;
-  for (const name of there.inode.entries?.keys() ?? []) removeAll(host, posix.join(path, name));
+  for (const name of there.inode.entries?.keys() ?? []) removeAll(world, posix.join(path, name));
   const parent = files.reached(world, 'remove', posix.dirname(path));
   removeEntry(parent.tree, parent.ino, posix.basename(path));
 }
@@ -195,7 +196,7 @@ function errno(code: string, name: string): Error {
 const times = new WeakMap<World, Map<string, number>>();
 
 /** Returns the times at which files were renamed, because simulated files have no times. */
-function moved(world: World): Map<string, number> {
+function renameTimes(world: World): Map<string, number> {
   const known = times.get(world) ?? new Map<string, number>();
   times.set(world, known);
   return known;

@@ -10,7 +10,7 @@ let skipped = 0;
 /**
  * Runs a body in which waiting takes no time: a pause of `node:timers/promises` lets everything
  * else run first, and advances the clock. So a driver that waits two minutes for a domain can be
- * tried a hundred times. A wait longer than `limitMs` fails.
+ * tried a hundred times. Fails when the waits of the body add up to more than `limitMs`.
  */
 export async function withoutWaiting<T>(
   body: () => Promise<T>,

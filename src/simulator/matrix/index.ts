@@ -14,7 +14,7 @@ const cells: Readonly<Record<MatrixFault, Cell>> = { ...toolFaults, ...signals, 
 /** Every fault that `operationMatrix` tries. */
 export const matrixFaults = Object.keys(cells) as readonly MatrixFault[];
 
-/** How `operationMatrix` tries an operation. */
+/** What `operationMatrix` needs to try an operation. */
 export interface OperationSpecimen<A> extends Pick<Specimen, 'restored' | 'heal'> {
   /**
    * Sets up on the host what the operation needs, and returns the arguments of the call. Called
@@ -31,7 +31,9 @@ export interface TrialCounts {
   readonly before: number;
   /** Trials after which the host had the state of a run without faults. */
   readonly after: number;
-  /** Of these: trials with a stuck journal, which recovery finished after the fault was removed. */
+  /**
+   * Trials with a stuck journal in between. Each of them is also in `before`, `after` or `wrong`.
+   */
   readonly stuck: number;
   /** Every other trial, with the access, and what was left or missing. Empty if the operation is right. */
   readonly wrong: readonly string[];

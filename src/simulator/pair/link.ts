@@ -36,8 +36,8 @@ export interface Side {
   fault: { readonly at: number; readonly what: LinkFault; readonly keep: Keep } | undefined;
   isCut: boolean;
   isReplicationCut: boolean;
-  /** Programs whose connection was lost. */
-  adrift: (() => Promise<unknown>)[];
+  /** Programs whose connection was lost, and which have not ended. */
+  disconnected: (() => Promise<unknown>)[];
   /** Reservations on its disk. */
   readonly reserved: Map<
     string,
@@ -75,7 +75,7 @@ export async function cross<T>(
       side.isCut = true;
       throw away(side, 'lost');
     case 'cut while it runs':
-      if (what === 'change') side.adrift.push(act);
+      if (what === 'change') side.disconnected.push(act);
       side.isCut = true;
       throw away(side, 'lost');
     case 'replication cut':
@@ -85,7 +85,7 @@ export async function cross<T>(
     case 'power cut there after':
       if (fault.what === 'power cut there after') await settled(act);
       side.isCut = true;
-      side.adrift = [];
+      side.disconnected = [];
       side.host = side.host.powerCut({ keep: fault.keep });
       throw away(side, 'lost');
     case 'killed here before':

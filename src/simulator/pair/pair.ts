@@ -53,7 +53,7 @@ export function simulatedPair(
   const side = sideOf('there', there);
   const more = Object.entries(others).map(([name, host]) => sideOf(name, host));
   const sides = [side, ...more];
-  // One cable for both, until the one of DRBD alone is cut.
+  // DRBD uses the same link as bofh, until only the link of DRBD is cut.
   for (const each of sides)
     linkDrbd(here.world, each.host.world, () => !each.isCut && !each.isReplicationCut);
   const again = (host: SimulatedHost): Bofh => {
@@ -69,7 +69,7 @@ export function simulatedPair(
 
 function sideOf(name: string, host: SimulatedHost): Side {
   return {
-    ...{ name, host, crossings: [], fault: undefined, adrift: [] },
+    ...{ name, host, crossings: [], fault: undefined, disconnected: [] },
     ...{ isCut: false, isReplicationCut: false },
     reserved: new Map(),
   };

@@ -42,7 +42,7 @@ function changesOver(
 ): ChangeHost {
   const change = <T>(act: (host: ChangeHost) => Promise<T>): Promise<T> =>
     over('change', async () => {
-      // A program that was sent by a fenced-off process does not start.
+      // A program of a process that recovery has fenced off does not start.
       if (side.reserved.get(sequence?.id ?? '')?.of.token !== sequence?.token)
         throw new Error('there it is not reserved for this sequence');
       if (side.host.world.boot !== sequence?.boot) throw new Error('it was booted in the middle');
@@ -73,7 +73,7 @@ function reservationsOver(
     reserve: (of, keys) => over('reservation', async () => reserve(side, of, keys)),
     fence: (of) =>
       over('reservation', async () => {
-        for (const act of side.adrift.splice(0)) await act().catch(() => undefined);
+        for (const act of side.disconnected.splice(0)) await act().catch(() => undefined);
         const had = side.reserved.get(of.id);
         if (had === undefined) return 'missing';
         side.reserved.set(of.id, { ...had, of });

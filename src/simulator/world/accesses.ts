@@ -69,7 +69,8 @@ export function changeHost(
     checkAlive(at.process);
     at.changes.push(asked);
     const done = sufferFile(at, asked, act);
-    // /dev, /proc and /sys depend on files only by names that existed before.
+    // What /dev, /proc and /sys show depends only on the names of existing files: a new file
+    // changes nothing there.
     if (asked.verb === 'rename' || asked.verb === 'remove') world.revision += 1;
     return done;
   };

@@ -38,7 +38,7 @@ export function attachLoop(world: World, path: string, how: LoopOptions): Loop {
 }
 
 /**
- * Returns the loop device of the real host over the same part of a file: it still shows the
+ * Returns the loop device of the real host for the same part of a file: the new device has the same
  * content.
  */
 function attachedBefore(

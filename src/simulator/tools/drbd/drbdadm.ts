@@ -41,7 +41,7 @@ function drbdsetup(call: ToolCall): Answer {
   }
 }
 
-/** Prints the events. A comparison ends as soon as it was shown once. */
+/** Prints the events. A verify ends as soon as it was shown once. */
 function eventsOnce(resource: DrbdResource): readonly string[] {
   const said = events(resource);
   for (const volume of resource.volumes) if (volume.replication === 'VerifyS') delete volume.replication;
@@ -88,7 +88,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   up,
   down,
   primary,
-  'primary --force': force,
+  'primary --force': forcePrimary,
   secondary,
   ...volumeVerbs,
 };
@@ -161,7 +161,7 @@ function up(world: World, { name, hosts }: SimulatedConfig): Answer {
   return whole ? ok() : failed(1, 'No valid meta data found');
 }
 
-/** Creates metadata on each disk, over any content: its data is not valid yet. */
+/** Creates metadata on each disk, over any content. */
 function forceMetadata(world: World, { hosts }: SimulatedConfig): Answer {
   for (const { disk } of hosts.find((each) => each.name === world.hostname)?.volumes ?? []) {
     const made = createMd(world, { disk, force: true });
@@ -172,7 +172,7 @@ function forceMetadata(world: World, { hosts }: SimulatedConfig): Answer {
 }
 
 /** Declares the data of this host as UpToDate. */
-function force(world: World, config: SimulatedConfig): Answer {
+function forcePrimary(world: World, config: SimulatedConfig): Answer {
   const there = resourceNamed(world, config.name);
   for (const volume of there?.volumes ?? []) {
     if (volume.lower === undefined) continue;
@@ -200,8 +200,8 @@ function primary(world: World, { name, options }: SimulatedConfig): Answer {
   const there = resourceNamed(world, name);
   if (there === undefined) return notAllocated('primary');
   const net = [...(commonOf(world).get('net') ?? []), ...(options.get('net') ?? [])];
-  const mayBeTwo = net.findLast(([option]) => option === 'allow-two-primaries')?.[1];
-  if (there.peer?.role === 'Primary' && mayBeTwo !== '' && mayBeTwo !== 'yes')
+  const allowTwoPrimaries = net.findLast(([option]) => option === 'allow-two-primaries')?.[1];
+  if (there.peer?.role === 'Primary' && allowTwoPrimaries !== '' && allowTwoPrimaries !== 'yes')
     return failed(
       11,
       "0: State change failed: (-1) Multiple primaries not allowed by config\nCommand 'drbdsetup-84 primary 0' terminated with exit code 11",
