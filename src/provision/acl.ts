@@ -2,10 +2,13 @@ import * as z from 'zod/mini';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { numberOf, words } from '../file/acl.ts';
 
-const form = /^(?<tag>u|user|g|group|m|mask|o|other):(?<name>[^:\s,]*):(?<may>[rwx-]{1,3}|[0-7])$/;
+const entryForm = /^(?<tag>u|user|g|group|m|mask|o|other):(?<name>[^:\s,]*):(?<may>[rwx-]{1,3}|[0-7])$/;
 const tags: Readonly<Record<string, string>> = { u: 'user', g: 'group', m: 'mask', o: 'other' };
 
-/** Entries of setfacl(1), in their long form: `u:web:rx` becomes `user:web:r-x`. */
+/**
+ * Schema of entries of setfacl(1). Returns them in their long form: `u:web:rx` becomes
+ * `user:web:r-x`.
+ */
 function entries(refusal: (tag: string, name: string) => string | undefined) {
   const wrong = (text: string): string | undefined => {
     const { tag, name = '', may = '' } = form.exec(text)?.groups ?? {};
@@ -28,7 +31,7 @@ function entries(refusal: (tag: string, name: string) => string | undefined) {
 }
 
 function inLongForm(text: string): string {
-  const { tag = '', name = '', may = '' } = form.exec(text)?.groups ?? {};
+  const { tag = '', name = '', may = '' } = entryForm.exec(text)?.groups ?? {};
   const number = /^\d$/.test(may) ? Number(may) : numberOf(may);
   return `${tags[tag] ?? tag}:${name}:${words(number)}`;
 }
@@ -72,8 +75,8 @@ export function refuseNarrowMask(what: string, wanted: Lists & { readonly mode?:
 }
 
 /**
- * Replaces names by numbers. As for setfacl(1), digits are a number. RefusedError if they are also
- * the name of an account with another number, and for two entries of one number.
+ * Replaces names by numbers. Digits are a number, as for setfacl(1). RefusedError if they are also
+ * the name of an account with another number, or if two entries have the same number.
  */
 export async function byNumber(
   all: readonly string[],

@@ -60,19 +60,21 @@ interface Release {
   readonly scripts: readonly { readonly name: string; readonly request: ScriptRequest }[];
 }
 
-/** A file in each release that describes it. */
+/**
+ * File in each release: `incomplete`, or `complete` with the commit or the checksum of the archive.
+ */
 const marker = '.bofh-release';
 /**
- * Skips a device: the user of the release may have replaced the file by a pipe, which would block
- * the reader.
+ * `--devices=skip`, because the user of the release may have replaced the file by a FIFO, which
+ * would block the read.
  */
 const isComplete = 'grep --devices=skip -qsx "complete .*" "$path/$marker"';
 
 /**
- * Returns a release of an application as scripts: one that fills its own directory and builds it
- * there, because a Python environment cannot be moved, and one that removes the oldest releases.
- * The name of the directory contains a hash of everything that determines its content, so another
- * build is another release.
+ * Returns the scripts of a release of an application. One fills the directory of the release, and
+ * builds it there, because a Python environment cannot be moved; one removes the oldest releases.
+ * The name of the directory contains a hash of source, build and user, so another build is another
+ * release.
  */
 export function releaseOf(root: string, request: Request): Release {
   const { build, user, keep, seconds = 1800 } = request;
@@ -84,7 +86,7 @@ export function releaseOf(root: string, request: Request): Release {
   const all = posix.join(root, 'releases');
   const path = posix.join(all, name);
   const own = posix.join(all, `.bofh-${name}`);
-  const as = (text: string): string =>
+  const withHead = (text: string): string =>
     head({ root, all, path, own, name, ...(user === undefined ? {} : { user }) }) + text;
   const label = labelOf(root);
   return {
@@ -93,9 +95,9 @@ export function releaseOf(root: string, request: Request): Release {
       {
         name: `release${label}`,
         request: {
-          isDone: as(`${isComplete} || exit 1\n`),
-          run: as(createText(request)),
-          undo: as(undoText),
+          isDone: withHead(`${isComplete} || exit 1\n`),
+          run: withHead(createText(request)),
+          undo: withHead(undoText),
           seconds,
         },
       },
@@ -105,8 +107,8 @@ export function releaseOf(root: string, request: Request): Release {
             {
               name: `old-releases${label}`,
               request: {
-                isDone: as(`[ "$(others | wc -l)" -lt ${String(keep)} ] || exit 1\n`),
-                run: as(removeText(keep)),
+                isDone: withHead(`[ "$(others | wc -l)" -lt ${String(keep)} ] || exit 1\n`),
+                run: withHead(removeText(keep)),
                 undo: 'none',
               } as const,
             },
@@ -115,7 +117,10 @@ export function releaseOf(root: string, request: Request): Release {
   };
 }
 
-/** Returns the part of the script names for a directory. No other directory has it. */
+/**
+ * Returns the part of the script names that stands for the directory. It is different for each
+ * directory.
+ */
 function labelOf(root: string): string {
   if (/^(?:\/[\w.]+)+$/.test(root) && root.length <= 60) return root.replaceAll('/', '-');
   return `${root.replaceAll(/[^\w.-]+/g, '-').slice(0, 60)}@${sha256(Buffer.from(root)).slice(0, 8)}`;
@@ -142,7 +147,7 @@ others() {
   for each in "$all"/*/"$marker"; do
     [ -f "$each" ] || continue
     old=\${each%/*}; old=\${old##*/}
-    # It would be two lines, and no release has such a name.
+    # A newline would make it two lines, and no release has one in its name.
     case $old in *'\n'*) continue ;; esac
     [ "$old" = "$name" ] || printf '%s %s\\n' "$(stat -c %Y "$each")" "$old"
   done | sort -n | cut -d ' ' -f 2-
@@ -161,7 +166,7 @@ function createText({
   return `fail() { echo "$*" >&2; exit 1; }
 need() { command -v "$1" > /dev/null || fail "$1 is missing: describe it before the release, with h.package"; }
 ${user === undefined ? '' : 'id -u "$user" > /dev/null || fail "describe the user $user before the release"\n'}
-# A private name at first, so that the undo knows it. mv -n leaves a directory of others alone.
+# A private name at first, so that the undo recognises it. mv -n keeps a directory of others.
 rm -rf -- "$own"
 mkdir -- "$own"
 echo incomplete > "$own/$marker"
@@ -171,7 +176,7 @@ cd "$path"
 ${git === undefined ? fromArchive(archive, sum) : fromGit(git, asked)}
 ${user === undefined ? '' : 'chown -hR "$user": .\n'}${build === undefined ? '' : built(build, user)}
 [ ! -e .git ] || rm -rf .git
-# Those of submodules name it.
+# The .git files of submodules point into it.
 find . -name .git -type f -delete
 echo "complete $what" > "$own.note"
 sync -f "$own.note"
@@ -189,12 +194,12 @@ git init -q .
 git remote add origin ${posixWords([url])}
 ${
   isCommit
-    ? `# Not every server gives a single commit.
+    ? `# Not every server sends a single commit.
 git fetch -q --depth 1 origin "$revision" 2> /dev/null || git fetch -q origin '+refs/*:refs/bofh/*'
 git checkout -q --detach "$revision"`
     : `found=$(git ls-remote origin "refs/tags/$revision")
 [ -n "$found" ] || fail "the repository has no tag $revision: name a tag, or a commit with all its digits"
-# Over plain HTTP files there is no depth.
+# A repository that is served as plain files over HTTP has no --depth.
 git fetch -q --depth 1 origin "refs/tags/$revision" 2> /dev/null || git fetch -q origin "refs/tags/$revision"
 git checkout -q --detach FETCH_HEAD`
 }
@@ -202,7 +207,10 @@ git checkout -q --detach FETCH_HEAD`
 what=$(git rev-parse HEAD)`;
 }
 
-/** Most source archives contain one directory: the release is then the content of that. */
+/**
+ * Most source archives contain a single directory: then the release is the content of that
+ * directory.
+ */
 function fromArchive(url: string, sum: string): string {
   const path = url.startsWith('file:') ? url.replace(/^file:\/*/, '/') : undefined;
   const get =

@@ -27,14 +27,15 @@ export const sysctlFile = z
 const directories = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/local/lib/sysctl.d', '/usr/lib/sysctl.d'];
 
 /**
- * Returns how a kernel parameter differs, now or in the file that sets it at boot, and the step
- * that changes it.
+ * Returns the step that sets a kernel parameter, now and in the file that sets it at boot;
+ * undefined if both already have the value.
  */
 export async function sysctlStep(
   host: ReadHost,
   { path, name: key, wanted: value }: Extract<Resource, { readonly kind: 'sysctl' }>,
 ): Promise<Step | undefined> {
-  // In a chroot, such as the root of a guest that is off, the kernel is that of another system.
+  // In a chroot, such as the root of a guest that is off, the running kernel is not that of the
+  // guest.
   const isOff = await host.run(isOffline());
   const now = isOff ? value : await settable(host, key, value);
   const before = await textIn(host, path);
@@ -63,7 +64,7 @@ export async function sysctlStep(
       if (before !== undefined) await refuseChange(host, path);
     },
     run: async (tx) => {
-      // First, so that its undo comes last: a reboot meanwhile sets the value of the file.
+      // First, so that it is undone last: a reboot before that sets the value from the new file.
       if (!isNow) await tx.kernel.setParameter({ key, value });
       if (isAtBoot) return;
       const lines = (before ?? '').split('\n');
@@ -98,7 +99,7 @@ function entriesIn(text: string): readonly Entry[] {
   });
 }
 
-/** RefusedError if a boot would read another value after this file. */
+/** RefusedError if a file that systemd-sysctl reads later at boot sets another value. */
 async function refuseOverride(
   host: ReadHost,
   { path, key, value }: { readonly path: string; readonly key: string; readonly value: string },
