@@ -16,36 +16,42 @@ export async function grown(
   all: readonly KnownJournal[],
   root: boolean,
 ): Promise<readonly Finding[]> {
-  const of = new Map(
+  const byPath = new Map(
     all.flatMap(({ is, state }) => {
       const found = is === 'committed' && state !== undefined ? grownBy(state.begin.name) : undefined;
       return found === undefined ? [] : [[found.path, found] as const];
     }),
   );
-  if (of.size === 0) return [];
+  if (byPath.size === 0) return [];
   return looking({ check: 'drbd', what: 'the layers on a grown disk', root }, async () => {
-    const up = await states(host);
+    const resources = await states(host);
     const found: Finding[] = [];
-    for (const { resource, path, command } of of.values()) {
-      const isHere = up.some(
+    for (const { resource, path, command } of byPath.values()) {
+      const isPrimaryHere = resources.some(
         ({ name, role, volumes }) =>
           name === resource &&
           role === 'Primary' &&
           volumes.some(({ minor }) => path === `/dev/drbd${String(minor)}`),
       );
-      const left = isHere ? await lagging(host, path).catch(unlessRefused) : [];
-      if (left.length > 0)
+      const behind = isPrimaryHere ? await lagging(host, path).catch(unlessRefused) : [];
+      if (behind.length > 0)
         found.push(
-          finding('drbd', 'warning', `${path} was grown, but the layers on it were not: ${left.join(', ')}`, [
-            command,
-          ]),
+          finding(
+            'drbd',
+            'warning',
+            `${path} was grown, but the layers on it were not: ${behind.join(', ')}`,
+            [command],
+          ),
         );
     }
     return found;
   });
 }
 
-/** No layers if bofh cannot resize the content of the disk; otherwise throws the error. */
+/**
+ * Returns no layers for a RefusedError: bofh cannot resize the content of the disk. Throws any
+ * other error.
+ */
 function unlessRefused(error: unknown): readonly string[] {
   if (error instanceof RefusedError) return [];
   throw error;

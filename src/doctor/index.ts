@@ -6,7 +6,7 @@ import { fullVolumes } from './full-volumes.ts';
 import { grown } from './grown.ts';
 import { journals, type KnownJournal } from './journals.ts';
 import { kernel } from './kernel.ts';
-import { leftovers, type Scene as KnownScene } from './leftovers.ts';
+import { leftovers, type Scene as LeftoverScene } from './leftovers.ts';
 import { programs } from './programs.ts';
 import { stateDirectory } from './state-dir.ts';
 
@@ -15,17 +15,20 @@ export { type KnownJournal, reasonOf } from './journals.ts';
 export { reservations } from './reservations.ts';
 export { siteFile } from './site.ts';
 
-type Scene = Omit<KnownScene, 'journals'> & {
+type Scene = Omit<LeftoverScene, 'journals'> & {
   /** Undefined if the journals cannot be read; the caller reports that. */
   readonly journals: readonly KnownJournal[] | undefined;
   readonly store: Pick<Store, 'directory' | 'names' | 'freeBytes' | 'changedMs' | 'bytes'>;
 };
 
-/** Runs every check on a host, the journals first. Read-only. */
+/**
+ * Runs the checks of a host, and returns the findings about journals first. Read-only. The caller
+ * checks reservations and the site file.
+ */
 export async function examine(scene: Scene): Promise<readonly Finding[]> {
   const { host, store, root } = scene;
   const found = await Promise.all([
-    ofSequences(scene),
+    sequenceFindings(scene),
     stateDirectory(host, store, root),
     programs(host, root),
     kernel(host, root),
@@ -36,7 +39,7 @@ export async function examine(scene: Scene): Promise<readonly Finding[]> {
   return found.flat();
 }
 
-async function ofSequences({ journals: known, ...scene }: Scene): Promise<readonly Finding[]> {
+async function sequenceFindings({ journals: known, ...scene }: Scene): Promise<readonly Finding[]> {
   if (known === undefined)
     return [finding('leftover', 'warning', 'leftovers of sequences are unknown without their journals')];
   const at = { check: 'journal', what: 'the journals', root: scene.root };

@@ -38,18 +38,18 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
   const search = (
     what: string,
     look: () => Promise<readonly Marked[]>,
-    beside: () => Promise<readonly Finding[]> = () => Promise.resolve([]),
+    more: () => Promise<readonly Finding[]> = () => Promise.resolve([]),
   ) =>
     looking({ check: 'leftover', what, root }, async () => [
       ...findingsOf(await look(), scene.journals, fromJournals),
-      ...(await beside()),
+      ...(await more()),
     ]);
   const found = [
     ...known.flat().map(({ said }) => said),
     ...(await search(
       'logical volumes',
       async () => [...(await markedVolumes(host)), ...(await markedGroups(host))],
-      () => hidden(host),
+      () => exportedGroups(host),
     )),
     ...(await search('private files', () => markedFiles(host, directoriesOf(scene)))),
     ...(await search('btrfs subvolumes', () => markedSubvolumes(host))),
@@ -59,7 +59,7 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
   return [finding('leftover', 'ok', 'no sequence has left anything behind'), ...found];
 }
 
-async function hidden(host: ReadHost): Promise<readonly Finding[]> {
+async function exportedGroups(host: ReadHost): Promise<readonly Finding[]> {
   return (await hiddenGroups(host)).map((name) =>
     finding('leftover', 'warning', `the volume group ${name} is exported: its content is unknown`, [
       ['vgimport', name],
@@ -85,8 +85,8 @@ interface Report {
 }
 
 /**
- * Returns the steps of an interrupted or abandoned sequence whose effect still exists, as their
- * operations report it.
+ * Returns a finding for each step of an interrupted or abandoned sequence whose effect still
+ * exists, or for which that is unknown, as its operation reports it.
  */
 async function stillThere(scene: Scene, journal: KnownJournal): Promise<readonly Report[]> {
   const { state, is } = journal;
@@ -114,7 +114,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
     const result = done === undefined ? {} : { result: done.result };
     const { state: is } = await code.look({ undo: intent.undo, host, ...result });
     if (is !== 'ours') return [];
-    return [{ key, said: await left(scene, journal, step) }];
+    return [{ key, said: await leftoverFinding(scene, journal, step) }];
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
     if (!root) return say('warning', `needs root for what is left of ${named}`);
@@ -124,7 +124,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
   }
 }
 
-async function left(
+async function leftoverFinding(
   scene: Pick<Scene, 'find' | 'host'>,
   journal: KnownJournal,
   step: Step,
