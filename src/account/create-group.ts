@@ -3,7 +3,7 @@ import { operation } from '../atomic/operation.ts';
 import { RefusedError } from '../core/errors.ts';
 import { ownerNumber } from '../file/path.ts';
 import { groupadd, groupdel } from './commands.ts';
-import { refusePrimary, toRemove } from './remove-group.ts';
+import { groupRecovery, refusePrimary } from './remove-group.ts';
 import {
   freeNumber,
   type Group,
@@ -77,7 +77,7 @@ export const createGroup = operation({
     await host.run(groupdel(name));
   },
   sync: ({ host }) => syncDatabases(host),
-  describe: ({ undo }) => toRemove(undo),
+  describe: ({ undo }) => groupRecovery(undo),
 });
 
 function withMembers({ name, members }: Group): RefusedError {

@@ -41,11 +41,11 @@ export const removeGroup = deferred({
     await host.run(groupdel(name));
   },
   sync: ({ host }) => syncDatabases(host),
-  describe: ({ undo }) => toRemove(undo),
+  describe: ({ undo }) => groupRecovery(undo),
 });
 
-/** Describes a group that still exists, and how to remove it by hand. */
-export function toRemove({ name, gid }: Pick<Group, 'name' | 'gid'>): ManualRecovery {
+/** Manual recovery for a group that still exists. */
+export function groupRecovery({ name, gid }: Pick<Group, 'name' | 'gid'>): ManualRecovery {
   return {
     what: `the group ${name} (gid ${String(gid)})`,
     look: [['getent', 'group', name]],
