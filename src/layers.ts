@@ -4,7 +4,10 @@ import type { Tx } from './operations.ts';
 import { callable, parsed, text } from './core/request.ts';
 import * as z from 'zod/mini';
 
-/** Returns every driver's layers, the specific before the general. `registerLayer` adds more. */
+/**
+ * Returns the layers of all drivers, the more specific first, because the first layer that
+ * recognises a device or content is used. `registerLayer` adds more.
+ */
 async function builtIn(): Promise<readonly Layer<Tx>[]> {
   const [lvm, crypt, drbd, block, filesystem] = await Promise.all([
     import('./lvm/layer.ts'),

@@ -22,7 +22,8 @@ export const createImage = ensurable(operations.createImage, async (host, { file
 
 /**
  * Attaches a file to a loop device, or does nothing if it is attached with these options. Compares
- * file, offset, size, mode, partitions and sectorSize.
+ * file, offset, size, mode, partitions and sectorSize; a device that detaches itself at its last
+ * close also differs.
  */
 export const attachLoop = ensurable(operations.attachLoop, async (host, args) => {
   const { file, mode, partitions, sectorSize } = args;
@@ -32,13 +33,13 @@ export const attachLoop = ensurable(operations.attachLoop, async (host, args) =>
     offset: sizeOrZero(args.offset ?? 0),
     limit: args.size === undefined ? 0 : parseSize(args.size),
   };
-  const over = (await loopDevices(host)).filter(
+  const attached = (await loopDevices(host)).filter(
     (loop) => loop.inode === stat.inode && loop.filesystem === stat.device,
   );
   // Several parts of a file may be attached, if they share no byte or are read-only.
   const loop =
-    over.find(({ offset, limit }) => offset === asked.offset && limit === asked.limit) ??
-    over.find((each) => overlap(each, asked) && (each.mode === 'rw' || mode !== 'ro'));
+    attached.find(({ offset, limit }) => offset === asked.offset && limit === asked.limit) ??
+    attached.find((each) => overlap(each, asked) && (each.mode === 'rw' || mode !== 'ro'));
   if (loop === undefined) return undefined;
   return {
     what: `${loop.device} of ${file}`,

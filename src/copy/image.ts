@@ -44,7 +44,7 @@ const undo = z.strictObject({
   device: z.string(),
   /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
-  /** Name of the device at that time. */
+  /** Key of the device at that time. If it has another one now, it got another name. */
   key: z.string(),
   /** Key of the device whose removal also removes the copy. */
   container: z.string(),
@@ -69,18 +69,18 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Every program that formats a device, or mounts its filesystem for writing, writes to these first
- * bytes.
+ * Number of first bytes to compare. Every program that formats a device, or mounts its filesystem
+ * for writing, writes to them.
  */
-const head = 128 * 1024;
+const headBytes = 128 * 1024;
 
 /**
  * `tx.copy.image`: copies the disk in an image, or another block device, onto a blank device.
  * Refuses content that blkid does not know. For a qcow2 image or a partition it can check that only
  * after the copy; the copied bytes then stay.
  *
- * The identity of the device, together with the fact that it was blank, proves the step: all its
- * content is newer. Undo leaves the device blank again (`restores: 'existence'`).
+ * The identity of the device proves the step: the device was blank, so all its content was written
+ * later. Undo leaves the device blank again (`restores: 'existence'`).
  */
 export const image = operation({
   kind: 'copy.image',
@@ -105,7 +105,7 @@ export const image = operation({
     const { key, beneath } = await on(device);
     const from = source.from === 'file' ? undefined : await on(source.path);
     const read = from === undefined ? [`file:${source.path}`] : [from.key, ...from.beneath];
-    // The key of the content: the device is not blank any more.
+    // Makes the content, which has a key of its own, because the device is not blank any more.
     return { makes: [`copy:${key}`], changes: [key], needs: [...new Set([...beneath, ...read])] };
   },
   within: ({ undo: { container } }) => container,
@@ -141,7 +141,7 @@ export const image = operation({
       if (path === undefined || look.state !== 'ours' || touched) return undefined;
       if (await isMountedForWriting(host, path))
         return { found: `${path} is mounted for writing, so it is unknown whether others wrote to it` };
-      if (witness === undefined) return besideSource(host, path, of);
+      if (witness === undefined) return comparedWithSource(host, path, of);
       const isSame = (await deviceWitness(host, path)) === witness;
       return isSame ? undefined : { found: `others wrote to ${path}`, fromBytes: true };
     },
@@ -155,16 +155,16 @@ export const image = operation({
 });
 
 /**
- * Whether the content can be probed before the copy. For a qcow2 image and a partition, only the
- * copy can be probed.
+ * Whether blkid can probe the source. For a qcow2 image and for a partition of an image it can
+ * probe only the copy.
  */
-const isKnown = ({ format, partition }: Undo['source']): boolean =>
+const canProbeSource = ({ format, partition }: Undo['source']): boolean =>
   format === 'raw' && partition === undefined;
 
 /** The error for a device that seems blank after the copy. */
 function unrecognised(source: Undo['source'], device: string): RefusedError {
   const { path } = source;
-  return isKnown(source)
+  return canProbeSource(source)
     ? new RefusedError(`qemu-img reported success, but ${device} holds nothing that blkid knows`, {
         remedy: 'see the kernel log: dmesg; then run the command again',
       })
@@ -180,7 +180,7 @@ function unrecognised(source: Undo['source'], device: string): RefusedError {
  */
 async function refuseUnknown(host: ReadHost, source: Undo['source']): Promise<void> {
   const { path, from } = source;
-  if (!isKnown(source)) return;
+  if (!canProbeSource(source)) return;
   const found = await (from === 'device' ? probe(host, path) : probeFile(host, path));
   if (found !== undefined) return;
   throw new RefusedError(`${path} has no content that blkid knows, so an undo could not recognise the copy`, {
@@ -200,11 +200,15 @@ function refuseSmall(device: string, room: number, { path, bytes }: Undo['source
  * Checks whether the device begins like its source after an interrupted copy, which is written in
  * order.
  */
-async function besideSource(host: ChangeHost, path: string, { source }: Undo): Promise<Changed | undefined> {
+async function comparedWithSource(
+  host: ChangeHost,
+  path: string,
+  { source }: Undo,
+): Promise<Changed | undefined> {
   await refuseReplaced(host, source);
   const { path: from, format, partition: part } = source;
   const at = await host.run(imageCompare({ source: from, format, part, device: path }));
-  if (at === undefined || at >= Math.min(head, source.bytes)) return undefined;
+  if (at === undefined || at >= Math.min(headBytes, source.bytes)) return undefined;
   return { found: `${path} does not begin as ${from} does`, fromBytes: true };
 }
 

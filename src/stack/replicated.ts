@@ -69,7 +69,7 @@ export async function replicatedIn(request: StackAsk): Promise<Replicated | unde
 }
 
 async function replicaIn({ host, device, what }: StackAsk) {
-  // Avoids a second search where there can be none.
+  // Without a DRBD device there is no replicated disk: avoids the search for the layers.
   if (what === 'device' || !(await host.readDir('/sys/block')).some((name) => name.startsWith('drbd')))
     return undefined;
   const chain = await chainOf({ host, device, bare: false });

@@ -17,9 +17,9 @@ import { contentInWords, sameContent } from './words.ts';
 
 /**
  * Returns the content of an unused device that may be replaced: none, or exactly what `overwrite`
- * names. RefusedError for any other content, and for partitions and a device of a volume group,
- * even if named. A device with a signature is wiped before it is written to. Every operation that
- * formats a whole device calls this.
+ * names. RefusedError for any other content, and for a device that has partitions or is in a
+ * volume group, even if `overwrite` names that. Every operation that formats a whole device calls
+ * this, and wipes the signature before it writes.
  */
 export async function replaceable(
   host: ReadHost,
@@ -32,8 +32,8 @@ export async function replaceable(
      */
     readonly when: 'before the locks' | 'under the locks';
     /**
-     * Treatment of a partition table without partitions (default: it may be overwritten by its
-     * name).
+     * Treatment of a partition table without partitions (default: it may be overwritten if
+     * `overwrite` names it).
      */
     readonly emptyTable?: 'by name' | 'refused';
     /**
@@ -42,8 +42,8 @@ export async function replaceable(
      */
     readonly stream?: 'refused' | 'known';
     /**
-     * Throws RefusedError for further reasons against the device. Called before the content is
-     * checked, so that the user does not name it in vain.
+     * More checks of the device, which throw RefusedError. They come before the check of the
+     * content: otherwise users would have to name the content of a device that is refused anyway.
      */
     readonly unfit?: () => Promise<void>;
   },
@@ -66,8 +66,9 @@ export async function replaceable(
 }
 
 /**
- * Checks the content for the last time before data is lost, because another process may have
- * written since the first check. Whether the device can be read was checked under the locks.
+ * Checks device and content for the last time before data is lost, because another process may have
+ * written since the first check. Does not check again that the device can be read: `replaceable`
+ * did under the locks.
  */
 export async function refuseChanged(
   host: ReadHost,

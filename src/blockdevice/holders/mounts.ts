@@ -4,8 +4,8 @@ import type { MountEntry } from '../mountinfo.ts';
 export type MountHolder = Extract<Holder, { readonly kind: 'mount' }>;
 
 /**
- * Describes a mount of bofh's mount namespace as a holder of its device. The mount of the root
- * filesystem ends only with the host.
+ * Describes a mount of bofh's mount namespace as a holder of its device. The root filesystem has no
+ * `free`, because it is mounted until the host shuts down.
  */
 export function describeMount({ path, id }: MountEntry): MountHolder {
   return {
