@@ -42,16 +42,19 @@ function isRemovable(unit: FoundUnit): boolean {
 
 function refusePackaged(found: readonly FoundUnit[]): void {
   if (found.some(isRemovable) || !found.some(isPackaged)) return;
-  const on = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
+  const enabledUnits = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
   throw new RefusedError('the units belong to the Debian package of bofh', {
-    remedy: on.length === 0 ? 'apt remove bofh' : `systemctl disable ${on.join(' ')}`,
+    remedy: enabledUnits.length === 0 ? 'apt remove bofh' : `systemctl disable ${enabledUnits.join(' ')}`,
   });
 }
 
 function refuseEnabled(found: readonly FoundUnit[]): void {
-  const on = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
-  if (on.length === 0) return;
-  throw new RefusedError(`enabled: ${on.join(', ')}; systemd would keep broken links to the removed files`, {
-    remedy: `systemctl disable ${on.join(' ')}`,
-  });
+  const enabledUnits = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
+  if (enabledUnits.length === 0) return;
+  throw new RefusedError(
+    `enabled: ${enabledUnits.join(', ')}; systemd would keep broken links to the removed files`,
+    {
+      remedy: `systemctl disable ${enabledUnits.join(' ')}`,
+    },
+  );
 }

@@ -41,13 +41,13 @@ export default verb({
         name === undefined ? knownResources() : { by: 'programs', resources: [await drbd.resource(name)] },
     );
     const all = known.by === 'programs' ? known.resources : resourcesIn(known.status);
-    const own =
+    const interfaces =
       known.by === 'programs' && all.some(({ here }) => here !== undefined)
         ? await withBofh(bofh, () => network.interfaces())
         : [];
     const findingsOf = (each: Resource) =>
       known.by === 'programs'
-        ? [...missingAddresses(each, own), ...drbd.findings(each)]
+        ? [...missingAddresses(each, interfaces), ...drbd.findings(each)]
         : kernelFindings(each);
     const data: DrbdStatus = all.map((each) => ({
       resource: each.name,
@@ -105,7 +105,7 @@ async function watch(runtime: Runtime, name: string | undefined, everyMs: number
   return 0;
 }
 
-/** Without drbd-utils each device is a resource of its own. */
+/** Every resource. Without drbd-utils, each device in /proc/drbd counts as a resource. */
 async function everyResource(): Promise<readonly Resource[]> {
   const found = await knownResources();
   return found.by === 'programs' ? found.resources : resourcesIn(found.status);
@@ -125,7 +125,10 @@ function goneIn(last: ReadonlyMap<string, string>, found: readonly Resource[]): 
     .map((resource) => ({ at, resource, role: null, volumes: [] }));
 }
 
-/** The lines to compare: without the progress of a resync, which changes all the time. */
+/**
+ * The lines that show a change: without the progress of a resync, which would be a change each
+ * time.
+ */
 function linesOf({ resource, role, volumes }: DrbdWatched): readonly string[] {
   if (role === null) return [`${resource} is down`];
   if (volumes.length === 0) return [`${resource} is ${role}, without a peer`];

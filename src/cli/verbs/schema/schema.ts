@@ -22,7 +22,7 @@ export default verb({
   run: async (runtime, { verb: words }) => {
     const names = Object.keys(answers) as AnswerName[];
     if (words.length > 0) {
-      const text = await readFile(schemaUrl(named(words.join(' '), names)), 'utf8');
+      const text = await readFile(schemaUrl(answerNamed(words.join(' '), names)), 'utf8');
       give(runtime, { data: JSON.parse(text) as Record<string, unknown>, lines: text.trimEnd().split('\n') });
       return 0;
     }
@@ -37,7 +37,7 @@ export default verb({
   },
 });
 
-function named(asked: string, names: readonly AnswerName[]): AnswerName {
+function answerNamed(asked: string, names: readonly AnswerName[]): AnswerName {
   const found = names.find((name) => name === asked);
   if (found !== undefined) return found;
   const variants = names.filter((name) => name.startsWith(`${asked} --`));

@@ -17,7 +17,7 @@ export default verb({
     return change<unknown, LvmVgBackup>(runtime, async (bofh) => {
       const { uuid, seqno, text } = await withBofh(bofh, () => lvm.metadataBackup(vg));
       return {
-        // Mode 0600: a user who could write the file would decide the result of vgcfgrestore.
+        // The mode of LVM's own backups, by its default umask 077 (lvm.conf, global/umask).
         act: () => atomic(runtime.verb, (tx) => tx.file.create({ path, content: text, mode: 0o600 })),
         answer: (): Answer<LvmVgBackup> => ({
           data: { group: vg, uuid, seqno, file: path },
