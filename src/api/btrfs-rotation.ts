@@ -23,13 +23,14 @@ export interface Rotated {
 }
 
 /**
- * Creates a read-only snapshot of a subvolume, `TARGET/LABEL.TIME`, and deletes the oldest snapshots of that
- * label beyond `keep`, all in one sequence. The new snapshot comes first; old ones are deleted for good only
- * after the commit.
+ * Creates a read-only snapshot of a subvolume, `TARGET/LABEL.TIME`, and deletes the oldest
+ * snapshots of that label beyond `keep`, all in one sequence. The new snapshot comes first; old
+ * ones are deleted for good only after the commit.
  *
- * Deletes only snapshots that a rotation of this label and this very source created, and checks more than the
- * names. `keep` is a count with a default for daily (21), weekly (12), monthly (36) and yearly (10). `agreed`
- * lists the UUIDs of snapshots that may be deleted: throws RefusedError if another snapshot would be deleted.
+ * Deletes only snapshots that a rotation of this label and this source created; it compares UUIDs,
+ * not only names. `keep` is a count with a default for daily (21), weekly (12), monthly (36) and
+ * yearly (10). `agreed` lists the UUIDs of snapshots that may be deleted: throws RefusedError if
+ * another snapshot would be deleted.
  */
 export async function rotateSnapshots(args: {
   /** The subvolume to snapshot, as an absolute path. */

@@ -40,10 +40,10 @@ export interface RemovedGuestDisk extends GuestDiskChange {
 }
 
 /**
- * Creates a disk for a guest in a sequence of its own: a volume, named after the guest and the disk
- * (`web1-data`), with a filesystem, as the last disk of the configuration. A running guest gets the disk at once, a
- * paused one at its next start. With `mount` a guest that is off also gets a line in its /etc/fstab. Throws
- * RefusedError if the disks of the guest are replicated.
+ * Creates a disk for a guest, in a sequence of its own: a volume, named after the guest and the
+ * disk (`web1-data`), with a filesystem, as the last disk of the configuration. A running guest
+ * gets the disk at once, a paused one at its next start. With `mount` a guest that is off also gets
+ * a line in its /etc/fstab. Throws RefusedError if the disks of the guest are replicated.
  *
  * @param disk - Name of the disk: a letter, then letters, digits, `-` and `_`.
  */
@@ -81,12 +81,12 @@ export async function attachDisk(name: string, device: string): Promise<GuestDis
 }
 
 /**
- * Removes a disk from the configuration of a guest in a sequence of its own; the device and its data stay. A
- * running guest keeps the disk until its next start. Throws RefusedError for the root disk, and if the guest
- * has snapshots.
+ * Removes a disk from the configuration of a guest, in a sequence of its own; the device and its
+ * data stay. A running guest keeps the disk until its next start, or with `now` loses it at once.
+ * Throws RefusedError for the root disk, and if the guest has snapshots.
  *
- * @param disk - The name of the disk in the guest (`xvdc`), or the name that was passed to `createDisk` or
- * `create`.
+ * @param disk - The name of the disk in the guest (`xvdc`), or the name that was passed to
+ * `createDisk` or `create`.
  */
 export async function detachDisk(
   name: string,
@@ -110,9 +110,10 @@ export async function detachDisk(
 }
 
 /**
- * Removes a disk of a guest that is off in a sequence of its own: from the configuration and the /etc/fstab of
- * the guest, and after the commit its logical volume with all data. Throws RefusedError for the root disk, for
- * a disk that is not a logical volume, and if the guest has snapshots or is mounted on this host.
+ * Removes a disk of a guest that is off, in a sequence of its own: its lines in the configuration
+ * and in the /etc/fstab of the guest and, after the commit, its logical volume with all data.
+ * Throws RefusedError for the root disk, for a disk that is not a logical volume, and if the guest
+ * has snapshots or is mounted on this host.
  *
  * @param disk - As for `detachDisk`.
  */

@@ -100,8 +100,8 @@ export async function resizePv(
   args: Parameters<Tx['lvm']['resizePv']>[0],
 ): ReturnType<Tx['lvm']['resizePv']> {
   await checkArgs('lvm', 'resizePv', args);
-  const same = await driver.alreadySized(currentBofh().host, args);
-  return same ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args), ['lvm']);
+  const unchanged = await driver.alreadySized(currentBofh().host, args);
+  return unchanged ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args), ['lvm']);
 }
 
 /**
@@ -111,8 +111,8 @@ export async function resizePv(
 export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnType<Tx['lvm']['movePv']> {
   beginRecipe('lvm.movePv');
   await checkArgs('lvm', 'movePv', args);
-  const there = await driver.alreadyMoved(currentBofh().host, args);
-  return there ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args), ['lvm']));
+  const unchanged = await driver.alreadyMoved(currentBofh().host, args);
+  return unchanged ?? (await single('lvm.movePv', (tx) => tx.lvm.movePv(args), ['lvm']));
 }
 
 /** Removes a volume group that has no volumes, in a sequence of its own. */
@@ -158,8 +158,8 @@ export async function resizeLv(
 ): ReturnType<Tx['lvm']['resizeLv']> {
   beginRecipe('lvm.resizeLv');
   await checkArgs('lvm', 'resizeLv', args);
-  const there = await driver.ofThatSize(currentBofh().host, args);
-  return there ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args), ['lvm']));
+  const unchanged = await driver.ofThatSize(currentBofh().host, args);
+  return unchanged ?? (await single('lvm.resizeLv', (tx) => tx.lvm.resizeLv(args), ['lvm']));
 }
 
 /**
@@ -171,10 +171,10 @@ export async function activateLv(
 ): ReturnType<Tx['lvm']['activateLv']> {
   beginRecipe('lvm.activateLv');
   await checkArgs('lvm', 'activateLv', args);
-  const there = await naming('lvm.activateLv', { vg: args.vg, name: args.name }, () =>
+  const unchanged = await naming('lvm.activateLv', { vg: args.vg, name: args.name }, () =>
     driver.alreadyIn(currentBofh().host, args, 'active'),
   );
-  return there ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args), ['lvm']));
+  return unchanged ?? (await single('lvm.activateLv', (tx) => tx.lvm.activateLv(args), ['lvm']));
 }
 
 /**
@@ -186,8 +186,8 @@ export async function deactivateLv(
 ): ReturnType<Tx['lvm']['deactivateLv']> {
   beginRecipe('lvm.deactivateLv');
   await checkArgs('lvm', 'deactivateLv', args);
-  const there = await naming('lvm.deactivateLv', { vg: args.vg, name: args.name }, () =>
+  const unchanged = await naming('lvm.deactivateLv', { vg: args.vg, name: args.name }, () =>
     driver.alreadyIn(currentBofh().host, args, 'inactive'),
   );
-  return there ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args), ['lvm']));
+  return unchanged ?? (await single('lvm.deactivateLv', (tx) => tx.lvm.deactivateLv(args), ['lvm']));
 }
