@@ -66,9 +66,7 @@ const keys = {
   cpuWeight: 'cpu_weight',
 } as const;
 
-/**
- * Returns the changes that the settings need. Makes all checks, because nothing has changed yet.
- */
+/** Returns the changes that the settings need, after all checks. */
 export async function planSet(options: {
   readonly host: ReadHost;
   readonly site: Site;
@@ -120,7 +118,7 @@ export async function planSet(options: {
   return { name, config, rows, file, links, live };
 }
 
-/** Changes the settings, first in the file: a step in the running guest is more likely to fail. */
+/** Changes the settings, first in the file: a change of the running guest can still fail. */
 export async function setVm(tx: Tx, { name, config, file, links, live }: SetPlan): Promise<void> {
   if (file !== undefined) await tx.file.change({ path: config, ...file, encoding: 'latin1' });
   for (const link of links) await tx.file.link(link);
