@@ -4,7 +4,7 @@ import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, defaultAclEntries, refuseNoAcl } from './acl.ts';
-import { setNew } from './attributes.ts';
+import { setNewAttributes } from './attributes.ts';
 import { refuseNoXattrs, xattrValues } from './xattr.ts';
 import { moveNew } from './move-new.ts';
 import { editedSince } from './kept.ts';
@@ -88,7 +88,7 @@ export const createDirectory = operation({
   claims: ({ undo: { path } }) => ({ makes: [`file:${path}`], needs: [`mnt:${path}`] }),
   run: async ({ args: { mode = 0o755, uid, gid, acl, defaultAcl, xattrs }, undo: of, host }) => {
     await host.makeDir(of.private, { mode });
-    await setNew(host, of.private, { ...present({ uid, gid, acl, defaultAcl, xattrs }), mode });
+    await setNewAttributes(host, of.private, { ...present({ uid, gid, acl, defaultAcl, xattrs }), mode });
     await syncDirectoryOf(host, of.path);
     const made = await host.stat(of.private);
     if (made === undefined) throw changed(of.private);

@@ -5,7 +5,7 @@ import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, refuseNoAcl } from './acl.ts';
-import { setNew } from './attributes.ts';
+import { setNewAttributes } from './attributes.ts';
 import { refuseNoXattrs, xattrValues } from './xattr.ts';
 import {
   absolutePath,
@@ -92,7 +92,11 @@ export const creation = {
     const set = present({ uid: asked.uid, gid: asked.gid, acl: asked.acl });
     const mode = Object.keys(set).length === 0 ? wanted.mode : 0o600;
     await host.writeNew(wanted.private, bytesOf(asked), { mode });
-    await setNew(host, wanted.private, { ...set, ...present({ xattrs: asked.xattrs }), mode: wanted.mode });
+    await setNewAttributes(host, wanted.private, {
+      ...set,
+      ...present({ xattrs: asked.xattrs }),
+      mode: wanted.mode,
+    });
     try {
       await host.link(wanted.private, wanted.path);
     } catch (error) {

@@ -11,7 +11,7 @@ const tags: Readonly<Record<string, string>> = { u: 'user', g: 'group', m: 'mask
  */
 function entries(refusal: (tag: string, name: string) => string | undefined) {
   const wrong = (text: string): string | undefined => {
-    const { tag, name = '', may = '' } = form.exec(text)?.groups ?? {};
+    const { tag, name = '', may = '' } = entryForm.exec(text)?.groups ?? {};
     if (/^d(?:efault)?:/.test(text)) return 'belongs in defaultAcl of h.directory, without "default:"';
     if (tag === undefined) return 'must be an entry as of setfacl(1), such as user:www-data:r-x';
     if (/(?<bit>[rwx]).*\k<bit>/.test(may)) return 'names a permission twice: write each of r, w and x once';
