@@ -300,7 +300,7 @@ export function understood<T>(command: Command<T>, answer: ReturnType<ToolModel>
         : answer.stdout;
     return command.parse({ ...answer, stdout: bytes });
   } catch (cause) {
-    const answerOf = `the answer of ${commandLine(command)}`;
+    const answerOf = `the output of ${commandLine(command)}`;
     throw unparsed(command, { answer: answerOf, stdout: answer.stdout, cause });
   }
 }

@@ -212,7 +212,7 @@ describe('a stream in a file', () => {
     for (const less of [1, 10, 11, 5000, size - 40, size]) {
       sh('cp', disk.path('s1.stream'), disk.path('cut.stream'));
       truncateSync(disk.path('cut.stream'), size - less);
-      await expect(receive('cut')).rejects.toThrow(/cut off|not a stream/);
+      await expect(receive('cut')).rejects.toThrow(/is incomplete|not a stream/);
     }
     writeFileSync(disk.path('none.stream'), 'x'.repeat(1000));
     await expect(receive('none')).rejects.toThrow(/is not a stream/);

@@ -161,6 +161,6 @@ describe('is refused before anything changes', () => {
     host.admin.writeFile('/srv/pool/one', stream.subarray(0, -10));
     await expect(
       does((tx) => tx.btrfs.receiveSubvolume({ file: '/srv/pool/one', into: '/srv/second' })),
-    ).rejects.toThrow(/cut off/);
+    ).rejects.toThrow(/is incomplete: the end/);
   });
 });

@@ -167,7 +167,7 @@ describe('bofh lvm vg remove and pv remove', () => {
   it('remove both at once', async () => {
     const { stdout } = await typed(host, ['--yes', 'lvm', 'vg', 'remove', 'vg1', '--devices']);
 
-    expect(stdout).toBe('the volume group vg1 is removed; its devices lose their labels: /dev/vdz\n');
+    expect(stdout).toBe('the volume group vg1 is removed; its devices lose their LVM labels: /dev/vdz\n');
     expect(holds()).toBeUndefined();
     expect(host.world.lvm.map(({ name }) => name)).toEqual(['vg0']);
   });

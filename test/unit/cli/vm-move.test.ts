@@ -83,7 +83,7 @@ describe('bofh vm remove of a guest with replicated disks', () => {
     const { runtime, stdout } = testRuntime(real.here, { yes: true, json: true });
     await runVerb(runtime, remove);
     expect(answers.vmRemove.parse(JSON.parse(stdout()))).toEqual({
-      ...{ name: 'web1', config: '/etc/xen/web1.cfg', volumes: [], kept: [], peer: null },
+      ...{ name: 'web1', config: '/etc/xen/web1.cfg', volumes: [], kept: [], keptDisks: [], peer: null },
       replicas: [
         {
           resource: 'web1',

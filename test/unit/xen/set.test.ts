@@ -77,7 +77,7 @@ describe('nothing is set', () => {
       /to: .* not a whole number of KiB/,
     ],
     ['of nothing', { setting: 'memory', to: 0 }, UsageError, /cannot get memory 0 MiB/],
-    ['that would change nothing', { setting: 'weight', to: 256 }, UsageError, /nothing would change/],
+    ['that would change nothing', { setting: 'weight', to: 256 }, UsageError, /already: nothing to change/],
   ];
   test.each(rows)('%s', async (_, asked, kind, message) => {
     const before = { ...guest() };
