@@ -38,7 +38,15 @@ import type { LinesRequest } from './lines.ts';
 import { kernelModuleRequest } from './kernel-module.ts';
 import { localeName } from './locale.ts';
 import { isRecord, revealed } from './plain.ts';
-import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
+import {
+  type EnsureName,
+  inOrder,
+  namedBy,
+  namesIn,
+  reads,
+  type Resource,
+  type WantedFile,
+} from './resource.ts';
 import { cronName, cronRequest, cronText } from './cron.ts';
 import { releaseOf, releaseRequest } from './release.ts';
 import { schemas, secretText } from './request-schemas.ts';
@@ -303,6 +311,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
               remedy: 'describe it, or correct the path',
             },
           );
+  refuseAbsentOwners(all);
   return inOrder(await Promise.all(all.map(withContent)));
 }
 
@@ -438,11 +447,26 @@ function isSame(one: Resource, other: Resource): boolean {
   return isDeepStrictEqual(what(one), what(other));
 }
 
+/** Throws UsageError for an object that needs a user or group which is described as absent. */
+function refuseAbsentOwners(all: readonly Resource[]): void {
+  for (const gone of all) {
+    if ((gone.kind !== 'user' && gone.kind !== 'group') || gone.wanted.absent !== true) continue;
+    const by = all.find((one) => namesIn(one, gone.kind).includes(gone.name));
+    if (by === undefined) continue;
+    throw new UsageError(
+      `the description contradicts itself: ${inWords(by)} at ${by.at} needs the ${gone.kind} ${gone.name}, which is absent at ${gone.at}`,
+      { remedy: `name another ${gone.kind} there, or keep this one` },
+    );
+  }
+}
+
+function inWords(one: Resource): string {
+  return one.kind === 'ensure' || !('path' in one) ? one.identity : `${one.kind} ${one.path}`;
+}
+
 function conflict(one: Resource, other: Resource): UsageError {
-  const what = (each: Resource): string =>
-    each.kind === 'ensure' || !('path' in each) ? each.identity : `${each.kind} ${each.path}`;
   return new UsageError(
-    `the description contradicts itself: ${what(other)} at ${other.at}, and ${what(one)} at ${one.at}`,
+    `the description contradicts itself: ${inWords(other)} at ${other.at}, and ${inWords(one)} at ${one.at}`,
     { remedy: 'describe it once, or twice in the same way' },
   );
 }

@@ -220,7 +220,7 @@ function absentIn(all: readonly Resource[], directory: string): readonly string[
 }
 
 /** Returns the users or groups that a resource needs, by their names. */
-function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
+export function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
   const named = one.kind === 'file' && kind === 'user' ? [one.wanted.user] : [];
   if (one.kind === 'file' || one.kind === 'directory')
     return [...named, kind === 'user' ? one.wanted.owner : one.wanted.group, ...namedIn(one.wanted, kind)];

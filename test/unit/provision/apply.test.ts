@@ -177,6 +177,22 @@ const refusals: readonly (readonly [string, Describe, string])[] = [
     'contradicts itself: file /etc/a at ',
   ],
   [
+    'a directory whose group is absent',
+    (h) => {
+      h.directory('/srv/r', { group: 'photos' });
+      h.group('photos', { absent: true });
+    },
+    'needs the group photos, which is absent at ',
+  ],
+  [
+    'an ACL for a user that is absent',
+    (h) => {
+      h.file('/etc/a', { content: '1', acl: ['user:web:r'] });
+      h.user('web', { absent: true });
+    },
+    'needs the user web, which is absent at ',
+  ],
+  [
     'a file that is absent too',
     (h) => {
       h.file('/etc/a', { content: '1' });
