@@ -94,11 +94,12 @@ export const renameVg = once('lvm', 'renameVg');
 
 /**
  * Resizes a physical volume to the size of its device, or to `size` (bytes or `10g`), in a sequence of its
- * own. Does nothing if it already has that size.
+ * own. Does nothing if it already has that size. Throws UsageError inside `atomic()`.
  */
 export async function resizePv(
   args: Parameters<Tx['lvm']['resizePv']>[0],
 ): ReturnType<Tx['lvm']['resizePv']> {
+  beginRecipe('lvm.resizePv');
   await checkArgs('lvm', 'resizePv', args);
   const unchanged = await driver.alreadySized(currentBofh().host, args);
   return unchanged ?? single('lvm.resizePv', (tx) => tx.lvm.resizePv(args), ['lvm']);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { atomic, type Bofh, connect, currentBofh, drbd, vm, withBofh, xen } from '../../src/index.ts';
+import { atomic, type Bofh, connect, currentBofh, drbd, lvm, vm, withBofh, xen } from '../../src/index.ts';
 import { BofhError, JournalError, UsageError } from '../../src/core/errors.ts';
 import { loadScript } from '../../src/script/load.ts';
 import { simulatedBofh } from '../../src/simulator/index.ts';
@@ -38,6 +38,8 @@ describe('a state directory', () => {
 it.each<readonly [string, () => Promise<unknown>, string]>([
   ['vm.create', () => vm.create({ name: 'web1' } as never), 'call it on tx'],
   ['drbd.remove', () => drbd.remove({ name: 'home' }), 'call it on tx'],
+  // Also if it has that size already, and nothing would change.
+  ['lvm.resizePv', async () => lvm.resizePv({ device: (await lvm.pvs())[0]?.path ?? '' }), 'call it on tx'],
   ['xen.startAll', () => xen.startAll(), 'call it before or after atomic()'],
 ])('%s called on its module inside atomic() is refused', async (name, call, remedy) => {
   const error = await rejectionOf(withBofh(simulatedBofh(), () => atomic('x', call)));
