@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DeviceKeys, Key } from '../atomic/operation.ts';
 import { CommandError, ParseError } from '../core/errors.ts';
-import { askedAgain, type ReadHost } from '../command/index.ts';
+import { askedAgain, orMissing, type ReadHost } from '../command/index.ts';
 import { loopBacking } from './commands.ts';
 import { deviceNode, kernelNames, kernelText } from './node.ts';
 
@@ -171,12 +171,7 @@ async function loop(
  * Returns the inode; undefined while the device is being detached, and if only root may read it.
  */
 async function backingOf(host: ReadHost, device: string): Promise<string | undefined> {
-  try {
-    return await host.run(loopBacking(device));
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
+  return await orMissing(host.run(loopBacking(device)));
 }
 
 async function partitionOf(host: ReadHost, at: { sys: string; partition: string }): Promise<DeviceIdentity> {

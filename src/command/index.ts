@@ -7,6 +7,7 @@ export * from './host.ts';
 export * from './key-ref.ts';
 export * from './lock-name.ts';
 export * from './odd-bytes.ts';
+export * from './or-missing.ts';
 export * from './reservations.ts';
 export * from './script-failure.ts';
 export * from './secret.ts';

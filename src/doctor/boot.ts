@@ -1,5 +1,5 @@
-import type { ReadHost } from '../command/index.ts';
-import { type Finding, finding, namesIn } from './finding.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
+import { type Finding, finding } from './finding.ts';
 
 const places = [
   '/etc/systemd/system',

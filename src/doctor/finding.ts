@@ -58,16 +58,3 @@ export async function textOf(
     throw error;
   }
 }
-
-/** Returns the names in a directory; none if it does not exist. */
-export async function namesIn(
-  host: { readDir(path: string): Promise<readonly string[]> },
-  path: string,
-): Promise<readonly string[]> {
-  try {
-    return await host.readDir(path);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  }
-}

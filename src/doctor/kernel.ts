@@ -1,7 +1,7 @@
-import type { ReadCommand, ReadHost } from '../command/index.ts';
+import { namesIn, type ReadCommand, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { xlInfo } from '../xen/commands.ts';
-import { type Finding, finding, looking, namesIn, textOf } from './finding.ts';
+import { type Finding, finding, looking, textOf } from './finding.ts';
 
 interface Module {
   readonly name: string;

@@ -1,9 +1,8 @@
 import { posix } from 'node:path';
 import { mountEntries } from '../blockdevice/index.ts';
 import { privateSubvolumes } from '../btrfs/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { lvs, removeRecovery, vgs } from '../lvm/index.ts';
-import { namesIn } from './finding.ts';
 
 /** An object on the host with the tag of a step. */
 export interface Marked {

@@ -10,7 +10,7 @@ import {
   mountEntries,
   probe,
 } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, orMissing, type ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError } from '../core/errors.ts';
 import { mountsOf, visible } from './mounted.ts';
 import { debugfsFeatures, debugfsRoot, type Files, listFiles, listUnmounted } from './commands/files.ts';
@@ -49,12 +49,7 @@ export async function holding(
 }
 
 async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
+  return await orMissing(work);
 }
 
 /**

@@ -1,5 +1,4 @@
-import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError } from '../core/errors.ts';
+import { type ChangeHost, namesIn, type ReadHost } from '../command/index.ts';
 
 /** lvm.conf backup/backup_dir: lvm writes the metadata of a group here after each change. */
 export const backupDirectory = '/etc/lvm/backup';
@@ -55,13 +54,4 @@ export async function filesOf(
       if (isOfIt) found.push({ path, vg: head.name, seqno: head.seqno });
     }
   return found;
-}
-
-async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
-  try {
-    return await host.readDir(directory);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  }
 }

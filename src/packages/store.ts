@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { type ChangeHost, namesIn, type ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { emptyDirectory } from '../file/empty-directory.ts';
 import { download, filesOfDeb, owned, repack } from './commands.ts';
 import { type ChangedPackage, isFetched, isReplaced } from './plan.ts';
@@ -49,12 +49,7 @@ export async function fillStore(
 
 /** Returns the paths of the .deb files in a directory. */
 export async function debsIn(host: ReadHost, directory: string): Promise<readonly string[]> {
-  try {
-    return (await host.readDir(directory)).map((file) => posix.join(directory, file));
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  }
+  return (await namesIn(host, directory)).map((file) => posix.join(directory, file));
 }
 
 /** Returns the .deb of a package among these files. */

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
 import { refuseChange } from '../file/refuse-change.ts';
@@ -8,7 +8,7 @@ import { canonicalKey, isSameValue, parameterKey, settable } from '../kernel/par
 import { isOffline } from '../service/unit.ts';
 import type { Resource } from './resource.ts';
 import type { Step } from './steps.ts';
-import { orMissing, textIn } from './text-file.ts';
+import { textIn } from './text-file.ts';
 
 /** A file that systemd-sysctl reads at boot. */
 export const sysctlFile = z
@@ -122,8 +122,4 @@ async function refuseOverride(
       remedy: `remove that line of ${last.file}, or describe it in a file whose name comes later: { file: '/etc/sysctl.d/zz-bofh.conf' }`,
     },
   );
-}
-
-async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
-  return orMissing(host.readDir(directory)).then((names) => names ?? []);
 }

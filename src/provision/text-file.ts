@@ -1,5 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
-import { CommandError } from '../core/errors.ts';
+import { orMissing, type ReadHost } from '../command/index.ts';
 import type { Resource } from './resource.ts';
 import { type Owners, type Step, stepOf } from './steps.ts';
 
@@ -12,15 +11,6 @@ export async function textIn(host: ReadHost, path: string): Promise<string | und
   if (isLink && (await host.readLink(path)) === '/dev/null') return '';
   const bytes = await orMissing(host.readFile(path));
   return bytes === undefined ? undefined : Buffer.from(bytes).toString('latin1');
-}
-
-export async function orMissing<T>(read: Promise<T>): Promise<T | undefined> {
-  try {
-    return await read;
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import { showUnit, type Unit } from './unit.ts';
 
@@ -72,13 +72,4 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
       remedy: `enable it with systemctl, and leave out "enabled"`,
     });
   return found.filter((name) => name !== '');
-}
-
-async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
-  try {
-    return await host.readDir(directory);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { follow, type ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { follow, orMissing, type ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 
 /** xendomains starts the guests in this directory at boot (XENDOMAINS_AUTO of /etc/default/xendomains). */
 const directory = '/etc/xen/auto';
@@ -33,10 +33,5 @@ export async function autostartPath(host: ReadHost, name: string): Promise<strin
 }
 
 async function namesIn(host: ReadHost): Promise<readonly string[] | undefined> {
-  try {
-    return await host.readDir(directory);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
+  return await orMissing(host.readDir(directory));
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { debianRequest } from '../copy/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { parsed } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
@@ -57,15 +57,6 @@ export async function basesOn(host: ReadHost): Promise<readonly GuestBase[]> {
     if (stat?.kind === 'file') found.push({ name, suite: undefined, date: undefined, path, size: stat.size });
   }
   return found;
-}
-
-async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
-  try {
-    return await host.readDir(directory);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  }
 }
 
 /** A request whose source is a file. */

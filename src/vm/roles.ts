@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { fillOptions, refuseUnsafeScript } from '../copy/index.ts';
-import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -31,7 +31,7 @@ export async function roleScripts(
     if (!/^\w[\w.-]*$/.test(role))
       throw new UsageError(`${name}: must be the name of a file in ${directory}, without "/"`);
     if (roles.indexOf(role) < at) throw new UsageError(`${name} is given twice`);
-    const there = await namesIn(host, directory);
+    const there = await rolesIn(host, directory);
     if (!there.includes(role))
       throw new UsageError(
         `${name}: there is no such file in ${directory}; roles of this site: ${there.join(', ') || 'none'}`,
@@ -46,13 +46,8 @@ export async function roleScripts(
   return scripts;
 }
 
-async function namesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
-  try {
-    return (await host.readDir(directory)).filter((name) => /^\w[\w.-]*$/.test(name));
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  }
+async function rolesIn(host: ReadHost, directory: string): Promise<readonly string[]> {
+  return (await namesIn(host, directory)).filter((name) => /^\w[\w.-]*$/.test(name));
 }
 
 /** Whether a script or description runs in the root of the guest before its first start. */

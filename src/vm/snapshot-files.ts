@@ -1,22 +1,19 @@
-import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 
 /** The directory with a file for each snapshot of a guest: the configuration, and the names of the volumes. */
 export const directory = '/var/lib/bofh/snapshots';
 
 /** The names of these files; none if the directory is missing. */
-export async function namesIn(host: ReadHost): Promise<readonly string[]> {
-  try {
-    return await host.readDir(directory);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  }
+export async function snapshotFiles(host: ReadHost): Promise<readonly string[]> {
+  return namesIn(host, directory);
 }
 
 /** Throws RefusedError if a guest has snapshots: they contain its name and its volumes. */
 export async function refuseSnapshots(host: ReadHost, name: string): Promise<void> {
-  const own = (await namesIn(host)).filter((each) => each.startsWith(`${name}@`) && each.endsWith('.json'));
+  const own = (await snapshotFiles(host)).filter(
+    (each) => each.startsWith(`${name}@`) && each.endsWith('.json'),
+  );
   if (own.length === 0) return;
   const labels = own.map((each) => each.slice(name.length + 1, -'.json'.length));
   throw new RefusedError(`${name} has snapshots: ${labels.join(', ')}`, {

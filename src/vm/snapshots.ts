@@ -12,7 +12,7 @@ import { configOf } from './backup.ts';
 import { type Moment, planMoment, takeSnapshots } from './moment.ts';
 import { checkGuestName } from './names.ts';
 import { unknownGuest, volumeOf } from './remove.ts';
-import { directory, namesIn } from './snapshot-files.ts';
+import { directory, snapshotFiles } from './snapshot-files.ts';
 
 const text = z.string().check(z.minLength(1), z.maxLength(255));
 
@@ -139,7 +139,7 @@ export async function snapshotsIn(host: ReadHost, name?: string): Promise<GuestS
   const snapshots: GuestSnapshots['snapshots'][number][] = [];
   const problems: GuestSnapshots['problems'][number][] = [];
   const known = await lvs(host);
-  for (const file of await namesIn(host)) {
+  for (const file of await snapshotFiles(host)) {
     const path = posix.join(directory, file);
     if (!file.endsWith('.json') || (name !== undefined && !file.startsWith(`${name}@`))) continue;
     try {
