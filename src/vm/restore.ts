@@ -155,7 +155,7 @@ function newConfig({
 }): string {
   const file = `${manifest} (config)`;
   const unsaved = old.disks.find(
-    ({ format, vdev }) => format !== 'empty' && !disks.some((disk) => disk.vdev === vdev),
+    ({ devtype, vdev }) => devtype === 'disk' && !disks.some((disk) => disk.vdev === vdev),
   );
   if (unsaved !== undefined || disks.some(({ vdev }) => !old.disks.some((disk) => disk.vdev === vdev)))
     throw new RefusedError(`${manifest} and the configuration in it do not have the same disks`, {

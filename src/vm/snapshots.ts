@@ -249,7 +249,8 @@ export async function planSnapshotRestore(options: {
       remedy: `see the others: bofh vm snapshot list ${name}; remove what is left of this one: bofh vm snapshot remove ${name} ${label}`,
     });
   const later: string[] = [];
-  for (const { path } of guest.disks) {
+  for (const { path, devtype } of guest.disks) {
+    if (devtype === 'cdrom') continue;
     const lv = path === undefined ? undefined : await volumeOf(host, known, path);
     if (path !== undefined && !found.disks.some(({ uuid }) => uuid === lv?.uuid)) later.push(path);
   }

@@ -78,8 +78,15 @@ describe('bofh vm create --source blank', () => {
     await run(hvm);
     host.admin.mkdir('/srv/backup');
     expect(await run('vm backup web1 /srv/backup')).toBe(0);
+    const [backup = ''] = /\/srv\/backup\/web1\.\S+\.json/.exec(said.join('\n')) ?? [];
+    const before = config();
+    expect(await run('vm remove web1', true)).toBe(0);
+    expect(await run(`vm restore ${backup}`, true)).toBe(0);
+    expect(config()).toEqual(before);
+
     expect(await run('vm snapshot create web1 first')).toBe(0);
-    expect(await run('vm snapshot remove web1 first', true)).toBe(0);
+    expect(await run('vm snapshot restore web1 first', true)).toBe(0);
+    expect(said.join('\n')).not.toContain('install.iso');
     expect(await run('vm disk detach web1 hdc', true)).toBe(0);
     expect(config().join('\n')).not.toContain('install.iso');
   });
