@@ -212,7 +212,7 @@ describe('a download over https', () => {
     const { error } = await download({ checksum: wanted });
     expect(error).toMatchObject({
       code: 'differs',
-      message: expect.stringContaining(`${sum}, and not ${wanted}`) as string,
+      message: expect.stringContaining(`${sum} instead of ${wanted}`) as string,
     });
     expect(inCache()).toEqual([]);
   });
