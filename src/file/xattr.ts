@@ -4,8 +4,8 @@ import { type ChangeHost, type Command, nothing, type ReadHost } from '../comman
 import { CommandError, ParseError, RefusedError } from '../core/errors.ts';
 
 /**
- * Whether this is a name that getfattr(1) prints as it is: `=`, `\` and what is not ASCII would be
- * escaped.
+ * Whether bofh can read an attribute of this name: getfattr(1) escapes `=`, `\` and characters that
+ * are not ASCII.
  */
 export function isXattrName(name: string): boolean {
   return /^(?:user|trusted)\.[!-<>-[\]-~]+$/.test(name) && name.length <= 255;

@@ -46,9 +46,9 @@ export function checkDisks(
   at = option('--disk', 'disks'),
 ): readonly DataDisk[] {
   const disks = Object.entries(asked).map(([name, { size, ...rest }]): DataDisk => {
-    if (!/^(?!(?:root|swap|xvd.*)$)[A-Za-z][\w-]{0,30}$/.test(name))
+    if (!/^(?!(?:root|swap|hd[a-d]|xvd.*)$)[A-Za-z][\w-]{0,30}$/.test(name))
       throw new UsageError(
-        `${at} ${name}: the name must begin with a letter, and have only letters, digits, "-" and "_"; root, swap and xvd… are reserved`,
+        `${at} ${name}: the name must begin with a letter, and have only letters, digits, "-" and "_"; root, swap, hda to hdd, and xvd… are reserved`,
       );
     const bytes = parseSize(size);
     checkRoom(`${at} ${name}`, rest.fs, bytes);

@@ -203,8 +203,8 @@ export async function planDiskDetach(
   const { guest, domain } = await configured(host, { name, site });
   const edit = await withoutDisk(host, { guest, disk });
   if (now && domain !== undefined && diskNamed(guest, disk).devtype === 'cdrom')
-    throw new RefusedError(`${edit.disk} of ${name} is a CD-ROM drive, which cannot be taken away now`, {
-      remedy: `take only its disc out: xl cd-eject ${name} ${edit.disk}; or, from the next start on: bofh vm disk detach ${name} ${disk}`,
+    throw new RefusedError(`${edit.disk} of ${name} is a CD-ROM drive, which cannot be detached now`, {
+      remedy: `eject its disc: xl cd-eject ${name} ${edit.disk}; or, from the next start on: bofh vm disk detach ${name} ${disk}`,
     });
   if (domain === undefined || !now)
     return { ...edit, domid: domain?.id, effective: 'next start', live: undefined };

@@ -102,7 +102,7 @@ export async function planRemove(options: {
 }
 
 function disksToKeep(guest: GuestConfig, names: readonly string[]): readonly Disk[] {
-  return names.map((name) => {
+  return [...new Set(names)].map((name) => {
     const disk = diskNamed(guest, name);
     if (!isReplicated(wordsOf(disk))) return disk;
     throw new UsageError(`the disk ${name} of ${guest.name} is replicated to another host`, {

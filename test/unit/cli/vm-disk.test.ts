@@ -326,7 +326,7 @@ describe('bofh vm disk', () => {
       'a name for the root',
       () => undefined,
       'vm disk create web1 root --size 20m --vg vg0',
-      /root, swap and xvd… are reserved/,
+      /root, swap, hda to hdd, and xvd… are reserved/,
     ],
     [
       'an unknown guest',

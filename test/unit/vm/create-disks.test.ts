@@ -61,7 +61,7 @@ describe('vm create --disk', () => {
   });
 
   test.each([
-    ['a name that is taken', '--disk root=16m', /root, swap and xvd… are reserved/],
+    ['a name that is taken', '--disk root=16m', /root, swap, hda to hdd, and xvd… are reserved/],
     ['the name of a device', '--disk xvdc=16m', /xvd… are reserved/],
     ['a name that is none', '--disk a/b=16m', /must begin with a letter/],
     ['a name twice', '--disk a=16m --disk a=16m', /--disk a is given twice/],

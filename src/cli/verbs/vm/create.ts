@@ -313,6 +313,6 @@ function installerInWords(name: string, { type, cdrom }: CheckedCreate): readonl
     ];
   return [
     `when it runs, see its installer: bofh vm console ${name}`,
-    'after the installation, replace the lines kernel and ramdisk in its configuration: kernel = "/usr/lib/grub-xen/grub-x86_64-xen.bin" boots the kernel on its disk',
+    `after the installation, replace the lines kernel and ramdisk in its configuration: kernel = "/usr/lib/grub-xen/grub-${type === 'pvh' ? 'i386-xen_pvh' : 'x86_64-xen'}.bin" boots the kernel on its disk (package grub-xen-host)`,
   ];
 }
