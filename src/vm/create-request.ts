@@ -310,11 +310,8 @@ function checkInstaller(
       'a guest of type hvm boots from its disks and its CD-ROM drive, not from a kernel of this host',
       `leave out ${option('--kernel, --ramdisk and --boot', 'kernel, ramdisk and boot')}`,
     );
-  if (drbd !== undefined)
-    refuse(
-      'a blank disk cannot be replicated: the installer could read what its volume contained before',
-      `leave out ${option('--drbd', 'drbd')}`,
-    );
+  if (type === 'hvm' && drbd !== undefined)
+    refuse('a guest of type hvm cannot have replicated disks', `leave out ${option('--drbd', 'drbd')}`);
   if (type === 'hvm' && cdrom === undefined)
     refuse(
       'nothing can be installed on its blank disk',

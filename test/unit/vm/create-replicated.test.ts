@@ -64,6 +64,21 @@ describe('vm create with replicated disks', () => {
     );
   });
 
+  it('overwrites blank disks with zeros on both hosts, so that no installer reads old data', async () => {
+    const { on, alpha, there } = hostsWithSource();
+    for (const path of ['/srv/vmlinuz', '/srv/initrd']) alpha.admin.writeFile(path, 'x');
+    const installer = { kernel: '/srv/vmlinuz', ramdisk: '/srv/initrd' };
+
+    await on(() => vm.create({ ...request, ...installer, source: 'blank', swap: 0 }));
+
+    for (const host of [alpha, there.host()]) {
+      const erased = host.changes.flatMap((each) =>
+        each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
+      );
+      expect(erased[0]).toMatch(/--zeroout --offset 0 --length 71303168 .*dm-0$/);
+    }
+  });
+
   it('leaves nothing behind on either host when it fails', async () => {
     const { on, alpha, there } = hostsWithSource();
     const before = [alpha.snapshot(), there.host().snapshot()];
