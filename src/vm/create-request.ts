@@ -143,11 +143,11 @@ const createSchema = z.strictObject({
   /** Number of virtual CPUs (default: 1). */
   vcpus: z._default(z.number(), 1),
   /**
-   * Guest type: `pv`, paravirtualized; `pvh`; or `hvm`, an emulated PC with a BIOS, only for `blank`. The last two need
-   * a processor with virtualization.
+   * Guest type: `pv`, paravirtualized; `pvh`; or `hvm`, an emulated PC with a BIOS, for `blank` or for the image of a
+   * disk, which is copied as it is. The last two need a processor with virtualization.
    */
   type: z._default(z.enum(['pv', 'pvh', 'hvm']), 'pv'),
-  /** Absolute path of an ISO image in the CD-ROM drive of an `hvm` guest, which boots from it while its disk is blank. */
+  /** Absolute path of an ISO image in the CD-ROM drive of an `hvm` guest, which boots from it only while its disk is blank. */
   cdrom: z.exactOptional(fromRoot),
   /** The volume group for its disks (default: `volumeGroup` of the site file). */
   vg: z.exactOptional(text),
@@ -264,7 +264,7 @@ export function checkCreate(request: unknown): CheckedCreate {
       `${option('--role-timeout', 'roleTimeoutMs')} needs ${option('--role or --provision', 'roles or provision')}: no script runs`,
     );
   checkExtra(rest.extra ?? []);
-  checkInstaller({ ...rest, ...present({ disks }), swap: sizeOrZero(swap) });
+  checkWholeDisk({ ...rest, ...present({ disks }), swap: sizeOrZero(swap) });
   const isOpen = [rest.boot, rest.kernel, rest.ramdisk].every((each) => each === undefined);
   const ownKernel = rest.source.type === 'debian' && isOpen;
   return {
@@ -277,7 +277,7 @@ export function checkCreate(request: unknown): CheckedCreate {
   };
 }
 
-/** Settings of the root filesystem, with their options. A blank disk has none. */
+/** Settings of the root filesystem, with their options. bofh makes none on a blank disk, or in the image of a disk. */
 const ofRoot = {
   hostname: '--hostname',
   sshKeys: '--ssh-key',
@@ -289,22 +289,28 @@ const ofRoot = {
   provision: '--provision',
 } as const;
 
-/** Throws UsageError for a guest that cannot install itself, or for settings that only its installer can make. */
-function checkInstaller(
+/** Throws UsageError for a guest that cannot boot, or for settings that only its own system can make. */
+function checkWholeDisk(
   request: Omit<z.output<typeof createSchema>, 'swap'> & { readonly swap: Bytes },
 ): void {
   const { type, source, cdrom, kernel, ramdisk, boot, drbd, disks = {} } = request;
   const refuse = (what: string, remedy: string): never => {
     throw new UsageError(`vm.create: ${what}`, { remedy });
   };
-  if (type === 'hvm' && source.type !== 'blank')
+  const isImage = source.type === 'image' || source.type === 'https';
+  if (type === 'hvm' && source.type !== 'blank' && !isImage)
     refuse(
-      `${option('--type hvm', "type: 'hvm'")} is for a blank disk, on which an installer puts a boot loader`,
-      `${option('--source blank --cdrom FILE', "source: 'blank' and cdrom")}; or another type: pv or pvh`,
+      `${option('--type hvm', "type: 'hvm'")} is for the image of a disk, or for a blank disk, on which an installer puts a boot loader`,
+      `${option('--source image:FILE; or --source blank --cdrom FILE', "source: 'image:FILE'; or source: 'blank' and cdrom")}; or another type: pv or pvh`,
+    );
+  if (type === 'hvm' && isImage && source.partition !== undefined)
+    refuse(
+      'a guest of type hvm has the whole disk of the image, not one partition',
+      `leave out ${option('--partition', 'partition')}`,
     );
   if (cdrom !== undefined && type !== 'hvm')
-    refuse(`only a guest of type hvm has a CD-ROM drive`, option('--type hvm --source blank', "type: 'hvm'"));
-  if (source.type !== 'blank') return;
+    refuse(`only a guest of type hvm has a CD-ROM drive`, option('--type hvm', "type: 'hvm'"));
+  if (source.type !== 'blank' && type !== 'hvm') return;
   if (type === 'hvm' && [kernel, ramdisk, boot].some((each) => each !== undefined))
     refuse(
       'a guest of type hvm boots from its disks and its CD-ROM drive, not from a kernel of this host',
@@ -312,7 +318,7 @@ function checkInstaller(
     );
   if (type === 'hvm' && drbd !== undefined)
     refuse('a guest of type hvm cannot have replicated disks', `leave out ${option('--drbd', 'drbd')}`);
-  if (type === 'hvm' && cdrom === undefined)
+  if (type === 'hvm' && source.type === 'blank' && cdrom === undefined)
     refuse(
       'nothing can be installed on its blank disk',
       `name an ISO image: ${option('--cdrom FILE', 'cdrom')}`,
@@ -322,21 +328,23 @@ function checkInstaller(
       'nothing can be installed on its blank disk',
       `name the kernel and the ramdisk of an installer: ${option('--kernel FILE --ramdisk FILE', 'kernel and ramdisk')}; or a CD-ROM: ${option('--type hvm --cdrom FILE', "type: 'hvm' and cdrom")}`,
     );
+  const isBlank = source.type === 'blank';
+  const why = isBlank ? 'a blank disk has none' : 'bofh copies the image of a disk as it is';
   const inside = (Object.keys(ofRoot) as (keyof typeof ofRoot)[]).find((key) => request[key] !== undefined);
   if (inside !== undefined)
     refuse(
-      `${option(ofRoot[inside], inside)} changes the root filesystem, and a blank disk has none`,
-      `leave out ${option(ofRoot[inside], inside)}, and set it in the installer`,
+      `${option(ofRoot[inside], inside)} changes the root filesystem, and ${why}`,
+      `leave out ${option(ofRoot[inside], inside)}, and set it in the ${isBlank ? 'installer' : `guest; if the image has cloud-init: by a CD-ROM with its settings, ${option('--cdrom FILE', 'cdrom')}`}`,
     );
   if (request.swap > 0)
     refuse(
-      `${option('--swap', 'swap')} needs a line in the root filesystem, and a blank disk has none`,
-      `leave it out: the installer makes swap; or add a disk for it: ${option('--disk NAME=SIZE', 'disks')}`,
+      `${option('--swap', 'swap')} needs a line in the root filesystem, and ${why}`,
+      `leave it out${isBlank ? ': the installer makes swap' : ''}; or add a disk for it: ${option('--disk NAME=SIZE', 'disks')}`,
     );
   const mounted = Object.entries(disks).find(([, disk]) => disk.mount !== undefined)?.[0];
   if (mounted !== undefined)
     refuse(
-      `the disk ${mounted} cannot be mounted by a guest whose root disk is blank`,
+      `mount= of the disk ${mounted} needs a line in the root filesystem, and ${why}`,
       `leave out ${option('mount=', 'mount')}, and mount it in the guest`,
     );
 }

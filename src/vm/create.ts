@@ -259,9 +259,11 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
     disks.push({ ...each, device: await createDisk(tx, { vg, disk, hosts }) });
   const filesOf = (uuid: string | undefined) => makeFilesystems(tx, { root: uuid, swap, data: disks });
   const { source, roles } = plan;
-  if (source === undefined) await filesOf(undefined);
-  const inside =
-    source === undefined ? undefined : await fillRoot(tx, { source, device: root, roles, filesOf });
+  if (source?.type === 'disk')
+    await tx.copy.image({ source: source.path, format: source.format, device: root });
+  const isWhole = source === undefined || source.type === 'disk';
+  if (isWhole) await filesOf(undefined);
+  const inside = isWhole ? undefined : await fillRoot(tx, { source, device: root, roles, filesOf });
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   if (plan.autostart !== undefined) await tx.file.link({ path: plan.autostart, to: plan.config.path });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
@@ -273,10 +275,10 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
 }
 
 function lvs(names: { readonly root: string; readonly swap: string }, request: SizedCreate) {
-  const { name, size, swap, disks = [], source } = request;
+  const { name, size, swap, disks = [], source, type } = request;
   return [
-    // Nothing overwrites what a blank volume had before.
-    { name: names.root, size, ...(source.type === 'blank' ? { zeros: true } : {}) },
+    // Nothing else overwrites what a blank volume had before, or the part of it that a smaller image leaves.
+    { name: names.root, size, ...(source.type === 'blank' || type === 'hvm' ? { zeros: true } : {}) },
     ...(swap > 0 ? [{ name: names.swap, size: swap }] : []),
     ...disks.map((each) => ({ name: `${name}-${each.name}`, size: each.size, zeros: true })),
   ];

@@ -8,6 +8,7 @@ import {
   type ImagePartition,
   type ImageSource,
   imageSource,
+  partitionsIn,
   readRoot,
   readTar,
   readTree,
@@ -54,8 +55,14 @@ interface Inside extends IdentityFiles {
   readonly merged: readonly string[];
 }
 
-/** The checked source that fills the root of a new guest. */
+/** The checked source that fills the root of a new guest. `disk`: an image of a whole disk, copied as it is. */
 export type RootSource =
+  | {
+      readonly type: 'disk';
+      readonly path: string;
+      readonly format: ImageSource['format'];
+      readonly partition: undefined;
+    }
   | { readonly type: 'files'; readonly path: string; readonly inside: Inside }
   | {
       readonly type: 'image';
@@ -89,10 +96,13 @@ interface Filling {
  */
 export async function measureSource(
   host: ReadHost,
-  { name, size, source }: Pick<SourcedCreate, 'name' | 'size' | 'source'>,
+  { name, size, source, type }: Pick<SourcedCreate, 'name' | 'size' | 'source' | 'type'>,
 ): Promise<{ readonly size: Bytes; readonly copies: readonly PartCopy[] }> {
   if (source.type !== 'image') return { size: size ?? 0, copies: [] };
-  const { bytes, where, copies } = await image(host, { ...source, name });
+  const { bytes, where, copies } =
+    type === 'hvm'
+      ? { ...(await wholeDisk(host, source)), where: source.path, copies: undefined }
+      : await image(host, { ...source, name });
   if (copies !== undefined) return { size: size ?? copies.reduce((sum, each) => sum + each.size, 0), copies };
   if (size === undefined || size >= bytes) return { size: size ?? bytes, copies: [] };
   throw new UsageError(
@@ -126,6 +136,10 @@ export async function planSource(
     };
   };
   const { path } = source;
+  if (source.type === 'image' && request.type === 'hvm') {
+    const { format } = await wholeDisk(host, source);
+    return { type: 'disk', path, format, partition: undefined };
+  }
   if (source.type === 'image') {
     const { format, partition, where, copies } = await image(host, { ...source, name: request.name });
     const ofImage = (
@@ -195,7 +209,7 @@ function refuseLarge(bytes: Bytes, size: Bytes, what: string): void {
 export async function fillRoot(
   tx: Tx,
   of: {
-    readonly source: RootSource;
+    readonly source: Exclude<RootSource, { readonly type: 'disk' }>;
     readonly device: string;
     /** Returns the files for a root with this UUID and for the data disks; called before the root is mounted. */
     readonly filesOf: (root: string) => ReturnType<typeof makeFilesystems>;
@@ -226,7 +240,11 @@ export async function fillRoot(
   return inside;
 }
 
-async function fillingOf(tx: Tx, source: RootSource, device: string): Promise<Filling> {
+async function fillingOf(
+  tx: Tx,
+  source: Exclude<RootSource, { readonly type: 'disk' }>,
+  device: string,
+): Promise<Filling> {
   const { type, path } = source;
   const release = (): Promise<void> => Promise.resolve();
   switch (type) {
@@ -242,6 +260,18 @@ async function fillingOf(tx: Tx, source: RootSource, device: string): Promise<Fi
       return { inside: await insideOf(device), files: undefined, release };
     }
   }
+}
+
+/** The image of the disk of a PC. Throws RefusedError if a BIOS would find no boot loader on it. */
+async function wholeDisk(
+  host: ReadHost,
+  { path, format }: Extract<FileCreate['source'], { type: 'image' }>,
+): Promise<ImageSource> {
+  const whole = await imageSource(host, { path, format: format ?? formatOf(path) });
+  if (whole.from === 'device' || (await partitionsIn(host, whole)) !== undefined) return whole;
+  throw new RefusedError(`${path} has no partition table, so a guest of type hvm cannot boot from it`, {
+    remedy: `boot the kernel in it: ${option('--type pvh --boot grub', "type: 'pvh' and boot: 'grub'")}`,
+  });
 }
 
 /**

@@ -125,13 +125,14 @@ async function root(
 ) {
   const device = blank('root', mebibytes);
   const source = { type: 'image' as const, path };
-  const { copies } = await measureSource(host, { name: 'web1', source });
+  const { copies } = await measureSource(host, { name: 'web1', source, type: 'pv' });
   const request = {
     ...{ name: 'web1', source, size: mebibytes * mib, memory: 128 * mib, swap: 0, vcpus: 1 },
     ...{ type: 'pv' as const, start: false, ...(boot === undefined ? {} : { boot }) },
   };
   const identity = { hostname: 'web1', sshKeys: [], network: undefined, timezone: undefined };
   const planned = await planSource(host, { request, vg: 'vg0', identity });
+  if (planned.type === 'disk') throw new Error('a PV guest has no copy of a whole disk');
   const { dropped, merged } = await sequence(testEngine(disk.path('state')), async (steps) => {
     const tx = txOf(steps);
     return fillRoot(tx, {

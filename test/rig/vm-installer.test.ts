@@ -26,13 +26,13 @@ describe.skipIf(!can.ok && !required)('a guest that installs itself, on a real X
   const state = () =>
     text('lvs --noheadings -o lv_name vg0 | sort; ls /etc/xen/*.cfg 2>/dev/null; xl list | wc -l');
   /** The first sector that its installer writes, and the second that its own boot loader writes. */
-  const boots = (sector: number) =>
+  const boots = (sector: number, disk = '/dev/vg0/pc-root') =>
     until({
-      what: `sector ${String(sector)} of its disk is written`,
+      what: `sector ${String(sector)} of ${disk} is written`,
       timeoutMs: 600_000,
       everyMs: 3000,
       probe: async () => {
-        const read = `dd if=/dev/vg0/pc-root bs=512 count=1 skip=${String(sector)} iflag=direct status=none`;
+        const read = `dd if=${disk} bs=512 count=1 skip=${String(sector)} iflag=direct status=none`;
         return (await text(`${read} | od -An -tx1 -j510`)) === '55 aa' ? true : undefined;
       },
     });
@@ -53,6 +53,21 @@ describe.skipIf(!can.ok && !required)('a guest that installs itself, on a real X
     await bofh('vm start pc');
     await boots(1);
   }, 1_800_000);
+
+  it('boots a copy of its disk that was made as an image, on a volume without old data', async () => {
+    await text(`dd if=/dev/vg0/pc-root of=/srv/pc.img bs=1M count=32 status=none
+dd if=/dev/zero of=/srv/pc.img bs=512 seek=1 count=1 conv=notrunc status=none
+printf 'label: dos\\n2048,,83\\n' | sfdisk --quiet /srv/pc.img; qemu-img convert -O qcow2 /srv/pc.img /srv/pc.qcow2
+lvcreate --quiet --yes --wipesignatures n --name old --size 64m vg0; dd if=/dev/urandom of=/dev/vg0/old bs=1M status=none || true
+lvremove --quiet --yes vg0/old`);
+    await bofh('vm create copy --type hvm --source image:/srv/pc.qcow2 --size 64m --memory 64m');
+    expect(await text('cmp --bytes=33554432 /srv/pc.img /dev/vg0/copy-root && echo same')).toBe('same');
+    const tail = 'dd if=/dev/vg0/copy-root bs=1M skip=32 status=none | tr -d "\\0" | wc -c';
+    expect(await text(tail)).toBe('0');
+    await bofh('vm start copy');
+    await boots(1, '/dev/vg0/copy-root');
+    await bofh('--yes vm remove copy --force-off');
+  }, 900_000);
 
   it('loses its CD-ROM drive from the next start on', async () => {
     expect(await bofh('vm disk detach pc hdc --now', 1)).toContain('xl cd-eject pc hdc');

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
@@ -103,9 +104,12 @@ describe('bofh vm create --source blank', () => {
     [`${hvm} --ip dhcp`, /--ip changes the root filesystem/],
     [`${hvm} --role web`, /--role changes the root filesystem/],
     [`${hvm} --swap 64m`, /--swap needs a line in the root filesystem/],
-    [`${hvm} --disk data=64m,mount=/srv`, /the disk data cannot be mounted/],
+    [`${hvm} --disk data=64m,mount=/srv`, /mount= of the disk data needs a line in the root filesystem/],
     [hvm.replace('install.iso', 'no.iso'), /--cdrom: there is no file \/srv\/no.iso/],
-    ['vm create web1 --source tar:/srv/x.tar --size 1g --type hvm', /--type hvm is for a blank disk/],
+    [
+      'vm create web1 --source tar:/srv/x.tar --size 1g --type hvm',
+      /--type hvm is for the image of a disk, or for a blank disk/,
+    ],
   ])('refuses %s and changes nothing', async (words, why) => {
     const before = host.snapshot();
     const error = await rejectionOf(run(words));
@@ -120,6 +124,63 @@ describe('bofh vm create --source blank', () => {
     expect(error).toBeInstanceOf(RefusedError);
     expect((error as RefusedError).remedy).toMatch(/^apt install qemu-system-xen/);
     expect(await run(`${hvm} --extra device_model_override="/opt/qemu"`)).toBe(0);
+  });
+});
+
+describe('bofh vm create --type hvm --source image:FILE', () => {
+  const mib = 1024 ** 2;
+  const linux = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
+  const disk = qcow2({
+    ...{ size: 20 * mib },
+    partitions: [{ from: mib, size: 16 * mib, type: linux, uuid: '5e1f0000-0000-4000-8000-000000000001' }],
+  });
+  const appliance = usual.replace('blank --size 256m', 'image:/srv/appliance.qcow2') + ' --type hvm';
+  beforeEach(() => {
+    host.admin.writeFile('/srv/appliance.qcow2', disk);
+  });
+
+  test('copies the whole disk, on a volume that has no old data after it', async () => {
+    const before = host.snapshot();
+    expect(await run(`${appliance} --size 64m --start`)).toBe(0);
+    expect(config()).toEqual(expect.arrayContaining(['disk = ["phy:/dev/vg0/web1-root,hda,w"]']));
+    const commands = host.changes.flatMap((each) => (each.what === 'command' ? [each.command] : []));
+    const at = ({ tool, argv }: (typeof commands)[number]) => `${tool} ${argv.join(' ')}`;
+    const wiped = commands.findIndex((each) => at(each).startsWith('blkdiscard --zeroout'));
+    const copied = commands.findIndex((each) => at(each).startsWith('qemu-img convert'));
+    expect([wiped >= 0, copied > wiped]).toEqual([true, true]);
+    expect(commands.filter(({ tool }) => ['mount', 'resize2fs', 'tune2fs'].includes(tool))).toEqual([]);
+    expect(said.join('\n')).toContain('xl vncviewer web1');
+    expect(said.join('\n')).not.toContain('hdc');
+    expect(await run('vm remove web1 --force-off', true)).toBe(0);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is as large as the disk of the image, and may have a CD-ROM, for example with settings', async () => {
+    expect(await run(`${appliance} --cdrom /srv/install.iso`)).toBe(0);
+    expect(host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1-root')?.extents).toBe(5);
+    expect(config().join()).toContain('target=/srv/install.iso');
+  });
+
+  test.each([
+    [`${appliance} --partition 1`, /whole disk of the image, not one partition/],
+    [`${appliance} --hostname web`, /--hostname changes the root filesystem, and bofh copies .* as it is/],
+    [`${appliance} --size 16m`, /has 20 MiB, more than --size 16 MiB/],
+    [`${appliance} --boot grub`, /not from a kernel of this host/],
+    [appliance.replace('appliance', 'root'), /has no partition table, so a guest of type hvm cannot boot/],
+  ])('refuses %s and changes nothing', async (words, why) => {
+    host.admin.writeFile('/srv/root.qcow2', qcow2({ size: 16 * mib }));
+    const before = host.snapshot();
+    expect(String(await rejectionOf(run(words)))).toMatch(why);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  testSweep({
+    start: () => {
+      const fresh = prepared();
+      fresh.admin.writeFile('/srv/appliance.qcow2', disk);
+      return Promise.resolve(fresh);
+    },
+    work: (on) => run(`${appliance} --start`, false, on),
   });
 });
 

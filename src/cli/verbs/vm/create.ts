@@ -55,13 +55,17 @@ export default verb({
     ),
     memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
     vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
-    type: value('<TYPE>', 'pv, pvh, or hvm (an emulated PC with a BIOS; only with --source blank)', {
-      read: oneOf('pv', 'pvh', 'hvm'),
-      default: 'pv',
-    }),
+    type: value(
+      '<TYPE>',
+      'pv, pvh, or hvm (an emulated PC with a BIOS; with --source blank, or an image of a disk)',
+      {
+        read: oneOf('pv', 'pvh', 'hvm'),
+        default: 'pv',
+      },
+    ),
     cdrom: value(
       '<FILE>',
-      'with --type hvm: ISO image in the CD-ROM drive, from which the guest boots while its disk is blank',
+      'with --type hvm: ISO image in the CD-ROM drive, from which the guest boots only while its disk is blank',
     ),
     vg: value('<VG>', 'volume group for its disks (default: volumeGroup of the site file)'),
     thin: value('<POOL>', 'create its disks as thin volumes in this pool of the group', {
@@ -130,6 +134,7 @@ export default verb({
     'vm create web1 --source debian:trixie --size 4g --provision web.ts --start',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --drbd host2',
     'vm create web1 --type hvm --source blank --cdrom /srv/debian-12-netinst.iso --size 20g --memory 2g --bridge br0 --start',
+    'vm create web1 --type hvm --source image:/srv/appliance.qcow2 --memory 2g --bridge br0 --start',
     'vm create web1 --source blank --kernel /srv/install/vmlinuz --ramdisk /srv/install/initrd.gz --size 20g --start',
   ],
   run: (
@@ -300,16 +305,20 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
       : `${created.name} runs as domain ${String(created.domid)}`,
     ...(created.ssh === null ? [] : [`log in with: ssh ${created.ssh}`]),
     ...(created.hostKey === null ? [] : [`its SSH host key is ${created.hostKey} (ED25519)`]),
-    ...(request.source.type === 'blank' ? installerInWords(created.name, request) : []),
+    ...(request.source.type === 'blank' || request.type === 'hvm' ? bootInWords(created.name, request) : []),
   ];
 }
 
-/** How to reach the installer, and what remains to do after it. */
-function installerInWords(name: string, { type, cdrom }: CheckedCreate): readonly string[] {
+/** How to reach a guest that bofh did not set up, and what remains to do. */
+function bootInWords(name: string, { type, cdrom }: CheckedCreate): readonly string[] {
   if (type === 'hvm')
     return [
       `when it runs, see its screen: xl vncviewer ${name}; its serial console: bofh vm console ${name}`,
-      `after the installation it boots from its disk; to remove the drive with ${cdrom ?? ''}: bofh vm disk detach ${name} hdc`,
+      ...(cdrom === undefined
+        ? []
+        : [
+            `when its disk has a boot loader, it boots from there; to remove the drive with ${cdrom}: bofh vm disk detach ${name} hdc`,
+          ]),
     ];
   return [
     `when it runs, see its installer: bofh vm console ${name}`,

@@ -11,6 +11,7 @@ import { copyContent } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { magicsOf } from '../blockdevice/magics.ts';
+import { withTable } from '../blockdevice/sectors.ts';
 
 /** qemu-img and qemu-io (qemu 7.2): read and compare disk images, and copy them onto devices. */
 export const imageCopyTools: Readonly<Record<string, ToolModel>> = { 'qemu-img': qemuImg, 'qemu-io': qemuIo };
@@ -64,7 +65,7 @@ function imageAt(
     if (qcow2 === undefined) return 'Image is not in qcow2 format';
     const found = qcow2.partitions?.find(({ from }) => from === part?.from);
     if (found !== undefined) return { size: found.size, content: contentOf(found), qcow2 };
-    return { size: qcow2.size, content: contentOf(qcow2), qcow2 };
+    return { size: qcow2.size, content: diskOf(qcow2), qcow2 };
   }
   if (part !== undefined) throw unmodelled(call, 'it knows only partitions of qcow2 images');
   const device = deviceAt(world, path);
@@ -162,6 +163,16 @@ function gptBytes(size: number, partitions: NonNullable<Qcow2['partitions']>): B
   header.writeUInt32LE(crc32(bytes.subarray(1024)), 88);
   header.writeUInt32LE(crc32(header), 16);
   return bytes;
+}
+
+/** The content of the whole disk in an image: its partition table, without what the partitions contain. */
+function diskOf(image: Qcow2): Content {
+  const { size, partitions } = image;
+  if (partitions === undefined) return contentOf(image);
+  const entries = partitions.map(({ from, size: length, type, uuid }, at) => ({
+    ...{ number: at + 1, start: from / 512, size: length / 512, type, uuid },
+  }));
+  return withTable({}, size, { type: 'gpt', id: partitions[0]?.uuid ?? '', partitions: entries });
 }
 
 function contentOf({ superblock, files = {} }: Pick<Qcow2, 'superblock' | 'files'>): Content {
