@@ -13,6 +13,9 @@ const rootType = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709';
 export const packRemedy =
   'attach it: losetup --find --show --partscan FILE; then mount its root filesystem and pack it: tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .; then use tar:/srv/root.tar';
 
+/** The same, or the whole image with its own boot loader. */
+const packOrBootRemedy = `${packRemedy}; or boot the whole image as an emulated PC: ${option('--type hvm', "type: 'hvm'")}`;
+
 /** Contents that bofh can copy, as in `ImagePartition`. */
 const filesystems = ['ext', 'xfs', 'btrfs'];
 const isFilesystem = ({ content = '' }: ImagePartition): boolean => filesystems.includes(content);
@@ -44,7 +47,7 @@ export async function rootPartition(
   const [first, second] = wanted === undefined ? likely(all) : all.filter(({ number }) => number === wanted);
   if (first === undefined)
     throw wanted === undefined
-      ? refused('no partition is an ext4, xfs or btrfs of Linux', packRemedy)
+      ? refused('no partition is an ext4, xfs or btrfs of Linux', packOrBootRemedy)
       : refused(`there is no partition ${wanted}`, `name one of them with ${asked('N')}`);
   if (second?.bytes === first.bytes)
     throw refused(
@@ -54,13 +57,13 @@ export async function rootPartition(
   if (!isFilesystem(first))
     throw refused(
       `partition ${first.number} is not ext2, ext3, ext4, xfs or btrfs, which the root must be`,
-      packRemedy,
+      packOrBootRemedy,
     );
   const larger = all.find(({ bytes, content = '' }) => bytes > first.bytes && containers.includes(content));
   if (wanted === undefined && first.type !== rootType && larger !== undefined)
     throw refused(
       `partition ${larger.number} is ${larger.content ?? ''} and may contain the root, which bofh does not find there`,
-      `${packRemedy}; or name the root with ${asked('N')}`,
+      `${packOrBootRemedy}; or name the root with ${asked('N')}`,
     );
   const others = all.filter((each) => each !== first && each.type !== rootType && isFilesystem(each));
   return { root: first, others };
