@@ -1,4 +1,4 @@
-import type { Machine } from './docker.ts';
+import type { Shell } from './docker.ts';
 
 /** A package that a test builds. */
 export interface Deb {
@@ -16,7 +16,7 @@ export interface Deb {
  * Builds packages in a container and makes them the only archive of its apt. Each has a configuration
  * file, `/etc/NAME.conf`, and `/usr/share/NAME/version`.
  */
-export async function publish(machine: Machine, debs: readonly Deb[]): Promise<void> {
+export async function publish(machine: Shell, debs: readonly Deb[]): Promise<void> {
   const built = debs.map(({ name, version, depends, conflicts, scripts = {}, files = {} }) => {
     const control = [
       ...[

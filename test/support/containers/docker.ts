@@ -72,14 +72,18 @@ export async function startDocker(at: string): Promise<Docker & { readonly stop:
   };
 }
 
-/** A container whose process 1 is systemd. */
-export interface Machine {
+/** A host on which a test runs scripts. */
+export interface Shell {
   /** Runs a shell script in it. */
   readonly run: (script: string) => Promise<Said>;
   /** As `run`, but it must succeed; returns what it printed. */
   readonly must: (script: string) => Promise<string>;
   /** Writes a file. */
   readonly put: (path: string, content: string) => Promise<void>;
+}
+
+/** A container whose process 1 is systemd. */
+export interface Machine extends Shell {
   readonly boot: () => Promise<void>;
   readonly remove: () => Promise<void>;
 }

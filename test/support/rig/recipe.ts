@@ -87,10 +87,23 @@ const excluded: readonly string[] = [
 /** The folder of the shell scripts that go into an image or run in a machine. */
 export const assetsDir: string = fileURLToPath(new URL('./assets/', import.meta.url));
 
+/** What a host has whose packages, accounts and files are described, as those in containers. */
+const described = [
+  'dpkg-dev',
+  'dpkg-repack',
+  'cron',
+  'sudo',
+  'acl',
+  'attr',
+  'libcap2-bin',
+  'locales',
+  'dbus',
+];
+
 /** Debian packages of the rig's host. */
 export function guestPackages({ suite, init = 'rig' }: Recipe): readonly string[] {
   const xen = xenVersion[suite];
-  const first = init === 'systemd' ? ['systemd'] : [];
+  const first = init === 'systemd' ? ['systemd', ...described] : [];
   return [...everySuite, `xen-hypervisor-${xen}-amd64`, `xen-utils-${xen}`, ...first];
 }
 
