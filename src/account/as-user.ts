@@ -1,6 +1,5 @@
-import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { type Command, errnoReason, nothing, type ReadCommand } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
-import type { Reason } from '../core/error-codes.ts';
 import type { User } from './database.ts';
 
 const largest = 1024 ** 2;
@@ -69,7 +68,7 @@ export function readKeys(owner: Owner, name = 'authorized_keys'): ReadCommand<st
       if (text.length > largest) throw new ParseError('the file has more than 1 MiB');
       return text;
     },
-    classify,
+    classify: errnoReason,
     shownOf,
   };
 }
@@ -98,7 +97,7 @@ function changing(owner: Owner, ...words: readonly string[]): Command<void, 'cha
     access: 'change',
     stdin: stdinOf(),
     parse: nothing,
-    classify,
+    classify: errnoReason,
     shownOf,
   };
 }
@@ -108,10 +107,4 @@ function changing(owner: Owner, ...words: readonly string[]): Command<void, 'cha
  */
 function shownOf(stderr: string): string {
   return /^\/[^\n:]*: [\w ]+$/m.exec(stderr)?.[0] ?? '';
-}
-
-function classify({ stderr }: Answer): Reason {
-  if (/Permission denied|Operation not permitted|Read-only file system/.test(stderr)) return 'denied';
-  if (/No such file or directory/.test(stderr)) return 'not-found';
-  return /No space left|Disk quota exceeded/.test(stderr) ? 'no-space' : 'unknown';
 }

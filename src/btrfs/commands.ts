@@ -1,4 +1,4 @@
-import { type Answer, type Command, nothing, type ReadCommand } from '../command/index.ts';
+import { type Answer, type Command, errnoReason, nothing, type ReadCommand } from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
 
 /**
@@ -92,17 +92,11 @@ export function filesystemSync(path: string): Command<void, 'change'> {
  * test/fixtures/btrfs): it exits with 1 for everything. "Not a subvolume" and "no btrfs" mean that
  * the path is something else.
  */
-export function classify({ stderr }: Answer): Reason {
-  if (
-    /No such file or directory|can't find uuid|Subvolume not found|cannot find parent subvolume/.test(stderr)
-  )
-    return 'not-found';
-  if (/already exists|File exists/.test(stderr)) return 'exists';
-  if (/Directory not empty|Device or resource busy|Text file busy|not deleting default/.test(stderr))
-    return 'busy';
-  if (/No space left|Disk quota exceeded/.test(stderr)) return 'no-space';
-  if (/Operation not permitted|Permission denied|Read-only file system/.test(stderr)) return 'denied';
-  return 'unknown';
+export function classify(answer: Answer): Reason {
+  const { stderr } = answer;
+  if (/can't find uuid|Subvolume not found|cannot find parent subvolume/.test(stderr)) return 'not-found';
+  if (/already exists/.test(stderr)) return 'exists';
+  return /not deleting default/.test(stderr) ? 'busy' : errnoReason(answer);
 }
 
 /** Whether the answer means that the path exists and is no subvolume. */

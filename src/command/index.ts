@@ -1,5 +1,6 @@
 export * from './asked-once.ts';
 export * from './command.ts';
+export * from './errno-reason.ts';
 export * from './exposed-here.ts';
 export * from './exposed-path.ts';
 export * from './follow.ts';

@@ -1,5 +1,12 @@
 import * as z from 'zod/mini';
-import { type Answer, type Command, nothing, type ReadCommand, stderrAlone } from '../command/index.ts';
+import {
+  type Answer,
+  type Command,
+  errnoReason,
+  nothing,
+  type ReadCommand,
+  stderrAlone,
+} from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
@@ -185,10 +192,7 @@ export function imageCompare(options: {
 }
 
 /** Finds why qemu-img failed, in the C locale (qemu 7.2 and 10.0). */
-function classify({ stderr }: Answer): Reason {
-  if (/No space left on device|output file is smaller than input file/.test(stderr)) return 'no-space';
-  if (/No such file or directory|No such device/.test(stderr)) return 'not-found';
-  if (/Failed to (?:get|lock)|Device or resource busy/.test(stderr)) return 'busy';
-  if (/Permission denied|Operation not permitted|Read-only file system/.test(stderr)) return 'denied';
-  return 'unknown';
+function classify(answer: Answer): Reason {
+  if (/output file is smaller than input file/.test(answer.stderr)) return 'no-space';
+  return /Failed to (?:get|lock)/.test(answer.stderr) ? 'busy' : errnoReason(answer);
 }

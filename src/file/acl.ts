@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { mountEntries } from '../blockdevice/index.ts';
-import { type Command, type FileStat, nothing, type ReadHost } from '../command/index.ts';
+import { type Command, type FileStat, errnoReason, nothing, type ReadHost } from '../command/index.ts';
 import { type CommandError, ParseError, RefusedError } from '../core/errors.ts';
 import { ownerNumber } from './path.ts';
 
@@ -63,7 +63,7 @@ export function getfacl(
       const inherited = lines.filter(isDefault).map((line) => line.slice('default:'.length));
       return { access, default: inherited.length === 0 ? new Map() : entriesOf(inherited) };
     },
-    classify: aclReason,
+    classify: errnoReason,
   };
 }
 
@@ -80,7 +80,7 @@ export function setfacl(
     argv: ['--physical', '--no-mask', ...removal, '--set', all, '--', path],
     access: 'change',
     parse: nothing,
-    classify: aclReason,
+    classify: errnoReason,
   };
 }
 
@@ -95,16 +95,8 @@ export function hasAcl(path: string): Command<boolean, 'read'> {
       if (mark === undefined) throw new ParseError('ls: its output could not be parsed');
       return mark === '+';
     },
-    classify: aclReason,
+    classify: errnoReason,
   };
-}
-
-function aclReason({ stderr }: { readonly stderr: string }) {
-  if (/No such file/.test(stderr)) return 'not-found';
-  if (/No space left|Disk quota/.test(stderr)) return 'no-space';
-  return /Operation not permitted|Permission denied|Read-only file system/.test(stderr)
-    ? 'denied'
-    : 'unknown';
 }
 
 /** Reads a complete ACL: ParseError if an entry is unknown, twice there, or missing. */

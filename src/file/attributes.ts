@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type ChangeHost, type Command, nothing } from '../command/index.ts';
+import { type ChangeHost, type Command, errnoReason, nothing } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import {
@@ -31,27 +31,20 @@ export function copyAttributes(
     argv: ['--attributes-only', `--preserve=${preserve}`, '--no-target-directory', '--', from, to],
     access: 'change',
     parse: nothing,
-    classify,
+    classify: errnoReason,
   };
 }
 
 /** chown(1), by uid and gid. The kernel then removes setuid, setgid and capabilities of a file. */
 export function chown(path: string, uid: number, gid: number): Command<void, 'change'> {
   const argv = ['--no-dereference', `${String(uid)}:${String(gid)}`, path];
-  return { tool: 'chown', argv, access: 'change', parse: nothing, classify };
+  return { tool: 'chown', argv, access: 'change', parse: nothing, classify: errnoReason };
 }
 
 /** chmod(1). Passes five digits: with fewer it keeps setuid and setgid of a directory. */
 export function chmod(path: string, mode: number): Command<void, 'change'> {
   const argv = [`0${mode.toString(8).padStart(4, '0')}`, path];
-  return { tool: 'chmod', argv, access: 'change', parse: nothing, classify };
-}
-
-function classify({ stderr }: { readonly stderr: string }) {
-  if (/No such file/.test(stderr)) return 'not-found';
-  return /Operation not permitted|Permission denied|Read-only file system/.test(stderr)
-    ? 'denied'
-    : 'unknown';
+  return { tool: 'chmod', argv, access: 'change', parse: nothing, classify: errnoReason };
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   type Command,
   type FileStat,
   kindInWords,
+  errnoReason,
   nothing,
   type ReadHost,
 } from '../command/index.ts';
@@ -26,7 +27,7 @@ export function copyWhole(from: string, to: string): Command<void, 'change'> {
     argv: ['--recursive', '--no-dereference', preserve, '--no-target-directory', '--', from, to],
     access: 'change',
     parse: nothing,
-    classify: ({ stderr }) => (/No space left|Disk quota/.test(stderr) ? 'no-space' : 'unknown'),
+    classify: errnoReason,
   };
 }
 

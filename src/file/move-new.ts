@@ -1,4 +1,4 @@
-import { type Command, nothing } from '../command/index.ts';
+import { type Command, errnoReason, nothing } from '../command/index.ts';
 
 /**
  * Renames without replacing anything (renameat2 with RENAME_NOREPLACE). Exits with 0 even if the
@@ -10,13 +10,6 @@ export function moveNew(from: string, to: string): Command<void, 'change'> {
     argv: ['--no-clobber', '--no-target-directory', from, to],
     access: 'change',
     parse: nothing,
-    classify: ({ stderr }) => {
-      if (/No such file or directory/.test(stderr)) return 'not-found';
-      if (/Device or resource busy/.test(stderr)) return 'busy';
-      if (/No space left|Disk quota exceeded/.test(stderr)) return 'no-space';
-      return /Operation not permitted|Permission denied|Read-only file system/.test(stderr)
-        ? 'denied'
-        : 'unknown';
-    },
+    classify: errnoReason,
   };
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type ChangeHost, type Command, nothing, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, type Command, errnoReason, nothing, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError } from '../core/errors.ts';
 
 /**
@@ -76,13 +76,7 @@ export function setfattr(path: string, of: string, to: string | null): Command<v
     argv: ['--no-dereference', ...set, '--', path],
     access: 'change',
     parse: nothing,
-    classify: ({ stderr }) => {
-      if (/No such file/.test(stderr)) return 'not-found';
-      if (/No space left|Disk quota/.test(stderr)) return 'no-space';
-      return /Operation not permitted|Permission denied|Read-only file system/.test(stderr)
-        ? 'denied'
-        : 'unknown';
-    },
+    classify: errnoReason,
   };
 }
 

@@ -1,4 +1,11 @@
-import { type Answer, type Command, nothing, type ReadCommand, stderrAlone } from '../../command/index.ts';
+import {
+  type Answer,
+  type Command,
+  errnoReason,
+  nothing,
+  type ReadCommand,
+  stderrAlone,
+} from '../../command/index.ts';
 import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import { classifyDevice } from '../commands.ts';
@@ -57,7 +64,7 @@ export function sha256File(file: string): ReadCommand<string> {
     // sha256sum reads the whole file.
     timeoutMs: 24 * 3600_000,
     parse: sha256Of,
-    classify,
+    classify: errnoReason,
   };
 }
 
@@ -71,16 +78,8 @@ export function sha256Of({ stdout }: Answer): string {
 function stage(
   tool: 'dd' | 'sha256sum' | 'tee' | 'zstd',
   argv: readonly string[],
-  why: (answer: Answer) => Reason = classify,
+  why: (answer: Answer) => Reason = errnoReason,
 ): Command<void, 'change'> {
   // What dd and zstd write to stdout is the content of a device.
   return { tool, argv, access: 'change', stop: 'safe', parse: nothing, shownOf: stderrAlone, classify: why };
-}
-
-/** Finds why zstd 1.5.4, tee or sha256sum (coreutils 9.1) failed, in the C locale. */
-function classify({ stderr }: Answer): Reason {
-  if (/No space left on device|Disk quota exceeded/.test(stderr)) return 'no-space';
-  if (/No such file or directory/.test(stderr)) return 'not-found';
-  if (/Permission denied|Operation not permitted|Read-only file system/.test(stderr)) return 'denied';
-  return 'unknown';
 }

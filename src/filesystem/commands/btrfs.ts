@@ -1,4 +1,4 @@
-import { type Answer, type Command, nothing, type ReadCommand } from '../../command/index.ts';
+import { type Answer, type Command, errnoReason, nothing, type ReadCommand } from '../../command/index.ts';
 import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
@@ -101,12 +101,9 @@ export function btrfsResize({
 }
 
 /** Finds why a program of btrfs-progs failed. */
-export function classify({ stderr }: Answer): Reason {
-  if (/No such (?:file or directory|device)/.test(stderr)) return 'not-found';
-  if (/No space left|no enough free space/.test(stderr)) return 'no-space';
-  if (/Device or resource busy|is mounted|in progress/.test(stderr)) return 'busy';
-  if (/Permission denied|Operation not permitted/.test(stderr)) return 'denied';
-  return 'unknown';
+export function classify(answer: Answer): Reason {
+  if (/no enough free space/.test(answer.stderr)) return 'no-space';
+  return /is mounted|in progress/.test(answer.stderr) ? 'busy' : errnoReason(answer);
 }
 
 const field = /^(?<key>[a-z_.]+)(?: \(deprecated\))?\t+(?<value>.*)$/;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Answer, Command, ReadCommand } from '../../command/index.ts';
+import { type Answer, type Command, errnoReason, type ReadCommand } from '../../command/index.ts';
 import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
@@ -85,11 +85,8 @@ function parseFiles(stdout: string): Files {
   return { entries, digest };
 }
 
-function classifyFind({ stderr }: Answer): Reason {
-  if (/already mounted|target is busy|Device or resource busy/.test(stderr)) return 'busy';
-  if (/Permission denied|Operation not permitted/.test(stderr)) return 'denied';
-  if (/No such file or directory/.test(stderr)) return 'not-found';
-  return 'unknown';
+function classifyFind(answer: Answer): Reason {
+  return /already mounted|target is busy/.test(answer.stderr) ? 'busy' : errnoReason(answer);
 }
 
 // After a power cut the bitmaps may exist only in the journal, and debugfs then refuses to open the

@@ -1,4 +1,4 @@
-import { type Answer, type Command, nothing, type ReadCommand } from '../../command/index.ts';
+import { type Answer, type Command, errnoReason, nothing, type ReadCommand } from '../../command/index.ts';
 import { ParseError, type Reason } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 
@@ -78,10 +78,6 @@ export function xfsGrow({
 }
 
 /** Finds why a program of xfsprogs failed. */
-export function classify({ stderr }: Answer): Reason {
-  if (/No such (?:file or directory|device)/.test(stderr)) return 'not-found';
-  if (/Device or resource busy|contains a mounted filesystem|in use/.test(stderr)) return 'busy';
-  if (/Permission denied|Operation not permitted/.test(stderr)) return 'denied';
-  if (/No space left/.test(stderr)) return 'no-space';
-  return 'unknown';
+export function classify(answer: Answer): Reason {
+  return /contains a mounted filesystem|in use/.test(answer.stderr) ? 'busy' : errnoReason(answer);
 }
