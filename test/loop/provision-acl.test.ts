@@ -1,49 +1,21 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  connect,
-  defineHost,
-  type HostBuilder,
-  provision,
-  RolledBackError,
-  undo,
-  withBofh,
-} from '../../src/index.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type HostBuilder, RolledBackError } from '../../src/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { sh, storage } from './sequence.ts';
+import { describedDirectory } from './described.ts';
+import { sh } from './sequence.ts';
 
-let disk: ReturnType<typeof storage>;
-let root: string;
+const { apply, at, disk, root, undoOnly } = describedDirectory();
 
-beforeEach(() => {
-  disk = storage();
-  root = disk.makeDir('root');
-});
-afterEach(() => disk.clean());
-
-const at = (name: string): string => join(root, name);
-const bofh = () => connect({ stateDir: disk.path('state') });
-const apply = (describe: (h: HostBuilder) => void) =>
-  withBofh(bofh(), () => provision.apply(defineHost(describe)));
 const details = (changes: Awaited<ReturnType<typeof apply>>): readonly string[] =>
   changes.map(({ action, kind, details: all }) => [action, kind, ...all].join(' | '));
-const journals = (): readonly string[] =>
-  existsSync(disk.path('state/journal'))
-    ? readdirSync(disk.path('state/journal'), { recursive: true })
-        .map(String)
-        .filter((name) => name.endsWith('.journal'))
-    : [];
-const idOf = (): string => /(?<id>[0-9a-f]+)\.journal$/.exec(journals()[0] ?? '')?.groups?.id ?? 'none';
-
 const acl = (path: string): string =>
   sh('getfacl', '--absolute-names', '--omit-header', '--numeric', '--no-effective', '--', path)
     .trim()
     .replaceAll('\n', ' ');
 /** Owner, mode, both ACLs and content of everything. */
 const tree = (): string =>
-  sh('find', root, '-printf', '%P %y %U:%G %m %s %l\n') +
-  sh('getfacl', '--recursive', '--physical', '--numeric', '--absolute-names', '--', root);
+  sh('find', root(), '-printf', '%P %y %U:%G %m %s %l\n') +
+  sh('getfacl', '--recursive', '--physical', '--numeric', '--absolute-names', '--', root());
 
 interface Row {
   /** Shell commands in the root. */
@@ -152,11 +124,11 @@ const rows: Readonly<Record<string, Row>> = {
 
 describe.skipIf(process.getuid?.() !== 0)('the ACL of a description', () => {
   beforeEach(() => {
-    sh('mount', disk.ext4('image').device, root);
+    sh('mount', disk().ext4('image').device, root());
   });
 
   it.each(Object.entries(rows))('of %s is set, and undone exactly', async (_, row) => {
-    sh('sh', '-ec', `cd "$1"; umask 022; ${row.given ?? 'true'}`, 'sh', root);
+    sh('sh', '-ec', `cd "$1"; umask 022; ${row.given ?? 'true'}`, 'sh', root());
     const before = tree();
     const failing = (h: HostBuilder): void => {
       row.describe(h);
@@ -164,7 +136,7 @@ describe.skipIf(process.getuid?.() !== 0)('the ACL of a description', () => {
     };
     expect(await rejectionOf(apply(failing))).toBeInstanceOf(RolledBackError);
     expect(tree()).toBe(before);
-    sh('rm', '--recursive', disk.path('state'));
+    sh('rm', '--recursive', disk().path('state'));
 
     expect(details(await apply(row.describe))).toEqual([row.changes]);
     expect(acl(at(row.path))).toBe(row.then);
@@ -172,7 +144,7 @@ describe.skipIf(process.getuid?.() !== 0)('the ACL of a description', () => {
     expect(await apply(row.describe)).toEqual([]);
     expect(tree()).toBe(after);
 
-    const undone = await withBofh(bofh(), () => undo(idOf()));
+    const undone = await undoOnly();
     expect(undone).toMatchObject({ end: 'rolled-back', leftUntouched: [] });
     expect(tree()).toBe(before);
   });
@@ -183,26 +155,26 @@ describe.skipIf(process.getuid?.() !== 0)('the ACL of a description', () => {
       '-ec',
       `cd "$1"; ${file} mkdir d; setfacl -m user:7:rwx f; setfacl -m u:7:x,d:u:8:r d`,
       'sh',
-      root,
+      root(),
     );
     const before = tree();
     await apply((h) => [h.absent(at('f')), h.absent(at('d'))]);
-    await withBofh(bofh(), () => undo(idOf()));
+    await undoOnly();
     expect(tree()).toBe(before);
   });
 
   it('that others changed since stays, and bofh undo refuses it', async () => {
-    sh('sh', '-ec', `cd "$1"; ${file}`, 'sh', root);
+    sh('sh', '-ec', `cd "$1"; ${file}`, 'sh', root());
     await apply((h) => h.file(at('f'), { content, acl: ['user:7:r'] }));
     sh('setfacl', '--modify', 'user:8:r', at('f'));
-    expect(String(await rejectionOf(withBofh(bofh(), () => undo(idOf()))))).toContain('user:8:r--');
+    expect(String(await rejectionOf(undoOnly()))).toContain('user:8:r--');
     expect(acl(at('f'))).toContain('user:8:r--');
   });
 });
 
 describe.skipIf(process.getuid?.() !== 0)('a filesystem without ACLs', () => {
   it('makes the step fail, with the reason, and everything is undone', async () => {
-    sh('mount', '--types', 'ramfs', 'none', root);
+    sh('mount', '--types', 'ramfs', 'none', root());
     const before = tree();
     const error = await rejectionOf(
       apply((h) => {
@@ -212,7 +184,7 @@ describe.skipIf(process.getuid?.() !== 0)('a filesystem without ACLs', () => {
     );
     expect(error).toBeInstanceOf(RolledBackError);
     expect(String(error)).toMatch(/the filesystem of .* has no POSIX ACLs, or is mounted without them/);
-    expect(error).toMatchObject({ remedy: `see its type and options: findmnt --target ${root}` });
+    expect(error).toMatchObject({ remedy: `see its type and options: findmnt --target ${root()}` });
     expect(tree()).toBe(before);
   });
 });

@@ -1,42 +1,16 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  connect,
-  defineHost,
-  type HostBuilder,
-  provision,
-  RefusedError,
-  RolledBackError,
-  undo,
-  withBofh,
-} from '../../src/index.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type HostBuilder, RefusedError, RolledBackError } from '../../src/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { sh, storage } from './sequence.ts';
+import { describedDirectory } from './described.ts';
+import { sh } from './sequence.ts';
 
-let disk: ReturnType<typeof storage>;
-let root: string;
+const { apply, at, disk, root, undoOnly } = describedDirectory();
 
-beforeEach(() => {
-  disk = storage();
-  root = disk.makeDir('root');
-});
-afterEach(() => disk.clean());
-
-const at = (name: string): string => join(root, name);
-const bofh = () => connect({ stateDir: disk.path('state') });
-const apply = (describe: (h: HostBuilder) => void) =>
-  withBofh(bofh(), () => provision.apply(defineHost(describe)));
-const idOf = (): string => {
-  const names = readdirSync(disk.path('state/journal'), { recursive: true }).map(String);
-  const journal = names.find((name) => name.endsWith('.journal')) ?? '';
-  return /(?<id>[0-9a-f]+)\.journal$/.exec(journal)?.groups?.id ?? 'none';
-};
-const undoIt = () => withBofh(bofh(), () => undo(idOf()));
 /** Owner, mode and content of everything, and every attribute, so also ACL and capabilities. */
 const tree = (): string =>
-  sh('find', root, '-printf', '%P %y %U:%G %m %s %l\n') +
-  sh('getfattr', '-RPhd', '-m-', '-e', 'hex', '--absolute-names', root);
+  sh('find', root(), '-printf', '%P %y %U:%G %m %s %l\n') +
+  sh('getfattr', '-RPhd', '-m-', '-e', 'hex', '--absolute-names', root());
 
 const bytes = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 const hex = Buffer.from(bytes).toString('hex');
@@ -71,11 +45,11 @@ const rows: Readonly<Record<string, readonly [string, (h: HostBuilder) => void, 
 
 describe.skipIf(process.getuid?.() !== 0)('the extended attributes of a description', () => {
   beforeEach(() => {
-    sh('mount', disk.ext4('image').device, root);
+    sh('mount', disk().ext4('image').device, root());
   });
 
   it.each(Object.entries(rows))('of %s are set, and undone exactly', async (_, [given, body, path]) => {
-    sh('sh', '-ec', `cd "$1"; umask 022; ${given}`, 'sh', root);
+    sh('sh', '-ec', `cd "$1"; umask 022; ${given}`, 'sh', root());
     const before = tree();
     const failing = (h: HostBuilder): void => {
       body(h);
@@ -83,7 +57,7 @@ describe.skipIf(process.getuid?.() !== 0)('the extended attributes of a descript
     };
     expect(await rejectionOf(apply(failing))).toBeInstanceOf(RolledBackError);
     expect(tree()).toBe(before);
-    sh('rm', '--recursive', disk.path('state'));
+    sh('rm', '--recursive', disk().path('state'));
 
     expect(await apply(body)).toHaveLength(1);
     const dump = ['--absolute-names', '--dump', '--encoding=hex', '--match=^(user|trusted)'];
@@ -101,21 +75,21 @@ describe.skipIf(process.getuid?.() !== 0)('the extended attributes of a descript
     expect(await apply(body)).toEqual([]);
     expect(tree()).toBe(after);
 
-    expect(await undoIt()).toMatchObject({ end: 'rolled-back', leftUntouched: [] });
+    expect(await undoOnly()).toMatchObject({ end: 'rolled-back', leftUntouched: [] });
     expect(tree()).toBe(before);
   });
 
   it('that others changed since stay, and bofh undo refuses them', async () => {
-    sh('sh', '-ec', `cd "$1"; ${file}`, 'sh', root);
+    sh('sh', '-ec', `cd "$1"; ${file}`, 'sh', root());
     await apply((h) => h.file(at('f'), { content, xattrs }));
     sh('setfattr', '-n', 'trusted.note', '-v', 'theirs', at('f'));
     const theirs = tree();
-    expect(String(await rejectionOf(undoIt()))).toContain('trusted.note "theirs"');
+    expect(String(await rejectionOf(undoOnly()))).toContain('trusted.note "theirs"');
     expect(tree()).toBe(theirs);
   });
 
   it('that the filesystem has no room for make the step fail, and everything is undone', async () => {
-    sh('sh', '-ec', `cd "$1"; ${file}`, 'sh', root);
+    sh('sh', '-ec', `cd "$1"; ${file}`, 'sh', root());
     const before = tree();
     const large = { content: 'new\n', xattrs: { 'user.old': null, 'user.large': 'x'.repeat(60_000) } };
     const error = await rejectionOf(apply((h) => h.file(at('f'), large)));
@@ -127,7 +101,7 @@ describe.skipIf(process.getuid?.() !== 0)('the extended attributes of a descript
 
 describe.skipIf(process.getuid?.() !== 0)('a filesystem without extended attributes', () => {
   it('is refused before the first step', async () => {
-    sh('mount', '--types', 'ramfs', 'none', root);
+    sh('mount', '--types', 'ramfs', 'none', root());
     const error = await rejectionOf(
       apply((h) => {
         h.file(at('first'), { content: '' });
@@ -136,7 +110,7 @@ describe.skipIf(process.getuid?.() !== 0)('a filesystem without extended attribu
     );
     expect(error).toBeInstanceOf(RefusedError);
     expect(String(error)).toMatch(/the filesystem of .* has no extended attributes user\.\*/);
-    expect(error).toMatchObject({ remedy: `see its type and options: findmnt --target ${root}` });
-    expect([readdirSync(root), existsSync(disk.path('state/journal'))]).toEqual([[], false]);
+    expect(error).toMatchObject({ remedy: `see its type and options: findmnt --target ${root()}` });
+    expect([readdirSync(root()), existsSync(disk().path('state/journal'))]).toEqual([[], false]);
   });
 });

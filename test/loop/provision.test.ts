@@ -13,45 +13,23 @@ import {
 } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
-  connect,
-  defineHost,
   type FileRequest,
-  provision,
   type HostBuilder,
   RefusedError,
   RolledBackError,
   Secret,
-  undo,
-  withBofh,
 } from '../../src/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { sh, storage } from './sequence.ts';
+import { describedDirectory } from './described.ts';
+import { sh } from './sequence.ts';
 
-let disk: ReturnType<typeof storage>;
-let root: string;
+const { applied, apply, at, disk, journals, root, undoLater } = describedDirectory();
 
-beforeEach(() => {
-  disk = storage();
-  root = disk.makeDir('root');
-});
-afterEach(() => disk.clean());
-
-const at = (name: string): string => join(root, name);
-const apply = (describe: (h: HostBuilder) => void) =>
-  withBofh(connect({ stateDir: disk.path('state') }), () => provision.apply(defineHost(describe)));
-/** Applies a description, and returns the id of its sequence. */
-const applied = async (describe: (h: HostBuilder) => void): Promise<string> => {
-  const known = journals();
-  await apply(describe);
-  const made = journals().find((name) => !known.includes(name));
-  return /(?<id>[0-9a-f]+)\.journal$/.exec(made ?? '')?.groups?.id ?? 'none';
-};
-const undoLater = (id: string) => withBofh(connect({ stateDir: disk.path('state') }), () => undo(id));
 /** Type, owner, mode, target or content of everything, and what `getfacl` and `getcap` would read. */
 const tree = (): string =>
-  sh('find', root, '-printf', '%P %y %U:%G %m %l\n') +
+  sh('find', root(), '-printf', '%P %y %U:%G %m %l\n') +
   sh(
     'tar',
     '--create',
@@ -62,16 +40,9 @@ const tree = (): string =>
     '--format=posix',
     '--pax-option=delete=atime,delete=ctime,delete=mtime',
     '--directory',
-    root,
+    root(),
     '.',
   );
-const journals = (): readonly string[] =>
-  existsSync(disk.path('state/journal'))
-    ? readdirSync(disk.path('state/journal'), { recursive: true })
-        .map(String)
-        .filter((name) => name.endsWith('.journal'))
-    : [];
-
 describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
   const web = (h: HostBuilder): void => {
     h.file(at('new'), { content: new Uint8Array([0, 255, 10]), owner: 12345, group: 54321, mode: 0o4750 });
@@ -142,7 +113,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     await rejectionOf(
       apply((h) => {
         edit(h);
-        h.ensure.mount.mount({ device: '/dev/none', path: root, mode: 'rw' });
+        h.ensure.mount.mount({ device: '/dev/none', path: root(), mode: 'rw' });
       }),
     );
     expect(tree()).toBe(before);
@@ -155,9 +126,9 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
   });
 
   it('writes the result of a template beside the description', async () => {
-    writeFileSync(disk.path('site.liquid'), '{% for port in ports %}listen {{ port }};\n{% endfor %}');
+    writeFileSync(disk().path('site.liquid'), '{% for port in ports %}listen {{ port }};\n{% endfor %}');
     const site = (ports: readonly number[]) => (h: HostBuilder) =>
-      h.template(at('site.conf'), { file: disk.path('site.liquid'), data: { ports } });
+      h.template(at('site.conf'), { file: disk().path('site.liquid'), data: { ports } });
     expect(await apply(site([80, 443]))).toHaveLength(1);
     expect(readFileSync(at('site.conf'), 'utf8')).toBe('listen 80;\nlisten 443;\n');
     expect(await apply(site([80, 443]))).toEqual([]);
@@ -179,7 +150,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     ]);
     expect([readlinkSync(at('link')), readFileSync(at('lines'), 'utf8')]).toEqual(['b', 'one\ntwo']);
     expect([existsSync(at('old')), existsSync(at('empty'))]).toEqual([false, false]);
-    expect(readdirSync(root).filter((name) => name.startsWith('.bofh'))).toEqual([]);
+    expect(readdirSync(root()).filter((name) => name.startsWith('.bofh'))).toEqual([]);
 
     const [after, known] = [tree(), journals()];
     expect(known).toHaveLength(1);
@@ -216,7 +187,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
     expect(await undoLater(id)).toMatchObject({ end: 'rolled-back', leftUntouched: [] });
     expect(tree()).toBe(before);
     expect(String(await rejectionOf(undoLater(id)))).toContain('has undone it already');
-    expect(existsSync(disk.path(`state/journal/history/${id}.kept`))).toBe(false);
+    expect(existsSync(disk().path(`state/journal/history/${id}.kept`))).toBe(false);
   });
 
   it('cannot be undone later if it replaced a secret, because no copy is kept', async () => {
@@ -226,7 +197,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
       `file.change (${at('key')}) needs: ${at('key')} is not kept: its content is secret`,
     );
     expect(readFileSync(at('key'), 'utf8')).toBe('new one');
-    expect(spawnSync('grep', ['--recursive', 'old secret', disk.path('state')]).status).toBe(1);
+    expect(spawnSync('grep', ['--recursive', 'old secret', disk().path('state')]).status).toBe(1);
   });
 
   it('refuses hard links and bind mounts before the first step', async () => {
@@ -251,8 +222,8 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
   it('creates an image, a filesystem in it, its mount and a file there', async () => {
     const storageOf = (h: HostBuilder): void => {
       h.directory(at('mnt'));
-      h.ensure.block.createImage({ file: disk.path('photos.img'), size: '16m' });
-      const loop = h.ensure.block.attachLoop({ file: disk.path('photos.img') });
+      h.ensure.block.createImage({ file: disk().path('photos.img'), size: '16m' });
+      const loop = h.ensure.block.attachLoop({ file: disk().path('photos.img') });
       h.ensure.filesystem.create(() => ({ device: loop().device, type: 'ext4' }));
       h.ensure.mount.mount(() => ({ device: loop().device, path: at('mnt'), mode: 'rw' }));
     };
@@ -263,7 +234,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description on real files', () => {
       }),
     );
     expect(failed).toBeInstanceOf(RolledBackError);
-    expect([existsSync(disk.path('photos.img')), existsSync(at('mnt'))]).toEqual([false, false]);
+    expect([existsSync(disk().path('photos.img')), existsSync(at('mnt'))]).toEqual([false, false]);
 
     const all = (h: HostBuilder): void => {
       storageOf(h);
@@ -286,7 +257,7 @@ describe.skipIf(process.getuid?.() !== 0)('a description of a file on ext4', () 
   let file: string;
 
   beforeEach(() => {
-    sh('mount', disk.ext4('image').device, root);
+    sh('mount', disk().ext4('image').device, root());
     file = at('tool');
     writeFileSync(file, 'same\n', { mode: 0o755 });
     sh('setfattr', '--name', 'user.bofh', '--value', 'x', file);

@@ -56,7 +56,7 @@ printf '[Service]\\nExecStart=/bin/false\\n[Install]\\nWantedBy=multi-user.targe
 printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' | tee /etc/systemd/system/r-timer.service >/etc/systemd/system/r-socket@.service
 printf '[Timer]\\nOnCalendar=yearly\\n[Install]\\nWantedBy=timers.target\\n' >/etc/systemd/system/r-timer.timer
 printf '[Socket]\\nListenStream=/run/r.socket\\nAccept=yes\\n[Install]\\nWantedBy=sockets.target\\n' >/etc/systemd/system/r-socket.socket
-systemctl daemon-reload; mount -o remount,bind,rw /proc/sys
+systemctl daemon-reload
 `;
 
 /**

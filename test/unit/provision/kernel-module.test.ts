@@ -1,11 +1,11 @@
 import { beforeEach, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
-import { defineHost, type HostBuilder, provision, recover } from '../../../src/index.ts';
-import { fork } from '../../../src/simulator/fork.ts';
+import { defineHost, type HostBuilder, provision } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { simulate } from '../../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { expectSafePowerCuts } from './power-cut.ts';
 
 let host: SimulatedHost;
 const apply = (describe: (h: HostBuilder) => unknown, on = host) =>
@@ -60,22 +60,7 @@ it('without systemd, as in a stopped guest, it only writes the files', async () 
 });
 
 it('a power cut at any change leaves the host as before or as described', async () => {
-  const done = fork(host);
-  await apply(describe, done);
-  const [before, after] = [host.snapshot(), done.snapshot()];
-  const wrong: string[] = [];
-  for (const tool of ['store', 'file', 'modprobe'] as const)
-    for (let nth = 1; nth <= done.points.filter((point) => point.tool === tool).length; nth += 1)
-      for (const keep of ['none', 'all'] as const) {
-        const cut = fork(host);
-        cut.fault({ tool, nth, mode: 'acts then crash' });
-        await apply(describe, cut).catch(() => undefined);
-        cut.clearFaults();
-        const next = cut.powerCut({ keep });
-        await withBofh(simulatedBofh({ host: next }), () => recover());
-        if (![before, after].includes(next.snapshot())) wrong.push(`${tool} ${String(nth)} ${keep}`);
-      }
-  expect(wrong).toEqual([]);
+  await expectSafePowerCuts(host, (on) => apply(describe, on), ['store', 'file', 'modprobe']);
 });
 
 it.each<readonly [string, (h: HostBuilder) => unknown, string]>([
