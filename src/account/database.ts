@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type ReadHost, textOf } from '../command/index.ts';
 import { type Holder, ParseError, RefusedError } from '../core/errors.ts';
-import { lockHolder, processHolder, textOf } from '../file/lock-holder.ts';
+import { lockHolder, processHolder } from '../file/lock-holder.ts';
 import { getent, processesOf, type User } from './commands.ts';
 
 export type { User };
@@ -54,7 +54,7 @@ async function linesOf(
   file: string,
   fields: number,
 ): Promise<readonly (readonly (string | undefined)[])[]> {
-  const lines = (await textOf(host, file)).split('\n').filter((line) => !/^(?:[+-]|$)/.test(line));
+  const lines = ((await textOf(host, file)) ?? '').split('\n').filter((line) => !/^(?:[+-]|$)/.test(line));
   return lines.map((line) => {
     const parts = line.split(':');
     // The error does not quote the line: a line of another file can contain a password.
@@ -113,7 +113,7 @@ export async function refuseElsewhere(
 
 /** Whether nsswitch.conf(5) names no source other than the files. */
 async function isOnlyFiles(host: ReadHost, database: 'passwd' | 'group'): Promise<boolean> {
-  const lines = (await textOf(host, '/etc/nsswitch.conf')).split('\n');
+  const lines = ((await textOf(host, '/etc/nsswitch.conf')) ?? '').split('\n');
   const [line, another] = lines.filter((each) => each.trimStart().startsWith(database));
   return another === undefined && /^\s*(?:passwd|group):\s*files\s*(?:#.*)?$/.test(line ?? '');
 }
@@ -137,7 +137,7 @@ export async function refuseLocked(host: ReadHost): Promise<void> {
  */
 async function fileLockHolder(host: ReadHost): Promise<Holder | undefined> {
   for (const path of files) {
-    const pid = /^\d+/.exec(await textOf(host, `${path}.lock`))?.[0];
+    const pid = /^\d+/.exec((await textOf(host, `${path}.lock`)) ?? '')?.[0];
     if (pid !== undefined && (await host.stat(`/proc/${pid}`)) !== undefined)
       return processHolder(host, Number(pid));
   }
@@ -216,7 +216,7 @@ async function rangeOf(
   host: ReadHost,
   { kind, system }: { readonly kind: 'uid' | 'gid'; readonly system: boolean },
 ): Promise<{ readonly min: number; readonly max: number }> {
-  const text = await textOf(host, '/etc/login.defs');
+  const text = (await textOf(host, '/etc/login.defs')) ?? '';
   const valueOf = (name: string, otherwise: number): number => {
     const { value } = new RegExp(`^\\s*${name}\\s+(?<value>\\d+)\\s*$`, 'm').exec(text)?.groups ?? {};
     return value === undefined ? otherwise : Number(value);

@@ -1,6 +1,5 @@
-import type { ReadHost } from '../command/index.ts';
+import { type ReadHost, textOf } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
-import { textOf } from '../file/lock-holder.ts';
 
 /** The fields of a line of /etc/shadow that bofh uses. */
 export interface Shadow {
@@ -12,7 +11,9 @@ export interface Shadow {
 
 /** RefusedError if the user has no line. */
 export async function shadowOf(host: ReadHost, name: string): Promise<Shadow> {
-  const line = (await textOf(host, '/etc/shadow')).split('\n').find((each) => each.startsWith(`${name}:`));
+  const line = ((await textOf(host, '/etc/shadow')) ?? '')
+    .split('\n')
+    .find((each) => each.startsWith(`${name}:`));
   if (line === undefined)
     throw new RefusedError(`the user ${name} has no line in /etc/shadow`, {
       code: 'not-found',

@@ -21,12 +21,12 @@ export {
 } from './holders/index.ts';
 export { escapePath } from './holders/units.ts';
 export { identityOf, isIdentity, keysOf, splitLvmName } from './keys.ts';
-export { bootOfName, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
+export { bootOfName, identityAt, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
 export { imageArgs, imageCreation, imageUndo, isSame, makeImage, refuseUsedFile } from './image/new-image.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';
 export { attachment, type LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, parseMountinfo } from './mountinfo.ts';
-export { type DeviceNode, deviceNode, kernelText, size, sizeOf } from './node.ts';
+export { type DeviceNode, deviceNode, kernelText, numberAt, size, sizeOf } from './node.ts';
 export { refuseGuests, refuseHeld, refuseUsers } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { typeInWords } from './partitions/types.ts';

@@ -1,5 +1,5 @@
-import type { ChangeHost, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { type ChangeHost, orMissing, type ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { knownGroups, knownVolumes } from './commands.ts';
 import { identityOf, identityOfNumber, isIdentity } from './keys.ts';
 import { kernelNames, kernelText, sizeOf } from './node.ts';
@@ -59,11 +59,11 @@ export async function syncDevice(
   if (path !== undefined) await host.sync(path);
 }
 
-async function identityAt(host: ReadHost, path: string): Promise<string | undefined> {
+/** The identity of the device at a path; undefined if there is no device. */
+export async function identityAt(host: ReadHost, path: string): Promise<string | undefined> {
   try {
-    return (await identityOf(host, path)).identity;
+    return (await orMissing(identityOf(host, path)))?.identity;
   } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
     if (error instanceof RefusedError) return undefined;
     throw error;
   }

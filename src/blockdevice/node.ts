@@ -1,4 +1,12 @@
-import { type FileStat, follow, kindInWords, nameOf, type ReadHost } from '../command/index.ts';
+import {
+  type FileStat,
+  follow,
+  kindInWords,
+  nameOf,
+  namesIn,
+  orMissing,
+  type ReadHost,
+} from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { pathOfTag, tagIn } from './tag.ts';
@@ -29,6 +37,16 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
   throw new RefusedError(`${device} is not a block device but ${kindInWords(stat)}`, {
     remedy: 'name a block device; see them: lsblk',
   });
+}
+
+/** `major:minor` of the block device at a path; undefined if there is none, or not a block device. */
+export async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
+  try {
+    return (await orMissing(deviceNode(host, path)))?.number;
+  } catch (error) {
+    if (error instanceof RefusedError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -86,10 +104,7 @@ function isGone(error: unknown): boolean {
  * directory.
  */
 export async function kernelNames(host: ReadHost, path: string): Promise<readonly string[]> {
-  return host.readDir(path).catch((error: unknown) => {
-    if (error instanceof CommandError && error.reason === 'not-found') return [];
-    throw error;
-  });
+  return namesIn(host, path);
 }
 
 function notThere(device: string, path: string): CommandError {

@@ -11,6 +11,12 @@ export async function orMissing<T>(read: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** Returns the text of a file; undefined if it does not exist. */
+export async function textOf(host: Pick<ReadHost, 'readFile'>, path: string): Promise<string | undefined> {
+  const bytes = await orMissing(host.readFile(path));
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
 /** Returns the names in a directory; none if it does not exist. */
 export async function namesIn(
   host: Pick<ReadHost, 'readDir'>,

@@ -1,5 +1,5 @@
 import { commandLine } from '../command/index.ts';
-import { BofhError, CommandError, ToolError } from '../core/errors.ts';
+import { BofhError, ToolError } from '../core/errors.ts';
 
 /** A finding of the doctor. */
 export interface Finding {
@@ -43,18 +43,5 @@ export async function looking(
     return [
       { check: at.check, level, says: `${at.what} could not be examined: ${error.message}`, run: remedy },
     ];
-  }
-}
-
-/** Returns the text of a file; undefined if the file does not exist. */
-export async function textOf(
-  host: { readFile(path: string): Promise<Uint8Array> },
-  path: string,
-): Promise<string | undefined> {
-  try {
-    return new TextDecoder().decode(await host.readFile(path));
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
   }
 }

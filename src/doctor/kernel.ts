@@ -1,7 +1,7 @@
-import { namesIn, type ReadCommand, type ReadHost } from '../command/index.ts';
+import { namesIn, type ReadCommand, type ReadHost, textOf } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { xlInfo } from '../xen/commands.ts';
-import { type Finding, finding, looking, textOf } from './finding.ts';
+import { type Finding, finding, looking } from './finding.ts';
 
 interface Module {
   readonly name: string;

@@ -1,8 +1,6 @@
+import { numberAt } from '../blockdevice/index.ts';
 import type { GraphDevice } from '../blockdevice/graph.ts';
-import { deviceNode } from '../blockdevice/index.ts';
 import { fixed, type Layer, type LayerAt } from '../blockdevice/layer.ts';
-import type { ReadHost } from '../command/index.ts';
-import { CommandError } from '../core/errors.ts';
 import { type Resource, resources } from './reads.ts';
 import { internalMetadata } from './size.ts';
 import type { Connection, VolumeState } from './state.ts';
@@ -81,16 +79,6 @@ async function configuredOn({ host, once, device }: LayerAt): Promise<string | u
       if (disk !== undefined && metadata === 'internal' && (await numberAt(host, disk)) === device.number)
         return `${name}/${String(volume)}`;
   return undefined;
-}
-
-/** The device number of a path; undefined if there is no such device now. */
-async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
-  try {
-    return (await deviceNode(host, path)).number;
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
 }
 
 function syncOf({ peer, volumes }: Connection, { volume, size }: VolumeState) {

@@ -1,5 +1,5 @@
-import type { ReadHost } from '../command/index.ts';
-import { CommandError, type Holder } from '../core/errors.ts';
+import { type ReadHost, textOf } from '../command/index.ts';
+import { type Holder } from '../core/errors.ts';
 
 /**
  * Returns the process that has locked one of these files by fcntl(2). A process of another PID
@@ -9,7 +9,7 @@ export async function lockHolder(
   host: ReadHost,
   paths: readonly string[],
 ): Promise<(Holder & { readonly kind: 'process' }) | undefined> {
-  const table = await textOf(host, '/proc/locks');
+  const table = (await textOf(host, '/proc/locks')) ?? '';
   for (const path of paths) {
     const stat = await host.stat(path);
     if (stat === undefined) continue;
@@ -27,18 +27,8 @@ export async function processHolder(
   host: ReadHost,
   pid: number,
 ): Promise<Holder & { readonly kind: 'process' }> {
-  const command = (await textOf(host, `/proc/${String(pid)}/comm`)).trim();
+  const command = ((await textOf(host, `/proc/${String(pid)}/comm`)) ?? '').trim();
   return { kind: 'process', pid, command, words: `${command} (process ${String(pid)})` };
-}
-
-/** Returns the content of a file; empty if there is no file. */
-export async function textOf(host: ReadHost, path: string): Promise<string> {
-  try {
-    return new TextDecoder().decode(await host.readFile(path));
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return '';
-    throw error;
-  }
 }
 
 function hex(number: number): string {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import { deviceNode, mountEntries, type MountEntry, numberAt } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
@@ -19,14 +19,8 @@ export async function mountsOf(host: ReadHost, device: string): Promise<readonly
  * the device that was named when mounting.
  */
 async function isOn(host: ReadHost, { source }: MountEntry, number: string): Promise<boolean> {
-  try {
-    return (await deviceNode(host, source)).number === number;
-  } catch (error) {
-    // The device that was named when mounting may be gone.
-    if (error instanceof RefusedError) return false;
-    if (error instanceof CommandError && error.reason === 'not-found') return false;
-    throw error;
-  }
+  // The device that was named when mounting may be gone.
+  return (await numberAt(host, source)) === number;
 }
 
 /** Returns a mount that is visible at its path: no other mount covers this path or a directory above it. */

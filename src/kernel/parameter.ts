@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { mountEntries } from '../blockdevice/index.ts';
-import { type Command, nothing, type ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { type Command, nothing, type ReadHost, textOf } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 
 /** A kernel parameter as sysctl.d(5) spells it: `net.ipv4.ip_forward`, `net/ipv4/conf/eth0.100/forwarding`. */
 export const parameterKey = z
@@ -48,12 +48,7 @@ export function isSameValue(one: string | undefined, other: string | undefined):
 
 /** Returns the value in the running kernel; undefined if the kernel has no such parameter. */
 export async function runningValue(host: ReadHost, key: string): Promise<string | undefined> {
-  try {
-    return new TextDecoder().decode(await host.readFile(parameterPath(key))).replace(/\n$/, '');
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
+  return (await textOf(host, parameterPath(key)))?.replace(/\n$/, '');
 }
 
 /**

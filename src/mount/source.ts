@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
-import type { MountEntry } from '../blockdevice/index.ts';
+import { type MountEntry, numberAt } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
-import { isOf, numberOf } from './step-mount.ts';
+import { isOf } from './step-mount.ts';
 import { isWithin, mountOver } from './table.ts';
 
 /**
@@ -10,13 +10,13 @@ import { isWithin, mountOver } from './table.ts';
  */
 export async function deviceBehind(host: ReadHost, entry: MountEntry): Promise<string | undefined> {
   if (entry.type.startsWith('fuse') || entry.root !== rootOfDevice(entry)) return undefined;
-  const named = entry.source.startsWith('/') ? await numberOf(host, entry.source) : undefined;
+  const named = entry.source.startsWith('/') ? await numberAt(host, entry.source) : undefined;
   if (named !== undefined && (await isOf(host, entry, named))) return entry.source;
   // The source is free text: the kernel calls the first root /dev/root, which is no device node.
   const link = `/sys/dev/block/${entry.device}`;
   if ((await host.stat(link)) === undefined) return undefined;
   const node = `/dev/${posix.basename(await host.readLink(link))}`;
-  return (await numberOf(host, node)) === entry.device ? node : undefined;
+  return (await numberAt(host, node)) === entry.device ? node : undefined;
 }
 
 /**

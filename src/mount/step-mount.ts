@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Look } from '../atomic/operation.ts';
-import { deviceNode, describeMount, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import { describeMount, mountEntries, type MountEntry, numberAt } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../core/errors.ts';
 import { emptyDirectory, makePrivateMounts, ownDirectory, privateMounts, realPath } from './paths.ts';
@@ -116,7 +116,7 @@ async function candidatesOf(
 export async function isOf(host: ReadHost, entry: MountEntry, number: string): Promise<boolean> {
   if (entry.device === number) return true;
   if (entry.type !== 'btrfs') return false;
-  const source = await numberOf(host, entry.source);
+  const source = await numberAt(host, entry.source);
   if (source === undefined || source === number) return source === number;
   const names = [await kernelName(host, source), await kernelName(host, number)];
   const top = '/sys/fs/btrfs';
@@ -127,17 +127,6 @@ export async function isOf(host: ReadHost, entry: MountEntry, number: string): P
     if (names.every((name) => name !== undefined && devices.includes(name))) return true;
   }
   return false;
-}
-
-/** `major:minor` of a device node; undefined if it does not exist. */
-export async function numberOf(host: ReadHost, device: string): Promise<string | undefined> {
-  try {
-    return (await deviceNode(host, device)).number;
-  } catch (error) {
-    if (error instanceof RefusedError) return undefined;
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
 }
 
 async function kernelName(host: ReadHost, number: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { deviceNode } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { orMissing, type ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { mountOptions, type MountOptions } from './options.ts';
 import { directoryBeneath } from './paths.ts';
 import { unreadLine } from './tab/fields.ts';
@@ -131,13 +131,7 @@ function isOfTree({ source, target, type, options }: FstabLine): boolean {
  * unknown device is not the same as a missing one.
  */
 async function isThere(host: ReadHost, source: string): Promise<boolean> {
-  try {
-    await deviceNode(host, source);
-    return true;
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return false;
-    throw error;
-  }
+  return (await orMissing(deviceNode(host, source))) !== undefined;
 }
 
 // Options for libmount, systemd and mount(8) itself; read-only is separate.

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { type ReadHost, textOf } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 
 /** The directory in which apt keeps the lists of its archives. */
 export const listsDirectory = '/var/lib/apt/lists';
@@ -17,11 +17,7 @@ export interface AptSource {
  * none.
  */
 export async function sourcesIn(host: ReadHost, file: string): Promise<readonly AptSource[]> {
-  const text = await host.readFile(file).catch((error: unknown) => {
-    if (error instanceof CommandError && error.reason === 'not-found') return new Uint8Array();
-    throw error;
-  });
-  const found = parsedSources(new TextDecoder().decode(text));
+  const found = parsedSources((await textOf(host, file)) ?? '');
   if (found.length === 0)
     throw new RefusedError(`${file} names no archive of apt`, {
       code: 'not-found',

@@ -1,5 +1,5 @@
-import type { ReadHost } from '../command/index.ts';
-import { CommandError, ParseError, ToolError } from '../core/errors.ts';
+import { type ReadHost, textOf } from '../command/index.ts';
+import { ParseError, ToolError } from '../core/errors.ts';
 import { ipAddresses } from '../network/commands.ts';
 
 /** Facts about the host that a description can use. */
@@ -73,15 +73,6 @@ async function addressesOf(host: ReadHost): Promise<Facts['addresses']> {
       );
   } catch (error) {
     if (error instanceof ToolError) return null;
-    throw error;
-  }
-}
-
-async function textOf(host: ReadHost, path: string): Promise<string | undefined> {
-  try {
-    return new TextDecoder().decode(await host.readFile(path));
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
     throw error;
   }
 }

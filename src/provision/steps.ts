@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { type FileStat, kindInWords, type ReadHost, textOf } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
 import { aclChange, aclDifferences, type AclRequest, ownMode, refuseNoAcl } from '../file/acl.ts';
@@ -374,11 +374,7 @@ export function ownersOf(host: ReadHost): Owners {
   const files = { user: '/etc/passwd', group: '/etc/group' } as const;
   const find = async (kind: keyof typeof files, name: string): Promise<number | undefined> => {
     if (name === 'root') return 0;
-    const text = await host.readFile(files[kind]).catch((error: unknown) => {
-      if (error instanceof CommandError && error.reason === 'not-found') return new Uint8Array();
-      throw error;
-    });
-    for (const line of new TextDecoder().decode(text).split('\n')) {
+    for (const line of ((await textOf(host, files[kind])) ?? '').split('\n')) {
       const [first, , number] = line.split(':');
       if (first === name && /^\d+$/.test(number ?? '')) return Number(number);
     }

@@ -1,9 +1,9 @@
-import type { ReadHost } from '../command/index.ts';
+import { orMissing, type ReadHost } from '../command/index.ts';
 import { keysOf } from '../blockdevice/index.ts';
 import { resourceNamed } from '../drbd/index.ts';
 import { askedHere, type Here } from '../drbd/operations/known-resource.ts';
 import { reconnect, type ResourceState } from '../drbd/state.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { type LogicalVolume, lvs } from '../lvm/index.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { memberAt, type Member, membersAt, type Members, type Reachable } from './hosts.ts';
@@ -130,10 +130,5 @@ export async function volumeAt(
 
 /** The key of a device; undefined if there is no such device now. */
 async function keyAt(host: ReadHost, path: string): Promise<string | undefined> {
-  try {
-    return (await keysOf(host, path)).key;
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
+  return (await orMissing(keysOf(host, path)))?.key;
 }

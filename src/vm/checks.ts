@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import { type FileStat, follow, kindInWords, type ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
+import { type FileStat, follow, kindInWords, orMissing, type ReadHost } from '../command/index.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { checkVgName, poolNamed, refuseFullPool, usableVg } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
@@ -243,12 +243,8 @@ export async function checkFreeMemory(
 
 /** The kind of the file at a path; follows links. */
 async function kindOf(host: ReadHost, path: string): Promise<FileStat['kind'] | undefined> {
-  try {
-    return (await host.stat(await realPath(host, path)))?.kind;
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
-  }
+  const real = await orMissing(realPath(host, path));
+  return real === undefined ? undefined : (await host.stat(real))?.kind;
 }
 
 /** Kernel and ramdisk of a configuration that this host does not have. */

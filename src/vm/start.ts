@@ -1,7 +1,7 @@
-import type { ReadHost } from '../command/index.ts';
+import { orMissing, type ReadHost } from '../command/index.ts';
 import { until } from '../blockdevice/index.ts';
 import { type Connection, type Resource, resourceNamed, resources } from '../drbd/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { readGuestConfig } from '../xen/index.ts';
@@ -108,10 +108,5 @@ export async function secondaries(host: ReadHost, config: string): Promise<reado
 }
 
 async function leadsTo(host: ReadHost, path: string): Promise<string> {
-  try {
-    return await realPath(host, path);
-  } catch (error) {
-    if (error instanceof CommandError && error.reason === 'not-found') return path;
-    throw error;
-  }
+  return (await orMissing(realPath(host, path))) ?? path;
 }

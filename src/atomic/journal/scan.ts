@@ -1,5 +1,5 @@
-import type { ReadHost } from '../../command/index.ts';
-import { CommandError, JournalError } from '../../core/errors.ts';
+import { orMissing, type ReadHost } from '../../command/index.ts';
+import { JournalError } from '../../core/errors.ts';
 import type { Engine } from '../engine.ts';
 import { decode, type Line } from './lines.ts';
 import { isSameView, type LockHolder } from '../locks/processes.ts';
@@ -60,11 +60,8 @@ export async function journalsOn(
   if ((await host.stat(directory)) === undefined) return [];
   const names = (await host.readDir(directory)).filter((name) => name.endsWith('.journal'));
   const seen = names.map(async (name) => {
-    const bytes = await host.readFile(`${directory}/${name}`).catch((error: unknown) => {
-      // The sequence has ended in the meantime.
-      if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-      throw error;
-    });
+    const bytes = await orMissing(host.readFile(`${directory}/${name}`));
+    // The sequence has ended in the meantime.
     if (bytes === undefined) return [];
     const { lines } = decode(Buffer.from(bytes), `${host.name}:${name}`);
     return [{ id: name.slice(0, -'.journal'.length), state: fold(lines) }];

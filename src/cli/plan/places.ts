@@ -4,8 +4,7 @@ import type { Place } from '../../atomic/index.ts';
 import { parseReserved } from '../../atomic/locks/reservations.ts';
 import { journalsOn } from '../../atomic/journal/scan.ts';
 import { conflicting, isLeft } from '../../atomic/journal/state.ts';
-import type { Host, ReadHost, Reservations } from '../../command/index.ts';
-import { CommandError } from '../../core/errors.ts';
+import { type Host, type ReadHost, type Reservations, textOf } from '../../command/index.ts';
 import { lazyHost } from './lazy-host.ts';
 import type { SimulatedHost } from '../../simulator/host.ts';
 import { simulate } from '../../simulator/real-host/simulate.ts';
@@ -50,12 +49,9 @@ async function reservedOn(real: ReadHost, directory: string) {
   if ((await real.stat(directory)) === undefined) return [];
   const ids = (await real.readDir(directory)).filter((name) => /^[0-9a-f]+$/.test(name));
   const read = ids.map(async (id) => {
-    const bytes = await real.readFile(`${directory}/${id}`).catch((error: unknown) => {
-      // The reservation ended meanwhile.
-      if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-      throw error;
-    });
-    return bytes === undefined ? [] : [parseReserved(new TextDecoder().decode(bytes), id)];
+    const text = await textOf(real, `${directory}/${id}`);
+    // The reservation ended meanwhile.
+    return text === undefined ? [] : [parseReserved(text, id)];
   });
   return (await Promise.all(read)).flat();
 }

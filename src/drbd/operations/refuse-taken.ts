@@ -1,6 +1,6 @@
-import { deviceNode } from '../../blockdevice/index.ts';
+import { numberAt } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../core/errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { addressesOf } from '../config.ts';
 import type { NewConfig } from '../new-config.ts';
 import { usedPorts } from '../next.ts';
@@ -90,16 +90,5 @@ async function refuseDisks(host: ReadHost, all: readonly Resource[], { volumes }
         throw new RefusedError(`${disk} belongs to the DRBD resource ${name}`, {
           remedy: `use another device; see: bofh drbd show ${name}`,
         });
-  }
-}
-
-/** The device number of a volume; undefined if it does not exist yet, or is inactive. */
-async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
-  try {
-    return (await deviceNode(host, path)).number;
-  } catch (error) {
-    if (error instanceof RefusedError) return undefined;
-    if (error instanceof CommandError && error.reason === 'not-found') return undefined;
-    throw error;
   }
 }

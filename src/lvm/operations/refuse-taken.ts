@@ -1,6 +1,6 @@
-import { identityOf } from '../../blockdevice/index.ts';
+import { identityAt } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../core/errors.ts';
+import { RefusedError } from '../../core/errors.ts';
 import { formatSize } from '../../core/units.ts';
 import { takenRemedy } from '../manual-recovery.ts';
 import { dmName } from '../names.ts';
@@ -42,13 +42,7 @@ export function identityOfVolume({ vgUuid, uuid }: LogicalVolume): string {
 
 /** Whether a path leads to the device with this identity. */
 export async function leadsTo(host: ReadHost, path: string, identity: string): Promise<boolean> {
-  try {
-    return (await identityOf(host, path)).identity === identity;
-  } catch (error) {
-    if (error instanceof RefusedError) return false;
-    if (error instanceof CommandError && error.reason === 'not-found') return false;
-    throw error;
-  }
+  return (await identityAt(host, path)) === identity;
 }
 
 function refuseExisting(volumes: readonly LogicalVolume[], name: string): void {

@@ -1,14 +1,14 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { mountEntries } from '../../blockdevice/index.ts';
+import { mountEntries, numberAt } from '../../blockdevice/index.ts';
 import { kindInWords, type ReadHost, refuseExposed, shellWords } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
 import { bindMount } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
-import { chooseDirectory, isOf, lookForMount, makeMount, numberOf, takeAway } from '../step-mount.ts';
+import { chooseDirectory, isOf, lookForMount, makeMount, takeAway } from '../step-mount.ts';
 import { realPath } from '../paths.ts';
 import { isWithin, markOption, mountOver, mountsAt } from '../table.ts';
 
@@ -111,7 +111,7 @@ async function directoryOf(host: ReadHost, source: string) {
     });
   const over = mountOver(await mountEntries(host), device);
   if (over === undefined) throw new ParseError(`cannot tell what ${device} is mounted on`);
-  const node = over.source.startsWith('/') ? await numberOf(host, over.source) : undefined;
+  const node = over.source.startsWith('/') ? await numberAt(host, over.source) : undefined;
   const isOn = node !== undefined && (await isOf(host, over, node));
   return {
     device,

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { deviceNode } from '../../blockdevice/index.ts';
-import { type ReadHost, refuseExposed } from '../../command/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
+import { orMissing, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { RefusedError, UsageError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { lineBytes, lineText } from '../tab/fields.ts';
 import { changedCrypttab, type CrypttabEntry, formatCrypttab, parseCrypttab } from '../tab/crypttab.ts';
@@ -134,16 +134,9 @@ async function check(host: ReadHost, { device, key, options }: CrypttabEntry): P
 }
 
 async function refuseMissing(host: ReadHost, device: string): Promise<void> {
-  try {
-    await deviceNode(host, device);
-  } catch (error) {
-    if (!(error instanceof CommandError && error.reason === 'not-found')) throw error;
+  if ((await orMissing(deviceNode(host, device))) === undefined)
     throw new RefusedError(
       `there is no device ${device}: without the option nofail the host would wait for it at boot`,
-      {
-        cause: error,
-        remedy: 'attach it first; or add nofail to the options of the line',
-      },
+      { remedy: 'attach it first; or add nofail to the options of the line' },
     );
-  }
 }

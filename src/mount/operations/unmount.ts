@@ -4,16 +4,17 @@ import {
   identityOf,
   inWords,
   locate,
-  refuseGuests,
-  type MountEntry,
   mountEntries,
+  type MountEntry,
   mountHolders,
+  numberAt,
+  refuseGuests,
   remedyFor,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { bindMount, mount as mountCommand } from '../commands.ts';
-import { isOf, numberOf } from '../step-mount.ts';
+import { isOf } from '../step-mount.ts';
 import { isPrivate, realPath } from '../paths.ts';
 import { deviceBehind, shownBy } from '../source.ts';
 import { againOption, describe, mountOver, mountsAt, userEntries } from '../table.ts';
@@ -221,7 +222,7 @@ async function isSameAgain(host: ReadHost, there: MountEntry, of: Undo): Promise
   if (there.device === of.number) return true;
   // A btrfs gets another device number each time.
   const device = of.device === undefined ? undefined : await locate(host, of.device);
-  const number = device === undefined ? undefined : await numberOf(host, device);
+  const number = device === undefined ? undefined : await numberAt(host, device);
   return number !== undefined && isOf(host, there, number);
 }
 
