@@ -6,7 +6,15 @@ import { checkVgName, poolNamed, refuseFullPool, usableVg } from '../lvm/index.t
 import { realPath } from '../mount/index.ts';
 import type { Site } from '../site.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
-import { bridgeOf, domains, guestConfigs, memoryRefusal, type GuestConfig, type Vif } from '../xen/index.ts';
+import {
+  bridgeOf,
+  domains,
+  missingBridge,
+  guestConfigs,
+  memoryRefusal,
+  type GuestConfig,
+  type Vif,
+} from '../xen/index.ts';
 
 /** Kernel and ramdisk of the guest: from the request, else from the site file, else those of this host. */
 export async function checkKernel(options: {
@@ -222,8 +230,9 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
 export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   const found = await bridgeOf(host, vif);
   if (found?.kind === 'linux') await checkBridge(host, found.bridge);
-  if (found?.kind === 'openvswitch' && (await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
-    throw new RefusedError(`there is no bridge ${found.bridge}`, {
+  const missing = await missingBridge(host, vif);
+  if (missing !== undefined)
+    throw new RefusedError(missing, {
       code: 'not-found',
       remedy: 'name an existing bridge: ovs-vsctl list-br',
     });

@@ -21,7 +21,7 @@ import {
   guestsWithDisk,
   type GuestConfig,
   parseConfig,
-  remedyFor,
+  domainRemedy,
   withItem,
   withoutItem,
   xlDisks,
@@ -212,7 +212,7 @@ export async function planDiskDetach(
   if (running === undefined)
     throw new RefusedError(`${name} is ${describe(domain)}, so no disk can be detached from it now`, {
       code: 'in-use',
-      remedy: `${remedyFor(domain)}; or without --now: bofh vm disk detach ${name} ${disk}`,
+      remedy: `${domainRemedy(domain)}; or without --now: bofh vm disk detach ${name} ${disk}`,
     });
   const given = (await host.run(xlDisks())).get(running.id) ?? [];
   const hasIt = given.some(({ vdev }) => vdev === edit.disk);

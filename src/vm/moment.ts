@@ -5,7 +5,14 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { checkLvName, type LogicalVolume, lvs, usableVg } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { type Disk, type Domain, domains, type GuestConfig, guestConfigs, remedyFor } from '../xen/index.ts';
+import {
+  type Disk,
+  type Domain,
+  domains,
+  type GuestConfig,
+  guestConfigs,
+  domainRemedy,
+} from '../xen/index.ts';
 import { resourceNameOf, wordsOf } from './guest-file.ts';
 import { unknownGuest, volumeOf } from './remove.ts';
 
@@ -58,7 +65,7 @@ export async function planMoment(
   const [domain] = await domains(host, (each) => each.name === name);
   if (domain !== undefined && domain.state !== 'running' && domain.state !== 'paused')
     throw new RefusedError(`the domain ${name} (id ${domain.id}) is ${domain.state}`, {
-      remedy: remedyFor(domain),
+      remedy: domainRemedy(domain),
     });
   const known = await lvs(host);
   const disks: SnapshotDisk[] = [];

@@ -16,7 +16,7 @@ import {
   domains,
   type GuestConfig,
   guestConfigs,
-  remedyFor,
+  domainRemedy,
 } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import { autostartLinks } from './autostart.ts';
@@ -188,7 +188,7 @@ export function domainOf(
       remedy:
         domain.state === 'paused'
           ? `let it run again: bofh vm resume ${guest.name}; or power it off: bofh vm stop ${guest.name} --force-off; then run the command again`
-          : remedyFor(domain),
+          : domainRemedy(domain),
     });
   if (running === 'refuse') throw inUse(domain);
   return { uuid: domain.uuid, how: running };

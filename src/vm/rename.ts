@@ -5,7 +5,7 @@ import { sha256, textFile } from '../file/index.ts';
 import { checkLvName, dmName, type LogicalVolume } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { domains, guestConfigs, parseDisk, remedyFor, withItems, withSettings } from '../xen/index.ts';
+import { domains, guestConfigs, parseDisk, domainRemedy, withItems, withSettings } from '../xen/index.ts';
 import { autostartLinks } from './autostart.ts';
 import { checkClashes } from './checks.ts';
 import { removableConfig, wordsOf } from './guest-file.ts';
@@ -70,7 +70,7 @@ export async function planRename(options: {
     );
   if (running !== undefined && running.state !== 'running')
     throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {
-      remedy: remedyFor(running),
+      remedy: domainRemedy(running),
     });
   const ends = domainOf(running, { guest, running: 'shutdown' }) ?? undefined;
   const domain =

@@ -23,3 +23,14 @@ export async function bridgeOf(host: ReadHost, { bridge, script }: Vif): Promise
   if (used !== 'vif-openvswitch') return { bridge, kind: 'other' };
   return { bridge: openvswitch.exec(bridge)?.groups?.name ?? bridge, kind: 'openvswitch' };
 }
+
+/**
+ * Returns the text of a refusal if the bridge of an interface does not exist. Does not check an interface whose script
+ * is not one of Xen.
+ */
+export async function missingBridge(host: ReadHost, vif: Vif): Promise<string | undefined> {
+  const found = await bridgeOf(host, vif);
+  if (found === undefined || found.kind === 'other') return undefined;
+  const exists = (await host.stat(`/sys/class/net/${found.bridge}`)) !== undefined;
+  return exists ? undefined : `there is no bridge ${found.bridge}`;
+}

@@ -109,3 +109,22 @@ function stateOf(domain: ListedDomain, config: 'complete' | 'unknown to xl'): Do
   if (!isPaused(domain)) return 'running';
   return name === undefined || config === 'unknown to xl' ? 'building' : 'paused';
 }
+
+/** The remedy if a guest cannot be started or changed because of the state of its domain. */
+export function domainRemedy({ id, state, name }: Domain): string {
+  switch (state) {
+    case 'running':
+      return 'it runs already';
+    case 'paused':
+      return name === undefined ? `xl unpause ${id}` : `bofh vm resume ${name}`;
+    case 'dying':
+      return 'wait until xl list no longer shows it';
+    case 'building':
+      return name === undefined
+        ? `if no xl create is running for it: xl destroy ${id}`
+        : `if an xl create is running for it, wait; otherwise it may be complete: see xl list -v and /var/log/xen`;
+    case 'shutdown':
+    case 'crashed':
+      return `it still uses its disks; see its log in /var/log/xen, then: xl destroy ${id}`;
+  }
+}

@@ -1,8 +1,16 @@
-export { bridgeOf } from './bridge.ts';
+export { bridgeOf, missingBridge } from './bridge.ts';
 export { xlDisks, xlInfo, xlInterfaces } from './commands.ts';
 export * from './config/index.ts';
 export { guestsWithDisk } from './disk-of.ts';
-export { describe, type Domain, type DomainState, domains, guestDomains, stateWords } from './domains.ts';
+export {
+  describe,
+  type Domain,
+  domainRemedy,
+  type DomainState,
+  domains,
+  guestDomains,
+  stateWords,
+} from './domains.ts';
 export {
   allDomus,
   type ConfigProblem,
@@ -15,4 +23,4 @@ export { memoryRefusal, refuseMissingMemory } from './memory.ts';
 export type { GuestSetting } from './operations/set.ts';
 export { givenTo } from './resources.ts';
 export type { GivenResources } from './schema.ts';
-export { remedyFor, type StartRow, startAllPlan } from './start-all.ts';
+export { type StartRow, startAllPlan } from './start-all.ts';

@@ -1,4 +1,4 @@
-import { describe, type Domain, type DomainState } from './domains.ts';
+import { describe, type Domain, domainRemedy, type DomainState } from './domains.ts';
 
 /** The action for one configured guest. */
 export interface StartRow {
@@ -61,24 +61,5 @@ function rowOf(
   if (domain?.state === 'running') return row('none');
   if (held.has(name)) return row('refuse', 'it belongs to an unfinished sequence: bofh recover');
   if (domain === undefined) return row('start');
-  return row('refuse', `${describe(domain)}: ${remedyFor(domain)}`);
-}
-
-/** The remedy if a guest cannot be started or changed because of the state of its domain. */
-export function remedyFor({ id, state, name }: Domain): string {
-  switch (state) {
-    case 'running':
-      return 'it runs already';
-    case 'paused':
-      return `xl unpause ${id}`;
-    case 'dying':
-      return 'wait until xl list no longer shows it';
-    case 'building':
-      return name === undefined
-        ? `if no xl create is running for it: xl destroy ${id}`
-        : `if an xl create is running for it, wait; otherwise it may be complete: see xl list -v and /var/log/xen`;
-    case 'shutdown':
-    case 'crashed':
-      return `it still uses its disks; see its log in /var/log/xen, then: xl destroy ${id}`;
-  }
+  return row('refuse', `${describe(domain)}: ${domainRemedy(domain)}`);
 }

@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { everyHolder, holders, inWords, remedyFor as freeing } from '../../blockdevice/index.ts';
+import { everyHolder, holders, inWords, remedyFor } from '../../blockdevice/index.ts';
 import { follow, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
 import { startedRecovery } from '../manual-recovery.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, guestDomains } from '../domains.ts';
-import { bridgeOf } from '../bridge.ts';
+import { missingBridge } from '../bridge.ts';
 import { memoryRefusal } from '../memory.ts';
-import { remedyFor } from '../start-all.ts';
+import { domainRemedy } from '../domains.ts';
 import {
   checkConfig,
   configOf,
@@ -93,7 +93,7 @@ async function refuseUnstartable(host: ReadHost, guest: Wanted): Promise<void> {
   const { refusals, held } = await refusalsOf(host, guest);
   if (refusals.length > 0)
     throw new RefusedError(`${name} is not started: ${refusals.join('; ')}`, {
-      remedy: freeing(held),
+      remedy: remedyFor(held),
       holders: held,
     });
 }
@@ -108,7 +108,7 @@ async function refusalsOf(
   const held: Holder[] = [];
   for (const domain of await guestDomains(host, (one) => one.name === guestConfig.name || one.uuid === uuid))
     refusals.push(
-      `${describe(domain)} has its ${domain.name === guestConfig.name ? 'name' : `uuid ${uuid}`} (${remedyFor(domain)})`,
+      `${describe(domain)} has its ${domain.name === guestConfig.name ? 'name' : `uuid ${uuid}`} (${domainRemedy(domain)})`,
     );
   for (const file of [guestConfig.kernel, guestConfig.ramdisk])
     if (file !== undefined && (await follow(host, file)).stat === undefined)
@@ -120,10 +120,8 @@ async function refusalsOf(
     refusals.push(...who.map((each) => inWords([each])));
   }
   for (const vif of guestConfig.vifs) {
-    const found = await bridgeOf(host, vif);
-    if (found === undefined || found.kind === 'other') continue;
-    if ((await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
-      refusals.push(`there is no bridge ${found.bridge}`);
+    const missing = await missingBridge(host, vif);
+    if (missing !== undefined) refusals.push(missing);
   }
   const memory = await memoryRefusal(host, guestConfig);
   return { refusals: memory === undefined ? refusals : [...refusals, memory], held };

@@ -1,7 +1,7 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
-import { remedyFor } from '../start-all.ts';
+import { domainRemedy } from '../domains.ts';
 
 /** A running guest by its name and the UUID of its domain. */
 export interface RunningGuest {
@@ -27,6 +27,6 @@ export async function domainIn(
     domain === undefined
       ? `no domain ${guest.name} with the uuid ${guest.uuid} runs`
       : `${guest.name} is not running: ${describe(domain)}`,
-    { remedy: domain === undefined ? 'see what runs: bofh vm list' : remedyFor(domain) },
+    { remedy: domain === undefined ? 'see what runs: bofh vm list' : domainRemedy(domain) },
   );
 }

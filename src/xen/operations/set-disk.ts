@@ -1,14 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
-import {
-  everyHolder,
-  holders,
-  identityOf,
-  inWords,
-  locate,
-  remedyFor as freeing,
-} from '../../blockdevice/index.ts';
+import { everyHolder, holders, identityOf, inWords, locate, remedyFor } from '../../blockdevice/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
@@ -130,7 +123,7 @@ async function refuseHeld(host: ReadHost, device: string): Promise<void> {
   const held = await everyHolder(host, device);
   throw new RefusedError(`${device} is in use: ${inWords(held)}`, {
     code: 'in-use',
-    remedy: freeing(held),
+    remedy: remedyFor(held),
     holders: held,
   });
 }

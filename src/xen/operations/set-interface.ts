@@ -3,7 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
-import { bridgeOf } from '../bridge.ts';
+import { missingBridge } from '../bridge.ts';
 import { xlInterfaces, xlNetworkAttach, xlNetworkDetach } from '../commands.ts';
 import { interfaceRecovery } from '../manual-recovery.ts';
 import { domainIn, domainOf } from './running.ts';
@@ -65,13 +65,9 @@ export const setInterface = operation({
       );
     if (bridge === null) return { ...asked, from, to: null };
     await refuseUsed(host, mac);
-    const found = await bridgeOf(host, { bridge });
-    if (found !== undefined && found.kind !== 'other')
-      if ((await host.stat(`/sys/class/net/${found.bridge}`)) === undefined)
-        throw new RefusedError(`there is no bridge ${found.bridge}`, {
-          code: 'not-found',
-          remedy: 'see the bridges: ip link show type bridge',
-        });
+    const missing = await missingBridge(host, { bridge });
+    if (missing !== undefined)
+      throw new RefusedError(missing, { code: 'not-found', remedy: 'see the bridges: bofh network list' });
     return { ...asked, from, to: { bridge } };
   },
   claims: ({ undo: { name, uuid, mac } }) => ({

@@ -5,7 +5,7 @@ import { CommandError, RefusedError } from '../../core/errors.ts';
 import { stoppedRecovery } from '../manual-recovery.ts';
 import { xlDestroy, xlShutdown } from '../commands.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
-import { remedyFor } from '../start-all.ts';
+import { domainRemedy } from '../domains.ts';
 import { until } from '../wait.ts';
 import {
   checkConfig,
@@ -168,7 +168,7 @@ async function runningDomain(
   if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
   // Neither state can be restored, so this would have no undo.
   throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
-    remedy: remedyFor(domain),
+    remedy: domainRemedy(domain),
   });
 }
 

@@ -25,6 +25,8 @@ const ignored = [
   /^\/var\/lib\/systemd\/(random-seed|timesync|timers|catalog|linger)$/,
   /^\/var\/lib\/private$/,
 ];
+// An emulated machine is slow.
+process.env.SYSTEMD_BUS_TIMEOUT = '300';
 const facts = [];
 const known = cached();
 const hashes = {};

@@ -226,7 +226,7 @@ describe('a domain is not created', () => {
     [
       'its name is taken',
       (h: FakeHost) => h.domains.push({ id: 3, name: 'web1', uuid: foreign, flags: '--p---' }),
-      'domain 3, paused has its name (xl unpause 3)',
+      'domain 3, paused has its name (bofh vm resume web1)',
     ],
     [
       'its uuid is taken',

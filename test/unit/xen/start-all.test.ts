@@ -23,7 +23,7 @@ test('starts stopped guests and skips running ones, in the order of the site and
 });
 
 test.each([
-  ['paused', 'domain 5, paused: xl unpause 5'],
+  ['paused', 'domain 5, paused: bofh vm resume a'],
   ['dying', 'domain 5, dying: wait until xl list no longer shows it'],
   [
     'building',
