@@ -60,6 +60,8 @@ dd if=/dev/zero of=/srv/pc.img bs=512 seek=1 count=1 conv=notrunc status=none
 printf 'label: dos\\n2048,,83\\n' | sfdisk --quiet /srv/pc.img; qemu-img convert -O qcow2 /srv/pc.img /srv/pc.qcow2
 lvcreate --quiet --yes --wipesignatures n --name old --size 64m vg0; dd if=/dev/urandom of=/dev/vg0/old bs=1M status=none || true
 lvremove --quiet --yes vg0/old`);
+    const planned = await bofh('--dry-run vm create copy --type hvm --source image:/srv/pc.img --memory 64m');
+    expect(planned).toContain('qemu-img convert');
     await bofh('vm create copy --type hvm --source image:/srv/pc.qcow2 --size 64m --memory 64m');
     expect(await text('cmp --bytes=33554432 /srv/pc.img /dev/vg0/copy-root && echo same')).toBe('same');
     const tail = 'dd if=/dev/vg0/copy-root bs=1M skip=32 status=none | tr -d "\\0" | wc -c';

@@ -155,6 +155,15 @@ describe('bofh vm create --type hvm --source image:FILE', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  test('a dry run says that it cannot read a qcow2, and what to do', async () => {
+    const before = host.snapshot();
+    const { runtime } = testRuntime(simulatedBofh({ host }), { dryRun: true });
+    const error = await rejectionOf(runVerb(runtime, `${appliance} --size 64m`));
+    expect(String(error)).toContain('cannot tell what is in /srv/appliance.qcow2');
+    expect(error).toMatchObject({ remedy: expect.stringContaining('qemu-img convert -O raw') as string });
+    expect(host.snapshot()).toBe(before);
+  });
+
   test('is as large as the disk of the image, and may have a CD-ROM, for example with settings', async () => {
     expect(await run(`${appliance} --cdrom /srv/install.iso`)).toBe(0);
     expect(host.world.lvm[0]?.lvs.find(({ name }) => name === 'web1-root')?.extents).toBe(5);
