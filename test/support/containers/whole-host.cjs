@@ -55,12 +55,12 @@ function hashOf(path, { ino, ctimeNs, size }) {
 }
 function cached() {
   try {
-    return JSON.parse(readFileSync('/tmp/whole-host.json', 'utf8'));
+    return JSON.parse(readFileSync('/root/whole-host.json', 'utf8'));
   } catch {
     return {};
   }
 }
-writeFileSync('/tmp/whole-host.json', JSON.stringify(hashes));
+writeFileSync('/root/whole-host.json', JSON.stringify(hashes));
 
 const lines = (title, program, ...argv) => {
   const text = execFileSync(program, argv, {
