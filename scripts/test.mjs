@@ -227,7 +227,17 @@ function loopReason() {
   return ensurePackages(
     [
       ...['e2fsprogs', 'xfsprogs', 'btrfs-progs', 'dosfstools', 'util-linux', 'mount', 'tar', 'xz-utils'],
-      ...['fdisk', 'lvm2', 'cryptsetup-bin', 'iproute2', 'locales', 'qemu-utils', 'mmdebstrap'],
+      ...[
+        'fdisk',
+        'lvm2',
+        'cryptsetup-bin',
+        'iproute2',
+        'locales',
+        'qemu-utils',
+        'mmdebstrap',
+        'age',
+        'zstd',
+      ],
       ...['openssh-client', 'openssh-server', 'sudo', 'acl', 'attr', 'libcap2-bin', 'git', 'python3-venv'],
     ],
     'tests on loop devices',

@@ -3,6 +3,7 @@
  * names.
  */
 export const tools = {
+  age: { package: 'age' },
   'apt-cache': { package: 'apt' },
   'apt-get': { package: 'apt' },
   'apt-mark': { package: 'apt' },

@@ -4,6 +4,7 @@ export { formatOf, type ImageSource, imageSource } from './image-source.ts';
 export { statInside, type UnpackedFile } from './inside.ts';
 export { debianRequest, debianSuite } from './mmdebstrap.ts';
 export { readRoot, type RootContent } from './read-root.ts';
+export { recipients } from './save.ts';
 export { refuseElsewhere } from './script.ts';
 export { contentOfTree, readTree } from './tree.ts';
 export { checkTar, readTar, refuseUnsafeScript } from './source.ts';

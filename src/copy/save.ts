@@ -5,6 +5,7 @@ import { dropCache } from '../blockdevice/commands.ts';
 import {
   compress,
   decompress,
+  encrypt,
   readDevice,
   sha256File,
   sha256Of,
@@ -12,8 +13,9 @@ import {
   teeInto,
 } from '../blockdevice/image/compressed.ts';
 import { deviceNode, holders, identityOf, refuseHeld, size as sizeOfDevice } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import type { ChangeHost, Command, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { absolutePath, sha256Hex } from '../file/path.ts';
 import {
   clearNew,
@@ -27,6 +29,22 @@ import {
 import { watchingRoom } from '../lvm/index.ts';
 import { newFileContent } from './file-witness.ts';
 
+/** Who can decrypt a file: each a public key of age or SSH, or the absolute path of a file with such keys. */
+export const recipients = z.readonly(
+  z
+    .array(
+      z
+        .string()
+        .check(
+          z.regex(
+            /^(?:age1[a-z0-9]+|ssh-(?:ed25519|rsa) [A-Za-z0-9+/=]+(?: [^\0\n]*)?|\/[^\0\n]+)$/,
+            'must be a public key (age1…, ssh-ed25519 … or ssh-rsa …), or the absolute path of a file with such keys',
+          ),
+        ),
+    )
+    .check(z.minLength(1)),
+);
+
 const undo = z.strictObject({
   device: z.string(),
   /** Identity of the device: its path may belong to another device later. */
@@ -36,13 +54,14 @@ const undo = z.strictObject({
   file: absolutePath,
   /** A hard link to the new file until the commit: proves the step. */
   private: absolutePath,
+  recipients: z.exactOptional(recipients),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.copy.save`: writes the content of a block device into a new file, compressed by zstd, and
- * reads the file back. The file appears complete or not at all, and never replaces another one.
+ * `tx.copy.save`: writes the content of a block device into a new file, compressed by zstd and with `recipients`
+ * encrypted by age(1), and reads the file back. The file appears complete or not at all, and never replaces another one.
  * Nothing may write to the device meanwhile: for a volume in use, save a snapshot.
  */
 export const save = operation({
@@ -53,6 +72,8 @@ export const save = operation({
     device: z.string().check(z.minLength(1)),
     /** Absolute path of the new file. RefusedError `exists` if the path is taken. */
     file: absolutePath,
+    /** Who can decrypt the file (default: it is not encrypted). */
+    recipients: z.exactOptional(recipients),
   }),
   undo,
   result: z.strictObject({
@@ -62,10 +83,11 @@ export const save = operation({
   }),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { device, file }, mark, host }) => {
+  prepare: async ({ args: { device, file, recipients: asked }, mark, host }) => {
     const { path, identity } = await unused(host, device);
     const size = await sizeOfDevice(host, path);
-    return { device, identity, size, file, private: await freeNames(host, file, mark) };
+    const names = { file, private: await freeNames(host, file, mark) };
+    return { device, identity, size, ...names, ...present({ recipients: asked }) };
   },
   claims: async ({ undo: { device, file }, on }) => {
     const { key, beneath } = await on(device);
@@ -78,9 +100,9 @@ export const save = operation({
         remedy: `see what it is: lsblk ${of.device}; then run the command again`,
       });
     await host.writeNew(of.private, '', { mode: 0o600 });
-    const sha256 = await copied(host, path, of);
+    const sums = await copied(host, path, of);
     await host.sync(of.private);
-    const fileSha256 = await readBack(host, of, sha256);
+    const { sha256, fileSha256 } = await readBack(host, of, sums);
     await linkNew(host, of);
     return { sha256, fileSize: (await host.stat(of.private))?.size ?? 0, fileSha256 };
   },
@@ -107,24 +129,34 @@ async function unused(
   return { path, identity: (await identityOf(host, path)).identity };
 }
 
-/**
- * Compresses the device into the file. Returns the SHA-256 of the decompressed stream; the checksum
- * of zstd proves that this is the data that it compressed.
- */
-async function copied(host: ChangeHost, path: string, of: Undo): Promise<string> {
-  try {
-    return await watchingRoom(host, { devices: [path], what: `the backup of ${of.device}` }, (signal) =>
-      host.pipe({
-        commands: [
-          { ...readDevice(path, of.size), signal },
-          compress(of.size),
-          teeInto(of.private),
-          decompress(),
-          sha256Stdin(),
-        ],
-        parse: sha256Of,
-      }),
+/** The SHA-256 of a device, and of its new file if that is known already. */
+interface Sums {
+  readonly sha256: string;
+  readonly fileSha256?: string;
+}
+
+/** Writes the device into the file, compressed, and encrypted if that was asked. */
+async function copied(host: ChangeHost, path: string, of: Undo): Promise<Sums> {
+  const what = `the backup of ${of.device}`;
+  const sumOf = (
+    commands: (
+      read: Command<void, 'change'>,
+    ) => readonly [Command<void, 'change'>, ...Command<void, 'change'>[]],
+  ) =>
+    watchingRoom(host, { devices: [path], what }, (signal) =>
+      host.pipe({ commands: commands({ ...readDevice(path, of.size), signal }), parse: sha256Of }),
     );
+  const { recipients: readers } = of;
+  try {
+    if (readers === undefined) {
+      // The checksum of zstd proves that the decompressed stream is the data that it compressed.
+      const whole = [compress(of.size), teeInto(of.private), decompress(), sha256Stdin()];
+      return { sha256: await sumOf((read) => [read, ...whole]) };
+    }
+    // Without the secret key nobody can decrypt the file: the device is read twice.
+    const sha256 = await sumOf((read) => [read, sha256Stdin()]);
+    const whole = [compress(of.size), encrypt(readers), teeInto(of.private), sha256Stdin()];
+    return { sha256, fileSha256: await sumOf((read) => [read, ...whole]) };
   } catch (error) {
     if (!(error instanceof CommandError && error.reason === 'no-space')) throw error;
     throw new RefusedError(`there is no space for ${of.file} in ${posix.dirname(of.file)}`, {
@@ -135,19 +167,21 @@ async function copied(host: ChangeHost, path: string, of: Undo): Promise<string>
   }
 }
 
-/**
- * Reads the file back from the disk. Returns its SHA-256. RefusedError if its content is not
- * `sha256`.
- */
-async function readBack(host: ChangeHost, of: Undo, sha256: string): Promise<string> {
+/** Reads the file back from the disk. RefusedError if it is not what was written. */
+async function readBack(
+  host: ChangeHost,
+  of: Undo,
+  { sha256, fileSha256: written }: Sums,
+): Promise<Required<Sums>> {
   await host.run(dropCache(of.private));
-  const found = await host.pipe({ commands: [decompress(of.private), sha256Stdin()], parse: sha256Of });
-  if (found !== sha256)
-    throw new RefusedError(
-      `${of.file} was not written correctly: its content has the SHA-256 ${found}, not ${sha256}`,
-      {
-        remedy: 'see the kernel log: dmesg; then name another directory',
-      },
-    );
-  return host.run(sha256File(of.private));
+  const [found, wanted] =
+    written === undefined
+      ? [await host.pipe({ commands: [decompress(of.private), sha256Stdin()], parse: sha256Of }), sha256]
+      : [undefined, undefined];
+  const fileSha256 = await host.run(sha256File(of.private));
+  if (found === wanted && fileSha256 === (written ?? fileSha256)) return { sha256, fileSha256 };
+  throw new RefusedError(
+    `${of.file} was not written correctly: its content has the SHA-256 ${found ?? fileSha256}, not ${wanted ?? written ?? ''}`,
+    { remedy: 'see the kernel log: dmesg; then name another directory' },
+  );
 }

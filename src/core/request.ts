@@ -85,3 +85,8 @@ export function inBytes(
   const bytes = sizeOf(`${what}: to.by`, to.by.replace(/^[+-]/, ''));
   return { by: to.by.startsWith('-') ? -bytes : bytes };
 }
+
+export const fromRoot = text.check(
+  z.refine((path) => path.startsWith('/'), 'must be an absolute path'),
+  z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
+);

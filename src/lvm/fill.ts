@@ -1,6 +1,7 @@
 import { dropCache } from '../blockdevice/commands.ts';
 import {
   decompress,
+  decrypt,
   readDevice,
   sha256Of,
   sha256Stdin,
@@ -21,6 +22,8 @@ export interface SavedContent {
   readonly size: Bytes;
   /** SHA-256 of the content; missing: it is not compared. */
   readonly sha256?: string;
+  /** File with the secret key of age, if the file is encrypted. */
+  readonly identity?: string;
 }
 
 /**
@@ -31,7 +34,7 @@ export async function fillFrom(
   host: ChangeHost,
   { dmPath, fullName, size }: Pick<LogicalVolume, 'fullName' | 'dmPath' | 'size'>,
   {
-    content: { file, size: bytes, sha256 },
+    content: { file, size: bytes, sha256, identity },
     isThin,
   }: { readonly content: SavedContent; readonly isThin: boolean },
 ): Promise<void> {
@@ -43,13 +46,21 @@ export async function fillFrom(
   // A new thin volume reads as zeros; any other one has the old content of its extents.
   const write = writeDevice(path, isThin ? 'holes' : 'written');
   const what = `the restore of ${fullName}`;
+  const [first, ...then] =
+    identity === undefined ? [decompress(file)] : [decrypt(file, identity), decompress()];
   const written = namingHolders(host, path, () =>
     watchingRoom(host, { devices: [path], what }, (signal) =>
-      host.pipe({ commands: [{ ...decompress(file), signal }, write], parse: nothing }),
+      host.pipe({ commands: [{ ...first, signal }, ...then, write], parse: nothing }),
     ),
   );
   await written.catch((error: unknown) => {
-    if (!(error instanceof CommandError) || error.tool !== 'zstd' || error.exitCode !== 1) throw error;
+    if (!(error instanceof CommandError) || error.exitCode !== 1) throw error;
+    if (error.tool === 'age')
+      throw new RefusedError(`${file} cannot be decrypted with ${identity ?? ''}: ${error.stderr.trim()}`, {
+        cause: error,
+        remedy: 'name the file with the secret key of one of its recipients',
+      });
+    if (error.tool !== 'zstd') throw error;
     throw damaged(file, error.stderr.trim(), error);
   });
   await host.run(dropCache(path));

@@ -1,11 +1,14 @@
 import { posix } from 'node:path';
 import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
+import { UsageError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { textFile } from '../file/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { Domain } from '../xen/index.ts';
 import { backupsIn, directoryAt } from './backups.ts';
+import { followed } from './checks.ts';
 import { type Backup, backupName, manifestText, type SavedDisk } from './manifest.ts';
 import { planMoment, type SnapshotDisk, takeSnapshots } from './moment.ts';
 import type { CheckedBackup } from './request.ts';
@@ -28,6 +31,8 @@ export interface BackupPlan {
   readonly disks: readonly BackupDisk[];
   /** Older backups of the guest that will be removed, oldest first. */
   readonly surplus: readonly Backup[];
+  /** Who can decrypt it; undefined: it is not encrypted. */
+  readonly recipients: readonly string[] | undefined;
 }
 
 /** Makes all checks before anything is done. */
@@ -44,11 +49,16 @@ export async function planBackup(options: {
   const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize: how.snapshotSize };
   const { guest, domain, disks: planned } = await planMoment(host, of);
   const base = posix.join(directory, backupName(name, now));
+  const { recipients } = how;
+  for (const file of recipients ?? [])
+    if (file.startsWith('/') && (await followed(host, file)) === undefined)
+      throw new UsageError(`there is no file ${file}`, { code: 'not-found' });
+  const ending = recipients === undefined ? 'zst' : 'zst.age';
   const disks: BackupDisk[] = [];
   for (const disk of planned)
-    disks.push({ ...disk, content: await contentOf(host, disk), file: `${base}.${disk.vdev}.zst` });
+    disks.push({ ...disk, content: await contentOf(host, disk), file: `${base}.${disk.vdev}.${ending}` });
   return {
-    ...{ name, path: `${base}.json`, time: now.toISOString(), domain, disks },
+    ...{ recipients, name, path: `${base}.json`, time: now.toISOString(), domain, disks },
     config: await configOf(host, guest.file),
     surplus: how.keep === undefined ? [] : await outdated(host, { directory, name, keep: how.keep }),
   };
@@ -97,16 +107,17 @@ export interface SavedVm {
  * as they are not needed. The manifest is written last, and makes the files a backup.
  */
 export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<SavedVm> {
-  const { name, path, time, config, domain } = plan;
+  const { name, path, time, config, domain, recipients } = plan;
   const snapshots = await takeSnapshots(tx, host, { ...plan, lasting: false });
   const disks: SavedDisk[] = [];
   for (const { disk, device, release } of snapshots) {
     const { vdev, vg, volume, pool, content, file } = disk;
-    const saved = await tx.copy.save({ device, file });
+    const saved = await tx.copy.save({ device, file, ...present({ recipients }) });
     await release();
     disks.push({
       ...{ vdev, vg, volume, pool, size: saved.size, content },
       ...{ sha256: saved.sha256, compression: 'zstd' },
+      ...(recipients === undefined ? {} : { encryption: 'age' as const }),
       file: { name: posix.basename(file), size: saved.fileSize, sha256: saved.fileSha256 },
     });
   }

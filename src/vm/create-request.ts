@@ -4,6 +4,7 @@ import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
 import {
+  fromRoot,
   milliseconds,
   oneOrMore,
   parsed,
@@ -68,11 +69,6 @@ type Source =
       /** Number of the partition, as for an image. */
       readonly partition?: number;
     };
-
-const fromRoot = text.check(
-  z.refine((path) => path.startsWith('/'), 'must be an absolute path'),
-  z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
-);
 
 const partition = z.exactOptional(z.int().check(z.positive()));
 

@@ -10,7 +10,7 @@ import { checkText } from '../core/checks.ts';
 
 const hash = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 /** The name of a disk file: neither a path nor an option, and not hidden. */
-const fileName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,250}\.zst$/));
+const fileName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,250}\.zst(?:\.age)?$/));
 const bytes = z.int().check(z.positive());
 const text = z.string().check(z.minLength(1), z.maxLength(255));
 
@@ -27,6 +27,8 @@ const diskSchema = z.strictObject({
   /** SHA-256 of the content. */
   sha256: hash,
   compression: z.literal('zstd'),
+  /** Missing: the file is not encrypted. */
+  encryption: z.exactOptional(z.literal('age')),
   file: z.strictObject({ name: fileName, size: bytes, sha256: hash }),
 });
 

@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
+import { recipients } from '../copy/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { oneOrMore, parsed, sizeOption as size, text } from '../core/request.ts';
+import { fromRoot, oneOrMore, parsed, sizeOption as size, text } from '../core/request.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
 
 const removeSchema = z.strictObject({
@@ -84,6 +85,11 @@ const backupSchema = z.strictObject({
    * of the disk). Thin volumes need none.
    */
   snapshotSize: z.exactOptional(size),
+  /**
+   * Who can decrypt it, with age(1): each a public key (`age1…`, `ssh-ed25519 …`), or the absolute path of a file with such
+   * keys (default: it is not encrypted).
+   */
+  recipients: z.exactOptional(recipients),
 });
 
 /** Options of a backup. */
@@ -93,6 +99,7 @@ export type BackupOptions = z.input<typeof backupSchema>;
 export interface CheckedBackup {
   readonly keep?: number;
   readonly snapshotSize?: Bytes;
+  readonly recipients?: readonly string[];
 }
 
 const restoreSchema = z.strictObject({
@@ -102,6 +109,8 @@ const restoreSchema = z.strictObject({
   vg: z.exactOptional(text),
   /** The thin pool for its disks (default: that of each disk; none with `vg`). */
   thin: z.exactOptional(text),
+  /** Absolute path of the file with the secret key of age, for an encrypted backup. */
+  identity: z.exactOptional(fromRoot),
   /** Starts it at the end (default: false). */
   start: z._default(z.boolean(), false),
 });

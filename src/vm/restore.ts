@@ -17,7 +17,14 @@ import {
   withItems,
   withSettings,
 } from '../xen/index.ts';
-import { checkClashes, checkConfigPath, checkFreeMemory, checkSpace, missingBoot } from './checks.ts';
+import {
+  checkClashes,
+  checkConfigPath,
+  checkFreeMemory,
+  checkSpace,
+  followed,
+  missingBoot,
+} from './checks.ts';
 import { withMacs } from './mac.ts';
 import { type Backup, readBackup, type SavedDisk, whyIncomplete } from './manifest.ts';
 import { checkGuestName, configPath } from './names.ts';
@@ -34,6 +41,8 @@ export interface RestoredDisk {
   readonly size: Bytes;
   readonly file: string;
   readonly sha256: string;
+  /** File with the secret key of age; undefined: the file is not encrypted. */
+  readonly identity: string | undefined;
 }
 
 /** How a guest will be restored. */
@@ -83,6 +92,7 @@ export async function planRestore(options: {
   const content = newConfig({ backup, old, name, disks });
   const guest = guestConfig(parseConfig({ text: content, file: `${file} (config)` }));
   const found = refusals();
+  await found.try(() => checkIdentity(host, backup, how));
   await found.try(() => refuseIncomplete(host, backup));
   await found.try(() => refuseTaken(host, { site, name, guest, backup }));
   for (const [vg, pool] of new Map(disks.map((disk) => [disk.vg, disk.pool])))
@@ -120,7 +130,7 @@ async function refuseWritableByOthers(host: ReadHost, path: string): Promise<voi
 }
 
 function restoredDisk(
-  { vdev, vg, volume, pool, size, sha256, file }: SavedDisk,
+  { vdev, vg, volume, pool, size, sha256, file, encryption }: SavedDisk,
   of: {
     readonly backup: Backup;
     readonly name: string;
@@ -138,7 +148,27 @@ function restoredDisk(
         : (renamedVolume(volume, { name: backup.guest, to: name, site }) ?? `${name}-${volume}`),
     pool: how.thin ?? (how.vg === undefined ? (pool ?? undefined) : undefined),
     file: posix.join(backup.directory, file.name),
+    identity: encryption === undefined ? undefined : how.identity,
   };
+}
+
+/** Throws if the backup is encrypted and there is no secret key, or the reverse. */
+async function checkIdentity(
+  host: ReadHost,
+  { disks, path }: Backup,
+  { identity }: CheckedRestore,
+): Promise<void> {
+  const isEncrypted = disks.some(({ encryption }) => encryption !== undefined);
+  const asked = option('--identity FILE', 'identity');
+  if (isEncrypted && identity === undefined)
+    throw new UsageError(`the backup ${path} is encrypted`, {
+      remedy: `name the file with the secret key of age: ${asked}`,
+    });
+  if (identity === undefined) return;
+  if (!isEncrypted)
+    throw new UsageError(`the backup ${path} is not encrypted`, { remedy: `leave out ${asked}` });
+  if ((await followed(host, identity)) === undefined)
+    throw new UsageError(`there is no file ${identity}`, { code: 'not-found' });
 }
 
 /** The configuration with the new volumes; under another name also with a new UUID and MAC addresses. */
@@ -233,11 +263,11 @@ async function checkStart(
  */
 export async function restoreVm(tx: Tx, host: ReadHost, plan: RestorePlan): Promise<RestoredVm> {
   const { name, config, disks, start } = plan;
-  for (const { vg, volume, pool, size, file, sha256 } of disks)
+  for (const { vg, volume, pool, size, file, sha256, identity } of disks)
     await tx.lvm.createLv({
       ...{ vg, name: volume, size, ...present({ pool }) },
       // A dry run does not read the file.
-      content: { file, size, ...(tx.planning ? {} : { sha256 }) },
+      content: { file, size, ...present({ identity }), ...(tx.planning ? {} : { sha256 }) },
     });
   await tx.file.create(config);
   const started = start ? await startVm(tx, { host, config: config.path, name }) : undefined;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandsOn } from '../support/dom0/commands.ts';
+import { killedAt } from '../support/dom0/killed-at.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, layFault, type Machine, until } from '../support/rig/index.ts';
 
@@ -82,6 +83,30 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     expect(await text('xl list')).toMatch(/^web1 [^]*^web2 /m);
     expect(await text("grep -h '^uuid' /etc/xen/web?.cfg | sort -u | wc -l")).toBe('2');
     await bofh('--yes vm remove web2 --force-off');
+  });
+
+  it('encrypts for a public key, and restores with the secret key, also after a kill', async () => {
+    await machine.run(
+      'age-keygen -o /root/key 2>/dev/null; age-keygen -y /root/key >/root/key.pub; umask 077; mkdir /srv/secret',
+    );
+    const said = await bofh('vm backup web1 /srv/secret --recipient /root/key.pub');
+    const file = /(?<path>\/srv\/secret\/\S*\.json) is a backup of web1/.exec(said)?.groups?.['path'] ?? '';
+    expect(await text('ls /srv/secret | sed "s/.*Z[.]//" | xargs')).toBe('json xvda.zst.age xvdb.zst.age');
+    expect(await text('head -c 21 /srv/secret/*.xvda.zst.age')).toBe('age-encryption.org/v1');
+
+    const before = await names();
+    expect(await bofh(`vm restore ${file} --as web2`, 2)).toContain('--identity FILE');
+    await killedAt(machine, `vm restore ${file} --as web2 --identity /root/key`, {
+      tool: 'dd',
+      words: ['of=/dev'],
+    });
+    await bofh('recover --yes');
+    expect(await names()).toBe(before);
+
+    await bofh(`vm restore ${file} --as web2 --identity /root/key`);
+    const sums = await text(`grep -A1 '"content"\\|"sha256"' ${file} | grep -o '[0-9a-f]\\{64\\}'`);
+    for (const hash of await hashes('web2')) expect(sums).toContain(hash);
+    await bofh('--yes vm remove web2');
   });
 
   it('leaves nothing of a backup to a full filesystem', async () => {

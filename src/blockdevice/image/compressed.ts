@@ -43,6 +43,23 @@ export function decompress(file?: string): Command<void, 'change'> {
 }
 
 /**
+ * `age` encrypts stdin to stdout, for anyone who has the secret key of one of these recipients: public keys of age or
+ * SSH, or absolute paths of files with such keys.
+ */
+export function encrypt(recipients: readonly string[]): Command<void, 'change'> {
+  const words = recipients.flatMap((each) => [
+    each.startsWith('/') ? '--recipients-file' : '--recipient',
+    each,
+  ]);
+  return stage('age', ['--encrypt', ...words]);
+}
+
+/** `age` decrypts a file to stdout, with the secret keys in another file. */
+export function decrypt(file: string, identity: string): Command<void, 'change'> {
+  return stage('age', ['--decrypt', '--identity', identity, file]);
+}
+
+/**
  * Writes stdin to a file and to stdout. Without the option, tee would read on when the disk is
  * full.
  */
@@ -76,10 +93,10 @@ export function sha256Of({ stdout }: Answer): string {
 }
 
 function stage(
-  tool: 'dd' | 'sha256sum' | 'tee' | 'zstd',
+  tool: 'age' | 'dd' | 'sha256sum' | 'tee' | 'zstd',
   argv: readonly string[],
   why: (answer: Answer) => Reason = errnoReason,
 ): Command<void, 'change'> {
-  // What dd and zstd write to stdout is the content of a device.
+  // What age, dd and zstd write to stdout is the content of a device.
   return { tool, argv, access: 'change', stop: 'safe', parse: nothing, shownOf: stderrAlone, classify: why };
 }

@@ -33,6 +33,8 @@ const savedContent = z.strictObject({
   size: z.int().check(z.positive()),
   /** SHA-256 of the content (default: it is not compared). */
   sha256: z.exactOptional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),
+  /** Absolute path of the file with the secret key of age, if the file is encrypted. */
+  identity: z.exactOptional(absolutePath),
 });
 
 const args = z.strictObject({

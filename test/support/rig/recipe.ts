@@ -49,6 +49,7 @@ const everySuite: readonly string[] = [
   // Unpack the kernel while the image is made.
   'xz-utils',
   'zstd',
+  'age',
 ];
 
 /** Left out when unpacking: a host without hardware, manuals or languages. Halves the image and the time to write it. */

@@ -335,6 +335,62 @@ describe('vm verify and vm list-backups', () => {
   });
 });
 
+describe('an encrypted backup', () => {
+  const key = 'age1simulated';
+  beforeEach(() => {
+    host.admin.writeFile('/root/key', `# public key: ${key}\nAGE-SECRET-KEY-1\n`);
+    host.admin.writeFile('/root/stranger', '# public key: age1other\nAGE-SECRET-KEY-1\n');
+    host.admin.writeFile('/root/key.pub', `${key}\n`);
+  });
+
+  test.each(['--recipient age1simulated', '--recipient age1third --recipient /root/key.pub'])(
+    'with %s is restored with the secret key',
+    async (words) => {
+      const [before, root] = [config(), contentOf('web1-root')];
+      const { path, encrypted } = await backup(words);
+      expect(encrypted).toBe(true);
+      expect((await files()).map((name) => name.replace(/^web1\.\w+\./, ''))).toEqual([
+        'json',
+        'xvda.zst.age',
+        'xvdb.zst.age',
+      ]);
+      const list = answers.vmListBackups.parse((await typed('vm list-backups /srv/backup')).data);
+      expect(list.backups.map((each) => each.encrypted)).toEqual([true]);
+      expect((await typed(`vm verify ${path}`)).code).toBe(0);
+      await remove();
+      const without = host.snapshot();
+
+      const error = await rejectionOf(restore(path));
+      expect(error).toMatchObject({ remedy: 'name the file with the secret key of age: --identity FILE' });
+      expect(String(await rejectionOf(restore(`${path} --identity /root/none`)))).toContain(
+        'no file /root/none',
+      );
+      expect(String(await rejectionOf(restore(`${path} --identity /root/stranger`)))).toContain(
+        'cannot be decrypted with /root/stranger: age: error: no identity matched',
+      );
+      expect(host.snapshot()).toBe(without);
+
+      await restore(`${path} --identity /root/key`);
+      expect([config(), contentOf('web1-root')]).toEqual([before, root]);
+    },
+  );
+
+  test('is refused without a valid key, before anything changes', async () => {
+    const before = host.snapshot();
+    expect(String(await rejectionOf(backup('--recipient age1UPPER')))).toContain('must be a public key');
+    expect(String(await rejectionOf(backup('--recipient /root/none.pub')))).toContain(
+      'no file /root/none.pub',
+    );
+    const { path } = await backup();
+    expect(String(await rejectionOf(restore(`${path} --as web2 --identity /root/key`)))).toContain(
+      'is not encrypted',
+    );
+    await typed(`vm list-backups /srv/backup`);
+    for (const name of await files()) host.admin.removeFile(`/srv/backup/${name}`);
+    expect(host.snapshot()).toBe(before);
+  });
+});
+
 /** Changes one byte; a second time it is as before. */
 async function damage(path: string): Promise<void> {
   const bytes = Buffer.from(await host.readFile(path));

@@ -220,6 +220,8 @@ export const vmBackup = z.strictObject({
   /** ISO 8601, in UTC. */
   time: text,
   disks: z.array(savedDisk),
+  /** Whether age encrypted the disks. The manifest, with the configuration, is never encrypted. */
+  encrypted: z.boolean(),
   /** Manifests of older backups that were removed with their files. */
   removed: z.array(text),
 });
@@ -236,6 +238,8 @@ export const vmListBackups = z.strictObject({
       /** The version of bofh that wrote it. */
       bofh: text,
       disks: z.array(savedDisk),
+      /** Whether age encrypted the disks. */
+      encrypted: z.boolean(),
     }),
   ),
   /** Files that have the name of a backup, but are not usable backups. */

@@ -9,7 +9,7 @@ import type { VmBackup } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { pathOn } from '../../runtime/session.ts';
-import { named, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { named, one, value, verb, wholeNumber } from '../../runtime/verb.ts';
 
 /** Asks for confirmation only if an older backup will be removed. */
 export default verb({
@@ -29,11 +29,21 @@ export default verb({
       'size of the snapshot of each disk, for what the guest writes during the backup (default: a fifth of the disk)',
       { read: named(parseSize) },
     ),
+    recipient: value(
+      '<KEY>',
+      'encrypt the disks with age(1) for this public key (age1…, ssh-ed25519 …), or for those in this file (default: not encrypted); may be repeated',
+      { read: one, repeatable: true },
+    ),
   },
-  examples: ['vm backup web1 /srv/backup', 'vm backup web1 /srv/backup --keep 7 --snapshot-size 2g'],
-  run: (runtime, { name, directory: typed, keep, snapshotSize }) => {
+  examples: [
+    'vm backup web1 /srv/backup',
+    'vm backup web1 /srv/backup --keep 7 --snapshot-size 2g',
+    'vm backup web1 /srv/backup --recipient /root/backup-key.pub',
+  ],
+  run: (runtime, { name, directory: typed, keep, snapshotSize, recipient }) => {
     const directory = pathOn(runtime, typed);
-    const how = present({ keep, snapshotSize });
+    const recipients = recipient?.map((each) => (/^(?:age1|ssh-)/.test(each) ? each : pathOn(runtime, each)));
+    const how = present({ keep, snapshotSize, recipients });
     checkBackup(how);
     const { mode, consent } = runtime.settings;
     return change<vm.SavedVm, VmBackup>(
@@ -54,7 +64,7 @@ export default verb({
             }),
           answer: ({ path, time, disks, removed }): Answer<VmBackup> => ({
             data: {
-              ...{ name, path, time, removed: [...removed] },
+              ...{ name, path, time, removed: [...removed], encrypted: recipients !== undefined },
               disks: disks.map(({ vdev, size, file }) => ({ vdev, size, fileSize: file.size })),
             },
             lines: [
@@ -64,7 +74,7 @@ export default verb({
                   `  ${vdev}: ${formatSize(size)}, compressed ${formatSize(file.size)}`,
               ),
               ...removed.map((old) => `${printable(old)} is removed`),
-              `restore it: bofh vm restore ${printable(path)} --as NEW`,
+              `restore it: bofh vm restore ${printable(path)} --as NEW${recipients === undefined ? '' : ' --identity FILE'}`,
             ],
           }),
         };

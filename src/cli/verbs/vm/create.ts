@@ -179,8 +179,8 @@ export default verb({
         disks: byName(disk),
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
       }),
-      ...present({ kernel: pathIfTyped(runtime, kernel), ramdisk: pathIfTyped(runtime, ramdisk) }),
-      ...present({ provision: pathIfTyped(runtime, provision), cdrom: pathIfTyped(runtime, cdrom) }),
+      ...present({ kernel: pathOn(runtime, kernel), ramdisk: pathOn(runtime, ramdisk) }),
+      ...present({ provision: pathOn(runtime, provision), cdrom: pathOn(runtime, cdrom) }),
     };
     const request = checkCreate(asked);
     return changeUnasked<Members | undefined, Ensured<CreatedVm>, VmCreate>(
@@ -273,10 +273,6 @@ function byName(disks: readonly TypedDisk[] | undefined) {
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw new UsageError(`--disk ${twice} is given twice`);
   return disks === undefined ? undefined : Object.fromEntries(disks);
-}
-
-function pathIfTyped(runtime: Runtime, path: string | undefined): string | undefined {
-  return path === undefined ? undefined : pathOn(runtime, path);
 }
 
 function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {

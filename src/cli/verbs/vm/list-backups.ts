@@ -22,6 +22,7 @@ export default verb({
       backups: backups.map(({ path, guest, time, state, bofh: version, disks }) => ({
         ...{ path, guest, time, state, bofh: version },
         disks: disks.map(({ vdev, size, file }) => ({ vdev, size, fileSize: file.size })),
+        encrypted: disks.some(({ encryption }) => encryption !== undefined),
       })),
       problems: problems.map((each) => ({ ...each })),
     };

@@ -21,18 +21,24 @@ export default verb({
       '<POOL>',
       'thin pool for its disks (default: the former pool of each disk; if --vg is given: no thin pool)',
     ),
+    identity: value('<FILE>', 'file with the secret key of age, for an encrypted backup'),
     start: flag('start the guest when it is restored'),
   },
   examples: [
     'vm restore /srv/backup/web1.20261124T155337Z.json',
     'vm restore /srv/backup/web1.20261124T155337Z.json --as web2 --start',
+    'vm restore /srv/backup/web1.20261124T155337Z.json --identity /root/backup-key',
   ],
-  run: (runtime, { file: typed, as, vg, thin, start }) => {
+  run: (runtime, { file: typed, as, vg, thin, identity: key, start }) => {
     const file = pathOn(runtime, typed);
     return change(
       runtime,
       {
-        act: () => vm.restore(file, { start, ...present({ as, vg, thin }) }),
+        act: () =>
+          vm.restore(file, {
+            start,
+            ...present({ as, vg, thin, identity: pathOn(runtime, key) }),
+          }),
         answer: (made): Answer<VmRestore> => {
           const { name, was, backup, time, config, disks, missing, domid = null } = made;
           const data: VmRestore = {

@@ -6,8 +6,8 @@ import { resolve } from '../../world/resolve.ts';
 import { copyContent, type World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 
-/** zstd 1.5.4, tee and sha256sum (coreutils 9.1), in pipelines with dd. */
-export const compressedTools: Readonly<Record<string, ToolModel>> = { sha256sum, tee, zstd };
+/** zstd 1.5.4, age 1.1.1, tee and sha256sum (coreutils 9.1), in pipelines with dd. */
+export const compressedTools: Readonly<Record<string, ToolModel>> = { age, sha256sum, tee, zstd };
 
 const imageMagic = 'all of a simulated device\n';
 const frameMagic = '\x28\xb5\x2f\xfd';
@@ -56,6 +56,48 @@ function decompressed(name: string, frame: string | undefined): ReturnType<ToolM
   return hashOf(content) === hash
     ? bytes(content)
     : failed(1, `${name} : Decoding error (36) : Restored data doesn't match checksum `);
+}
+
+const ageMagic = 'age-encryption.org/v1\n';
+
+/**
+ * age: encrypts nothing in the model, but decrypts only with a file that names one of the public keys, as
+ * age-keygen(1) writes it.
+ */
+function age(call: ToolCall): ReturnType<ToolModel> {
+  const options = readOptions(call, {
+    flags: ['--encrypt', '--decrypt'],
+    values: ['--recipient', '--recipients-file', '--identity'],
+  });
+  const keys = options.values.get('--recipient') ?? [];
+  const files = options.values.get('--recipients-file') ?? [];
+  const fileOf = (path: string): string[] => (inputOf(call, path) ?? '').trim().split('\n');
+  if (options.flags.has('--encrypt') && call.stdin !== undefined && options.words.length === 0) {
+    const missing = files.find((path) => inputOf(call, path) === undefined);
+    if (missing !== undefined)
+      return failed(
+        1,
+        `age: error: failed to open recipient file: open ${missing}: no such file or directory`,
+      );
+    return bytes(`${ageMagic}${[...keys, ...files.flatMap(fileOf)].join(' ')}\n${call.stdin}`);
+  }
+  const [path, ...more] = options.words;
+  const identity = one(options, '--identity');
+  if (!options.flags.has('--decrypt') || path === undefined || more.length > 0 || identity === undefined)
+    throw unmodelled(call, 'it encrypts its standard input, or decrypts one file');
+  const text = inputOf(call, path);
+  if (text === undefined)
+    return failed(
+      1,
+      `age: error: failed to open input file "${path}": open ${path}: no such file or directory`,
+    );
+  if (isUnread(call.world, path)) return bytes(text);
+  const [head = '', ...rest] = text.slice(ageMagic.length).split('\n');
+  if (!text.startsWith(ageMagic)) return failed(1, 'age: error: failed to read header: parsing age header');
+  const secret = inputOf(call, identity) ?? '';
+  return head.split(' ').some((key) => secret.includes(key))
+    ? bytes(rest.join('\n'))
+    : failed(1, 'age: error: no identity matched any of the recipients');
 }
 
 function tee(call: ToolCall): ReturnType<ToolModel> {

@@ -79,6 +79,14 @@ export const copy: Specimens['copy'] = {
         return (tx) => tx.copy.save({ device, file: '/srv/web1-root.zst' });
       },
     },
+    {
+      title: 'encrypted',
+      stage: (host) => {
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        return (tx) =>
+          tx.copy.save({ device, file: '/srv/web1-root.zst.age', recipients: ['age1simulated'] });
+      },
+    },
   ],
   files: [
     {
