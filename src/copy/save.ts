@@ -153,7 +153,7 @@ async function copied(host: ChangeHost, path: string, of: Undo): Promise<Sums> {
       const whole = [compress(of.size), teeInto(of.private), decompress(), sha256Stdin()];
       return { sha256: await sumOf((read) => [read, ...whole]) };
     }
-    // Without the secret key nobody can decrypt the file: the device is read twice.
+    // Only the secret key decrypts the file, so the device is read twice.
     const sha256 = await sumOf((read) => [read, sha256Stdin()]);
     const whole = [compress(of.size), encrypt(readers), teeInto(of.private), sha256Stdin()];
     return { sha256, fileSha256: await sumOf((read) => [read, ...whole]) };

@@ -37,7 +37,7 @@ describe.skipIf(process.getuid?.() !== 0)('a saved device', () => {
     expect(size).toBe(16 * 1024 ** 2);
   });
 
-  it('is encrypted by age: each recipient can decrypt it, nobody else can read it', async () => {
+  it('is encrypted by age: each recipient can decrypt it, and no other key', async () => {
     const [one, other, stranger] = ['one', 'other', 'stranger'].map(newKey);
     sh('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', disk.path('ssh'));
     const list = disk.path('recipients');
