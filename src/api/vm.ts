@@ -274,7 +274,7 @@ export interface ResizedVm extends StackResized {
  * too. The disk of a running guest can only grow, and the guest itself must grow the content. Refuses a
  * replicated disk of a running guest: use `drbd.grow`.
  *
- * @param disk - `root`, or the name of the disk in the guest: `xvda`.
+ * @param disk - `root`, its name in the guest (`xvda`), or its name in `create` or `createDisk` (`data`).
  */
 export async function resize(
   name: string,

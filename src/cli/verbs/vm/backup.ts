@@ -19,7 +19,7 @@ export default verb({
   options: {
     keep: value(
       '<NUMBER>',
-      'keep only the newest backups of this guest, this many with the new one; remove older ones (default: keep all)',
+      'keep this many backups of this guest, including the new one, and remove older ones (default: keep all)',
       {
         read: wholeNumber,
       },
