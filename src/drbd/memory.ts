@@ -37,9 +37,9 @@ export async function memoryFor(
 ): Promise<Memory> {
   if ((await host.stat(directory))?.kind !== 'directory')
     throw new RefusedError(
-      `drbdmeta has no ${directory}: it could not find its metadata on a disk that has grown`,
+      `there is no ${directory}: without it drbdmeta cannot find the metadata on a disk that has grown`,
       {
-        remedy: `make it: mkdir -p ${directory}`,
+        remedy: `create it: mkdir -p ${directory}`,
       },
     );
   const path = memoryOf(minor);

@@ -134,7 +134,7 @@ export const setAttributes = operation({
       });
     if (stat.kind === 'file' && !hasAttributes(stat, present({ uid, gid })))
       throw new RefusedError(`the owner of the file ${path} cannot be changed in place`, {
-        remedy: 'use tx.file.change with its present content and the new owner',
+        remedy: 'use tx.file.change with its current content and the new owner',
       });
     if (stat.kind === 'file' && stat.links > 1)
       throw new RefusedError(`${path} has another hard link, whose mode would change too`, {

@@ -178,7 +178,7 @@ async function withSources(
   const canRepack = lost.length === 0 || (await host.stat('/usr/bin/dpkg-repack')) !== undefined;
   if (!canRepack)
     throw new RefusedError(
-      `no archive has the present version of ${lost.map((each) => `${each.name} (${each.before?.version ?? ''})`).join(', ')}: undo could not restore it`,
+      `no archive has the installed version of ${lost.map((each) => `${each.name} (${each.before?.version ?? ''})`).join(', ')}: undo could not restore it`,
       {
         code: 'not-found',
         remedy:

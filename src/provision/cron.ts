@@ -46,7 +46,7 @@ export const cronRequest = z.strictObject({
     .check(
       z.refine(
         isSchedule,
-        'must be five fields of crontab(5), such as "30 4 * * mon", or @daily and its like',
+        'must be five fields of crontab(5), such as "30 4 * * mon", or a name such as @daily',
       ),
     ),
   user: accountName,

@@ -50,7 +50,7 @@ export async function handedOver(
   };
   if (await until({ limitMs, check })) return;
   throw new RefusedError(
-    `${to.name} did not see within ${String(limitMs / 1000)} s that ${peer?.name ?? 'its peer'} is secondary of ${name}`,
+    `${to.name} did not see ${peer?.name ?? 'its peer'} as secondary of ${name} within ${String(limitMs / 1000)} s`,
     { remedy: `see its state on both hosts: bofh drbd status ${name}` },
   );
 }

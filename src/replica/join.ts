@@ -2,6 +2,7 @@ import { allOf } from '../core/all-of.ts';
 import { inWords, towards, waitUntil } from '../drbd/index.ts';
 import { checkNewConfig, newConfig, type NewConfig } from '../drbd/new-config.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import type { Tx } from '../operations.ts';
 import { on } from '../core/refusals.ts';
 import { parsed } from '../core/request.ts';
@@ -63,7 +64,7 @@ export function checkNames(
   const said = Object.keys(addresses);
   if (said.length === names.length && said.every((each) => names.includes(each))) return;
   throw new UsageError(
-    `addresses: name one for each of the two hosts, which are ${names.join(' and ')}, or none`,
+    `${option('--address', 'addresses')}: name an address for each of the two hosts, ${names.join(' and ')}, or for none`,
   );
 }
 

@@ -204,7 +204,7 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
   // (receive_sizes, 8.4).
   if (dataSize(lv.size) !== size)
     throw new RefusedError(
-      `${lv.fullName} has room for more than ${name} has: with a new peer it would grow`,
+      `${lv.fullName} is larger than ${name} needs: with a new peer the resource would grow`,
       {
         remedy: `grow it first: bofh drbd grow ${name} max`,
       },

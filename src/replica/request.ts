@@ -166,13 +166,15 @@ export function checkCreate(request: unknown): CheckedCreate {
   const { size, ...rest } = parsed('drbd.create', createSchema, request);
   const { on, addresses, primary } = rest;
   for (const [key, named] of [
-    ['addresses', Object.keys(addresses ?? {})],
-    ['primary', primary === undefined ? [] : [primary]],
+    [option('--address', 'addresses'), Object.keys(addresses ?? {})],
+    [option('--primary', 'primary'), primary === undefined ? [] : [primary]],
   ] as const)
     for (const each of named)
       if (!on.includes(each))
         throw new UsageError(`${key}: "${each}" is not one of the two hosts: ${on.join(', ')}`);
   if (addresses !== undefined && Object.keys(addresses).length < 2)
-    throw new UsageError('addresses: name one for each of the two hosts, or none');
+    throw new UsageError(
+      `${option('--address', 'addresses')}: name an address for each of the two hosts, or for none`,
+    );
   return { ...rest, size: parseSize(size) };
 }

@@ -63,7 +63,7 @@ async function emulated(
   if (!settings.has('device_model_override') && (await followed(host, deviceModel)) === undefined)
     throw new RefusedError(`there is no file ${deviceModel}, which emulates the PC of a guest of type hvm`, {
       code: 'not-found',
-      remedy: `apt install qemu-system-xen; or name another emulator: ${option('--extra \'device_model_override = "FILE"\'', 'extra: [\'device_model_override = "FILE"\']')}`,
+      remedy: `install it: apt-get install qemu-system-xen; or name another emulator: ${option('--extra \'device_model_override = "FILE"\'', 'extra: [\'device_model_override = "FILE"\']')}`,
     });
   return Object.fromEntries(Object.entries(usual).filter(([key]) => !settings.has(key)));
 }

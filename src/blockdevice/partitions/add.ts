@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
+import { option } from '../../core/option.ts';
 import { holders, holdersOfWhole, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
 import {
@@ -66,7 +67,7 @@ export const addPartition = operation({
     };
     if (table.partitions.some(({ uuid }) => uuid !== null && uuid === entry.uuid))
       throw new RefusedError(`${device} has a partition with the uuid ${entry.uuid ?? ''} already`, {
-        remedy: 'leave out uuid: bofh then chooses one',
+        remedy: `leave out ${option('--uuid', 'uuid')}: bofh then chooses one`,
       });
     const next = { ...table, partitions: [...table.partitions, entry] };
     return undoOf(host, {

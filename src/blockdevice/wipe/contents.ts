@@ -101,7 +101,7 @@ function refuseBlank(
     });
   if (overwrite.length === 1 && overwrite[0] === blankConsent) return;
   throw new RefusedError(
-    `${device} is blank, and that was not named: it may still contain data without a signature (wiped, or encrypted without a header); nothing was erased`,
+    `${device} has no known signature, but may still contain data (wiped, or encrypted without a header); nothing was erased`,
     { remedy: `to erase all of it: ${overwriteOption([blankConsent])}` },
   );
 }

@@ -78,7 +78,7 @@ export const removeSubvolume = operation({
     const subvolume = await findKnown(host, of);
     if (subvolume === undefined) return;
     if (at(subvolume) !== of.gone)
-      throw new RefusedError(`${called(subvolume)} was moved meanwhile: it is not deleted`, {
+      throw new RefusedError(`${called(subvolume)} was renamed meanwhile: it is not removed`, {
         remedy: `to remove it: btrfs subvolume delete --subvolid ${String(of.id)} ${of.mounted}; then: bofh recover`,
       });
     await deleteById(host, { fs: of.fs, subvolume });

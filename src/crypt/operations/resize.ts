@@ -94,7 +94,7 @@ export const resize = operation({
   run: async ({ undo: of, host }) => {
     const now = await same(host, of);
     if (now?.name !== of.name || now.size !== of.from)
-      throw new RefusedError(`/dev/mapper/${of.name} is not as it was; nothing was done`, {
+      throw new RefusedError(`/dev/mapper/${of.name} was changed concurrently; nothing was done`, {
         remedy: `look at it: bofh crypt status ${of.name}; then run the command again`,
       });
     if (of.note === null) await change(host, of, { mapping: now, to: of.to });

@@ -98,7 +98,7 @@ function isGrown(
 function refuseAlone({ name, role, volumes, connections }: ResourceState, volume: number): void {
   const away = connections.find(({ state }) => state !== 'Connected');
   if (connections.length === 0 || away !== undefined)
-    throw new RefusedError(`${name} is not connected to every peer, and grows on all hosts or on none`, {
+    throw new RefusedError(`${name} is not connected to every peer: DRBD grows it on all hosts or on none`, {
       remedy: `wait for it: bofh drbd wait-connect ${name}; then run the command again; or, if the change was committed: bofh recover`,
     });
   const disks = [

@@ -103,7 +103,7 @@ describe('tx.packages.change', () => {
     host.admin.install([{ name: 'lamp', version: '0.9' }]);
     const { message, remedy } = await refused(host, { upgrade: ['lamp'] });
     expect([message, remedy]).toEqual([
-      'no archive has the present version of lamp (0.9): undo could not restore it',
+      'no archive has the installed version of lamp (0.9): undo could not restore it',
       expect.stringContaining('apt-get install dpkg-repack'),
     ]);
 

@@ -122,7 +122,7 @@ describe('bofh vm create --source blank', () => {
     host.admin.removeFile(emulator);
     const error = await rejectionOf(run(hvm));
     expect(error).toBeInstanceOf(RefusedError);
-    expect((error as RefusedError).remedy).toMatch(/^apt install qemu-system-xen/);
+    expect((error as RefusedError).remedy).toMatch(/^install it: apt-get install qemu-system-xen/);
     expect(await run(`${hvm} --extra device_model_override="/opt/qemu"`)).toBe(0);
   });
 });

@@ -82,8 +82,8 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
     expect(await refused([uuid])).toMatch(/is in use/);
     host.admin.umount('/mnt/a');
     host.admin.format(device, undefined);
-    expect(await refused([uuid])).toMatch(/is blank, and that was not named/);
-    expect(await refused(['blank', uuid])).toMatch(/is blank, and that was not named/);
+    expect(await refused([uuid])).toMatch(/has no known signature, but may still contain data/);
+    expect(await refused(['blank', uuid])).toMatch(/has no known signature, but may still contain data/);
     expect(acts()).toEqual([]);
   });
 
