@@ -127,7 +127,7 @@ export interface Tx extends OperationMethods {
   readonly step: Steps['step'];
   /**
    * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also called,
-   * without a result, if `forward` failed: it must find out the present state itself. Code cannot be
+   * without a result, if `forward` failed: it must find out the current state itself. Code cannot be
    * journalled, so after a crash `bofh recover` only reports the pair. Without `claims` bofh does not know
    * the objects of the pair, so it undoes no older step before this one.
    */

@@ -27,7 +27,7 @@ export {
   type May,
   type Resized,
   type ResizeTo,
-  type Told,
+  type LayerFacts,
 } from '../blockdevice/layer.ts';
 export type { LoopDevice, PartitionsOf } from '../blockdevice/index.ts';
 export { registerLayer } from '../layers.ts';

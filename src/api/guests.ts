@@ -129,9 +129,9 @@ export async function onEachGuest(
         onRow?.(done);
       });
     };
-    const begun = (backwards ? of.toReversed() : of).map(turn);
-    await Promise.allSettled(begun);
-    await Promise.all(begun);
+    const turnsOfAll = (backwards ? of.toReversed() : of).map(turn);
+    await Promise.allSettled(turnsOfAll);
+    await Promise.all(turnsOfAll);
   }
   const inTurn = backwards ? plan.toReversed() : plan;
   return [...unreadable, ...inTurn.flatMap((row) => rows.get(row) ?? [])];
@@ -163,8 +163,8 @@ export async function timedRow(
   then: 'running' | 'off',
   act: () => Promise<unknown>,
 ): Promise<StartedRow> {
-  const begun = performance.now();
-  const seconds = (): number => Math.round((performance.now() - begun) / 100) / 10;
+  const start = performance.now();
+  const seconds = (): number => Math.round((performance.now() - start) / 100) / 10;
   try {
     await act();
     return { name, was, now: then, seconds: seconds() };

@@ -17,9 +17,9 @@ export async function facts(): Promise<Facts> {
 }
 
 /**
- * Makes the host as described, in one sequence, and returns the differences: none the second time, and then
- * no journal is written. Throws UsageError, with nothing changed, for a description that contradicts itself;
- * and the errors of `atomic`.
+ * Brings the host into the described state, in one sequence, and returns what differed. If nothing differs, it
+ * writes no journal. Throws UsageError, with nothing changed, for a description that contradicts itself; and
+ * the errors of `atomic`.
  *
  * @example await provision.apply(description, { onEvent: (event) => console.log(eventText(event)) });
  */

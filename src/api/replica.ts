@@ -61,7 +61,7 @@ export async function convert(request: ConvertRequest): Promise<ConvertedReplica
 }
 
 /**
- * Removes a resource from both hosts in a sequence of its own: takes it down and removes its
+ * Removes a resource from both hosts in a sequence of its own: brings it down and removes its
  * configuration and logical volumes. Until the commit the volumes are only renamed.
  */
 export async function remove(request: RemoveRequest): Promise<Pick<RemovePlan, 'name' | 'hosts'>> {
@@ -117,7 +117,7 @@ export async function grow(request: GrowRequest): Promise<Pick<GrowPlan, 'from' 
 /**
  * Replaces the peer of a resource by another host, which resyncs from this one, in a sequence of its own. The
  * resource must be up to date on this host and may be in use. The old peer's replica is removed, unless that
- * host is lost. If a step fails, the old two hosts are connected as before.
+ * host is lost. If a step fails, the two old hosts are connected as before.
  */
 export async function replacePeer(request: ReplaceRequest): Promise<ReplacedPeer> {
   beginRecipe('drbd.replacePeer');

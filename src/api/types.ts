@@ -29,7 +29,7 @@ export type {
   May as StackLayerMay,
   ResizeTo,
   Resized as ResizedLayer,
-  Told as StackLayerFacts,
+  LayerFacts as StackLayerFacts,
 } from '../blockdevice/layer.ts';
 export type { LoopDevice } from '../blockdevice/loop/schema.ts';
 export type { MountEntry } from '../blockdevice/mountinfo.ts';

@@ -55,7 +55,7 @@ export type SequenceEventBody =
       readonly why: string;
       /** What to do next. */
       readonly remedy?: string;
-      /** The users of the object, in the order in which to end them. */
+      /** What uses the object, in the order in which to end it. */
       readonly holders?: readonly Holder[];
     }
   | { readonly type: 'committed' }
@@ -86,7 +86,7 @@ export type SequenceEvent = SequenceEventBody & {
   readonly direction: 'forward' | 'back';
 };
 
-/** Makes the events of one sequence. */
+/** Reports the events of one sequence. */
 export interface EventReporter {
   readonly report: (what: SequenceEventBody) => void;
   /** Reports a new line of its journal; `state` is the one after that line. */

@@ -77,7 +77,7 @@ export function eachOnce<P extends Places>(places: P, answers?: Answers): P {
 
 /** The hosts of a sequence that is about to be rolled back or forward. */
 export interface Met {
-  /** Host → its present boot id; without those that cannot be reached. */
+  /** Host → its current boot id; without those that cannot be reached. */
   readonly boots: Readonly<Record<string, string>>;
   /** Why a host cannot be reached. */
   readonly away: ReadonlyMap<string, Error>;

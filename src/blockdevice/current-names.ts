@@ -2,7 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { locate } from './locate.ts';
 
 /**
- * Replaces device names in the journal data of a step by the present ones: after a reboot, or when
+ * Replaces device names in the journal data of a step by the current ones: after a reboot, or when
  * a file is attached again, a loop device has another number. Each object with an `identity` beside
  * a `device` or `path` names a device. Throws like `locate` for a missing device.
  */

@@ -19,8 +19,8 @@ export interface LayerAt {
   readonly once: <T>(what: string, ask: () => Promise<T>) => Promise<T>;
 }
 
-/** The sizes of a layer. */
-export interface Told {
+/** What `bofh block tree` shows about a layer. */
+export interface LayerFacts {
   /**
    * Size of the layer itself: of a filesystem, of the space in a container. Undefined: unknown;
    * `unknown` gives the reason.
@@ -91,8 +91,8 @@ export interface Layer<Tx = unknown> {
   readonly recognises: (at: Pick<LayerAt, 'device' | 'content'>) => boolean;
   /** Name of this layer in two or three words: `LUKS2`, `LVM physical volume`. */
   readonly title?: (at: Pick<LayerAt, 'device' | 'content'>) => string;
-  /** Reads what `bofh block tree` shows about the layer. */
-  readonly tell: (at: LayerAt) => Promise<Told>;
+  /** Returns what `bofh block tree` shows about the layer. */
+  readonly tell: (at: LayerAt) => Promise<LayerFacts>;
   /**
    * Returns the device that it offers, on which the stack continues; `closed`: it must be opened
    * first.

@@ -24,7 +24,7 @@ export interface AtName {
   readonly target?: string;
 }
 
-/** Most links in a path (path_resolution(7)). */
+/** Largest number of symbolic links in a path (path_resolution(7)). */
 const mostLinks = 40;
 
 /**

@@ -12,7 +12,7 @@ interface Held {
   readonly free?: readonly string[];
 }
 
-/** A user of an object, which prevents its removal. Plain JSON. */
+/** What uses an object, and so prevents its removal. Plain JSON. */
 export type Holder =
   | (Held & { readonly kind: 'mount'; readonly path: string; readonly mountId: number } & {
       /** A process in the other mount namespace that has the mount. */
@@ -45,7 +45,7 @@ export interface ErrorAsJson {
   readonly errors?: readonly ErrorAsJson[];
   /** Only in a DiffersError: the differences. */
   readonly differences?: readonly Difference[];
-  /** The users of the object that could not be changed. */
+  /** What uses the object that could not be changed. */
   readonly holders?: readonly Holder[];
   /** Only in a RolledBackError: the code of the error that made the sequence fail. */
   readonly causeCode?: ErrorCode;

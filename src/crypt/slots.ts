@@ -82,7 +82,7 @@ export function isHeaderFile({ identity }: Pick<KnownDevice, 'identity'>): boole
   return identity.startsWith('file:');
 }
 
-/** Finds the present path and header; undefined if the device is gone, blank, or another one. */
+/** Finds the current path and header; undefined if the device is gone, blank, or another one. */
 export async function findKnown(
   host: ReadHost,
   { device, identity, luksUuid: uuid }: KnownDevice,

@@ -9,13 +9,13 @@ import { type Finding, finding, looking } from './finding.ts';
 import type { KnownJournal } from './journals.ts';
 import {
   hiddenGroups,
-  type Marked,
-  markedFiles,
-  markedGroups,
-  markedOnRun,
-  markedSubvolumes,
-  markedVolumes,
-} from './marks.ts';
+  type TaggedObject,
+  taggedFiles,
+  taggedGroups,
+  taggedOnRun,
+  taggedSubvolumes,
+  taggedVolumes,
+} from './tagged-objects.ts';
 
 /** The parameters of the search for leftovers. */
 export interface Scene {
@@ -37,7 +37,7 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
   const fromJournals = new Set(known.flat().map(({ key }) => key));
   const search = (
     what: string,
-    look: () => Promise<readonly Marked[]>,
+    look: () => Promise<readonly TaggedObject[]>,
     more: () => Promise<readonly Finding[]> = () => Promise.resolve([]),
   ) =>
     looking({ check: 'leftover', what, root }, async () => [
@@ -48,12 +48,12 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
     ...known.flat().map(({ said }) => said),
     ...(await search(
       'logical volumes',
-      async () => [...(await markedVolumes(host)), ...(await markedGroups(host))],
+      async () => [...(await taggedVolumes(host)), ...(await taggedGroups(host))],
       () => exportedGroups(host),
     )),
-    ...(await search('private files', () => markedFiles(host, directoriesOf(scene)))),
-    ...(await search('btrfs subvolumes', () => markedSubvolumes(host))),
-    ...(await search('private mounts', () => markedOnRun(host))),
+    ...(await search('private files', () => taggedFiles(host, directoriesOf(scene)))),
+    ...(await search('btrfs subvolumes', () => taggedSubvolumes(host))),
+    ...(await search('private mounts', () => taggedOnRun(host))),
   ];
   if (found.some(({ level }) => level !== 'ok')) return found;
   return [finding('leftover', 'ok', 'no sequence has left anything behind'), ...found];
@@ -144,12 +144,12 @@ async function leftoverFinding(
 
 /** Returns the findings about the tags on the host, by the state of their sequences. */
 export function findingsOf(
-  marked: readonly Marked[],
+  tagged: readonly TaggedObject[],
   journals: readonly KnownJournal[],
   fromJournals: ReadonlySet<string>,
 ): readonly Finding[] {
   const byId = new Map(journals.map((journal) => [journal.id, journal]));
-  const fresh = marked.filter(({ id, n }) => !fromJournals.has(keyOf(id, n)));
+  const fresh = tagged.filter(({ id, n }) => !fromJournals.has(keyOf(id, n)));
   const unknownTags = fresh.filter(({ id, kind }) => !byId.has(id) && kind === 'stays');
   const found = fresh.flatMap((each) => {
     const journal = byId.get(each.id);
@@ -161,14 +161,14 @@ export function findingsOf(
   return [...found, finding('unknown tag', 'ok', says)];
 }
 
-function unknown({ id, kind, what, look }: Marked): readonly Finding[] {
+function unknown({ id, kind, what, look }: TaggedObject): readonly Finding[] {
   if (kind === 'stays') return [];
   const says = `${what}: left by the sequence ${id}, whose journal is not (or no longer) on this host`;
   return [finding('unknown tag', 'warning', says, look)];
 }
 
-function ofKnown(marked: Marked, journal: KnownJournal): readonly Finding[] {
-  const { what, kind, look, clear, id } = marked;
+function ofKnown(tagged: TaggedObject, journal: KnownJournal): readonly Finding[] {
+  const { what, kind, look, clear, id } = tagged;
   const { is, state } = journal;
   if (['running', 'orphan', 'unknown', 'unconfirmed'].includes(is)) return [];
   // After the commit the tag has no further meaning.

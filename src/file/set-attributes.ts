@@ -95,7 +95,7 @@ type Undo = z.infer<typeof undo>;
  * directory. Undo restores them, unless others changed them meanwhile or replaced the file.
  *
  * It does not change the owner of a file, because the kernel then removes its capabilities, and
- * nothing restores them exactly. `tx.file.change` with the present content does, because its undo
+ * nothing restores them exactly. `tx.file.change` with the current content does, because its undo
  * still has the old inode.
  */
 export const setAttributes = operation({

@@ -80,7 +80,7 @@ export function setfattr(path: string, of: string, to: string | null): Command<v
   };
 }
 
-/** Returns the present values of the named attributes. */
+/** Returns the current values of the named attributes. */
 export async function xattrsOf(host: ReadHost, path: string, names: readonly string[]): Promise<Xattrs> {
   const found: Record<string, string | null> = {};
   for (const each of names) {

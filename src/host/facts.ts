@@ -4,7 +4,7 @@ import { text } from './answer.ts';
 
 type Reads = Pick<ReadHost, 'readFile'>;
 
-/** The present boot of a host, and its name. */
+/** The current boot of a host, and its name. */
 export async function factsOf(files: Reads): Promise<HostFacts> {
   const [boot, hostname] = await Promise.all([
     oneLine(files, '/proc/sys/kernel/random/boot_id'),

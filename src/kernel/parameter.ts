@@ -71,7 +71,7 @@ export function setValue(key: string, value: string): Command<void, 'change'> {
 }
 
 /**
- * Returns the present value of a parameter. RefusedError if the parameter cannot be set, or the
+ * Returns the current value of a parameter. RefusedError if the parameter cannot be set, or the
  * undo could not set it back.
  */
 export async function settable(host: ReadHost, key: string, value: string): Promise<string> {

@@ -1,6 +1,6 @@
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
-import { fixed, type Layer, type LayerAt, type Limits, type May, type Told } from '../blockdevice/layer.ts';
+import { fixed, type Layer, type LayerAt, type Limits, type May, type LayerFacts } from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';
 import { isThin, whyFullPool } from './filling.ts';
@@ -114,7 +114,7 @@ export const logicalVolume: Layer<Resizing> = {
   of: 'device',
   recognises: ({ device }) => device.kind === 'volume',
   title: () => 'logical volume',
-  tell: async (at) => tellVolume(await layoutOf(at), at.device.uuid),
+  tell: async (at) => factsOfVolume(await layoutOf(at), at.device.uuid),
   limits: async (at) => {
     const found = findVolume(await layoutOf(at), at.device.uuid);
     return found === undefined ? fixed(at.device.size, 'lvm does not know it') : limitsOf(found);
@@ -212,7 +212,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
   return { may: true };
 }
 
-function tellVolume(known: Layout, dmUuid: string | undefined): Told {
+function factsOfVolume(known: Layout, dmUuid: string | undefined): LayerFacts {
   const found = findVolume(known, dmUuid);
   if (found === undefined) return { unknown: ['lvm does not know this volume'] };
   const { lv, group } = found;

@@ -119,7 +119,7 @@ export async function refuseEdited(host: ReadHost, packages: readonly ChangedPac
 
 type States = ReadonlyMap<string, PackageState>;
 
-/** Returns the present state of these packages in the database of dpkg, by name. */
+/** Returns the current state of these packages in the database of dpkg, by name. */
 export async function statesOf(host: ReadHost, packages: readonly ChangedPackage[]): Promise<States> {
   const own = new Set(packages.map(({ name }) => name));
   return new Map(

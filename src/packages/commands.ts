@@ -156,7 +156,7 @@ export function update(file: string): Command<void, 'change'> {
 }
 
 /**
- * Builds a .deb of an installed package from its present files. Exits with 0 also if it fails
+ * Builds a .deb of an installed package from its current files. Exits with 0 also if it fails
  * (1.52).
  */
 export function repack(directory: string, name: string): Command<void, 'change'> {

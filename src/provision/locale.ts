@@ -118,7 +118,7 @@ function listed(name: string): string {
 }
 
 /**
- * Returns the file for LANG, its present value, and the text with the new value. Since Debian 13 it
+ * Returns the file for LANG, its current value, and the text with the new value. Since Debian 13 it
  * is /etc/locale.conf, and each boot makes the old path a link to it.
  */
 async function langOf(

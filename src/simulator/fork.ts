@@ -5,7 +5,7 @@ import { shareTrees } from './world/virtual.ts';
 import { copyContent, type World } from './world/world.ts';
 
 /**
- * Copies a host in its present state, for a new process of bofh. Later changes of one do not affect
+ * Copies a host in its current state, for a new process of bofh. Later changes of one do not affect
  * the other. The copy has no faults, and no processes of this host. Throws TypeError if a program
  * still runs, if a process has a file open, and for a host over a real one.
  */

@@ -1,6 +1,6 @@
 import type { GraphDevice } from '../blockdevice/graph.ts';
 import { isWithoutMedium, probe, unseen } from '../blockdevice/index.ts';
-import type { Layer, LayerAt, Told } from '../blockdevice/layer.ts';
+import type { Layer, LayerAt, LayerFacts } from '../blockdevice/layer.ts';
 import type { Signature } from '../blockdevice/schema.ts';
 import { whyUnreadable } from '../blockdevice/unreadable.ts';
 import type { ReadHost } from '../command/index.ts';
@@ -32,8 +32,8 @@ export async function probed(host: ReadHost, device: GraphDevice): Promise<Probe
   }
 }
 
-/** The report of a layer; if the layer fails, the report contains its error. */
-export async function toldBy(layer: Layer<Tx> | undefined, at: LayerAt): Promise<Told> {
+/** Returns the facts of a layer; if the layer fails, they contain its error. */
+export async function layerFacts(layer: Layer<Tx> | undefined, at: LayerAt): Promise<LayerFacts> {
   if (layer === undefined) return {};
   try {
     return await layer.tell(at);
@@ -62,7 +62,7 @@ export async function contentOf(
   const { content } = found;
   if (content === undefined) return { content: { state: 'blank', title: 'blank', ...none }, unknown: [] };
   const layer = layerFor(layers, 'content', at);
-  const { size, overhead, facts = [], unknown = [] } = await toldBy(layer, at);
+  const { size, overhead, facts = [], unknown = [] } = await layerFacts(layer, at);
   const beside = content.ptType === undefined ? [] : [`a ${content.ptType} partition table lies beside it`];
   return {
     content: {
@@ -81,6 +81,6 @@ export async function contentOf(
 }
 
 /** Facts as objects, for JSON. */
-export function named(facts: NonNullable<Told['facts']>): StackContent['facts'] {
+export function named(facts: NonNullable<LayerFacts['facts']>): StackContent['facts'] {
   return facts.map(([name, value]) => ({ name, value }));
 }

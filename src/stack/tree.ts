@@ -9,7 +9,7 @@ import { allLayers, layerFor } from '../layers.ts';
 import { inactiveVolumes, layoutOf } from '../lvm/layer.ts';
 import { guestConfigs } from '../xen/index.ts';
 import { whyUnreadable } from '../blockdevice/unreadable.ts';
-import { contentOf, named, probed, toldBy } from './content.ts';
+import { contentOf, named, probed, layerFacts } from './content.ts';
 import type { StackDevice, StackTree, StackUse } from './schema.ts';
 
 /** The request. */
@@ -120,7 +120,7 @@ async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
   const above = device.above.flatMap((name) => graph.get(name) ?? []);
   const at: LayerAt = { host, device, content, above, once };
   const layer = layerFor(layers, 'device', at);
-  const told = await toldBy(layer, at);
+  const own = await layerFacts(layer, at);
   const { content: on, unknown } = await contentOf(layers, at, found);
   return {
     id: device.name,
@@ -132,12 +132,12 @@ async function describe(look: Look, device: GraphDevice): Promise<StackDevice> {
     // The kernel keeps the size of the last medium.
     size: found.state === 'no medium' ? 0 : device.size,
     readOnly: device.readOnly,
-    facts: named(told.facts ?? []),
+    facts: named(own.facts ?? []),
     content: on,
     uses: await usesOf(look, device),
     below: device.below.filter((name) => shown.has(name)),
     above: device.above.filter((name) => shown.has(name)),
-    unknown: [...device.unknown, ...(told.unknown ?? []), ...unknown],
+    unknown: [...device.unknown, ...(own.unknown ?? []), ...unknown],
   };
 }
 

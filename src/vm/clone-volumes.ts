@@ -29,7 +29,7 @@ export interface ClonedVolume {
 
 const packed = 'pack its files and create another guest: bofh vm create NEW --source tar:FILE';
 
-/** The copies of the volumes of a guest that is off. Throws RefusedError for a disk that cannot be cloned. */
+/** Plans the copies of the volumes of a guest that is off. Throws RefusedError for a disk that cannot be cloned. */
 export async function clonedVolumes(
   host: ReadHost,
   of: {
@@ -107,14 +107,14 @@ async function roleOf(
   if (isRoot && content !== undefined && /^ext[234]$/.test(content.type)) return { is: 'root', uuid };
   if (isRoot)
     throw new RefusedError(
-      `the root disk of the guest, ${lv.fullName}, holds ${contentInWords(content)}: bofh clones only a root filesystem of type ext4 without a partition table`,
+      `the root disk of the guest, ${lv.fullName}, holds ${contentInWords(content)}: bofh clones only a root filesystem of type ext2, ext3 or ext4 without a partition table`,
       { remedy: packed },
     );
   if (content === undefined)
     throw new RefusedError(
       `the volume ${lv.fullName} holds nothing that blkid knows: a copy would look blank`,
       {
-        remedy: `remove it from ${file} for the time of the clone, and copy it yourself (dd) if it has content`,
+        remedy: `remove it from ${file} until the clone is finished; if it has content, copy it yourself (dd)`,
       },
     );
   return { is: content.type === 'swap' ? 'swap' : 'other', uuid };

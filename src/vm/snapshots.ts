@@ -281,7 +281,7 @@ export async function restoreSnapshot(tx: Tx, plan: SnapshotRestorePlan): Promis
 
 /** The plan to remove a snapshot. */
 export interface SnapshotRemovalPlan extends GuestSnapshot {
-  /** The volumes that still exist, by their present names. */
+  /** The volumes that still exist, by their current names. */
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
 }
 

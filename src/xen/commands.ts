@@ -47,7 +47,7 @@ export function xlResources(): ReadCommand<readonly GivenResources[]> {
 }
 
 /**
- * The present disks of each guest, including those attached while it ran. Like `xlListLong`, it leaves out
+ * The current disks of each guest, including those attached while it ran. Like `xlListLong`, it leaves out
  * guests without a configuration in xl.
  */
 export function xlDisks(): ReadCommand<ReadonlyMap<number, readonly DomainDisk[]>> {

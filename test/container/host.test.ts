@@ -9,7 +9,7 @@ inContainers((machine, { number }) => {
     expect(facts).toMatchObject({ os: { id: 'debian', version: String(number) } });
   });
 
-  test('bofh host apply makes a file, once', async () => {
+  test('bofh host apply creates a file, once', async () => {
     await machine.put(
       '/root/host.ts',
       `import { defineHost } from 'bofh';

@@ -37,7 +37,7 @@ inContainers((machine) => {
     expect(await state()).toBe(before);
   });
 
-  test('the undo also sets back what the kernel changes with it', async () => {
+  test('the undo also restores what the kernel changes with it', async () => {
     const before = await state();
     for (const key of ['net.ipv4.ip_forward', 'net.ipv6.conf.all.forwarding']) {
       const { exitCode, text } = await apply(

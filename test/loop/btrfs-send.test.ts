@@ -207,7 +207,7 @@ describe('a stream in a file', () => {
     expect(readdirSync(there)).toEqual([]);
   });
 
-  it('is refused when it is cut off at any place, or is no stream', async () => {
+  it('is refused when it is cut off at any place, or is not a stream', async () => {
     const { size } = await send('s1');
     for (const less of [1, 10, 11, 5000, size - 40, size]) {
       sh('cp', disk.path('s1.stream'), disk.path('cut.stream'));
@@ -251,7 +251,7 @@ describe('a stream on a device', () => {
   const end = (device: string): string => sh('tail', '--bytes=8192', device);
   const zeros = (count: number): string => '\0'.repeat(count);
 
-  it('is received without reading the bytes behind it', async () => {
+  it('is received without reading the bytes after it', async () => {
     const device = disk.blank('stream.img', 16);
     sh('sh', '-c', `yes | head --bytes=16M > ${device}`);
 

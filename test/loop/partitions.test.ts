@@ -151,7 +151,7 @@ test('the undo keeps a partition that was mounted meanwhile', async () => {
   expect(kernelSize(1)).not.toBe('-');
 });
 
-test('leaves alone a table that others changed since', async () => {
+test('leaves a table untouched that others changed since', async () => {
   await rejectionOf(
     run(async (tx) => {
       await tx.step(createPartitionTable, { device });

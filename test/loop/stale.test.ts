@@ -34,7 +34,7 @@ function writtenBeneath(write: (image: string) => void): void {
 }
 
 describe('a device with new content', () => {
-  test('shows its present content, not an older read', async () => {
+  test('shows its current content, not an older read', async () => {
     writtenBeneath((image) => void sh('mkfs.ext4', '-q', image));
     // The page cache is stale indeed.
     expect(() => sh('blkid', '-p', lower)).toThrow();
@@ -43,7 +43,7 @@ describe('a device with new content', () => {
     expect(await reachOf(host, lower)).toMatchObject({ type: 'ext4', bytes: 32 * 1024 ** 2 });
   });
 
-  test('shows its present content in the tree', async () => {
+  test('shows its current content in the tree', async () => {
     writtenBeneath((image) => void sh('mkfs.ext4', '-q', image));
     const { devices } = await tree({ host, device: lower });
     expect(devices.find(({ path }) => path === lower)?.content).toMatchObject({ type: 'ext4' });

@@ -18,6 +18,6 @@ export interface Step {
   readonly kept?: true | string;
   /** The undo has restored the object that the commit removed. */
   readonly back?: true;
-  /** Set if the step is blocked in the present attempt. */
+  /** Set if the step is blocked in the current attempt. */
   readonly blocked?: Blocked;
 }

@@ -74,7 +74,7 @@ export interface RecoverOptions extends Signals {
   readonly onWait?: (id: string, holder: LockHolder) => void;
 }
 
-/** Whether a sequence still waits for its confirmation; `boot` is the present boot id. */
+/** Whether a sequence still waits for its confirmation; `boot` is the current boot id. */
 export function isWaiting({ awaiting }: Pick<State, 'awaiting'>, boot: string): boolean {
   return awaiting !== undefined && awaiting.boot === boot && uptime() < awaiting.until;
 }

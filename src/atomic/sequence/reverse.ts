@@ -6,7 +6,7 @@ export type Callable = (...args: never) => unknown;
 /**
  * Returns the inverse of a call, from its function and arguments, before the function runs.
  * Undefined if there is none: the call is refused then. It may look at the host first, to save the
- * present state.
+ * current state.
  */
 export type Reverse = (
   f: Callable,

@@ -13,7 +13,7 @@ export interface Steps {
   temporary<A, V extends object>(code: Operation<A, V>, args: A): Promise<V & Temporary>;
   /**
    * Runs a pair of functions, if bofh has no operation for it. `inverse` undoes it, and is also called,
-   * without a result, if `forward` failed: it must find out the present state itself. Code cannot be
+   * without a result, if `forward` failed: it must find out the current state itself. Code cannot be
    * journalled, so after a crash recovery only reports the pair. Without `claims` bofh does not know the
    * objects of the pair, so it undoes no older step before this one.
    */

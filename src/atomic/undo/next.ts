@@ -29,7 +29,7 @@ export type Decision =
   | { readonly do: 'refuse' };
 
 export interface View {
-  /** Host → its present boot id; without those that cannot be reached. */
+  /** Host → its current boot id; without those that cannot be reached. */
   readonly boots: Readonly<Record<string, string>>;
   /**
    * `me`: this process works on it. `other`: another living process does. `orphan`: its owner is

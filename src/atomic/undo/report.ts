@@ -87,7 +87,7 @@ export async function manualRecoveryOf(
 }
 
 /**
- * As `manualRecoveryOf`, after a look at the host: with the present names of devices, and without commands
+ * As `manualRecoveryOf`, after a look at the host: with the current names of devices, and without commands
  * that clear a missing object or device. For example, another file may have the loop number now, and `wipefs`
  * would destroy its data.
  */

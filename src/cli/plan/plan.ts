@@ -12,7 +12,7 @@ import { simulate } from '../../simulator/real-host/simulate.ts';
 import { unknownIn } from '../../simulator/real-host/unknown.ts';
 import { give } from '../output/answer.ts';
 import type { Plan } from '../output/answers/index.ts';
-import { type Telling, telling, type Told } from './planning-host.ts';
+import { type Telling, telling, type ReportedChange } from './planning-host.ts';
 import { lazyPlace, plannedPlace, plannedReservations } from './places.ts';
 import { type PlannedChange, stepsOf } from './steps.ts';
 import { planInWords } from './text.ts';
@@ -160,15 +160,15 @@ function hearing(store: Store, started: string[]): Store {
 /** Records every change of a host, with the step that makes it. */
 function recording() {
   const changes: PlannedChange[] = [];
-  let told: (Told & { readonly id: string }) | undefined;
+  let last: (ReportedChange & { readonly id: string }) | undefined;
   const onProgress: NonNullable<Engine['onProgress']> = ({ n, kind }) => {
-    if (told !== undefined) changes.push({ n, kind, ...told });
-    told = undefined;
+    if (last !== undefined) changes.push({ n, kind, ...last });
+    last = undefined;
   };
   const all: Telling[] = [];
   const named = (simulated: Host, name: string): Host => {
     const one = telling({ ...simulated, name }, (step, change) => {
-      told = { id: basename(step.outputs, '.d'), ...change };
+      last = { id: basename(step.outputs, '.d'), ...change };
       step.onProgress?.({ command: { tool: change.line, argv: [] } });
     });
     all.push(one);

@@ -13,7 +13,7 @@ import { typed } from '../output/text.ts';
 export type When = 'in turn' | 'release' | 'before the commit' | 'after the commit';
 
 /** A change that would be made now. */
-export interface Told {
+export interface ReportedChange {
   /** The command line, as typed in a shell. */
   readonly line: string;
   /** The programs it would start; none: bofh accesses the file itself. */
@@ -29,7 +29,7 @@ export interface Telling {
 }
 
 /** Returns a host and operations that report each change before they make it. */
-export function telling(host: Host, tell: (step: StepContext, told: Told) => void): Telling {
+export function telling(host: Host, tell: (step: StepContext, change: ReportedChange) => void): Telling {
   const marks = new WeakMap<object, { when: When }>();
   const mark = (of: ReadHost, when: When): void => {
     const known = marks.get(of);
@@ -79,7 +79,7 @@ export function telling(host: Host, tell: (step: StepContext, told: Told) => voi
 }
 
 type AnyCommand = Parameters<typeof commandLine>[0];
-type Tell = (line: string, commands?: Told['commands']) => void;
+type Tell = (line: string, commands?: ReportedChange['commands']) => void;
 
 function tellingChanges(host: ChangeHost, tell: Tell): ChangeHost {
   const words = ({ tool, argv }: AnyCommand): readonly string[] => [tool, ...argv];

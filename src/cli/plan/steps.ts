@@ -4,12 +4,12 @@ import { fold, type State, type Step } from '../../atomic/journal/state.ts';
 import type { Store } from '../../atomic/journal/store.ts';
 import { findOperation } from '../../operations.ts';
 import type { Plan } from '../output/answers/index.ts';
-import type { Told } from './planning-host.ts';
+import type { ReportedChange } from './planning-host.ts';
 
 type Steps = Plan['steps'];
 
 /** A change found by a dry run. */
-export interface PlannedChange extends Told {
+export interface PlannedChange extends ReportedChange {
   /** Id of the journal of its sequence. */
   readonly id: string;
   readonly n: number;

@@ -69,7 +69,7 @@ export function leavingRuns(
 
 /**
  * Chooses the target of each run: the first free extents with space for all of it, otherwise
- * several. A stripe or copy goes to no device with another one of the same volume. RefusedError if
+ * several. Two stripes, or two copies, of one volume never go to the same device. RefusedError if
  * there is no space.
  */
 export function planMoves(

@@ -106,7 +106,7 @@ export const mount = operation({
 });
 
 /**
- * Returns the present path of the device; undefined if others have mounted it on this path
+ * Returns the current path of the device; undefined if others have mounted it on this path
  * meanwhile.
  */
 async function placeAgain(

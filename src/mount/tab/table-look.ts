@@ -26,7 +26,7 @@ export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
     : { state: 'not-ours', found: foreign };
 }
 
-/** Describes the present content if the line exists in neither form. */
+/** Describes the current content if the line exists in neither form. */
 export async function lineState(
   host: ReadHost,
   of: TableUndo,

@@ -23,7 +23,7 @@ export const ini: Syntax = {
       if (isHeader === true) root[section] ??= bare();
       if (key === undefined) continue;
       const into = section === '' ? root : root[section];
-      if (!isRecord(into)) throw new Unparsed(1, `${section} is a key and a section`);
+      if (!isRecord(into)) throw new Unparsed(1, `${section} is both a key and a section`);
       const [all, now] = [into as Record<string, unknown>, into[key]];
       all[key] = now === undefined ? value : [...(Array.isArray(now) ? (now as unknown[]) : [now]), value];
     }
@@ -36,7 +36,7 @@ export const ini: Syntax = {
     if (isRecord(value)) return joined([...all.map((each) => each.text), `[${key}]${end}`], end);
     refuseLines(all, section, key);
     const old = all.filter((each) => each.section === section && each.key === key);
-    if (old.length > 1 && !Array.isArray(value)) throw new Error(`it is there ${String(old.length)} times`);
+    if (old.length > 1 && !Array.isArray(value)) throw new Error(`the file has it ${String(old.length)} times`);
     const like =
       old[0] ??
       all.findLast((each) => each.section === section && each.key !== undefined) ??
@@ -136,7 +136,7 @@ function* entries(text: string): Generator<Entry> {
       open = { entry: { text: line, section, key, value }, indent };
     else if (/^[^\s=:[\]]+$/.test(trimmed))
       open = { entry: { text: line, section, key: trimmed, value: null }, indent };
-    else throw new Unparsed(lineAt(text, match.index), 'this is no section, key or comment');
+    else throw new Unparsed(lineAt(text, match.index), 'this is not a section, key or comment');
   }
   if (open !== undefined) yield open.entry;
 }

@@ -54,7 +54,7 @@ export function format(world: World, path: string, asked: Superblock | undefined
   const superblock =
     asked === undefined || !(isFilesystem || asked.type === 'swap') ? asked : sizeOf(size, asked);
   const tree = emptyTree();
-  // As large as the present device, unless the caller gives a size.
+  // As large as the current device, unless the caller gives a size.
   const blocks = superblock?.blocks ?? Math.floor(size / (superblock?.blockSize ?? 4096));
   const sized = superblock === undefined ? undefined : { ...superblock, blocks };
   world.live.set(

@@ -9,7 +9,7 @@ import type { Keep } from '../faults/power-cut.ts';
 
 /** The other host, and the link to it. */
 export interface Peer {
-  /** Returns the other host in its present state: a new object after a reboot. */
+  /** Returns the other host in its current state: a new object after a reboot. */
   readonly host: () => SimulatedHost;
   /** All accesses over the link so far: reads, changes, and requests about reservations. */
   readonly crossings: readonly ('read' | 'change' | 'reservation')[];

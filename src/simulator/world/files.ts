@@ -147,7 +147,7 @@ export function syncFilesystem(world: World, path: string): void {
 }
 
 /**
- * Makes an inode durable in its present state. If a name becomes durable before its inode, it leads
+ * Makes an inode durable in its current state. If a name becomes durable before its inode, it leads
  * to an empty one.
  */
 export function syncInode(world: World, storage: string, ino: number): void {

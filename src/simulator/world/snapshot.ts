@@ -24,7 +24,7 @@ const own =
 export type Rewrite = (content: Uint8Array) => Uint8Array;
 
 /**
- * Returns the state of the host as text, one object a line, in a fixed order: its present state
+ * Returns the state of the host as text, one object a line, in a fixed order: its current state
  * and, where that differs, its state after a power cut. Numbers without a meaning for people
  * (inodes, domids, minors) are left out.
  */

@@ -2,7 +2,7 @@ import { UsageError } from '../../core/errors.ts';
 import { lex, type Token } from './lexer.ts';
 import { quoted } from './write.ts';
 
-/** The present content of a config file on the host. */
+/** The current content of a config file on the host. */
 export interface ConfigFile {
   readonly text: Uint8Array;
   readonly file: string;

@@ -155,7 +155,7 @@ async function moved(host: ReadHost, path: string, { identity }: Undo): Promise<
 }
 
 /**
- * The present disk of the guest under that name. Throws RefusedError for a disk that xl could not attach
+ * The current disk of the guest under that name. Throws RefusedError for a disk that xl could not attach
  * again unchanged.
  */
 async function slotOf(

@@ -55,7 +55,7 @@ describe('bofh lvm resize', () => {
     expect(volumes()).toEqual([['a', size / 4]]);
   });
 
-  it('to the present size changes nothing, and says so', async () => {
+  it('to the current size changes nothing, and says so', async () => {
     const { runtime, stdout } = at();
     const before = host.snapshot();
 

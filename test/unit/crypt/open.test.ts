@@ -183,7 +183,7 @@ describe('crypt.open', () => {
     expect(programsOf(host).filter((line) => line.includes('close'))).toEqual([]);
   });
 
-  it('is closed under its present name', async () => {
+  it('is closed under its current name', async () => {
     const host = encrypted();
 
     await undone(host, async (tx) => {

@@ -72,7 +72,7 @@ describe('crypt.resize', () => {
     expect(sizes(host)).toEqual([24 * mib]);
   });
 
-  it('to the present size runs nothing, forwards and back', async () => {
+  it('to the current size runs nothing, forwards and back', async () => {
     const host = opened();
 
     expect(await on(host, (tx) => tx.crypt.resize({ name: 'mine', key }))).toMatchObject({

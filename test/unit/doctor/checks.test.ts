@@ -3,7 +3,7 @@ import type { ReadHost } from '../../../src/command/index.ts';
 import { parseMountinfo } from '../../../src/blockdevice/index.ts';
 import { bootUnits } from '../../../src/doctor/boot.ts';
 import { kernel } from '../../../src/doctor/kernel.ts';
-import { hiddenGroups } from '../../../src/doctor/marks.ts';
+import { hiddenGroups } from '../../../src/doctor/tagged-objects.ts';
 import { isOlder, programs } from '../../../src/doctor/programs.ts';
 import { siteFile } from '../../../src/doctor/site.ts';
 import { mountOf, stateDirectory } from '../../../src/doctor/state-dir.ts';

@@ -77,7 +77,7 @@ describe('the pairs of verbs', () => {
     ['disconnect', 'connect', () => up(), () => after('disconnect', name)],
     ['pauseSync', 'resumeSync', () => up(), () => after('pause-sync', name)],
   ] as const)(
-    '%s and %s are each the inverse of the other, and refuse the present state',
+    '%s and %s are each the inverse of the other, and refuse the current state',
     async (there, back, bare, done) => {
       const verb = (which: Verb) => (tx: Tx) =>
         (tx.drbd[which] as (args: { name: string }) => Promise<unknown>)({ name });

@@ -74,7 +74,7 @@ describe('a filesystem gets its new size', () => {
     expect(await sizeNow()).toBe(512);
   });
 
-  test('the present size is no change, and no failure', async () => {
+  test('the current size is no change, and no failure', async () => {
     make('xfs', 512);
     host.admin.mount(device, '/mnt/a');
     const before = host.changes.length;

@@ -307,7 +307,7 @@ describe('bofh lvm resize of a thin volume', () => {
 });
 
 describe('bofh lvm pool resize', () => {
-  test('by a difference, and to the present size', async () => {
+  test('by a difference, and to the current size', async () => {
     const first = testRuntime(simulatedBofh({ host }), { json: true });
     expect(await resizePool(first.runtime, { size: '+64m', metadataSize: '8m' })).toBe(0);
     expect(answers.lvmPoolResize.parse(JSON.parse(first.stdout()))).toEqual({

@@ -81,7 +81,7 @@ describe('resizeLv', () => {
     expect(volume('monday').extents).toBe(4);
   });
 
-  test('to the present size does not run the program, which would exit 5, and is undone without a trace', async () => {
+  test('to the current size does not run the program, which would exit 5, and is undone without a trace', async () => {
     const before = host.snapshot();
     const error = await failureOf(does(async (tx) => [await resize(tx, '32m'), await failNow()]));
     expect(error).toBeInstanceOf(RolledBackError);

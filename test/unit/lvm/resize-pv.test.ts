@@ -50,7 +50,7 @@ test('or shrinks to the given size, if no volume is there', async () => {
   expect(extents()).toBe(3);
 });
 
-test('the present size is a success, without a sequence', async () => {
+test('the current size is a success, without a sequence', async () => {
   const made = await withBofh(bofhOn(host), () => lvm.resizePv({ device, size: '42m' }));
 
   expect(made).toEqual({ device, uuid, size: 40 * mib });
@@ -69,7 +69,7 @@ describe('is refused, and nothing changes', () => {
     );
   });
 
-  test('without space for one extent, and at the present size', async () => {
+  test('without space for one extent, and at the current size', async () => {
     expect(await refused(resize({ size: '4m' }))).toContain('is too small for one extent');
     expect(await refused(resize({ size: '41m' }))).toContain('has that size already: 10 extents');
   });

@@ -96,7 +96,7 @@ describe('resizeLv of a volume on several devices', () => {
     expect(error).toMatchObject({ remedy: expect.stringContaining('bofh lvm activate vg0/r') as string });
   });
 
-  test('the present size is a success, for any layout', async () => {
+  test('the current size is a success, for any layout', async () => {
     const run: SimulatedHost['run'] = async (command) => {
       if (command.argv.some((word) => word.includes('segtype'))) throw new Error('nobody needs to know');
       return host.run(command);

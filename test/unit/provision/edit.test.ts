@@ -283,7 +283,7 @@ it.each<readonly [string, SyntaxName, string, Revealed, readonly (readonly strin
     '[a]\nwhat is this\n',
     { a: { x: 2 } },
     [],
-    '/etc/x:2 is not INI: this is no section, key or comment',
+    '/etc/x:2 is not INI: this is not a section, key or comment',
   ],
   [
     'a value of several lines',

@@ -108,7 +108,7 @@ describe('a plan to resize a stack', () => {
     expect(shortly(plan)).toEqual(['0 shrink 9216']);
   });
 
-  it('has no step for the present size, also where the disk beneath has an odd size', () => {
+  it('has no step for the current size, also where the disk beneath has an odd size', () => {
     const fixed = { may: false, why: 'a disk' } as const;
     const odd = 10 * gib + 512;
     const chain = encrypted({

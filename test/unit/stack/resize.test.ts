@@ -143,7 +143,7 @@ describe('block.resize', () => {
     expect(there.changes).toEqual([]);
   });
 
-  it('has nothing to do for the present size', async () => {
+  it('has nothing to do for the current size', async () => {
     const made = world();
 
     await resize(host(), { device, to: { size: gib } });

@@ -107,7 +107,7 @@ describe('a query for some domains', () => {
     expect(found).toMatchObject([{ id: 7, state: 'running' }]);
   });
 
-  test('makes no long listing without any, or for Domain-0 only', async () => {
+  test('runs no xl list -l for no domain, or only for Domain-0', async () => {
     const host = two();
 
     expect(await domains(host, ({ name }) => name === 'web3')).toEqual([]);

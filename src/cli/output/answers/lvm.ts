@@ -32,7 +32,7 @@ export const lvmList = z.array(
 
 /** `bofh lvm rename VG/NAME TO` */
 export const lvmRename = z.strictObject({
-  /** Its present name. */
+  /** Its current name. */
   volume: text,
   was: text,
   uuid: text,
@@ -79,7 +79,7 @@ export const lvmConvert = z.strictObject({
 
 /** `bofh lvm vg rename NAME TO` */
 export const lvmVgRename = z.strictObject({
-  /** Its present name. */
+  /** Its current name. */
   group: text,
   was: text,
   uuid: text,

@@ -1,7 +1,7 @@
 import type { GuestRow } from '../../../api/xen.ts';
 import { stateWords } from '../../../xen/index.ts';
 
-/** The state of a guest, for people. */
+/** Returns the state of a guest in words. */
 export function stateInWords(state: GuestRow['state']): string {
   return state === 'off' ? state : stateWords[state];
 }

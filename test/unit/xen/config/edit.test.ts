@@ -28,7 +28,7 @@ describe('changed settings', () => {
     );
   });
 
-  test('are the last ones of their key, like xl reads them', () => {
+  test('replace the last setting of their key, which is the one that xl reads', () => {
     expect(edited('memory = 1\nmemory = 2\n', { memory: 3 })).toBe('memory = 1\nmemory = 3\n');
   });
 
@@ -70,7 +70,7 @@ describe('changed items of a list', () => {
   });
 });
 
-describe('one string more or less in a list', () => {
+describe('adding or removing one string of a list', () => {
   test.each([
     ['in one line', "disk = ['a', 'b']\n", `disk = ['a', 'b', "c"]\n`],
     ['in one line, with a comma at the end', "disk = ['a', 'b', ]\n", `disk = ['a', 'b', "c", ]\n`],
@@ -106,7 +106,7 @@ describe('one string more or less in a list', () => {
     );
   });
 
-  test('of a value that is no list is refused', () => {
+  test('is refused for a value that is not a list', () => {
     expect(() => withItem({ text: Buffer.from('disk = 5\n'), file }, 'disk', 'c')).toThrow(
       /web1.cfg:1: expected a list/,
     );

@@ -22,7 +22,7 @@ export default verb({
       data: { device, ...saved },
       lines: [
         `${saved.file} has the header of ${device} (LUKS ${saved.uuid}), ${formatSize(saved.size)}`,
-        'with it, the keys of today open the device even after they are removed: protect it like a key',
+        'with it, the current keys open the device even after they are removed: protect it like a key',
       ],
     });
     return change(runtime, { act, answer }, { site: 'used' });

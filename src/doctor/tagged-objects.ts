@@ -5,7 +5,7 @@ import { namesIn, type ReadHost } from '../command/index.ts';
 import { lvs, removeRecovery, vgs } from '../lvm/index.ts';
 
 /** An object on the host with the tag of a step. */
-export interface Marked {
+export interface TaggedObject {
   readonly id: string;
   readonly n: number;
   readonly what: string;
@@ -15,16 +15,16 @@ export interface Marked {
   readonly clear: readonly (readonly string[])[];
 }
 
-const mark = /bofh\.(?<id>[0-9a-z]+)\.(?<n>\d+)/;
+const tagPattern = /bofh\.(?<id>[0-9a-z]+)\.(?<n>\d+)/;
 
 /**
  * Returns logical volumes with the tag of a step, or with the private name of a volume that waits
  * for its removal.
  */
-export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> {
+export async function taggedVolumes(host: ReadHost): Promise<readonly TaggedObject[]> {
   return (await lvs(host)).flatMap((lv) => {
     const manualRecovery = removeRecovery(lv);
-    const found: Marked[] = [];
+    const found: TaggedObject[] = [];
     const tombstone = /^bofh_gone_(?<id>[0-9a-z]+)_(?<n>\d+)$/.exec(lv.name)?.groups;
     if (tombstone !== undefined)
       found.push({
@@ -34,7 +34,7 @@ export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> 
         ...manualRecovery,
       });
     for (const tag of lv.tags) {
-      const groups = fullMark(tag);
+      const groups = wholeTag(tag);
       if (groups === undefined) continue;
       const what = `the logical volume ${lv.fullName} (tag ${tag})`;
       found.push({ ...of(groups), what, kind: 'stays', ...manualRecovery });
@@ -47,19 +47,19 @@ export async function markedVolumes(host: ReadHost): Promise<readonly Marked[]> 
  * Returns volume groups with the tag of a step, or with the private name of a group that waits for
  * its removal.
  */
-export async function markedGroups(host: ReadHost): Promise<readonly Marked[]> {
+export async function taggedGroups(host: ReadHost): Promise<readonly TaggedObject[]> {
   return (await vgs(host)).flatMap(({ name, uuid, tags }) => {
     const itself = `vg_uuid=${uuid}`;
     const look = [['vgs', '--options', 'vg_name,vg_uuid,lv_count,pv_count,vg_tags', '--select', itself]];
     const clear = [['vgremove', '--select', `${itself} && lv_count=0`]];
-    const found: Marked[] = [];
+    const found: TaggedObject[] = [];
     const tombstone = /^bofh_gone_(?<id>[0-9a-z]+)_(?<n>\d+)$/.exec(name)?.groups;
     if (tombstone !== undefined) {
       const what = `the volume group ${name}, which waits to be removed`;
       found.push({ ...of(tombstone), what, kind: 'passing', look, clear });
     }
     for (const tag of tags) {
-      const groups = fullMark(tag);
+      const groups = wholeTag(tag);
       if (groups === undefined) continue;
       found.push({
         ...of(groups),
@@ -82,15 +82,15 @@ export async function hiddenGroups(host: ReadHost): Promise<readonly string[]> {
  * Returns private names of files: second names of new files, and removed files that can still be
  * restored.
  */
-export async function markedFiles(
+export async function taggedFiles(
   host: ReadHost,
   directories: readonly string[],
-): Promise<readonly Marked[]> {
-  const found: Marked[] = [];
+): Promise<readonly TaggedObject[]> {
+  const found: TaggedObject[] = [];
   for (const directory of [...new Set(directories)].toSorted())
     for (const name of await namesIn(host, directory)) {
       if (!name.startsWith('.bofh-')) continue;
-      const groups = mark.exec(name)?.groups;
+      const groups = tagPattern.exec(name)?.groups;
       if (groups === undefined) continue;
       const path = posix.join(directory, name);
       const what = name.startsWith('.bofh-gone-')
@@ -106,9 +106,9 @@ export async function markedFiles(
  * Returns private names of btrfs subvolumes: new ones without their final name, and deleted ones
  * that can still be restored.
  */
-export async function markedSubvolumes(host: ReadHost): Promise<readonly Marked[]> {
+export async function taggedSubvolumes(host: ReadHost): Promise<readonly TaggedObject[]> {
   return (await privateSubvolumes(host)).flatMap(({ root, name, row }) => {
-    const groups = mark.exec(name)?.groups;
+    const groups = tagPattern.exec(name)?.groups;
     if (groups === undefined) return [];
     const itself = ['--subvolid', String(row.id), root];
     const why = name.startsWith('.bofh-gone-')
@@ -127,12 +127,12 @@ export async function markedSubvolumes(host: ReadHost): Promise<readonly Marked[
 }
 
 /** Returns private mounts and the markers of guests that are shutting down, both on /run. */
-export async function markedOnRun(host: ReadHost): Promise<readonly Marked[]> {
+export async function taggedOnRun(host: ReadHost): Promise<readonly TaggedObject[]> {
   const mounted = new Set((await mountEntries(host)).map(({ path }) => path));
-  const found: Marked[] = [];
+  const found: TaggedObject[] = [];
   for (const directory of ['/run/bofh', '/run/bofh/mnt'])
     for (const name of await namesIn(host, directory)) {
-      const groups = mark.exec(name)?.groups;
+      const groups = tagPattern.exec(name)?.groups;
       if (groups === undefined) continue;
       const path = posix.join(directory, name);
       const isMount = mounted.has(path);
@@ -149,11 +149,11 @@ export async function markedOnRun(host: ReadHost): Promise<readonly Marked[]> {
   return found;
 }
 
-function fullMark(tag: string): Readonly<Record<string, string>> | undefined {
-  const groups = mark.exec(tag);
+function wholeTag(tag: string): Readonly<Record<string, string>> | undefined {
+  const groups = tagPattern.exec(tag);
   return groups?.[0] === tag ? groups.groups : undefined;
 }
 
-function of({ id = '', n = '' }: Readonly<Record<string, string>>): Pick<Marked, 'id' | 'n'> {
+function of({ id = '', n = '' }: Readonly<Record<string, string>>): Pick<TaggedObject, 'id' | 'n'> {
   return { id, n: Number(n) };
 }
