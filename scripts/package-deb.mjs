@@ -1,5 +1,5 @@
 // `npm run package:deb -- [DIRECTORY]`: a Debian package for each release, in dist-deb/ or DIRECTORY.
-// With --apt-repository DIR --key KEY they are also put into an APT repository, signed with that key of gpg.
+// With --apt-repository DIR --key KEY it also adds them to an APT repository, signed with that gpg key.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {

@@ -274,7 +274,7 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly value: (input: { readonly args: A; readonly undo: U; readonly result: R }) => V;
   /**
    * Finds every trace that a complete or partial run can leave, with and without `result`. Also
-   * called before each later step on the object, so it must stay true while the sequence goes on.
+   * called before each later step on the object, so it must stay true while the sequence continues.
    */
   readonly look: (input: Left<U, R, ReadHost>) => Promise<Look>;
   /**

@@ -84,7 +84,7 @@ export interface Met {
 }
 
 /**
- * Asks each host for its boot id, after all programs of the sequence on it have ended: a program goes on when
+ * Asks each host for its boot id, after all programs of the sequence on it have ended: a program continues when
  * its connection is lost.
  */
 export async function meet(

@@ -22,7 +22,7 @@ export function bytesAt(
 }
 
 const [space, newline] = [0x20, 0x0a];
-/** The value of a hexadecimal digit, by its character code; -1: it is no digit. */
+/** The value of a hexadecimal digit, by its character code; -1: it is not a digit. */
 const digits = Int8Array.from({ length: 256 }, (_, code) =>
   '0123456789abcdef'.indexOf(String.fromCharCode(code)),
 );
@@ -40,7 +40,7 @@ function hexBytes(stdout: string, count: number): Uint8Array<ArrayBuffer> {
       at += 1;
       continue;
     }
-    // Negative if one of the two is no digit.
+    // Negative if one of the two is not a digit.
     const byte = ((digits[text[at + 1] ?? 0] ?? -1) << 4) | (digits[text[at + 2] ?? 0] ?? -1);
     if (text[at] !== space || byte < 0) {
       const from = stdout.lastIndexOf('\n', at - 1) + 1;

@@ -67,7 +67,7 @@ export async function size(host: ReadHost, device: string): Promise<Bytes> {
 }
 
 /**
- * Like `host.stat`, but also undefined if this user may not access the path: then it is no file of
+ * Like `host.stat`, but also undefined if this user may not access the path: then it is not a file of
  * this user. Root may access every path.
  */
 export async function statIfVisible(host: ReadHost, path: string): Promise<FileStat | undefined> {

@@ -99,7 +99,7 @@ export function classify(answer: Answer): Reason {
   return /not deleting default/.test(stderr) ? 'busy' : errnoReason(answer);
 }
 
-/** Whether the answer means that the path exists and is no subvolume. */
+/** Whether the answer means that the path exists and is not a subvolume. */
 export function isNoSubvolume({ stderr }: Pick<Answer, 'stderr'>): boolean {
   return /^ERROR: (?:Not a Btrfs (?:subvolume|filesystem)|not a btrfs filesystem)\b/im.test(stderr);
 }

@@ -27,7 +27,7 @@ const attribute = { uuid: 1, path: 15, cloneUuid: 20 };
 
 /**
  * Returns the first command of a stream in a file, without reading the rest. RefusedError if the
- * file is no stream or has no end: `btrfs send` was killed, or is still writing it.
+ * file is not a stream or has no end: `btrfs send` was killed, or is still writing it.
  */
 export async function streamIn(
   host: ReadHost,

@@ -12,7 +12,7 @@ export async function deviceBehind(host: ReadHost, entry: MountEntry): Promise<s
   if (entry.type.startsWith('fuse') || entry.root !== rootOfDevice(entry)) return undefined;
   const named = entry.source.startsWith('/') ? await numberAt(host, entry.source) : undefined;
   if (named !== undefined && (await isOf(host, entry, named))) return entry.source;
-  // The source is free text: the kernel calls the first root /dev/root, which is no device node.
+  // The source is free text: the kernel calls the first root /dev/root, which is not a device node.
   const link = `/sys/dev/block/${entry.device}`;
   if ((await host.stat(link)) === undefined) return undefined;
   const node = `/dev/${posix.basename(await host.readLink(link))}`;

@@ -74,7 +74,7 @@ export function openCache(
 /** Returns why other users can access a directory; undefined if they cannot. */
 function faultOf(directory: string): string | undefined {
   const stat = lstatSync(directory);
-  if (!stat.isDirectory()) return 'it is no directory';
+  if (!stat.isDirectory()) return 'it is not a directory';
   if (stat.uid !== process.geteuid?.()) return `it belongs to user ${String(stat.uid)}`;
   if ((stat.mode & 0o077) !== 0) return `others may use it (mode ${(stat.mode & 0o7777).toString(8)})`;
   return undefined;

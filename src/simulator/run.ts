@@ -230,7 +230,7 @@ async function suffer(
     case 'no space':
       return { ...failure, stderr: `${command.tool}: No space left on device\n` };
     case 'short write':
-      throw new UsageError(`${command.tool} is no write to the journal`);
+      throw new UsageError(`${command.tool} is not a write to the journal`);
     case 'hangs':
       return hang(at, command, how);
   }

@@ -109,7 +109,7 @@ export async function mountImage(
         line,
         where,
         part === undefined
-          ? 'which is no partition of the image with ext2, ext3, ext4, xfs or btrfs'
+          ? 'which is not a partition of the image with ext2, ext3, ext4, xfs or btrfs'
           : 'which several partitions of the image may be',
       );
     const at = await directoryBeneath(host, top.path, target).catch((error: unknown) => {

@@ -32,7 +32,7 @@ export async function abandon(engine: Engine, id: string, because: string): Prom
 
 /**
  * Ends a step that only a person can judge, because its inverse was code of a process that is dead: `undone`
- * by hand, or `kept` as it is. Recovery then goes on with the older steps. Throws JournalError if the journal
+ * by hand, or `kept` as it is. Recovery then continues with the older steps. Throws JournalError if the journal
  * is in use or committed, or if bofh can undo the step itself.
  */
 export async function resolveStep(

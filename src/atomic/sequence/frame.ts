@@ -63,7 +63,7 @@ export function trackCall<T>(
   const settled: Promise<T> = Promise.resolve()
     .then(work)
     .catch((error: unknown) => {
-      // A scope that throws has already been undone. Its parent decides whether the sequence goes on.
+      // A scope that throws has already been undone. Its parent decides whether the sequence continues.
       if (call.what === 'step')
         frame.failed ??= { error: call.stop.aborted ? interrupted(frame, call.stop, error) : error };
       throw error;

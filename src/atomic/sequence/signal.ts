@@ -16,7 +16,7 @@ function aborted(signal: AbortSignal): {
 }
 
 /**
- * The result of the work, or undefined if the signal comes first: the work then goes on in the
+ * The result of the work, or undefined if the signal comes first: the work then continues in the
  * background.
  */
 export async function untilAborted<T>(

@@ -90,7 +90,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 
 /**
  * Whether a stream gets colour. `auto`: a terminal, unless TERM is dumb or NO_COLOR is not empty; FORCE_COLOR
- * takes precedence, as in Node.js: 0 or false is no colour.
+ * takes precedence, as in Node.js: 0 or false means no colour.
  */
 export function paintFor(when: ColorWhen, { isTTY }: { readonly isTTY: boolean }, env: Env): Paint {
   if (when !== 'auto') return when === 'always' ? colored : plain;

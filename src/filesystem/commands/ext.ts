@@ -55,7 +55,7 @@ export function extMinimum(device: string): ReadCommand<number> {
 
 /**
  * Checks all of an unmounted filesystem and repairs what is safe without a question; resize2fs
- * requires this check. Exit code 1 means repaired (e2fsck(8)), which is no failure; 4: an
+ * requires this check. Exit code 1 means repaired (e2fsck(8)), which is not a failure; 4: an
  * administrator must decide.
  */
 export function e2fsckPreen(device: string): Command<void, 'change'> {

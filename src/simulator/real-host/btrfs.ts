@@ -44,7 +44,7 @@ async function knowMembers({ real, btrfs }: Overlay, world: World, mount: Mount)
   const members: ModelMember[] = [];
   for (const { path, devid, deviceUuid: uuid } of await membersOf(real, fs)) {
     const storage = (await nameDevice(world, path))?.storage;
-    if (storage === undefined) throw new TypeError(`${path} is no device`);
+    if (storage === undefined) throw new TypeError(`${path} is not a device`);
     members.push({ devid, uuid, storage });
   }
   btrfs.set(mount.device, { ...state, fs, members });

@@ -256,7 +256,7 @@ export async function mountsOf(real: ReadHost): Promise<readonly Mount[]> {
 }
 
 /**
- * Finds the mount of the root. After chroot(2) to a directory that is no mount point, mountinfo has
+ * Finds the mount of the root. After chroot(2) to a directory that is not a mount point, mountinfo has
  * no line for the root (proc(5)): then it is the mount that contains the others.
  */
 async function unseenRoot(real: ReadHost, seen: readonly MountEntry[]): Promise<MountEntry> {

@@ -27,7 +27,7 @@ export function archive(members: readonly TarMember[], end: TarEnd = 'whole'): s
   return magic + JSON.stringify({ members: typed, end });
 }
 
-/** Parses an archive. Returns undefined if the content is no archive. */
+/** Parses an archive. Returns undefined if the content is not an archive. */
 export function readArchive(
   content: Uint8Array,
 ): { readonly members: readonly TarMember[]; readonly end: TarEnd } | undefined {

@@ -27,7 +27,7 @@ export function qcow2(image: Qcow2): Uint8Array {
   return Buffer.from(magic + JSON.stringify(image), 'latin1');
 }
 
-/** Parses an image. Returns undefined if the content is no simulated qcow2 image. */
+/** Parses an image. Returns undefined if the content is not a simulated qcow2 image. */
 export function readQcow2(content: Uint8Array | undefined): Qcow2 | undefined {
   const text = Buffer.from(content ?? []).toString('latin1');
   return text.startsWith(magic) ? (JSON.parse(text.slice(magic.length)) as Qcow2) : undefined;

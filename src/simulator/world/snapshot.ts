@@ -14,7 +14,7 @@ import { describeParameters } from './parameters.ts';
 import type { World } from './world.ts';
 
 /**
- * Files of bofh itself are no state of the host. Neither are the empty files and directories that
+ * Files of bofh itself are not part of the state of the host. Neither are the empty files and directories that
  * bofh and libmount leave on /run.
  */
 const own =

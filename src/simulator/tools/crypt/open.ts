@@ -29,7 +29,7 @@ export function open(call: ToolCall): ReturnType<ToolModel> {
   const device = deviceAt(world, path);
   const { uuid, version } = found;
   const offset = header === undefined ? luksOffset[version] : 0;
-  if (device === undefined) throw unmodelled(call, 'a file is no device to open');
+  if (device === undefined) throw unmodelled(call, 'it opens a device, not a file');
   if (openers(world, device.number).length > 0)
     return failed(5, `Cannot use device ${path} which is in use (already mapped or mounted).`);
   openMapping(

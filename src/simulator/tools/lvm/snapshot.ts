@@ -80,7 +80,7 @@ export function lvmerge(call: ToolCall): ReturnType<ToolModel> {
   const { vg, lv } = found;
   const origin = vg.lvs.find(({ uuid }) => uuid === lv.origin);
   if (origin === undefined || isClassicSnapshot(lv) !== options.flags.has('--mergesnapshot'))
-    throw unmodelled(call, 'it is no snapshot of that sort');
+    throw unmodelled(call, 'this is another kind of snapshot');
   const used = [origin, lv].find((each) => isMounted(world, each) || isOpen(world, each));
   if (used === undefined && (world.active.has(origin.uuid) || !isClassicSnapshot(lv))) {
     mergeLv(world, vg, { lv, origin });
