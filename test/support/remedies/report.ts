@@ -99,7 +99,7 @@ export function report(file: string): {
     wrong,
     lines: [
       `${String(sites.length)} places in the code give an error its remedy; the tests of one run made an error at ${String(sites.length - missed.length)} of them.`,
-      `On the simulated host they told ${String(told.length)} different remedies, ${String(prose)} of them without a command. The others name`,
+      `On the simulated host these errors had ${String(told.length)} different remedies, ${String(prose)} of them without a command. The others name`,
       `${String(all.length)} commands, or lists of them:`,
       '',
       '| what became of it | commands |',

@@ -21,7 +21,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
     }),
   },
   'identity reused': {
-    reason: 'it makes nothing before the commit that could be another one under the same name',
+    reason: 'it creates nothing before the commit that another object of the same name could replace',
     kinds: kinds({
       block: 'loop.detach',
       lvm: 'vg.extend vg.reduce vg.rename pv.resize vg.remove pv.remove thinpool.resize lv.deactivate lv.convert snapshot.merge',

@@ -10,7 +10,7 @@ function image(host: SimulatedHost): string {
   return '/srv/web1.img';
 }
 
-const noInverse = 'its act comes after the commit, and going back is no act';
+const noInverse = 'its act comes after the commit, so its undo changes nothing';
 const deferred = { 'inverse fails once': noInverse, 'inverse fails always': noInverse } as const;
 
 export const block: Specimens['block'] = {

@@ -13,7 +13,7 @@ function keyFile(host: SimulatedHost, name = 'web1', text = 'geheim'): KeyRef {
 
 const otherUuid = '5e1f0000-0000-4000-8000-00000000000f';
 const consent = { shrink: 'lose the data beyond the new size' } as const;
-const noInverse = 'its act comes after the commit, and going back is no act';
+const noInverse = 'its act comes after the commit, so its undo changes nothing';
 
 /** A volume of ours from before, encrypted, and its key. */
 function encryptedVolume(
