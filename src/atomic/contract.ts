@@ -79,7 +79,7 @@ export interface Common<A, U> {
   readonly journalled?: (args: A) => unknown;
   /**
    * Reads only. It checks the request and the host, records the old state, and chooses identities
-   * such as a UUID. `mark` (`bofh.<id>.<n>`) is unique to the step. Throws UsageError for wrong input,
+   * such as a UUID. `mark`, the tag (`bofh.<id>.<n>`), is unique to the step. Throws UsageError for wrong input,
    * and RefusedError, with holders and a remedy, for a state of the host that does not allow the
    * step. It is called twice: before the locks are taken, and again under them. The second call gets
    * what the first one returned as `chosen`: check everything again, and keep those identities.

@@ -13,7 +13,7 @@ import { type Subvolume, topLevelId } from './schema.ts';
 
 /**
  * The private directory, by path from the top level, with the previous content of the top level.
- * Its name contains the random mark of the step.
+ * Its name contains the random tag of the step.
  */
 export interface Aside {
   readonly fs: string;

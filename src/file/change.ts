@@ -193,7 +193,7 @@ async function survey(host: ReadHost, of: Undo): Promise<Survey> {
   return { own, back, atPath: isNew ? 'new' : 'edited' };
 }
 
-/** Both private names contain the mark of the step. Without them nothing is left of it. */
+/** Both private names contain the tag of the step. Without them nothing is left of it. */
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   const { own, back, atPath } = await survey(host, of);
   if (own === undefined && back === undefined) return { state: 'gone' };

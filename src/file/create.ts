@@ -63,7 +63,7 @@ type Undo = z.infer<typeof undo>;
  * complete or not at all, and never replaces another one.
  *
  * The file is written under a private name and then linked to its own name. The private name stays
- * until the commit. It proves the step, because it contains the random mark of the step, and
+ * until the commit. It proves the step, because it contains the random tag of the step, and
  * prepare found it free. The undo removes the file at the path only while it is the inode of the
  * private name and has the journalled content. A file that an administrator has edited in place, or
  * renamed to the path, stays; then the undo removes only the private name.

@@ -1,6 +1,13 @@
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
-import { fixed, type Layer, type LayerAt, type Limits, type May, type LayerFacts } from '../blockdevice/layer.ts';
+import {
+  fixed,
+  type Layer,
+  type LayerAt,
+  type Limits,
+  type May,
+  type LayerFacts,
+} from '../blockdevice/layer.ts';
 import { type LaidOutGroup, type Layout, layout } from './layout.ts';
 import { pvStarts } from './pv-commands.ts';
 import { isThin, whyFullPool } from './filling.ts';

@@ -12,7 +12,7 @@ import { checkText } from '../core/checks.ts';
 /** Directory for temporary mounts of bofh: mode 0700, on a filesystem that a reboot empties. */
 export const privateMounts = '/run/bofh/mnt';
 
-/** Whether a path is a private directory: its name is the mark of the step that created it. */
+/** Whether a path is a private directory: its name is the tag of the step that created it. */
 export function isPrivate(path: string): boolean {
   return posix.dirname(path) === privateMounts && /^bofh\.[0-9a-f]{12}\.\d+$/.test(posix.basename(path));
 }

@@ -11,7 +11,7 @@ import { unmount } from './unmount.ts';
 export interface Made {
   /** Canonical path. */
   readonly path: string;
-  /** Whether the step also created the directory; its name contains the mark. */
+  /** Whether the step also created the directory; its name contains the tag. */
   readonly private: boolean;
   /** The mounted device or directory. */
   readonly device: string;
@@ -165,7 +165,7 @@ export async function lookForMount(host: ReadHost, made: Made, known: Known | un
 export async function takeAway(host: ChangeHost, made: Made, known: Known | undefined): Promise<void> {
   const { mine } = await survey(host, made, known);
   if (mine !== undefined) await unmount(host, mine);
-  // Removed last, because its name is the mark. rmdir fails, as intended, if the directory is not
+  // Removed last, because its name is the tag. rmdir fails, as intended, if the directory is not
   // empty.
   if (made.private && (await host.stat(made.path)) !== undefined) await host.removeDir(made.path);
 }
@@ -174,7 +174,7 @@ function carried(entry: MountEntry): Holder {
   return { ...describeMount(entry), words: describe(entry) };
 }
 
-/** Checks that the new mount is in the kernel's table, with the device and the mark. */
+/** Checks that the new mount is in the kernel's table, with the device and the tag. */
 async function confirm(host: ChangeHost, wanted: Made, before: ReadonlySet<number>): Promise<MountEntry> {
   const isNew = ({ id }: MountEntry): boolean => !before.has(id);
   const entries = await mountEntries(host);

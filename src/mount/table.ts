@@ -3,7 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 
 /**
- * Returns the option with the mark of a step. libmount keeps `x-…` options in its own table and
+ * Returns the option with the tag of a step. libmount keeps `x-…` options in its own table and
  * never passes them to the kernel (mount(8)).
  */
 export function markOption(mark: string): string {

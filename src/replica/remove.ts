@@ -69,7 +69,7 @@ export async function planRemove(options: {
 }
 
 /**
- * Removes a resource. Before the commit takes it down and renames its objects on all hosts; after the commit
+ * Removes a resource. Before the commit brings it down and renames its objects on all hosts; after the commit
  * removes them.
  */
 export async function removeReplica(tx: Tx, hosts: Reachable, plan: RemovePlan): Promise<void> {
@@ -98,7 +98,7 @@ async function refuseInUse(
     });
 }
 
-/** Throws as the step that takes the resource down; a primary peer matters only if the peer stays. */
+/** Throws as the step that brings the resource down; a primary peer matters only if the peer stays. */
 function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   const { state } = resource;
   if (state === undefined) return;

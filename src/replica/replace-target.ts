@@ -105,7 +105,7 @@ async function placeOn(
 }
 
 /**
- * The current port, if the old peer is taken down and the port is free on the new host. Otherwise another
+ * The current port, if the old peer is brought down and the port is free on the new host. Otherwise another
  * port: a lost peer may come back, and module 8.4 accepts any host that connects to its port
  * (drbd_wait_for_connect, drbd_receiver.c).
  */

@@ -35,7 +35,7 @@ export interface ReplacedPeer {
 
 /**
  * Replaces the peer. The slow steps, on the new host, come first. Then this host disconnects from its peer,
- * which is taken down, and connects to the new one, whose metadata marks it as without data. The device of
+ * which is brought down, and connects to the new one, whose metadata marks it as without data. The device of
  * this host stays in use all the time. If a step fails, the two old hosts are connected again. The part of
  * the old peer is removed last.
  */

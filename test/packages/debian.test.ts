@@ -140,7 +140,9 @@ describe.each(releases)('Debian $number', ({ number, suite, file }) => {
     const said = await run(`${apt} install --no-install-recommends bofh`);
 
     expect(said.exitCode).toBe(100);
-    expect(said.text).toContain('bofh would read this file instead of /etc/bofh/site-specific.json: rename /etc/bofh/site-specific.json, install again');
+    expect(said.text).toContain(
+      'bofh would read this file instead of /etc/bofh/site-specific.json: rename /etc/bofh/site-specific.json, install again',
+    );
     await must('rm -r /etc/bofh');
   });
 

@@ -24,7 +24,7 @@ describe.skipIf(!can.ok && !required)('resources of DRBD, with the real module',
     JSON.parse((await stage.machine.run(`bofh --json ${line}`)).stdout);
   const events = async () => (await stage.machine.run(`drbdsetup events2 --now ${guest}`)).stdout;
 
-  it('are brought up, promoted, demoted and taken down, but not while mounted', async () => {
+  it('are brought up, promoted, demoted and brought down, but not while mounted', async () => {
     await run(stage, specimens.up.setUp, 0);
     expect(drbdList.parse(await json('drbd list'))).toMatchObject([
       { resource: guest, minor: 7, configured: true, role: null },

@@ -226,7 +226,7 @@ interface Place {
   readonly inLastAppend: () => boolean;
 }
 
-/** True if no line after this one begins another append. A hole over the mark of a line reads as NUL. */
+/** True if no line after this one begins another append. A hole over the ` ` or `+` of a line reads as NUL. */
 function isLastAppend(texts: readonly string[], index: number): boolean {
   return index > 0 && texts.slice(index + 1).every((text) => text[8] === '+' || text[8] === '\0');
 }

@@ -5,7 +5,7 @@ import type { Facts } from './facts.ts';
 
 /**
  * Returns the DRBD devices over a device, with their resources. The kernel lists such a device
- * among the holders (seen on Linux 6.1), but only a resource can be taken down, and only the tool
+ * among the holders (seen on Linux 6.1), but only a resource can be brought down, and only the tool
  * of DRBD knows its name.
  */
 export async function drbdOver(facts: Facts, { number }: Device): Promise<readonly Upper[]> {

@@ -21,7 +21,8 @@ export function typeIn(table: 'gpt' | 'dos', text: string): string {
   const known = Object.hasOwn(named, text) ? named[text] : undefined;
   const found = known?.[table] ?? (known === undefined ? given(table, text) : undefined);
   if (found !== undefined) return found;
-  const form = table === 'gpt' ? 'a GUID' : 'a number in hexadecimal digits, but not that of an extended partition';
+  const form =
+    table === 'gpt' ? 'a GUID' : 'a number in hexadecimal digits, but not that of an extended partition';
   const names = Object.keys(named).filter((name) => named[name]?.[table] !== undefined);
   throw new UsageError(`"${text}" is not a type of a ${table} partition: ${names.join(', ')}, or ${form}`);
 }

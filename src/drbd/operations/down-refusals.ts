@@ -41,6 +41,6 @@ export function refuseUnlikeConfigured(of: Here & { readonly state: ResourceStat
   if (alone !== undefined && !isStandAlone(state))
     throw new RefusedError(
       `${name} is StandAlone only towards the peer ${alone.peer}: an undo could not restore that, because it connects all peers`,
-      { remedy: `see why: bofh drbd status ${name}; or take it down by hand: drbdadm down ${name}` },
+      { remedy: `see why: bofh drbd status ${name}; or bring it down by hand: drbdadm down ${name}` },
     );
 }

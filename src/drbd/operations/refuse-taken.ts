@@ -32,7 +32,7 @@ export async function refuseTaken(
     throw new RefusedError(`there is a DRBD resource ${name} already`, {
       remedy:
         same.configured === undefined
-          ? `it is up, but in no configuration file; if nothing uses it, take it down: drbdsetup down ${name}`
+          ? `it is up, but in no configuration file; if nothing uses it, bring it down: drbdsetup down ${name}`
           : `it is configured in ${same.configured.file}: choose another name`,
     });
   for (const { minor } of here.volumes)

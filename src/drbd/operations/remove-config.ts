@@ -71,7 +71,7 @@ async function otherState(
 function refuseUp(name: string, isUp: boolean): void {
   if (isUp)
     throw new RefusedError(`${name} is up: its configuration stays`, {
-      remedy: `take it down first: bofh drbd down ${name}`,
+      remedy: `bring it down first: bofh drbd down ${name}`,
     });
 }
 

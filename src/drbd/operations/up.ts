@@ -45,7 +45,7 @@ type UndoDown = z.infer<typeof undoDown>;
 
 /**
  * Brings a configured resource up: attaches its disks, and connects as secondary. The resource stays up until
- * the next boot. Loads the module if necessary. The undo takes the resource down, but never while it is in
+ * the next boot. Loads the module if necessary. The undo brings the resource down, but never while it is in
  * use or primary.
  */
 export const up = operation({

@@ -46,7 +46,7 @@ const undo = z.strictObject({
   to: count,
   /** A resize without an inverse runs after the commit. */
   when: z.enum(['now', 'after the commit']),
-  /** Mark of the step, for the private directory if it mounts the filesystem temporarily. */
+  /** Tag of the step, for the private directory if it mounts the filesystem temporarily. */
   mark: z.string(),
 });
 

@@ -11,8 +11,8 @@ import type { Link } from './link.ts';
 type Verb = 'read' | 'list' | 'link' | 'stat';
 
 /**
- * Runs pairs of a verb and a path, one after the other, and prints a mark before and after the
- * message of each. It reads the mark from stdin: as an argument the mark would also be in
+ * Runs pairs of a verb and a path, one after the other, and prints a marker before and after the
+ * message of each. It reads the marker from stdin: as an argument it would also be in
  * /proc/PID/cmdline, which may be one of the files. As on this host, `read` opens neither a FIFO
  * nor a device, and `list` follows a link. Many files of /sys exist only for some devices: for a
  * missing one the script starts no program. On a disk it does, because only a program reports an

@@ -16,7 +16,7 @@ export interface Reader {
 
 /**
  * Each input line says what to run: a script, a program with its words, or accesses to files of the kernel.
- * The loop prints a mark before and after the output, on stdout and on stderr. The mark is passed on stdin:
+ * The loop prints a marker before and after the output, on stdout and on stderr. The marker is passed on stdin:
  * as an argument it would be in /proc/PID/cmdline, and a script that reads this file would print it.
  * Starting programs takes most of the time of a short read. So a program is started without a shell, and
  * the loop itself reads files of the kernel, which need no time limit.
@@ -137,7 +137,7 @@ function whyGone(channel: RequestChannel, begun: boolean, said: string): Outcome
   return begun && end?.how === 'exit' && end.exitCode === 255 ? { how: 'lost' } : undefined;
 }
 
-/** The output of one script on stdout or stderr, between its marks. */
+/** The output of one script on stdout or stderr, between its markers. */
 export function framed(mark: string) {
   const chunks: Uint8Array[] = [];
   const end = new RegExp(`\n${mark} (?<code>\\d+)\n$`);
@@ -148,7 +148,7 @@ export function framed(mark: string) {
     push: (chunk: Uint8Array): void => {
       chunks.push(chunk);
       size += chunk.length;
-      // 100 bytes are more than the final mark needs.
+      // 100 bytes are more than the final marker needs.
       tail = `${tail}${Buffer.from(chunk.subarray(-100)).toString('latin1')}`.slice(-100);
     },
     size: () => size,

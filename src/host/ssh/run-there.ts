@@ -143,7 +143,7 @@ function bytesOf(input: ErrandThere['stdin']): Uint8Array | undefined {
 function partsOf(rest: Uint8Array, mark: string, numbers: string, stages: number): RanThere {
   const [code, size] = numbers.split(' ').map(Number);
   const parts: Buffer[] = [];
-  // Search from the end: the output may contain anything, but not the random mark of this call.
+  // Search from the end: the output may contain anything, but not the random marker of this call.
   let left = Buffer.from(rest);
   for (let i = 0; i <= stages; i += 1) {
     const from = left.lastIndexOf(mark);

@@ -42,7 +42,7 @@ export type Outcome =
 export type Answered = Exclude<Outcome, { readonly how: 'full' }>;
 
 /**
- * The shell on the other host. It begins stdout and stderr with a mark, because a login shell may have
+ * The shell on the other host. It begins stdout and stderr with a marker, because a login shell may have
  * printed text before (`~/.bashrc`), and ends stderr with the exit code. It always exits 0, so ssh exits 0
  * only if all output has arrived, and 255 is never the code of a program. The shell's own messages ("Killed")
  * are dropped; without the subshell, dash would write them to the redirections of the command.

@@ -44,7 +44,7 @@ const undo = z.strictObject({
 });
 
 /**
- * `tx.mount.bind`: mounts a directory at another path too, read-only if requested. The mark is that
+ * `tx.mount.bind`: mounts a directory at another path too, read-only if requested. The tag is that
  * of `tx.mount.mount`. The filesystem itself does not change, so the step only needs its mount and
  * its device, and does not claim them.
  */

@@ -55,7 +55,7 @@ const undo = z.strictObject({
  * `tx.mount.mount`: mounts a filesystem on a private directory, or on an empty one of the
  * administrator.
  *
- * The mark: a private directory has it in its name. On a directory of the administrator, device,
+ * The tag: a private directory has it in its name. On a directory of the administrator, device,
  * path and (once known) mount ID prove nothing, because any program can mount that device there. So
  * the mount has the option `x-bofh.mark=MARK`, which libmount keeps beside the kernel's table and
  * drops at the umount.

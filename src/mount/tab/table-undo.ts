@@ -49,7 +49,7 @@ export function planEdit(
   };
 }
 
-/** RefusedError unless the private names, which contain the mark of the step, are still free. */
+/** RefusedError unless the private names, which contain the tag of the step, are still free. */
 export async function refusePrivate(host: ReadHost, { private: own, back }: TableUndo): Promise<void> {
   for (const path of [own, back])
     if ((await host.stat(path)) !== undefined)

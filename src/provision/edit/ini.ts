@@ -36,7 +36,8 @@ export const ini: Syntax = {
     if (isRecord(value)) return joined([...all.map((each) => each.text), `[${key}]${end}`], end);
     refuseLines(all, section, key);
     const old = all.filter((each) => each.section === section && each.key === key);
-    if (old.length > 1 && !Array.isArray(value)) throw new Error(`the file has it ${String(old.length)} times`);
+    if (old.length > 1 && !Array.isArray(value))
+      throw new Error(`the file has it ${String(old.length)} times`);
     const like =
       old[0] ??
       all.findLast((each) => each.section === section && each.key !== undefined) ??

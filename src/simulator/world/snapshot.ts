@@ -144,7 +144,7 @@ function contents(
 }
 
 /**
- * Describes written sectors that blkid does not know: a stream of btrfs, marks of bofh, and other
+ * Describes written sectors that blkid does not know: a stream of btrfs, tags of bofh, and other
  * data.
  */
 function rawly({ sectors }: Content = {}): string {

@@ -141,7 +141,7 @@ export const ruleBugs: readonly ProductBug[] = [
     old: '...(was.boot === is.boot ? [] : [',
     now: '...(was.boot !== is.boot ? [] : [',
   }),
-  bug('a replica that its peer goes on with is taken down', 'unit/replica/replace.test.ts', {
+  bug('a replica that its peer continues with is brought down', 'unit/replica/replace.test.ts', {
     file: 'drbd/operations/up.ts',
     old: '    if (of.peerStays === true) refuseReplica(found);\n',
     now: '',

@@ -131,7 +131,7 @@ describe('device busy, filesystem in use on teardown', () => {
     },
   );
 
-  it('by a DRBD resource that stores on it: named with the command that takes it down', async () => {
+  it('by a DRBD resource that stores on it: named with the command that brings it down', async () => {
     const host = hostWithSource();
     replicatedVolumes(host, 'secondary');
 

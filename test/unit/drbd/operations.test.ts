@@ -48,7 +48,7 @@ function primary(): SimulatedHost {
 }
 
 describe('tx.drbd.up', () => {
-  it('brings a resource up, as a secondary, and takes it down again when the sequence fails', async () => {
+  it('brings a resource up, as a secondary, and brings it down again when the sequence fails', async () => {
     const host = replicated();
 
     expect(await on(host, (tx) => tx.drbd.up({ name }))).toEqual({ name, devices: ['/dev/drbd0'] });
@@ -56,7 +56,7 @@ describe('tx.drbd.up', () => {
     await undone(replicated(), (tx) => tx.drbd.up({ name }));
   });
 
-  it('takes down a partly created one: without metadata drbdadm leaves a resource without a disk', async () => {
+  it('brings down a partly created one: without metadata drbdadm leaves a resource without a disk', async () => {
     const host = replicated();
     const before = host.snapshot();
     // The look before the act saw them still.
@@ -127,7 +127,7 @@ describe('tx.drbd.up', () => {
 });
 
 describe('tx.drbd.down', () => {
-  it('takes a secondary down, and brings it up again when the sequence fails', async () => {
+  it('brings a secondary down, and brings it up again when the sequence fails', async () => {
     const host = up();
 
     await on(host, (tx) => tx.drbd.down({ name }));

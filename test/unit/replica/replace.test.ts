@@ -175,7 +175,7 @@ describe('drbd.replacePeer', () => {
     expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);
   });
 
-  it('takes down an old peer that refused this host, and is StandAlone', async () => {
+  it('brings down an old peer that refused this host, and is StandAlone', async () => {
     const hosts = three();
     gammaOf(hosts).admin.drbdadm('disconnect', 'web1');
     expect((await replace(hosts, { volumes: 'kept' })).from.kept).toEqual(['/dev/vg0/web1']);

@@ -14,7 +14,10 @@ export default verb({
   dashes: true,
   args: {
     name: ['<name>', 'name of the guest'],
-    disk: ['<disk>', 'root, or its name in the guest, for example xvda, or the name that was passed to vm disk create or vm create --disk'],
+    disk: [
+      '<disk>',
+      'root, or its name in the guest, for example xvda, or the name that was passed to vm disk create or vm create --disk',
+    ],
     size: ['<size>', '20g, +5g, -1g, min or max'],
   },
   options: stackOptions,
