@@ -1,9 +1,9 @@
-// `npm run bench`: what bofh costs, as ratios to the same work done bare, measured in turns within one run.
-// `--rounds N` for steadier figures; `--only TEXT` for one of them; `--json` for the raw seconds.
+// `npm run bench`: the cost of bofh, as ratios to the same work without it; both run alternately.
+// `--rounds N` for steadier figures; `--only TEXT` for one row; `--json` for the raw seconds.
 // `--rig` measures on an emulated Xen host what needs LVM or guests. `--containers` compares a description of a host
 // with Ansible, and with pyinfra if BOFH_BENCH_PYINFRA is the directory that `pip install --no-deps --target` filled.
-// `--write` puts the table into docs/performance.md, and what a failure leaves into docs/compare.md.
-// Exit code 1 if a row is past its bound.
+// `--write` puts the table into docs/performance.md, and what a failure leaves behind into docs/compare.md.
+// Exit code 1 if a row exceeds its bound.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensureDependencies, ensurePackages, quiet, root, say } from './lib/setup.mjs';
@@ -28,7 +28,7 @@ const packages = values.containers
   : ['e2fsprogs', 'openssh-client', 'openssh-server'];
 const missing = values.rig || process.getuid() !== 0 ? undefined : ensurePackages(packages, 'the bench');
 if (missing !== undefined) throw new Error(missing);
-// The emulated host gets the build that its tests get.
+// The emulated host gets the same build as its tests.
 const dist = values.rig ? join(root, 'dist') : join(root, '.cache', 'bench', 'dist');
 if (!values.json) say('building');
 if (!quiet(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types', '--out', dist]).ok)

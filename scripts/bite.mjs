@@ -1,5 +1,5 @@
-// `npm run test:bite`: every deliberate bug against the whole of the matrix. `--report` makes the table of docs/bite.md
-// from what the last whole run kept.
+// `npm run test:bite`: every deliberate bug against the whole matrix. `--report` writes the table of docs/bite.md
+// from the results of the last complete run.
 import { parseArgs } from 'node:util';
 import { ensureDependencies, show } from './lib/setup.mjs';
 

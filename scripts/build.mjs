@@ -43,28 +43,28 @@ const entries = Object.fromEntries(
   }).filter(([, file]) => existsSync(join(root, file))),
 );
 
-/** The version as a constant: nothing is read from the disk at start. */
+/** The version as a constant, so that the start reads nothing from the disk. */
 const versionAsConstant = {
   name: 'version',
   load: (id) =>
     id === join(root, 'src/core/version.ts') ? `export const version = ${JSON.stringify(version)};` : null,
 };
 
-// What one entry loads later another has at once.
+// One entry loads at its start what another one loads later.
 const common = {
   cwd: root,
   platform: 'node',
-  // Its main file is UMD, which requires its parts when it runs.
+  // Its main file is UMD, which requires its parts at run time.
   resolve: { alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' } },
   plugins: [versionAsConstant],
   logLevel: 'warn',
   checks: { ineffectiveDynamicImport: false },
 };
 
-/** The library: its parts share their chunks. */
+/** The library: its entries share chunks. */
 async function bundle() {
   const build = await rolldown({ ...common, input: entries });
-  // One flat folder: code that looks for a file beside itself finds it, whichever chunk it is in.
+  // One flat directory: code that looks for a file beside itself finds it from every chunk.
   const { output } = await build.write({
     dir: dist,
     format: 'esm',
@@ -80,7 +80,7 @@ async function bundle() {
   };
 }
 
-/** The command: a small file that runs the others with the code that V8 compiled before (src/cli/compiled.ts). */
+/** The command: a small file that runs the others with the cached code of V8 (src/cli/compiled.ts). */
 async function bundleCommand() {
   const main = await cjs('src/cli/runtime/main.ts', {
     entryFileNames: 'command-[hash].cjs',
@@ -106,7 +106,7 @@ async function bundleCommand() {
   };
 }
 
-/** The chunks, that of the entry first. */
+/** The chunks; the entry comes first. */
 async function cjs(file, options) {
   const build = await rolldown({ ...common, input: join(root, file) });
   const { output } = await build.generate({ ...options, format: 'cjs', sourcemap: false });
@@ -114,7 +114,7 @@ async function cjs(file, options) {
   return output;
 }
 
-/** For src/cli/compiled.ts, which reads them as Latin-1: cached code has no import(), and gets that of the loader. */
+/** For src/cli/compiled.ts, which reads them as Latin-1. Cached code has no import(), so it uses that of the loader. */
 function forCache(code) {
   if (/String\.raw`[^`]*[^\0-\x7f]/.test(code))
     throw new Error('String.raw with other characters than ASCII');
@@ -123,7 +123,7 @@ function forCache(code) {
     .replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** Whose code is in dist/. Throws for a licence that asks for more than this. */
+/** Writes whose code is in dist/. Throws for a licence with further requirements. */
 function writeNotices(modules) {
   const folders = [...packageFolders(modules), jiti];
   const notices = [...folders.map(noticeOf), ...noticesInsideJiti(jiti, load('./lib/inside-jiti.json'))];
@@ -131,7 +131,7 @@ function writeNotices(modules) {
   return ['THIRD-PARTY-NOTICES.txt'];
 }
 
-/** Without "type" beside it Node looks at the code to tell what it is: 5 ms at each start. */
+/** Without a "type" beside it, Node parses the code to find its module type: 5 ms at each start. */
 function writeRest() {
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ type: 'module' })}\n`);
   copyFileSync(join(jiti, 'dist/babel.cjs'), join(dist, 'babel.cjs'));
@@ -139,7 +139,7 @@ function writeRest() {
   return ['package.json', 'jiti.cjs', 'babel.cjs', 'schemas', 'types', 'man'];
 }
 
-/** dist/man, as man(1) looks for pages: man -M dist/man bofh-vm. */
+/** dist/man, in the layout of man(1): man -M dist/man bofh-vm. */
 async function writeManual() {
   await import('./lib/typescript.mjs');
   const { program } = await import('../src/cli/runtime/program.ts');
@@ -149,11 +149,11 @@ async function writeManual() {
     writeFileSync(join(folder, name), text);
 }
 
-/** Chunks of earlier builds go, but not those of the last one: a bofh that runs now may still load them. */
+/** Removes the chunks of earlier builds, except those of the last one: a running bofh may still load them. */
 function sweep(written, others) {
   const path = join(dist, noteName);
   const noted = existsSync(path) ? parseNote(readFileSync(path, 'utf8')) : undefined;
-  // Of a build that noted nothing all chunks may be the last one's.
+  // If the last build recorded nothing, all chunks may belong to it.
   const chunks = readdirSync(dist).filter((name) => /^(?:chunk|command)-.*\.c?js$/.test(name));
   const { kept, note } = generations(written, noted ?? { now: chunks, previous: [] });
   for (const name of readdirSync(dist))

@@ -1,8 +1,8 @@
 // `npm run test:cuts -- --trials 200`: records every write and flush of both disks while a sequence runs, rebuilds them as a power cut
-// may leave them, boots, recovers, compares. `--seed N` begins there, `--only PATTERN` takes the sequences whose name it matches, and
-// with both `--path P` repeats one cut of the recordings that are kept in .cache/cuts. A run that was ended goes on where it was. The
-// recordings are of the bofh that made them: remove .cache/cuts to record with the one of now.
-// `--now` recovers with the bofh of now. `--report` adds the outcomes to those that are kept, and makes the table of docs/reliability.md.
+// may leave them, boots, recovers, compares. `--seed N` begins there, `--only PATTERN` takes the sequences whose name matches, and
+// with both, `--path P` repeats one cut of the recordings in .cache/cuts. An interrupted run continues where it ended. The
+// recordings belong to the bofh that made them: remove .cache/cuts to record with the current one.
+// `--now` recovers with the current bofh. `--report` adds the outcomes to the stored ones, and writes the table of docs/reliability.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

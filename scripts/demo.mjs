@@ -1,5 +1,5 @@
 // `npm run demo`: the main job on a real Xen host in an emulator; `-- --simulated` on a simulated one, `-- --shell` ends
-// in a shell on it. Only node: is imported, because it starts before the dependencies are there.
+// in a shell on it. Imports only node: modules, because it starts before the dependencies are installed.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureDependencies, ensurePackages, quiet, root, say } from './lib/setup.mjs';
@@ -27,7 +27,7 @@ if (simulated) {
   process.exitCode = await rigDemo({ shell: words.has('--shell') });
 }
 
-/** What can be told before anything is installed. */
+/** What can be printed before anything is installed. */
 function whyNoRig() {
   if (process.platform !== 'linux') return 'this is not Linux';
   if (process.arch !== 'x64') return `this is ${process.arch}, not x64`;

@@ -1,7 +1,7 @@
 // `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only PATTERN` runs the trials whose
-// title it matches (a regular expression), `--missing` those of which no outcome is kept, `--suite trixie` on Debian 13,
-// `--two-machines` what is done over two hosts, on a pair of emulated ones;
-// `--report` adds their outcomes to those that are kept, and makes the tables of docs/reliability.md from all of them.
+// title matches (a regular expression), `--missing` those without a stored outcome, `--suite trixie` on Debian 13,
+// `--two-machines` those over two hosts, on a pair of emulated ones;
+// `--report` adds the outcomes to the stored ones, and writes the tables of docs/reliability.md from all of them.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ const kept = join(root, 'test', 'support', 'matrix', 'outcomes.json');
 
 if (values.report) {
   const { lastOutcomes, writeReport } = await import('../test/support/matrix/report.ts');
-  // Of a trial that was run again the last outcome counts.
+  // If a trial was run again, the last outcome counts.
   const files = readdirSync(outcomes).map((name) => join(outcomes, name));
   const byAge = files.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
   const known = [kept, ...byAge].flatMap((file) => JSON.parse(readFileSync(file, 'utf8')));
@@ -33,7 +33,7 @@ if (values.report) {
   writeFileSync(kept, `${JSON.stringify(all, undefined, 2)}\n`);
   const page = join(root, 'docs', 'reliability.md');
   if (all.length > 0) await writeReport(all, page);
-  // Of the last whole `npm test -- unit`: a file for each driver, or the tables stay as they are.
+  // From the last complete `npm test -- unit`: a file for each driver; otherwise the tables stay as they are.
   const undo = cacheDirectory('undo-matrix');
   const { specimens } = await import('../test/support/undo/specimens.ts');
   const drivers = Object.keys(specimens).map((driver) => join(undo, `${driver}.json`));

@@ -1,23 +1,23 @@
-// `npm run test:mutation [-- FILE …]`: changes the engine in every small way that Stryker knows (a condition turned, a call
-// left out, a text emptied) and runs its fast tests against each; what no test sees is a survivor. FILE is one of
-// src/atomic (`next.ts`); without any, all of them. `--report` makes the table of docs/mutation.md from the runs so far.
+// `npm run test:mutation [-- FILE …]`: changes the engine in every small way that Stryker knows (a condition inverted, a call
+// left out, a text emptied) and runs its fast tests against each; a change that no test detects is a survivor. FILE is one of
+// src/atomic (`next.ts`); without any, all of them. `--report` writes the table of docs/mutation.md from the runs so far.
 //
-// Stryker is no dependency of the project: it is installed, pinned, beside a copy of the sources in a folder of its own
-// (`--folder DIR`; .cache/mutation). Each file's result is kept there, so files can be run one by one, and an interrupted
-// run goes on where it was.
+// Stryker is not a dependency of the project: it is installed, with a pinned version, beside a copy of the sources in a separate
+// directory (`--folder DIR`; .cache/mutation). The result of each file is kept there, so files can be run one by one, and an
+// interrupted run continues where it ended.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheDirectory, root, say } from './lib/setup.mjs';
 
-/** The last line of Stryker that runs on Node 20. */
+/** The last major version of Stryker that runs on Node 20. */
 const stryker = '9.6.1';
 
-/** Tests that take a process, strace or minutes prove other things: see docs/testing.md. */
+/** Tests that need processes, strace or minutes prove other things: see docs/testing.md. */
 const slow = ['bite', 'real'];
 
-/** The sweep and the random programs in a measure that a thousand runs can bear. */
+/** The sweep and the random programs in a size that is fast enough for a thousand runs. */
 const measure = { BOFH_MATRIX: 'small', BOFH_SOAK_TRIALS: '150', BOFH_SEED: '20261120' };
 
 const { values, positionals } = parseArgs({
@@ -53,9 +53,9 @@ function setUp() {
       include: ['test/unit/atomic/*.test.ts'],
       exclude: slow.map((name) => `test/unit/atomic/${name}.test.ts`),
       isolate: false,
-      // Without remembered times the largest file runs first: the sweep and the random programs, both small, last.
+      // Without recorded times the largest file runs first; the sweep and the random programs, both small, run last.
       cache: false,
-      // That a test is slow on a busy machine must not look like a test that sees something.
+      // A test that is slow on a busy machine must not count as a test that detects the change.
       testTimeout: 600_000,
       hookTimeout: 600_000,
     },
@@ -74,7 +74,7 @@ function npm(...words) {
   if (status !== 0) throw new Error(`npm ${words[0]} failed`);
 }
 
-/** True when Stryker came to its end, whatever it found. */
+/** True if Stryker finished, whatever it found. */
 function mutate(file) {
   const name = file.replace(/\.ts$/, '').replaceAll('/', '-');
   const config = {
@@ -83,10 +83,10 @@ function mutate(file) {
     vitest: { configFile: 'vitest.config.mjs', related: false },
     mutate: [`src/atomic/${file}`],
     coverageAnalysis: 'perTest',
-    // What runs once while a module loads cannot be told apart by test.
+    // Code that runs once while a module loads cannot be assigned to a test.
     ignoreStatic: true,
     concurrency: Number(values.concurrency),
-    // On a busy machine the same tests may take many times as long; what is not over then has no end.
+    // On a busy machine the same tests may take many times as long; a longer run loops forever.
     timeoutMS: 20_000,
     timeoutFactor: 6,
     incremental: true,
@@ -107,7 +107,7 @@ function mutate(file) {
   return status === 0;
 }
 
-/** Writes the table of the runs so far into docs/mutation.md, between its two marks. */
+/** Writes the table of the runs so far into docs/mutation.md, between its two markers. */
 function report() {
   const rows = readdirSync(results)
     .sort()
@@ -145,7 +145,7 @@ function countOf(statuses) {
   return count;
 }
 
-/** The share of those tried that a test saw. */
+/** The share of the tried changes that a test detected. */
 function score({ Killed = 0, Timeout = 0, Survived = 0, NoCoverage = 0 }) {
   const tried = Killed + Timeout + Survived + NoCoverage;
   return tried === 0 ? '–' : `${((100 * (Killed + Timeout)) / tried).toFixed(1)} %`;

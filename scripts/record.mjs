@@ -1,5 +1,5 @@
-// `npm run record [-- --suite trixie] [--only PATTERN]`: what real tools say, recorded anew in the rig, into test/fixtures. It
-// ends with an error when bofh takes an answer otherwise than the table of situations says.
+// `npm run record [-- --suite trixie] [--only PATTERN]`: records the output of real tools in the rig again, into test/fixtures. It
+// fails if bofh parses an output differently from the table of situations.
 import { parseArgs } from 'node:util';
 import { ensureDependencies, ensurePackages, say } from './lib/setup.mjs';
 

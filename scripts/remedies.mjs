@@ -1,5 +1,5 @@
-// `npm run test:remedies [-- FILE …]`: sets up and runs the unit tests, and types what errors say to type next, on copies of the
-// simulated host; beside them the tests on loop devices, to count where they make an error, too. Exit code 1 if a command fails without a reason
+// `npm run test:remedies [-- FILE …]`: sets up and runs the unit tests, and types the remedies of errors on copies of the
+// simulated host; then it runs the tests on loop devices, to count the places where they make an error too. Exit code 1 if a command fails without a reason
 // in test/support/remedies/exceptions.ts. `--report` writes the counts into docs/reliability.md.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';

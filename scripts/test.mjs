@@ -1,5 +1,5 @@
-// `npm test`: sets up what the tests need, runs them all, and says what was skipped and why.
-// Only node: is imported, because it starts before the dependencies are there.
+// `npm test`: sets up what the tests need, runs all of them, and says what was skipped and why.
+// Imports only node: modules, because it starts before the dependencies are installed.
 import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, cpSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { setPriority, tmpdir } from 'node:os';
@@ -19,14 +19,14 @@ const requireAll = process.env.BOFH_REQUIRE === 'all';
 const only = process.argv.slice(2);
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const bin = (name) => join(root, 'node_modules', '.bin', name);
-/** The next run removes that of a process that was killed (test/unit/cli/support/built.ts). */
+/** The next run removes the directory of a killed process (test/unit/cli/support/built.ts). */
 const shared = join(tmpdir(), `bofh-test-${process.pid}`);
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const running = new Set();
 const rows = [];
 const failed = [];
 
-// A terminal gives its signals to all of them, whoever else ends us to this process alone.
+// A terminal sends its signals to all of them; any other sender sends them only to this process.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.once(signal, () => {
     for (const child of running) child.kill(signal);
@@ -46,8 +46,8 @@ if (!ensureDependencies()) {
 
 process.env.BOFH_RIG ??= 'sample';
 await build();
-// The tests on loop devices and in containers mostly wait, for a disk, a login or a service: they run where unit has
-// something to do, too. Not at once: containers use up numbers of mounts, which the loop tests count on.
+// The tests on loop devices and in containers mostly wait, for a disk, a login or a service, so they run beside unit.
+// But not both at once: containers use up mount numbers, and the loop tests rely on these.
 const waiting = stage(
   'loop',
   () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }),
@@ -58,20 +58,20 @@ const waiting = stage(
   ),
 );
 await stage('unit', () => {
-  // Without them a few tests skip themselves, and are counted so; nothing else of them needs root or Debian.
+  // Without them a few tests skip themselves, and count as skipped; no other unit test needs root or Debian.
   const lacking = ensurePackages(['strace', 'mount'], 'faults in system calls, and a full disk');
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
   return tests('unit', process.execPath, { priority: 5 });
 });
-// Silently and at a lower priority, in what the loop tests, which run one after the other, leave of the cores.
+// Silently and at a lower priority, on the cores that the loop tests, which run one after the other, leave free.
 const beside = lint().then(types).then(unitOnOtherNodes);
 await waiting;
-// The rig has its turn by itself: its emulators leave no core free.
+// The rig runs alone: its emulators leave no core free.
 await stage('rig', async () => (await rigReason()) ?? tests('rig', process.execPath));
 await beside;
 finish();
 
-/** Silently, until it fails. */
+/** Prints its output only if it fails. */
 async function build() {
   await stage('build', async () => {
     const ok = await allQuietly('build', [[process.execPath, [join(root, 'scripts', 'build.mjs')]]]);
@@ -80,7 +80,7 @@ async function build() {
   });
 }
 
-/** Otherwise every worker builds it again. Tests that are not root cannot read a checkout in a closed directory. */
+/** Otherwise every worker builds it again. Tests of other users than root cannot read a checkout in a private directory. */
 function shareBuild() {
   rmSync(shared, { recursive: true, force: true });
   cpSync(join(root, 'dist'), shared, { recursive: true });
@@ -120,9 +120,9 @@ async function unitOnOtherNodes() {
 }
 
 /**
- * What meets Node itself: files, processes, signals, ssh, the loading of scripts, the built program. Of the rest, on the
- * simulated host, no other Node would see more than tsc; the scripts of this checkout run on its own Node. An older release of
- * the Node that runs all tests differs only in what it does not have yet.
+ * The tests that depend on Node itself: files, processes, signals, ssh, the loading of scripts, the built program. For the others, on
+ * the simulated host, another Node would detect no more than tsc; the scripts of this checkout run on its own Node. An older
+ * release with the same major version differs only in features that it lacks.
  */
 function meetNode(version) {
   const major = (text) => text.split('.')[0];
@@ -130,7 +130,7 @@ function meetNode(version) {
   return major(version) === major(process.versions.node) ? own : [...own, 'atomic/lock', 'cli/run'];
 }
 
-/** Runs one stage; what it gives is true or false, or the reason why it was skipped. */
+/** Runs one stage. Returns true or false, or the reason why it was skipped. */
 async function stage(name, run) {
   if (only.length > 0 && !only.some((word) => names(word, name))) return;
   say(name);
@@ -148,14 +148,14 @@ function logOf(name) {
   return join(cacheDirectory('test'), `${name}.log`);
 }
 
-/** A check that has no count of its own counts as one test. */
+/** A check without a count of tests counts as one test. */
 function checked(ok) {
   if (ok) totals.passed += 1;
   else totals.failed += 1;
   return ok;
 }
 
-/** One vitest project, counted from its own report. With `log` it runs beside others, and is shown only when it fails. */
+/** One vitest project, counted from its report. With `log` it runs beside others, and its output is shown only if it fails. */
 async function tests(project, node, { log, priority = 0, within = [] } = {}) {
   const report = log === undefined ? join(cacheDirectory('test'), `${project}.json`) : `${log}.json`;
   rmSync(report, { force: true });
@@ -191,7 +191,7 @@ async function tests(project, node, { log, priority = 0, within = [] } = {}) {
   return ok;
 }
 
-/** Not spawnSync, or nothing could run beside it. */
+/** Not spawnSync, because nothing could run beside it. */
 function started(program, args, output, priority = 0) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd: root, stdio: ['ignore', output, output] });
@@ -205,7 +205,7 @@ function started(program, args, output, priority = 0) {
   });
 }
 
-/** One program after the other, up to the first that fails; what that says is shown. */
+/** Runs one program after the other, up to the first that fails, and shows the output of that one. */
 async function allQuietly(name, programs) {
   const log = join(cacheDirectory('test'), `${name}.log`);
   for (const [program, args] of programs) if (!(await quietly(program, args, log, 10))) return false;

@@ -1,4 +1,4 @@
-// The published types: what tsc emits, without a word of the schema library that the code is checked with.
+// The published types: what tsc emits, without any reference to the schema library.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import ts from 'typescript';
@@ -10,7 +10,7 @@ const flags =
   ts.TypeFormatFlags.InTypeAlias |
   ts.TypeFormatFlags.UseAliasDefinedOutsideCurrentScope;
 
-/** Writes the declarations below `out`. Gives what is wrong, in tsc's words; empty when all is well. */
+/** Writes the declarations below `out`. Returns the errors of tsc; empty if there are none. */
 export function emitTypes(root, out) {
   const read = ts.getParsedCommandLineOfConfigFile(
     join(root, 'tsconfig.build.json'),
@@ -37,7 +37,7 @@ export function emitTypes(root, out) {
   return ts.formatDiagnostics(faults, host);
 }
 
-/** No type of Node.js is named, and a library of TypeScript that not every project has is. */
+/** Replaces types of Node.js, and names the library of TypeScript that not every project includes. */
 function withoutNode(text) {
   const plain = text.replaceAll(/\bBuffer(?:<\w+>)?(?=[;,)>\]| ]|$)/gm, 'Uint8Array');
   return /\b(?:Async)?Disposable\b|Symbol\.(?:asyncD|d)ispose/.test(plain)
@@ -45,7 +45,7 @@ function withoutNode(text) {
     : plain;
 }
 
-/** A file of ours in an import: the published one has the ending of what runs. */
+/** An import of a source file: the published file has the extension of the compiled file. */
 const relativeTs = /((?:from |import\(|import )["']\.{1,2}\/[^"']*)\.ts(["'])/g;
 
 function declarations(program) {
@@ -57,7 +57,7 @@ function declarations(program) {
     sourceOf.set(name, sources?.[0]);
     files.set(name, withoutLibrary(text, sources?.[0], program.getTypeChecker(), drop));
   });
-  // What is exported again from a file that has it no more is dropped there too, until nothing is.
+  // Drops re-exports of dropped names, until none is left.
   for (let before = -1; before !== dropped.size; ) {
     before = dropped.size;
     for (const [name, text] of files) files.set(name, withoutDropped(text, name, dropped));
@@ -69,7 +69,7 @@ function declarations(program) {
   return files;
 }
 
-/** A type that is made of a schema is written out; the schemas themselves, and what takes them, are nobody's concern. */
+/** Writes out each type that is derived from a schema; drops the schemas themselves, and functions that take them. */
 function withoutLibrary(text, source, checker, drop) {
   if (!text.includes(`'${library}'`)) return text;
   const kept = [];
@@ -95,7 +95,7 @@ function writtenOut(statement, code, source, checker) {
   return code.replace(/=[^]*$/, () => `= ${type};`);
 }
 
-/** Imports and exports by name of what is not there any more. */
+/** Removes imports and exports of names that were dropped. */
 function withoutDropped(text, file, dropped) {
   const kept = [];
   for (const statement of parse(text).statements) {

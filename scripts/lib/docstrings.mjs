@@ -1,8 +1,8 @@
 // Docstrings of options in the published types. tsc writes the comment of a property only if the property is declared in the same
-// file as the type that it writes; of one from a schema, or of another file, an editor would show nothing.
+// file as the type: for a property from a schema, or from another file, an editor would show nothing.
 import ts from 'typescript';
 
-/** The text of a declaration file, each property with the docstring that it has in `source`. */
+/** Returns the text of a declaration file; each property has its docstring from `source`. */
 export function withDocstrings(text, source, checker) {
   const parsed = ts.createSourceFile('types.d.ts', text, ts.ScriptTarget.Latest, true);
   const exported = new Map(
@@ -33,13 +33,13 @@ export function withDocstrings(text, source, checker) {
   let result = text;
   for (const [at, note] of [...notes].sort(([a], [b]) => b - a)) {
     const indent = /(?<=\n) *$/.exec(result.slice(0, at))?.[0];
-    // Behind other text of its line a comment belongs to that.
+    // A comment after other text of its line belongs to that text.
     const line = indent === undefined ? `\n${note}\n` : `${note.replaceAll('\n', `\n${indent}`)}\n${indent}`;
     result = `${result.slice(0, at)}${line}${result.slice(at)}`;
   }
   return result;
 
-  /** Follows the parts of a written type beside the types that it may be. */
+  /** Walks the parts of a written type together with the types that it may be. */
   function walk(node, types) {
     if (node === undefined || types.length === 0) return;
     if (ts.isTypeLiteralNode(node)) members(node, types);
@@ -112,7 +112,7 @@ export function withDocstrings(text, source, checker) {
     return checker.isArrayType(type) || checker.isTupleType(type) ? checker.getTypeArguments(type) : [];
   }
 
-  /** The arguments that a type has under the written name. */
+  /** Returns the arguments of a type with the written name. */
   function given(type, node) {
     const written = ts.isImportTypeNode(node) ? node.qualifier : node.typeName;
     const name =

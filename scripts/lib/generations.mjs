@@ -1,8 +1,8 @@
-// Which files of earlier builds stay in dist/: a bofh that runs now may still load a part of the build that it began with.
+// Which files of earlier builds stay in dist/: a running bofh may still load a part of the build that it started with.
 
 /**
- * Of a build that has written `written` where `before` is what the last build noted: the files that stay, and what is
- * noted for the next build. The build before this one stays, and goes with the next. One that changes nothing is no new one.
+ * For a build that wrote `written`, where `before` is the record of the last build: returns the files that stay, and the
+ * record for the next build. The next build removes the files of the build before this one. A build that changes nothing does not count.
  */
 export function generations(written, before) {
   const now = [...new Set(written)].sort();
@@ -12,7 +12,7 @@ export function generations(written, before) {
   return { kept: [...now, ...previous], note: { now, previous } };
 }
 
-/** What a build noted. One that cannot be read knows of nothing. */
+/** Reads the record of a build. An unreadable record counts as empty. */
 export function parseNote(text) {
   try {
     const { now, previous } = JSON.parse(text);

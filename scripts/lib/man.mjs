@@ -8,7 +8,7 @@ export function troff(text) {
     .replaceAll(/^(?=[.'])/gm, '\\&');
 }
 
-/** Pages by the name of their file, of the root command of all verbs. */
+/** Returns the pages by file name, from the root command. */
 export function manPages(root, version) {
   const own = root.commands.filter((command) => command.name() !== 'help');
   const pages = new Map([['bofh.1', rootPage(root, own, version)]]);
@@ -74,7 +74,7 @@ function verbLines(verb) {
   ];
 }
 
-/** The verbs below a command, which may be one itself. */
+/** Returns the verbs below a command, or the command itself if it is a verb. */
 function leaves(command) {
   const inner = command.commands.filter((each) => each.name() !== 'help');
   return inner.length === 0 ? [command] : inner.flatMap(leaves);
@@ -96,7 +96,7 @@ function entry(term, text) {
   return ['.TP', `.B ${troff(term)}`, troff(text)];
 }
 
-/** What --help prints below the options: examples, exit codes. */
+/** Returns what --help prints below the options: examples, exit codes. */
 function afterwards(command) {
   let text = '';
   command.configureOutput({ writeOut: (more) => (text += more) });

@@ -1,11 +1,11 @@
-// dist/THIRD-PARTY-NOTICES.txt: whose code is in the bundle, and under which licence. Licences ask for that.
+// dist/THIRD-PARTY-NOTICES.txt: whose code is in the bundle, and under which licence. The licences require this.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What may be bundled into a program under the MIT licence, with no more asked than the notice. */
+/** Licences that allow bundling into a program under the MIT licence, and require only the notice. */
 const compatible = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT']);
 
-/** The folders of the packages that these modules are from. */
+/** Returns the directories of the packages of these modules. */
 export function packageFolders(moduleIds) {
   const folders = moduleIds.flatMap(
     (id) => /^(?<folder>.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.groups.folder ?? [],
@@ -22,8 +22,8 @@ export function noticeOf(folder) {
 }
 
 /**
- * jiti comes bundled itself, without the licences of what is in it: they stand in inside-jiti.json, taken from those
- * packages. Throws for what is in its files and not there.
+ * jiti is itself a bundle, without the licences of its parts: inside-jiti.json has them, copied from those packages.
+ * Throws for a part that is missing there.
  */
 export function noticesInsideJiti(folder, known) {
   const notices = known.licences.map(checked);
@@ -37,7 +37,7 @@ export function noticesInsideJiti(folder, known) {
   return notices;
 }
 
-/** Names and versions in the module names of a webpack bundle that was made from a pnpm store. */
+/** Returns names and versions from the module names of a webpack bundle that was built from a pnpm store. */
 function insideIds(text) {
   const path =
     /node_modules\/\.pnpm\/[^/"']*?@(?<version>\d[^/"'_(]*)[^/"']*\/node_modules\/(?<name>(?:@[^/"']+\/)?[^/"']+)/g;

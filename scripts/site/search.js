@@ -1,4 +1,4 @@
-// The search and the menu of the site. The index is built in the browser, when somebody first searches.
+// The search and the menu of the site. The browser builds the index at the first search.
 const top_ = document.documentElement.dataset.top;
 const form = document.getElementById('search');
 const field = form.querySelector('input');
@@ -16,7 +16,7 @@ function load(name) {
   });
 }
 
-/** A promise of the index: scripts, not fetch(), so that it works from a file too. */
+/** Returns a promise of the index. It loads scripts instead of fetch(), so that it works from a file too. */
 function ready() {
   index ??= Promise.all([load('minisearch.js'), load('search-data.js')]).then(() => {
     const made = new window.MiniSearch({
@@ -29,7 +29,7 @@ function ready() {
   return index;
 }
 
-/** A part of the text around the first word that was found, with all of them marked. */
+/** Returns a part of the text around the first word found, with all found words marked. */
 function excerpt(text, terms) {
   const places = terms.map((term) => text.toLowerCase().indexOf(term)).filter((place) => place >= 0);
   const start = text.lastIndexOf(' ', Math.max(0, Math.min(...places, text.length) - 60)) + 1;
@@ -54,7 +54,7 @@ function entry({ id, title, page, text, terms }) {
   return link;
 }
 
-/** Errors first; what has changed is seldom the answer. */
+/** Errors first, the changelog last. */
 function boostDocument(id) {
   if (id.startsWith('docs/troubleshooting.')) return 2;
   return id.startsWith('CHANGELOG.') ? 0.3 : 1;
@@ -82,7 +82,7 @@ async function show() {
   }
 }
 
-/** Up and down in the list. */
+/** Moves up and down in the list. */
 function move(by) {
   const links = [...results.querySelectorAll('a')];
   const at = links.findIndex((link) => link.classList.contains('chosen'));
