@@ -61,7 +61,7 @@ import { endOf } from './atomic/sequence/event-reporter.ts';
 export interface Bofh {
   readonly host: Host;
   readonly site: Site;
-  /** (default: /var/lib/bofh; for others than root bofh below XDG_STATE_HOME) */
+  /** (default: /var/lib/bofh; for other users than root: bofh below XDG_STATE_HOME) */
   readonly stateDir: string;
   readonly engine: Engine;
   /** If undefined, the signals of this process stop each sequence. */
@@ -685,7 +685,7 @@ export function refuseInside(name: string, what: 'method' | 'alone' = 'method'):
     throw new UsageError(
       `${name} was called on the module inside atomic(): call it on tx, or it would never be undone`,
     );
-  throw new UsageError(`${name} was called inside atomic(), and it is a sequence of its own`, {
+  throw new UsageError(`${name} was called inside atomic(), but it is a separate sequence`, {
     remedy: 'call it before or after atomic()',
   });
 }

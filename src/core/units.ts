@@ -31,7 +31,7 @@ export function parseSize(text: string | number): Bytes {
     throw new UsageError(`"${text}" is not a size`, { remedy: 'write for example 512m, 10g or 10GiB' });
   const bytes = Number(groups.number) * (factors[(groups.unit ?? 'b').toLowerCase()] ?? Number.NaN);
   if (!Number.isSafeInteger(Math.ceil(bytes)))
-    throw new UsageError(`"${text}" is larger than bofh can count (8 PiB)`);
+    throw new UsageError(`"${text}" is too large: a size is at most 8 PiB`);
   if (bytes < 1) throw new UsageError(`"${text}" is too small: a size is at least one byte`);
   return Math.ceil(bytes);
 }

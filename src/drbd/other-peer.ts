@@ -38,7 +38,7 @@ export function withOtherPeer(text: string, peer: OtherPeer): string {
     throw unclear(peer, 'it does not contain the resource exactly once');
   if (hasSecret(resource))
     throw new RefusedError(
-      `the file of ${name} has a shared secret in it, which bofh copies to no other host`,
+      `the file of ${name} contains a shared secret, which bofh does not copy to another host`,
       {
         remedy: 'move it into the common section of each host, or replace the peer by hand',
       },

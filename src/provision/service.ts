@@ -141,7 +141,7 @@ async function settleOffline(
   const isEnabledNow = await host.run(probe(unit, isDone));
   if (running === true && !(enabled ?? isEnabledNow))
     throw new RefusedError(`${unit} cannot run: systemd does not run here, as in a guest that is off`, {
-      remedy: 'describe it with enabled: true, and it starts with the boot',
+      remedy: 'describe it with enabled: true: then it starts at boot',
     });
   if (enabled === undefined || enabled === isEnabledNow) return [];
   await tx.shell.run(

@@ -73,7 +73,7 @@ async function reachable(hosts: Reachable, asked: string): Promise<Member> {
     if (!(error instanceof ConnectionError)) throw error;
     throw new ConnectionError(error.message, {
       ...{ host: error.host, connection: error.connection, cause: error },
-      remedy: `name it as it is reached (${option('--from HOST', 'from')}); or, if it is lost for ever: ${option('--lost', "old: 'lost'")}`,
+      remedy: `name it as it is reached (${option('--from HOST', 'from')}); or, if it never comes back: ${option('--lost', "old: 'lost'")}`,
     });
   }
 }

@@ -95,7 +95,7 @@ export async function checkSpace(options: {
     `the volume group ${name} has ${formatSize(vg.free)} free (${vg.freeExtents} extents), but ${formatSize(extents * vg.extentSize)} (${extents} extents) are needed${brief}`,
     {
       code: 'no-space',
-      remedy: `ask for less, name another group with ${option('--vg', 'vg')}, or add a device: bofh lvm vg extend ${name} DEVICE`,
+      remedy: `request less, name another group with ${option('--vg', 'vg')}, or add a device: bofh lvm vg extend ${name} DEVICE`,
     },
   );
 }

@@ -13,9 +13,9 @@ export async function removableConfig(host: ReadHost, file: string): Promise<str
   const path = posix.join(await realPath(host, posix.dirname(file)), posix.basename(file));
   if ((await host.stat(path))?.kind === 'symlink')
     throw new RefusedError(
-      `${file} is a symbolic link to ${await host.readLink(path)}: it may serve more than this guest`,
+      `${file} is a symbolic link to ${await host.readLink(path)}: other guests may use it too`,
       {
-        remedy: `put the file itself in its place: cp --remove-destination $(readlink -f ${file}) ${file}`,
+        remedy: `replace the link by a copy of the file: cp --remove-destination $(readlink -f ${file}) ${file}`,
       },
     );
   await checkRemovable(host, path);

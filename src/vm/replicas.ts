@@ -87,7 +87,7 @@ export async function planReplicas(options: {
   const peer = members.find(({ place }) => place !== host.name);
   if (peer === undefined || members.every(({ place }) => place !== host.name))
     throw new RefusedError(`the disks of ${guest.name} are replicated to another host`, {
-      remedy: `name the two: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}`,
+      remedy: `name the two hosts: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}`,
     });
   const found = refusals();
   const others = guests.filter(({ file }) => file !== guest.file);

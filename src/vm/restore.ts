@@ -121,7 +121,7 @@ async function refuseWritableByOthers(host: ReadHost, path: string): Promise<voi
   const stat = await host.stat(path);
   if (stat?.uid === 0 && (stat.mode & 0o022) === 0) return;
   throw new RefusedError(
-    `${path} can be written by others than root, and the guest's configuration is in it`,
+    `${path} can be written by other users than root, and it contains the guest's configuration`,
     {
       code: 'denied',
       remedy: `if you trust its content: chown root:root ${path}; chmod go-w ${path}`,

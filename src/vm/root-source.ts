@@ -107,7 +107,7 @@ export async function measureSource(
   if (size === undefined || size >= bytes) return { size: size ?? bytes, copies: [] };
   throw new UsageError(
     `${where} has ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)}`,
-    { remedy: `leave ${option('--size', 'size')} out, or ask for more` },
+    { remedy: `leave ${option('--size', 'size')} out, or request more` },
   );
 }
 

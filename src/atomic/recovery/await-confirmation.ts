@@ -41,7 +41,7 @@ export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
     throw new RefusedError(
       `the sequence also changed ${away.name}, and the connection to that host may be down at the deadline`,
       {
-        remedy: 'change the other host in a sequence of its own',
+        remedy: 'change the other host in a separate sequence',
       },
     );
   const { seconds, connection } = wait;

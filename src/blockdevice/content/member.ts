@@ -52,5 +52,5 @@ export function outOfGroup(
   const isOnly = [...groups.values()].filter((each) => each === group).length === 1;
   return isOnly
     ? `remove its group first: bofh lvm vg remove ${group}`
-    : `take it out of the group first: bofh lvm vg reduce ${group} ${device}`;
+    : `remove it from the group first: bofh lvm vg reduce ${group} ${device}`;
 }

@@ -27,7 +27,7 @@ import {
 const args = z.strictObject({
   /** The encrypted device, or the file with its detached header. */
   device: z.string().check(z.minLength(1)),
-  /** The uuid of the device to erase: its data is lost for ever. */
+  /** The uuid of the device to erase: its data is lost forever. */
   uuid: z.string(),
 });
 

@@ -203,7 +203,7 @@ async function openAs(host: ChangeHost, wanted: Undo, { key, name: asked }: Args
   );
   if ((await marked(host, wanted)) === undefined)
     throw new RefusedError(
-      `cryptsetup reported success, but ${device} is not open with the marker of this step`,
+      `cryptsetup reported success, but ${device} is not open with the tag of this step`,
       {
         remedy: 'see what is there: dmsetup info -c -o name,uuid',
       },

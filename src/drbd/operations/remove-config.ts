@@ -92,8 +92,8 @@ async function fileOf(host: ReadHost, { name, configured: found }: Resource): Pr
   );
   if (more.length > 0)
     throw new RefusedError(
-      `${found.file} has other resources in it as well: ${more.map((each) => each.name).join(', ')}`,
-      { remedy: `take ${name} out of it by hand (it begins at line ${String(found.line)})` },
+      `${found.file} also contains other resources: ${more.map((each) => each.name).join(', ')}`,
+      { remedy: `remove ${name} from it yourself (it begins at line ${String(found.line)})` },
     );
   return found.file;
 }
@@ -108,6 +108,6 @@ async function refuseOthers(host: ReadHost, name: string, path: string): Promise
     .filter((word) => word !== 'resource');
   if (others.length > 0)
     throw new RefusedError(`${path} holds more than the resource ${name}: ${others.join(', ')}`, {
-      remedy: `take ${name} out of it by hand, or move the rest into a file of its own`,
+      remedy: `remove ${name} from it yourself, or move the rest into a separate file`,
     });
 }

@@ -38,7 +38,7 @@ export function checkDestination(to: SshDestination): SshDestination {
       });
     if (ours.test(name))
       throw new UsageError(`${name} is chosen by bofh`, {
-        remedy: 'take it out of the options of this host',
+        remedy: 'remove it from the options of this host',
       });
   }
   return to;

@@ -65,7 +65,7 @@ export const resizePv = operation({
     const look = await find(host, of);
     if (look.state !== 'gone' || (await pvOf(host, of.pv.uuid))?.vg?.uuid !== of.vgUuid)
       throw new RefusedError(
-        `${of.pv.device} is another physical volume, or of another size, now; nothing was done`,
+        `${of.pv.device} is now another physical volume, or has another size; nothing was done`,
         {
           remedy: 'look at it: bofh lvm pv list; then run the command again',
         },

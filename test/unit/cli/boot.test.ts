@@ -218,7 +218,7 @@ describe('bofh boot install', () => {
     const before = host.snapshot();
 
     await expect(install(at().runtime)).rejects.toThrow(
-      `not as "bofh boot install" wrote it: ${pathOf(name ?? '')}`,
+      `edited, or not created by "bofh boot install": ${pathOf(name ?? '')}`,
     );
     if (_how === 'was edited') await expect(remove(at().runtime)).rejects.toThrow('bofh-recover.service');
 
@@ -229,7 +229,7 @@ describe('bofh boot install', () => {
     host.admin.writeFile('/home/me/bofh.cjs', 'x', 0o777);
 
     await expect(install(at({}, [program[0], '/home/me/bofh.cjs']).runtime)).rejects.toThrow(
-      'others than root can write /home/me/bofh.cjs',
+      'other users than root can write to /home/me/bofh.cjs',
     );
     expect(await statesOf()).toEqual(units.map(() => 'absent'));
   });
@@ -242,7 +242,7 @@ describe('bofh boot install', () => {
 
     const refused = install(at().runtime);
 
-    await expect(refused).rejects.toThrow(`others than root can write ${chunk}`);
+    await expect(refused).rejects.toThrow(`other users than root can write to ${chunk}`);
     await expect(refused).rejects.toMatchObject({ remedy: containing('npm ci && npm run build') });
     expect(await statesOf()).toEqual(units.map(() => 'absent'));
   });

@@ -148,7 +148,7 @@ describe('wrong input', () => {
     ],
     ['a script of another kind', ['run', '/etc/passwd'], /is not a script/],
     ['--because alone', ['recover', '--because', 'x'], /--because belongs to --abandon/],
-    ['two things to recover', ['recover', 'a', '--cut-last-line', 'b'], /not both/],
+    ['two things to recover', ['recover', 'a', '--cut-last-line', 'b'], /pass only one journal/],
   ])('%s: exit 2, one sentence, and the host untouched', async (_what, args, sentence) => {
     const { exitCode, stdout, stderr } = await bofh(args, { env: { BOFH_STATE_DIR: join(work, 'none') } });
 

@@ -331,7 +331,7 @@ describe('vm verify and vm list-backups', () => {
   test('refuse a manifest that another user can write', async () => {
     const { path } = await backup();
     host.admin.chown(path, 1000);
-    await expect(restore(`${path} --as shop`)).rejects.toThrow(/written by others than root/);
+    await expect(restore(`${path} --as shop`)).rejects.toThrow(/written by other users than root/);
   });
 });
 

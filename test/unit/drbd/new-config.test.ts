@@ -190,7 +190,7 @@ describe('tx.drbd.removeConfig', () => {
       '/etc/drbd.d/web1.res',
       resourceText('web1') + resourceText('web2', { port: 7790, minor: 5, disk: '/dev/y' }),
     );
-    expect((await refused(two, remove('web1'))).message).toContain('other resources in it as well: web2');
+    expect((await refused(two, remove('web1'))).message).toContain('also contains other resources: web2');
 
     const more = replicated();
     more.admin.writeFile(

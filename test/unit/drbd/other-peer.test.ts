@@ -75,7 +75,7 @@ describe('withOtherPeer', () => {
     [
       'a secret',
       text.replace('handlers {', 'net { shared-secret "x"; } handlers {'),
-      'a shared secret in it',
+      'contains a shared secret',
     ],
   ])('refuses a file with %s', (_, wrong, words) => {
     expect(() => withOtherPeer(wrong, peer)).toThrow(words);

@@ -400,7 +400,7 @@ describe('drbd.replacePeer refuses', () => {
         alpha.admin.writeFile('/etc/drbd.d/web1.res', text);
       },
       {},
-      /on alpha: the file of web1 has a shared secret in it/,
+      /on alpha: the file of web1 contains a shared secret/,
     ],
     [
       'a file that is not UTF-8',

@@ -46,8 +46,11 @@ async function refuseUnsafeFolder(host: ReadHost, program: string): Promise<void
 }
 
 function unsafe(at: string, path: string): RefusedError {
-  return new RefusedError(`others than root can write ${at}, and root would run ${path} at each boot`, {
-    remedy:
-      'install bofh for the whole host: a checkout that belongs to root and that only root can write, in it "npm ci && npm run build" as root, and a link to its dist/bofh.cjs in /usr/local/sbin',
-  });
+  return new RefusedError(
+    `other users than root can write to ${at}, and root would run ${path} at each boot`,
+    {
+      remedy:
+        'install bofh so that only root can write to it: in a checkout that belongs to root, as root: npm ci && npm run build; then a link to its dist/bofh.cjs in /usr/local/sbin',
+    },
+  );
 }

@@ -117,7 +117,7 @@ export function isPackaged({ unit }: FoundUnit): boolean {
 }
 
 export function foreignUnits(units: readonly string[], installer: string): RefusedError {
-  return new RefusedError(`not as "bofh ${installer}" wrote it: ${units.join(', ')}`, {
+  return new RefusedError(`edited, or not created by "bofh ${installer}": ${units.join(', ')}`, {
     remedy: 'move it away; put your changes into a drop-in: systemctl edit UNIT',
   });
 }

@@ -61,7 +61,7 @@ async function plan(
   const from = lv.size;
   const wanted = sign === '' ? bytes : sign === '+' ? from + bytes : from - bytes;
   if (wanted <= 0)
-    throw new UsageError(`${group}/${name} has ${formatSize(from)}: nothing of it would be left`);
+    throw new UsageError(`${group}/${name} has only ${formatSize(from)}: the new size would be zero or less`);
   const to = Math.ceil(wanted / vg.extentSize) * vg.extentSize;
   if (to >= from) return { uuid: lv.uuid, from, to };
   if (lv.active !== true)

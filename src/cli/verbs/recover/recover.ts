@@ -71,7 +71,7 @@ export default verb({
     },
   ) => {
     if ((abandon !== undefined || cutLastLine !== undefined) && id !== undefined)
-      throw new UsageError(`either recover ${id}, or --abandon or --cut-last-line with an id: not both`);
+      throw new UsageError(`pass only one journal: ${id}, or the ID of --abandon or --cut-last-line`);
     if (because !== undefined && abandon === undefined)
       throw new UsageError('--because belongs to --abandon ID');
     refuseOtherHost(runtime, 'the journals');
@@ -108,7 +108,9 @@ async function recoverAtBoot(
   limit: BootLimit,
 ): Promise<number> {
   if (id !== undefined || runtime.settings.consent === 'given')
-    throw new UsageError('--boot takes every journal of an earlier boot and destroys nothing that is in use');
+    throw new UsageError(
+      '--boot excludes an ID and --yes: it recovers every journal of an earlier boot, and leaves objects in use untouched',
+    );
   const unattended = { ...runtime, terminal: { ...runtime.terminal, interactive: false } };
   const { bofh } = await openSession(unattended, { site: 'unused', root: 'needed' });
   const { boot } = await bofh.host.facts();

@@ -58,7 +58,7 @@ function refuseHalfDone({ sequences }: Runtime): void {
   const open = openIn(sequences);
   // watchExit reports a sequence that still runs.
   if (open.length === 0 || sequences.count() > 0) return;
-  throw new StuckError(`the script went on after ${inWords(open)} could not be finished or rolled back`, {
+  throw new StuckError(`the script continued after ${inWords(open)} could not be finished or rolled back`, {
     id: open[0]?.id,
     committed: false,
   });

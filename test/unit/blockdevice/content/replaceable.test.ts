@@ -182,7 +182,7 @@ describe.each(takers)('%s', (_, act) => {
 
 test.each([
   [['vg9', 'vg0'], 'remove its group first: bofh lvm vg remove vg9'],
-  [['vg9', 'vg9'], 'take it out of the group first: bofh lvm vg reduce vg9 /dev/vdx'],
+  [['vg9', 'vg9'], 'remove it from the group first: bofh lvm vg reduce vg9 /dev/vdx'],
 ])(
   'the remedy frees a physical volume with what is possible where the groups of all are %j',
   (groups, remedy) => {
