@@ -637,7 +637,7 @@ describe('bofh recover --boot', () => {
     ['an id', {}, 'abc'],
   ])('is refused together with %s', async (_what, said, id) => {
     await expect(runVerb(at(said).runtime, `recover ${id} --boot`)).rejects.toThrow(
-      '--boot takes every journal',
+      '--boot excludes an ID and --yes',
     );
   });
 });

@@ -55,7 +55,7 @@ describe('bofh drbd create', () => {
     ['one host', '--on alpha', '--on alpha: must be two hosts'],
     ['an address without a host', '--address 10.0.0.1', '--address 10.0.0.1: write HOST=ADDRESS'],
     ['an address of another host', '--address gamma=10.0.0.3,there=10.0.0.2', 'is not one of the two'],
-    ['an address for one host only', '--address there=10.0.0.2', 'name one for each'],
+    ['an address for one host only', '--address there=10.0.0.2', 'name an address for each'],
     ['a port that is no number', '--port x', '--port x: must be a whole number'],
     ['an unknown protocol', '--protocol D', '--protocol D: must be A, B or C'],
     ['an unknown initial sync', '--initial-sync half', '--initial-sync half: must be skip or full'],

@@ -186,7 +186,7 @@ describe('vm clone', () => {
       'a root of another filesystem',
       () => host.admin.format('/dev/vg0/web1-root', { type: 'xfs', usage: 'filesystem', uuid: 'x' }),
       '',
-      /holds xfs.*a root filesystem of type ext4/,
+      /holds xfs.*a root filesystem of type ext2, ext3 or ext4/,
     ],
     [
       'an address without an interface',

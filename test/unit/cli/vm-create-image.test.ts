@@ -350,7 +350,7 @@ describe('vm create --source image:FILE with partitions', () => {
     [
       'a /boot that no partition has',
       [ubuntu(), boot({ superblock })],
-      /mounts LABEL=BOOT on \/boot, which is no partition of the image with ext2/,
+      /mounts LABEL=BOOT on \/boot, which is not a partition of the image with ext2/,
     ],
     [
       'a /boot that two partitions may be',
