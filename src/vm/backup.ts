@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { recognise } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { type ReadHost, refuseExposed } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { textFile } from '../file/index.ts';
@@ -50,9 +50,12 @@ export async function planBackup(options: {
   const { guest, domain, disks: planned } = await planMoment(host, of);
   const base = posix.join(directory, backupName(name, now));
   const { recipients } = how;
-  for (const file of recipients ?? [])
-    if (file.startsWith('/') && (await followed(host, file)) === undefined)
+  for (const file of recipients?.filter((each) => each.startsWith('/')) ?? []) {
+    if ((await followed(host, file)) === undefined)
       throw new UsageError(`there is no file ${file}`, { code: 'not-found' });
+    // Whoever can write it can read the backups.
+    await refuseExposed(host, file, 'content');
+  }
   const ending = recipients === undefined ? 'zst' : 'zst.age';
   const disks: BackupDisk[] = [];
   for (const disk of planned)

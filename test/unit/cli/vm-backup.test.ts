@@ -381,6 +381,9 @@ describe('an encrypted backup', () => {
     expect(String(await rejectionOf(backup('--recipient /root/none.pub')))).toContain(
       'no file /root/none.pub',
     );
+    host.admin.writeFile('/root/shared.pub', `${key}\n`, 0o666);
+    expect(String(await rejectionOf(backup('--recipient /root/shared.pub')))).toContain('/root/shared.pub');
+    host.admin.removeFile('/root/shared.pub');
     const { path } = await backup();
     expect(String(await rejectionOf(restore(`${path} --as web2 --identity /root/key`)))).toContain(
       'is not encrypted',

@@ -133,7 +133,11 @@ describe('drbd.convert', () => {
 
   it.each([
     ['this host itself', { to: 'alpha' }, /are the same host/],
-    ['addresses of others', { addresses: { gamma: '10.0.0.1', there: '10.0.0.2' } }, /name an address for each/],
+    [
+      'addresses of others',
+      { addresses: { gamma: '10.0.0.1', there: '10.0.0.2' } },
+      /name an address for each/,
+    ],
     ['a name that DRBD does not take', { name: 'all' }, /neither "all" nor/],
   ])('refuses %s', async (_, more, words) => {
     expect((await refusal(plain(), () => drbd.convert({ ...web1, ...more }))).message).toMatch(words);

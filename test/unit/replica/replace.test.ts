@@ -411,7 +411,12 @@ describe('drbd.replacePeer refuses', () => {
       {},
       /on alpha: \/etc\/drbd\.d\/web1\.res is not UTF-8/,
     ],
-    ['addresses of others', () => undefined, { addresses: { gamma: '10.0.0.3' } }, /name an address for each/],
+    [
+      'addresses of others',
+      () => undefined,
+      { addresses: { gamma: '10.0.0.3' } },
+      /name an address for each/,
+    ],
   ])('%s', async (_, stage, more, words) => {
     const hosts = three();
     stage(hosts);
