@@ -210,8 +210,7 @@ export function refuseUnread(problems: readonly { readonly message: string }[], 
 }
 
 /** Throws unless the kernel reports a network interface of this name that is a bridge. */
-export async function checkBridge(host: ReadHost, bridge: string | undefined): Promise<void> {
-  if (bridge === undefined) return;
+async function checkBridge(host: ReadHost, bridge: string): Promise<void> {
   // IFNAMSIZ of linux/if.h is 16, with the ending NUL.
   if (!/^[^\s/:]{1,15}$/.test(bridge) || bridge === '.' || bridge === '..')
     throw new UsageError(`"${bridge}" cannot be the name of a network interface`);
@@ -230,6 +229,9 @@ export async function checkBridge(host: ReadHost, bridge: string | undefined): P
 export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   const found = await bridgeOf(host, vif);
   if (found?.kind === 'linux') await checkBridge(host, found.bridge);
+  // The specification of an interface has commas.
+  else if (/[\s,'"\\]/.test(vif.bridge ?? ''))
+    throw new UsageError(`"${vif.bridge ?? ''}" cannot be the name of a bridge`);
   const missing = await missingBridge(host, vif);
   if (missing !== undefined)
     throw new RefusedError(missing, {

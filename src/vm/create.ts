@@ -17,7 +17,7 @@ import type { CheckedCreate } from './create-request.ts';
 import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
 import { refuseUnsafeScript } from '../copy/index.ts';
-import { checkBridge, checkClashes, checkConfigPath, checkFreeMemory, checkMac, followed } from './checks.ts';
+import { checkClashes, checkConfigPath, checkFreeMemory, checkMac, checkVif, followed } from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { downloadImage } from './images.ts';
@@ -125,7 +125,7 @@ export async function planCreate(options: {
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
   const autostart = request.autostart === true ? await found.try(() => autostartPath(host, name)) : undefined;
   await found.try(() => checkClashes({ host, site, name, mac: bridge === undefined ? undefined : mac }));
-  await found.try(() => checkBridge(host, bridge));
+  if (bridge !== undefined) await found.try(() => checkVif(host, { bridge }));
   const { hostname = name, timezone } = request;
   const identity = { hostname, sshKeys: sshKeys ?? [], network, timezone };
   const { source: filled } = request;

@@ -235,7 +235,7 @@ describe('bofh init --yes', () => {
         ['ovsbr0', 'openvswitch'],
       ],
       undefined,
-      'there are only bridges of Open vSwitch, and "bofh vm create" connects guests to bridges of the kernel',
+      'there are only bridges of Open vSwitch; xl uses them with vif.default.script="vif-openvswitch" in /etc/xen/xl.conf',
     ],
   ] as const)('finds bridges: %s', async (_, rows, bridge, why) => {
     const host = simulatedHost({ bridges: ['br1'] });

@@ -27,6 +27,24 @@ const given = (): readonly string[] => host.world.domains.flatMap(({ nics }) => 
 const attach = `vm interface attach web1 --bridge xenbr0 --mac ${more}`;
 
 describe('bofh vm interface', () => {
+  it('is on a VLAN of a bridge of Open vSwitch, if xl uses its script', async () => {
+    host = simulatedHost({ bridges: ['ovsbr0'] });
+    for (const path of ['/boot/vmlinuz', '/boot/initrd']) host.admin.writeFile(path, 'x');
+    const create =
+      'vm create web2 --source blank --kernel /boot/vmlinuz --ramdisk /boot/initrd --size 64m --vg vg0 --bridge ovsbr0.42';
+    expect(String(await rejectionOf(typed(create)))).toContain('there is no bridge ovsbr0.42');
+
+    host.admin.writeFile('/etc/xen/xl.conf', 'vif.default.script="vif-openvswitch"\n');
+    await typed(create);
+    await typed('vm interface attach web2 --bridge ovsbr0.7:8');
+
+    expect(host.admin.readFile('/etc/xen/web2.cfg')).toMatch(/bridge=ovsbr0\.42".*bridge=ovsbr0\.7:8"/);
+    for (const bridge of ['ovsbr1.42', 'ovsbr0.42,script=/tmp/x'])
+      expect(await rejectionOf(typed(`vm interface attach web2 --bridge ${bridge}`))).toMatchObject({
+        message: expect.stringMatching(/there is no bridge ovsbr1|cannot be the name of a bridge/) as string,
+      });
+  });
+
   it('changes one item of the configuration of a guest that is off, and back', async () => {
     expect(await typed(attach)).toMatchObject({
       mac: more,

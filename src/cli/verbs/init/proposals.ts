@@ -6,7 +6,7 @@ import { usableVg, type VolumeGroup, vgs } from '../../../lvm/index.ts';
 import { type Interface, interfaces } from '../../../network/index.ts';
 import { defaultSite, parseSite, type SiteSettings } from '../../../site.ts';
 import { ramdiskNames } from '../../../vm/boot.ts';
-import { checkBridge, checkKernel, followed } from '../../../vm/checks.ts';
+import { checkKernel, checkVif, followed } from '../../../vm/checks.ts';
 import { domains, guestConfigs } from '../../../xen/index.ts';
 
 type Setting = 'volumeGroup' | 'guestConfigDirs' | 'guestKernel' | 'guestRamdisk' | 'bridge';
@@ -127,7 +127,7 @@ async function kernel(host: ReadHost): Promise<Proposal> {
 
 async function bridge(host: ReadHost): Promise<Proposal> {
   const read = async (name: string): Promise<SiteSettings> => {
-    await checkBridge(host, name);
+    await checkVif(host, { bridge: name });
     return { bridge: name };
   };
   const of = (why: string, value?: string): Proposal => ({ settings: ['bridge'], why, value, read });
@@ -138,7 +138,7 @@ async function bridge(host: ReadHost): Promise<Proposal> {
   if (only === undefined)
     return of(
       all.some(({ kind }) => kind === 'openvswitch')
-        ? 'there are only bridges of Open vSwitch, and "bofh vm create" connects guests to bridges of the kernel'
+        ? 'there are only bridges of Open vSwitch; xl uses them with vif.default.script="vif-openvswitch" in /etc/xen/xl.conf'
         : 'there is no bridge',
     );
   if (more.length === 0) return of(`the only bridge: ${withPorts(only)}`, only.name);
