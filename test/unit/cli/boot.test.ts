@@ -173,7 +173,7 @@ describe('bofh boot install', () => {
       .split('\n')
       .slice(2)
       .join('\n')
-      .replace(/^# to bofh-recover-hosts.*\n/m, '');
+      .replace(/^# those that reach other hosts\..*\n/m, '');
     const sha256 = createHash('sha256').update(body).digest('hex');
     const head = old.split('\n')[0] ?? '';
     host.admin.writeFile(pathOf('bofh-recover.service'), `${head}\n# sha256 of the rest: ${sha256}\n${body}`);

@@ -307,7 +307,7 @@ it.each<readonly [string, SyntaxName, string, Revealed, readonly (readonly strin
     '[a]\nx = 1\nx = 2\n',
     { a: { x: 2 } },
     [],
-    'cannot set a.x in /etc/x: it is there 2 times',
+    'cannot set a.x in /etc/x: the file has it 2 times',
   ],
 ])('refuses %s', async (_, syntax, before, values, absent, message) => {
   const error = await rejectionOf(result(syntax, ['', before, values, absent, '']));
