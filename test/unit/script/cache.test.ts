@@ -107,7 +107,7 @@ describe('the cache of scripts', () => {
     symlinkSync(join(work, 'else'), directory);
 
     expect(openCache(directory, warn)).toBeUndefined();
-    expect(warnings.join()).toContain('no directory');
+    expect(warnings.join()).toContain('not a directory');
   });
 
   it('does not grow without limit', () => {
