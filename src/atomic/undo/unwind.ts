@@ -290,10 +290,11 @@ async function undo(
   if (code.defers(journalled.undo)) return acted(lines);
   const before = await code.look(journalled);
   let now = before;
+  let except: ReadonlySet<number> = new Set();
   if (before.state === 'ours') {
     const { engine, journal, discard, trusted } = unwinding;
     if (trusted !== 'all')
-      await refuseChanged(
+      except = await refuseChanged(
         { engine, journal, discard, trusted },
         {
           ...{ step, inside, boot },
@@ -320,7 +321,7 @@ async function undo(
     lines.push(
       ...(await renewedWitnesses(
         { engine: unwinding.engine, journal: unwinding.journal },
-        { of: 'device', way: step },
+        { of: 'device', way: step, except },
       )),
     );
   // An object of others was beside that of the step, and stays.

@@ -36,11 +36,16 @@ interface Undoing {
 /**
  * Throws RefusedError if the undo of a step would destroy data that others wrote: into its object,
  * into objects inside it, or, for a mount or an open device, into what older steps made below it.
+ *
+ * Returns the steps that could not be compared, because the step itself made their devices inaccessible:
+ * their own undo compares them.
  */
-export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<void> {
+export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<ReadonlySet<number>> {
   const { engine, journal, trusted } = asking;
   const { step: own, boot, holders } = undoing;
+  const { endsAccess } = await codeOf(engine, own.intent, journal.id);
   const found: Found[] = [];
+  const notCompared = new Set<number>();
   const kept = undoing.inside.filter((member) => !isDiscarded(asking, member));
   const there = await notGone(asking, kept);
   for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...there])) {
@@ -49,7 +54,11 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
     const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
     const changed = await unlessCompared(own, () =>
       content.changed({ ...asked(journal, step, host), way: 'back' }),
-    );
+    ).catch((error: unknown) => {
+      if (!endsAccess || step === own || !isMissing(error)) throw error;
+      notCompared.add(step.n);
+      return undefined;
+    });
     if (changed === undefined || asking.discard === 'all') continue;
     const or = changed.fromBytes === true ? otherCause(step, (await host.facts()).boot) : undefined;
     const held = step === own && holders !== undefined ? { holders } : {};
@@ -61,6 +70,7 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<v
     if (replaced !== undefined && asking.discard !== 'all') found.push({ step: member, ...replaced });
   }
   if (found.length > 0) throw refused(journal, found);
+  return notCompared;
 }
 
 /**
@@ -153,7 +163,18 @@ export async function finalWitnesses(engine: Engine, journal: Journal): Promise<
  */
 export async function renewedWitnesses(
   { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
-  { of, way, container }: { readonly of: 'files' | 'device'; readonly way?: Step; readonly container?: Key },
+  {
+    of,
+    way,
+    container,
+    except,
+  }: {
+    readonly of: 'files' | 'device';
+    readonly way?: Step;
+    readonly container?: Key;
+    /** Steps that keep their witness. */
+    readonly except?: ReadonlySet<number>;
+  },
 ): Promise<readonly Line[]> {
   const { state } = journal;
   const reached =
@@ -165,6 +186,7 @@ export async function renewedWitnesses(
   for (const { step, content } of await guards({ engine, journal }, done)) {
     if (
       step.done === undefined ||
+      except?.has(step.n) === true ||
       content.lost === 'finished' ||
       content.once ||
       content.of !== of ||

@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
 import { neighbourhood } from '../../support/undo/stage.ts';
-import { bofhOn } from '../simulator/support.ts';
+import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { on } from '../crypt/support.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
@@ -113,6 +113,48 @@ describe('a filesystem whose device the same sequence makes unreachable', () => 
       expect(kept ? found.length : volumes.length).toBe(kept ? 1 : 0);
     },
   );
+});
+
+/** The same sequence, with a step after it. */
+const whole = async (host: SimulatedHost, { make, end }: Case): Promise<void> => {
+  await on(host, async (tx) => {
+    const path = await make(tx);
+    await tx.filesystem.create({ device: path, type: 'ext4', uuid: filesystem });
+    await end(tx, path);
+    await tx.file.create({ path: '/etc/last', content: 'x', mode: 0o644 });
+  });
+};
+
+/** A host before that sequence, and after a crash in its last step. */
+const crashed = async (each: Case) => {
+  const host = neighbourhood();
+  each.stage?.(host);
+  const before = host.snapshot();
+  host.fault({ tool: 'file', argvIncludes: '/etc/last', mode: 'crash here' });
+  await rejectionOf(whole(host, each));
+  return { before, host: host.restart() };
+};
+
+it.each(cases)('is undone by a recovery after $name', async (each) => {
+  const { before, host } = await crashed(each);
+
+  await recoverAll(host);
+
+  expect(host.snapshot()).toBe(before);
+});
+
+it('is kept by a recovery if others wrote there after its LUKS device was closed', async () => {
+  const each = cases.find(({ name }) => name === 'closing its LUKS device');
+  if (each === undefined) throw new TypeError('there is no such case');
+  const { host } = await crashed(each);
+  host.admin.luksOpen(device, 'theirs');
+  host.admin.mkdir('/theirs');
+  host.admin.mount('/dev/mapper/theirs', '/theirs');
+  host.admin.writeFile('/theirs/x', 'theirs');
+  host.admin.umount('/theirs');
+  host.admin.luksClose('theirs');
+
+  expect(String(await rejectionOf(recoverAll(host)))).toMatch(/others wrote to the encrypted data/);
 });
 
 // After the commit nothing could tell what others wrote there by the time the device is back.
