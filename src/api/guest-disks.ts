@@ -29,12 +29,16 @@ export interface CreatedGuestDisk extends GuestDiskChange {
   readonly fs: 'ext4' | 'xfs' | 'btrfs';
   /** The directory on which the guest mounts it, by its /etc/fstab; undefined: none. */
   readonly mount: string | undefined;
+  /** UUID of its LUKS header, for the /etc/crypttab of the guest; undefined: it is not encrypted. */
+  readonly luks: string | undefined;
 }
 
 /** A removed disk of a guest. */
 export interface RemovedGuestDisk extends GuestDiskChange {
   /** Its lines in the /etc/fstab of the guest, which are removed too; null: that file could not be read. */
   readonly fstab: readonly string[] | null;
+  /** Its lines in the /etc/crypttab of the guest, which are removed too; null: that file could not be read. */
+  readonly crypttab: readonly string[] | null;
   /** Why that file could not be read; null: it could. A line that is left there can stop the boot of the guest. */
   readonly unread: string | null;
 }
@@ -58,8 +62,8 @@ export async function createDisk(
   const plan = await planning('vm.createDisk', { name, disk }, () =>
     planGuestDisk(host, { site, name, disk, request: checkGuestDisk(request) }),
   );
-  const { uuid } = await single(`vm disk create ${name} ${disk}`, (tx) => createGuestDisk(tx, host, plan));
-  return { ...changeOf(plan), uuid, fs: plan.fs, mount: plan.fstab?.mount };
+  const made = await single(`vm disk create ${name} ${disk}`, (tx) => createGuestDisk(tx, host, plan));
+  return { ...changeOf(plan), ...made, fs: plan.fs, mount: plan.fstab?.mount };
 }
 
 /**
@@ -132,10 +136,11 @@ export async function removeDisk(
     planDiskRemoval(host, { ...asked, site }),
   );
   await single(`vm disk remove ${name} ${disk}`, (tx) => removeGuestDisk(tx, host, plan));
-  const { lines, unknown } = plan.fstab;
+  const { lines, crypttab, unknown } = plan.fstab;
   return {
     ...changeOf(plan),
     fstab: unknown === undefined ? lines : null,
+    crypttab: unknown === undefined ? crypttab : null,
     unread: unknown ?? null,
   };
 }

@@ -298,6 +298,14 @@ export interface MountedVm {
   /** Directory on which the root filesystem is mounted. */
   readonly path: string;
   readonly mounts: readonly { readonly device: string; readonly path: string; readonly mode: 'ro' | 'rw' }[];
+  /** Encrypted disks that are left out, because their lines have `nofail` and there is no key for them. */
+  readonly closed: readonly {
+    readonly device: string;
+    /** Its name in the /etc/crypttab of the guest. */
+    readonly name: string;
+    /** Its mount point in the guest. */
+    readonly target: string;
+  }[];
   /** False if everything was already mounted. */
   readonly changed: boolean;
 }
@@ -314,35 +322,41 @@ export interface MountedVm {
 export async function mount(name: string, options: MountOptions = {}): Promise<MountedVm> {
   beginRecipe('vm.mount');
   const { host, site } = currentBofh();
-  const { path, mode } = checkMount(options);
+  const { path, mode, keys = {} } = checkMount(options);
   const plan = await planning('vm.mount', { name, ...present({ path }) }, () =>
-    planTree(host, { site, name, ...present({ path, mode }) }),
+    planTree(host, { site, name, keys, ...present({ path, mode }) }),
   );
   const root = plan.at ?? (await single(`vm mount ${name}`, (tx) => mountTree(tx, host, plan, path)));
   const mounts = plan.mounts.map((each) => ({
     ...{ device: each.device, mode: each.mode },
     path: each.target === '/' ? root : `${root}${each.target}`,
   }));
-  return { path: root, mounts, changed: plan.at === undefined };
+  return { path: root, mounts, closed: plan.closed, changed: plan.at === undefined };
+}
+
+/** The mounts and LUKS devices of a guest that `unmount` ended; empty: there were none. */
+export interface UnmountedVm {
+  readonly mounts: readonly { readonly device: string; readonly path: string }[];
+  /** The encrypted disks that were open, with the names of their mappings. */
+  readonly closed: readonly { readonly device: string; readonly name: string }[];
 }
 
 /**
- * Unmounts every mount of a disk of a guest, whoever mounted it, in a sequence of its own. If a mount is in
- * use, throws RefusedError, which names each holder, before anything changes.
- *
- * @returns The mounts that were unmounted; empty if nothing was mounted.
+ * Unmounts every mount of a disk of a guest, whoever mounted it, in a sequence of its own, and after the commit
+ * closes the LUKS devices that are open on its disks. If one is in use, throws RefusedError, which names each
+ * holder, before anything changes.
  */
-export async function unmount(
-  name: string,
-): Promise<readonly { readonly device: string; readonly path: string }[]> {
+export async function unmount(name: string): Promise<UnmountedVm> {
   beginRecipe('vm.unmount');
   const { host, site } = currentBofh();
-  const entries = await planning('vm.unmount', { name }, () => planUnmount(host, { site, name }));
-  if (entries.length > 0)
+  const { mounts, open } = await planning('vm.unmount', { name }, () => planUnmount(host, { site, name }));
+  if (mounts.length + open.length > 0)
     await single(`vm unmount ${name}`, async (tx) => {
-      for (const { path, id } of entries) await tx.mount.unmount({ path, mountId: id });
+      for (const { path, id } of mounts) await tx.mount.unmount({ path, mountId: id });
+      // To open it again, an undo would need its key.
+      for (const each of open) await tx.crypt.closeAfterCommit({ name: each.name });
     });
-  return entries.map(({ disk: device, path }) => ({ device, path }));
+  return { mounts: mounts.map(({ disk: device, path }) => ({ device, path })), closed: open };
 }
 
 /**

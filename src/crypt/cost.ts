@@ -73,6 +73,15 @@ async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<By
   );
 }
 
+/**
+ * Returns the memory for a key that this host, and a guest with `guest` bytes of memory, can both spare when
+ * they open the device.
+ */
+export async function memoryWithGuest(host: ReadHost, guest: Bytes): Promise<Bytes> {
+  const fits = Math.min(await pbkdfMemory(host, undefined), guest / 4);
+  return Math.max(least, Math.floor(fits / mib) * mib);
+}
+
 async function memoryOf(host: ReadHost): Promise<{ readonly total: Bytes; readonly available: Bytes }> {
   const text = new TextDecoder().decode(await host.readFile('/proc/meminfo'));
   const bytes = (name: string): Bytes => {

@@ -18,7 +18,7 @@ import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
 import { refuseUnsafeScript } from '../copy/index.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkMac, checkVif, followed } from './checks.ts';
-import { type DataDisk, makeFilesystems } from './data-disks.ts';
+import { type DataDisk, makeFilesystems, planLuks } from './data-disks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
 import { downloadImage } from './images.ts';
 import { type Roles, roleScripts } from './roles.ts';
@@ -56,7 +56,13 @@ export interface CreatedVm {
   readonly root: string;
   readonly swap: string | undefined;
   /** Its data disks. */
-  readonly disks: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
+  readonly disks: readonly (Omit<DataDisk, 'size' | 'luks'> & {
+    readonly device: string;
+    /** UUID of its LUKS header; undefined: it is not encrypted. */
+    readonly luks: string | undefined;
+  })[];
+  /** Whether its root can open encrypted disks at boot; undefined if that is not known. */
+  readonly opensLuks: boolean | undefined;
   /** The other host of its replicated disks, by its `uname -n`. */
   readonly peer: string | undefined;
   readonly domid: number | undefined;
@@ -109,6 +115,7 @@ export async function planCreate(options: {
   if (request.hostname !== undefined) await found.try(() => checkHostname(request.hostname ?? ''));
   const sshKeys = await found.try(() => keysOf(host, request.sshKeys ?? site.guestSshKeys));
   const boot = await found.try(() => bootSettings(host, { site, request }));
+  const dataDisks = await found.try(() => planLuks(host, request.disks ?? [], request.memory));
   const { cdrom } = request;
   if (cdrom !== undefined) await found.try(() => checkCdrom(host, cdrom));
   await found.try(() => checkNumbers(request));
@@ -148,7 +155,7 @@ export async function planCreate(options: {
   found.throwAll();
   const [root, ...others] = disks ?? [];
   const swap = request.swap > 0 ? others.shift() : undefined;
-  const data = (request.disks ?? []).flatMap((each, at) => {
+  const data = (dataDisks ?? []).flatMap((each, at) => {
     const disk = others[at];
     return disk === undefined ? [] : [{ ...each, disk }];
   });
@@ -254,23 +261,34 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   const { vg, name, peer } = plan;
   const root = await createDisk(tx, { vg, disk: plan.root, hosts });
   const swap = plan.swap === undefined ? undefined : await createDisk(tx, { vg, disk: plan.swap, hosts });
-  const disks: CreatedVm['disks'][number][] = [];
-  for (const { disk, size: _, ...each } of plan.data)
-    disks.push({ ...each, device: await createDisk(tx, { vg, disk, hosts }) });
-  const filesOf = (uuid: string | undefined) => makeFilesystems(tx, { root: uuid, swap, data: disks });
+  const data: (CreatePlan['data'][number] & { readonly device: string })[] = [];
+  for (const each of plan.data)
+    data.push({ ...each, device: await createDisk(tx, { vg, disk: each.disk, hosts }) });
+  let open: Awaited<ReturnType<typeof makeFilesystems>>['open'] = new Map();
+  const filesOf = async (uuid: string | undefined, crypttab = '') => {
+    const made = await makeFilesystems(tx, { root: uuid, swap, data, crypttab });
+    open = made.open;
+    return made;
+  };
   const { source, roles } = plan;
   if (source?.type === 'disk')
     await tx.copy.image({ source: source.path, format: source.format, device: root });
   const isWhole = source === undefined || source.type === 'disk';
   if (isWhole) await filesOf(undefined);
   const inside = isWhole ? undefined : await fillRoot(tx, { source, device: root, roles, filesOf });
+  // A guest cannot start while its disk is open here.
+  for (const { name: mapping, key } of open.values()) await tx.crypt.close({ name: mapping, key });
+  const disks = data.map(({ disk: _, size: __, luks: ___, ...each }) => ({
+    ...each,
+    luks: open.get(each.name)?.uuid,
+  }));
   await tx.file.create({ path: plan.config.path, content: plan.config.content, mode: 0o644 });
   if (plan.autostart !== undefined) await tx.file.link({ path: plan.autostart, to: plan.config.path });
   const domain = plan.start ? await tx.xen.create({ config: plan.config.path, name }) : undefined;
   const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside?.hostKey };
   const { path, partition } = { path: undefined, partition: undefined, ...source };
   const { dropped = [], merged = [] } = inside ?? {};
-  const from = { source: path, partition, dropped, merged };
+  const from = { source: path, partition, dropped, merged, opensLuks: inside?.opensLuks };
   return { name, config: plan.config.path, root, swap, disks, peer, ...reached, ...from };
 }
 

@@ -1,12 +1,25 @@
 import * as z from 'zod/mini';
 import type { UnpackedFile } from '../copy/index.ts';
+import { keyRef, type KeyRef, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import { present } from '../core/present.ts';
 import { sizeOption, text } from '../core/request.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
+import { checkKey } from '../crypt/check-key.ts';
+import { memoryWithGuest } from '../crypt/cost.ts';
+import { checkName } from '../crypt/names.ts';
+import { dataOffsets } from '../crypt/new-luks.ts';
 import { checkRoom } from '../filesystem/index.ts';
 import { isWithin } from '../mount/index.ts';
+import { parseCrypttab } from '../mount/tab/crypttab.ts';
 import type { Tx } from '../operations.ts';
+
+/** Encrypts a new disk with LUKS2; its filesystem is inside. */
+export const diskLuks = z.strictObject({
+  /** Where the key comes from, as for `crypt.format`. It is not copied into the guest. */
+  key: keyRef,
+});
 
 /** Data disks of a new guest, by their names. */
 export const dataDisks = z.record(
@@ -18,6 +31,8 @@ export const dataDisks = z.record(
     fs: z._default(z.enum(['ext4', 'xfs', 'btrfs']), 'ext4'),
     /** The mount point in the guest, for a line in its /etc/fstab (default: not mounted). */
     mount: z.exactOptional(text),
+    /** Encrypts it with LUKS2, with a line in the guest's /etc/crypttab (default: not encrypted). */
+    luks: z.exactOptional(diskLuks),
   }),
 );
 
@@ -28,6 +43,14 @@ export interface DataDisk {
   readonly fs: 'ext4' | 'xfs' | 'btrfs';
   /** The mount point, an absolute path in the guest. */
   readonly mount?: string;
+  readonly luks?: NewDiskLuks;
+}
+
+/** How a disk is encrypted. */
+export interface NewDiskLuks {
+  readonly key: KeyRef;
+  /** Memory that opening it needs; undefined: not yet planned. */
+  readonly pbkdfMemory?: Bytes;
 }
 
 // With root and swap, the disks are xvda to xvdz.
@@ -51,7 +74,11 @@ export function checkDisks(
         `${at} ${name}: the name must begin with a letter, and have only letters, digits, "-" and "_"; root, swap, hda to hdd, and xvd… are reserved`,
       );
     const bytes = parseSize(size);
-    checkRoom(`${at} ${name}`, rest.fs, bytes);
+    if (rest.luks === undefined) checkRoom(`${at} ${name}`, rest.fs, bytes);
+    else {
+      checkName(name);
+      checkRoom(`${at} ${name} without its LUKS header`, rest.fs, Math.max(bytes - dataOffsets.luks2, 0));
+    }
     if (rest.mount !== undefined) checkMountPoint(`${at} ${name}`, rest.mount);
     return { name, size: bytes, ...rest };
   });
@@ -104,8 +131,80 @@ export function refuseHidden(
 }
 
 /**
- * Creates the filesystems of a guest. Returns its /etc/fstab, with the directories of the mount points, and
- * its mounts.
+ * Checks the keys of encrypted disks, and chooses the memory that opening them needs, which the guest must have
+ * too.
+ */
+export async function planLuks<D extends Pick<DataDisk, 'luks'>>(
+  host: ReadHost,
+  disks: readonly D[],
+  /** Memory of the guest. */
+  memory: Bytes,
+): Promise<readonly D[]> {
+  const planned: D[] = [];
+  for (const disk of disks) {
+    if (disk.luks !== undefined) await checkKey(host, disk.luks.key);
+    planned.push(
+      disk.luks === undefined
+        ? disk
+        : { ...disk, luks: { ...disk.luks, pbkdfMemory: await memoryWithGuest(host, memory) } },
+    );
+  }
+  return planned;
+}
+
+/**
+ * The text of the /etc/crypttab to which the lines of the disks are added; empty if there is none. Throws
+ * RefusedError if it already opens a device under the name of a disk.
+ */
+export function oldCrypttab(
+  { paths, texts }: { readonly paths: ReadonlySet<string>; readonly texts: ReadonlyMap<string, string> },
+  disks: readonly Pick<DataDisk, 'name' | 'luks'>[],
+  owner: string,
+): string {
+  const wanted = disks.flatMap(({ name, luks }) => (luks === undefined ? [] : [name]));
+  const text = texts.get('etc/crypttab') ?? '';
+  if (wanted.length === 0) return text;
+  const file = `/etc/crypttab of ${owner}`;
+  if (paths.has('etc/crypttab') && !texts.has('etc/crypttab'))
+    throw new RefusedError(`${file} is not a regular file`, {
+      remedy: 'replace it by a regular file, or create the disk without LUKS',
+    });
+  const { lines, unread } = parseCrypttab(text);
+  if (unread[0] !== undefined)
+    throw new RefusedError(`${file}: line ${unread[0].number} could not be parsed: ${unread[0].why}`, {
+      remedy: 'correct that line; then run the command again',
+    });
+  const taken = lines.find(({ name }) => wanted.includes(name));
+  if (taken === undefined) return text;
+  throw new RefusedError(`${file} already opens ${taken.device} as ${taken.name}`, {
+    code: 'exists',
+    remedy: 'choose another name for the disk, or remove that line',
+  });
+}
+
+/** An encrypted disk that is open on this host while its content is created. */
+interface OpenLuks {
+  /** The mapping. */
+  readonly name: string;
+  readonly path: string;
+  readonly uuid: string;
+  readonly key: KeyRef;
+}
+
+/** Formats a device with LUKS2, and opens it. */
+export async function makeLuks(
+  tx: Tx,
+  { device, luks }: { readonly device: string; readonly luks: NewDiskLuks },
+): Promise<OpenLuks> {
+  const { key, pbkdfMemory } = luks;
+  const { uuid } = await tx.crypt.format({ device, key, ...present({ pbkdfMemory }) });
+  const { name, path } = await tx.crypt.open({ device, key });
+  return { name, path, uuid, key };
+}
+
+/**
+ * Creates the filesystems of a guest. Returns its /etc/fstab and /etc/crypttab, with the directories of the
+ * mount points, its mounts, and its encrypted disks by their names, which the caller closes.
  */
 export async function makeFilesystems(
   tx: Tx,
@@ -115,24 +214,49 @@ export async function makeFilesystems(
     /** Device of the swap area. */
     readonly swap: string | undefined;
     readonly data: readonly (Omit<DataDisk, 'size'> & { readonly device: string })[];
+    /** The /etc/crypttab of the source (default: empty). */
+    readonly crypttab?: string;
   },
-): Promise<{ readonly files: readonly UnpackedFile[]; readonly mounts: readonly NewMount[] }> {
+): Promise<{
+  readonly files: readonly UnpackedFile[];
+  readonly mounts: readonly NewMount[];
+  readonly open: ReadonlyMap<string, OpenLuks>;
+}> {
   const mounts: NewMount[] = [];
+  const open = new Map<string, OpenLuks>();
   const lines = of.root === undefined ? [] : [`UUID=${of.root} / ext4 defaults 0 1`];
   if (of.swap !== undefined) {
     const { uuid } = await tx.filesystem.create({ device: of.swap, type: 'swap' });
     lines.push(`UUID=${uuid} none swap sw 0 0`);
   }
   const directories: UnpackedFile[] = [];
-  for (const { device, fs, mount } of of.data) {
+  for (const { name, device: disk, fs, mount, luks } of of.data) {
+    const opened = luks === undefined ? undefined : await makeLuks(tx, { device: disk, luks });
+    if (opened !== undefined) open.set(name, opened);
+    const device = opened?.path ?? disk;
     const { uuid } = await tx.filesystem.create({ device, type: fs });
     if (mount === undefined) continue;
     mounts.push({ device, filesystem: uuid, type: fs, target: mount });
-    lines.push(fstabLine({ uuid, mount, fs }));
+    lines.push(fstabLine({ uuid, mount, fs, ...(luks === undefined ? {} : { luks: name }) }));
     directories.push({ path: mount.slice(1), directory: true, mode: 0o755 });
   }
   const fstab = { path: 'etc/fstab', content: `${lines.join('\n')}\n`, mode: 0o644 };
-  return { files: [...directories, fstab], mounts };
+  const added = [...open].map(([name, { uuid }]) => crypttabLine({ name, uuid }));
+  const crypttab = {
+    ...{ path: 'etc/crypttab', mode: 0o644, encoding: 'latin1' as const },
+    content: withLines(of.crypttab ?? '', added),
+  };
+  return { files: [...directories, fstab, ...(added.length === 0 ? [] : [crypttab])], mounts, open };
+}
+
+/** A text with more lines at its end. */
+export function withLines(text: string, lines: readonly string[]): string {
+  return [text.replace(/(?<=[^\n])$/, '\n'), ...lines.map((line) => `${line}\n`)].join('');
+}
+
+/** The line of an encrypted disk in the /etc/crypttab of its guest, which boots without it if it has no key. */
+export function crypttabLine({ name, uuid }: { readonly name: string; readonly uuid: string }): string {
+  return `${name} UUID=${uuid} none luks,nofail`;
 }
 
 /** The line of a disk in the /etc/fstab of its guest. */
@@ -140,9 +264,14 @@ export function fstabLine(of: {
   readonly uuid: string;
   readonly mount: string;
   readonly fs: DataDisk['fs'];
+  /** Name of the mapping of an encrypted disk. */
+  readonly luks?: string;
 }): string {
+  const { uuid, mount, fs, luks } = of;
+  const [source, options] =
+    luks === undefined ? [`UUID=${uuid}`, 'defaults'] : [`/dev/mapper/${luks}`, 'defaults,nofail'];
   // fsck(8) does nothing for xfs and btrfs.
-  return `UUID=${of.uuid} ${of.mount} ${of.fs} defaults 0 ${of.fs === 'ext4' ? '2' : '0'}`;
+  return `${source} ${mount} ${fs} ${options} 0 ${fs === 'ext4' ? '2' : '0'}`;
 }
 
 /** A new filesystem, and its mount point in the guest. */

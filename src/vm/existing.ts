@@ -1,5 +1,6 @@
 import { type Found, incomparable } from '../atomic/ensure.ts';
 import type { ReadHost } from '../command/index.ts';
+import { probe, type Signature } from '../blockdevice/index.ts';
 import { option } from '../core/option.ts';
 import { checkVgName, usableVg } from '../lvm/index.ts';
 import type { Site } from '../site.ts';
@@ -42,6 +43,12 @@ export async function existingGuest(
   });
   const [root = '', ...others] = wanted.map(({ name }) => `/dev/${vg}/${name}`);
   const swap = request.swap > 0 ? others.shift() : undefined;
+  const encrypted = new Map<string, Signature | undefined>();
+  for (const [at, { name, luks }] of data.entries()) {
+    const path = others[at] ?? '';
+    if (luks !== undefined && (await host.stat(path)) !== undefined)
+      encrypted.set(name, await probe(host, path));
+  }
   return {
     what: `the guest ${guest.name}`,
     keys: [`file:${guest.file}`, ...wanted.map(({ name }) => `lv:${vg}/${name}`), `vg:${vg}`],
@@ -49,6 +56,7 @@ export async function existingGuest(
       ...Object.fromEntries<readonly [unknown, unknown]>([
         ...Object.entries(settings).map(([key, value]) => [key, [value, there[key]]] as const),
         ...sizes,
+        ...[...encrypted].map(([name, found]) => [`${name} content`, ['crypto_LUKS', found?.type]] as const),
       ]),
       autostart: [
         request.autostart === true ? true : undefined,
@@ -58,7 +66,11 @@ export async function existingGuest(
     },
     value: {
       ...{ name: guest.name, config: guest.file, root, swap, peer: undefined, domid: domain?.id, ssh },
-      disks: data.map(({ size: _, ...each }, at) => ({ ...each, device: others[at] ?? '' })),
+      disks: data.map(({ size: _, luks: __, ...each }, at) => ({
+        ...{ ...each, device: others[at] ?? '' },
+        luks: encrypted.get(each.name)?.uuid,
+      })),
+      opensLuks: undefined,
       hostKey: undefined,
       source: undefined,
       partition: undefined,

@@ -27,7 +27,7 @@ import {
   xlDisks,
 } from '../xen/index.ts';
 import { configured } from './configured.ts';
-import { checkDisks, type DataDisk } from './data-disks.ts';
+import { checkDisks, type DataDisk, diskLuks, makeLuks, planLuks } from './data-disks.ts';
 import {
   addToFstab,
   type FstabPlan,
@@ -57,6 +57,8 @@ const diskSchema = z.strictObject({
   vg: z.exactOptional(text),
   /** The thin pool for the volume (default: a linear volume). */
   thin: z.exactOptional(text),
+  /** Encrypts it with LUKS2; with `mount` the guest opens it, by a line in its /etc/crypttab (default: not encrypted). */
+  luks: z.exactOptional(diskLuks),
 });
 
 /** A new disk for a guest. */
@@ -97,6 +99,10 @@ export interface NewGuestDiskPlan extends GuestDiskPlan {
   readonly vg: string;
   readonly volume: DiskPlan;
   readonly fs: DataDisk['fs'];
+  /** Its name, which is that of its mapping in the guest. */
+  readonly label: string;
+  /** Undefined: it is not encrypted. */
+  readonly luks: DataDisk['luks'];
   /** Undefined: the guest does not mount it. */
   readonly fstab: FstabPlan | undefined;
 }
@@ -119,8 +125,12 @@ export async function planGuestDisk(
   { site, name, disk, request }: Wanted & { readonly request: CheckedGuestDisk },
 ): Promise<NewGuestDiskPlan> {
   const { guest, domain } = await configured(host, { name, site });
-  const { size, fs, mount } = request;
-  const [checked] = checkDisks({ [disk]: { size, fs, ...present({ mount }) } }, 'the disk');
+  const { size, fs, mount, luks } = request;
+  const [checked] = await planLuks(
+    host,
+    checkDisks({ [disk]: { size, fs, ...present({ mount, luks }) } }, 'the disk'),
+    guest.memoryMiB * 1024 ** 2,
+  );
   if (checked === undefined) throw new TypeError('a checked disk is missing');
   if (mount !== undefined && domain !== undefined)
     throw new RefusedError(
@@ -147,7 +157,7 @@ export async function planGuestDisk(
   const [made] = await planVolumes({ host, vg, wanted, pool: request.thin });
   if (made === undefined || vg === undefined) throw new TypeError('a planned volume is missing');
   const plan = await withDisk(host, { guest, domain, device: made.path });
-  return { ...plan, vg, volume: made, fs, fstab };
+  return { ...plan, vg, volume: made, fs, label: disk, luks: checked.luks, fstab };
 }
 
 /** Makes all checks to attach an existing device. */
@@ -276,13 +286,16 @@ export async function createGuestDisk(
   tx: Tx,
   host: ReadHost,
   plan: NewGuestDiskPlan,
-): Promise<{ readonly uuid: string }> {
-  const { vg, volume, fs, fstab } = plan;
+): Promise<{ readonly uuid: string; readonly luks: string | undefined }> {
+  const { vg, volume, fs, label, fstab } = plan;
   const device = await createDisk(tx, { vg, disk: volume, hosts: undefined });
-  const { uuid } = await tx.filesystem.create({ device, type: fs });
-  if (fstab !== undefined) await addToFstab(tx, host, { ...fstab, uuid, fs });
+  const open = plan.luks === undefined ? undefined : await makeLuks(tx, { device, luks: plan.luks });
+  const { uuid } = await tx.filesystem.create({ device: open?.path ?? device, type: fs });
+  if (open !== undefined) await tx.crypt.close({ name: open.name, key: open.key });
+  const luks = open === undefined ? undefined : { name: label, uuid: open.uuid };
+  if (fstab !== undefined) await addToFstab(tx, host, { ...fstab, uuid, fs, luks });
   await changeDisks(tx, plan);
-  return { uuid };
+  return { uuid, luks: luks?.uuid };
 }
 
 /** Removes a disk. The configuration is first; the volume is removed after the commit. */

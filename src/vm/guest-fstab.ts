@@ -1,13 +1,20 @@
 import type { ReadHost } from '../command/index.ts';
-import { fillOptions, readRoot } from '../copy/index.ts';
+import { fillOptions, readRoot, type UnpackedFile } from '../copy/index.ts';
 import { type BofhError, CommandError, ParseError, RefusedError } from '../core/errors.ts';
 import { isWithin } from '../mount/index.ts';
 import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
-import { type DataDisk, fstabLine, refuseHidden } from './data-disks.ts';
-import { fstabOfDisk, mountedFstab, planTree } from './tree.ts';
+import {
+  crypttabLine,
+  type DataDisk,
+  fstabLine,
+  oldCrypttab,
+  refuseHidden,
+  withLines,
+} from './data-disks.ts';
+import { fstabOfDisk, mountedTable, planTree } from './tree.ts';
 
 /** Where a guest that is off mounts one more disk: a line in its /etc/fstab. */
 export interface FstabPlan {
@@ -17,8 +24,9 @@ export interface FstabPlan {
   readonly filesystem: string;
   /** Absolute path in the guest. */
   readonly mount: string;
-  /** The file as it was checked, one character per byte; empty if there is none. */
+  /** The files as they were checked, one character per byte; empty if there is none. */
   readonly text: string;
+  readonly crypttab: string;
 }
 
 /** Makes all checks before anything is done. RefusedError for a guest that runs, or whose root cannot be mounted here. */
@@ -36,7 +44,9 @@ export async function planFstab(
       remedy: `bofh vm unmount ${name}; then run the command again`,
     });
   const directories = ['etc', mount.slice(1)];
-  const { paths, texts } = await readRoot(host, { device: root.device, directories, files: ['etc/fstab'] });
+  const files = ['etc/fstab', 'etc/crypttab'];
+  const content = await readRoot(host, { device: root.device, directories, files });
+  const { paths, texts } = content;
   const text = texts.get('etc/fstab') ?? '';
   if (paths.has('etc/fstab') && !texts.has('etc/fstab'))
     throw new RefusedError(`/etc/fstab of ${name} is not a regular file`, {
@@ -53,28 +63,51 @@ export async function planFstab(
       remedy: 'mount the disk elsewhere; or create it without a mount point, and edit that file in the guest',
     });
   refuseHidden(paths, [disk], 'guest');
+  const crypttab = oldCrypttab(content, [disk], name);
   if (uuid === undefined) throw withoutUuid(name, root.device);
-  return { device: root.device, type: root.type, filesystem: uuid, mount, text };
+  return { device: root.device, type: root.type, filesystem: uuid, mount, text, crypttab };
 }
 
-/** Adds the line to the /etc/fstab of the guest, and makes the directory. */
+/** Adds the line to the /etc/fstab of the guest, for an encrypted disk also to its /etc/crypttab, and makes the directory. */
 export async function addToFstab(
   tx: Tx,
   host: ReadHost,
-  plan: FstabPlan & { readonly uuid: string; readonly fs: DataDisk['fs'] },
+  plan: FstabPlan & {
+    readonly uuid: string;
+    readonly fs: DataDisk['fs'];
+    /** Its name in the guest, and the UUID of its LUKS header. */
+    readonly luks: { readonly name: string; readonly uuid: string } | undefined;
+  },
 ): Promise<void> {
-  const content = `${plan.text.replace(/(?<=[^\n])$/, '\n')}${fstabLine(plan)}\n`;
-  await changeFstab(tx, host, { ...plan, content, directory: plan.mount.slice(1) });
+  const { luks, text, crypttab, ...of } = plan;
+  const line = fstabLine({ ...of, ...(luks === undefined ? {} : { luks: luks.name }) });
+  const tables: Table[] = [{ name: 'fstab', text, content: withLines(text, [line]) }];
+  if (luks !== undefined)
+    tables.push({ name: 'crypttab', text: crypttab, content: withLines(crypttab, [crypttabLine(luks)]) });
+  await changeTables(tx, host, { ...of, tables, directory: plan.mount.slice(1) });
 }
 
-/** The removal of a disk from the /etc/fstab of a guest that is off. */
+/** The change of one file in the root of a guest. */
+interface Table {
+  readonly name: 'fstab' | 'crypttab';
+  /** The file as it was checked. */
+  readonly text: string;
+  readonly content: string;
+}
+
+interface TableChange extends Pick<FstabPlan, 'device' | 'type' | 'filesystem'> {
+  readonly tables: readonly Table[];
+}
+
+/** The removal of a disk from the /etc/fstab and /etc/crypttab of a guest that is off. */
 export interface FstabRemoval {
   /** The lines to remove, as they are. */
   readonly lines: readonly string[];
-  /** Why it is unknown whether the file has a line for the disk; undefined: it is known. */
+  readonly crypttab: readonly string[];
+  /** Why it is unknown whether the files have a line for the disk; undefined: it is known. */
   readonly unknown: string | undefined;
-  /** The change of the file; undefined if it stays as it is. */
-  readonly change: (Omit<FstabPlan, 'mount'> & { readonly content: string }) | undefined;
+  /** The change of the files; undefined if they stay as they are. */
+  readonly change: TableChange | undefined;
 }
 
 /**
@@ -90,19 +123,34 @@ export async function planFstabRemoval(
     found = await fstabOfDisk(host, of);
   } catch (error) {
     if (!isAboutTheRoot(error)) throw error;
-    return { lines: [], unknown: error.message, change: undefined };
+    return { lines: [], crypttab: [], unknown: error.message, change: undefined };
   }
-  const { root, text, lines, unknown } = found;
-  if (lines.length === 0) return { lines: [], unknown, change: undefined };
+  const { root, text, lines, crypttab, unknown } = found;
+  const tables = [
+    { name: 'fstab' as const, text, lines },
+    { name: 'crypttab' as const, ...crypttab },
+  ].filter((each) => each.lines.length > 0);
+  if (tables.length === 0) return { lines: [], crypttab: [], unknown, change: undefined };
   const { device, type, uuid: filesystem } = root;
   if (filesystem === undefined) throw withoutUuid(of.guest.name, device);
-  const gone = new Set(lines.map(({ number }) => number));
-  const content = (text.match(/[^\n]*\n|[^\n]+/g) ?? []).filter((_, at) => !gone.has(at + 1)).join('');
   return {
-    lines: lines.map(({ bytes }) => Buffer.from(bytes, 'latin1').toString()),
+    lines: asWritten(lines),
+    crypttab: asWritten(crypttab.lines),
     unknown: undefined,
-    change: { device, type, filesystem, text, content },
+    change: {
+      ...{ device, type, filesystem },
+      tables: tables.map((each) => ({ ...each, content: without(each.text, each.lines) })),
+    },
   };
+}
+
+function asWritten(lines: readonly { readonly bytes: string }[]): readonly string[] {
+  return lines.map(({ bytes }) => Buffer.from(bytes, 'latin1').toString());
+}
+
+function without(text: string, lines: readonly { readonly number: number }[]): string {
+  const gone = new Set(lines.map(({ number }) => number));
+  return (text.match(/[^\n]*\n|[^\n]+/g) ?? []).filter((_, at) => !gone.has(at + 1)).join('');
 }
 
 /** False for an error that would stop the removal too: a lost connection, a missing program, an interruption. */
@@ -111,9 +159,9 @@ function isAboutTheRoot(error: unknown): error is BofhError {
   return (error instanceof RefusedError && error.code !== 'in-use') || error instanceof ParseError;
 }
 
-/** Removes the lines from the /etc/fstab of the guest. */
+/** Removes the lines from the /etc/fstab and /etc/crypttab of the guest. */
 export async function removeFromFstab(tx: Tx, host: ReadHost, { change }: FstabRemoval): Promise<void> {
-  if (change !== undefined) await changeFstab(tx, host, change);
+  if (change !== undefined) await changeTables(tx, host, change);
 }
 
 function withoutUuid(name: string, device: string): RefusedError {
@@ -122,31 +170,23 @@ function withoutUuid(name: string, device: string): RefusedError {
   });
 }
 
-/** Mounts the root of the guest, and replaces its /etc/fstab; also makes a directory. */
-async function changeFstab(
+/** Mounts the root of the guest, and replaces these files; also makes a directory. */
+async function changeTables(
   tx: Tx,
   host: ReadHost,
-  {
-    device,
-    type,
-    filesystem,
-    text,
-    content,
-    directory,
-  }: Omit<FstabPlan, 'mount'> & { readonly content: string; readonly directory?: string },
+  { device, type, filesystem, tables, directory }: TableChange & { readonly directory?: string },
 ): Promise<void> {
   const mounted = await tx.temporary.mount.mount({ device, type, mode: 'rw', options: fillOptions });
-  if ((await mountedFstab(host, mounted.path)) !== text)
-    throw new RefusedError('the /etc/fstab of the guest was changed meanwhile', {
-      remedy: 'run the command again',
-    });
-  const { mode = 0o644 } = (await host.stat(`${mounted.path}/etc/fstab`)) ?? {};
-  await tx.copy.files({
-    ...{ root: mounted.path, device, filesystem },
-    files: [
-      ...(directory === undefined ? [] : [{ path: directory, directory: true as const, mode: 0o755 }]),
-      { path: 'etc/fstab', content, encoding: 'latin1', mode },
-    ],
-  });
+  const files: UnpackedFile[] =
+    directory === undefined ? [] : [{ path: directory, directory: true, mode: 0o755 }];
+  for (const { name, text, content } of tables) {
+    if ((await mountedTable(host, mounted.path, name)) !== text)
+      throw new RefusedError(`the /etc/${name} of the guest was changed meanwhile`, {
+        remedy: 'run the command again',
+      });
+    const { mode = 0o644 } = (await host.stat(`${mounted.path}/etc/${name}`)) ?? {};
+    files.push({ path: `etc/${name}`, content, encoding: 'latin1', mode });
+  }
+  await tx.copy.files({ root: mounted.path, device, filesystem, files });
   await mounted.release();
 }

@@ -90,7 +90,7 @@ export const identityDirectories: readonly string[] = [
 ];
 
 /** Whether a source has this file, also below /usr, and a program of `sbin` also in `bin`, where Fedora has it. */
-function isIn(paths: ReadonlySet<string>, path: string): boolean {
+export function isIn(paths: ReadonlySet<string>, path: string): boolean {
   return [path, path.replace(/^sbin\//, 'bin/')].some((each) => paths.has(each) || paths.has(`usr/${each}`));
 }
 

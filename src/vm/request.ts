@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { keyRef } from '../command/index.ts';
 import { recipients } from '../copy/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
@@ -147,6 +148,11 @@ const mountSchema = z.strictObject({
   path: z.exactOptional(text),
   /** Mode of all mounts (default: rw); a disk or a line with `ro` is always read-only. */
   mode: z.exactOptional(z.enum(['ro', 'rw'])),
+  /**
+   * Keys of encrypted disks, by the name of the disk in `create`, in the guest (`xvdb`) or in its /etc/crypttab
+   * (default: the key files in the guest).
+   */
+  keys: z.exactOptional(z.record(text, keyRef)),
 });
 
 const provisionSchema = z.strictObject({

@@ -23,12 +23,13 @@ import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu, type OldNames } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
 import type { FileCreate, SourcedCreate } from './bases.ts';
-import { type makeFilesystems, refuseHidden } from './data-disks.ts';
+import { type makeFilesystems, oldCrypttab, refuseHidden } from './data-disks.ts';
 import {
   type Identity,
   identityDirectories,
   identityFiles,
   type IdentityFiles,
+  isIn,
   refuseWithoutServer,
 } from './identity.ts';
 import { refuseUnmountable, type Roles, runRoles, runsInside } from './roles.ts';
@@ -49,6 +50,10 @@ const namesPartition = ['etc/default/grub.d/40-force-partuuid.cfg'];
 interface Inside extends IdentityFiles {
   /** Undefined if the guest does not boot a kernel from its root. */
   readonly menu: GrubMenu | undefined;
+  /** The /etc/crypttab of the source, for the lines of encrypted disks. */
+  readonly crypttab: string;
+  /** Whether the guest can open encrypted disks when it boots. */
+  readonly opensLuks: boolean;
   /** Mount points in the fstab of the source that the guest does not have. */
   readonly dropped: readonly string[];
   /** Mount points there, of other partitions, whose files are in the root. */
@@ -122,7 +127,10 @@ export async function planSource(
 ): Promise<RootSource> {
   const { request, vg, identity } = of;
   const { source, size, thin: pool, sshKeys, disks = [] } = request;
-  const files = request.boot === 'grub' ? [grubConfig] : [];
+  const files = [
+    ...(request.boot === 'grub' ? [grubConfig] : []),
+    ...(disks.some(({ luks }) => luks !== undefined) ? ['etc/crypttab'] : []),
+  ];
   const insideOf = (content: RootContent, old?: OldNames): Inside => {
     const { paths } = content;
     if (sshKeys !== undefined) refuseWithoutServer(paths);
@@ -131,6 +139,12 @@ export async function planSource(
     return {
       ...identityFiles(identity, paths),
       menu: request.boot === 'grub' ? grubMenu(content, old) : undefined,
+      crypttab: oldCrypttab(content, disks, 'the source'),
+      // Debian 13 has this program of systemd in a package of its own.
+      opensLuks: isIn(
+        paths,
+        isIn(paths, 'lib/systemd/systemd') ? 'lib/systemd/systemd-cryptsetup' : 'sbin/cryptsetup',
+      ),
       dropped: [],
       merged: [],
     };
@@ -212,7 +226,7 @@ export async function fillRoot(
     readonly source: Exclude<RootSource, { readonly type: 'disk' }>;
     readonly device: string;
     /** Returns the files for a root with this UUID and for the data disks; called before the root is mounted. */
-    readonly filesOf: (root: string) => ReturnType<typeof makeFilesystems>;
+    readonly filesOf: (root: string, crypttab: string) => ReturnType<typeof makeFilesystems>;
     readonly roles: Roles;
   },
 ): Promise<Inside> {
@@ -223,7 +237,7 @@ export async function fillRoot(
       ? await tx.filesystem.uuid({ device, seed: 'may be added' })
       : await tx.filesystem.create({ device, type: 'ext4' });
   if (from === undefined) await tx.filesystem.resize({ device, size: 'max' });
-  const { files: others, mounts } = await of.filesOf(filesystem);
+  const { files: others, mounts } = await of.filesOf(filesystem, inside.crypttab);
   const menu = inside.menu === undefined ? [] : [grubFile(inside.menu, filesystem)];
   const mounted = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw', options: fillOptions });
   const files = [...inside.files, ...others, ...menu];

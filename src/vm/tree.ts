@@ -1,28 +1,35 @@
 import { posix } from 'node:path';
 import {
   contentInWords,
-  deviceNode,
+  holders,
   inWords,
-  linkOf,
   type MountEntry,
   mountEntries,
   mountHolders,
   probe,
   refuseUsers,
   remedyFor,
-  tagIn,
 } from '../blockdevice/index.ts';
-import { follow, type ReadHost } from '../command/index.ts';
+import type { KeyRef, ReadHost } from '../command/index.ts';
 import { type Holder, ParseError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { readRoot } from '../copy/index.ts';
 import { directoryBeneath, type FstabLine, isOf, mountsInFstab, realPath } from '../mount/index.ts';
+import { type CrypttabLine, parseCrypttab } from '../mount/tab/crypttab.ts';
 import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
 import { configured } from './configured.ts';
 import { diskNamed } from './guest-file.ts';
+import {
+  type ClosedDisk,
+  luksAccess,
+  type LuksAccess,
+  openLuks,
+  refuseUnusedKeys,
+} from './guest-crypttab.ts';
+import { disksNamed, type HostDisk, hostDisks } from './host-disks.ts';
 import { secondaries } from './start.ts';
 
 /** One filesystem of a guest, and its place in the tree: `/` for the root filesystem, which comes first. */
@@ -30,8 +37,11 @@ export interface GuestMount {
   readonly device: string;
   readonly target: string;
   readonly mode: 'ro' | 'rw';
+  /** Empty for a filesystem in LUKS, whose type is not known before the disk is open. */
   readonly type: string;
   readonly options: readonly string[];
+  /** How the disk is opened, if the filesystem is in LUKS. */
+  readonly luks?: LuksAccess;
 }
 
 /** How the filesystems of a guest will be mounted. */
@@ -41,15 +51,8 @@ export interface TreePlan {
   readonly uuid: string | undefined;
   /** The mount point if the whole tree is mounted already; undefined if nothing is mounted. */
   readonly at: string | undefined;
-}
-
-/** A disk that is a device of this host. */
-interface HostDisk {
-  readonly vdev: string;
-  readonly path: string;
-  readonly node: Awaited<ReturnType<typeof deviceNode>>;
-  readonly access: 'ro' | 'rw';
-  readonly content: Awaited<ReturnType<typeof probe>>;
+  /** Encrypted disks that are left out because there is no key for them. */
+  readonly closed: readonly ClosedDisk[];
 }
 
 // Devices and setuid programs of the guest must not work on this host.
@@ -74,6 +77,8 @@ export async function planTree(
     readonly name: string;
     readonly path?: string;
     readonly mode?: 'ro' | 'rw';
+    /** Keys of encrypted disks, by their names; undefined: these disks are not opened. */
+    readonly keys?: Readonly<Record<string, KeyRef>>;
   },
 ): Promise<TreePlan> {
   const { name, path, mode: wanted = 'rw' } = of;
@@ -83,7 +88,7 @@ export async function planTree(
       `${name} exists as domain ${domain.id} (${domain.state}): two kernels that use one filesystem at the same time destroy it`,
       { remedy: `bofh vm stop ${name}; then run the command again` },
     );
-  const { disks, root, entries, at, text } = await readFstab(host, guest);
+  const { disks, root, entries, at, text, crypttab } = await readFstab(host, guest);
   const modeOf = ({ access }: HostDisk) => (access === 'ro' ? 'ro' : wanted);
   const mounts: GuestMount[] = [
     {
@@ -94,13 +99,27 @@ export async function planTree(
       options: ofHost,
     },
   ];
-  const used = new Map<string, HostDisk>();
+  const used = new Map<
+    string,
+    { readonly disk: HostDisk; readonly luks?: LuksAccess; readonly readOnly?: boolean }
+  >();
+  const closed: ClosedDisk[] = [];
+  const unusedKeys = new Set(Object.keys(of.keys ?? {}));
   const others = await mountsInFstab(text ?? '', {
     ...{ file: `/etc/fstab of ${name}`, mode: wanted },
-    deviceOf: (line) => {
-      const disk = diskOf(line, { guest, disks });
-      if (disk !== undefined) used.set(disk.path, disk);
-      return disk?.path;
+    deviceOf: async (line) => {
+      const inside = await luksAccess(host, line, {
+        ...{ guest, disks, root, crypttab, keys: of.keys, isMounted: at !== undefined },
+      });
+      if (inside === 'closed') return undefined;
+      if (inside !== undefined && 'name' in inside) {
+        closed.push(inside);
+        return undefined;
+      }
+      if (inside?.asked !== undefined) unusedKeys.delete(inside.asked);
+      const found = inside ?? { disk: diskOf(line, { guest, disks }) };
+      if (found.disk !== undefined) used.set(found.disk.path, { ...found, disk: found.disk });
+      return found.disk?.path;
     },
   }).catch((error: unknown) => {
     if (!(error instanceof ParseError)) throw error;
@@ -109,95 +128,142 @@ export async function planTree(
       remedy: `mount only its root filesystem: bofh mount add ${root.path}; then correct the line`,
     });
   });
+  refuseUnusedKeys(guest, [...unusedKeys]);
   for (const { device, path: target, mode = wanted, options = [] } of others) {
     const words = (options as readonly string[]).filter((option) => harmless.test(option));
-    const disk = used.get(device);
+    const { disk, luks, readOnly = false } = used.get(device) ?? {};
     mounts.push({
-      ...{ device, target, mode: disk?.access === 'ro' ? 'ro' : mode, type: typeOf(guest, disk) },
+      ...{ device, target, mode: readOnly || disk?.access === 'ro' ? 'ro' : mode },
+      type: luks === undefined ? typeOf(name, { path: device, content: disk?.content }) : '',
       options: [...new Set([...words, ...ofHost])],
+      ...present({ luks }),
     });
   }
   if (at === undefined)
     for (const device of new Set(mounts.map((each) => each.device)))
-      await refuseMounted(host, { name, device, entries });
+      await refuseMounted(host, { name, device, entries, opened: used.get(device)?.disk.mapping?.path });
   else await refusePartly(host, { name, at, path, mounts, entries });
-  return { mounts, at, uuid: root.content?.uuid };
+  return { mounts, at, uuid: root.content?.uuid, closed };
 }
 
 /** Reads the /etc/fstab of a guest that is off. Throws RefusedError for a root that bofh cannot mount. */
 async function readFstab(host: ReadHost, guest: GuestConfig) {
   await refuseSecondary(host, guest);
-  const disks = await disksOf(host, guest);
+  const disks = await hostDisks(host, guest);
   const root = rootOf(guest, disks);
   const entries = await mountsOf(host, disks);
   const at = entries.find(({ disk, root: top }) => disk === root.path && top === '/')?.path;
   // Checked first: a filesystem that is mounted elsewhere looks like one that needs a repair.
   if (at === undefined) await refuseMounted(host, { name: guest.name, device: root.path, entries });
-  const text = at === undefined ? await unmountedFstab(host, root) : await mountedFstab(host, at);
-  return { disks, root, entries, at, text };
+  const { fstab: text, crypttab } =
+    at === undefined ? await unmountedTables(host, root) : await mountedTables(host, at);
+  return { disks, root, entries, at, text, crypttab };
 }
 
-/** The lines of a guest's /etc/fstab that name one of its disks. */
+/** The lines of a guest's /etc/fstab and /etc/crypttab that name one of its disks. */
 export interface DiskLines {
   /** The root of the guest. */
   readonly root: { readonly device: string; readonly type: string; readonly uuid: string | undefined };
   /** Its fstab, one character per byte. */
   readonly text: string;
   readonly lines: readonly FstabLine[];
+  /** Its crypttab, one character per byte, and the lines that open the disk. */
+  readonly crypttab: { readonly text: string; readonly lines: readonly CrypttabLine[] };
   /** Why the lines are not known; missing: they are. */
   readonly unknown?: string;
 }
 
 /**
- * Finds the lines for a disk in the /etc/fstab of a guest that is off, by UUID, label or name. Throws
+ * Finds the lines for a disk in the /etc/fstab and /etc/crypttab of a guest that is off, by UUID, label or name. Throws
  * RefusedError for a guest that is mounted here, and for a root that bofh cannot mount.
  */
 export async function fstabOfDisk(
   host: ReadHost,
   { guest, disk }: { readonly guest: GuestConfig; readonly disk: string },
 ): Promise<DiskLines> {
-  const { disks, root, at, text } = await readFstab(host, guest);
+  const { disks, root, at, text, crypttab } = await readFstab(host, guest);
   if (at !== undefined)
     throw new RefusedError(`${guest.name} is mounted on ${at}`, {
       code: 'in-use',
       remedy: `bofh vm unmount ${guest.name}; then run the command again`,
     });
   const { type = 'ext4', uuid } = root.content ?? {};
-  const known = { root: { device: root.path, type, uuid }, text: text ?? '', lines: [] };
+  const none = { text: crypttab ?? '', lines: [] };
+  const known = { root: { device: root.path, type, uuid }, text: text ?? '', lines: [], crypttab: none };
   const file = `/etc/fstab of ${guest.name}`;
   if (text === undefined) return { ...known, unknown: `${file} is not a regular file` };
   const { lines, unread } = parseFstab(text);
   const [problem] = unread;
   if (problem !== undefined)
     return { ...known, unknown: `${file}: line ${problem.number} could not be parsed: ${problem.why}` };
-  const named = lines.map((line) => ({ line, vdevs: disksNamed(line, disks).map(({ vdev }) => vdev) }));
+  const tab = parseCrypttab(crypttab ?? '');
+  const [odd] = tab.unread;
+  if (crypttab === undefined || odd !== undefined)
+    return {
+      ...known,
+      unknown: `/etc/crypttab of ${guest.name}${odd === undefined ? ' is not a regular file' : `: line ${odd.number} could not be parsed: ${odd.why}`}`,
+    };
+  const vdevsOf = (source: string) => disksNamed(source, disks).map(({ vdev }) => vdev);
+  const opening = tab.lines.map((line) => ({ line, source: line.device, vdevs: vdevsOf(line.device) }));
+  const named = lines.map((line) => {
+    const inside = opening.filter(({ line: { name } }) => line.source === `/dev/mapper/${name}`);
+    return {
+      line,
+      source: line.source,
+      vdevs: [line.source, ...inside.map(({ source }) => source)].flatMap(vdevsOf),
+    };
+  });
   const ours = named.filter(({ vdevs }) => vdevs.includes(disk));
-  const twice = ours.find(({ vdevs }) => vdevs.length > 1);
+  const opens = opening.filter(({ vdevs }) => vdevs.includes(disk));
+  const twice = [...ours, ...opens].find(({ vdevs }) => vdevs.length > 1);
   if (twice !== undefined)
-    return { ...known, unknown: `${file}: ${twice.line.source} matches both ${twice.vdevs.join(' and ')}` };
-  return { ...known, lines: ours.map(({ line }) => line) };
+    return { ...known, unknown: `${file}: ${twice.source} matches both ${twice.vdevs.join(' and ')}` };
+  return {
+    ...known,
+    lines: ours.map(({ line }) => line),
+    crypttab: { text: crypttab, lines: opens.map(({ line }) => line) },
+  };
 }
 
 /** Mounts the tree; returns its root. */
 export async function mountTree(tx: Tx, host: ReadHost, plan: TreePlan, path?: string): Promise<string> {
   let root: string | undefined;
-  for (const { target, ...mount } of plan.mounts) {
+  for (const { target, luks, ...mount } of plan.mounts) {
     const at = root === undefined ? path : await directoryBeneath(host, root, target);
-    const made = await tx.mount.mount({ ...mount, ...present({ path: at }) });
+    const { device, mode } = mount;
+    const inside =
+      luks === undefined
+        ? {}
+        : await insideLuks(host, await openLuks(tx, host, { device, mode, luks, root }));
+    const made = await tx.mount.mount({ ...mount, ...inside, ...present({ path: at }) });
     root ??= made.path;
   }
   if (root === undefined) throw new TypeError('a tree was planned without a root');
   return root;
 }
 
-/** Every mount of a disk of the guest, in the order in which they can be unmounted. */
+/** The filesystem in an open LUKS device. */
+async function insideLuks(host: ReadHost, device: string) {
+  return { device, type: typeOf('the guest', { path: device, content: await probe(host, device) }) };
+}
+
+/** What must be unmounted and closed before a guest can start. */
+export interface UnmountPlan {
+  /** Every mount of a disk of the guest, in the order in which they can be unmounted. */
+  readonly mounts: readonly DiskMount[];
+  /** The LUKS devices on its disks that are open. */
+  readonly open: readonly { readonly device: string; readonly name: string }[];
+}
+
+/** Finds the mounts and open LUKS devices on the disks of a guest. Throws RefusedError if one is in use. */
 export async function planUnmount(
   host: ReadHost,
   of: { readonly site: Site; readonly name: string },
-): Promise<readonly DiskMount[]> {
+): Promise<UnmountPlan> {
   const { guest } = await configured(host, of);
   const all = await mountEntries(host);
-  const found = await mountsOf(host, await disksOf(host, guest));
+  const disks = await hostDisks(host, guest);
+  const found = await mountsOf(host, disks);
   const depth = ({ id, parent }: MountEntry): number => {
     const above = all.find((each) => each.id === parent && each.id !== id);
     return above === undefined ? 0 : depth(above) + 1;
@@ -209,7 +275,14 @@ export async function planUnmount(
     for (const each of await mountHolders(host, entry))
       if (each.kind !== 'unknown' && !(each.kind === 'mount' && ids.has(each.mountId)))
         held.push({ ...each, words: `${entry.path}: ${each.words}` });
-  if (held.length === 0) return entries;
+  const open = disks.flatMap(({ path: device, mapping }) =>
+    mapping === undefined ? [] : [{ device, ...mapping }],
+  );
+  for (const { path } of open)
+    held.push(
+      ...(await holders(host, path)).filter((each) => !(each.kind === 'mount' && ids.has(each.mountId))),
+    );
+  if (held.length === 0) return { mounts: entries, open: open.map(({ device, name }) => ({ device, name })) };
   throw new RefusedError(`a disk of ${of.name} is in use: ${inWords(held)}`, {
     holders: held,
     ...present({ remedy: remedyFor(held) }),
@@ -225,24 +298,15 @@ async function refuseSecondary(host: ReadHost, { name, file }: GuestConfig): Pro
     });
 }
 
-/** The disks that are existing devices of this host. For another disk in the fstab, the error comes later. */
-async function disksOf(host: ReadHost, guest: GuestConfig): Promise<readonly HostDisk[]> {
-  const found: HostDisk[] = [];
-  for (const { vdev, path, access } of guest.disks) {
-    if (path === undefined || (await follow(host, path)).stat?.kind !== 'block') continue;
-    found.push({ vdev, path, access, node: await deviceNode(host, path), content: await probe(host, path) });
-  }
-  return found;
-}
-
 /** A mount on this host, with the path of its disk in the configuration. */
 type DiskMount = MountEntry & { readonly disk: string };
 
 async function mountsOf(host: ReadHost, disks: readonly HostDisk[]): Promise<readonly DiskMount[]> {
   const found = new Map<number, DiskMount>();
   for (const entry of await mountEntries(host))
-    for (const { node, path: disk } of disks)
-      if (await isOf(host, entry, node.number)) found.set(entry.id, { ...entry, disk });
+    for (const { node, mapping, path: disk } of disks)
+      for (const number of [node.number, mapping?.number ?? []].flat())
+        if (await isOf(host, entry, number)) found.set(entry.id, { ...entry, disk });
   return [...found.values()];
 }
 
@@ -266,12 +330,15 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
   return root;
 }
 
-/** The type from the content of the disk, not from the guest's fstab. */
-function typeOf({ name }: GuestConfig, disk: HostDisk | undefined): string {
-  const type = disk?.content?.type ?? '';
-  if (disk === undefined || kernelTypes.test(type)) return type;
+/** The type from the content of the device, not from the guest's fstab. */
+function typeOf(
+  name: string,
+  { path, content }: { readonly path: string; readonly content: HostDisk['content'] },
+): string {
+  const type = content?.type ?? '';
+  if (kernelTypes.test(type)) return type;
   throw new RefusedError(
-    `${disk.path}, a disk of ${name}, holds ${contentInWords(disk.content)}: bofh mounts ext2, ext3, ext4, xfs, btrfs and vfat`,
+    `${path}, a disk of ${name}, holds ${contentInWords(content)}: bofh mounts ext2, ext3, ext4, xfs, btrfs and vfat`,
     { remedy: `remove its line from the fstab of ${name}, or add noauto to it; then run the command again` },
   );
 }
@@ -282,7 +349,7 @@ function diskOf(
   { guest, disks }: { readonly guest: GuestConfig; readonly disks: readonly HostDisk[] },
 ): HostDisk | undefined {
   const { source, target, options } = line;
-  const [disk, other] = disksNamed(line, disks);
+  const [disk, other] = disksNamed(source, disks);
   if (disk === undefined && options.includes('nofail')) return undefined;
   if (disk === undefined)
     throw new RefusedError(
@@ -302,53 +369,59 @@ function diskOf(
   return disk;
 }
 
-/** The disks that the first field of a line names: by UUID, label, or the name in the guest. */
-function disksNamed({ source }: FstabLine, disks: readonly HostDisk[]): readonly HostDisk[] {
-  const tag = tagIn(source);
-  return disks.filter(
-    ({ vdev, content }) =>
-      (
-        [
-          ['UUID', content?.uuid],
-          ['LABEL', content?.label],
-        ] as const
-      ).some(
-        ([name, value]) =>
-          value !== undefined &&
-          ((tag?.name === name && tag.value === value) || linkOf({ name, value }) === source),
-      ) || source === `/dev/${vdev}`,
-  );
-}
-
 function inFstab({ vdev, content }: HostDisk): string {
   return `${vdev}: ${contentInWords(content)}`;
 }
 
-/** The text of the fstab; empty if there is none, undefined if it is no regular file. */
-async function unmountedFstab(host: ReadHost, { path: device }: HostDisk): Promise<string | undefined> {
-  const { paths, texts } = await readRoot(host, { device, directories: ['etc'], files: ['etc/fstab'] });
-  return texts.get('etc/fstab') ?? (paths.has('etc/fstab') ? undefined : '');
+/** The texts of the tables in a root, one character per byte; empty if there is none, undefined if it is no regular file. */
+interface Tables {
+  readonly fstab: string | undefined;
+  readonly crypttab: string | undefined;
 }
 
-/** The text of the fstab, one character per byte; empty if there is none. */
-export async function mountedFstab(host: ReadHost, root: string): Promise<string> {
-  const file = posix.join(await directoryBeneath(host, root, '/etc'), 'fstab');
+async function unmountedTables(host: ReadHost, { path: device }: HostDisk): Promise<Tables> {
+  const files = ['etc/fstab', 'etc/crypttab'];
+  const { paths, texts } = await readRoot(host, { device, directories: ['etc'], files });
+  const [fstab, crypttab] = files.map((path) => texts.get(path) ?? (paths.has(path) ? undefined : ''));
+  return { fstab, crypttab };
+}
+
+async function mountedTables(host: ReadHost, root: string): Promise<Tables> {
+  return {
+    fstab: await mountedTable(host, root, 'fstab'),
+    crypttab: await mountedTable(host, root, 'crypttab'),
+  };
+}
+
+/** The text of a table in a mounted root, one character per byte; empty if there is none. */
+export async function mountedTable(
+  host: ReadHost,
+  root: string,
+  name: 'fstab' | 'crypttab',
+): Promise<string> {
+  const file = posix.join(await directoryBeneath(host, root, '/etc'), name);
   if ((await host.stat(file))?.kind !== 'file') return '';
   return Buffer.from(await host.readFile(file)).toString('latin1');
 }
 
 async function refuseMounted(
   host: ReadHost,
-  of: { readonly name: string; readonly device: string; readonly entries: readonly DiskMount[] },
+  of: {
+    readonly name: string;
+    readonly device: string;
+    readonly entries: readonly DiskMount[];
+    /** The mapping of the device, which is open and stays so. */
+    readonly opened?: string | undefined;
+  },
 ): Promise<void> {
-  const { name, device, entries } = of;
+  const { name, device, entries, opened = device } = of;
   const there = entries.find(({ disk }) => disk === device);
   if (there !== undefined)
     throw new RefusedError(`${device}, a disk of ${name}, is mounted on ${there.path}`, {
       code: 'in-use',
       remedy: `bofh vm unmount ${name}`,
     });
-  await refuseUsers(host, device);
+  await refuseUsers(host, opened);
 }
 
 /** Throws RefusedError if only a part of the tree is mounted, or at another path than requested. */

@@ -80,12 +80,12 @@ describe('the tree of a guest', () => {
     ]);
     expect(options(join(made.path, 'srv'))).toMatch(/nosuid,nodev,noatime/);
     expect(await withBofh(bofh(), () => vm.mount('web1'))).toMatchObject({ path: made.path, changed: false });
-    expect((await withBofh(bofh(), () => vm.unmount('web1'))).map(({ device }) => device)).toEqual([
+    expect((await withBofh(bofh(), () => vm.unmount('web1'))).mounts.map(({ device }) => device)).toEqual([
       data,
       root,
     ]);
     expect([...mountedPaths(root), ...mountedPaths(data)]).toEqual([]);
-    expect(await withBofh(bofh(), () => vm.unmount('web1'))).toEqual([]);
+    expect(await withBofh(bofh(), () => vm.unmount('web1'))).toEqual({ mounts: [], closed: [] });
   });
 
   it('is held by a process that works in it, and that is named', async () => {

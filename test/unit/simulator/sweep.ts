@@ -150,8 +150,10 @@ export function unnamed(text: string): string {
       // libmount keeps the marks of mounts in it.
       .replace(/(?<what>"\/mount\/utab" file) .*$/gm, '$<what>')
       .replace(/(?<what>web1-(?:root|swap|data) holds \S+|domain web1) [0-9a-f-]{36}/g, '$<what> UUID')
+      .replace(/(?<what>crypt:)[0-9a-f-]{36}(?<rest>\S+ holds \S+) [0-9a-f-]{36}/g, '$<what>UUID$<rest> UUID')
+      .replace(/(?<=crypt:)[0-9a-f-]{36}/g, 'UUID')
       .replace(
-        /(?<what>"\/(?:boot\/grub\/grub\.cfg|etc\/(?:fstab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?))" file .*) [0-9a-f]{16}$/gm,
+        /(?<what>"\/(?:boot\/grub\/grub\.cfg|etc\/(?:fstab|crypttab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?))" file .*) [0-9a-f]{16}$/gm,
         '$<what> HASH',
       )
   );

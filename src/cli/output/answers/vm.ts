@@ -17,8 +17,12 @@ export const vmCreate = z.strictObject({
       fs: z.enum(['ext4', 'xfs', 'btrfs']),
       /** Its directory in the guest; null: not mounted. */
       mount: z.nullable(text),
+      /** UUID of its LUKS header; null: not encrypted. */
+      luks: z.nullable(text),
     }),
   ),
+  /** Whether its root can open encrypted disks at boot; null if that is not known. */
+  opensLuks: z.nullable(z.boolean()),
   /** The other host of its replicated disks; null if they are local. */
   peer: z.nullable(text),
   /** null: it was not started. */
@@ -87,6 +91,8 @@ export const vmDiskRemove = z.strictObject({
   ...vmDisk.shape,
   /** Its lines in the /etc/fstab of the guest, which are removed too; null: that file could not be read. */
   fstab: z.nullable(z.array(z.string())),
+  /** Its lines in the /etc/crypttab of the guest, which are removed too; null: that file could not be read. */
+  crypttab: z.nullable(z.array(z.string())),
   /** Why that file could not be read; null: it could. */
   unread: z.nullable(text),
 });
@@ -101,6 +107,8 @@ export const vmDiskCreate = z.strictObject({
   uuid: text,
   /** The directory on which the guest mounts it, by its /etc/fstab; null: none. */
   mount: z.nullable(z.string()),
+  /** UUID of its LUKS header; null: not encrypted. */
+  luks: z.nullable(text),
 });
 
 export type VmDiskCreate = z.infer<typeof vmDiskCreate>;
@@ -130,6 +138,8 @@ export const vmMount = z.strictObject({
   changed: z.boolean(),
   /** The mounts, the root first. */
   mounts: z.array(z.strictObject({ device: text, path: text, mode: z.enum(['ro', 'rw']) })),
+  /** Encrypted disks that are left out, because there is no key for them: names in the /etc/crypttab of the guest. */
+  closed: z.array(z.strictObject({ device: text, name: text, target: text })),
 });
 
 export type VmMount = z.infer<typeof vmMount>;
@@ -139,6 +149,8 @@ export const vmUnmount = z.strictObject({
   name: text,
   /** The mounts that were unmounted, in this order; empty: nothing was mounted. */
   mounts: z.array(z.strictObject({ device: text, path: text })),
+  /** The LUKS devices that were closed, with the names of their mappings. */
+  closed: z.array(z.strictObject({ device: text, name: text })),
 });
 
 export type VmUnmount = z.infer<typeof vmUnmount>;

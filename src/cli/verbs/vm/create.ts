@@ -8,6 +8,7 @@ import { formatSize, parseSize } from '../../../core/units.ts';
 import { type Members, ownAnd } from '../../../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../../../vm/create.ts';
 import { checkCreate, type CheckedCreate, type CreateRequest } from '../../../vm/create-request.ts';
+import { crypttabLine } from '../../../vm/data-disks.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import { ensureFlag, unchanged } from '../../runtime/ensure.ts';
@@ -15,6 +16,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
 import { flag, named, one, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { keyFile, keyInGuest } from './key-file.ts';
 import { reachOptions } from './reach-options.ts';
 import { addressesIn } from '../drbd/options.ts';
 import { changeUnasked } from '../drbd/recipe.ts';
@@ -50,7 +52,7 @@ export default verb({
     swap: value('<SIZE>', 'size of its swap (default: no swap)', { read: named(parseSize) }),
     disk: value(
       '<NAME=SIZE,…>',
-      'a data disk: NAME=SIZE[,fs=ext4|xfs|btrfs][,mount=/DIR] (default: ext4, not mounted); may be repeated',
+      'a data disk: NAME=SIZE[,fs=ext4|xfs|btrfs][,mount=/DIR][,luks=KEYFILE] (default: ext4, not mounted, not encrypted); luks encrypts it with the key in a file of this host; may be repeated',
       { read: diskOf, repeatable: true },
     ),
     memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
@@ -129,6 +131,7 @@ export default verb({
     'vm create web1 --source image:/srv/debian-12-genericcloud-amd64.qcow2 --partition 1 --size 4g --boot grub',
     'vm create web1 --source https://cloud.debian.org/images/cloud/bookworm/latest/debian-12-genericcloud-amd64.qcow2 --checksum /srv/SHA512SUMS --size 4g --boot grub',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --disk data=20g,fs=xfs,mount=/srv',
+    'vm create web1 --source tar:/srv/bookworm.tar --size 4g --disk data=20g,mount=/srv,luks=/root/data.key',
     'vm create web1 --source tar:/srv/bookworm.tar --size 4g --boot grub',
     'vm create web1 --source debian:trixie --size 4g --role web --role monitoring --role-timeout 20m',
     'vm create web1 --source debian:trixie --size 4g --provision web.ts --start',
@@ -176,7 +179,7 @@ export default verb({
         roles,
         roleTimeoutMs,
         autostart: autostart || undefined,
-        disks: byName(disk),
+        disks: byName(runtime, disk),
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
       }),
       ...present({ kernel: pathOn(runtime, kernel), ramdisk: pathOn(runtime, ramdisk) }),
@@ -205,10 +208,24 @@ export default verb({
           answer: ({ value: vm, changed }): Answer<VmCreate> => {
             const { swap = null, peer = null, domid = null, ssh = null, hostKey = null } = vm;
             const { source = null, partition = null } = vm;
-            const disks = vm.disks.map((each) => ({ ...each, mount: each.mount ?? null }));
+            const disks = vm.disks.map((each) => ({
+              ...each,
+              mount: each.mount ?? null,
+              luks: each.luks ?? null,
+            }));
+            const opensLuks = vm.opensLuks ?? null;
             const reached = { domid, ssh, hostKey };
             const from = { source, partition, dropped: [...vm.dropped], merged: [...vm.merged] };
-            const data = { ...vm, swap, disks, peer, ...reached, ...from, ...(ensure ? { changed } : {}) };
+            const data = {
+              ...vm,
+              swap,
+              disks,
+              opensLuks,
+              peer,
+              ...reached,
+              ...from,
+              ...(ensure ? { changed } : {}),
+            };
             return { data, lines: [...(changed ? [] : [unchanged]), ...inWords(data, request)] };
           },
         };
@@ -247,9 +264,12 @@ function sourceOf(
     : { type: type === 'tar' || type === 'dir' ? type : 'image', path: what };
 }
 
-type TypedDisk = readonly [name: string, disk: Readonly<Record<string, string>>];
+type TypedDisk = readonly [
+  name: string,
+  disk: { readonly size: string; readonly luks?: string } & Readonly<Record<string, string>>,
+];
 
-/** Parses `data=20g,fs=xfs,mount=/srv`. */
+/** Parses `data=20g,fs=xfs,mount=/srv,luks=/root/data.key`. */
 function diskOf(text: string, option: string): readonly TypedDisk[] {
   const wrong = (why: string): UsageError =>
     new UsageError(`${option} ${text}: ${why}`, {
@@ -258,21 +278,28 @@ function diskOf(text: string, option: string): readonly TypedDisk[] {
   const [first = '', ...more] = text.split(',').map((word): readonly string[] => word.split(/=(.*)/s));
   const [name = '', size = ''] = first;
   if (name === '' || size === '') throw wrong('must begin with NAME=SIZE');
-  const disk: Record<string, string> = { size };
+  const disk: Record<string, string> & { size: string } = { size };
   for (const [key = '', given = ''] of more) {
-    if (!['fs', 'mount'].includes(key) || given === '')
-      throw wrong('after NAME=SIZE come fs=TYPE and mount=/DIR');
+    if (!['fs', 'mount', 'luks'].includes(key) || given === '')
+      throw wrong('after NAME=SIZE come fs=TYPE, mount=/DIR and luks=KEYFILE');
     if (key in disk) throw wrong(`${key} is given twice`);
     disk[key] = given;
   }
   return [[name, disk]];
 }
 
-function byName(disks: readonly TypedDisk[] | undefined) {
+function byName(runtime: Runtime, disks: readonly TypedDisk[] | undefined) {
   const names = disks?.map(([name]) => name) ?? [];
   const twice = names.find((name, at) => names.indexOf(name) < at);
   if (twice !== undefined) throw new UsageError(`--disk ${twice} is given twice`);
-  return disks === undefined ? undefined : Object.fromEntries(disks);
+  return disks === undefined
+    ? undefined
+    : Object.fromEntries(
+        disks.map(([name, { luks, ...disk }]) => [
+          name,
+          luks === undefined ? disk : { ...disk, luks: { key: keyFile(runtime, luks) } },
+        ]),
+      );
 }
 
 function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
@@ -290,9 +317,10 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
       (path) => `its /etc/fstab has no line for ${path}: a guest needs no EFI partition`,
     ),
     ...created.disks.map(
-      ({ name, device, fs, mount }) =>
-        `data disk ${name}: ${device} (${fs})${mount === null ? '' : ` on ${mount}`}`,
+      ({ name, device, fs, mount, luks }) =>
+        `data disk ${name}: ${device} (${luks === null ? '' : 'LUKS, '}${fs})${mount === null ? '' : ` on ${mount}`}`,
     ),
+    ...created.disks.flatMap(({ name, luks }) => (luks === null ? [] : keyInWords(created, name, luks))),
     ...(created.peer === null
       ? []
       : [`its disks are replicated to ${created.peer}: bofh vm move ${created.name} ${request.drbd ?? ''}`]),
@@ -302,6 +330,20 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
     ...(created.ssh === null ? [] : [`log in with: ssh ${created.ssh}`]),
     ...(created.hostKey === null ? [] : [`its SSH host key is ${created.hostKey} (ED25519)`]),
     ...(request.source.type === 'blank' || request.type === 'hvm' ? bootInWords(created.name, request) : []),
+  ];
+}
+
+/** How the guest opens an encrypted disk. */
+function keyInWords({ opensLuks }: VmCreate, name: string, luks: string): readonly string[] {
+  if (opensLuks === null)
+    return [`to open ${name} in the guest, add to its /etc/crypttab: ${crypttabLine({ name, uuid: luks })}`];
+  return [
+    keyInGuest(name),
+    ...(opensLuks
+      ? []
+      : [
+          `its source has no program that opens ${name} at boot: install the package systemd-cryptsetup (Debian 13), or cryptsetup, in the guest`,
+        ]),
   ];
 }
 

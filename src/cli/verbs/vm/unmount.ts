@@ -16,8 +16,12 @@ export default verb({
       {
         act: () => vm.unmount(name),
         answer: (made): Answer<VmUnmount> => {
-          const data: VmUnmount = { name, mounts: made.map((each) => ({ ...each })) };
-          const lines = data.mounts.map(({ device, path }) => `unmounted ${device} from ${printable(path)}`);
+          const mounts = made.mounts.map((each) => ({ ...each }));
+          const data: VmUnmount = { name, mounts, closed: made.closed.map((each) => ({ ...each })) };
+          const lines = [
+            ...mounts.map(({ device, path }) => `unmounted ${device} from ${printable(path)}`),
+            ...data.closed.map((each) => `closed ${each.name}, the LUKS device on ${each.device}`),
+          ];
           return { data, lines: lines.length > 0 ? lines : [`nothing to do: no disk of ${name} is mounted`] };
         },
       },

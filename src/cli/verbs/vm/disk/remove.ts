@@ -23,10 +23,14 @@ export default verb({
           destroys: [`the disk ${vdev} of ${name} (${what}) will be removed with all its data`],
           act: () => vm.removeDisk(name, disk, { uuid }),
           answer: (made: vm.RemovedGuestDisk): Answer<VmDiskRemove> => {
-            const { fstab, unread } = made;
+            const { fstab, crypttab, unread } = made;
+            const lines = { fstab: fstab && [...fstab], crypttab: crypttab && [...crypttab] };
             return {
-              data: { ...dataOf(made), fstab: fstab === null ? null : [...fstab], unread },
-              lines: [`the disk ${made.disk} of ${name} is removed${inFstab(fstab ?? [])}`, ...left(unread)],
+              data: { ...dataOf(made), ...lines, unread },
+              lines: [
+                `the disk ${made.disk} of ${name} is removed${inTable('fstab', fstab)}${inTable('crypttab', crypttab)}`,
+                ...left(unread),
+              ],
             };
           },
         };
@@ -35,8 +39,8 @@ export default verb({
     ),
 });
 
-function inFstab(lines: readonly string[]): string {
-  return lines.length === 0 ? '' : `, also from its /etc/fstab: ${lines.join('; ')}`;
+function inTable(table: string, lines: readonly string[] | null): string {
+  return lines === null || lines.length === 0 ? '' : `, also from its /etc/${table}: ${lines.join('; ')}`;
 }
 
 function left(unread: string | null): readonly string[] {
