@@ -10,7 +10,7 @@ export type { StopOptions as GuestStopOptions, WaitOptions as GuestWaitOptions }
 export type { Domu as ConfiguredGuest, StartedRow as StartedGuest } from './guests.ts';
 export type { HostMap, MapDevice } from './map.ts';
 export type { MountedRequest } from './mount.ts';
-export type { MountedVm, ResizedVm } from './vm.ts';
+export type { MountedVm, ResizedVm, UnmountedVm } from './vm.ts';
 export type { GuestDetails, GuestRow } from './xen.ts';
 export type { Changed, ContentSpec, Left, Way } from '../atomic/contract.ts';
 export type { Signals } from '../atomic/engine.ts';

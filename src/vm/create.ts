@@ -61,7 +61,7 @@ export interface CreatedVm {
     /** UUID of its LUKS header; undefined: it is not encrypted. */
     readonly luks: string | undefined;
   })[];
-  /** Whether its root can open encrypted disks at boot; undefined if that is not known. */
+  /** Whether its root can open encrypted disks at boot; undefined if it has none, or if its disk is blank. */
   readonly opensLuks: boolean | undefined;
   /** The other host of its replicated disks, by its `uname -n`. */
   readonly peer: string | undefined;
@@ -288,7 +288,13 @@ export async function createVm(tx: Tx, plan: CreatePlan, hosts?: Reachable): Pro
   const reached = { domid: domain?.domid, ssh: plan.ssh, hostKey: inside?.hostKey };
   const { path, partition } = { path: undefined, partition: undefined, ...source };
   const { dropped = [], merged = [] } = inside ?? {};
-  const from = { source: path, partition, dropped, merged, opensLuks: inside?.opensLuks };
+  const from = {
+    source: path,
+    partition,
+    dropped,
+    merged,
+    opensLuks: open.size === 0 ? undefined : inside?.opensLuks,
+  };
   return { name, config: plan.config.path, root, swap, disks, peer, ...reached, ...from };
 }
 

@@ -39,7 +39,7 @@ describe('vm mount', () => {
     const made = await mount('/mnt');
 
     expect(made).toEqual({
-      ...{ name: 'web1', path: '/mnt', changed: true },
+      ...{ name: 'web1', path: '/mnt', changed: true, closed: [] },
       mounts: [
         { device: '/dev/vg0/web1-root', path: '/mnt', mode: 'rw' },
         { device: '/dev/vg0/web1-data', path: '/mnt/srv', mode: 'rw' },

@@ -39,6 +39,13 @@ async function withGuest(start: boolean): Promise<SimulatedHost> {
   return host;
 }
 
+const luksKey = { from: 'file', path: '/root/data.key' } as const;
+
+function withKey(host: SimulatedHost): SimulatedHost {
+  host.admin.writeFile('/root/data.key', 'secret', 0o600);
+  return host;
+}
+
 const oldBackup = '/srv/backup/web1.20250101T000000Z.json';
 
 /** A running guest, and its backup of last year; or that alone. */
@@ -308,6 +315,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
       on: async () => hostWithSource(),
     },
     {
+      line: `${create} --disk data=64m,mount=/srv/www,luks=/root/data.key --start`,
+      on: async () => withKey(hostWithSource()),
+    },
+    {
       line: 'vm create web1 --source tar:/srv/debian.tar --size 64m --boot grub',
       on: async () =>
         hostWithServer([
@@ -398,6 +409,10 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
   'vm disk create': [
     { line: 'vm disk create web1 data --size 16m --mount /srv', on: () => withGuest(false) },
     { line: 'vm disk create web1 data --size 112m --fs btrfs', on: () => withGuest(true) },
+    {
+      line: 'vm disk create web1 data --size 64m --mount /srv --luks /root/data.key',
+      on: async () => withKey(await withGuest(false)),
+    },
   ],
   'vm disk attach': [
     {
@@ -457,6 +472,16 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
         const host = await withGuest(false);
         host.admin.mkdir('/mnt');
         host.admin.mount('/dev/vg0/web1-root', '/mnt');
+        return host;
+      },
+    },
+    {
+      line: 'vm unmount web1',
+      on: async () => {
+        const host = withKey(hostWithSource());
+        const disks = [{ name: 'data', size: 64 * 1024 ** 2, fs: 'ext4', luks: { key: luksKey } }] as const;
+        await vmCreate(simulatedBofh({ host, site }), { start: false, disks });
+        host.admin.luksOpen('/dev/vg0/web1-data', 'theirs');
         return host;
       },
     },

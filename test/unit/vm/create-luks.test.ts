@@ -287,8 +287,11 @@ describe('a guest with an encrypted disk', () => {
     expect((await typed(`${mount} --key-file log=/root/data.key`)).stdout).toContain('/log\n');
   });
 
-  test('is resized without its content only while it is open here', async () => {
-    expect(await said('vm resize web1 data +64m')).toMatch(/closed/);
+  test('is resized with its key only, and closed again', async () => {
+    expect(await said('vm resize web1 data +64m')).toMatch(/is closed.*or name its key: --key/);
+    const { stdout } = await typed('vm resize web1 data +64m --key file:/root/data.key');
+    expect(stdout).toContain('the ext4 on /dev/mapper/vg0-web1--data-luks: 48 MiB → 112 MiB');
+    expect(open()).toEqual([]);
   });
 
   test('is cloned with its header and the lines of both tables', async () => {

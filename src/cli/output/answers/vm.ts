@@ -21,7 +21,7 @@ export const vmCreate = z.strictObject({
       luks: z.nullable(text),
     }),
   ),
-  /** Whether its root can open encrypted disks at boot; null if that is not known. */
+  /** Whether its root can open encrypted disks at boot; null if it has none, or if its disk is blank. */
   opensLuks: z.nullable(z.boolean()),
   /** The other host of its replicated disks; null if they are local. */
   peer: z.nullable(text),

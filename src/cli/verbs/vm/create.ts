@@ -320,7 +320,9 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
       ({ name, device, fs, mount, luks }) =>
         `data disk ${name}: ${device} (${luks === null ? '' : 'LUKS, '}${fs})${mount === null ? '' : ` on ${mount}`}`,
     ),
-    ...created.disks.flatMap(({ name, luks }) => (luks === null ? [] : keyInWords(created, name, luks))),
+    ...created.disks.flatMap(({ name, luks }) =>
+      luks === null ? [] : keyInWords(created, request, { name, luks }),
+    ),
     ...(created.peer === null
       ? []
       : [`its disks are replicated to ${created.peer}: bofh vm move ${created.name} ${request.drbd ?? ''}`]),
@@ -334,16 +336,20 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
 }
 
 /** How the guest opens an encrypted disk. */
-function keyInWords({ opensLuks }: VmCreate, name: string, luks: string): readonly string[] {
-  if (opensLuks === null)
+function keyInWords(
+  { opensLuks }: VmCreate,
+  { source }: CheckedCreate,
+  { name, luks }: { readonly name: string; readonly luks: string },
+): readonly string[] {
+  if (source.type === 'blank')
     return [`to open ${name} in the guest, add to its /etc/crypttab: ${crypttabLine({ name, uuid: luks })}`];
   return [
     keyInGuest(name),
-    ...(opensLuks
-      ? []
-      : [
+    ...(opensLuks === false
+      ? [
           `its source has no program that opens ${name} at boot: install the package systemd-cryptsetup (Debian 13), or cryptsetup, in the guest`,
-        ]),
+        ]
+      : []),
   ];
 }
 
