@@ -317,7 +317,8 @@ export interface MountedVm {
  * RefusedError if the fstab names anything but the guest's disks, except with `nofail` or `noauto`; swap and
  * kernel filesystems are left out. Types are detected from the content, and options that could name a device
  * or a program of this host are ignored. The root filesystem must be ext2, ext3 or ext4, without partitions
- * and encryption.
+ * and encryption. An encrypted disk that the guest's /etc/crypttab opens is opened with its key of `keys`, or
+ * with the key file in the guest.
  */
 export async function mount(name: string, options: MountOptions = {}): Promise<MountedVm> {
   beginRecipe('vm.mount');

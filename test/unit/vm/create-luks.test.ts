@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import type { BofhError } from '../../../src/core/errors.ts';
-import { vm } from '../../../src/index.ts';
+import { atomic, vm } from '../../../src/index.ts';
+import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
@@ -318,6 +319,56 @@ describe('a guest with an encrypted disk', () => {
     await typed('vm snapshot create shop first');
     await typed('vm snapshot restore shop first');
     expect((await typed('vm mount shop --key-file data=/root/data.key')).stdout).toContain('/srv\n');
+  });
+});
+
+const guest = (disks: string) => async (): Promise<SimulatedHost> => {
+  const fresh = prepared();
+  await typed(`${create} ${disks}`.trim(), fresh);
+  return fresh;
+};
+const [plain, off] = [guest('')(), guest(`${data} --disk log=64m,mount=/log,luks=/root/data.key`)()];
+const key = { from: 'file', path: '/root/data.key' } as const;
+const keys = { data: key, log: key };
+const mounted = (async () => {
+  const fresh = fork(await off);
+  await withBofh(bofhOn(fresh), () => vm.mount('web1', { keys }));
+  return fresh;
+})();
+
+describe('a fault in vm mount that opens encrypted disks', () => {
+  testSweep({
+    start: async () => fork(await off),
+    work: (on) =>
+      withBofh(bofhOn(on), () =>
+        atomic('mount it', async (tx) => {
+          await tx.vm.set('web1', { memory: '64m', autostart: true });
+          await tx.vm.mount('web1', { keys });
+        }),
+      ),
+  });
+});
+
+describe('a fault in vm unmount that closes them', () => {
+  testSweep(
+    {
+      start: async () => fork(await mounted),
+      work: (on) =>
+        withBofh(bofhOn(on), () =>
+          atomic('unmount it', async (tx) => {
+            await tx.vm.set('web1', { memory: '64m', autostart: true });
+            await tx.vm.unmount('web1');
+          }),
+        ),
+    },
+    { faults: ['fails before'], crashes: ['acts then crash'], afterJournal: ['recover'] },
+  );
+});
+
+describe('a fault in vm disk create with LUKS', () => {
+  testSweep({
+    start: async () => fork(await plain),
+    work: (on) => typed('vm disk create web1 data --size 64m --mount /data --luks /root/data.key', on),
   });
 });
 

@@ -79,6 +79,21 @@ describe('vm create with replicated disks', () => {
     }
   });
 
+  it('encrypts a replicated data disk above DRBD, and moves the guest with it', async () => {
+    const { on, alpha, there } = hostsWithSource();
+    alpha.admin.writeFile('/root/key', 'secret', 0o600);
+    const luks = { key: { from: 'file', path: '/root/key' } } as const;
+
+    const [made] = (
+      await on(() => vm.create({ ...request, disks: { data: { size: '64m', mount: '/srv/www', luks } } }))
+    ).disks;
+
+    expect(made).toMatchObject({ device: '/dev/drbd2', luks: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(alpha.world.mappings).toEqual([]);
+    await on(() => vm.move({ name: 'web1', to: 'there' }));
+    expect(await domains(there.host(), ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
+  });
+
   it('leaves nothing behind on either host when it fails', async () => {
     const { on, alpha, there } = hostsWithSource();
     const before = [alpha.snapshot(), there.host().snapshot()];
