@@ -49,7 +49,10 @@ export const debian = operation({
     const own = await freeNames(host, file, mark);
     const work = `${own}.d`;
     if ((await host.stat(work)) !== undefined)
-      throw new RefusedError(`${work} exists already`, { code: 'exists', remedy: 'move it away' });
+      throw new RefusedError(`${work} exists already`, {
+        code: 'exists',
+        remedy: `move it away: mv ${work} ${work}.old`,
+      });
     return { suite, file, private: own, work };
   },
   claims: ({ undo: { file } }) => ({ makes: [`file:${file}`] }),

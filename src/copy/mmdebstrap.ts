@@ -23,7 +23,10 @@ export const debianRequest = z.strictObject({
   mirror: z.exactOptional(
     z.string().check(
       z.regex(/^[a-z][a-z+]*:\/*[^\s/][^\s]*$/, 'must be a URL such as http://deb.debian.org/debian'),
-      z.refine((url) => !/^[^/]*\/\/[^/]*@/.test(url), 'must have no password: the journal has it'),
+      z.refine(
+        (url) => !/^[^/]*\/\/[^/]*@/.test(url),
+        'must have no password, because the journal stores it',
+      ),
     ),
   ),
   /**

@@ -44,7 +44,10 @@ export const change = operation({
       });
     const store = storeOf(mark);
     if ((await host.stat(store)) !== undefined)
-      throw new RefusedError(`${store} exists already`, { code: 'exists', remedy: 'move it away' });
+      throw new RefusedError(`${store} exists already`, {
+        code: 'exists',
+        remedy: `move it away: mv ${store} ${store}.old`,
+      });
     return { store, packages };
   },
   claims: ({ undo: { packages } }) => ({

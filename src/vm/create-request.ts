@@ -95,7 +95,7 @@ const source = z.pipe(
       url: text.check(
         z.refine(
           (url) => /^https:\/\/[^\s/?#@]+\/[^\s?#]+$/.test(url) && URL.canParse(url),
-          'must be an address such as https://cloud.debian.org/images/x.qcow2, without a password and a query: the journal has it',
+          'must be an address such as https://cloud.debian.org/images/x.qcow2, without a password and a query, because the journal stores it',
         ),
       ),
       checksum: z._default(

@@ -373,7 +373,7 @@ function inFstab({ vdev, content }: HostDisk): string {
   return `${vdev}: ${contentInWords(content)}`;
 }
 
-/** The texts of the tables in a root, one character per byte; empty if there is none, undefined if it is no regular file. */
+/** The texts of the tables in a root, one character per byte; empty if there is none, undefined if it is not a regular file. */
 interface Tables {
   readonly fstab: string | undefined;
   readonly crypttab: string | undefined;

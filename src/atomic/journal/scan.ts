@@ -194,5 +194,6 @@ export async function takeDead(engine: Engine, id: string): Promise<StoreFile> {
   }
   throw new JournalError(
     `journal ${id} is in use: its sequence, or a tool that it started, is still running`,
+    { remedy: `see how far it is: bofh journal show ${id}; then wait until it ends` },
   );
 }

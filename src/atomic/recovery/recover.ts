@@ -221,7 +221,9 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
     if (!isKnown) await codesOf(engine, id, seen.state);
     isKnown = true;
     if (options.stop?.aborted === true)
-      throw new JournalError(`journal ${id} is still locked by a running tool`);
+      throw new JournalError(`journal ${id} is still locked by a running tool`, {
+        remedy: 'run the command again: it waits for that tool',
+      });
     for (const holder of holders) {
       if (reported.has(holder.pid)) continue;
       reported.add(holder.pid);
