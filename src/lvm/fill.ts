@@ -55,13 +55,15 @@ export async function fillFrom(
   );
   await written.catch((error: unknown) => {
     if (!(error instanceof CommandError) || error.exitCode !== 1) throw error;
-    if (error.tool === 'age')
-      throw new RefusedError(`${file} cannot be decrypted with ${identity ?? ''}: ${error.stderr.trim()}`, {
+    // age 1.1.1: a second line asks for reports.
+    const [said = ''] = error.stderr.trim().split('\n');
+    if (error.tool === 'age' && !/payload chunk|header|EOF/.test(said))
+      throw new RefusedError(`${file} cannot be decrypted with ${identity ?? ''}: ${said}`, {
         cause: error,
         remedy: 'name the file with the secret key of one of its recipients',
       });
-    if (error.tool !== 'zstd') throw error;
-    throw damaged(file, error.stderr.trim(), error);
+    if (error.tool !== 'zstd' && error.tool !== 'age') throw error;
+    throw damaged(file, said, error);
   });
   await host.run(dropCache(path));
   const found = await host.pipe({ commands: [readDevice(path, bytes), sha256Stdin()], parse: sha256Of });

@@ -368,6 +368,12 @@ describe('an encrypted backup', () => {
       expect(String(await rejectionOf(restore(`${path} --identity /root/stranger`)))).toContain(
         'cannot be decrypted with /root/stranger: age: error: no identity matched',
       );
+      const disk = path.replace('.json', '.xvdb.zst.age');
+      await damage(disk);
+      expect(String(await rejectionOf(restore(`${path} --identity /root/key`)))).toContain(
+        `${disk} is damaged: age: error: failed to decrypt and authenticate`,
+      );
+      await damage(disk);
       expect(host.snapshot()).toBe(without);
 
       await restore(`${path} --identity /root/key`);

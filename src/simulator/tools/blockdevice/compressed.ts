@@ -79,7 +79,9 @@ function age(call: ToolCall): ReturnType<ToolModel> {
         1,
         `age: error: failed to open recipient file: open ${missing}: no such file or directory`,
       );
-    return bytes(`${ageMagic}${[...keys, ...files.flatMap(fileOf)].join(' ')}\n${call.stdin}`);
+    return bytes(
+      `${ageMagic}${hashOf(call.stdin)} ${[...keys, ...files.flatMap(fileOf)].join(' ')}\n${call.stdin}`,
+    );
   }
   const [path, ...more] = options.words;
   const identity = one(options, '--identity');
@@ -95,9 +97,13 @@ function age(call: ToolCall): ReturnType<ToolModel> {
   const [head = '', ...rest] = text.slice(ageMagic.length).split('\n');
   if (!text.startsWith(ageMagic)) return failed(1, 'age: error: failed to read header: parsing age header');
   const secret = inputOf(call, identity) ?? '';
-  return head.split(' ').some((key) => secret.includes(key))
-    ? bytes(rest.join('\n'))
-    : failed(1, 'age: error: no identity matched any of the recipients');
+  const [hash, ...readers] = head.split(' ');
+  if (!readers.some((key) => secret.includes(key)))
+    return failed(1, 'age: error: no identity matched any of the recipients');
+  const content = rest.join('\n');
+  return hashOf(content) === hash
+    ? bytes(content)
+    : failed(1, 'age: error: failed to decrypt and authenticate payload chunk');
 }
 
 function tee(call: ToolCall): ReturnType<ToolModel> {
