@@ -88,7 +88,8 @@ describe('vm create with replicated disks', () => {
       await on(() => vm.create({ ...request, disks: { data: { size: '64m', mount: '/srv/www', luks } } }))
     ).disks;
 
-    expect(made).toMatchObject({ device: '/dev/drbd2', luks: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(made?.device).toBe('/dev/drbd2');
+    expect(made?.luks).toMatch(/^[0-9a-f-]{36}$/);
     expect(alpha.world.mappings).toEqual([]);
     await on(() => vm.move({ name: 'web1', to: 'there' }));
     expect(await domains(there.host(), ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
