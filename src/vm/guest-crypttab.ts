@@ -91,7 +91,7 @@ export async function luksAccess(
   if (!isLuksSignature(disk.content)) {
     if (!isNeeded) return 'closed';
     throw new RefusedError(
-      `${where} from ${disk.path}, which holds ${contentInWords(disk.content)}: bofh opens LUKS`,
+      `${where} from ${disk.path}, which holds ${contentInWords(disk.content)}: bofh opens only LUKS`,
       {
         remedy: `add noauto or nofail to that line of the fstab of ${guest.name}; then run the command again`,
       },
@@ -182,6 +182,6 @@ async function keyInRoot(host: ReadHost, root: string, path: string): Promise<Ke
   const { stat } = await statInside(host, { root, path: path.slice(1) });
   if (stat?.kind === 'file') return { from: 'file', path: posix.join(root, path) };
   throw new RefusedError(`the key file ${path} in the root of the guest is not a regular file`, {
-    remedy: 'name a key file of this host: --key-file NAME=FILE',
+    remedy: `name a key file of this host: ${option('--key-file NAME=FILE', 'keys')}`,
   });
 }

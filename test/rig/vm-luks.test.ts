@@ -21,7 +21,7 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
     await machine.close();
   });
 
-  const { bofh, text } = commandsOn(() => machine, { timeoutMs: 240_000 });
+  const { bofh, text } = commandsOn(() => machine, { timeoutMs: 600_000 });
   const device = '/dev/vg0/web1-data';
   const create =
     'vm create web1 --source tar:/srv/guest.tar --size 64m --memory 96m --disk data=64m,mount=/srv/data,luks=/root/data.key';
@@ -51,7 +51,7 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
       await bofh('recover --yes');
       expect(await state()).toEqual(before);
     }
-  }, 900_000);
+  }, 1_800_000);
 
   it('has LUKS2 on its disk with the filesystem inside, and the lines that open it', async () => {
     expect(await bofh(create)).toContain(`data disk data: ${device} (LUKS, ext4) on /srv/data`);
@@ -73,7 +73,7 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
       ),
     ).toBe('ext4');
     expect(await text('grep -rl tiger-secret /var/lib/bofh /var/log 2>/dev/null; true')).toBe('');
-  }, 600_000);
+  }, 1_800_000);
 
   it('is mounted with its key only, and starts only while nothing is open', async () => {
     const before = await state();
@@ -93,7 +93,7 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
     expect(await open()).toBe('');
     await bofh('vm start web1');
     await bofh('vm stop web1 --force');
-  }, 900_000);
+  }, 1_800_000);
 
   it('is mounted with the key in its own root', async () => {
     await bofh('vm mount web1 /mnt');
@@ -105,7 +105,7 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
     expect(await text('cat /mnt/srv/data/note')).toBe('kept');
     await bofh('vm unmount web1');
     expect(await open()).toBe('');
-  }, 900_000);
+  }, 1_800_000);
 
   it('is cloned, renamed, saved and restored with it', async () => {
     await bofh('vm clone web1 web2');
@@ -122,7 +122,7 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
     await bofh(mount);
     expect(await text('cat /mnt/srv/data/note')).toBe('kept');
     await bofh('vm unmount web1');
-  }, 1_200_000);
+  }, 2_400_000);
 
   it('loses the disk with the lines that open it, and gets another one', async () => {
     expect(await bofh('--yes vm disk remove web1 data')).toMatch(
@@ -139,5 +139,5 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
     await bofh('vm unmount web1');
     await bofh('--yes vm remove web1');
     expect(await state()).toEqual(['', '', '']);
-  }, 1_200_000);
+  }, 2_400_000);
 });

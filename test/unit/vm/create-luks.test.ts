@@ -233,6 +233,60 @@ describe('a guest with an encrypted disk', () => {
     expect(host.world.mounts.filter(({ path }) => path.startsWith('/run/bofh/mnt'))).toEqual([]);
   });
 
+  const uuidOfData = () => luksOf('web1-data')?.uuid ?? '';
+  test.each<readonly [string, () => void, string, RegExp]>([
+    [
+      'another disk with its UUID',
+      () => {
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-copy', extents: 16 });
+        host.admin.luksFormat({ device: '/dev/vg0/web1-copy', uuid: uuidOfData(), key: 'x' });
+        const config = host.admin.readFile('/etc/xen/web1.cfg');
+        host.admin.writeFile(
+          '/etc/xen/web1.cfg',
+          config.replace('xvdb,w",', 'xvdb,w",\n"phy:/dev/vg0/web1-copy,xvdc,w",'),
+        );
+      },
+      mount,
+      /opens data on both .*web1-copy.*name the disk in that file by its name in the guest: \/dev\/xvdb or/,
+    ],
+    [
+      'another content',
+      () => host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid: uuidOfData() }),
+      mount,
+      /holds ext4.*bofh opens only LUKS.*nofail/,
+    ],
+    [
+      'a crypttab that cannot be parsed',
+      () => editTable('crypttab', () => 'data\n'),
+      mount,
+      /\/etc\/crypttab of web1: line 1 could not be parsed/,
+    ],
+    [
+      'a command that opens no disk',
+      () => undefined,
+      'vm disk create web1 log --size 64m --mount /log',
+      /which is closed add nofail to that line of the fstab of web1/,
+    ],
+    [
+      'a link in the place of its crypttab',
+      () => {
+        editTable('fstab', (text) => text.replace('ext4 defaults 0 2', 'ext4 nofail,noauto 0 2'));
+        inRoot((at) => {
+          host.admin.removeFile(`${at}/etc/crypttab`);
+          host.admin.symlink(`${at}/etc/crypttab`, 'mine');
+        });
+      },
+      'vm disk create web1 log --size 64m --mount /log --luks /root/data.key',
+      /\/etc\/crypttab of web1 is not a regular file/,
+    ],
+  ])('is refused with %s, and nothing changes', async (_, arrange, line, why) => {
+    needed();
+    arrange();
+    const before = host.snapshot();
+    expect(await said(line)).toMatch(why);
+    expect(host.snapshot()).toBe(before);
+  });
+
   test('is not started while the disk is open, also if it is not mounted', async () => {
     host.admin.luksOpen(device, 'theirs');
     expect(await said('vm start web1')).toMatch(/web1-data is in use.*theirs/);
