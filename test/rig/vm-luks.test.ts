@@ -93,6 +93,7 @@ describe.skipIf(!can.ok && !required)('a guest with an encrypted data disk on a 
     expect(await open()).toBe('');
     await bofh('vm start web1');
     await bofh('vm stop web1 --force');
+    await machine.run('e2fsck -p /dev/vg0/web1-root || [ $? = 1 ]');
   }, 1_800_000);
 
   it('is mounted with the key in its own root', async () => {
