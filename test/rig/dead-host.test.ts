@@ -146,7 +146,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
 
     await a.boot();
     await typed(a, `drbd up ${name}`);
-    await typedAfter(a, '**It comes back:**');
+    await typedAfter(a, '**The dead host comes back:**');
 
     await expectWhole(data);
   });
@@ -182,7 +182,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await typed(b, `drbd secondary ${name}`);
     await b.run('ip address add 10.77.0.2/24 dev eth1');
     await pair.mendLink();
-    await typedAfter(b, 'Once the address is back, there:');
+    await typedAfter(b, 'Once the address is back, on that host:');
     await comesTo(a, /replication:Established/);
     await expectWhole(data);
   });
@@ -223,7 +223,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     }
     await typedAfter(gives, '"Split-Brain detected": both');
     if ((await state(keeps)).includes('connection:StandAlone'))
-      await typedAfter(keeps, 'The other host, if it is StandAlone:');
+      await typedAfter(keeps, 'On the other host, if it is StandAlone:');
     await expectWhole(data);
   });
 
@@ -241,7 +241,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     expect((await questions(a)).status).toContain('unrelated data');
     await typedAfter(b, '"Unrelated data, aborting"');
     if ((await state(a)).includes('connection:StandAlone'))
-      await typedAfter(a, 'The other host, if it is StandAlone:');
+      await typedAfter(a, 'On the other host, if it is StandAlone:');
     await expectWhole(data);
   });
 
@@ -268,7 +268,7 @@ describe.skipIf(!can.ok && !required)('docs/dead-host.md, typed on two hosts wit
     await b.run("hostname c && sed -i 's/\\bb\\b/c/' /etc/hosts && modprobe drbd && udevadm settle");
     await a.run("sed -i 's/\\bb$/& c/' /etc/hosts && sed -i 's/^b,/&c,/' /root/.ssh/known_hosts");
     await comesTo(a, /connection:Connecting/);
-    await typedAfter(a, '**It never comes back:**');
+    await typedAfter(a, '**The dead host never comes back:**');
     await typed(a, `drbd wait-sync ${name} --time 10m`);
     await write(a);
     const data = await content(a);

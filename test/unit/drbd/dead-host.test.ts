@@ -60,7 +60,7 @@ describe('docs/dead-host.md solves', () => {
     await states(alpha);
     expect(await typed(alpha, `drbd status ${name}`)).toContain('split brain');
     await typedAfter(alpha, '"Split-Brain detected": both');
-    await typedAfter(beta, 'The other host, if it is StandAlone:');
+    await typedAfter(beta, 'On the other host, if it is StandAlone:');
     await expectWhole(alpha, beta);
   });
 
@@ -77,7 +77,7 @@ describe('docs/dead-host.md solves', () => {
     there.mend();
     await states(alpha);
     await typedAfter(beta, '"Unrelated data, aborting"');
-    await typedAfter(alpha, 'The other host, if it is StandAlone:');
+    await typedAfter(alpha, 'On the other host, if it is StandAlone:');
     await expectWhole(alpha, beta);
   });
 
