@@ -107,7 +107,7 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     const sums = await text(`grep -A1 '"content"\\|"sha256"' ${file} | grep -o '[0-9a-f]\\{64\\}'`);
     for (const hash of await hashes('web2')) expect(sums).toContain(hash);
     await bofh('--yes vm remove web2');
-  });
+  }, 1_800_000);
 
   it('leaves nothing of a backup to a full filesystem', async () => {
     const before = [await names(), await text('xl list web1 | tail -1 | cut -d" " -f1')];

@@ -155,7 +155,7 @@ describe('the output of a program that failed or could not be parsed', () => {
     const hidden = [...seen.values()].filter(({ shownOf }) => shownOf !== undefined);
     expect(new Set(hidden.map(({ tool }) => tool))).toEqual(
       new Set(
-        'apt-get chpasswd cryptsetup dd dmsetup drbdadm drbdsetup findmnt od qemu-io setpriv sha256sum tee xfs_db xl zstd'.split(
+        'age apt-get chpasswd cryptsetup dd dmsetup drbdadm drbdsetup findmnt od qemu-io setpriv sha256sum tee xfs_db xl zstd'.split(
           ' ',
         ),
       ),
