@@ -97,8 +97,8 @@ describe.skipIf(!can.ok && !required)('the backup of a guest on a real Xen host'
     const before = await names();
     expect(await bofh(`vm restore ${file} --as web2`, 2)).toContain('--identity FILE');
     await killedAt(machine, `vm restore ${file} --as web2 --identity /root/key`, {
-      tool: 'dd',
-      words: ['of=/dev'],
+      tool: 'age',
+      words: ['--decrypt'],
     });
     await bofh('recover --yes');
     expect(await names()).toBe(before);
