@@ -4,7 +4,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { probe } from '../../src/blockdevice/index.ts';
 import { image } from '../../src/copy/operations.ts';
 import { RefusedError, RolledBackError, UsageError } from '../../src/core/errors.ts';
+import { atomic, withBofh } from '../../src/index.ts';
 import { localHost } from '../../src/host/local.ts';
+import { simulatedBofh } from '../../src/simulator/index.ts';
+import { simulate } from '../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { scratch, take } from '../unit/file/support.ts';
 import { sequence, sh, storage, testEngine } from './sequence.ts';
@@ -47,6 +50,21 @@ const qcow2 = (): string => {
 };
 
 describe('a copy onto a blank device', () => {
+  it.each(['dos', 'gpt'])('of a disk with a %s table is planned without a change', async (label) => {
+    const whole = disk.path('pc.img');
+    writeFileSync(whole, '');
+    truncateSync(whole, 16 * mebibyte);
+    sh('sh', '-ec', `printf 'label: ${label}\\n2048,,L\\n' | sfdisk --quiet "$1"`, 'sh', whole);
+    const before = readFileSync(device);
+    const planned = await simulate(host);
+    const copied = await withBofh(simulatedBofh({ host: planned }), () =>
+      atomic('plan', (tx) => tx.copy.image({ source: whole, format: 'raw', device })),
+    );
+    expect(copied).toEqual({ device, bytes: 16 * mebibyte });
+    expect(planned.changes.map((each) => each.what)).toContain('command');
+    expect(readFileSync(device).equals(before)).toBe(true);
+  });
+
   it.each([
     ['a raw image', () => ({ source: raw, format: 'raw' as const })],
     ['a qcow2 image', () => ({ source: qcow2(), format: 'qcow2' as const })],

@@ -50,7 +50,13 @@ export async function importCopied(
   if (device !== undefined) await importDevice(overlay, world, device);
   const storage = device?.storage ?? storageOf(world, there);
   const content =
-    world.live.get(storage) ?? (origin === undefined ? undefined : await plainContent(overlay, origin));
+    world.live.get(storage) ??
+    (origin === undefined
+      ? undefined
+      : ((await plainContent(overlay, origin)) ??
+        (device === undefined
+          ? await imageTable(overlay, origin, there.inode.length ?? 0)
+          : await tableContent(overlay, origin, device.size))));
   if (origin === undefined || content === undefined) return;
   if (!isExt(content) || content.superblock === undefined || overlay.mounted.has(device?.number ?? '')) {
     world.live.set(storage, content);
@@ -81,9 +87,7 @@ export async function importTable(overlay: Overlay, world: World, path: string):
   const real = device === undefined ? undefined : realNode(overlay, world, device);
   if (device === undefined || real === undefined) return;
   const node = { path: real, number: device.number };
-  const table = await overlay.real.run(readTable(node.path));
-  if (table !== undefined && table.type !== 'gpt' && table.type !== 'dos')
-    throw new ParseError(`${path}: a plan knows no ${table.type} table`);
+  const content = (await tableContent(overlay, node.path, device.size)) ?? {};
   const parts = await kernelPartitions(overlay.real, node);
   const known = await Promise.all(
     parts.map(async (part) => {
@@ -95,20 +99,32 @@ export async function importTable(overlay: Overlay, world: World, path: string):
     }),
   );
   world.partitions.set(device.number, known);
-  const entries = (table?.partitions ?? []).map(({ number, start, size, type, uuid, name, bootable }) => ({
+  world.live.set(device.storage, content);
+}
+
+/**
+ * Returns the content of a raw image with a partition table; undefined if it has none. Without its partitions: a copy
+ * of it on a volume has none that the kernel knows.
+ */
+async function imageTable(overlay: Overlay, path: string, bytes: number): Promise<Content | undefined> {
+  const { type, uuid = '' } = (await realContent(overlay, path)) ?? {};
+  if (type !== 'gpt' && type !== 'dos') return undefined;
+  return withTable({}, bytes, { type, id: type === 'dos' ? `0x${uuid}` : uuid, partitions: [] });
+}
+
+/** Returns the content of a real device with a partition table; undefined if it has none. */
+async function tableContent(overlay: Overlay, path: string, bytes: number): Promise<Content | undefined> {
+  const table = await overlay.real.run(readTable(path));
+  if (table === undefined) return undefined;
+  const { type: kind, id } = table;
+  if (kind !== 'gpt' && kind !== 'dos') throw new ParseError(`${path}: a plan knows no ${kind} table`);
+  const partitions = table.partitions.map(({ number, start, size, type, uuid, name, bootable }) => ({
     ...{ number, start: start / 512, size: size / 512, type },
     ...(uuid === null ? {} : { uuid }),
     ...(name === null ? {} : { name }),
     ...(bootable ? { bootable } : {}),
   }));
-  const content =
-    table === undefined
-      ? {}
-      : withTable({}, device.size, {
-          ...{ type: table.type === 'dos' ? 'dos' : 'gpt', id: table.id },
-          partitions: entries,
-        });
-  world.live.set(device.storage, content);
+  return withTable({}, bytes, { type: kind, id, partitions });
 }
 
 /**
