@@ -177,11 +177,11 @@ async function readBack(
   const [found, wanted] =
     written === undefined
       ? [await host.pipe({ commands: [decompress(of.private), sha256Stdin()], parse: sha256Of }), sha256]
-      : [undefined, undefined];
-  const fileSha256 = await host.run(sha256File(of.private));
-  if (found === wanted && fileSha256 === (written ?? fileSha256)) return { sha256, fileSha256 };
-  throw new RefusedError(
-    `${of.file} was not written correctly: its content has the SHA-256 ${found ?? fileSha256}, not ${wanted ?? written ?? ''}`,
-    { remedy: 'see the kernel log: dmesg; then name another directory' },
-  );
+      : [await host.run(sha256File(of.private)), written];
+  if (found !== wanted)
+    throw new RefusedError(
+      `${of.file} was not written correctly: its content has the SHA-256 ${found}, not ${wanted}`,
+      { remedy: 'see the kernel log: dmesg; then name another directory' },
+    );
+  return { sha256, fileSha256: written ?? (await host.run(sha256File(of.private))) };
 }

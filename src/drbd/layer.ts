@@ -1,4 +1,5 @@
-import { numberAt } from '../blockdevice/index.ts';
+import { deviceNode } from '../blockdevice/index.ts';
+import { orMissing } from '../command/index.ts';
 import type { GraphDevice } from '../blockdevice/graph.ts';
 import { fixed, type Layer, type LayerAt } from '../blockdevice/layer.ts';
 import { type Resource, resources } from './reads.ts';
@@ -76,7 +77,11 @@ export async function resourceAt(
 async function configuredOn({ host, once, device }: LayerAt): Promise<string | undefined> {
   for (const { name, here } of await once('drbd resources', () => resources(host)))
     for (const { volume, disk, metadata } of here?.volumes ?? [])
-      if (disk !== undefined && metadata === 'internal' && (await numberAt(host, disk)) === device.number)
+      if (
+        disk !== undefined &&
+        metadata === 'internal' &&
+        (await orMissing(deviceNode(host, disk)))?.number === device.number
+      )
         return `${name}/${String(volume)}`;
   return undefined;
 }

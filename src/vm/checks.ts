@@ -228,9 +228,9 @@ async function checkBridge(host: ReadHost, bridge: string): Promise<void> {
  */
 export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   const found = await bridgeOf(host, vif);
-  if (found?.kind === 'linux') await checkBridge(host, found.bridge);
+  if (found?.kind === 'linux') return await checkBridge(host, found.bridge);
   // The specification of an interface has commas.
-  else if (/[\s,'"\\]/.test(vif.bridge ?? ''))
+  if (/[\s,'"\\]/.test(vif.bridge ?? ''))
     throw new UsageError(`"${vif.bridge ?? ''}" cannot be the name of a bridge`);
   const missing = await missingBridge(host, vif);
   if (missing !== undefined)

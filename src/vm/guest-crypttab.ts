@@ -56,7 +56,7 @@ export async function luksAccess(
     readonly guest: GuestConfig;
     readonly disks: readonly HostDisk[];
     readonly root: HostDisk;
-    /** Text of the /etc/crypttab; undefined if it is no regular file. */
+    /** Text of the /etc/crypttab; undefined if it is not a regular file. */
     readonly crypttab: string | undefined;
     readonly keys: Readonly<Record<string, KeyRef>> | undefined;
     readonly isMounted: boolean;

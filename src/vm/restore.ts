@@ -162,7 +162,7 @@ async function checkIdentity(
   const asked = option('--identity FILE', 'identity');
   if (isEncrypted && identity === undefined)
     throw new UsageError(`the backup ${path} is encrypted`, {
-      remedy: `name the file with the secret key of age: ${asked}`,
+      remedy: `name the file with the secret key of age: ${option(`bofh vm restore ${path} --identity FILE`, "identity: 'FILE'")}`,
     });
   if (identity === undefined) return;
   if (!isEncrypted)

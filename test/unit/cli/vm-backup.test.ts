@@ -361,7 +361,9 @@ describe('an encrypted backup', () => {
       const without = host.snapshot();
 
       const error = await rejectionOf(restore(path));
-      expect(error).toMatchObject({ remedy: 'name the file with the secret key of age: --identity FILE' });
+      expect(error).toMatchObject({
+        remedy: `name the file with the secret key of age: bofh vm restore ${path} --identity FILE`,
+      });
       expect(String(await rejectionOf(restore(`${path} --identity /root/none`)))).toContain(
         'no file /root/none',
       );

@@ -13,7 +13,8 @@ export async function expectSafePowerCuts(
   await apply(done);
   const ends = [host.snapshot(), done.snapshot()];
   const wrong: string[] = [];
-  for (const tool of tools)
+  for (const tool of tools) {
+    expect(done.points.map((point) => point.tool)).toContain(tool);
     for (let nth = 1; nth <= done.points.filter((point) => point.tool === tool).length; nth += 1)
       for (const keep of ['none', 'all'] as const) {
         const cut = fork(host);
@@ -24,5 +25,6 @@ export async function expectSafePowerCuts(
         await withBofh(simulatedBofh({ host: next }), () => recover());
         if (!ends.includes(next.snapshot())) wrong.push(`${tool} ${String(nth)} ${keep}`);
       }
+  }
   expect(wrong).toEqual([]);
 }

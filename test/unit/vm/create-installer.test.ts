@@ -155,6 +155,13 @@ describe('bofh vm create --type hvm --source image:FILE', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  test('says how its system opens an encrypted disk, because bofh writes no line into it', async () => {
+    host.admin.writeFile('/root/key', 'secret', 0o600);
+    await run(`${appliance} --disk data=64m,luks=/root/key`);
+    expect(said.join('\n')).toMatch(/to open data in the guest, add to its \/etc\/crypttab: data UUID=/);
+    expect(said.join('\n')).not.toContain('cryptsetup-keys.d');
+  });
+
   test('a dry run says that it cannot read a qcow2, and what to do', async () => {
     const before = host.snapshot();
     const { runtime } = testRuntime(simulatedBofh({ host }), { dryRun: true });

@@ -338,10 +338,11 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
 /** How the guest opens an encrypted disk. */
 function keyInWords(
   { opensLuks }: VmCreate,
-  { source }: CheckedCreate,
+  { source, type }: CheckedCreate,
   { name, luks }: { readonly name: string; readonly luks: string },
 ): readonly string[] {
-  if (source.type === 'blank')
+  // bofh writes nothing into a blank disk, or into the image of a disk.
+  if (source.type === 'blank' || type === 'hvm')
     return [`to open ${name} in the guest, add to its /etc/crypttab: ${crypttabLine({ name, uuid: luks })}`];
   return [
     keyInGuest(name),
