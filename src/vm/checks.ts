@@ -228,7 +228,10 @@ async function checkBridge(host: ReadHost, bridge: string): Promise<void> {
  */
 export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
   const found = await bridgeOf(host, vif);
-  if (found?.kind === 'linux') return await checkBridge(host, found.bridge);
+  if (found?.kind === 'linux') {
+    await checkBridge(host, found.bridge);
+    return;
+  }
   // The specification of an interface has commas.
   if (/[\s,'"\\]/.test(vif.bridge ?? ''))
     throw new UsageError(`"${vif.bridge ?? ''}" cannot be the name of a bridge`);
