@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
 import { nameOf, nothing, shownName } from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
+import type { Bytes } from '../core/units.ts';
 import {
   groupsSchema,
   losetupSchema,
@@ -15,11 +16,13 @@ import {
  * `blkid -p`: probes the device itself, never blkid's cache. Undefined: nothing recognised. blkid
  * reports the same (exit code 2) for a device that is missing, empty (0 bytes) or unreadable, so
  * exclude these first.
+ *
+ * @param size - Look only at this many bytes, from the first one (default: the whole device).
  */
-export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
+export function blkidProbe(device: string, size?: Bytes): ReadCommand<Signature | undefined> {
   return {
     tool: 'blkid',
-    argv: ['-p', '-o', 'export', device],
+    argv: ['-p', ...firstBytes(size), '-o', 'export', device],
     access: 'read',
     accepts: [0, 2, 8],
     parse: parseBlkid,
@@ -27,15 +30,20 @@ export function blkidProbe(device: string): ReadCommand<Signature | undefined> {
   };
 }
 
+/** Makes blkid look only at the first bytes of a device. */
+function firstBytes(size: Bytes | undefined): readonly string[] {
+  return size === undefined ? [] : ['--size', String(size)];
+}
+
 /**
  * Reads the label itself. In every other output format blkid writes a byte above 0x7f as `M-x` and
  * a control character as `^x`, but does not escape an `M-` or a `^` in the label, so these are
  * ambiguous.
  */
-export function blkidLabel(device: string): ReadCommand<string | undefined> {
+export function blkidLabel(device: string, size?: Bytes): ReadCommand<string | undefined> {
   return {
     tool: 'blkid',
-    argv: ['-p', '-o', 'value', '-s', 'LABEL', device],
+    argv: ['-p', ...firstBytes(size), '-o', 'value', '-s', 'LABEL', device],
     access: 'read',
     accepts: [0, 2],
     encoding: 'latin1',

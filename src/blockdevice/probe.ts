@@ -25,22 +25,28 @@ export async function probe(host: ReadHost, device: string): Promise<Signature |
 /**
  * Like `probe`, but also undefined for a device with only I/O errors: for a second look at a device
  * that `probe` could read, or with `refuseUnread` after it.
+ *
+ * @param size - Look only at this many bytes, from the first one (default: the whole device).
  */
-export async function recognise(host: ReadHost, device: string): Promise<Signature | undefined> {
+export async function recognise(
+  host: ReadHost,
+  device: string,
+  size?: Bytes,
+): Promise<Signature | undefined> {
   const node = await deviceNode(host, device);
   if ((await sizeOf(host, node)) === 0) throw noMedium(device, node.path);
   const known = probedTogether(host);
-  if (known.has(node.path)) return known.get(node.path);
+  if (known.has(node.path) && size === undefined) return known.get(node.path);
   await refresh(host, node);
-  return probeFile(host, node.path);
+  return probeFile(host, node.path, size);
 }
 
 /**
  * Returns the content of an image file, or of a device whose cache is not stale. Undefined: blkid
  * recognises nothing.
  */
-export async function probeFile(host: ReadHost, path: string): Promise<Signature | undefined> {
-  const found = await host.run(blkidProbe(path)).catch((error: unknown) => {
+export async function probeFile(host: ReadHost, path: string, size?: Bytes): Promise<Signature | undefined> {
+  const found = await host.run(blkidProbe(path, size)).catch((error: unknown) => {
     // For some drives the kernel keeps the size of the last medium (ENOMEDIUM). The host wraps the
     // error of the parser, and keeps it as the cause.
     const said = error instanceof ParseError && error.cause instanceof ParseError ? error.cause : error;
@@ -50,7 +56,7 @@ export async function probeFile(host: ReadHost, path: string): Promise<Signature
   });
   if (!isLabelUnclear(found)) return found;
   const { label: _, ...rest } = found;
-  const label = await host.run(blkidLabel(path));
+  const label = await host.run(blkidLabel(path, size));
   return label === undefined ? rest : { ...rest, label };
 }
 

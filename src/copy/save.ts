@@ -14,7 +14,7 @@ import {
 } from '../blockdevice/image/compressed.ts';
 import { deviceNode, holders, identityOf, refuseHeld, size as sizeOfDevice } from '../blockdevice/index.ts';
 import type { ChangeHost, Command, ReadHost } from '../command/index.ts';
-import { CommandError, RefusedError } from '../core/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { absolutePath, sha256Hex } from '../file/path.ts';
 import {
@@ -49,7 +49,7 @@ const undo = z.strictObject({
   device: z.string(),
   /** Identity of the device: its path may belong to another device later. */
   identity: z.string(),
-  /** Size of the device in bytes. */
+  /** How many bytes are saved, from the first one. */
   size: z.int().check(z.positive()),
   file: absolutePath,
   /** A hard link to the new file until the commit: proves the step. */
@@ -60,7 +60,7 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.copy.save`: writes the content of a block device into a new file, compressed by zstd and with `recipients`
+ * `tx.copy.save`: writes the content of a block device, or of its first `size` bytes, into a new file, compressed by zstd and with `recipients`
  * encrypted by age(1), and reads the file back. The file appears complete or not at all, and never replaces another one.
  * Nothing may write to the device meanwhile: for a volume in use, save a snapshot.
  */
@@ -72,6 +72,8 @@ export const save = operation({
     device: z.string().check(z.minLength(1)),
     /** Absolute path of the new file. RefusedError `exists` if the path is taken. */
     file: absolutePath,
+    /** Save only this many bytes, from the first one (default: the whole device). */
+    size: z.exactOptional(z.int().check(z.positive())),
     /** Who can decrypt the file (default: it is not encrypted). */
     recipients: z.exactOptional(recipients),
   }),
@@ -83,9 +85,11 @@ export const save = operation({
   }),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { device, file, recipients: asked }, mark, host }) => {
+  prepare: async ({ args: { device, file, size: part, recipients: asked }, mark, host }) => {
     const { path, identity } = await unused(host, device);
-    const size = await sizeOfDevice(host, path);
+    const whole = await sizeOfDevice(host, path);
+    const size = part ?? whole;
+    if (size > whole) throw new UsageError(`${device} has only ${whole} bytes, and ${size} should be saved`);
     const names = { file, private: await freeNames(host, file, mark) };
     return { device, identity, size, ...names, ...present({ recipients: asked }) };
   },

@@ -13,6 +13,7 @@ import { CommandError, RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 import { watchingRoom } from './watching.ts';
+import { writeZeros } from './zeros.ts';
 
 /** The content of a device, as saved by `tx.copy.save`. */
 export interface SavedContent {
@@ -43,7 +44,8 @@ export async function fillFrom(
     throw new RefusedError(`${dmPath} is not as large as ${fullName}; nothing was written to it`, {
       remedy: `see what it is: lsblk ${dmPath}`,
     });
-  // A new thin volume reads as zeros; any other one has the old content of its extents.
+  // A new thin volume reads as zeros; any other one has the old content of its extents, also after the content.
+  if (!isThin && bytes < size) await writeZeros(host, { fullName, dmPath, size }, bytes - (bytes % 4096));
   const write = writeDevice(path, isThin ? 'holes' : 'written');
   const what = `the restore of ${fullName}`;
   const [first, ...then] =

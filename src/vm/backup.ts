@@ -46,7 +46,7 @@ export async function planBackup(options: {
 }): Promise<BackupPlan> {
   const { host, site, name, how, now } = options;
   const directory = await directoryAt(host, options.directory);
-  const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize: how.snapshotSize };
+  const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize: how.snapshotSize, replicated: true };
   const { guest, domain, disks: planned } = await planMoment(host, of);
   const base = posix.join(directory, backupName(name, now));
   const { recipients } = how;
@@ -69,9 +69,9 @@ export async function planBackup(options: {
 
 async function contentOf(
   host: ReadHost,
-  { active, vg, volume }: SnapshotDisk,
+  { active, vg, volume, replica }: SnapshotDisk,
 ): Promise<BackupDisk['content']> {
-  const found = active ? await recognise(host, `/dev/${vg}/${volume}`) : undefined;
+  const found = active ? await recognise(host, `/dev/${vg}/${volume}`, replica?.size) : undefined;
   return found === undefined
     ? null
     : { type: found.type, uuid: found.uuid ?? null, label: found.label ?? null };
@@ -114,13 +114,14 @@ export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promis
   const snapshots = await takeSnapshots(tx, host, { ...plan, lasting: false });
   const disks: SavedDisk[] = [];
   for (const { disk, device, release } of snapshots) {
-    const { vdev, vg, volume, pool, content, file } = disk;
-    const saved = await tx.copy.save({ device, file, ...present({ recipients }) });
+    const { vdev, vg, volume, pool, content, file, replica } = disk;
+    const saved = await tx.copy.save({ device, file, ...present({ recipients, size: replica?.size }) });
     await release();
     disks.push({
       ...{ vdev, vg, volume, pool, size: saved.size, content },
       ...{ sha256: saved.sha256, compression: 'zstd' },
       ...(recipients === undefined ? {} : { encryption: 'age' as const }),
+      ...present({ replica: replica?.resource }),
       file: { name: posix.basename(file), size: saved.fileSize, sha256: saved.fileSha256 },
     });
   }

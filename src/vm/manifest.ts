@@ -29,6 +29,8 @@ const diskSchema = z.strictObject({
   compression: z.literal('zstd'),
   /** Missing: the file is not encrypted. */
   encryption: z.exactOptional(z.literal('age')),
+  /** The DRBD resource that replicated the disk. Missing: it was not replicated. */
+  replica: z.exactOptional(text),
   file: z.strictObject({ name: fileName, size: bytes, sha256: hash }),
 });
 

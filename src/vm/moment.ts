@@ -13,8 +13,9 @@ import {
   guestConfigs,
   domainRemedy,
 } from '../xen/index.ts';
-import { resourceNameOf, wordsOf } from './guest-file.ts';
+import { wordsOf } from './guest-file.ts';
 import { unknownGuest, volumeOf } from './remove.ts';
+import { copyHere, isReplicated } from './replicas.ts';
 
 /** A disk of a guest, and its planned snapshot. */
 export interface SnapshotDisk {
@@ -27,6 +28,8 @@ export interface SnapshotDisk {
   readonly room: { readonly size: Bytes } | { readonly extents: string } | undefined;
   readonly active: boolean;
   readonly snapshot: string;
+  /** For a disk that DRBD replicates: its resource, and its size, after which the volume has metadata. */
+  readonly replica: { readonly resource: string; readonly size: Bytes } | undefined;
 }
 
 /** The disks of a guest at one moment, as planned. */
@@ -54,6 +57,8 @@ export async function planMoment(
     readonly snapshotSize?: Bytes | undefined;
     /** The remedy if a disk is not a logical volume (default: save it inside the guest). */
     readonly otherwise?: string;
+    /** Accept disks that DRBD replicates: the snapshot is one of the volume beneath (default: refuse them). */
+    readonly replicated?: boolean;
     /** Paths, as in the configuration, of the disks to snapshot (default: all disks). */
     readonly only?: ReadonlySet<string>;
   },
@@ -86,17 +91,23 @@ async function planDisk(
     readonly suffix: string;
     readonly use: string;
     readonly otherwise?: string;
+    readonly replicated?: boolean;
     readonly snapshotSize?: Bytes | undefined;
   },
 ): Promise<SnapshotDisk> {
   const { name, disk, known, suffix, use, otherwise = 'save it inside the guest', snapshotSize } = of;
-  const { vdev, path } = disk;
+  const { vdev } = disk;
+  const copy =
+    of.replicated === true && isReplicated(wordsOf(disk))
+      ? await copyHere(host, { disk, guest: name })
+      : undefined;
+  const path = copy?.device ?? disk.path;
   const lv = path === undefined || disk.format !== 'raw' ? undefined : await volumeOf(host, known, path);
   if (lv === undefined)
     throw new RefusedError(
-      resourceNameOf(disk) === undefined
-        ? `the disk ${wordsOf(disk)} of ${name} is not a logical volume, and bofh ${use} only these`
-        : `the disk ${wordsOf(disk)} of ${name} is replicated by DRBD, and bofh does not ${use.replace(/s$/, '')} these`,
+      isReplicated(wordsOf(disk)) && copy === undefined
+        ? `the disk ${wordsOf(disk)} of ${name} is replicated by DRBD, and bofh does not ${use.replace(/s$/, '')} these`
+        : `the disk ${copy?.device ?? wordsOf(disk)} of ${name} is not a logical volume, and bofh ${use} only these`,
       { remedy: `${otherwise}; see its disks: bofh vm show ${name}` },
     );
   if (!/^[A-Za-z0-9]{1,16}$/.test(vdev))
@@ -113,6 +124,7 @@ async function planDisk(
     ...{ vdev, vg: lv.vg, volume: lv.name, uuid: lv.uuid, snapshot, active: lv.active === true },
     pool: isThin ? (lv.pool?.name ?? null) : null,
     room: isThin ? undefined : snapshotSize === undefined ? { extents: '20%ORIGIN' } : { size: snapshotSize },
+    replica: copy === undefined ? undefined : { resource: copy.resource, size: copy.size },
   };
 }
 

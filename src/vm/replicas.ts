@@ -1,15 +1,17 @@
 import type { ReadHost } from '../command/index.ts';
 import { type Resource, resources } from '../drbd/index.ts';
 import { deviceOf } from '../drbd/operations/known-resource.ts';
+import { reconnect } from '../drbd/state.ts';
 import { ConnectionError, RefusedError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import type { Bytes } from '../core/units.ts';
 import { sha256 } from '../file/index.ts';
 import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Members, membersAt, type Reachable } from '../replica/hosts.ts';
 import { membersOf } from '../replica/known-resource.ts';
 import { planRemove, type RemovePlan } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
-import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
+import { type Disk, domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
 import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, resourceNameOf, wordsOf } from './guest-file.ts';
 import { minorAt, resourceAt } from './start.ts';
@@ -110,18 +112,69 @@ async function replicasOf(host: ReadHost, guest: GuestConfig): Promise<readonly 
   const all = disks.length === 0 ? [] : await resources(host);
   const found = new Map<string, Resource>();
   for (const disk of disks) {
-    const name = resourceNameOf(disk);
-    const resource =
-      name === undefined
-        ? await resourceAt(host, all, wordsOf(disk))
-        : all.find((each) => each.name === name && each.state !== undefined);
-    if (resource === undefined)
-      throw new RefusedError(`${wordsOf(disk)} is not a device of a DRBD resource that is up here`, {
-        remedy: `see which resource it is: bofh drbd list; then bring it up: bofh drbd up RESOURCE; or keep the replicated disks: ${option('--keep-replicas', "replicas: 'kept'")}`,
-      });
+    const otherwise = `; or keep the replicated disks: ${option('--keep-replicas', "replicas: 'kept'")}`;
+    const resource = await replicaOf(host, all, disk, otherwise);
     found.set(resource.name, resource);
   }
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The resource of a disk. Throws RefusedError, with `otherwise` after the remedy, if it is not up here. */
+async function replicaOf(
+  host: ReadHost,
+  all: readonly Resource[],
+  disk: Disk,
+  otherwise = '',
+): Promise<Resource> {
+  const name = resourceNameOf(disk);
+  const resource =
+    name === undefined
+      ? await resourceAt(host, all, wordsOf(disk))
+      : all.find((each) => each.name === name && each.state !== undefined);
+  if (resource !== undefined) return resource;
+  throw new RefusedError(`${wordsOf(disk)} is not a device of a DRBD resource that is up here`, {
+    remedy: `see which resource it is: bofh drbd list; then bring it up: bofh drbd up RESOURCE${otherwise}`,
+  });
+}
+
+/**
+ * The device beneath a replicated disk on this host, whose first `size` bytes are the content of the disk; the metadata of DRBD
+ * follows it.
+ *
+ * @throws RefusedError if the data of this host is not up to date, or if the other host may have newer data.
+ */
+export async function copyHere(
+  host: ReadHost,
+  { disk, guest }: { readonly disk: Disk; readonly guest: string },
+): Promise<{ readonly resource: string; readonly device: string; readonly size: Bytes }> {
+  const { name, here, state } = await replicaOf(host, await resources(host), disk);
+  const minor = disk.path === undefined ? undefined : await minorAt(host, disk.path);
+  // A disk named by its resource is the first volume.
+  const volume =
+    minor === undefined ? state?.volumes[0] : state?.volumes.find((each) => each.minor === minor);
+  const device = here?.volumes.find((each) => each.volume === volume?.volume)?.disk;
+  if (state === undefined || volume?.size === undefined || device === undefined)
+    throw new RefusedError(`this host has no disk for the DRBD resource ${name}`, {
+      remedy: `see which host has one: bofh drbd show ${name}`,
+    });
+  if (volume.disk !== 'UpToDate')
+    throw new RefusedError(
+      `the data of the DRBD resource ${name} on this host is not up to date (${volume.disk})`,
+      { remedy: `wait until it is: bofh drbd wait-sync ${name}` },
+    );
+  const user = state.connections.find(({ role }) => role === 'Primary');
+  if (state.role !== 'Primary' && user !== undefined)
+    throw new RefusedError(`the DRBD resource ${name}, a disk of ${guest}, is in use on ${user.peer}`, {
+      remedy: `back up ${guest} there: bofh vm backup ${guest} DIR`,
+    });
+  const isApart =
+    state.connections.length === 0 || state.connections.some((each) => each.state !== 'Connected');
+  if (state.role !== 'Primary' && isApart)
+    throw new RefusedError(
+      `the DRBD resource ${name} is not connected to the other host, which may have newer data`,
+      { remedy: reconnect(name, state) },
+    );
+  return { resource: name, device, size: volume.size };
 }
 
 /** Whether a disk is a DRBD device, named by any link of udev or by its resource. */

@@ -25,6 +25,7 @@ import {
   followed,
   missingBoot,
 } from './checks.ts';
+import { resourceNameOf } from './guest-file.ts';
 import { withMacs } from './mac.ts';
 import { type Backup, readBackup, type SavedDisk, whyIncomplete } from './manifest.ts';
 import { checkGuestName, configPath } from './names.ts';
@@ -43,6 +44,8 @@ export interface RestoredDisk {
   readonly sha256: string;
   /** File with the secret key of age; undefined: the file is not encrypted. */
   readonly identity: string | undefined;
+  /** The DRBD resource that replicated the disk; undefined: it was not replicated. The new volume is not. */
+  readonly replica: string | undefined;
 }
 
 /** How a guest will be restored. */
@@ -130,7 +133,7 @@ async function refuseWritableByOthers(host: ReadHost, path: string): Promise<voi
 }
 
 function restoredDisk(
-  { vdev, vg, volume, pool, size, sha256, file, encryption }: SavedDisk,
+  { vdev, vg, volume, pool, size, sha256, file, encryption, replica }: SavedDisk,
   of: {
     readonly backup: Backup;
     readonly name: string;
@@ -140,7 +143,7 @@ function restoredDisk(
 ): RestoredDisk {
   const { backup, name, how, site } = of;
   return {
-    ...{ vdev, size, sha256, vg: how.vg ?? vg },
+    ...{ vdev, size, sha256, replica, vg: how.vg ?? vg },
     // Without the name of the guest in its name, a volume is called NEWGUEST-OLDVOLUME.
     volume:
       how.as === undefined
@@ -196,6 +199,8 @@ function newConfig({
     const saved = typeof disk === 'string' ? undefined : disks.find(({ vdev }) => vdev === disk.vdev);
     if (typeof disk === 'string' || saved === undefined) return undefined;
     const to = `/dev/${saved.vg}/${saved.volume}`;
+    if (resourceNameOf(disk) !== undefined)
+      return { from: item, to: `phy:${to},${disk.vdev},${disk.access === 'rw' ? 'w' : 'r'}` };
     return disk.path === to ? undefined : { from: disk.target, to };
   });
   if (name === was) return text.toString('utf8');

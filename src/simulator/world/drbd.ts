@@ -2,7 +2,8 @@ import { dataSize } from '../../drbd/size.ts';
 import type { DiskState, ReplicationState, Role } from '../../drbd/schema.ts';
 import type { Device } from './devices.ts';
 import type { SimulatedConfig } from '../tools/drbd/config.ts';
-import type { World } from './world.ts';
+import type { Content } from './parts.ts';
+import { copyContent, type World } from './world.ts';
 
 /** A volume of a resource in the simulated module: /dev/drbdMINOR. */
 export interface DrbdVolume {
@@ -91,4 +92,22 @@ export function placeOf(lower: Device, uuid: string): Pick<DrbdVolume, 'size' | 
  */
 export function placeFor(lower: string, uuid: string): string {
   return `drbd:${uuid}:${lower}`;
+}
+
+/**
+ * Returns the content of a device. The model keeps what DRBD wrote to a volume, since its metadata
+ * was created, below the metadata.
+ */
+export function current({ live }: World, { storage }: Pick<Device, 'storage'>, content: Content): Content {
+  const { metadata, superblock } = content;
+  const written = live.get(placeFor(storage, superblock?.uuid ?? ''));
+  if (metadata === undefined || written === undefined) return content;
+  return { ...content, metadata: { ...metadata, beneath: copyContent(written) } };
+}
+
+/** Returns the content of the first bytes of a device, without metadata of DRBD that follows them. */
+export function firstPart(world: World, storage: string, count = Infinity): Content | undefined {
+  const content = world.live.get(storage);
+  if (content?.metadata === undefined || count > content.metadata.at) return content;
+  return current(world, { storage }, content).metadata?.beneath;
 }

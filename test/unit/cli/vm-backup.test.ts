@@ -135,11 +135,11 @@ describe('vm backup', () => {
     ]);
   });
 
-  test('refuses a disk that is no logical volume, and names DRBD', async () => {
+  test('refuses a disk that is no logical volume, and one whose DRBD resource is not up', async () => {
     const text = config();
     host.admin.writeFile('/etc/xen/web1.cfg', text.replace('phy:/dev/vg0/web1-swap', 'drbd:web1'));
     expect((await rejectionOf(backup())) as Error).toMatchObject({
-      message: 'the disk drbd:web1 of web1 is replicated by DRBD, and bofh does not save these',
+      message: 'drbd:web1 is not a device of a DRBD resource that is up here',
     });
     host.admin.writeFile('/srv/data.img', 'x');
     host.admin.writeFile('/etc/xen/web1.cfg', text.replace('phy:/dev/vg0/web1-swap', 'file:/srv/data.img'));

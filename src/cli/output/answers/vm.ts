@@ -282,7 +282,15 @@ export const vmRestore = z.strictObject({
   backup: text,
   time: text,
   config: text,
-  disks: z.array(z.strictObject({ vdev: text, volume: text, size: count })),
+  disks: z.array(
+    z.strictObject({
+      vdev: text,
+      volume: text,
+      size: count,
+      /** The DRBD resource that replicated the saved disk; null: it was not replicated. The new volume is not. */
+      replica: z.nullable(text),
+    }),
+  ),
   /** Kernel and ramdisk of its configuration that this host does not have. */
   missing: z.array(text),
   /** null: it was not started. */

@@ -47,6 +47,7 @@ export default verb({
               vdev: disk.vdev,
               volume: `${disk.vg}/${disk.volume}`,
               size: disk.size,
+              replica: disk.replica ?? null,
             })),
           };
           return { data, lines: inWords(data) };
@@ -61,6 +62,13 @@ function inWords({ name, was, time, config, disks, missing, domid }: VmRestore):
   return [
     `${name} is restored from the backup of ${was} of ${time}, configured in ${printable(config)}`,
     ...disks.map(({ vdev, volume }) => `  ${vdev} is ${volume}`),
+    ...disks.flatMap(({ volume, replica }) =>
+      replica === null
+        ? []
+        : [
+            `${volume} is not replicated, as ${replica} was; to replicate it: bofh drbd convert ${volume} --to HOST`,
+          ],
+    ),
     ...(name === was
       ? []
       : [`the host name inside, its addresses and the UUIDs of its filesystems are still those of ${was}`]),

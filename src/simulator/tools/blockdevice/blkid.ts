@@ -3,6 +3,7 @@ import type { Device } from '../../world/devices.ts';
 import { headerInFile } from '../../world/header-file.ts';
 import { one, type Options, readOptions, unmodelled } from '../../options.ts';
 import type { Superblock } from '../../world/parts.ts';
+import { firstPart } from '../../world/drbd.ts';
 import { taggedDevices, tagsOf } from '../../world/tags.ts';
 import type { World } from '../../world/world.ts';
 import { ok, type ToolCall, type ToolModel } from '../answer.ts';
@@ -13,13 +14,14 @@ import { tableIn } from './sectors.ts';
 export const blkidTools: Readonly<Record<string, ToolModel>> = { blkid };
 
 function blkid(call: ToolCall): ReturnType<ToolModel> {
-  const options = readOptions(call, { flags: ['-p'], values: ['-c', '-o', '-s', '-t'] });
+  const options = readOptions(call, { flags: ['-p'], values: ['-c', '-o', '-s', '-t', '--size'] });
   const { flags, words, values } = options;
   const [path = '', ...more] = words;
   if (values.has('-t')) return tagged(call, options);
   const format = values.get('-o')?.join();
+  const size = one(options, '--size');
   if (flags.has('-p') && format === 'value' && values.get('-s')?.join() === 'LABEL' && more.length === 0) {
-    const { label } = contentOf(call.world, path) ?? {};
+    const { label } = contentOf(call.world, path, size) ?? {};
     return label === undefined ? { exitCode: 2, stdout: '', stderr: '' } : ok(`${label}\n`);
   }
   if (values.has('-c') || !flags.has('-p') || format !== 'export')
@@ -29,7 +31,7 @@ function blkid(call: ToolCall): ReturnType<ToolModel> {
     );
   const records: string[] = [];
   for (const each of words) {
-    const found = probedAt(call.world, each);
+    const found = probedAt(call.world, each, size);
     // blkid gives the same answer for no content and for no device, and stops there.
     if (found === undefined) return { exitCode: 2, stdout: records.join('\n'), stderr: '' };
     records.push(found);
@@ -37,8 +39,8 @@ function blkid(call: ToolCall): ReturnType<ToolModel> {
   return ok(records.join('\n'));
 }
 
-function probedAt(world: World, path: string): string | undefined {
-  const superblock = contentOf(world, path);
+function probedAt(world: World, path: string, size: string | undefined): string | undefined {
+  const superblock = contentOf(world, path, size);
   const device = deviceAt(world, path);
   const table = device === undefined ? undefined : tableIn(world.live.get(device.storage), device.size);
   if (table !== undefined) return `DEVNAME=${path}\nPTUUID=${table.id}\nPTTYPE=${table.type}\n`;
@@ -124,9 +126,9 @@ function escaped(value: string): string {
     .join('');
 }
 
-function contentOf(world: World, path: string): Superblock | undefined {
+function contentOf(world: World, path: string, size?: string): Superblock | undefined {
   const device = deviceAt(world, path);
-  if (device !== undefined) return world.live.get(device.storage)?.superblock;
+  if (device !== undefined) return firstPart(world, device.storage, Number(size ?? Infinity))?.superblock;
   const header = headerInFile(world, path);
   return header !== undefined && 'torn' in header ? header.torn : header?.superblock;
 }

@@ -3,9 +3,9 @@ import { posix } from 'node:path';
 import { type Device, openers } from '../../world/devices.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import type { Content, Magic } from '../../world/parts.ts';
-import { placeFor } from '../../world/drbd.ts';
+import { current, firstPart } from '../../world/drbd.ts';
 import { resolve } from '../../world/resolve.ts';
-import { copyContent, type World } from '../../world/world.ts';
+import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { contentOf, imageOf } from './compressed.ts';
 import { deviceAt } from './device-at.ts';
@@ -218,7 +218,8 @@ function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<
     return resolve(call.world, path, 'follow').found
       ? ok()
       : failed(1, `dd: failed to open '${path}': No such file or directory`);
-  if (words.get('iflag') === 'fullblock,count_bytes' && words.size === 5) return all(call, path);
+  if (words.get('iflag') === 'fullblock,count_bytes' && words.size === 5)
+    return all(call, path, Number(words.get('count')));
   if (words.get('iflag') !== known || words.size !== 6) throw unmodelled(call, 'it reads blocks of a device');
   const device = deviceAt(call.world, path);
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
@@ -229,12 +230,13 @@ function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<
 }
 
 /**
- * Returns the whole content of a device, or as much of it as the image has that was written to it.
+ * Returns the whole content of a device, or as much of it as the image has that was written to it. Of a volume of DRBD
+ * it returns the data without the metadata if so many bytes end before the metadata.
  */
-function all(call: ToolCall, path: string): ReturnType<ToolModel> {
+function all(call: ToolCall, path: string, count: number): ReturnType<ToolModel> {
   const device = deviceAt(call.world, path);
   if (device === undefined) return failed(1, `dd: failed to open '${path}': No such file or directory`);
-  return { ...ok(imageOf(call.world.live.get(device.storage))), isLatin1: true };
+  return { ...ok(imageOf(firstPart(call.world, device.storage, count))), isLatin1: true };
 }
 
 /** Writes erased bytes back to their old offset; `conv=fsync`: durable. */
@@ -315,17 +317,6 @@ function onto(call: ToolCall, device: Device, words: ReadonlyMap<string, string>
   for (const contents of [call.world.live, call.world.durable])
     contents.set(device.storage, withBytes(contents.get(device.storage) ?? {}, 0, bytes));
   return ok();
-}
-
-/**
- * Returns the content of a device. The model keeps what DRBD wrote to a volume, since its metadata
- * was created, below the metadata.
- */
-function current({ live }: World, { storage }: Device, content: Content): Content {
-  const { metadata, superblock } = content;
-  const written = live.get(placeFor(storage, superblock?.uuid ?? ''));
-  if (metadata === undefined || written === undefined) return content;
-  return { ...content, metadata: { ...metadata, beneath: copyContent(written) } };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { freeMinor, openers, ownExtents } from '../../world/devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../../world/parts.ts';
+import { current } from '../../world/drbd.ts';
 import { copyContent, type World } from '../../world/world.ts';
 
 /** Creates a volume as lvcreate does; also for an administrator. */
@@ -30,7 +31,8 @@ export function createLv(
   if (make.origin !== undefined) {
     const origin = world.live.get(`lv:${make.origin}`);
     if (origin !== undefined)
-      for (const contents of [world.live, world.durable]) contents.set(`lv:${lv.uuid}`, copyContent(origin));
+      for (const contents of [world.live, world.durable])
+        contents.set(`lv:${lv.uuid}`, copyContent(current(world, { storage: `lv:${make.origin}` }, origin)));
   }
   activateLv(world, lv);
   return lv;
