@@ -36,7 +36,8 @@ export async function planFstab(
 ): Promise<FstabPlan | undefined> {
   const { mount } = disk;
   if (mount === undefined) return undefined;
-  const { mounts, at, uuid } = await planTree(host, { site, name });
+  const withoutFstab = 'create the disk without a mount point, and add the line in the guest';
+  const { mounts, at, uuid } = await planTree(host, { site, name, withoutFstab });
   const [root] = mounts;
   if (root === undefined || at !== undefined)
     throw new RefusedError(`${name} is mounted on ${at ?? ''}`, {
@@ -48,10 +49,6 @@ export async function planFstab(
   const content = await readRoot(host, { device: root.device, directories, files });
   const { paths, texts } = content;
   const text = texts.get('etc/fstab') ?? '';
-  if (paths.has('etc/fstab') && !texts.has('etc/fstab'))
-    throw new RefusedError(`/etc/fstab of ${name} is not a regular file`, {
-      remedy: 'create the disk without a mount point, and add the line in the guest',
-    });
   const { lines } = parseFstab(text);
   const other = lines.find(
     ({ target }) =>

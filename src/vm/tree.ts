@@ -79,6 +79,8 @@ export async function planTree(
     readonly mode?: 'ro' | 'rw';
     /** Keys of encrypted disks, by their names; undefined: these disks are not opened. */
     readonly keys?: Readonly<Record<string, KeyRef>>;
+    /** The remedy if its /etc/fstab is not a regular file (default: mount only the root). */
+    readonly withoutFstab?: string;
   },
 ): Promise<TreePlan> {
   const { name, path, mode: wanted = 'rw' } = of;
@@ -89,6 +91,10 @@ export async function planTree(
       { remedy: `bofh vm stop ${name}; then run the command again` },
     );
   const { disks, root, entries, at, text, crypttab } = await readFstab(host, guest);
+  if (text === undefined)
+    throw new RefusedError(`/etc/fstab of ${name} is not a regular file, so its filesystems are not known`, {
+      remedy: of.withoutFstab ?? `mount only its root filesystem: bofh mount add ${root.path}`,
+    });
   const modeOf = ({ access }: HostDisk) => (access === 'ro' ? 'ro' : wanted);
   const mounts: GuestMount[] = [
     {
@@ -105,7 +111,7 @@ export async function planTree(
   >();
   const closed: ClosedDisk[] = [];
   const unusedKeys = new Set(Object.keys(of.keys ?? {}));
-  const others = await mountsInFstab(text ?? '', {
+  const others = await mountsInFstab(text, {
     ...{ file: `/etc/fstab of ${name}`, mode: wanted },
     deviceOf: async (line) => {
       const inside = await luksAccess(host, line, {
@@ -393,14 +399,15 @@ async function mountedTables(host: ReadHost, root: string): Promise<Tables> {
   };
 }
 
-/** The text of a table in a mounted root, one character per byte; empty if there is none. */
+/** The text of a table in a mounted root, one character per byte; empty if there is none, undefined if it is not a regular file. */
 export async function mountedTable(
   host: ReadHost,
   root: string,
   name: 'fstab' | 'crypttab',
-): Promise<string> {
+): Promise<string | undefined> {
   const file = posix.join(await directoryBeneath(host, root, '/etc'), name);
-  if ((await host.stat(file))?.kind !== 'file') return '';
+  const stat = await host.stat(file);
+  if (stat?.kind !== 'file') return stat === undefined ? '' : undefined;
   return Buffer.from(await host.readFile(file)).toString('latin1');
 }
 

@@ -179,6 +179,18 @@ describe('vm mount', () => {
       () => editFstab(host, (text) => `${text}/dev/xvdc /srv\n`),
       /fstab of web1: line 4 could not be parsed.*bofh mount add \/dev\/vg0\/web1-root/,
     ],
+    // As on NixOS.
+    [
+      'a link in the place of the fstab',
+      () => {
+        host.admin.mkdir('/mnt2');
+        host.admin.mount('/dev/vg0/web1-root', '/mnt2');
+        host.admin.removeFile('/mnt2/etc/fstab');
+        host.admin.symlink('/mnt2/etc/fstab', '/etc/static/fstab');
+        host.admin.umount('/mnt2');
+      },
+      /fstab of web1 is not a regular file, so its filesystems are not known.*bofh mount add \/dev\/vg0\/web1-root/,
+    ],
     [
       'two disks of one UUID',
       () => addData(host, 'web1-copy', 'xvdd'),
