@@ -96,6 +96,31 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     await guestUp(pair.a, { name: 'web1' });
   });
 
+  it('is backed up while it runs, and restored on disks that are not replicated', async () => {
+    const content = (root: string, swap: string): string =>
+      `head -c 8M ${swap} | sha256sum; mount -o ro ${root} /mnt && sha256sum /mnt/etc/hostname /mnt/etc/fstab /mnt/bin/busybox && umount /mnt`;
+    await onA('install -d -m 700 /srv/backup', 0);
+    await onA('bofh vm backup web1 /srv/backup', 0);
+    const manifest = await text(pair.a, 'ls /srv/backup/*.json');
+    await onA(`bofh vm verify ${manifest}`, 0);
+
+    expect(await onA(`bofh vm restore ${manifest} --as web2`, 0)).toMatch(
+      /web2-root is not replicated, as web1-root was; to replicate it: bofh drbd convert/,
+    );
+
+    expect(await text(pair.a, 'blkid -o value -s TYPE /dev/vg0/web2-root')).toBe('ext4');
+    expect(await text(pair.a, 'grep -c "phy:/dev/vg0/web2-root,xvda,w" /etc/xen/web2.cfg')).toBe('1');
+    const restored = await text(pair.a, content('/dev/vg0/web2-root', '/dev/vg0/web2-swap'));
+    expect(restored.split('\n')).toHaveLength(4);
+    // The guest is off, so that its disk can be mounted here.
+    await onA('bofh vm stop web1', 0);
+    expect(restored).toBe(await text(pair.a, content('/dev/drbd0', '/dev/drbd1')));
+    await onA('bofh vm start web1', 0);
+    await guestUp(pair.a, { name: 'web1' });
+    await onA('bofh --yes vm remove web2', 0);
+    await onA('rm -r /srv/backup', 0);
+  });
+
   it('starts alone on the second after a power cut of the first, and moves back to it', async () => {
     const { a, b } = pair;
     await b.run('mv /root/node /usr/local/bin/node');
