@@ -103,6 +103,11 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     await onA('bofh vm backup web1 /srv/backup', 0);
     const manifest = await text(pair.a, 'ls /srv/backup/*.json');
     await onA(`bofh vm verify ${manifest}`, 0);
+    // Old data in the extents that the restored volumes get.
+    await onA(
+      "lvcreate -qq -y -L 128m -n old vg0; tr '\\0' x </dev/zero | dd of=/dev/vg0/old bs=1M count=128 iflag=fullblock oflag=direct status=none; lvremove -qq -y vg0/old",
+      0,
+    );
 
     expect(await onA(`bofh vm restore ${manifest} --as web2`, 0)).toMatch(
       /web2-root is not replicated, as web1-root was; to replicate it: bofh drbd convert/,
@@ -110,6 +115,8 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
 
     expect(await text(pair.a, 'blkid -o value -s TYPE /dev/vg0/web2-root')).toBe('ext4');
     expect(await text(pair.a, 'grep -c "phy:/dev/vg0/web2-root,xvda,w" /etc/xen/web2.cfg')).toBe('1');
+    // DRBD has metadata at the end of its volume; the restored one has zeros there.
+    expect(await text(pair.a, "tail -c 16384 /dev/vg0/web2-root | tr -d '\\0' | wc -c")).toBe('0');
     const restored = await text(pair.a, content('/dev/vg0/web2-root', '/dev/vg0/web2-swap'));
     expect(restored.split('\n')).toHaveLength(4);
     // The guest is off, so that its disk can be mounted here.
