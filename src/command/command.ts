@@ -60,6 +60,11 @@ export interface Command<T, A extends Access = Access> {
    * again. Only on the host that bofh runs on. If the file is missing, the program runs each time.
    */
   readonly sameWhile?: string;
+  /**
+   * Runs on the host that bofh runs on, also in a step on another host: for the first commands of a pipeline, which only
+   * read. The next command, on the other host, reads their output over the connection.
+   */
+  readonly here?: true;
   /** Time limit. Default for reads: 30 s. Changes have none, unless `stop` is `safe`. */
   readonly timeoutMs?: number;
   /**

@@ -47,8 +47,8 @@ export const recipients = z.readonly(
 
 const undo = z.strictObject({
   device: z.string(),
-  /** Identity of the device: its path may belong to another device later. */
-  identity: z.string(),
+  /** Identity of the device: its path may belong to another device later. Missing for a device of the other host. */
+  identity: z.exactOptional(z.string()),
   /** How many bytes are saved, from the first one. */
   size: z.int().check(z.positive()),
   file: absolutePath,
@@ -62,7 +62,9 @@ type Undo = z.infer<typeof undo>;
 /**
  * `tx.copy.save`: writes the content of a block device, or of its first `size` bytes, into a new file, compressed by zstd and with `recipients`
  * encrypted by age(1), and reads the file back. The file appears complete or not at all, and never replaces another one.
- * Nothing may write to the device meanwhile: for a volume in use, save a snapshot.
+ * Nothing may write to the device meanwhile: for a volume in use, save a snapshot. In a step on another host
+ * (`tx.on('host').copy.save`) with `here` the device is one of the host that bofh runs on: its content goes over the
+ * connection, without a copy on this host.
  */
 export const save = operation({
   kind: 'copy.save',
@@ -74,6 +76,11 @@ export const save = operation({
     file: absolutePath,
     /** Save only this many bytes, from the first one (default: the whole device). */
     size: z.exactOptional(z.int().check(z.positive())),
+    /**
+     * The device is one of the host that bofh runs on, such as a snapshot of the same sequence; needs `size` (default: one
+     * of the host of the step).
+     */
+    here: z.exactOptional(z.literal(true)),
     /** Who can decrypt the file (default: it is not encrypted). */
     recipients: z.exactOptional(recipients),
   }),
@@ -85,24 +92,23 @@ export const save = operation({
   }),
   lives: 'disk',
   restores: 'state',
-  prepare: async ({ args: { device, file, size: part, recipients: asked }, mark, host }) => {
-    const { path, identity } = await unused(host, device);
-    const whole = await sizeOfDevice(host, path);
-    const size = part ?? whole;
+  prepare: async ({ args: { device, file, size: asked, here, recipients: readers }, mark, host }) => {
+    const found = here === true && host.name !== '' ? undefined : await unused(host, device);
+    const whole = found === undefined ? asked : await sizeOfDevice(host, found.path);
+    const size = asked ?? whole;
+    if (whole === undefined || size === undefined)
+      throw new UsageError(`how many bytes of ${device} are saved? With \`here\` pass \`size\``);
     if (size > whole) throw new UsageError(`${device} has only ${whole} bytes, and ${size} should be saved`);
     const names = { file, private: await freeNames(host, file, mark) };
-    return { device, identity, size, ...names, ...present({ recipients: asked }) };
+    return { device, size, ...names, ...present({ identity: found?.identity, recipients: readers }) };
   },
-  claims: async ({ undo: { device, file }, on }) => {
+  claims: async ({ undo: { device, identity, file }, on }) => {
+    if (identity === undefined) return { makes: [`file:${file}`] };
     const { key, beneath } = await on(device);
     return { makes: [`file:${file}`], needs: [key, ...beneath] };
   },
   run: async ({ undo: of, host }) => {
-    const { path, identity } = await unused(host, of.device);
-    if (identity !== of.identity)
-      throw new RefusedError(`${of.device} is another device now; nothing was read`, {
-        remedy: `see what it is: lsblk ${of.device}; then run the command again`,
-      });
+    const path = of.identity === undefined ? of.device : await sameDevice(host, of);
     await host.writeNew(of.private, '', { mode: 0o600 });
     const sums = await copied(host, path, of);
     await host.sync(of.private);
@@ -123,6 +129,14 @@ export const save = operation({
   }),
 });
 
+async function sameDevice(host: ReadHost, of: Undo): Promise<string> {
+  const { path, identity } = await unused(host, of.device);
+  if (identity === of.identity) return path;
+  throw new RefusedError(`${of.device} is another device now; nothing was read`, {
+    remedy: `see what it is: lsblk ${of.device}; then run the command again`,
+  });
+}
+
 /** RefusedError for a device in use: its content would change while it is read. */
 async function unused(
   host: ReadHost,
@@ -141,25 +155,33 @@ interface Sums {
 
 /** Writes the device into the file, compressed, and encrypted if that was asked. */
 async function copied(host: ChangeHost, path: string, of: Undo): Promise<Sums> {
-  const what = `the backup of ${of.device}`;
+  const isHere = of.identity === undefined;
+  /** The commands that read the device run where the device is. */
+  const near = <T>(command: Command<T, 'change'>): Command<T, 'change'> =>
+    isHere ? { ...command, here: true } : command;
   const sumOf = (
     commands: (
       read: Command<void, 'change'>,
     ) => readonly [Command<void, 'change'>, ...Command<void, 'change'>[]],
-  ) =>
-    watchingRoom(host, { devices: [path], what }, (signal) =>
-      host.pipe({ commands: commands({ ...readDevice(path, of.size), signal }), parse: sha256Of }),
-    );
+  ) => {
+    const read = near(readDevice(path, of.size));
+    const piped = (signal?: AbortSignal) =>
+      host.pipe({ commands: commands({ ...read, signal }), parse: sha256Of });
+    return isHere
+      ? piped()
+      : watchingRoom(host, { devices: [path], what: `the backup of ${of.device}` }, piped);
+  };
   const { recipients: readers } = of;
   try {
     if (readers === undefined) {
       // The checksum of zstd proves that the decompressed stream is the data that it compressed.
-      const whole = [compress(of.size), teeInto(of.private), decompress(), sha256Stdin()];
+      const whole = [near(compress(of.size)), teeInto(of.private), decompress(), sha256Stdin()];
       return { sha256: await sumOf((read) => [read, ...whole]) };
     }
     // Only the secret key decrypts the file, so the device is read twice.
-    const sha256 = await sumOf((read) => [read, sha256Stdin()]);
-    const whole = [compress(of.size), encrypt(readers), teeInto(of.private), sha256Stdin()];
+    const sha256 = await sumOf((read) => [read, near(sha256Stdin())]);
+    const encrypted = [near(compress(of.size)), near(encrypt(readers))];
+    const whole = [...encrypted, teeInto(of.private), sha256Stdin()];
     return { sha256, fileSha256: await sumOf((read) => [read, ...whole]) };
   } catch (error) {
     if (!(error instanceof CommandError && error.reason === 'no-space')) throw error;

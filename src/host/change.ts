@@ -46,13 +46,14 @@ export async function runChange<T>(
 }
 
 /** The finished programs, one for each stage, and a function that closes their output files. */
-interface Attempt {
+export interface Attempt {
   readonly rans: readonly [Ran, ...Ran[]];
   readonly close: () => void;
   readonly remove: () => void;
 }
 
-async function attempt(stages: Stages, step: StepContext, setting: Setting): Promise<Attempt> {
+/** Runs the stages once, whatever their exit codes are. The caller closes the outputs. */
+export async function attempt(stages: Stages, step: StepContext, setting: Setting): Promise<Attempt> {
   const safe = stages.every(({ command }) => command.stop === 'safe');
   if (safe && signalsOf(stages, step).some(({ aborted }) => aborted)) throw notBegun(stages[0].program);
   const files = setting.openOutputs(step.outputs, stages.length);

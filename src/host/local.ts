@@ -43,8 +43,7 @@ const localOptions = z.strictObject({
  */
 export function localHost(options: LocalHostOptions = {}): LocalHost {
   parsed('localHost', localOptions, options);
-  const programFor = programs(options);
-  const setting = settingOf(options, programFor);
+  const { programFor, setting } = localPrograms(options);
   const reading = { ...setting, collect: collecting(setting.env), again: sameOutputs(fileReads) };
   const flock = locker(setting.env);
   const common = { name: '', ...fileReads, facts: () => factsOf(fileReads) };
@@ -82,15 +81,26 @@ export function localHost(options: LocalHostOptions = {}): LocalHost {
   };
 }
 
-function settingOf(options: LocalHostOptions, programFor: ReturnType<typeof programs>): Setting {
+/** How programs run on the machine that bofh runs on, also those that read for a step on another host. */
+export interface LocalPrograms {
+  /** Returns the program of a command. Throws ToolError if it is not installed. */
+  readonly programFor: ReturnType<typeof programs>;
+  readonly setting: Setting;
+}
+
+export function localPrograms(options: LocalHostOptions): LocalPrograms {
   const env = { ...baseEnvironment, ...options.env };
+  const programFor = programs(options);
   return {
-    env,
-    fetchInput: keyFetcher(options, env),
-    log: telling(options.log),
-    version: versions(collecting(env)),
-    openOutputs: outputOpener(),
-    settle: () => settle(env, programFor),
+    programFor,
+    setting: {
+      env,
+      fetchInput: keyFetcher(options, env),
+      log: telling(options.log),
+      version: versions(collecting(env)),
+      openOutputs: outputOpener(),
+      settle: () => settle(env, programFor),
+    },
   };
 }
 

@@ -135,13 +135,15 @@ export async function runPipeline<T>(at: Running, pipeline: Pipeline<T>, step: S
     signal: commands.map(({ signal }) => signal).find((signal) => signal !== undefined),
   };
   checkAlive(at.process);
-  for (const command of commands) await prepareReal(at.world, command);
+  const near: Running = { ...at, world: at.world.coordinator ?? at.world };
+  const placeOf = ({ here }: Command<unknown>): Running => (here === true ? near : at);
+  for (const command of commands) await prepareReal(placeOf(command).world, command);
   const act = (): Answer => {
     let answer: Answer | undefined;
     for (const command of commands) {
       const { stdout } = answer ?? {};
       failing = command;
-      answer = answerOf(at, stdout === undefined ? command : { ...command, stdin: stdout });
+      answer = answerOf(placeOf(command), stdout === undefined ? command : { ...command, stdin: stdout });
       if (answer.exitCode !== 0) return answer;
     }
     return answer ?? ok();

@@ -11,6 +11,7 @@ import { diskStore } from '../../src/atomic/journal/store.ts';
 import * as btrfs from '../../src/btrfs/operations.ts';
 import { keysOf } from '../../src/blockdevice/index.ts';
 import { image, script, unpack } from '../../src/copy/operations.ts';
+import { save } from '../../src/copy/save.ts';
 import { create, remove } from '../../src/file/index.ts';
 import { create as createFilesystem } from '../../src/filesystem/operations.ts';
 import { localHost } from '../../src/host/local.ts';
@@ -25,6 +26,7 @@ const operations = [
   addFstab,
   unpack,
   image,
+  save,
   script,
   createFilesystem,
   ...Object.values(btrfs),

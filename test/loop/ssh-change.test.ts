@@ -8,6 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -19,6 +20,7 @@ import { reservedIn } from '../../src/atomic/locks/reservations.ts';
 import { keysOf } from '../../src/blockdevice/index.ts';
 import { type Answer, type ChangeHost, type Command, Secret } from '../../src/command/index.ts';
 import { ConnectionError, JournalError, RolledBackError, StuckError } from '../../src/core/errors.ts';
+import { save } from '../../src/copy/save.ts';
 import { create } from '../../src/file/index.ts';
 import { localHost } from '../../src/host/local.ts';
 import { sshHost, type SshHost, type SshHostOptions } from '../../src/host/ssh/host.ts';
@@ -26,7 +28,7 @@ import { processStat } from '../../src/core/proc.ts';
 import { rejectionOf } from '../support/rejection.ts';
 import { procText, type Sshd, startSshd } from '../support/sshd/index.ts';
 import { shellWord } from '../support/words.ts';
-import { sequence, testEngine } from './sequence.ts';
+import { sequence, sh, storage, testEngine } from './sequence.ts';
 
 // A sequence here whose steps act over there. Both hosts are this machine, each with directories of its own.
 
@@ -459,6 +461,125 @@ describe('a change over ssh', () => {
     });
 
     expect(failed).toMatchObject({ name: 'CommandError', reason: 'killed' });
+  }, 60_000);
+});
+
+describe('a pipeline that begins on this host', () => {
+  const near = (tool: Command<Answer>['tool'], ...argv: readonly string[]) =>
+    run({ tool, argv, here: true, stop: 'safe' });
+  /** A step there; the outputs of commands of this host are kept here. */
+  const streaming = async <T>(
+    there: SshHost,
+    commands: readonly [Command<Answer>, ...Command<Answer>[]],
+    more: { readonly signal?: AbortSignal } = {},
+  ): Promise<unknown> =>
+    during(there, (_change, of) =>
+      there
+        .during({ outputs: at('here'), lock: -1, sequence: of, ...more })
+        .pipe({ commands, parse: (answer) => answer }),
+    );
+  const endless = near('dd', 'if=/dev/zero', 'bs=1M', 'count=1000000', 'status=none');
+
+  test('sends the output of its commands to those of the other host', async () => {
+    const content = randomBytes(5 * 1024 ** 2 + 1);
+    writeFileSync(at('content'), content);
+
+    const answer = await streaming(far(tool(`cat >${at('there', 'copy')}; wc -c <${at('there', 'copy')}`)), [
+      near('dd', `if=${at('content')}`, 'bs=1M', 'status=none'),
+      near('zstd', '--quiet', '--stdout'),
+      run({ tool: 'zstd', argv: ['--quiet', '--decompress', '--stdout'] }),
+      run(),
+    ]);
+
+    expect(answer).toMatchObject({ exitCode: 0, stdout: `${content.length}\n` });
+    expect(readFileSync(at('there', 'copy')).equals(content)).toBe(true);
+    expect(readdirSync(at('here'))).toEqual(['data']);
+  });
+
+  test('may run here to its end', async () => {
+    writeFileSync(at('content'), 'x');
+    expect(
+      await streaming(far(), [near('dd', `if=${at('content')}`, 'status=none'), near('sha256sum')]),
+    ).toMatchObject({ stdout: expect.stringMatching(/^2d711642/) });
+  });
+
+  test.each<{ title: string; commands: () => readonly [Command<Answer>, Command<Answer>]; why: object }>([
+    {
+      title: 'the other host reads no more, and says why',
+      commands: () => [endless, run()],
+      why: { name: 'CommandError', tool: 'tar', exitCode: 3, stderr: 'the disk is full\n' },
+    },
+    {
+      title: 'this host cannot read the device',
+      commands: () => [near('dd', `if=${at('nothing')}`, 'status=none'), run({ argv: ['all'] })],
+      why: {
+        name: 'CommandError',
+        tool: 'dd',
+        exitCode: 1,
+        stderr: expect.stringMatching(/No such file or directory/),
+      },
+    },
+  ])('fails if $title', async ({ commands, why }) => {
+    const there = far(
+      tool('[ "$1" = all ] && exec cat >/dev/null; head -c 9 >/dev/null; echo the disk is full >&2; exit 3'),
+    );
+
+    expect(await rejectionOf(streaming(there, commands()))).toMatchObject(why);
+  });
+
+  test('fails if the connection is cut, and both ends of it end', async () => {
+    const there = far(tool(`echo begun >${at('began')}; exec cat >/dev/null`));
+    const failed = rejectionOf(streaming(there, [endless, run()]));
+    await vi.waitFor(() => expect(existsSync(at('began'))).toBe(true), { timeout: 20_000 });
+
+    for (const pid of servers()) process.kill(pid, 'SIGKILL');
+
+    expect(await failed).toBeInstanceOf(ConnectionError);
+  }, 60_000);
+
+  test('is ended by a signal', async () => {
+    const there = far(tool(`echo begun >${at('began')}; exec cat >/dev/null`));
+    const stop = new AbortController();
+    const failed = rejectionOf(streaming(there, [endless, run({ stop: 'safe' })], { signal: stop.signal }));
+    await vi.waitFor(() => expect(existsSync(at('began'))).toBe(true), { timeout: 20_000 });
+
+    stop.abort();
+
+    expect(await failed).toMatchObject({ name: 'CommandError', reason: 'killed' });
+  }, 60_000);
+
+  test('saves a device of this host in a file of the other one, encrypted or not', async () => {
+    const disk = storage();
+    cleanups.push(() => disk.clean());
+    const { device } = disk.ext4('source');
+    const size = 16 * 1024 ** 2;
+    sh('age-keygen', '--output', at('key'));
+    const recipient = sh('age-keygen', '-y', at('key')).trim();
+    const sumOf = (command: string): string => sh('sh', '-ec', `${command} | sha256sum`).slice(0, 64);
+    const [plain, secret] = [at('there', 'data', 'plain'), at('there', 'data', 'secret')];
+
+    const saved = await sequence(engineHere(), async (tx) => [
+      await tx.on('there').step(save, { device, here: true, size, file: plain }),
+      await tx.on('there').step(save, { device, here: true, size, file: secret, recipients: [recipient] }),
+    ]);
+
+    expect(saved.map(({ sha256 }) => sha256)).toEqual([sumOf(`cat ${device}`), sumOf(`cat ${device}`)]);
+    expect(saved.map(({ fileSha256 }) => fileSha256)).toEqual([
+      sumOf(`cat ${plain}`),
+      sumOf(`cat ${secret}`),
+    ]);
+    expect(sumOf(`zstd -dc ${plain}`)).toBe(saved[0]?.sha256);
+    expect(sumOf(`age -d -i ${at('key')} ${secret} | zstd -dc`)).toBe(saved[0]?.sha256);
+    expect(reservations()).toEqual([]);
+
+    const failed = await rejectionOf(
+      sequence(engineHere(), async (tx) => {
+        await tx.on('there').step(save, { device, here: true, size, file: at('there', 'data', 'third') });
+        throw new Error('enough');
+      }),
+    );
+    expect(failed).toBeInstanceOf(RolledBackError);
+    expect(left()).toEqual(['plain', 'secret']);
   }, 60_000);
 });
 

@@ -92,7 +92,10 @@ export async function planOf(
   const host = named(simulated.host, real.host.name);
   const { reservations: there, reserved } = real.engine ?? {};
   const places = new Map<string, Place>();
-  const linked = (each: SimulatedHost): void => linkDrbd(simulated.host.world, each.world);
+  const linked = (each: SimulatedHost): void => {
+    linkDrbd(simulated.host.world, each.world);
+    each.world.coordinator = simulated.host.world;
+  };
   for (const [name, { place, left }] of reached)
     places.set(
       name,

@@ -1,13 +1,16 @@
 import type { Answer, Command, StepContext } from '../../command/index.ts';
-import { CommandError } from '../../core/errors.ts';
+import { CommandError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { answerOf, type Output, type Ran } from '../answer.ts';
+import { attempt as attemptHere } from '../change.ts';
 import type { FetchInput } from '../keys.ts';
-import { endInShell } from '../program.ts';
+import type { LocalPrograms } from '../local.ts';
+import { endInShell, type Program } from '../program.ts';
 import { retryingBusy } from '../retry.ts';
 import type { Setting } from '../setting.ts';
 import { pipelineScript, pipelineStatuses, secondKeyScript, singleScript } from '../shell.ts';
-import { checkStages, type Stages, throwFailure } from '../stages.ts';
+import { checkStages, type Stage, type Stages, throwFailure } from '../stages.ts';
+import { type Collected, tooLong } from '../start.ts';
 import { signalsOf, stopping } from '../watch.ts';
 import { type ErrandThere, type RanThere, runThere, type There } from './run-there.ts';
 
@@ -17,11 +20,14 @@ export interface Changing extends There {
   readonly version: Setting['version'];
   readonly log: Setting['log'];
   readonly settle: () => Promise<void>;
+  /** How programs run on this host. */
+  readonly near: LocalPrograms;
 }
 
 /**
  * Runs a command, or several joined by pipes, like `runChange` for this host, but reports only the
- * start of the program as progress.
+ * start of the program as progress. The first commands may run on this host (`here`): ssh is then the last command
+ * of their pipeline.
  */
 export async function changeThere<T>(
   at: Changing,
@@ -36,7 +42,9 @@ export async function changeThere<T>(
     async () => {
       const rans = await attempt(at, stages, step);
       throwFailure(stages, rans);
-      return await answerOf(rans.at(-1) ?? rans[0], { ...last.command, parse }, at);
+      const ran = rans.at(-1);
+      if (ran === undefined) throw new TypeError('no command ran');
+      return await answerOf(ran, { ...last.command, parse }, at);
     },
     {
       allowed: stages.every(({ command }) => command.repeatable === true),
@@ -45,11 +53,7 @@ export async function changeThere<T>(
     },
   );
 
-  async function attempt(
-    changing: Changing,
-    of: Stages,
-    context: StepContext,
-  ): Promise<readonly [Ran, ...Ran[]]> {
+  async function attempt(changing: Changing, of: Stages, context: StepContext): Promise<readonly Ran[]> {
     const safe = of.every(({ command }) => command.stop === 'safe');
     if (safe && signalsOf(of, context).some(({ aborted }) => aborted))
       throw new CommandError({
@@ -57,6 +61,12 @@ export async function changeThere<T>(
         reason: 'killed',
         what: 'not started, because the work was interrupted',
       });
+    const near = of.filter(({ command }) => command.here === true);
+    const [first, ...rest] = of.slice(near.length);
+    if (first === undefined || [first, ...rest].some(({ command }) => command.here === true))
+      throw new UsageError('only the first commands of a pipeline can run on this host');
+    const there: Stages = [first, ...rest];
+    const nearby = streaming(changing, near, context);
     const watch: { of?: ReturnType<typeof stopping> } = {};
     const limits = of.flatMap(({ command }) => command.timeoutMs ?? []);
     const { tool, argv } = program;
@@ -66,8 +76,9 @@ export async function changeThere<T>(
       const ran = await runThere(changing, context, {
         program,
         name: safe ? 'bofh-safe' : 'bofh-wait',
-        ...(await inputsOf(changing, of[0].command)),
-        ...scriptOf(of),
+        ...(await inputsOf(changing, first.command)),
+        ...scriptOf(there),
+        ...(near.length === 0 ? {} : { through: nearby.through }),
         ...(safe
           ? {
               begins: (signal) => {
@@ -84,11 +95,47 @@ export async function changeThere<T>(
           : {}),
       });
       changing.log({ event: 'program ended', tool, argv, ending: `exit ${String(ran.exitCode)}` });
-      return resultsOf(of, ran, watch.of?.because());
+      const stopped = watch.of?.because();
+      return [...nearby.rans(), ...resultsOf(there, ran, stopped)];
     } finally {
       watch.of?.end();
     }
   }
+}
+
+/** Runs the commands of this host, with ssh as the last command. `rans`: how they ended. */
+function streaming({ near: { setting } }: Changing, near: readonly Stage[], step: StepContext) {
+  let ended: readonly Ran[] = [];
+  // Only the commands on the other host are stopped: these here then lose their reader.
+  const stages = near.map(({ command: { signal: _, ...command }, program }) => ({ command, program }));
+  const { signal: _, ...context } = step;
+  return {
+    rans: () => ended,
+    through: async (ssh: Program): Promise<Collected> => {
+      const [first, ...rest] = stages;
+      if (first === undefined) throw new TypeError('no command runs on this host');
+      const { rans, close, remove } = await attemptHere(
+        [first, ...rest, { command: first.command, program: ssh }],
+        context,
+        setting,
+      );
+      try {
+        const last = rans.at(-1) ?? rans[0];
+        const [stdout, stderr] = [last.stdout.whole(), last.stderr.whole()];
+        if (stdout === undefined || stderr === undefined) throw tooLong(ssh);
+        ended = rans.slice(0, -1).map((ran) => ({ ...ran, stderr: read(ran.stderr.tail()) }));
+        return { end: last.end, stdout, stderr };
+      } finally {
+        remove();
+        close();
+      }
+    },
+  };
+}
+
+/** Output that was read, and whose file is closed. */
+function read(bytes: Uint8Array): Output {
+  return { whole: () => bytes, tail: () => bytes };
 }
 
 async function inputsOf({ fetchInput }: Changing, { stdin, secondKey }: Command<unknown>) {
@@ -105,8 +152,8 @@ function scriptOf(stages: Stages): Pick<ErrandThere, 'inner' | 'words' | 'stages
   return { ...all, inner: stages[0].command.secondKey === undefined ? singleScript : secondKeyScript };
 }
 
-function resultsOf(stages: Stages, ran: RanThere, stopped: Ran['stopped']): readonly [Ran, ...Ran[]] {
-  const none: Output = { whole: () => new Uint8Array(), tail: () => new Uint8Array() };
+function resultsOf(stages: Stages, ran: RanThere, stopped: Ran['stopped']): readonly Ran[] {
+  const none = read(new Uint8Array());
   const codes = stages.length === 1 ? [ran.exitCode] : pipelineStatuses(ran.statuses, stages.length);
   const one = ({ program }: Stages[number], i: number): Ran => {
     const code = codes[i];
@@ -121,6 +168,5 @@ function resultsOf(stages: Stages, ran: RanThere, stopped: Ran['stopped']): read
       stopped,
     };
   };
-  const [first, ...rest] = stages;
-  return [one(first, 0), ...rest.map((stage, i) => one(stage, i + 1))];
+  return stages.map(one);
 }

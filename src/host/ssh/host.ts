@@ -7,9 +7,12 @@ import {
   tools,
 } from '../../command/index.ts';
 import { UsageError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { noCoreDumps } from '../core-dumps.ts';
+import { runChange } from '../change.ts';
 import { factsOf } from '../facts.ts';
 import { type KeyOptions, keyFetcher } from '../keys.ts';
+import { localPrograms } from '../local.ts';
 import {
   endInShell,
   notInstalled,
@@ -90,8 +93,10 @@ export function sshHost(options: SshHostOptions): SshHost {
     return { tool, file, argv };
   };
   const place = { stateDir, runDir };
+  const near = localPrograms(present({ log: options.log }));
   const changing: Changing = {
     ...reading,
+    near,
     host: name,
     link,
     place,
@@ -120,13 +125,14 @@ export function sshHost(options: SshHostOptions): SshHost {
               step,
             ),
       pipe: async ({ commands: [first, ...rest], parse }) => {
-        const stage = async (command: Command<unknown>) => ({ command, program: await programFor(command) });
-        return await changeThere(
-          changing,
-          [await stage(first), ...(await Promise.all(rest.map(stage)))],
-          parse,
-          step,
-        );
+        const stage = async (command: Command<unknown>) => ({
+          command,
+          program: await (command.here === true ? near.programFor(command) : programFor(command)),
+        });
+        const stages = [await stage(first), ...(await Promise.all(rest.map(stage)))] as const;
+        return stages.every(({ command }) => command.here === true)
+          ? await runChange(stages, parse, step, near.setting)
+          : await changeThere(changing, stages, parse, step);
       },
     }),
     reservations: sshReservations(name, link, { ...to, ...place }),

@@ -7,6 +7,7 @@ import { noCoreDumps } from '../core-dumps.ts';
 import { outputLimit } from '../start.ts';
 import { awayFiles, type AwayPlace, members, said } from './away.ts';
 import type { Link } from './link.ts';
+import type { Errand } from './session.ts';
 
 /** The host and the paths for a remote program. */
 export interface There {
@@ -29,7 +30,8 @@ export interface RanThere {
  * Only the shell around it holds the sequence's lock, and not a process that waits for a frozen link. If that
  * shell is killed, recovery still waits for the program, and fences it. The program starts only while the
  * reservation belongs to this process, and in the known boot. Its input is complete, in a file without a
- * name, before it starts: half a key must not be used as a key. What the shell can do itself starts no
+ * name, before it starts: half a key must not be used as a key. Only a stream from commands of this host is read as it
+ * comes (`+`): its reader detects a truncated one. What the shell can do itself starts no
  * program: on a slow host each costs more than the change.
  */
 const begin = `${members}mark=$1 file=$2 dir=$3 token=$4 work=$3/$5 name=$6 in=$7 key=$8 count=$9
@@ -48,7 +50,7 @@ fill() {
   [ "$(stat -Lc %s /proc/self/fd/9)" = "$1" ] || { rm -rf "$work"; say short; }
 }
 exec 5</dev/null
-if [ "$in" != - ]; then fill "$in"; exec 5<&9 9<&-; fi
+if [ "$in" = + ]; then exec 5<&0; elif [ "$in" != - ]; then fill "$in"; exec 5<&9 9<&-; fi
 if [ "$key" != - ]; then fill "$key"; exec 4<&9 9<&-; fi
 exec 3>>"$dir/lock" || exit 1
 flock -n -s 3 || { rm -rf "$work"; say held; }
@@ -96,6 +98,8 @@ export interface ErrandThere {
   readonly stages: number;
   readonly stdin?: Secret | Uint8Array | string | undefined;
   readonly secondKey?: Secret | Uint8Array | string | undefined;
+  /** Runs ssh as the last command of a pipeline of this host. The script reads its output, as it comes, instead of `stdin`. */
+  readonly through?: Errand['through'];
   /** Called before the script starts, with a function that sends it a signal. */
   readonly begins?: (signal: (name: 'SIGTERM' | 'SIGKILL') => void) => void;
 }
@@ -122,10 +126,12 @@ export async function runThere(at: There, step: StepContext, errand: ErrandThere
     program: errand.program,
     script: begin,
     words: [
-      ...[mark, reservation, work, token, own, errand.name, lengthOf(input), lengthOf(key)],
+      ...[mark, reservation, work, token, own, errand.name],
+      ...[errand.through === undefined ? lengthOf(input) : '+', lengthOf(key)],
       ...[String(errand.stages), errand.inner, boot, ...errand.words],
     ],
     stdin: Buffer.concat([input ?? new Uint8Array(), key ?? new Uint8Array()]),
+    through: errand.through,
     timeoutMs: 'none',
   });
   const answer = exitCode === 0 ? said(stdout, mark) : undefined;

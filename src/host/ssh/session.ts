@@ -19,6 +19,8 @@ export interface Errand {
    */
   readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;
+  /** Runs ssh as the last command of a pipeline of this host, which writes what the script reads (default: `stdin`). */
+  readonly through?: ((ssh: Program) => Promise<Collected>) | undefined;
   /** `none`: the script changes something, so it is never ended. */
   readonly timeoutMs: number | 'none';
   readonly started?: (pid: number | undefined) => void;
@@ -100,11 +102,14 @@ export function laterThan(timeoutMs: number): string {
 export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sudo'): Promise<Outcome> {
   const mark = `bofh-${randomBytes(12).toString('hex')}`;
   const line = remoteLine(mark, errand, as);
+  const argv = [...master.client, line];
+  if (errand.through !== undefined)
+    return outcomeOf(mark, await errand.through({ tool: 'ssh', file: master.ssh, argv }));
   const came = await collect(errand.program, {
     env: sshEnvironment(),
     timeoutMs: errand.timeoutMs === 'none' ? longestMs : errand.timeoutMs,
     stdin: errand.stdin,
-    through: { file: master.ssh, argv: [...master.client, line] },
+    through: { file: master.ssh, argv },
     ...(errand.started === undefined ? {} : { started: errand.started }),
   });
   return outcomeOf(mark, came);

@@ -26,7 +26,7 @@ export function placeOver(side: Side, here: SimulatedHost): Place {
     stat: (path) => over('read', () => side.host.stat(path)),
     facts: () => over('read', () => side.host.facts()),
   };
-  const host: Host = { ...reads, during: (step) => changesOver(side, reads, over, step.sequence) };
+  const host: Host = { ...reads, during: (step) => changesOver(side, here, reads, over, step.sequence) };
   return {
     host,
     on: (path, asked = host) => keysOf(asked, path),
@@ -36,6 +36,7 @@ export function placeOver(side: Side, here: SimulatedHost): Place {
 
 function changesOver(
   side: Side,
+  here: SimulatedHost,
   reads: ReadHost,
   over: <T>(what: 'change', act: () => Promise<T>) => Promise<T>,
   sequence: StepContext['sequence'],
@@ -46,6 +47,7 @@ function changesOver(
       if (side.reserved.get(sequence?.id ?? '')?.of.token !== sequence?.token)
         throw new Error('there it is not reserved for this sequence');
       if (side.host.world.boot !== sequence?.boot) throw new Error('it was booted in the middle');
+      side.host.world.coordinator = here.world;
       return act(side.host.during({ outputs: '/nowhere', lock: -1 }));
     });
   return {

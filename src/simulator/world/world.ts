@@ -62,6 +62,8 @@ export interface World {
   boot: string;
   readonly udev: 'running' | 'absent';
   readonly disks: readonly Disk[];
+  /** The host that bofh runs on, if that is another one. */
+  coordinator?: World;
   /** Contents by storage: `disk:vdb`, `lv:UUID`, `file:STORAGE:INODE`, `tmpfs:/run`. */
   live: Map<string, Content>;
   durable: Map<string, Content>;
