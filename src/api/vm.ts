@@ -364,6 +364,8 @@ export async function unmount(name: string): Promise<UnmountedVm> {
  * Saves a guest into a directory in a sequence of its own: its configuration and all its disks, which are
  * logical volumes, as they were at one moment. A running guest keeps running. Each file is read back and
  * compared with its checksum. With `keep` older backups of the guest are removed after the commit.
+ *
+ * @param directory - Absolute path of the directory, or `HOST:/PATH`: on a host that ssh or the site file knows.
  */
 export async function backup(
   name: string,
@@ -374,14 +376,14 @@ export async function backup(
   } = {},
 ): Promise<SavedVm> {
   beginRecipe('vm.backup');
-  const { host, site } = currentBofh();
+  const { engine, site } = currentBofh();
   const { agreed, ...how } = options;
   parsed('vm.backup', agreedOption, { agreed });
   const plan = await planning('vm.backup', { name, directory }, () =>
-    planBackup({ host, site, name, directory, how: checkBackup(how), now: new Date() }),
+    planBackup({ hosts: engine, site, name, directory, how: checkBackup(how), now: new Date() }),
   );
   refuseOthers(plan, agreed);
-  return single(`vm backup ${name}`, (tx) => backupVm(tx, host, plan));
+  return single(`vm backup ${name}`, (tx) => backupVm(tx, engine, plan));
 }
 
 const agreedOption = z.strictObject({ agreed: z.optional(z.array(z.string())) });

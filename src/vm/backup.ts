@@ -1,10 +1,12 @@
 import { posix } from 'node:path';
-import { recognise } from '../blockdevice/index.ts';
+import { recognise, size as sizeOf } from '../blockdevice/index.ts';
 import { type ReadHost, refuseExposed } from '../command/index.ts';
-import { UsageError } from '../core/errors.ts';
+import { RefusedError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { on } from '../core/refusals.ts';
 import { textFile } from '../file/index.ts';
 import type { Tx } from '../operations.ts';
+import { type Member, memberAt, type Reachable, stepsOn } from '../replica/hosts.ts';
 import type { Site } from '../site.ts';
 import type { Domain } from '../xen/index.ts';
 import { backupsIn, directoryAt } from './backups.ts';
@@ -33,19 +35,58 @@ export interface BackupPlan {
   readonly surplus: readonly Backup[];
   /** Who can decrypt it; undefined: it is not encrypted. */
   readonly recipients: readonly string[] | undefined;
+  /** The host that gets it; undefined: the host of the guest. */
+  readonly to: Pick<Member, 'asked' | 'place'> | undefined;
+}
+
+/** A directory for backups. */
+export interface BackupTarget {
+  /** The host that has the directory; undefined: the host of the guests. */
+  readonly to: Member | undefined;
+  /** The real path of the directory. */
+  readonly directory: string;
+}
+
+/**
+ * The directory for backups that `text` names: a path on the host of the guests, or `HOST:/PATH` on another one. Throws
+ * UsageError if it does not exist, ConnectionError if the host cannot be reached.
+ */
+export async function targetOf(hosts: Reachable, text: string): Promise<BackupTarget> {
+  const { host } = hosts;
+  const { name, path } = awayIn(text) ?? {};
+  if (name === undefined || path === undefined)
+    return { to: undefined, directory: await directoryAt(host, text) };
+  const to = await memberAt(hosts, name);
+  if (to.place === host.name) return { to: undefined, directory: await directoryAt(host, path) };
+  if (host.name !== '')
+    throw new RefusedError(`bofh sends a backup only from the host that it runs on, not from ${host.name}`, {
+      remedy: `run it on ${host.name}, or name a directory there`,
+    });
+  return { to, directory: await on(to.asked, () => directoryAt(to.host, path)) };
+}
+
+/** The host and the path of `HOST:/PATH`; undefined for a path. Throws UsageError for a relative path on another host. */
+export function awayIn(text: string): { readonly name: string; readonly path: string } | undefined {
+  const { name, path } = /^(?<name>[^/:]+):(?<path>.*)$/s.exec(text)?.groups ?? {};
+  if (name === undefined || path === undefined) return undefined;
+  if (path.startsWith('/')) return { name, path };
+  throw new UsageError(`"${path}" is relative, but there is no current directory on ${name}`, {
+    remedy: `give its absolute path: ${name}:/DIR; a directory of this host with a colon: ./${text}`,
+  });
 }
 
 /** Makes all checks before anything is done. */
 export async function planBackup(options: {
-  readonly host: ReadHost;
+  readonly hosts: Reachable;
   readonly site: Site;
   readonly name: string;
   readonly directory: string;
   readonly how: CheckedBackup;
   readonly now: Date;
 }): Promise<BackupPlan> {
-  const { host, site, name, how, now } = options;
-  const directory = await directoryAt(host, options.directory);
+  const { hosts, site, name, how, now } = options;
+  const { host } = hosts;
+  const { to, directory } = await targetOf(hosts, options.directory);
   const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize: how.snapshotSize, replicated: true };
   const { guest, domain, disks: planned } = await planMoment(host, of);
   const base = posix.join(directory, backupName(name, now));
@@ -61,9 +102,10 @@ export async function planBackup(options: {
   for (const disk of planned)
     disks.push({ ...disk, content: await contentOf(host, disk), file: `${base}.${disk.vdev}.${ending}` });
   return {
-    ...{ recipients, name, path: `${base}.json`, time: now.toISOString(), domain, disks },
+    ...{ recipients, to, name, path: `${base}.json`, time: now.toISOString(), domain, disks },
     config: await configOf(host, guest.file),
-    surplus: how.keep === undefined ? [] : await outdated(host, { directory, name, keep: how.keep }),
+    surplus:
+      how.keep === undefined ? [] : await outdated(to?.host ?? host, { directory, name, keep: how.keep }),
   };
 }
 
@@ -97,6 +139,8 @@ export async function outdated(
 /** A guest that was saved. */
 export interface SavedVm {
   readonly name: string;
+  /** The host that has it, as it was named; undefined: the host of the guest. */
+  readonly host: string | undefined;
   /** Absolute path of the manifest. */
   readonly path: string;
   readonly time: string;
@@ -109,13 +153,18 @@ export interface SavedVm {
  * Backs up a guest. All disks are saved as they were at one moment, from snapshots that are removed as soon
  * as they are not needed. The manifest is written last, and makes the files a backup.
  */
-export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promise<SavedVm> {
-  const { name, path, time, config, domain, recipients } = plan;
+export async function backupVm(tx: Tx, hosts: Reachable, plan: BackupPlan): Promise<SavedVm> {
+  const { name, path, time, config, domain, recipients, to } = plan;
+  const { host } = hosts;
+  const there = to === undefined ? tx : stepsOn(tx, hosts, to);
   const snapshots = await takeSnapshots(tx, host, { ...plan, lasting: false });
   const disks: SavedDisk[] = [];
   for (const { disk, device, release } of snapshots) {
     const { vdev, vg, volume, pool, content, file, replica } = disk;
-    const saved = await tx.copy.save({ device, file, ...present({ recipients, size: replica?.size }) });
+    // On the other host bofh cannot ask the device.
+    const size = replica?.size ?? (to === undefined ? undefined : await sizeOf(host, device));
+    const where = to === undefined ? {} : { here: true as const };
+    const saved = await there.copy.save({ device, file, ...where, ...present({ recipients, size }) });
     await release();
     disks.push({
       ...{ vdev, vg, volume, pool, size: saved.size, content },
@@ -127,9 +176,9 @@ export async function backupVm(tx: Tx, host: ReadHost, plan: BackupPlan): Promis
   }
   const state = domain === undefined ? 'off' : domain.state === 'paused' ? 'paused' : 'running';
   const content = manifestText({ guest: name, time, state, config, disks });
-  await tx.file.create({ path, content, mode: 0o600 });
-  for (const old of plan.surplus) await removeBackup(tx, old);
-  return { name, path, time, disks, removed: plan.surplus.map((old) => old.path) };
+  await there.file.create({ path, content, mode: 0o600 });
+  for (const old of plan.surplus) await removeBackup(there, old);
+  return { name, host: to?.asked, path, time, disks, removed: plan.surplus.map((old) => old.path) };
 }
 
 /** Removes a backup, the manifest first: without it the files are no longer a backup. */

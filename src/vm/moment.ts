@@ -28,8 +28,8 @@ export interface SnapshotDisk {
   readonly room: { readonly size: Bytes } | { readonly extents: string } | undefined;
   readonly active: boolean;
   readonly snapshot: string;
-  /** For a disk that DRBD replicates: its resource, and its size, after which the volume has metadata. */
-  readonly replica: { readonly resource: string; readonly size: Bytes } | undefined;
+  /** For a disk that DRBD replicates: its resource, its size, after which the volume has metadata, and the disk of the guest. */
+  readonly replica: { readonly resource: string; readonly size: Bytes; readonly disk: Disk } | undefined;
 }
 
 /** The disks of a guest at one moment, as planned. */
@@ -124,7 +124,7 @@ async function planDisk(
     ...{ vdev, vg: lv.vg, volume: lv.name, uuid: lv.uuid, snapshot, active: lv.active === true },
     pool: isThin ? (lv.pool?.name ?? null) : null,
     room: isThin ? undefined : snapshotSize === undefined ? { extents: '20%ORIGIN' } : { size: snapshotSize },
-    replica: copy === undefined ? undefined : { resource: copy.resource, size: copy.size },
+    replica: copy === undefined ? undefined : { resource: copy.resource, size: copy.size, disk },
   };
 }
 
@@ -197,8 +197,22 @@ export async function takeSnapshots<D extends SnapshotDisk>(
     made.push({ disk, device, uuid, release });
   }
   if (disks.length > 1) await refuseChanged(host, plan, pauses ? 'paused' : domain?.state);
+  for (const { replica } of disks) if (replica !== undefined) await refuseResized(host, name, replica);
   await pause?.release();
   return made;
+}
+
+/** Throws RefusedError if a replicated disk has another size than planned, or its data is no longer that of the guest. */
+async function refuseResized(
+  host: ReadHost,
+  guest: string,
+  { resource, size, disk }: NonNullable<SnapshotDisk['replica']>,
+): Promise<void> {
+  const now = await copyHere(host, { disk, guest });
+  if (now.resource === resource && now.size === size) return;
+  throw new RefusedError(`the size of the DRBD resource ${resource} was changed meanwhile`, {
+    remedy: 'run the command again',
+  });
 }
 
 /**

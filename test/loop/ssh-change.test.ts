@@ -468,7 +468,7 @@ describe('a pipeline that begins on this host', () => {
   const near = (tool: Command<Answer>['tool'], ...argv: readonly string[]) =>
     run({ tool, argv, here: true, stop: 'safe' });
   /** A step there; the outputs of commands of this host are kept here. */
-  const streaming = async <T>(
+  const streaming = async (
     there: SshHost,
     commands: readonly [Command<Answer>, ...Command<Answer>[]],
     more: { readonly signal?: AbortSignal } = {},

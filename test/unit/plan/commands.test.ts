@@ -56,8 +56,8 @@ async function withBackup(backups: 'none' | 'one' | 'one, and a guest'): Promise
   if (backups !== 'none')
     await withBofh(bofh, async () => {
       const [directory, now] = ['/srv/backup', new Date(Date.UTC(2025, 0, 1))];
-      const plan = await planBackup({ host, site, name: 'web1', directory, how: {}, now });
-      await atomic('vm backup', (tx) => backupVm(tx, host, plan));
+      const plan = await planBackup({ hosts: { host }, site, name: 'web1', directory, how: {}, now });
+      await atomic('vm backup', (tx) => backupVm(tx, { host }, plan));
     });
   if (backups === 'one') await typed(host, ['--yes', 'vm', 'remove', 'web1', '--force-off']);
   return host;

@@ -14,9 +14,9 @@ const time = (day: number): Date => new Date(Date.UTC(2026, 10, day));
 async function backup(host: SimulatedHost, day: number, keep?: number): Promise<void> {
   const bofh = bofhOn(host);
   const how = keep === undefined ? {} : { keep };
-  const asked = { host, site: bofh.site, name: 'web1', directory, how, now: time(day) };
+  const asked = { hosts: { host }, site: bofh.site, name: 'web1', directory, how, now: time(day) };
   const plan = await planBackup(asked);
-  await withBofh(bofh, () => atomic('vm backup', (tx) => backupVm(tx, host, plan)));
+  await withBofh(bofh, () => atomic('vm backup', (tx) => backupVm(tx, { host }, plan)));
 }
 
 async function restore(host: SimulatedHost): Promise<void> {

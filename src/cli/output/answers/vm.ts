@@ -227,6 +227,8 @@ const savedDisk = z.strictObject({
 /** `bofh vm backup NAME DIR` */
 export const vmBackup = z.strictObject({
   name: text,
+  /** The host that has the backup, as it was named; null: the host of the guest. */
+  host: z.nullable(text),
   /** Path of the manifest. */
   path: text,
   /** ISO 8601, in UTC. */

@@ -1,8 +1,7 @@
 import * as vm from '../../../api/vm.ts';
 import { formatSize, parseSize } from '../../../core/units.ts';
 import { present } from '../../../core/present.ts';
-import { outdated } from '../../../vm/backup.ts';
-import { directoryAt } from '../../../vm/backups.ts';
+import { awayIn, outdated, targetOf } from '../../../vm/backup.ts';
 import { checkBackup } from '../../../vm/request.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmBackup } from '../../output/answers/index.ts';
@@ -15,7 +14,10 @@ import { named, one, value, verb, wholeNumber } from '../../runtime/verb.ts';
 export default verb({
   changes: true,
   answers: 'vm backup',
-  args: { name: ['<name>', 'name of the guest'], directory: ['<directory>', 'directory for the backups'] },
+  args: {
+    name: ['<name>', 'name of the guest'],
+    directory: ['<directory>', 'directory for the backups; HOST:/DIR on another host, by ssh'],
+  },
   options: {
     keep: value(
       '<NUMBER>',
@@ -39,20 +41,23 @@ export default verb({
     'vm backup web1 /srv/backup',
     'vm backup web1 /srv/backup --keep 7 --snapshot-size 2g',
     'vm backup web1 /srv/backup --recipient /root/backup-key.pub',
+    'vm backup web1 storage1:/srv/backup --keep 7',
   ],
   run: (runtime, { name, directory: typed, keep, snapshotSize, recipient }) => {
-    const directory = pathOn(runtime, typed);
+    const directory = awayIn(typed) === undefined ? pathOn(runtime, typed) : typed;
     const recipients = recipient?.map((each) => (/^(?:age1|ssh-)/.test(each) ? each : pathOn(runtime, each)));
     const how = present({ keep, snapshotSize, recipients });
     checkBackup(how);
     const { mode, consent } = runtime.settings;
     return change<vm.SavedVm, VmBackup>(
       runtime,
-      async ({ host }) => {
+      async ({ engine }) => {
         const asks = keep !== undefined && mode === 'act' && consent !== 'given';
-        const surplus = asks
-          ? await outdated(host, { directory: await directoryAt(host, directory), name, keep })
-          : [];
+        const target = asks ? await targetOf(engine, directory) : undefined;
+        const surplus =
+          asks && target !== undefined
+            ? await outdated(target.to?.host ?? engine.host, { directory: target.directory, name, keep })
+            : [];
         const question = `this will remove ${surplus.length} older backups of ${name}:`;
         return {
           destroys:
@@ -62,19 +67,20 @@ export default verb({
               ...how,
               ...(asks ? { agreed: surplus.map(({ path }) => path) } : {}),
             }),
-          answer: ({ path, time, disks, removed }): Answer<VmBackup> => ({
+          answer: ({ host, path, time, disks, removed }): Answer<VmBackup> => ({
             data: {
-              ...{ name, path, time, removed: [...removed], encrypted: recipients !== undefined },
+              ...{ name, host: host ?? null, path, time, removed: [...removed] },
+              encrypted: recipients !== undefined,
               disks: disks.map(({ vdev, size, file }) => ({ vdev, size, fileSize: file.size })),
             },
             lines: [
-              `${printable(path)} is a backup of ${name}, read back and verified`,
+              `${printable(host === undefined ? path : `${host}:${path}`)} is a backup of ${name}, read back and verified`,
               ...disks.map(
                 ({ vdev, size, file }) =>
                   `  ${vdev}: ${formatSize(size)}, compressed ${formatSize(file.size)}`,
               ),
               ...removed.map((old) => `${printable(old)} is removed`),
-              `restore it: bofh vm restore ${printable(path)} --as NEW${recipients === undefined ? '' : ' --identity FILE'}`,
+              `restore it${host === undefined ? '' : `, when its files are on a host with Xen`}: bofh vm restore ${printable(path)} --as NEW${recipients === undefined ? '' : ' --identity FILE'}`,
             ],
           }),
         };
