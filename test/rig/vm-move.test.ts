@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installBofh } from '../support/dom0/install.ts';
+import { killedAt } from '../support/dom0/killed-at.ts';
 import {
   available,
   bootPair,
@@ -96,9 +97,10 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     await guestUp(pair.a, { name: 'web1' });
   });
 
+  const content = (root: string, swap: string): string =>
+    `head -c 8M ${swap} | sha256sum; mount -o ro ${root} /mnt && sha256sum /mnt/etc/hostname /mnt/etc/fstab /mnt/bin/busybox && umount /mnt`;
+
   it('is backed up while it runs, and restored on disks that are not replicated', async () => {
-    const content = (root: string, swap: string): string =>
-      `head -c 8M ${swap} | sha256sum; mount -o ro ${root} /mnt && sha256sum /mnt/etc/hostname /mnt/etc/fstab /mnt/bin/busybox && umount /mnt`;
     await onA('install -d -m 700 /srv/backup', 0);
     await onA('bofh vm backup web1 /srv/backup', 0);
     const manifest = await text(pair.a, 'ls /srv/backup/*.json');
@@ -127,6 +129,38 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     await onA('bofh --yes vm remove web2', 0);
     await onA('rm -r /srv/backup', 0);
   });
+
+  it('is saved on the other host over ssh, and nothing stays there of a backup that was killed', async () => {
+    const { a, b } = pair;
+    await b.run('install -d -m 700 /srv/backup');
+    expect(await onA('bofh --dry-run vm backup web1 b:/srv/backup', 0)).toMatch(
+      /dd if=.* \| zstd .* \| tee /,
+    );
+    const before = [await fingerprint(a), await fingerprint(b)] as const;
+    // The stream ends normally, and recovery waits for it.
+    await killedAt(a, 'vm backup web1 b:/srv/backup', { tool: 'zstd', words: ['--compress'] });
+    await onA('bofh recover --yes', 0);
+    expect(before[0].diff(await fingerprint(a))).toBe('');
+    expect(before[1].diff(await fingerprint(b))).toBe('');
+
+    await onA('age-keygen -o /root/key 2>/dev/null; age-keygen -y /root/key >/root/key.pub', 0);
+    const said = await onA('bofh vm backup web1 b:/srv/backup --recipient /root/key.pub --keep 2', 0);
+
+    const manifest = /b:(?<path>\/srv\/backup\/\S*\.json) is a backup of web1/.exec(said)?.groups?.['path'];
+    await onA(`bofh --host b vm verify ${manifest ?? ''}`, 0);
+    expect(await text(a, 'ls -A /srv/backup; lvs --noheadings -o name | grep -c backup')).toBe('0');
+    expect(await text(b, 'head -c 21 /srv/backup/*.xvda.zst.age')).toBe('age-encryption.org/v1');
+    await onA('scp -qrp b:/srv/backup /srv/', 0);
+    await onA(`bofh vm restore ${manifest ?? ''} --as web2 --identity /root/key`, 0);
+    const restored = await text(a, content('/dev/vg0/web2-root', '/dev/vg0/web2-swap'));
+    await onA('bofh vm stop web1', 0);
+    expect(restored).toBe(await text(a, content('/dev/drbd0', '/dev/drbd1')));
+    expect(restored.split('\n')).toHaveLength(4);
+    await onA('bofh vm start web1', 0);
+    await guestUp(a, { name: 'web1' });
+    await onA('bofh --yes vm remove web2', 0);
+    for (const machine of [a, b]) await machine.run('rm -rf /srv/backup /root/key /root/key.pub');
+  }, 1_800_000);
 
   it('starts alone on the second after a power cut of the first, and moves back to it', async () => {
     const { a, b } = pair;
