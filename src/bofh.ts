@@ -163,16 +163,18 @@ export function connect(
       : filesIn(stateDir, places)),
     ...(options.argv === undefined ? {} : { who: { user: self.user, argv: options.argv, bofh: version } }),
     ...places,
-    ...(options.onLeftUntouched === undefined ? {} : { onLeftUntouched: options.onLeftUntouched }),
-    ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),
-    ...(waitMs === undefined ? {} : { waitMs }),
-    ...(onProgress === undefined ? {} : { onProgress }),
+    ...present({
+      onLeftUntouched: options.onLeftUntouched,
+      onWaiting: options.onWaiting,
+      waitMs,
+      onProgress,
+    }),
     ...listening(around?.engine.onEvent, options),
   };
   return {
     ...{ host: around !== undefined && options.host === undefined ? around.host : places.host },
     ...{ site, stateDir, engine, planning: around?.planning ?? false },
-    ...(signals === undefined ? {} : { signals }),
+    ...present({ signals }),
   };
 }
 
@@ -212,13 +214,7 @@ function placesWithin(
 ): PlacesOf {
   if (asked === undefined) {
     const { host, on, flock, place, reservations } = engine;
-    return {
-      host,
-      on,
-      flock,
-      ...(place === undefined ? {} : { place }),
-      ...(reservations === undefined ? {} : { reservations }),
-    };
+    return { host, on, flock, ...present({ place, reservations }) };
   }
   const isKnown = typeof asked === 'string' && site === own && engine.place !== undefined;
   if (!planning && !isKnown) return placesOf(asked, site);
@@ -228,7 +224,7 @@ function placesWithin(
     throw planning
       ? new RefusedError(`a dry run cannot reach ${name}`, { remedy: 'leave host out of connect()' })
       : new UsageError(`there is no host "${name}"`, { code: 'not-found' });
-  return { ...there, flock: engine.flock, ...(engine.place === undefined ? {} : { place: engine.place }) };
+  return { ...there, flock: engine.flock, ...present({ place: engine.place }) };
 }
 
 type Files = Pick<Engine, 'store' | 'locks' | 'processes' | 'reserved'>;
@@ -246,7 +242,7 @@ function filesIn(stateDir: string, places: Pick<Engine, 'flock'>): Files {
 }
 
 function filesOf({ engine: { store, locks, processes, reserved } }: Bofh): Files {
-  return { store, locks, processes, ...(reserved === undefined ? {} : { reserved }) };
+  return { store, locks, processes, ...present({ reserved }) };
 }
 
 /** Returns the host of a name, reached as in the site file, or else as in the configuration of ssh. */
@@ -580,7 +576,7 @@ export async function afterSignal<T>(body: () => Promise<T>): Promise<T> {
   const bofh = currentBofh();
   const watched = bofh.signals === undefined ? processSignals('begins') : undefined;
   const { abandon } = bofh.signals ?? watched?.signals ?? {};
-  const signals = abandon === undefined ? {} : { stop: abandon, abandon };
+  const signals = present({ stop: abandon, abandon });
   try {
     return await ambient.run({ ...bofh, signals }, body);
   } finally {

@@ -19,6 +19,7 @@ import { planReplicated, withReplica } from '../replica/stack.ts';
 import * as stack from '../stack/index.ts';
 import type { Bytes } from '../core/units.ts';
 import { nameBySite } from './crypt.ts';
+import { present } from '../core/present.ts';
 
 export {
   type Layer,
@@ -165,7 +166,7 @@ async function openAll(bofh: Bofh, asked: Asked, opened: string[]): Promise<void
         remedy: `bofh crypt open ${device}; then run the dry run again`,
       });
     const name = await nameBySite(device);
-    const as = name === undefined ? {} : { name };
+    const as = present({ name });
     const { path, adopted } = await atomic('crypt.open', (tx) => tx.crypt.open({ device, key, ...as }));
     if (!adopted) opened.push(path);
   }

@@ -5,6 +5,7 @@ import type { Tx } from '../operations.ts';
 import { parsed } from '../core/request.ts';
 import * as z from 'zod/mini';
 import { naming } from '../core/checks.ts';
+import { present } from '../core/present.ts';
 
 export type {
   LuksDevice,
@@ -66,9 +67,7 @@ export const formatDetached = once('crypt', 'formatDetached');
 export async function open(args: Parameters<Tx['crypt']['open']>[0]): ReturnType<Tx['crypt']['open']> {
   await checkArgs('crypt', 'open', args);
   const name = args.name ?? (await nameBySite(args.device));
-  return single('crypt.open', (tx) => tx.crypt.open({ ...args, ...(name === undefined ? {} : { name }) }), [
-    'crypt',
-  ]);
+  return single('crypt.open', (tx) => tx.crypt.open({ ...args, ...present({ name }) }), ['crypt']);
 }
 
 /**

@@ -113,7 +113,7 @@ export async function wait(name: string, options: WaitOptions): Promise<{ readon
     domain = await domainOf(domu);
     return wanted === 'stopped' ? domain === undefined : domain?.state === 'running';
   };
-  if (await until({ check, limitMs: timeoutMs })) return domain === undefined ? {} : { domid: domain.id };
+  if (await until({ check, limitMs: timeoutMs })) return present({ domid: domain?.id });
   const state = domain === undefined ? 'off' : driver.describe(domain);
   throw new RefusedError(`${name} is not ${wanted} after ${timeoutMs / 1000} s: it is ${state}`, {
     code: 'timeout',
@@ -156,6 +156,6 @@ export async function stopAll(
 function ending(domu: Domu, domain: driver.Domain, { timeoutMs, forceOff = 'never' }: StopOptions) {
   return {
     ...{ name: domu.name, uuid: domain.uuid, config: domu.config, how: endings[forceOff] },
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...present({ timeoutMs }),
   };
 }

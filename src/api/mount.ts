@@ -145,25 +145,17 @@ export class MountPool extends driver.MountPool {
 
 async function openOne(tx: Tx, request: MountedRequest | driver.PlacedRequest): Promise<string> {
   const { mode = 'rw', path, options } = request;
-  const where = {
-    mode,
-    ...(path === undefined ? {} : { path }),
-    ...(options === undefined ? {} : { options }),
-  };
+  const where = { mode, ...present({ path, options }) };
   if ('bind' in request) return (await tx.temporary.mount.bind({ source: request.bind, ...where })).path;
   const { device, type } = request;
-  const mounted = await tx.temporary.mount.mount({
-    device,
-    ...where,
-    ...(type === undefined ? {} : { type }),
-  });
+  const mounted = await tx.temporary.mount.mount({ device, ...where, ...present({ type }) });
   return mounted.path;
 }
 
 async function openTree(tx: Tx, tree: readonly driver.TreeMount[] | driver.RootTree): Promise<string> {
   if (isList(tree)) return openList(tx, tree);
   const { device, path, mode = 'rw' } = tree;
-  const root = await openOne(tx, { device, mode, ...(path === undefined ? {} : { path }) });
+  const root = await openOne(tx, { device, mode, ...present({ path }) });
   const { host } = currentBofh();
   for (const each of await driver.mountsOfRoot(host, tree, root))
     await openOne(tx, { mode, ...each, path: await driver.directoryBeneath(host, root, each.path) });

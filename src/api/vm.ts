@@ -185,7 +185,7 @@ export async function remove(request: RemoveRequest): Promise<RemovePlan> {
   beginRecipe('vm.remove');
   const { host, site, engine } = currentBofh();
   const { replicas, on, ...asked } = checkRemove(request);
-  const which = { name: asked.name, site, ...(on === undefined ? {} : { on }) };
+  const which = { name: asked.name, site, ...present({ on }) };
   const members = replicas === 'kept' ? undefined : await membersOfGuest(engine, which);
   const plan = await planning('vm.remove', { name: asked.name }, () =>
     planRemove({ host, site, ...asked, members }),

@@ -13,6 +13,7 @@ import {
   timedRow,
 } from './guests.ts';
 import { parsed } from '../core/request.ts';
+import { present } from '../core/present.ts';
 import * as z from 'zod/mini';
 
 export {
@@ -55,8 +56,7 @@ export async function list(): Promise<{
     return {
       name: guest.name,
       state: domain?.state ?? 'off',
-      ...(domain === undefined ? {} : { domid: domain.id }),
-      ...(uuid === undefined ? {} : { uuid }),
+      ...present({ domid: domain?.id, uuid }),
       memory: (domain?.memoryMiB ?? guest.memoryMiB) * mebibyte,
       vcpus: domain?.vcpus ?? guest.vcpus,
       config: guest.file,
@@ -96,8 +96,7 @@ export async function show(name: string): Promise<GuestDetails> {
   const known = domain?.uuid ?? uuid;
   return {
     ...{ name, type, config: domu.config, disks, vifs, state: domain?.state ?? 'off' },
-    ...(domain === undefined ? {} : { domid: domain.id }),
-    ...(known === undefined ? {} : { uuid: known }),
+    ...present({ domid: domain?.id, uuid: known }),
     memory: domain === undefined ? domu.memory : domain.memoryMiB * mebibyte,
     vcpus: domain?.vcpus ?? domu.vcpus,
   };

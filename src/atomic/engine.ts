@@ -95,7 +95,7 @@ export function changing(
     outputs: outputsOf(journal.store, journal.id),
     lock: journal.file.fd,
     sequence: { id: journal.id, token: journal.token, boot },
-    ...(signal === undefined ? {} : { signal }),
+    ...present({ signal }),
     ...(onProgress === undefined && reporter === undefined ? {} : { onProgress: report }),
   });
 }

@@ -17,6 +17,7 @@ import { check } from './schema.ts';
 import { checkSpec } from './spec.ts';
 import { issuesIn, namedError, withoutUndefined, wrongOptions } from '../core/checks.ts';
 import { stepName } from '../core/option.ts';
+import { present } from '../core/present.ts';
 
 export type {
   Changed,
@@ -177,7 +178,7 @@ export function operation<A, U, R, V>(spec: OperationSpec<A, U, R, V>): Operatio
             return now === undefined ? undefined : json(now);
           },
         }),
-    ...(spec.starts === undefined ? {} : { starts: spec.starts }),
+    ...present({ starts: spec.starts }),
     ...contentOf(content, journalled),
     ...laterOf(spec.later, parse.undo, journalled),
     sync: async (input) => spec.sync?.(journalled(input)),
@@ -230,13 +231,7 @@ function contentOf<U, R>(
       ...{ lost, of, once: content.once === true },
       witness: async (input) => content.witness?.(read(input)),
       changed: ({ way, touched, filled, witness, ...input }) =>
-        content.changed({
-          ...read(input),
-          way,
-          touched,
-          filled,
-          ...(witness === undefined ? {} : { witness }),
-        }),
+        content.changed({ ...read(input), way, touched, filled, ...present({ witness }) }),
     },
   };
 }

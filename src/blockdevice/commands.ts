@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Answer, Command, ReadCommand } from '../command/index.ts';
 import { nameOf, nothing, shownName } from '../command/index.ts';
 import { ParseError, type Reason } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import type { Bytes } from '../core/units.ts';
 import {
   groupsSchema,
@@ -265,9 +266,7 @@ function parseTagged({ exitCode, stdout, stderr }: Answer): readonly Tagged[] {
       if (path?.startsWith('/') !== true) throw new ParseError('blkid found a device but does not name it');
       return {
         path,
-        ...optional('type', values.get('TYPE')),
-        ...optional('uuid', values.get('UUID')),
-        ...optional('member', values.get('UUID_SUB')),
+        ...present({ type: values.get('TYPE'), uuid: values.get('UUID'), member: values.get('UUID_SUB') }),
       };
     });
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -299,12 +298,10 @@ export function toSignature(values: ReadonlyMap<string, string>): Signature | un
   return signatureSchema.parse({
     type: type ?? ptType,
     usage: type === undefined ? 'partition-table' : values.get('USAGE'),
-    ...optional('uuid', values.get(type === undefined ? 'PTUUID' : 'UUID')),
-    ...optional('label', values.get('LABEL')),
-    ...(type === undefined ? {} : optional('ptType', ptType)),
+    ...present({
+      uuid: values.get(type === undefined ? 'PTUUID' : 'UUID'),
+      label: values.get('LABEL'),
+      ptType: type === undefined ? undefined : ptType,
+    }),
   });
-}
-
-function optional(key: string, value: string | undefined): Record<string, string> {
-  return value === undefined ? {} : { [key]: value };
 }

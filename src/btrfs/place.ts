@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
 import { kindInWords, type ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { realPath } from '../mount/index.ts';
 
 /**
@@ -139,7 +140,7 @@ export function subvolumeOf({
   const { id, path } =
     /(?:^|,)subvolid=(?<id>\d+)(?:,subvol=(?<path>\/.*))?$/s.exec(superOptions)?.groups ?? {};
   if (id === undefined) return undefined;
-  return { id: Number(id), ...(path === undefined ? {} : { path }) };
+  return { id: Number(id), ...present({ path }) };
 }
 
 function notMounted(fs: string, inside: string): RefusedError {

@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { cachedDataVersionTag, deserialize, serialize } from 'node:v8';
 import { Script } from 'node:vm';
 import { cacheDirectory, openCache } from '../script/cache.ts';
+import { present } from '../core/present.ts';
 
 /** The exports of a file, and its compiled code for the next process. */
 export interface Compiled<T> {
@@ -51,7 +52,7 @@ export function loadCompiled<T>(file: string, digest: string, directory = cacheD
     const text = readFileSync(path, 'latin1');
     const script = new Script(`(function (${parameters}) {"use strict";${text}\n})`, {
       filename: path,
-      ...(cachedData === undefined ? {} : { cachedData }),
+      ...present({ cachedData }),
     });
     const module = { exports: {} };
     // Before the file runs, because files that require each other get the exports so far.

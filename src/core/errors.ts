@@ -1,5 +1,6 @@
 import { codeOf, type ErrorCode, type Reason } from './error-codes.ts';
 import { escaped } from './escaped.ts';
+import { present } from './present.ts';
 
 export { type ErrorCode, errorCodes, type Reason } from './error-codes.ts';
 
@@ -99,7 +100,7 @@ export class BofhError extends Error {
       readonly code?: ErrorCode | undefined;
     } = {},
   ) {
-    super(inOneLine(message, options.cause), options.cause === undefined ? {} : { cause: options.cause });
+    super(inOneLine(message, options.cause), present({ cause: options.cause }));
     this.name = new.target.name;
     this.remedy = options.remedy === undefined ? undefined : escaped(options.remedy);
     this.holders = options.holders ?? holdersIn(options.cause);
@@ -130,7 +131,7 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
   const own = error instanceof BofhError ? error : undefined;
   return {
     class: error.name,
-    ...(own === undefined ? {} : { code: own.code }),
+    ...present({ code: own?.code }),
     message: messageOf(error),
     // For a cause this would be the state when the cause was thrown.
     ...(own === undefined || around.size > 0 ? {} : { host: own.hostState() }),

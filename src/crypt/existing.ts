@@ -4,6 +4,7 @@ import { checkKey } from './check-key.ts';
 import { checkArgs } from './new-luks.ts';
 import * as operations from './operations.ts';
 import { headerOf, isLuksSignature, keyOpens } from './reads.ts';
+import { present } from '../core/present.ts';
 
 /**
  * Encrypts a device, or does nothing if it is encrypted as requested. Compares type, label, uuid
@@ -46,11 +47,6 @@ export const format = ensurable(operations.format, async (host, args) => {
     value:
       slot === undefined || slot.kdf === 'argon2i'
         ? undefined
-        : {
-            uuid: header.uuid,
-            type: version,
-            pbkdf: slot.kdf,
-            ...(slot.memory === undefined ? {} : { pbkdfMemory: slot.memory }),
-          },
+        : { uuid: header.uuid, type: version, pbkdf: slot.kdf, ...present({ pbkdfMemory: slot.memory }) },
   };
 });

@@ -6,6 +6,7 @@ import { ParseError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
 import { headerOf, openDevice } from './index.ts';
+import { present } from '../core/present.ts';
 
 /** The part of `tx` that resizes an open container. */
 interface Resizing {
@@ -51,7 +52,7 @@ export const luks: Layer<Resizing> = {
     if (inner?.mapping === undefined) throw new ParseError('a closed LUKS device cannot be resized');
     // An earlier step has shrunk the content; an LVM physical volume does not report where it ends.
     const consent = direction === 'shrink' ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
-    const shown = key === undefined ? {} : { key };
+    const shown = present({ key });
     await tx.crypt.resize({ name: inner.mapping, size, ...shown, ...consent });
     return { size: await deviceSize(host, inner.path), when: 'now' };
   },

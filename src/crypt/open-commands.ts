@@ -2,6 +2,7 @@ import { type Answer, type Command, type KeyInput, nothing } from '../command/in
 import type { Reason } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { classifyCryptsetup } from './classify.ts';
+import { present } from '../core/present.ts';
 
 /** The parameters of an open device. */
 export interface Opening {
@@ -77,7 +78,7 @@ export function luksResize(resize: {
       name,
     ],
     access: 'change',
-    ...(key === undefined ? {} : { stdin: key }),
+    ...present({ stdin: key }),
     parse: nothing,
     classify: classifyCryptsetup,
   };

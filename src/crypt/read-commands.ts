@@ -6,6 +6,7 @@ import { luks1Header } from './luks1.ts';
 import { digestsNow, reencryptionIn, segmentOf } from './reencryption.ts';
 import { type KeySlot, luks2Metadata, type HeaderPart, type MappingStatus } from './schema.ts';
 import { parseStatus } from './status.ts';
+import { present } from '../core/present.ts';
 
 /**
  * Reads the header of a LUKS1 device, as text. cryptsetup repairs LUKS2 headers without being
@@ -39,7 +40,7 @@ export function luks2Header(json: string): HeaderPart {
     keySlots: keySlotsIn(metadata),
     tokens: Object.values(tokens).map((token) => ({ type: token.type, slots: token.keyslots.map(Number) })),
     requirements: config.requirements?.mandatory ?? [],
-    ...(reencryption === undefined ? {} : { reencryption }),
+    ...present({ reencryption }),
     integrity: data.integrity !== undefined,
     slotRoom: {
       all: config.keyslots_size,

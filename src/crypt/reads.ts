@@ -19,6 +19,7 @@ import { cryptStatus, luks2Header as luks2HeaderIn, luksDump1, testKey } from '.
 import type { HeaderPart, LuksHeader, Mapping, MappingStatus } from './schema.ts';
 import { checkText } from '../core/checks.ts';
 import { reasonIn } from '../core/reason.ts';
+import { present } from '../core/present.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {
@@ -77,7 +78,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
     throw new ParseError(
       `blkid reports the uuid ${uuid} for ${device}, but cryptsetup reports ${header.uuid ?? ''}`,
     );
-  return { ...header, uuid, ...(label === undefined ? {} : { label }) };
+  return { ...header, uuid, ...present({ label }) };
 }
 
 /** A header of which no copy is valid. */
@@ -85,7 +86,7 @@ export class DamagedHeader extends RefusedError {}
 
 function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): HeaderPart {
   try {
-    return { ...luks2HeaderIn(text), ...(damagedCopy === undefined ? {} : { damagedCopy }) };
+    return { ...luks2HeaderIn(text), ...present({ damagedCopy }) };
   } catch (error) {
     throw new ParseError(`the LUKS2 header of ${device} could not be parsed: ${reasonIn(error)}`, {
       cause: error,
@@ -179,7 +180,7 @@ async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<M
   const uuid = hex?.replace(hyphens, '$<a>-$<b>-$<c>-$<d>-$<e>');
   return {
     ...{ name, path: `/dev/mapper/${name}`, number: await text('dev'), dmUuid, type },
-    ...(uuid === undefined ? {} : { luksUuid: uuid }),
+    ...present({ luksUuid: uuid }),
     ...{ size, mode: (await text('ro')) === '0' ? 'rw' : 'ro' },
     beneath: await kernelNames(host, `${sys}/slaves`),
   };
@@ -330,11 +331,7 @@ async function lookedAt(
   const mapping = open.find(({ beneath }) => beneath.includes(block));
   const { uuid, label } = signature;
   const { key } = await identityOf(host, device);
-  return {
-    ...{ device: await usualPath(host, block), key, uuid },
-    ...(label === undefined ? {} : { label }),
-    ...(mapping === undefined ? {} : { mapping }),
-  };
+  return { ...{ device: await usualPath(host, block), key, uuid }, ...present({ label, mapping }) };
 }
 
 async function blockNames(host: ReadHost): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import type { Answer } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import type { MappingStatus } from './schema.ts';
 
 // `cryptsetup status` prints only these lines, and for each type only some of them (2.6.1,
@@ -41,12 +42,10 @@ function statusOf(values: ReadonlyMap<string, string>, inUse: boolean): MappingS
   };
   const mode = needed('mode');
   if (mode !== 'read/write' && mode !== 'readonly') throw new ParseError(`its mode is "${mode}"`);
-  const optional = (key: string, value: string | undefined) => (value === undefined ? {} : { [key]: value });
   return {
     ...{ inUse, type: needed('type'), size: bytes('size'), mode: mode === 'readonly' ? 'ro' : 'rw' },
     ...{ device: needed('device'), offset: bytes('offset') },
-    ...optional('cipher', values.get('cipher')),
-    ...optional('keyLocation', values.get('key location')),
+    ...present({ cipher: values.get('cipher'), keyLocation: values.get('key location') }),
     isReencrypted: reencrypted(values.get('reencryption')),
     flags: values.get('flags')?.split(' ') ?? [],
   };

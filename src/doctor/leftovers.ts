@@ -16,6 +16,7 @@ import {
   taggedSubvolumes,
   taggedVolumes,
 } from './tagged-objects.ts';
+import { present } from '../core/present.ts';
 
 /** The parameters of the search for leftovers. */
 export interface Scene {
@@ -111,7 +112,7 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
     if (code === undefined) return say('warning', `this bofh does not know ${named}`, [show(journal.id)]);
     // Its effect ended with an earlier boot; a similar object now was created by others.
     if (endedWithBoot(step, (await host.facts()).boot)) return [];
-    const result = done === undefined ? {} : { result: done.result };
+    const result = present({ result: done?.result });
     const { state: is } = await code.look({ undo: intent.undo, host, ...result });
     if (is !== 'ours') return [];
     return [{ key, said: await leftoverFinding(scene, journal, step) }];

@@ -1,6 +1,7 @@
 import { parseXml, XmlComment, XmlElement, XmlText } from '@rgrove/parse-xml';
 import * as z from 'zod/mini';
 import { ParseError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 
 /** Options by section (`net`, `disk`) and name; one without a value is a switch: ''. */
 export type Options = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -178,7 +179,7 @@ function hostOf(ends: readonly End[]): (element: XmlElement) => ConfiguredHost {
     const rest = others.filter((each) => each !== only);
     return {
       names,
-      ...(only === undefined ? {} : { address: only }),
+      ...present({ address: only }),
       ...(rest.length === 0 ? {} : { peerAddresses: rest }),
       volumes: many('volume').map(volumeOf),
     };
@@ -219,7 +220,7 @@ function volumeOf(element: XmlElement): ConfiguredVolume {
   return {
     ...its,
     ...(path === 'none' ? {} : { disk: path }),
-    metadata: where === 'internal' ? where : { device: where, ...(index === undefined ? {} : { index }) },
+    metadata: where === 'internal' ? where : { device: where, ...present({ index }) },
   };
 }
 

@@ -2,6 +2,7 @@ import type * as z from 'zod/mini';
 import { ParseError } from '../core/errors.ts';
 import { eventSchemas } from './schema.ts';
 import { type Connection, type ResourceState, unnamedPeer } from './state.ts';
+import { present } from '../core/present.ts';
 
 type Objects = {
   readonly [K in keyof typeof eventSchemas]: readonly z.infer<(typeof eventSchemas)[K]>[];
@@ -25,7 +26,7 @@ export function parseEvents(text: string): readonly ResourceState[] {
         .map(({ volume, minor, disk, size, written, backing_dev: backing }) => ({
           ...{ volume, minor, disk },
           ...(size === undefined || size === 0 ? {} : { size }),
-          ...(written === undefined ? {} : { written }),
+          ...present({ written }),
           ...(backing === undefined || backing === 'none' ? {} : { backing }),
         }))
         .sort((a, b) => a.volume - b.volume),

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { ParseError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { diskState, role } from './schema.ts';
 
 const count = z.pipe(z.string().check(z.regex(/^\d{1,15}$/)), z.transform(Number));
@@ -92,9 +93,7 @@ export function parseProc(text: string): ProcStatus {
 function deviceOf(groups: Readonly<Record<string, string | undefined>>): ProcDevice {
   const { minor, state } = groups;
   if (state === undefined) return { minor: count.parse(minor), state: 'Unconfigured' };
-  const { data, error } = configured.safeParse(
-    Object.fromEntries(Object.entries(groups).filter(([, value]) => value !== undefined)),
-  );
+  const { data, error } = configured.safeParse(present(groups));
   if (data !== undefined) return data;
   const [{ path } = { path: [] }] = error.issues;
   const field = String(path[0]);

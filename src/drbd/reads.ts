@@ -6,6 +6,7 @@ import type { Configured, ConfiguredHost } from './config.ts';
 import { parseProc, type ProcStatus } from './proc.ts';
 import { type ResourceState, unnamedPeer } from './state.ts';
 import { checkText } from '../core/checks.ts';
+import { present } from '../core/present.ts';
 
 /** A resource that is configured, up, or both. */
 export interface Resource {
@@ -80,12 +81,7 @@ export async function resources(host: ReadHost): Promise<readonly Resource[]> {
     const file = inFiles.find((each) => each.name === name);
     const here = file?.hosts.find((each) => each.names.includes(hostname));
     const state = up.find((each) => each.name === name);
-    return withPeerName({
-      name,
-      ...(file === undefined ? {} : { configured: file }),
-      ...(here === undefined ? {} : { here }),
-      ...(state === undefined ? {} : { state }),
-    });
+    return withPeerName({ name, ...present({ configured: file, here, state }) });
   });
 }
 

@@ -22,6 +22,7 @@ import { destroyedRecovery } from './manual-recovery.ts';
 import { type Destroyed, destroyed, type State, stateOf } from './state.ts';
 import { block, markBytes, planMarker } from './marker.ts';
 import { changedAt, takeWitness } from './witness.ts';
+import { present } from '../core/present.ts';
 
 /**
  * Destroys all content of an unused device, after the commit. Until then its signature identifies
@@ -45,7 +46,7 @@ function destroying(how: 'discard' | 'zero') {
       const { path } = await deviceNode(host, args.device);
       const witness = await takeWitness(host, path, erase.size);
       const boot = await bootOfName(host, erase.identity);
-      const known = { ...erase, witness, ...(boot === undefined ? {} : { boot }) };
+      const known = { ...erase, witness, ...present({ boot }) };
       if (erase.magics.length > 0) return known;
       const blank = await planMarker(host, { path, size: erase.size, mark });
       return { ...known, blank: { ...blank, key, container } };

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type FileStat, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 
 export { absolutePath } from '../blockdevice/path.ts';
 
@@ -47,7 +48,7 @@ export const birth = z.exactOptional(z.string().check(z.regex(/^[0-9]+$/)));
 
 /** Returns the creation time of a file, for the journal. */
 export function birthOf({ birth: born }: FileStat): { readonly birth?: string } {
-  return born === undefined ? {} : { birth: born };
+  return present({ birth: born });
 }
 
 /** Whether this is the journalled file, and not another one that reuses its inode number. */

@@ -6,6 +6,7 @@ import { isSettled, leastOf, type Measured, measureFound, theirs } from './measu
 import { isWritable, visible } from './mounted.ts';
 import { resizable, toSettle, unsettled } from './resizing.ts';
 import { newSwap } from './new-swap.ts';
+import { present } from '../core/present.ts';
 
 /** The part of `tx` that resizes a filesystem. */
 interface Resizing {
@@ -83,8 +84,7 @@ async function mayGrow(host: LayerAt['host'], path: string, found: Measured): Pr
   const { type, mounts, ext, btrfs } = found;
   const who = await theirs(host, path);
   const remedy = remedyFor(who);
-  if (who.length > 0)
-    return { may: false, why: `it is in use: ${inWords(who)}`, ...(remedy === undefined ? {} : { remedy }) };
+  if (who.length > 0) return { may: false, why: `it is in use: ${inWords(who)}`, ...present({ remedy }) };
   if (btrfs !== undefined && btrfs.devices !== 1)
     return {
       may: false,
@@ -114,6 +114,6 @@ async function mayShrink(host: LayerAt['host'], path: string, { type, mounts, ex
   const remedy = remedyFor(all);
   return {
     ...{ may: false, why: `an ${type} cannot be shrunk while it is ${inWords(all)}` },
-    ...(remedy === undefined ? {} : { remedy }),
+    ...present({ remedy }),
   };
 }

@@ -19,6 +19,7 @@ import { refuseNoRoom } from './room.ts';
 import { identityOfVolume } from './operations/refuse-taken.ts';
 import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
+import { present } from '../core/present.ts';
 
 /**
  * RefusedError if a thin pool or classic snapshot at any depth beneath a device is full, or if the
@@ -140,7 +141,7 @@ function layerOf(uuid: string, above: string | undefined): readonly Layer[] {
 }
 
 function thinOf(above: string | undefined): Pick<Layer, 'thin'> {
-  return above === undefined ? {} : { thin: above };
+  return present({ thin: above });
 }
 
 /** Returns the disk of a partition, whose slaves are those of the partition. */

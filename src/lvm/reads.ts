@@ -9,6 +9,7 @@ import { removeSnapshot } from './snapshot-commands.ts';
 import { isClassicSnapshot } from './filling.ts';
 import type { LogicalVolume, PhysicalVolume, WholeGroup } from './objects.ts';
 import { syncBackup } from './backup-files.ts';
+import { present } from '../core/present.ts';
 
 /** Whether udevd is running. Checks `/run/udev/control`, as libudev does. */
 export async function udevOf(host: ReadHost): Promise<Udev> {
@@ -168,7 +169,7 @@ export async function deactivateNamingHolders(host: ChangeHost, of: VolumeAmong)
  */
 export async function removeNamingHolders(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
   const { vg, name, uuid } = of.lv;
-  const meant = { vg, name, uuid, ...(tag === undefined ? {} : { tag }), ...(await udevOf(host)) };
+  const meant = { vg, name, uuid, ...present({ tag }), ...(await udevOf(host)) };
   if (!isClassicSnapshot(of.lv)) {
     await deactivateNamingHolders(host, of);
     await host.run(lvremove(meant));

@@ -52,6 +52,7 @@ import { releaseOf, releaseRequest } from './release.ts';
 import { schemas, secretText } from './request-schemas.ts';
 import { zoneName } from './timezone.ts';
 import { rendered, templatePath, textOf } from './template.ts';
+import { present } from '../core/present.ts';
 
 const publicKey = /^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[^\0]*-----END PGP PUBLIC KEY BLOCK-----\n*$/;
 
@@ -174,7 +175,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       );
       const wanted = {
         ...rest,
-        ...(keys === undefined ? {} : { authorizedKeys: keys }),
+        ...present({ authorizedKeys: keys }),
         ...(password === undefined
           ? {}
           : { password: password === 'locked' ? password : secretText(password) }),

@@ -5,6 +5,7 @@ import { posixWords } from '../command/index.ts';
 import { sha256 } from '../file/path.ts';
 import { script } from '../shell/commands.ts';
 import type { ScriptRequest } from './description.ts';
+import { present } from '../core/present.ts';
 
 /**
  * The value must not be an option of git, nor contain a password, which would be in the journal.
@@ -87,7 +88,7 @@ export function releaseOf(root: string, request: Request): Release {
   const path = posix.join(all, name);
   const own = posix.join(all, `.bofh-${name}`);
   const withHead = (text: string): string =>
-    head({ root, all, path, own, name, ...(user === undefined ? {} : { user }) }) + text;
+    head({ root, all, path, own, name, ...present({ user }) }) + text;
   const label = labelOf(root);
   return {
     ...{ releases: all, current: posix.join(root, 'current'), to: `releases/${name}` },

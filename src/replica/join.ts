@@ -10,6 +10,7 @@ import type { Bytes } from '../core/units.ts';
 import { type Member, type Members, type Reachable, stepsOn } from './hosts.ts';
 import { addressesOf, checkAddress, commonPair } from './network.ts';
 import { randomId } from '../core/random.ts';
+import { present } from '../core/present.ts';
 
 /** Two hosts with a volume each, which will become one device. */
 export interface JoinPlan {
@@ -103,7 +104,7 @@ export function configFor(
       ...{ name: each.name, address: addresses[nodeId], port, nodeId },
       volumes: [{ minor, disk: disks[nodeId] }],
     })),
-    ...(protocol === undefined ? {} : { protocol }),
+    ...present({ protocol }),
   });
   checkNewConfig(config);
   return config;

@@ -10,6 +10,7 @@ import { sizeFor } from './checks.ts';
 import { AsLarge, type GrowPlan, planGrow } from './grow.ts';
 import type { Member, Members, Reachable } from './hosts.ts';
 import { type Asked, membersOf, ownMember, partsOf, volumeAt } from './known-resource.ts';
+import { present } from '../core/present.ts';
 
 /** How the replicated disk of a stack grows, on both its hosts. */
 export interface ReplicatedPlan extends Replicated {
@@ -43,7 +44,7 @@ async function membersOfFound(
   { name, path }: { readonly name: string; readonly path: string },
   { on }: Request,
 ): Promise<Members> {
-  const members = await membersOf(hosts, { name, ...(on === undefined ? {} : { on }) });
+  const members = await membersOf(hosts, { name, ...present({ on }) });
   if (members.some(({ place }) => place === hosts.host.name)) return members;
   const [own] = await ownMember(hosts);
   throw new RefusedError(

@@ -2,6 +2,7 @@ import { defaultSite, type Site, siteFileHere } from '../site.ts';
 import { loadScript, type LoadOptions } from './load.ts';
 import { readSite, readSiteSync } from './site.ts';
 import { naming } from '../core/checks.ts';
+import { present } from '../core/present.ts';
 
 /**
  * Returns the policy of a site file: the named file, or the one that the command line would use
@@ -9,7 +10,7 @@ import { naming } from '../core/checks.ts';
  * UsageError if the file is missing or invalid, or other users can write it.
  */
 export async function loadSite(file?: string): Promise<Site> {
-  return naming('loadSite', file === undefined ? {} : { file }, async () => {
+  return naming('loadSite', present({ file }), async () => {
     const path = siteFileHere(file ?? process.env.BOFH_SITE);
     return path === undefined ? defaultSite : await readSite(path, usual());
   });

@@ -5,6 +5,7 @@ import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import { noteOf, removeNote, writeNote } from '../file/notes.ts';
 import { expectUp, isOneshot, isUp, later, showUnit, systemctl, type Unit, unitName } from './unit.ts';
+import { present } from '../core/present.ts';
 
 /** `daemon-reload`: systemd reads its unit files again. The other two act on one unit. */
 const by = z.enum(['restart', 'reload', 'daemon-reload']);
@@ -114,12 +115,12 @@ export const reload = operation({
   restores: 'existence',
   keepsContent: true,
   prepare: async ({ args: { unit: name, by: how }, mark, host }) => {
-    const found = await subject(host, { ...(name === undefined ? {} : { unit: name }), by: how });
+    const found = await subject(host, { ...present({ unit: name }), by: how });
     if (found !== undefined && (!isUp(found) || found.ActiveState === 'activating') && !isOneshot(found))
       throw new RefusedError(`${found.Id} does not run, so it cannot be ${how}ed`, {
         remedy: `start it: systemctl start ${found.Id}`,
       });
-    return { ...(name === undefined ? {} : { unit: name }), by: how, note: noteOf(mark) };
+    return { ...present({ unit: name }), by: how, note: noteOf(mark) };
   },
   claims: ({ undo: of }) => ({ changes: keyOf(of) }),
   run: async ({ args: { unit: name, by: how, seconds = 5 }, undo: { note }, host }) => {

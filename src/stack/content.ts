@@ -7,6 +7,7 @@ import type { ReadHost } from '../command/index.ts';
 import { layerFor } from '../layers.ts';
 import type { Tx } from '../operations.ts';
 import type { StackContent } from './schema.ts';
+import { present } from '../core/present.ts';
 
 /** The content of a device, or why it is unknown. */
 export type Probed =
@@ -55,7 +56,7 @@ export async function contentOf(
   if (found.state === 'unreadable') {
     // Without permission to read the device, the kernel's mounts still show its type.
     const [mount] = at.device.mounts;
-    const type = mount === undefined ? {} : { type: mount.type };
+    const type = present({ type: mount?.type });
     const content = { state: 'unreadable', title: mount?.type ?? '', ...none, ...type } as const;
     return { content, unknown: [`its content: ${found.why}`] };
   }
@@ -70,10 +71,7 @@ export async function contentOf(
       layer: layer?.name ?? null,
       title: layer === undefined ? content.type : (layer.title?.(at) ?? layer.name),
       type: content.type,
-      ...(content.uuid === undefined ? {} : { uuid: content.uuid }),
-      ...(content.label === undefined ? {} : { label: content.label }),
-      ...(size === undefined ? {} : { size }),
-      ...(overhead === undefined ? {} : { overhead }),
+      ...present({ uuid: content.uuid, label: content.label, size, overhead }),
       facts: named(facts),
     },
     unknown: [...unknown, ...beside],

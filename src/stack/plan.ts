@@ -1,6 +1,7 @@
 import type { Limits } from '../blockdevice/layer.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
+import { present } from '../core/present.ts';
 
 /** The data of a layer that the plan needs. */
 export interface ChainLayer {
@@ -215,8 +216,7 @@ function forbidden(
   const may = limits[direction];
   const verb = direction === 'grow' ? 'grown' : 'shrunk';
   const change = `${title} cannot be ${verb} from ${formatSize(from)} to ${formatSize(to)}`;
-  if (!may.may)
-    return [{ why: `${change}: ${may.why}`, ...(may.remedy === undefined ? {} : { remedy: may.remedy }) }];
+  if (!may.may) return [{ why: `${change}: ${may.why}`, ...present({ remedy: may.remedy }) }];
   if (direction === 'shrink' && to < smallest.size)
     return [{ why: `${change}: it needs ${formatSize(smallest.size)}, ${smallest.why}` }];
   if (direction === 'grow' && largest !== undefined && to > largest.size)

@@ -7,6 +7,7 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { type Chain, chainOf, type Link } from './chain.ts';
 import { probed } from './content.ts';
 import { planResize, type ResizePlan, type ResizeRequest, type ResizeStep } from './plan.ts';
+import { present } from '../core/present.ts';
 
 /** The request for a resize. */
 export interface StackResize {
@@ -66,7 +67,7 @@ export async function resizeStack(tx: Tx, request: StackResize): Promise<StackRe
   const when = await act(tx, { request, links }, plan.steps);
   return {
     granularity: plan.granularity,
-    ...(plan.roundedFrom === undefined ? {} : { roundedFrom: plan.roundedFrom }),
+    ...present({ roundedFrom: plan.roundedFrom }),
     asked,
     warnings: warningsOf(links, plan),
     layers: links.map(({ title, at, limits }, layer) => {
@@ -157,7 +158,7 @@ async function act(
         remedy: 'add `resize` to its layer (block.registerLayer)',
       });
     const { direction, fill, to: size } = step;
-    const known = key === undefined ? {} : { key };
+    const known = present({ key });
     const after = await link.layer.resize(tx, link.at, { direction, fill, size, ...known });
     // A later step of the same layer replaces this entry: it grows the layer again, now or after the commit.
     done.set(step.layer, after);

@@ -15,6 +15,7 @@ import {
   withLines,
 } from './data-disks.ts';
 import { fstabOfDisk, mountedTable, planTree } from './tree.ts';
+import { present } from '../core/present.ts';
 
 /** Where a guest that is off mounts one more disk: a line in its /etc/fstab. */
 export interface FstabPlan {
@@ -77,7 +78,7 @@ export async function addToFstab(
   },
 ): Promise<void> {
   const { luks, text, crypttab, ...of } = plan;
-  const line = fstabLine({ ...of, ...(luks === undefined ? {} : { luks: luks.name }) });
+  const line = fstabLine({ ...of, ...present({ luks: luks?.name }) });
   const tables: Table[] = [{ name: 'fstab', text, content: withLines(text, [line]) }];
   if (luks !== undefined)
     tables.push({ name: 'crypttab', text: crypttab, content: withLines(crypttab, [crypttabLine(luks)]) });

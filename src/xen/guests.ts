@@ -4,6 +4,7 @@ import { BofhError, CommandError, UsageError } from '../core/errors.ts';
 import { type GuestConfig, guestConfig } from './config/guest.ts';
 import { parseConfig } from './config/parse.ts';
 import { guestDomains } from './domains.ts';
+import { present } from '../core/present.ts';
 
 /**
  * Debian's directory for guest configs. Xen's own files there (xl.conf, xlexample.*,
@@ -52,7 +53,7 @@ export async function guestConfigs(
     } catch (error) {
       if (!(error instanceof BofhError)) throw error;
       const { message, remedy } = error;
-      problems.push({ file, message, ...(remedy === undefined ? {} : { remedy }) });
+      problems.push({ file, message, ...present({ remedy }) });
     }
   };
   const files = new Map<string, string>();
@@ -96,7 +97,7 @@ export async function allDomus({
   return guests.map(({ name, file, uuid, memoryMiB, vcpus }) => ({
     name,
     config: file,
-    ...(uuid === undefined ? {} : { uuid }),
+    ...present({ uuid }),
     memoryMiB,
     vcpus,
   }));

@@ -1,4 +1,5 @@
 import { describe, type Domain, domainRemedy, type DomainState } from './domains.ts';
+import { present } from '../core/present.ts';
 
 /** The action for one configured guest. */
 export interface StartRow {
@@ -52,7 +53,7 @@ function rowOf(
     name,
     was: domain?.state ?? 'off',
     action,
-    ...(why === undefined ? {} : { why }),
+    ...present({ why }),
   });
   if (domain !== undefined && sameName === undefined && domain.name !== undefined)
     return row('refuse', `its uuid is that of ${domain.name} (${describe(domain)})`);

@@ -1,5 +1,6 @@
 import { follow, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 
 export { until } from '../blockdevice/index.ts';
 
@@ -24,7 +25,7 @@ export async function backends(host: ReadHost): Promise<readonly Backend[]> {
     const device = name.startsWith('vbd-')
       ? await deviceOf(host, `${devices}/${name}/physical_device`)
       : undefined;
-    found.push({ name, domid: Number(domid), ...(device === undefined ? {} : { device }) });
+    found.push({ name, domid: Number(domid), ...present({ device }) });
   }
   return found;
 }

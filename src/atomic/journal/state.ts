@@ -61,10 +61,7 @@ export function advance(state: State | undefined, line: Line): State {
       addStep(index, { n: line.n, intent: line, finished: false });
       break;
     case 'done':
-      changeStep(index, line.n, {
-        done: { result: line.result },
-        ...(line.witness === undefined ? {} : { witness: line.witness }),
-      });
+      changeStep(index, line.n, { done: { result: line.result }, ...present({ witness: line.witness }) });
       break;
     case 'again': {
       const intent = stepOf(state, line.n)?.intent;
@@ -254,7 +251,7 @@ export function journalled({ index }: State, { n, intent, done }: Step) {
   const place = index.places.get(n);
   return {
     undo: intent.undo,
-    ...(done === undefined ? {} : { result: done.result }),
+    ...present({ result: done?.result }),
     ...(place !== undefined && isRestoredLater(index.uses, place) ? ({ restored: true } as const) : {}),
   };
 }

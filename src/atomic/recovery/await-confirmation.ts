@@ -9,6 +9,7 @@ import { closedJournal, journalOf } from '../journal/scan.ts';
 import { interruption } from '../sequence/signal.ts';
 import { describe } from '../undo/report.ts';
 import { isWaiting, recover } from './recover.ts';
+import { present } from '../../core/present.ts';
 
 /** How a sequence waits for its confirmation. */
 export interface Confirmation {
@@ -47,7 +48,7 @@ export function awaitingLine({ state }: Journal, wait: Confirmation): Awaiting {
   const { seconds, connection } = wait;
   return {
     ...{ t: 'awaiting', boot: state.owner.boot, until: uptime() + seconds },
-    ...(connection === undefined ? {} : { connection }),
+    ...present({ connection }),
   };
 }
 

@@ -220,7 +220,7 @@ export class AtomicOperationSequence {
   #home(own: Frame, { host, on, reservations }: Place): StepHome {
     const { reservations: _, ...engine } = this.#engine;
     return {
-      engine: { ...engine, host, on, ...(reservations === undefined ? {} : { reservations }) },
+      engine: { ...engine, host, on, ...present({ reservations }) },
       id: this.id,
       boot: this.#boot,
       enter: () => this.#lines.enter(own, host.name, reservations?.reach),
@@ -320,7 +320,7 @@ export class AtomicOperationSequence {
     checkName('a scope', name);
     const s = (this.#scopes += 1);
     const own = newFrame(this.#name, s, parent);
-    const around = parent.scope === undefined ? {} : { parent: parent.scope };
+    const around = present({ parent: parent.scope });
     this.#lines.queue({ t: 'scope', s, name, ...around });
     const outcome = await runBody(own, this.#patience, () => body(this.#steps(own, place)));
     if (outcome.ok) return outcome.value;

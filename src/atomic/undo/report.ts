@@ -6,6 +6,7 @@ import { exclusive, isLeft, journalled, type State, type Step } from '../journal
 import { placeOf } from '../place.ts';
 import { stepName } from '../../core/option.ts';
 import { isMissing } from './missing.ts';
+import { present } from '../../core/present.ts';
 
 /** A step as text: what it is and which objects it made or changed. */
 export function describe({ intent }: Step, found?: string): string {
@@ -39,7 +40,7 @@ async function stuckSteps({ engine, journal: { state }, abandon }: Stuck): Promi
       const manualRecovery = await recovery(step);
       return {
         step,
-        said: { ...inWords(step), ...(manualRecovery === undefined ? {} : { manualRecovery }) },
+        said: { ...inWords(step), ...present({ manualRecovery }) },
       };
     }),
   );
@@ -79,7 +80,7 @@ export async function manualRecoveryOf(
 ): Promise<ManualRecovery | undefined> {
   try {
     const code = await engine.find(intent.kind, intent.version);
-    const result = done === undefined ? {} : { result: done.result };
+    const result = present({ result: done?.result });
     return code?.describe?.({ undo: intent.undo, ...result, way: state.committed ? 'forward' : 'back' });
   } catch {
     return undefined;
@@ -129,11 +130,7 @@ function inWords(step: Step): StuckStep {
   const what = { n, kind: kindOf(intent), ...on, objects: objectsOf(intent) };
   if (blocked === undefined) return what;
   const { holders, remedy } = blocked;
-  return {
-    ...{ ...what, why: reason(blocked) },
-    ...(holders === undefined ? {} : { holders }),
-    ...(remedy === undefined ? {} : { remedy }),
-  };
+  return { ...{ ...what, why: reason(blocked) }, ...present({ holders, remedy }) };
 }
 
 /** Why a step is blocked. */

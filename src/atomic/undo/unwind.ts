@@ -31,6 +31,7 @@ import {
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 import { isMissing } from './missing.ts';
 import { isKept, keep, type Kept, keptAt } from './keep.ts';
+import { present } from '../../core/present.ts';
 
 /**
  * The inverses of pairs of functions, which only this process has; each returns a text about the objects that
@@ -264,7 +265,7 @@ export async function undoNow(
 function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
   if (!(error instanceof BofhError)) return {};
   const { holders, remedy } = error;
-  return { ...(holders.length === 0 ? {} : { holders }), ...(remedy === undefined ? {} : { remedy }) };
+  return { ...(holders.length === 0 ? {} : { holders }), ...present({ remedy }) };
 }
 
 /**
@@ -402,10 +403,7 @@ async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>
 async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {
   const { engine, journal } = unwinding;
   const code = await codeOf(engine, step.intent, journal.id);
-  const host: ChangeHost = changing(engine, journal, {
-    ...step.intent,
-    ...(boot === undefined ? {} : { boot }),
-  });
+  const host: ChangeHost = changing(engine, journal, { ...step.intent, ...present({ boot }) });
   return { code, journalled: { ...journalled(journal.state, step), host } };
 }
 

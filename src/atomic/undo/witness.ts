@@ -10,6 +10,7 @@ import { containerStep } from './next.ts';
 import { conflictsOf, containerOf, isFilled, isTouched, journalled, type Step } from '../journal/state.ts';
 import { unlessOutOfReach } from './out-of-reach.ts';
 import { isMissing } from './missing.ts';
+import { present } from '../../core/present.ts';
 
 interface Asking {
   readonly engine: Engine;
@@ -51,7 +52,7 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<R
   for (const { step, content } of await guards(asking, [...beneath(journal, own), own, ...there])) {
     if (content.lost === 'finished') continue;
     if (trusted?.has(step.n) === true || isDiscarded(asking, step)) continue;
-    const host = changing(engine, journal, { ...step.intent, ...(boot === undefined ? {} : { boot }) });
+    const host = changing(engine, journal, { ...step.intent, ...present({ boot }) });
     const changed = await unlessCompared(own, () =>
       content.changed({ ...asked(journal, step, host), way: 'back' }),
     ).catch((error: unknown) => {
@@ -62,7 +63,7 @@ export async function refuseChanged(asking: Asking, undoing: Undoing): Promise<R
     if (changed === undefined || asking.discard === 'all') continue;
     const or = changed.fromBytes === true ? otherCause(step, (await host.facts()).boot) : undefined;
     const held = step === own && holders !== undefined ? { holders } : {};
-    found.push({ step, ...held, ...changed, ...(or === undefined ? {} : { or }) });
+    found.push({ step, ...held, ...changed, ...present({ or }) });
   }
   for (const member of there) {
     if (found.some(({ step }) => step === member)) continue;
@@ -281,7 +282,7 @@ function asked({ state }: Journal, step: Step, host: ChangeHost) {
   return {
     ...journalled(state, step),
     host,
-    ...(step.witness === undefined ? {} : { witness: step.witness }),
+    ...present({ witness: step.witness }),
     touched: isTouched(state, step),
     filled: isFilled(state, step),
   };

@@ -4,6 +4,7 @@ import { type MountEntry, parseMountinfo } from '../mountinfo.ts';
 import type { MountHolder } from './mounts.ts';
 import { commandOf } from './processes.ts';
 import type { Scan } from './scan.ts';
+import { present } from '../../core/present.ts';
 
 /** The mounts in another mount namespace, as one of its processes sees them. */
 export interface OtherNamespace {
@@ -81,10 +82,7 @@ export function peersOf(text: string): Peers {
     const { id, fields = '' } = optional.exec(line)?.groups ?? {};
     const { shared } = /(?:^| )shared:(?<shared>\d+)/.exec(fields)?.groups ?? {};
     const { master } = /(?:^| )master:(?<master>\d+)/.exec(fields)?.groups ?? {};
-    const group = {
-      ...(shared === undefined ? {} : { shared }),
-      ...(master === undefined ? {} : { master }),
-    };
+    const group = { ...present({ shared, master }) };
     if (id !== undefined) peers.set(Number(id), group);
   }
   return peers;

@@ -3,6 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder } from '../../core/errors.ts';
 import { kernelText } from '../node.ts';
 import type { Scan, Use } from './scan.ts';
+import { present } from '../../core/present.ts';
 
 type ProcessHolder = Extract<Holder, { readonly kind: 'process' | 'guest' }>;
 
@@ -78,7 +79,7 @@ async function holderOf(host: ReadHost, found: Found): Promise<ProcessHolder> {
   const from = own.indexOf(pid) > 0 ? ', which bofh was started from,' : '';
   const words = `process ${pid} (${command})${from} ${does}`;
   const free = own.includes(pid) ? undefined : await ending(host, pid);
-  return { kind: 'process', pid, command, words, ...(free === undefined ? {} : { free }) };
+  return { kind: 'process', pid, command, words, ...present({ free }) };
 }
 
 async function wholeLine(host: ReadHost, pid: number): Promise<string | undefined> {

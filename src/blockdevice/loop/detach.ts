@@ -9,6 +9,7 @@ import { attachWords, inWords, lookAt } from './manual-recovery.ts';
 import { attach } from './commands.ts';
 import { detachAndWait, loopDevices, loopNumbered, showsSame } from './reads.ts';
 import { attachment, type LoopDevice } from './schema.ts';
+import { present } from '../../core/present.ts';
 
 const args = z.strictObject({
   /** `/dev/loop3`, or a link to it. */
@@ -48,7 +49,7 @@ export const detachLoop = operation({
         remedy: `see who has it open: fuser --verbose ${path}`,
       });
     const { birth } = await refuseLost(host, loop);
-    return { ...was, ...(birth === undefined ? {} : { birth }), boot: (await host.facts()).boot };
+    return { ...was, ...present({ birth }), boot: (await host.facts()).boot };
   },
   claims: async ({ undo: { number }, on }) => {
     const { key, beneath } = await on(`/dev/loop${number}`);

@@ -7,6 +7,7 @@ import { fixed, type Layer, type Limits, type May } from '../layer.ts';
 import { kernelText } from '../node.ts';
 import { partitioned } from './disk.ts';
 import { grain, mostOf } from './layout.ts';
+import { present } from '../../core/present.ts';
 
 /** The part of `tx` that resizes a partition. */
 interface Resizing {
@@ -63,7 +64,7 @@ async function limitsOf(host: ReadHost, device: GraphDevice): Promise<Limits> {
 const neverSmaller = 'bofh can only enlarge a partition';
 
 function fixedFor(device: GraphDevice, why: string, remedy: string | undefined): Limits {
-  const grow: May = { may: false, why, ...(remedy === undefined ? {} : { remedy }) };
+  const grow: May = { may: false, why, ...present({ remedy }) };
   return { ...fixed(device.size, why), grow, shrink: { may: false, why: neverSmaller } };
 }
 

@@ -26,6 +26,7 @@ import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
 import { concurrentChange } from './concurrent-change.ts';
+import { present } from '../../core/present.ts';
 
 const undo = z.extend(knownDevice, {
   /** Previous content; null: it was blank. */
@@ -66,7 +67,7 @@ export const addDevice = operation({
         remedy: `there is nothing to do; see: bofh btrfs device list ${mount.path}`,
       });
     await refuseExclusive(host, { fs, mounted: mount.path }, ['balance paused']);
-    const args = { device, type: 'btrfs', ...(overwrite === undefined ? {} : { overwrite }) } as const;
+    const args = { device, type: 'btrfs', ...present({ overwrite }) } as const;
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await checkDevice(host, { args, when });
     refuseCopy(device, { fs, before });

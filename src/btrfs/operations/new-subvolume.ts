@@ -10,6 +10,7 @@ import { anyRoot, keysAround, mountsOf, placeFor, reach, subvolumeKey } from '..
 import { beside, holdersOf, subvolumeAt, subvolumeById } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 import { deleteById } from './remove-subvolume.ts';
+import { present } from '../../core/present.ts';
 
 /** Undo of an operation that creates a subvolume. */
 export const newSubvolumeUndo = z.strictObject({
@@ -170,13 +171,13 @@ export async function lookAtNewSubvolume(host: ReadHost, wanted: NewSubvolumeUnd
   const { own, recorded, found } = await survey(host, wanted);
   if (own === undefined && recorded === undefined)
     return found === undefined ? { state: 'gone' } : { state: 'not-ours', found };
-  if (own === undefined) return { state: 'ours', ...(found === undefined ? {} : { found }) };
+  if (own === undefined) return { state: 'ours', ...present({ found }) };
   const at = own.path === undefined ? undefined : `/${own.path}`;
   const known = [wanted.inside, wanted.private];
   const moved =
     at === undefined || known.includes(at) ? {} : { movedTo: subvolumeKey({ ...wanted, inside: at }) };
   const holders = await holdersOf(host, { fs: wanted.fs, subvolume: own });
-  return { state: 'ours', holders, ...(found === undefined ? {} : { found }), ...moved };
+  return { state: 'ours', holders, ...present({ found }), ...moved };
 }
 
 /**

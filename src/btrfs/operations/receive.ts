@@ -14,6 +14,7 @@ import {
   receiveInto,
   receives,
 } from './received-subvolume.ts';
+import { present } from '../../core/present.ts';
 
 const undo = z.extend(receivedUndo, {
   file: z.string(),
@@ -58,7 +59,7 @@ export const receiveSubvolume = operation({
       throw new RefusedError(`${of.file} was replaced or changed while bofh examined it`, {
         remedy: 'wait until it is complete, then run the command again',
       });
-    const from = of.from === undefined ? {} : { from: of.from };
+    const from = present({ from: of.from });
     return receiveInto(host, of, (directory, signal) =>
       host.run({ ...receive({ directory, file: of.file, ...from }), signal }),
     );

@@ -26,6 +26,7 @@ import { anyRoot, placeOf } from '../place.ts';
 import { filesystemUsage } from '../usage-commands.ts';
 import { edgesChanged, edgesWitness } from './device-edges.ts';
 import { deviceClaims, knownDevice, syncDevice } from './member.ts';
+import { present } from '../../core/present.ts';
 
 const undo = z.extend(knownDevice, {
   /** The devid of the old device. */
@@ -72,7 +73,7 @@ export const replaceDevice = deferred({
     refuseReadOnly(mount);
     const { bytes, ...gone } = await theOld(host, { fs, mounted, device });
     await refuseExclusive(host, { fs, mounted });
-    const args = { device: by, type: 'btrfs', ...(overwrite === undefined ? {} : { overwrite }) } as const;
+    const args = { device: by, type: 'btrfs', ...present({ overwrite }) } as const;
     const when = chosen === undefined ? 'before the locks' : 'under the locks';
     const before = await checkDevice(host, { args, when });
     refuseCopy(by, { fs, before });

@@ -7,6 +7,7 @@ import { called, subvolumeAt } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 import type { StreamHead } from '../stream.ts';
 import { type KnownSubvolume, knownSubvolume, subvolumeNamed } from './known-subvolume.ts';
+import { present } from '../../core/present.ts';
 
 /** The subvolume to send, as a caller names it. */
 export const askedSource = {
@@ -35,7 +36,7 @@ export async function planSent(
     readonly parent?: string | undefined;
   },
 ): Promise<Sent & { readonly stream: StreamHead }> {
-  const expected = asked.uuid === undefined ? {} : { uuid: asked.uuid };
+  const expected = present({ uuid: asked.uuid });
   const { subvolume, known: source } = await subvolumeNamed(host, { path: asked.source, ...expected });
   refuseWritable(subvolume);
   const name = subvolume.name.path;

@@ -2,6 +2,7 @@ import * as api from '../../index.ts';
 import { type Host, type ReadCommand, type ReadHost, unparsed } from '../../command/index.ts';
 import { CommandError, ConnectionError, ToolError } from '../../core/errors.ts';
 import type { DryAsked, DryQuestion, DryReply } from './protocol.ts';
+import { present } from '../../core/present.ts';
 
 type Ask = (on: string, asked: DryAsked) => Promise<DryReply>;
 
@@ -12,8 +13,8 @@ export function askingHosts(): (name: string) => Host {
   return (name) => {
     const run = async <T>(command: ReadCommand<T>): Promise<T> => {
       const { tool, argv, timeoutMs, encoding } = command;
-      const limit = timeoutMs === undefined ? {} : { timeoutMs };
-      const how = { ...limit, ...(encoding === undefined ? {} : { encoding }) };
+      const limit = present({ timeoutMs });
+      const how = { ...limit, ...present({ encoding }) };
       return answered(name, command, await ask(name, { what: 'run', tool, argv, ...how }));
     };
     // The child can read files of this host itself.

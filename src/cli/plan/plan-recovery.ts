@@ -3,6 +3,7 @@ import { bootsOf, recover } from '../../atomic/recovery/recover.ts';
 import type { Bofh } from '../../bofh.ts';
 import { BofhError, JournalError, RefusedError, StuckError } from '../../core/errors.ts';
 import { type Findings, planOf, type Reached, readJournals, showPlan } from './plan.ts';
+import { present } from '../../core/present.ts';
 import type { ReadJournal } from '../runtime/read-journals.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { textOf } from '../output/text.ts';
@@ -95,6 +96,6 @@ async function recoverOne(
 
 function refusalOf(id: string, error: BofhError): Findings['refused'][number] {
   const why = error instanceof StuckError && error.cause instanceof Error ? error.cause : error;
-  const remedy = error.remedy === undefined ? {} : { remedy: error.remedy };
+  const remedy = present({ remedy: error.remedy });
   return { what: `journal ${id}`, why: why.message, ...remedy };
 }

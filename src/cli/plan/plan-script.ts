@@ -5,6 +5,7 @@ import { inReadOnlyChild } from '../../script/child.ts';
 import type { DryEnd, DryQuestion, DryReply, DryTask } from './protocol.ts';
 import { Explained } from '../errors/explanation.ts';
 import { readJournals, showPlan } from './plan.ts';
+import { present } from '../../core/present.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { untilInterrupted } from '../runtime/session.ts';
 import { messageOf } from '../output/text.ts';
@@ -71,10 +72,7 @@ async function answerOf(
   { ask, tool, argv, timeoutMs, encoding }: DryQuestion & { readonly what: 'run' },
 ): Promise<DryReply> {
   if (!isTool(tool)) return { to: ask, failed: 'bofh runs no such program', reason: 'unknown' };
-  const how = {
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(encoding === undefined ? {} : { encoding }),
-  };
+  const how = { ...present({ timeoutMs, encoding }) };
   const parse = (answer: Answer): Answer => answer;
   return { to: ask, answer: await host.run({ tool, argv, access: 'read', accepts: anyExit, parse, ...how }) };
 }

@@ -16,6 +16,7 @@ import { type Telling, telling, type ReportedChange } from './planning-host.ts';
 import { lazyPlace, plannedPlace, plannedReservations } from './places.ts';
 import { type PlannedChange, stepsOf } from './steps.ts';
 import { planInWords } from './text.ts';
+import { present } from '../../core/present.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { messageOf, oneLine } from '../output/text.ts';
 
@@ -47,7 +48,7 @@ export function showPlan(
   about: { readonly script?: string; readonly head?: readonly string[] } = {},
 ): void {
   const { script, head = [] } = about;
-  const ran = script === undefined ? {} : { script };
+  const ran = present({ script });
   const data: Plan = { format: 1, verb: runtime.verb, ...ran, ...planned };
   const first =
     script === undefined
@@ -124,7 +125,7 @@ export async function planOf(
       ...simulated.engine,
       ...{ store: hearing(store, started), host, find, onProgress },
       keptIn: `${real.stateDir}/journal/history`,
-      ...(reserved === undefined ? {} : { reserved }),
+      ...present({ reserved }),
       ...(there === undefined ? {} : { reservations: plannedReservations(real.host, there) }),
       place: placeNamed,
     },

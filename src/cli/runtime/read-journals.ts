@@ -5,6 +5,7 @@ import type { SeenReservation } from '../../atomic/locks/reservations.ts';
 import { journalOf } from '../../atomic/journal/scan.ts';
 import { fold, type State } from '../../atomic/journal/state.ts';
 import { JournalError, RefusedError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { messageOf } from '../output/text.ts';
 
 /** ISO 8601, for people: journals have no timestamps, because their order never depends on a clock. */
@@ -170,7 +171,7 @@ export function timesIn({ store }: Engine, name: string): JournalTimes {
 }
 
 export function timesOf({ at, began }: JournalTimes): JournalTimes {
-  return { at, ...(began === undefined ? {} : { began }) };
+  return { at, ...present({ began }) };
 }
 
 function journalIds(names: readonly string[]): readonly string[] {

@@ -1,5 +1,6 @@
 import { UsageError } from '../../core/errors.ts';
 import { type Bytes, parseSize } from '../../core/units.ts';
+import { present } from '../../core/present.ts';
 
 /** Parses a size to bytes. Throws UsageError, which names every form that the verb accepts. */
 export function sizeAmong(text: string, forms: string): Bytes {
@@ -8,7 +9,7 @@ export function sizeAmong(text: string, forms: string): Bytes {
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     const remedy = error.message.endsWith('has no unit') ? error.remedy : `write for example ${forms}`;
-    throw new UsageError(error.message, { cause: error, ...(remedy === undefined ? {} : { remedy }) });
+    throw new UsageError(error.message, { cause: error, ...present({ remedy }) });
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { toEraseRecovery } from '../manual-recovery.ts';
 import { luksErase } from '../key-commands.ts';
 import { contentOf, isLuksSignature, mappings } from '../reads.ts';
@@ -54,7 +55,7 @@ export const erase = deferred({
       });
     await refuseUsed(host, known, device);
     const boot = await bootOfName(host, known.identity);
-    return { ...known, ...(boot === undefined ? {} : { boot }) };
+    return { ...known, ...present({ boot }) };
   },
   claims: async ({ undo, on }) => {
     const { device, luksUuid } = undo;

@@ -12,6 +12,7 @@ import {
 } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, IdentityTaken, RefusedError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { absolutePath } from '../../file/path.ts';
 import { openedRecovery } from '../manual-recovery.ts';
 import { luksClose, luksOpen, renameMapping } from '../open-commands.ts';
@@ -82,7 +83,7 @@ export const open = operation({
     const { path } = await deviceNode(host, asked.device);
     const device = asked.device.startsWith('/') ? asked.device : path;
     const { identity } = await identityOf(host, device);
-    const header = asked.header === undefined ? {} : { header: asked.header };
+    const header = present({ header: asked.header });
     const uuid = await uuidOn(host, { device, ...header });
     const common = { device, identity, luksUuid: uuid, mark, mode: asked.mode ?? 'rw', ...header } as const;
     const there = await mappingOn(host, device);

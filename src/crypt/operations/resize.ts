@@ -7,6 +7,7 @@ import { option } from '../../core/option.ts';
 import { sizeOption } from '../../core/request.ts';
 import { absolutePath } from '../../file/path.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
+import { present } from '../../core/present.ts';
 import { resizedRecovery } from '../manual-recovery.ts';
 import { luksResize } from '../open-commands.ts';
 import { checkKey } from '../check-key.ts';
@@ -81,7 +82,7 @@ export const resize = operation({
     if (key !== null) await checkKey(host, key);
     const { name, dmUuid, luksUuid: uuid, size: from } = mapping;
     const note = from === to ? noteOf(mark) : null;
-    const apart = asked.header === undefined ? {} : { header: asked.header };
+    const apart = present({ header: asked.header });
     return { name, dmUuid, luksUuid: uuid, device, from, to, key, note, ...apart };
   },
   claims: async ({ undo: { name, header }, on }) => {

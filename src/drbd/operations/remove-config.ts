@@ -8,6 +8,7 @@ import { configured, type Resource, resourceNamed, states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 import { statementsIn } from '../statements.ts';
 import { args, configKey, refuseOtherAddresses, whileUp } from './known-resource.ts';
+import { present } from '../../core/present.ts';
 
 const undo = z.extend(removal.undo, { name: z.string(), whileUp });
 
@@ -31,8 +32,8 @@ export const removeConfig = operation({
     const found = await resourceNamed(host, name);
     const path = await removableFile(host, found);
     if (may !== true) refuseUp(name, found.state !== undefined);
-    const seen = sha256 === undefined ? {} : { sha256 };
-    const isUp = may === undefined ? {} : { whileUp: may };
+    const seen = present({ sha256 });
+    const isUp = present({ whileUp: may });
     return { ...(await removal.prepare({ args: { path, ...seen }, mark, host })), name, ...isUp };
   },
   claims: ({ undo: { path, name } }) => ({ changes: [`file:${path}`, configKey(name)] }),

@@ -24,6 +24,7 @@ import {
   undo,
   undoOf,
 } from './known-resource.ts';
+import { present } from '../../core/present.ts';
 
 /** The two operations are each other's inverse. */
 const common = (to: 'primary' | 'secondary') => {
@@ -95,7 +96,7 @@ export const primary = operation({
           remedy: `see what it lacks: bofh drbd status ${name}; if this data is known to be the good one: drbdadm primary --force ${name}`,
         },
       );
-    const taken = takes === undefined ? {} : { takesOver: takes };
+    const taken = present({ takesOver: takes });
     return { ...undoOf(found, 'primary'), ...hostsOf(found), ...taken };
   },
 });

@@ -30,6 +30,7 @@ import {
   undoOf,
 } from './known-resource.ts';
 import { option } from '../../core/option.ts';
+import { present } from '../../core/present.ts';
 
 const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 'state' } as const;
 
@@ -66,7 +67,7 @@ export const up = operation({
     await refuseTakenMinors(host, found);
     for (const { disk, metadata } of found.here.volumes)
       if (disk !== undefined) await checkDisk(host, { name, disk, metadata, then: `bofh drbd up ${name}` });
-    return { ...undoOf(found, 'up'), ...(peerStays === undefined ? {} : { peerStays }) };
+    return { ...undoOf(found, 'up'), ...present({ peerStays }) };
   },
   claims: async ({ undo: { name, minors, disks }, on }) => {
     const lower = await Promise.all(disks.map((disk) => on(disk)));

@@ -17,6 +17,7 @@ import { checkArgs, checkRoom } from '../checks.ts';
 import { mkfs } from '../commands.ts';
 import { createArgs, createUndo } from '../schema.ts';
 import { newUuid } from './create.ts';
+import { present } from '../../core/present.ts';
 
 const { type, label, uuid, options } = createArgs.shape;
 
@@ -49,11 +50,7 @@ export const createImage = operation({
   },
   claims: ({ undo: { file, uuid: own } }) => ({ makes: [`file:${file}`, `fs:${own}`] }),
   run: ({ args, undo: { uuid: own, type: wanted, ...image }, host }) => {
-    const how = {
-      uuid: own,
-      ...(args.label === undefined ? {} : { label: args.label }),
-      options: args.options,
-    };
+    const how = { uuid: own, ...present({ label: args.label }), options: args.options };
     const fill = async (device: string): Promise<void> => {
       await host.run(mkfs[wanted]({ device, ...how }));
       if ((await probeFile(host, device))?.uuid === own) return;

@@ -22,6 +22,7 @@ import { mkfs } from '../commands.ts';
 import { filesChanged, type Filesystem, filesWitness } from '../files.ts';
 import { type CreateUndo, createArgs, createUndo } from '../schema.ts';
 import { randomUuid } from '../../core/random.ts';
+import { present } from '../../core/present.ts';
 
 /**
  * Creates a filesystem or swap area on a device, with a uuid chosen before. Refuses a device that
@@ -60,7 +61,7 @@ export const create = operation({
     const make = {
       device: undo.device,
       uuid: undo.uuid,
-      ...(args.label === undefined ? {} : { label: args.label }),
+      ...present({ label: args.label }),
       options: args.options,
     };
     await host.run(mkfs[undo.type](make));

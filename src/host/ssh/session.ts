@@ -6,6 +6,7 @@ import type { Program } from '../program.ts';
 import { baseEnvironment } from '../setting.ts';
 import { collect, type Collected } from '../start.ts';
 import { type Master, sshEnvironment } from './master.ts';
+import { present } from '../../core/present.ts';
 
 /** A script for the other host: a text for `sh -c`, and its words. */
 export interface Errand {
@@ -110,7 +111,7 @@ export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sud
     timeoutMs: errand.timeoutMs === 'none' ? longestMs : errand.timeoutMs,
     stdin: errand.stdin,
     through: { file: master.ssh, argv },
-    ...(errand.started === undefined ? {} : { started: errand.started }),
+    ...present({ started: errand.started }),
   });
   return outcomeOf(mark, came);
 }

@@ -19,6 +19,7 @@ import {
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, type KnownVolume, knownVolume, volumeNamed } from './known-volume.ts';
+import { present } from '../../core/present.ts';
 
 const undo = z.extend(knownVolume, {
   /** The state after the step. */
@@ -128,7 +129,7 @@ async function asked(
 ): Promise<VolumeAmong> {
   checkVgName(group);
   const vg = await usableVg(host, group);
-  const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+  const lv = volumeNamed(vg, { name, ...present({ uuid }) });
   if (lv.role.includes('private') && !isThinPool(lv))
     throw new RefusedError(`${lv.fullName} is part of another volume (${lv.layout.join(', ')})`, {
       remedy: 'name the volume that it is part of: lvs -a -o +devices',

@@ -11,6 +11,7 @@ import { copiesOf, isLinear, isRaid1, partsOf, refuseUnconvertible, refuseUnsync
 import { copyToDrop, placeForCopy } from './copy-places.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known-volume.ts';
+import { present } from '../../core/present.ts';
 
 const args = z.extend(askedVolume, {
   /** `raid1`: two copies. `linear`: one. */
@@ -50,7 +51,7 @@ export const convertLv = operation({
   prepare: async ({ args: { vg: group, name, uuid, to, device }, host }) => {
     checkVgName(group);
     const vg = await usableVg(host, group);
-    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const lv = volumeNamed(vg, { name, ...present({ uuid }) });
     const of = { lv, all: vg.volumes };
     refuseUnconvertible(of);
     if (to === 'raid1' ? isRaid1(lv) : isLinear(lv))

@@ -15,6 +15,7 @@ import { refuseTaken } from './refuse-taken.ts';
 import { wholeRoom } from './snapshot-room.ts';
 import { inactive, volumeChanged, volumeWitness } from './volume-content.ts';
 import { sizeOption } from '../../core/request.ts';
+import { present } from '../../core/present.ts';
 
 const args = z.strictObject({
   /** The volume group of origin and snapshot. */
@@ -82,7 +83,7 @@ export const createSnapshot = operation({
     tags.forEach(checkTag);
     const roomIn = roomOf(`${group}/${name}`, { size, extents });
     const vg = await usableVg(host, group);
-    const of = volumeNamed(vg, { name: origin, ...(originUuid === undefined ? {} : { uuid: originUuid }) });
+    const of = volumeNamed(vg, { name: origin, ...present({ uuid: originUuid }) });
     refuseOrigin(of);
     await refuseTaken(host, vg, { name });
     const made = {

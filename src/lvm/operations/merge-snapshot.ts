@@ -21,6 +21,7 @@ import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, knownVolume, volumeNamed } from './known-volume.ts';
 import { volumeChanged, volumeWitness } from './volume-content.ts';
+import { present } from '../../core/present.ts';
 
 const undo = z.extend(knownVolume, {
   origin: z.strictObject({ name: z.string(), uuid: z.string() }),
@@ -42,7 +43,7 @@ export const mergeSnapshot = deferred({
   prepare: async ({ args: { vg: group, name, uuid }, host }) => {
     checkVgName(group);
     const vg = await usableVg(host, group);
-    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const lv = volumeNamed(vg, { name, ...present({ uuid }) });
     const found = pairOf(lv, vg.volumes);
     await refuseUnmergeable(host, found);
     const { origin, sort } = found;

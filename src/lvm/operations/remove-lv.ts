@@ -23,6 +23,7 @@ import type { LogicalVolume } from '../objects.ts';
 import { tombstone, tombstonePrefix } from './groups.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known-volume.ts';
 import { volumeChanged, volumeWitness } from './volume-content.ts';
+import { present } from '../../core/present.ts';
 
 const undo = z.extend(knownVolume, {
   /** Name of the volume until the commit. */
@@ -64,7 +65,7 @@ export const removeLv = operation({
     checkVgName(group);
     const vg = await usableVg(host, group);
     const all = vg.volumes;
-    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const lv = volumeNamed(vg, { name, ...present({ uuid }) });
     await refuseRemoval(host, { lv, all: staying(lv, all, tombstonePrefix(mark)) });
     const gone = tombstone(mark);
     checkLvName(group, gone);

@@ -10,6 +10,7 @@ import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known-volume.ts';
 import { identityOfVolume, refuseTaken } from './refuse-taken.ts';
+import { present } from '../../core/present.ts';
 
 const args = z.extend(askedVolume, {
   /** The new name in the same group. RefusedError `exists` if it is taken. */
@@ -38,7 +39,7 @@ export const renameLv = operation({
     checkLvName(group, to);
     if (to === name) throw new UsageError(`${group}/${name} already has that name`);
     const vg = await usableVg(host, group);
-    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const lv = volumeNamed(vg, { name, ...present({ uuid }) });
     refusePart(lv);
     await refuseUsed(host, lv);
     await refuseTaken(host, vg, { name: to, own: lv });

@@ -29,6 +29,7 @@ import {
 import { refuseRoom } from './snapshot-room.ts';
 import { spreadOf, takenFor, unitOf, whyNotSmaller, whyNotSynced } from '../spread.ts';
 import { sizeOption } from '../../core/request.ts';
+import { present } from '../../core/present.ts';
 
 const args = z.extend(askedVolume, {
   /** The new size, rounded up to whole extents, as for `createLv`. */
@@ -60,7 +61,7 @@ export const resizeLv = operation({
     checkVgName(group);
     const wanted = parseSize(size);
     const vg = await usableVg(host, group);
-    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const lv = volumeNamed(vg, { name, ...present({ uuid }) });
     const { vgUuid, uuid: lvUuid, size: from } = lv;
     const isSame = Math.ceil(wanted / vg.extentSize) * vg.extentSize === from;
     const spread = isSame ? undefined : await spreadOf(host, lv);
@@ -125,7 +126,7 @@ export const resizeLv = operation({
   },
   value: ({ undo: { vg, name, to, when } }) => ({
     ...{ path: `/dev/${vg}/${name}`, size: to },
-    ...(when === undefined ? {} : { when }),
+    ...present({ when }),
   }),
   look: async ({ undo: of, host }): Promise<Look> => {
     const lv = (await findKnown(host, of))?.lv;

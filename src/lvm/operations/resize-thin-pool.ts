@@ -12,6 +12,7 @@ import { refuseFull } from './extents.ts';
 import { askedVolume, findKnown, knownVolume } from './known-volume.ts';
 import { checkMetadata, poolNamed } from './pools.ts';
 import { sizeOption } from '../../core/request.ts';
+import { present } from '../../core/present.ts';
 
 const size = z.exactOptional(sizeOption);
 
@@ -48,7 +49,7 @@ export const resizeThinPool = deferred({
       throw new UsageError(`${group}/${name}: pass the size of its data, of its metadata, or both`);
     if (metadata !== undefined) checkMetadata(metadata);
     const vg = await usableVg(host, group);
-    const pool = poolNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const pool = poolNamed(vg, { name, ...present({ uuid }) });
     const from = sizesOf(pool);
     const whole = (wanted: Bytes): Bytes => Math.ceil(wanted / vg.extentSize) * vg.extentSize;
     const to = { data: whole(data ?? from.data), metadata: whole(metadata ?? from.metadata) };

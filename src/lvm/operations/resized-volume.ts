@@ -11,6 +11,7 @@ import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
 import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume, PvSegment } from '../objects.ts';
 import { known, type KnownVolume, knownVolume } from './known-volume.ts';
+import { present } from '../../core/present.ts';
 import { byLvm, spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
@@ -136,7 +137,7 @@ export async function grow(
 ): Promise<void> {
   const { lv } = await known(host, of);
   const extents = to / of.extentSize;
-  const place = onto === undefined ? {} : { onto };
+  const place = present({ onto });
   await host.run(lvextend({ vg: lv.vg, name: lv.name, extents, ...place, ...(await udevOf(host)) }));
   await expectSize(host, of, to);
 }

@@ -9,6 +9,7 @@ import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known-volume.ts';
+import { present } from '../../core/present.ts';
 
 const args = z.extend(askedVolume, {
   /** Tags to add, without the `@`. */
@@ -50,7 +51,7 @@ export const tagLv = operation({
     if (add.length + remove.length === 0)
       throw new UsageError(`${group}/${name}: name the tags to add or remove`);
     const vg = await usableVg(host, group);
-    const lv = volumeNamed(vg, { name, ...(uuid === undefined ? {} : { uuid }) });
+    const lv = volumeNamed(vg, { name, ...present({ uuid }) });
     const missing = [...new Set(add)].filter((tag) => !lv.tags.includes(tag));
     const there = [...new Set(remove)].filter((tag) => lv.tags.includes(tag));
     const nothingChanges = missing.length + there.length === 0;

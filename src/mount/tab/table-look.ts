@@ -6,6 +6,7 @@ import { lineBytes } from './fields.ts';
 import type { TableUndo } from './table-undo.ts';
 import { contentOf, hashOf } from './table-file.ts';
 import { tables } from './tables.ts';
+import { present } from '../../core/present.ts';
 
 /**
  * Returns the state of an edit. A private file always belongs to the step; changes of others to the
@@ -19,8 +20,7 @@ export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
   ];
   const line = await lineState(host, of, { own, there });
   const foreign = line === 'ours' || line === 'gone' ? undefined : line;
-  if (own !== undefined || back !== undefined)
-    return { state: 'ours', ...(foreign === undefined ? {} : { found: foreign }) };
+  if (own !== undefined || back !== undefined) return { state: 'ours', ...present({ found: foreign }) };
   return foreign === undefined
     ? { state: line === 'ours' ? 'ours' : 'gone' }
     : { state: 'not-ours', found: foreign };

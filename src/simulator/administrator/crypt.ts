@@ -6,6 +6,7 @@ import { settle, type World } from '../world/world.ts';
 import { deviceOf, type WrapAct } from './act.ts';
 import { format } from './devices.ts';
 import { put, write } from './files.ts';
+import { present } from '../../core/present.ts';
 
 /** Acts of an administrator on LUKS. */
 export interface CryptAdmin {
@@ -70,7 +71,7 @@ export function cryptActs(world: World, does: WrapAct): CryptAdmin {
       const found = luksAt(world, device);
       if (typeof found === 'string') throw new TypeError(`${device} has no header`);
       const [header, state] = begun({ world }, found, { key });
-      const reencryption = { ...state, torn, ...(mode === undefined ? {} : { mode }) };
+      const reencryption = { ...state, torn, ...present({ mode }) };
       putHeader(
         world,
         found,

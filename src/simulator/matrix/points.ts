@@ -1,5 +1,6 @@
 import type { Access, Fault, FaultMode } from '../faults/faults.ts';
 import { type Ending, run, type Subject } from './trial.ts';
+import { present } from '../../core/present.ts';
 
 /** An access of a run without faults, at which a fault can occur. */
 export interface Point {
@@ -70,7 +71,7 @@ export function counterOf(): (access: Access) => Omit<Point, 'when'> | undefined
       tool,
       verb: argv[0] ?? '',
       title: `${nth}: ${tool} ${argv.join(' ').replaceAll(/[0-9a-f]{12}/g, 'ID')}`,
-      fault: (mode, times) => ({ ...of, nth, mode, ...(times === undefined ? {} : { times }) }),
+      fault: (mode, times) => ({ ...of, nth, mode, ...present({ times }) }),
     };
   };
 }

@@ -19,6 +19,7 @@ import {
 import { deviceByNumber } from '../world/devices.ts';
 import { realNode } from './ask.ts';
 import { nameDevice, pageIn } from './overlay.ts';
+import { present } from '../../core/present.ts';
 import type { Mount } from '../world/parts.ts';
 import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
@@ -57,8 +58,7 @@ async function stateOf(real: ReadHost, mount: Mount): Promise<Btrfs> {
   const own = found.map(
     ({ id, shown, uuid = '', parentUuid, receivedUuid, generation, madeIn }): ModelSubvolume => ({
       ...{ id, inside: `/${shown}`, uuid, generation, madeIn, mode: 'rw' },
-      ...(parentUuid === undefined ? {} : { parentUuid }),
-      ...(receivedUuid === undefined ? {} : { receivedUuid }),
+      ...present({ parentUuid, receivedUuid }),
     }),
   );
   const top: ModelSubvolume = { id: 5, inside: '/', uuid: '', generation: 0, madeIn: 0, mode: 'rw' };

@@ -6,6 +6,7 @@ import { type Header, partsOf } from '../world/header-file.ts';
 import { anyKey } from '../world/keys.ts';
 import type { LuksParts } from '../world/parts.ts';
 import { ask, askDevice, realContent, realNode } from './ask.ts';
+import { present } from '../../core/present.ts';
 import { resolve } from '../world/resolve.ts';
 import type { Overlay, World } from '../world/world.ts';
 
@@ -79,7 +80,7 @@ function realParts({
   return {
     ...{ cipher, volumeKey: oldKeyDigest },
     ...(integrity ? { integrity } : {}),
-    ...(slotRoom === undefined ? {} : { slotRoom: slotRoom.all }),
+    ...present({ slotRoom: slotRoom?.all }),
     ...(reencryption === undefined
       ? {}
       : { reencryption: { ...state, ...(mode === 'encrypt' || mode === 'decrypt' ? { mode } : {}) } }),

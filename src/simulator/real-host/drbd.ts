@@ -8,6 +8,7 @@ import type { DrbdResource, DrbdVolume } from '../world/drbd.ts';
 import { isPeerChanged } from '../world/drbd-link.ts';
 import { statPath } from '../world/files.ts';
 import { pageIn } from './overlay.ts';
+import { present } from '../../core/present.ts';
 import {
   commonFile,
   configDirectory,
@@ -35,7 +36,7 @@ export async function knowDrbd({ real, replicas }: Overlay, world: World): Promi
       return {
         ...{ volume, minor, disk, size, ...lower, storage: `real:147:${String(minor)}`, real: true },
         ...(isPaused ? { paused: true } : {}),
-        ...(written === undefined ? {} : { written }),
+        ...present({ written }),
         generations: disk === 'Diskless' ? [] : await generationsAt(real, { name, volume }),
         ...(its[0] === undefined || its[0].replication === 'Off' || its[0].replication === 'Established'
           ? {}

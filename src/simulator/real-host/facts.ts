@@ -3,6 +3,7 @@ import { diskSequence } from '../../blockdevice/loop/reads.ts';
 import { type MountEntry, unescapeOctal, parseMountinfo } from '../../blockdevice/mountinfo.ts';
 import { follow, type ReadHost } from '../../command/index.ts';
 import { CommandError, ParseError, ToolError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { mappings } from '../../crypt/reads.ts';
 import { isThinPool } from '../../lvm/filling.ts';
 import { type LaidOutGroup, layout } from '../../lvm/layout.ts';
@@ -82,16 +83,13 @@ export async function lvmOf(real: ReadHost): Promise<Lvm | undefined> {
       ...{ uuid: lv.uuid, name: lv.name, tags: lv.tags, autoactivation: lv.autoactivation },
       ...{ layout: lv.layout.join(','), role: lv.role.join(',') },
       extents: Math.ceil(lv.size / group.extentSize),
-      ...(lv.origin === undefined ? {} : { origin: lv.origin.uuid }),
-      ...(lv.pool === undefined ? {} : { pool: lv.pool.uuid }),
+      ...present({ origin: lv.origin?.uuid, pool: lv.pool?.uuid }),
       ...(lv.skipped ? { skipped: true } : {}),
-      ...(lv.data === undefined ? {} : { data: lv.data }),
-      ...(lv.metadata === undefined ? {} : { metadata: lv.metadata }),
-      ...(lv.synced === undefined ? {} : { synced: lv.synced }),
+      ...present({ data: lv.data, metadata: lv.metadata, synced: lv.synced }),
       ...(lv.metadataSize === undefined
         ? {}
         : { moreExtents: Math.ceil(lv.metadataSize / group.extentSize) }),
-      ...(lv.health === undefined ? {} : { health: lv.health }),
+      ...present({ health: lv.health }),
       ...areasOf(laidOut, lv),
       runs: runsOf(reports.segments, lv.uuid),
     });
@@ -116,12 +114,12 @@ function areasOf(groups: readonly LaidOutGroup[], lv: RealVolume): { readonly ar
   const spread = groups.flatMap((group) =>
     group.uuid === lv.vgUuid ? (spreadAmong(group, lv) ?? []) : [],
   )[0];
-  return spread === undefined ? {} : { areas: spread.areas };
+  return present({ areas: spread?.areas });
 }
 
 function startOf(starts: ReadonlyMap<string, number>, uuid: string): Pick<PhysicalVolume, 'start'> {
   const start = starts.get(uuid);
-  return start === undefined ? {} : { start };
+  return present({ start });
 }
 
 /** Returns the extents of a volume, in its own order. */

@@ -12,6 +12,7 @@ import type { Content, Magic } from '../world/parts.ts';
 import { realContent, realNode } from './ask.ts';
 import { importLuks } from './crypt.ts';
 import { UnknownInPlan } from './unknown.ts';
+import { present } from '../../core/present.ts';
 import { resolve } from '../world/resolve.ts';
 import { withMetadata } from '../tools/drbd/bytes.ts';
 import { withTable } from '../tools/blockdevice/sectors.ts';
@@ -181,12 +182,7 @@ async function plainContent(overlay: Overlay, node: string): Promise<Content | u
   if (found === undefined || found.usage === 'partition-table' || found.usage === 'ambivalent')
     return undefined;
   const { type, usage, uuid, label } = found;
-  const superblock = {
-    ...{ type, usage },
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(label === undefined ? {} : { label }),
-    ...(await sizesOf(overlay, node)),
-  };
+  const superblock = { ...{ type, usage }, ...present({ uuid, label }), ...(await sizesOf(overlay, node)) };
   return usage === 'filesystem' ? { superblock, tree: emptyTree(), unread: true } : { superblock };
 }
 

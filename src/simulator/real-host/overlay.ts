@@ -4,6 +4,7 @@ import { debugfsEntries, debugfsText } from '../../filesystem/index.ts';
 import { type Device, deviceByNumber, isReal } from '../world/devices.ts';
 import { isGone } from './gone.ts';
 import { UnknownInPlan } from './unknown.ts';
+import { present } from '../../core/present.ts';
 import { type Found, resolve } from '../world/resolve.ts';
 import { addInode, directory, file, type Inode, symlink } from '../world/tree.ts';
 import type { Overlay, World } from '../world/world.ts';
@@ -124,7 +125,7 @@ async function importNode(
   const { kind, mode, uid, gid, node } = stat;
   const inode: Inode = {
     ...{ kind, mode, uid, gid, real: stat, realPath: path },
-    ...(node === undefined ? {} : { node }),
+    ...present({ node }),
     ...(kind === 'symlink' ? { target: await real.readLink(path) } : {}),
     ...(kind === 'directory' ? { entries: new Map<string, number>() } : {}),
   };

@@ -4,6 +4,7 @@ import { type DrbdResource, type DrbdVolume, justCreated } from './drbd.ts';
 import type { Content } from './parts.ts';
 import { placed } from '../tools/drbd/bytes.ts';
 import { copyContent, settle, type World } from './world.ts';
+import { present } from '../../core/present.ts';
 
 /** The other hosts that the DRBD of each host can reach, and whether their cable is plugged now. */
 const cables = new WeakMap<World, Map<World, () => boolean>>();
@@ -201,7 +202,7 @@ export function alike(world: World, own: DrbdResource): void {
 export function remember(world: World, { lower: number }: DrbdVolume, generation?: string): void {
   const lower = deviceByNumber(world, number);
   if (lower === undefined) return;
-  const said = generation === undefined ? {} : { generation };
+  const said = present({ generation });
   const { bitmap, history = [], ...content } = world.live.get(lower.storage) ?? {};
   const past = bitmap === undefined ? history : [bitmap, ...history].slice(0, 2);
   world.live.set(lower.storage, {

@@ -17,6 +17,7 @@ import {
   removeEntry,
 } from './tree.ts';
 import { settle, type World } from './world.ts';
+import { present } from '../../core/present.ts';
 
 // Holes are read as zeros. No driver reads larger files at once.
 const largest = 64 * 1024 ** 2;
@@ -206,7 +207,7 @@ function statOf(world: World, { tree, ino, inode, storage }: Found): FileStat {
     kind: inode.kind,
     inode: String(ino),
     device: numberOf(world, storage),
-    ...(inode.node === undefined ? {} : { node: inode.node }),
+    ...present({ node: inode.node }),
     size,
     mode: inode.mode,
     uid: inode.uid,

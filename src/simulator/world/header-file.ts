@@ -2,6 +2,7 @@ import type { LuksParts, Superblock } from './parts.ts';
 import { resolve } from './resolve.ts';
 import type { Inode } from './tree.ts';
 import type { World } from './world.ts';
+import { present } from '../../core/present.ts';
 
 /** The content of a LUKS header, on a device or in a file. */
 export interface Header extends LuksParts {
@@ -31,11 +32,7 @@ export function partsOf({
 }: Pick<LuksParts, 'slots'> & { readonly [P in keyof LuksParts]: LuksParts[P] | undefined }): LuksParts {
   return {
     slots: slots.toSorted((a, b) => a.slot - b.slot),
-    ...(volumeKey === undefined ? {} : { volumeKey }),
-    ...(cipher === undefined ? {} : { cipher }),
-    ...(integrity === undefined ? {} : { integrity }),
-    ...(slotRoom === undefined ? {} : { slotRoom }),
-    ...(reencryption === undefined ? {} : { reencryption }),
+    ...present({ volumeKey, cipher, integrity, slotRoom, reencryption }),
   };
 }
 

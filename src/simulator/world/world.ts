@@ -11,6 +11,7 @@ import type { UnitState } from './units.ts';
 import { copyTree, emptyTree, type Inode } from './tree.ts';
 import type { Module } from './modules.ts';
 import type { Parameter } from './parameters.ts';
+import { present } from '../../core/present.ts';
 
 /** A change, in the order of the requests. */
 export type Change =
@@ -264,7 +265,7 @@ export function bareWorld(
     flocks: [],
     objectLocks: new Map(),
     orphans: [],
-    ...(options.overlay === undefined ? {} : { overlay: options.overlay }),
+    ...present({ overlay: options.overlay }),
   };
 }
 

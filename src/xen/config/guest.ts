@@ -50,7 +50,7 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
   return {
     file: config.file,
     name,
-    ...(uuid === undefined ? {} : { uuid }),
+    ...present({ uuid }),
     type: typeOf(read),
     memoryMiB,
     vcpus: read.number('vcpus') ?? 1,
@@ -58,10 +58,10 @@ export function guestConfig(config: ParsedConfig): GuestConfig {
       maxMemoryMiB: read.number('maxmem'),
       maxVcpus: read.number('maxvcpus'),
       weight: read.number('cpu_weight'),
+      kernel,
+      ramdisk,
+      root: rootOf(read),
     }),
-    ...(kernel === undefined ? {} : { kernel }),
-    ...(ramdisk === undefined ? {} : { ramdisk }),
-    ...present({ root: rootOf(read) }),
     disks: read.list('disk').map((item) => read.item('disk', item, parseDisk)),
     vifs: read.list('vif').map((item) => read.item('vif', item, parseVif)),
   };

@@ -1,3 +1,5 @@
+import { present } from '../../core/present.ts';
+
 /** One network interface of a guest. Without a MAC address libxl generates one at each start. */
 export interface Vif {
   /** Lower case, with colons. */
@@ -26,11 +28,7 @@ export function parseVif(spec: string): Vif | string {
   if (rate !== undefined && !isRate(rate))
     return `in the vif '${spec}': '${rate}' is not a rate: expected for example 10Mb/s, 1MB/s or 250KB/s@20ms`;
   const [bridge, script] = [given.get('bridge'), given.get('script')];
-  return {
-    ...(address === undefined ? {} : { mac: address }),
-    ...(bridge === undefined ? {} : { bridge }),
-    ...(script === undefined ? {} : { script }),
-  };
+  return { ...present({ mac: address, bridge, script }) };
 }
 
 /** A MAC address as xl reads it: each of the six numbers may have one digit. */

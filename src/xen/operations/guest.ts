@@ -136,11 +136,7 @@ export async function findGuest(
     ({ domid, device }) =>
       !alive.has(domid) && (ids.includes(domid) || (device !== undefined && numbers.has(device))),
   );
-  return {
-    ours,
-    ...(other === undefined ? {} : { other }),
-    leftovers: leftovers.map(({ name }) => name),
-  };
+  return { ours, ...present({ other }), leftovers: leftovers.map(({ name }) => name) };
 }
 
 /** Destroys every domain of a guest, by id, and waits until they and their backends are gone. */
@@ -183,7 +179,7 @@ export function domainHolder(domain: Domain): Holder {
   const words = `the guest ${name ?? '(without a name)'} is ${describe(domain)}`;
   // A dying domain has been destroyed already: it disappears when its memory is no longer mapped.
   const free = domain.state === 'dying' ? {} : { free: ['xl', 'destroy', String(id)] };
-  return { kind: 'guest', domid: id, words, ...(name === undefined ? {} : { name }), ...free };
+  return { kind: 'guest', domid: id, words, ...present({ name }), ...free };
 }
 
 function backendHolder(backend: string): Holder {

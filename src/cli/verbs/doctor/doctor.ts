@@ -23,6 +23,7 @@ import { openSession, refuseOtherHost, siteGiven } from '../../runtime/session.t
 import { flag, verb } from '../../runtime/verb.ts';
 import { printable, wrapped } from '../../output/text.ts';
 import { showSettings } from './settings.ts';
+import { present } from '../../../core/present.ts';
 
 /** With only warnings the exit code is 0. */
 export default verb({
@@ -143,5 +144,5 @@ function known(journal: ReadJournal): KnownJournal {
   const owner = journal.is === 'open' ? journal.open.owner : 'dead';
   const is =
     state.closed ?? (state.awaiting !== undefined ? 'unconfirmed' : owner === 'dead' ? 'interrupted' : owner);
-  return { id, is, state, ...(because === undefined ? {} : { because }) };
+  return { id, is, state, ...present({ because }) };
 }

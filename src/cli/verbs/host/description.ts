@@ -3,6 +3,7 @@ import { applyCollected } from '../../../api/apply-collected.ts';
 import { type Bofh, withBofh } from '../../../bofh.ts';
 import { type Answers, askedOnce } from '../../../command/index.ts';
 import { UsageError } from '../../../core/errors.ts';
+import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { collect } from '../../../provision/collect.ts';
 import { type Owner, readCreated } from '../../../provision/created.ts';
@@ -43,7 +44,7 @@ export async function readDescription(
   const exported = await loadScript(path, {
     cache: runtime.root ? 'read-write' : 'unused',
     warn: (message, facts) => runtime.log.warn(message, { ...facts }),
-    ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
+    ...present({ cacheDirectory: runtime.cacheDirectory }),
   });
   if (typeof exported !== 'object' || exported === null || !('default' in exported))
     throw new UsageError(`${path} has no default export`, {

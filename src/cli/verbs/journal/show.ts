@@ -15,6 +15,7 @@ import { hostsOf, stateOf } from './journal-state.ts';
 import { planned, plannedOf, whatOf } from './planned-steps.ts';
 import { showReserved } from './reservations.ts';
 import { showInWords } from './text.ts';
+import { present } from '../../../core/present.ts';
 
 export default verb({
   changes: false,
@@ -58,7 +59,7 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
     command: [...begin.argv],
     bofh: begin.bofh,
     state: stateOf(journal),
-    ...(because === undefined ? {} : { because }),
+    ...present({ because }),
     ...timesOf(journal),
     ...hostsOf(state, left?.away),
     ...(journal.is === 'closed' && state.closed === 'committed'
@@ -66,7 +67,7 @@ async function shown(engine: Engine, journal: ReadJournal & { is: 'open' | 'clos
       : {}),
     steps: await Promise.all(state.steps.map((step) => stepOf(engine, state, step, owned))),
     recovery: refused === undefined ? (left?.steps.map(plannedOf) ?? []) : [],
-    ...(refused === undefined ? {} : { refused }),
+    ...present({ refused }),
   };
 }
 
@@ -78,7 +79,7 @@ async function refusalOf(engine: Engine, id: string, state: State): Promise<Jour
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
     const { remedy } = error;
-    return { why: error.message, ...(remedy === undefined ? {} : { remedy }) };
+    return { why: error.message, ...present({ remedy }) };
   }
 }
 
@@ -95,9 +96,9 @@ async function stepOf(engine: Engine, state: State, step: Step, owned: boolean):
   }));
   return {
     ...{ n, ...whatOf(step), state: is },
-    ...(note === undefined ? {} : { note }),
+    ...present({ note }),
     ...(heldBy.length === 0 ? {} : { heldBy }),
-    ...(remedy === undefined ? {} : { remedy }),
+    ...present({ remedy }),
     ...(manualRecovery === undefined ? {} : { manualRecovery: manualRecoveryData(manualRecovery) }),
   };
 }

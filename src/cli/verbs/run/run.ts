@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { withBofh } from '../../../bofh.ts';
 import { InterruptedError, StuckError, UsageError } from '../../../core/errors.ts';
 import { inProgram } from '../../../core/option.ts';
+import { present } from '../../../core/present.ts';
 import { loadScript } from '../../../script/load.ts';
 import type { StartedSequence } from '../../errors/explanation.ts';
 import { inWords } from '../../errors/sequences.ts';
@@ -41,7 +42,7 @@ async function runScript(runtime: Runtime, script: string, args: readonly string
               started: () => {
                 runtime.script = path;
               },
-              ...(runtime.cacheDirectory === undefined ? {} : { cacheDirectory: runtime.cacheDirectory }),
+              ...present({ cacheDirectory: runtime.cacheDirectory }),
             }),
           ),
         );

@@ -182,8 +182,12 @@ export default verb({
         disks: byName(runtime, disk),
         sshKeys: sshKey?.map((file) => pathOn(runtime, file)),
       }),
-      ...present({ kernel: pathOn(runtime, kernel), ramdisk: pathOn(runtime, ramdisk) }),
-      ...present({ provision: pathOn(runtime, provision), cdrom: pathOn(runtime, cdrom) }),
+      ...present({
+        kernel: pathOn(runtime, kernel),
+        ramdisk: pathOn(runtime, ramdisk),
+        provision: pathOn(runtime, provision),
+        cdrom: pathOn(runtime, cdrom),
+      }),
     };
     const request = checkCreate(asked);
     return changeUnasked<Members | undefined, Ensured<CreatedVm>, VmCreate>(

@@ -6,6 +6,7 @@ import { addInode, type Inode } from '../../world/tree.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolModel } from '../answer.ts';
 import { authorizedKeys } from './authorized-keys.ts';
+import { present } from '../../../core/present.ts';
 
 /**
  * useradd and similar programs (shadow 4.13), on the tables in /etc. The model does not write their
@@ -220,7 +221,7 @@ function copySkel(
   const { kind, mode, content, target } = like;
   addInode(parent.tree, parent.ino, posix.basename(to), {
     ...{ kind, mode, uid, gid },
-    ...(content === undefined ? {} : { content }),
+    ...present({ content }),
     ...(target === undefined ? {} : { target: target.replace('/etc/skel', home) }),
     ...(kind === 'directory' ? { entries: new Map<string, number>() } : {}),
   });

@@ -3,6 +3,7 @@ import { one, readOptions, unmodelled } from '../../options.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
 import { type Table, type TableEntry, tableIn, withTable } from './sectors.ts';
+import { present } from '../../../core/present.ts';
 
 /** sfdisk and partx (util-linux 2.38). */
 export const partitionTools: Readonly<Record<string, ToolModel>> = { partx, sfdisk };
@@ -72,8 +73,7 @@ function changed(call: ToolCall, table: Table, number: string | undefined): Tabl
   while (taken.includes(free)) free += 1;
   const entry: TableEntry = {
     ...{ number: free, start: Number(words.get('start')), size, type: words.get('type') ?? '' },
-    ...(uuid === undefined ? {} : { uuid }),
-    ...(name === undefined ? {} : { name }),
+    ...present({ uuid, name }),
   };
   return { ...table, partitions: [...table.partitions, entry] };
 }

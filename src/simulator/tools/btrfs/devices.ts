@@ -5,6 +5,7 @@ import { settle, type World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { sizeOf } from '../blockdevice/held.ts';
+import { present } from '../../../core/present.ts';
 
 /**
  * Returns what a superblock contains about its device. The superblock of mkfs contains only the
@@ -155,7 +156,7 @@ function inherit(world: World, { mount }: OnBtrfs, from: Device, successor: Mode
   if (storage !== undefined) {
     const content = world.live.get(storage) ?? {};
     const { superblock } = world.live.get(successor.storage) ?? {};
-    world.live.set(successor.storage, { ...content, ...(superblock === undefined ? {} : { superblock }) });
+    world.live.set(successor.storage, { ...content, ...present({ superblock }) });
   }
   world.mounts = world.mounts.map((each) => {
     if (storage === undefined) {

@@ -10,6 +10,7 @@ import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { withBytes } from '../blockdevice/sectors.ts';
+import { present } from '../../../core/present.ts';
 
 /**
  * The simulated stream has the real first and last command of a btrfs stream. Between them is one
@@ -112,7 +113,7 @@ function taken(tree: Tree, ino: number): Sent {
   return {
     ...{ kind, mode },
     ...(content === undefined ? {} : { content: Buffer.from(content).toString('latin1') }),
-    ...(target === undefined ? {} : { target }),
+    ...present({ target }),
     ...(entries === undefined
       ? {}
       : { entries: Object.fromEntries([...entries].map(([name, each]) => [name, taken(tree, each)])) }),
@@ -152,7 +153,7 @@ export function receive(call: ToolCall, words: readonly string[]): ReturnType<To
   const made: ModelSubvolume = {
     ...{ id: nextId, inside: posix.join(at.inside, name), uuid: world.ids.uuid() },
     ...{ generation, madeIn: generation, made: printedTime(new Date()) },
-    ...(base === undefined ? {} : { parentUuid: base.uuid }),
+    ...present({ parentUuid: base?.uuid }),
     ...(isWhole ? { mode: 'ro', receivedUuid } : { mode: 'rw' }),
   };
   putState(world, at.mount, {
@@ -209,10 +210,6 @@ function contentOf(stream: Buffer): Sent {
 function put(tree: Tree, parent: number, name: string, sent: Sent): void {
   const { kind, mode, content = '', target } = sent;
   const plain = kind === 'directory' ? directory(mode) : file(Buffer.from(content, 'latin1'), mode);
-  const ino = addInode(tree, parent, name, {
-    ...plain,
-    kind,
-    ...(target === undefined ? {} : { target }),
-  });
+  const ino = addInode(tree, parent, name, { ...plain, kind, ...present({ target }) });
   for (const [inner, each] of Object.entries(sent.entries ?? {})) put(tree, ino, inner, each);
 }

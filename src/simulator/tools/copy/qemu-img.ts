@@ -12,6 +12,7 @@ import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { magicsOf } from '../blockdevice/magics.ts';
 import { withTable } from '../blockdevice/sectors.ts';
+import { present } from '../../../core/present.ts';
 
 /** qemu-img and qemu-io (qemu 7.2): read and compare disk images, and copy them onto devices. */
 export const imageCopyTools: Readonly<Record<string, ToolModel>> = { 'qemu-img': qemuImg, 'qemu-io': qemuIo };
@@ -186,13 +187,13 @@ function infoOf({ size, qcow2 }: Image, filename: string): object {
   if (qcow2 === undefined) return { 'virtual-size': size, filename, format: 'raw', 'dirty-flag': false };
   const { backing, dataFile, encrypted } = qcow2;
   return {
-    ...(backing === undefined ? {} : { 'backing-filename': backing }),
+    ...present({ 'backing-filename': backing }),
     ...{ 'virtual-size': size, filename, 'cluster-size': 65_536, format: 'qcow2' },
     'format-specific': {
       type: 'qcow2',
-      data: { compat: '1.1', ...(dataFile === undefined ? {} : { 'data-file': dataFile }) },
+      data: { compat: '1.1', ...present({ 'data-file': dataFile }) },
     },
-    ...(encrypted === undefined ? {} : { encrypted }),
+    ...present({ encrypted }),
     'dirty-flag': false,
   };
 }

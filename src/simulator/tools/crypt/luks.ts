@@ -7,6 +7,7 @@ import { resolve } from '../../world/resolve.ts';
 import type { World } from '../../world/world.ts';
 import { failed, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
+import { present } from '../../../core/present.ts';
 
 const mib = 1024 ** 2;
 
@@ -61,7 +62,7 @@ export function putHeader(
     const payload = now?.superblock?.type === 'crypto_LUKS' ? now.payload : now;
     world.live.set(device.storage, {
       ...{ superblock: header.superblock, luks: partsOf(header) },
-      ...(payload === undefined ? {} : { payload }),
+      ...present({ payload }),
     });
     return;
   }

@@ -3,6 +3,7 @@ import type { LuksParts, LuksSlot } from '../../world/parts.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { openers } from '../../world/devices.ts';
 import { type Luks, luksAt, newSlot, noLuks, only, putHeader, opensSlot } from './luks.ts';
+import { present } from '../../../core/present.ts';
 
 type State = NonNullable<LuksParts['reencryption']>;
 
@@ -51,7 +52,7 @@ export function begun(
   const old = found.slots.find(({ opens }) => opens === undefined);
   const { kdf = 'pbkdf2', memory = 0 } = old ?? {};
   const fresh = { ...newSlot(world, { slot, kdf, memory, key }), opens: 'nothing' } as const;
-  const to = cipher === undefined ? {} : { cipher };
+  const to = present({ cipher });
   const state: State = { volumeKey: world.ids.uuid(), slot, done: 0, torn: false, ...to };
   return [{ ...found, slots: [...found.slots, fresh] }, state];
 }
@@ -65,7 +66,7 @@ function ended({ world }: ToolCall, found: Luks, state: State): ReturnType<ToolM
     .filter(({ slot, opens }) => slot === state.slot || opens !== undefined)
     .map((each) => (each.slot === state.slot ? withoutPurpose(each) : each));
   const { volumeKey, cipher } = state;
-  putHeader(world, found, { ...header, slots, volumeKey, ...(cipher === undefined ? {} : { cipher }) });
+  putHeader(world, found, { ...header, slots, volumeKey, ...present({ cipher }) });
   const size = String(found.device?.size ?? 0);
   return ok(
     `{"device":"${found.path}","device_bytes":"${size}","device_size":"${size}","speed":"1","eta_ms":"0","time_ms":"1"}\n`,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { LuksParts, LuksSlot } from '../../world/parts.ts';
+import { present } from '../../../core/present.ts';
 
 const dataOffset = 16_777_216;
 const usualCipher = 'aes-xts-plain64';
@@ -86,7 +87,7 @@ function segmentsOf({ cipher = usualCipher, integrity, reencryption }: LuksParts
       sector_size: 512,
     },
     ...(integrity === undefined ? {} : { integrity: { type: 'hmac(sha256)' } }),
-    ...(flags === undefined ? {} : { flags }),
+    ...present({ flags }),
   });
   if (reencryption === undefined) return [segment(dataOffset, 'dynamic', cipher)];
   const { done, torn, cipher: to = usualCipher } = reencryption;

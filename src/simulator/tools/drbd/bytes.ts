@@ -1,6 +1,7 @@
 import type { Device } from '../../world/devices.ts';
 import type { Content } from '../../world/parts.ts';
 import { withBytes } from '../blockdevice/sectors.ts';
+import { present } from '../../../core/present.ts';
 
 const block = 4096;
 const magic = 0x8374026b;
@@ -29,8 +30,7 @@ export function withMetadata(
   return {
     superblock: { type: 'drbd', usage: 'raid', uuid, version: 'v08' },
     replica,
-    ...(generation === undefined ? {} : { generation }),
-    ...(agreed === undefined ? {} : { agreed }),
+    ...present({ generation, agreed }),
     metadata: { at: superblockAt(size), beneath: withoutMetadata(before) },
   };
 }

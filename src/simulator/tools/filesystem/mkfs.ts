@@ -7,6 +7,7 @@ import { addInode, directory, emptyTree } from '../../world/tree.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
+import { present } from '../../../core/present.ts';
 
 /**
  * Programs that create a filesystem or swap (util-linux 2.38, e2fsprogs 1.47, btrfs-progs 6.2,
@@ -120,7 +121,7 @@ function mkfsVfat(call: ToolCall): ReturnType<ToolModel> {
   const label = one(options, '-n');
   const superblock = {
     ...({ type: 'vfat', usage: 'filesystem', version: 'FAT16', blockSize: 512, uuid } as const),
-    ...(label === undefined ? {} : { label }),
+    ...present({ label }),
     blocks: Math.floor(device.size / 512),
   };
   write(call.world, device, { superblock, tree: emptyTree() });

@@ -9,6 +9,7 @@ import type { Mount } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
+import { present } from '../../../core/present.ts';
 
 /**
  * mount, umount and sync (util-linux 2.38, coreutils 9.1). mount and umount exit with 32 for nearly
@@ -81,7 +82,7 @@ function bind(
         : [...words, ...over.options.split(',').filter((word) => flags.includes(word))],
     root: posix.join(over.root, posix.relative(over.path, shown.path)),
     superOptions: over.superOptions,
-    ...(top === undefined ? {} : { top }),
+    ...present({ top }),
   });
   return ok();
 }
