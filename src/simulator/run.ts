@@ -9,7 +9,7 @@ import {
 import { CommandError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { dropReleased } from './world/devices.ts';
-import { checkAlive, type Fault, type Faults, killProcess, ProcessKilled } from './faults/faults.ts';
+import { checkAlive, crash, type Fault, type Faults, ProcessKilled } from './faults/faults.ts';
 import { prepareReal } from './real-host/commands.ts';
 import { unmodelled } from './options.ts';
 import { inputText } from './world/keys.ts';
@@ -236,11 +236,6 @@ async function suffer(
     case 'hangs':
       return hang(at, command, how);
   }
-}
-
-function crash({ world, process }: Running): ProcessKilled {
-  killProcess(world, process);
-  return new ProcessKilled();
 }
 
 /**

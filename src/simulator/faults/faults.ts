@@ -1,6 +1,7 @@
 import { type Command, tools } from '../../command/index.ts';
 import { UsageError } from '../../core/errors.ts';
 import { kindOf } from './steps.ts';
+import type { Running } from '../run.ts';
 import type { SimulatedProcess, World } from '../world/world.ts';
 
 /** How an access fails. */
@@ -202,4 +203,51 @@ export function killProcess(world: World, process: SimulatedProcess): void {
 
 export function checkAlive(process: SimulatedProcess): void {
   if (!process.alive) throw new ProcessKilled();
+}
+
+/** Kills the process. Returns the error that its access ends with. */
+export function crash({ world, process }: Pick<Running, 'world' | 'process'>): ProcessKilled {
+  killProcess(world, process);
+  return new ProcessKilled();
+}
+
+/** Makes one change to a file or to the journal. A fault can kill the process or fail the change here. */
+export function suffer<T>(
+  at: Pick<Running, 'world' | 'process' | 'faults'>,
+  of: {
+    readonly tool: 'file' | 'store';
+    readonly argv: readonly string[];
+    readonly act: () => T;
+    /** Writes only the first bytes. */
+    readonly part?: () => T;
+    readonly error: (code: 'EIO' | 'ENOSPC') => Error;
+  },
+): T {
+  const { tool, argv, act, part, error } = of;
+  const fault = at.faults.at({ tool, argv, access: 'change' });
+  switch (fault?.mode) {
+    case undefined:
+      return act();
+    case 'crash here':
+      throw crash(at);
+    case 'acts then crash':
+      act();
+      throw crash(at);
+    case 'fails before':
+      throw error('EIO');
+    case 'acts then fails':
+      act();
+      throw error('EIO');
+    case 'no space':
+      throw error('ENOSPC');
+    case 'short write':
+    case 'acts then killed':
+    case 'no effect, exit 0':
+    case 'garbage answer':
+    case 'hangs':
+      if (fault.mode === 'short write' && part !== undefined) return part();
+      throw new UsageError(
+        `an access to ${tool === 'store' ? 'the journal' : 'a file'} cannot suffer "${fault.mode}"`,
+      );
+  }
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { ChangeHost, LocalHost, ReadHost, StepContext } from '../../command/index.ts';
 import { UsageError } from '../../core/errors.ts';
 import { fileError } from '../faults/file-errors.ts';
-import { checkAlive, killProcess, ProcessKilled } from '../faults/faults.ts';
+import { checkAlive, crash, suffer } from '../faults/faults.ts';
 import * as files from './files.ts';
 import { pageIn } from '../real-host/overlay.ts';
 import { runCommand, type Running, runPipeline } from '../run.ts';
@@ -23,10 +23,7 @@ export function readsOf(at: Running): ReadHost {
     checkAlive(process);
     const fault = at.faults.at({ tool: 'file', argv: [verb, path], access: 'read' });
     if (fault?.mode === 'fails before') throw fileError('EIO', verb, path);
-    if (fault?.mode === 'crash here') {
-      killProcess(world, process);
-      throw new ProcessKilled();
-    }
+    if (fault?.mode === 'crash here') throw crash(at);
     return act();
   };
   return {
@@ -60,18 +57,17 @@ export function changeHost(
   const { world } = at;
   const change = async <T>(asked: Change & { readonly what: 'file' }, act: () => T): Promise<T> => {
     checkAlive(at.process);
-    for (const path of [
-      posix.dirname(asked.path),
-      asked.path,
-      ...(asked.from === undefined ? [] : [asked.from]),
-    ])
-      await pageIn(world, path, 'stat');
+    const { verb, path, from } = asked;
+    const more = from === undefined ? [] : [from];
+    for (const each of [posix.dirname(path), path, ...more]) await pageIn(world, each, 'stat');
     checkAlive(at.process);
     at.changes.push(asked);
-    const done = sufferFile(at, asked, act);
+    const argv = [verb, ...more, path];
+    const error = (code: 'EIO' | 'ENOSPC') => fileError(code, verb, path, more);
+    const done = suffer(at, { tool: 'file', argv, act, error });
     // What /dev, /proc and /sys show depends only on the names of existing files: a new file
     // changes nothing there.
-    if (asked.verb === 'rename' || asked.verb === 'remove') world.revision += 1;
+    if (verb === 'rename' || verb === 'remove') world.revision += 1;
     return done;
   };
   return {
@@ -100,41 +96,6 @@ export function changeHost(
     removeDir: (path) => change({ what: 'file', verb: 'rmdir', path }, () => files.removeDir(world, path)),
     sync: (path) => change({ what: 'file', verb: 'sync', path }, () => files.syncPath(world, path)),
   };
-}
-
-function sufferFile<T>(
-  at: Running,
-  { verb, path, from }: Change & { readonly what: 'file' },
-  act: () => T,
-): T {
-  const more = from === undefined ? [] : [from];
-  const fault = at.faults.at({ tool: 'file', argv: [verb, ...more, path], access: 'change' });
-  const crash = (): never => {
-    killProcess(at.world, at.process);
-    throw new ProcessKilled();
-  };
-  switch (fault?.mode) {
-    case undefined:
-      return act();
-    case 'crash here':
-      return crash();
-    case 'acts then crash':
-      act();
-      return crash();
-    case 'acts then fails':
-      act();
-      throw fileError('EIO', verb, path, more);
-    case 'fails before':
-      throw fileError('EIO', verb, path, more);
-    case 'no space':
-      throw fileError('ENOSPC', verb, path, more);
-    case 'acts then killed':
-    case 'no effect, exit 0':
-    case 'garbage answer':
-    case 'short write':
-    case 'hangs':
-      throw new UsageError(`an access to a file cannot suffer "${fault.mode}"`);
-  }
 }
 
 type Wanted = Parameters<LocalHost['flock']>[0];
