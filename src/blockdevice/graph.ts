@@ -9,8 +9,9 @@ import { type Facts, factsOf } from './holders/facts.ts';
 import { uppersOf } from './holders/tree.ts';
 import { identityOfNumber, splitLvmName } from './keys.ts';
 import type { MountEntry } from './mountinfo.ts';
-import { deviceNode, kernelNames, kernelText, sizeOf } from './node.ts';
+import { deviceNode, kernelText, sizeOf } from './node.ts';
 import { whyUnreadable } from './unreadable.ts';
+import { namesIn } from '../command/index.ts';
 
 /**
  * The type of a device in the kernel. `volume-part`: a leg, pool or copy that lvm created for one
@@ -96,7 +97,7 @@ export async function deviceGraph(host: ReadHost): Promise<ReadonlyMap<string, G
       looked.then(({ over }) => Promise.all(over.map(({ device: upper }) => meet(upper)))),
     ]);
   };
-  const names = await kernelNames(host, '/sys/block');
+  const names = await namesIn(host, '/sys/block');
   const devices = await Promise.all(names.map((name) => byName(host, name)));
   await Promise.all(devices.map(meet));
   const all = await inOrder(devices, met);

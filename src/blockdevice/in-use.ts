@@ -3,8 +3,9 @@ import type { ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError } from '../core/errors.ts';
 import { deviceByNumber } from './holders/device.ts';
 import { factsOf } from './holders/facts.ts';
-import { deviceNode, kernelNames, kernelText } from './node.ts';
+import { deviceNode, kernelText } from './node.ts';
 import { everyHolder, inWords, remedyFor } from './holders/index.ts';
+import { namesIn } from '../command/index.ts';
 
 /** RefusedError that names every known holder of the device, if there is one. */
 export async function refuseHeld(host: ReadHost, device: string, who: readonly Holder[]): Promise<void> {
@@ -46,7 +47,7 @@ async function beneath(host: ReadHost, number: string): Promise<ReadonlySet<stri
   const found = new Set([number]);
   for (const each of found) {
     const { sys } = await deviceByNumber(host, each);
-    for (const name of await kernelNames(host, `${sys}/slaves`)) {
+    for (const name of await namesIn(host, `${sys}/slaves`)) {
       const lower = await kernelText(host, `${sys}/slaves/${name}/dev`);
       if (lower !== undefined) found.add(lower);
     }

@@ -20,7 +20,7 @@ export {
   remedyFor,
 } from './holders/index.ts';
 export { escapePath } from './holders/units.ts';
-export { identityOf, isIdentity, keysOf, splitLvmName } from './keys.ts';
+export { identityOf, isIdentity, keysOf, splitLvmName, movedFrom } from './keys.ts';
 export { bootOfName, identityAt, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
 export { imageArgs, imageCreation, imageUndo, isSame, makeImage, refuseUsedFile } from './image/new-image.ts';
 export { loopDevices, loopShowing } from './loop/reads.ts';

@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DeviceKeys, Key } from '../atomic/operation.ts';
 import { CommandError, ParseError } from '../core/errors.ts';
-import { askedAgain, orMissing, type ReadHost } from '../command/index.ts';
+import { askedAgain, namesIn, orMissing, type ReadHost } from '../command/index.ts';
 import { loopBacking } from './commands.ts';
-import { deviceNode, kernelNames, kernelText } from './node.ts';
+import { deviceNode, kernelText } from './node.ts';
 
 /** A device's keys, and what distinguishes it from another one that gets its name later. */
 export interface DeviceIdentity extends DeviceKeys {
@@ -25,6 +25,16 @@ export interface DeviceIdentity extends DeviceKeys {
 export async function keysOf(host: ReadHost, path: string): Promise<DeviceKeys> {
   const { key, beneath } = await identityOf(host, path);
   return { key, beneath };
+}
+
+/** The key of a device, if it is another one than before, for a `Look`. */
+export async function movedFrom(
+  host: ReadHost,
+  path: string,
+  before: Key,
+): Promise<{ readonly movedTo?: Key }> {
+  const { key } = await identityOf(host, path);
+  return key === before ? {} : { movedTo: key };
 }
 
 /**
@@ -206,7 +216,7 @@ async function diskId(host: ReadHost, sys: string): Promise<string | undefined> 
 }
 
 async function slaves(host: ReadHost, sys: string): Promise<readonly string[]> {
-  const names = await kernelNames(host, `${sys}/slaves`);
+  const names = await namesIn(host, `${sys}/slaves`);
   return Promise.all(
     names.map(async (name) => {
       const number = await kernelText(host, `${sys}/slaves/${name}/dev`);

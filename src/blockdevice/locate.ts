@@ -1,8 +1,8 @@
-import { type ChangeHost, orMissing, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, namesIn, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { knownGroups, knownVolumes } from './commands.ts';
 import { identityOf, identityOfNumber, isIdentity } from './keys.ts';
-import { kernelNames, kernelText, sizeOf } from './node.ts';
+import { ifDevice, kernelText, sizeOf } from './node.ts';
 import type { Bytes } from '../core/units.ts';
 
 /** A device as it was when its path was journalled. */
@@ -61,16 +61,11 @@ export async function syncDevice(
 
 /** The identity of the device at a path; undefined if there is no device. */
 export async function identityAt(host: ReadHost, path: string): Promise<string | undefined> {
-  try {
-    return (await orMissing(identityOf(host, path)))?.identity;
-  } catch (error) {
-    if (error instanceof RefusedError) return undefined;
-    throw error;
-  }
+  return (await ifDevice(identityOf(host, path)))?.identity;
 }
 
 async function search(host: ReadHost, identity: string): Promise<string | undefined> {
-  for (const disk of await kernelNames(host, '/sys/block')) {
+  for (const disk of await namesIn(host, '/sys/block')) {
     for (const name of await withPartitions(host, disk)) {
       const number = await kernelText(host, name);
       if (number === undefined) continue;
@@ -87,7 +82,7 @@ async function search(host: ReadHost, identity: string): Promise<string | undefi
  */
 export async function bootOfName(host: ReadHost, identity: string): Promise<string | undefined> {
   const disk = identity.replace(/^dev:/, '').replace(/-part\d+$/, '');
-  return (await kernelNames(host, '/sys/block')).includes(disk) ? (await host.facts()).boot : undefined;
+  return (await namesIn(host, '/sys/block')).includes(disk) ? (await host.facts()).boot : undefined;
 }
 
 /** Returns another device, of the given size if any, that matches as well as the one at `path`. */
@@ -96,7 +91,7 @@ export async function twinOf(
   { path, size }: { readonly path: string; readonly size?: Bytes },
   fits: (path: string) => Promise<boolean>,
 ): Promise<string | undefined> {
-  for (const disk of await kernelNames(host, '/sys/block'))
+  for (const disk of await namesIn(host, '/sys/block'))
     for (const name of await withPartitions(host, disk)) {
       const number = await kernelText(host, name);
       const other = `/dev/${name.split('/').at(-2) ?? ''}`;
@@ -128,6 +123,6 @@ export async function refuseElsewhere(
 }
 
 async function withPartitions(host: ReadHost, disk: string): Promise<readonly string[]> {
-  const below = (await kernelNames(host, `/sys/block/${disk}`)).filter((name) => name.startsWith(disk));
+  const below = (await namesIn(host, `/sys/block/${disk}`)).filter((name) => name.startsWith(disk));
   return [`/sys/block/${disk}/dev`, ...below.map((name) => `/sys/block/${disk}/${name}/dev`)];
 }

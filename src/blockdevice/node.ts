@@ -1,12 +1,4 @@
-import {
-  type FileStat,
-  follow,
-  kindInWords,
-  nameOf,
-  namesIn,
-  orMissing,
-  type ReadHost,
-} from '../command/index.ts';
+import { type FileStat, follow, kindInWords, nameOf, orMissing, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { pathOfTag, tagIn } from './tag.ts';
@@ -41,8 +33,13 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
 
 /** `major:minor` of the block device at a path; undefined if there is none, or not a block device. */
 export async function numberAt(host: ReadHost, path: string): Promise<string | undefined> {
+  return (await ifDevice(deviceNode(host, path)))?.number;
+}
+
+/** What a read of a device returns; undefined if there is no such device, or it is not a block device. */
+export async function ifDevice<T>(read: Promise<T>): Promise<T | undefined> {
   try {
-    return (await orMissing(deviceNode(host, path)))?.number;
+    return await orMissing(read);
   } catch (error) {
     if (error instanceof RefusedError) return undefined;
     throw error;
@@ -97,14 +94,6 @@ function isGone(error: unknown): boolean {
   if (!(error instanceof CommandError)) return false;
   const { reason, cause } = error;
   return reason === 'not-found' || (cause instanceof Error && 'code' in cause && cause.code === 'ENODEV');
-}
-
-/**
- * Lists the names in a kernel directory; none if this device, or this kernel, has no such
- * directory.
- */
-export async function kernelNames(host: ReadHost, path: string): Promise<readonly string[]> {
-  return namesIn(host, path);
 }
 
 function notThere(device: string, path: string): CommandError {

@@ -12,5 +12,6 @@ export * from './or-missing.ts';
 export * from './reservations.ts';
 export * from './script-failure.ts';
 export * from './secret.ts';
+export * from './sync.ts';
 export * from './tools.ts';
 export * from './unparsed.ts';

@@ -6,8 +6,8 @@ import {
   holders,
   identityOf,
   isMountedForWriting,
-  keysOf,
   locate,
+  movedFrom,
   namingHolders,
   probe,
   probeFile,
@@ -220,7 +220,6 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
       `${of.device} has no serial number: it is unknown whether it is still the same disk`,
       { remedy: `see what it holds: blkid -p ${of.device}` },
     );
-  const { key } = await keysOf(host, path);
-  const moved = key === of.key ? {} : { movedTo: key };
+  const moved = await movedFrom(host, path, of.key);
   return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
 }

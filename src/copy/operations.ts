@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Changed, operation } from '../atomic/operation.ts';
-import { identityOf, type MountEntry } from '../blockdevice/index.ts';
+import { identityOf, type MountEntry, movedFrom } from '../blockdevice/index.ts';
 import {
   type Answer,
   type ChangeHost,
@@ -175,8 +175,7 @@ export const unpack = operation({
     const undoing = (await host.stat(made.path)) !== undefined;
     const node = await holding(host, made);
     if (node === undefined || !(await isFilled(host, node))) return { state: undoing ? 'ours' : 'gone' };
-    const { key } = await identityOf(host, node.path);
-    const moved = key === made.key ? {} : { movedTo: key };
+    const moved = await movedFrom(host, node.path, made.key);
     return { state: 'ours', holders: await othersOn(host, node, made), ...moved };
   },
   revert: ({ undo: made, host }) => empty(host, made),

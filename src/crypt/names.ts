@@ -1,9 +1,10 @@
 import { posix } from 'node:path';
 import { deviceNode } from '../blockdevice/index.ts';
-import { kernelNames, kernelText } from '../blockdevice/node.ts';
+import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { IdentityTaken, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import { namesIn } from '../command/index.ts';
 
 /**
  * Characters that udev and device-mapper do not escape in a name (libdevmapper.h,
@@ -89,7 +90,7 @@ export async function refuseTaken(
  * device-mapper would replace it.
  */
 async function whoHas(host: ReadHost, name: string): Promise<string | undefined> {
-  for (const block of await kernelNames(host, '/sys/block')) {
+  for (const block of await namesIn(host, '/sys/block')) {
     if ((await kernelText(host, `/sys/block/${block}/dm/name`)) !== name) continue;
     const uuid = await kernelText(host, `/sys/block/${block}/dm/uuid`);
     return `the device ${block} has that name${uuid === undefined || uuid === '' ? '' : ` (${uuid})`}`;

@@ -10,7 +10,7 @@ import {
   type Signature,
 } from '../blockdevice/index.ts';
 import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
-import { kernelNames, kernelText } from '../blockdevice/node.ts';
+import { kernelText } from '../blockdevice/node.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { turns } from '../host/turns.ts';
@@ -20,6 +20,7 @@ import type { HeaderPart, LuksHeader, Mapping, MappingStatus } from './schema.ts
 import { checkText } from '../core/checks.ts';
 import { reasonIn } from '../core/reason.ts';
 import { present } from '../core/present.ts';
+import { namesIn } from '../command/index.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {
@@ -133,7 +134,7 @@ export async function contentOf(
  * data of the kernel.
  */
 export async function mappings(host: ReadHost): Promise<readonly Mapping[]> {
-  const blocks = await kernelNames(host, '/sys/block');
+  const blocks = await namesIn(host, '/sys/block');
   const all = await Promise.all(
     blocks.map(async (block) => {
       const sys = `/sys/block/${block}`;
@@ -182,7 +183,7 @@ async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<M
     ...{ name, path: `/dev/mapper/${name}`, number: await text('dev'), dmUuid, type },
     ...present({ luksUuid: uuid }),
     ...{ size, mode: (await text('ro')) === '0' ? 'rw' : 'ro' },
-    beneath: await kernelNames(host, `${sys}/slaves`),
+    beneath: await namesIn(host, `${sys}/slaves`),
   };
 }
 
@@ -335,12 +336,12 @@ async function lookedAt(
 }
 
 async function blockNames(host: ReadHost): Promise<readonly string[]> {
-  const disks = await kernelNames(host, '/sys/block');
+  const disks = await namesIn(host, '/sys/block');
   return (await Promise.all(disks.map((disk) => withPartitions(host, disk)))).flat();
 }
 
 async function withPartitions(host: ReadHost, disk: string): Promise<readonly string[]> {
-  const inner = (await kernelNames(host, `/sys/block/${disk}`)).filter((entry) => entry.startsWith(disk));
+  const inner = (await namesIn(host, `/sys/block/${disk}`)).filter((entry) => entry.startsWith(disk));
   const numbers = await Promise.all(
     inner.map((entry) => kernelText(host, `/sys/block/${disk}/${entry}/partition`)),
   );

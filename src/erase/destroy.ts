@@ -3,8 +3,8 @@ import {
   bootOfName,
   deviceNode,
   holders,
-  keysOf,
   locate,
+  movedFrom,
   namingHolders,
   refuseHeld,
   sizeOf,
@@ -167,6 +167,6 @@ async function lookOf(host: ReadHost, of: Destroyed, found: Found | undefined): 
   if (found.state.is === 'others') return { state: 'not-ours', found: found.state.found };
   const who = await holders(host, found.node);
   if (of.blank === undefined) return { state: 'ours', holders: who };
-  const { key } = await keysOf(host, found.path);
-  return { state: 'ours', holders: who, ...(key === of.blank.key ? {} : { movedTo: key }) };
+  const moved = await movedFrom(host, found.path, of.blank.key);
+  return { state: 'ours', holders: who, ...moved };
 }

@@ -26,6 +26,7 @@ import { checkRemovable, refuseAttached, refuseMountPoint } from './remove.ts';
 import { bringBackTo, damaged, editedSince, keepAt } from './kept.ts';
 import { refuseChange } from './refuse-change.ts';
 import { unlink } from './unlink.ts';
+import { syncDirectoryOf } from '../command/index.ts';
 
 const args = z.strictObject({
   /** Absolute path of the existing file. */
@@ -138,8 +139,7 @@ export const change = operation({
   },
   sync: async ({ undo: of, host }) => {
     if ((await host.stat(of.path))?.kind === 'file') await host.sync(of.path);
-    const directory = posix.dirname(of.path);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+    await syncDirectoryOf(host, of.path);
   },
   afterCommit: async ({ undo: of, host }) => {
     if (!isFile(await host.stat(of.back), of)) return;

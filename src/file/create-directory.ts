@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost, syncDirectoryOf } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, defaultAclEntries, refuseNoAcl } from './acl.ts';
@@ -18,7 +18,6 @@ import {
   ownerNumber,
   realParent,
 } from './path.ts';
-import { syncDirectoryOf } from './private-name.ts';
 import { refuseContent } from './remove-directory.ts';
 
 const args = z.strictObject({

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation, type OperationSpec } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, type ReadHost } from '../command/index.ts';
+import { type FileStat, kindInWords, type ReadHost, syncDirectoryOf } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, refuseNoAcl } from './acl.ts';
@@ -124,8 +124,7 @@ export const creation = {
   },
   sync: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);
-    const directory = posix.dirname(made.path);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+    await syncDirectoryOf(host, made.path);
   },
   afterCommit: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);

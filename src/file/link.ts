@@ -1,7 +1,14 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type ChangeHost, type Command, kindInWords, nothing, type ReadHost } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type Command,
+  kindInWords,
+  nothing,
+  type ReadHost,
+  syncDirectoryOf,
+} from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath, besideWith, realParent, sameFile } from './path.ts';
 import { bringBackTo, editedSince, keepAt, refuseTaken } from './kept.ts';
@@ -121,10 +128,7 @@ export const link = operation({
     await host.sync(posix.dirname(of.path));
     await unlink(host, of.tombstone);
   },
-  sync: async ({ undo: { path }, host }) => {
-    const directory = posix.dirname(path);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
-  },
+  sync: ({ undo: { path }, host }) => syncDirectoryOf(host, path),
   afterCommit: async ({ undo: { tombstone }, host }) => {
     if ((await host.stat(tombstone))?.kind === 'symlink') await unlink(host, tombstone);
   },

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Look, Way } from '../atomic/operation.ts';
-import { type ChangeHost, kindInWords, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, kindInWords, type ReadHost, syncDirectoryOf } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { besideWith, realParent, sameFile } from './path.ts';
 
@@ -89,12 +89,6 @@ export function clearNew({ file, private: own }: NewFile, way: Way): readonly st
   return way === 'back'
     ? ['find', posix.dirname(file), '-maxdepth', '1', '-samefile', own, '-delete']
     : ['rm', own];
-}
-
-/** Makes the names in the directory of a file durable. */
-export async function syncDirectoryOf(host: ChangeHost, file: string): Promise<void> {
-  const directory = posix.dirname(file);
-  if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
 }
 
 function taken(path: string, cause?: unknown): RefusedError {

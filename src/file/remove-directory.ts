@@ -1,12 +1,11 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, refuseExposed } from '../command/index.ts';
+import { type FileStat, kindInWords, refuseExposed, syncDirectoryOf } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { bringBackTo, keepAt, refuseTaken } from './kept.ts';
 import { moveNew } from './move-new.ts';
 import { absolutePath, besideWith, birth, birthOf, inodeNumber, realParent } from './path.ts';
-import { syncDirectoryOf } from './private-name.ts';
 import { refuseMountPoint } from './remove.ts';
 
 const args = z.strictObject({

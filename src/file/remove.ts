@@ -8,6 +8,7 @@ import {
   kindInWords,
   type ReadHost,
   refuseExposed,
+  syncDirectoryOf,
 } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
@@ -110,10 +111,7 @@ export const removal = {
     await host.sync(posix.dirname(gone.path));
     await unlink(host, gone.tombstone);
   },
-  sync: async ({ undo: gone, host }) => {
-    const directory = posix.dirname(gone.path);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
-  },
+  sync: ({ undo: gone, host }) => syncDirectoryOf(host, gone.path),
   afterCommit: async ({ undo: gone, host }) => {
     const stat = await host.stat(gone.tombstone);
     if (stat === undefined || !isFile(stat, gone)) return;

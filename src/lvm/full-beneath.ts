@@ -1,6 +1,5 @@
 import { posix } from 'node:path';
 import { deviceNode, kernelText } from '../blockdevice/index.ts';
-import { kernelNames } from '../blockdevice/node.ts';
 import type { Key } from '../atomic/operation.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
@@ -20,6 +19,7 @@ import { identityOfVolume } from './operations/refuse-taken.ts';
 import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 import { present } from '../core/present.ts';
+import { namesIn } from '../command/index.ts';
 
 /**
  * RefusedError if a thin pool or classic snapshot at any depth beneath a device is full, or if the
@@ -120,7 +120,7 @@ async function layersBeneath(
   const found = layerOf(uuid, above).map((layer) =>
     whole && layer.sort === 'pool' ? { ...layer, ...thinOf(above) } : layer,
   );
-  const names = await kernelNames(host, `${sys}/slaves`);
+  const names = await namesIn(host, `${sys}/slaves`);
   for (const name of names) {
     const lower = await kernelText(host, `${sys}/slaves/${name}/dev`);
     if (lower === undefined) throw new ParseError(`${sys}/slaves/${name} has no device number`);

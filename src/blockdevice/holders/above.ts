@@ -1,9 +1,10 @@
 import type { Holder } from '../../core/errors.ts';
 import { ParseError } from '../../core/errors.ts';
 import { splitLvmName } from '../keys.ts';
-import { kernelNames, kernelText } from '../node.ts';
+import { kernelText } from '../node.ts';
 import { type Device, deviceByNumber } from './device.ts';
 import type { Facts } from './facts.ts';
+import { namesIn } from '../../command/index.ts';
 
 /** A device on top of another one. */
 export interface Upper {
@@ -21,7 +22,7 @@ export interface Upper {
 export async function built(facts: Facts, { sys }: Device): Promise<readonly Upper[]> {
   const { host } = facts;
   const found: Upper[] = [];
-  for (const name of await kernelNames(host, `${sys}/holders`)) {
+  for (const name of await namesIn(host, `${sys}/holders`)) {
     const at = `${sys}/holders/${name}`;
     const mapping = await kernelText(host, `${at}/dm/name`);
     const holder =
@@ -96,7 +97,7 @@ function loop(facts: Facts, name: string, words: string): Upper {
 /** Returns the partitions of a disk, whose holders are holders of the disk too. */
 export async function partitions({ host }: Facts, at: Device): Promise<readonly Device[]> {
   const found: Device[] = [];
-  for (const entry of await kernelNames(host, at.sys)) {
+  for (const entry of await namesIn(host, at.sys)) {
     if (!entry.startsWith(at.name)) continue;
     if ((await kernelText(host, `${at.sys}/${entry}/partition`)) === undefined) continue;
     const number = await kernelText(host, `${at.sys}/${entry}/dev`);

@@ -2,8 +2,9 @@ import type { FileStat, ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import { onceIn } from '../one-look.ts';
 import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
-import { kernelNames, kernelText, statIfVisible } from '../node.ts';
+import { kernelText, statIfVisible } from '../node.ts';
 import { type DrbdStores, drbdStores } from './drbd-stores.ts';
+import { namesIn } from '../../command/index.ts';
 
 /** A loop device and its backing file. */
 export interface LoopDevice {
@@ -68,10 +69,8 @@ export function memo<T>(ask: () => Promise<T>): () => Promise<T> {
 }
 
 async function btrfs(host: ReadHost): Promise<ReadonlyMap<string, readonly string[]>> {
-  const ids = await kernelNames(host, '/sys/fs/btrfs');
-  const devices = ids.map(
-    async (id) => [id, await kernelNames(host, `/sys/fs/btrfs/${id}/devices`)] as const,
-  );
+  const ids = await namesIn(host, '/sys/fs/btrfs');
+  const devices = ids.map(async (id) => [id, await namesIn(host, `/sys/fs/btrfs/${id}/devices`)] as const);
   return new Map(await Promise.all(devices));
 }
 
@@ -95,7 +94,7 @@ async function swaps(host: ReadHost): Promise<readonly SwapArea[]> {
 }
 
 async function loops(host: ReadHost): Promise<readonly LoopDevice[]> {
-  const names = (await kernelNames(host, '/sys/block')).filter((name) => name.startsWith('loop'));
+  const names = (await namesIn(host, '/sys/block')).filter((name) => name.startsWith('loop'));
   const found = names.map(async (name): Promise<readonly LoopDevice[]> => {
     const file = await kernelText(host, `/sys/block/${name}/loop/backing_file`);
     return file === undefined ? [] : [{ name, file, stat: await statIfVisible(host, file) }];
@@ -110,7 +109,7 @@ const hexNumber = /^(?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)$/;
 // hex, fd:3.
 async function guestDisks(host: ReadHost): Promise<readonly GuestDisk[]> {
   const devices = '/sys/bus/xen-backend/devices';
-  const found = (await kernelNames(host, devices)).map(async (name): Promise<readonly GuestDisk[]> => {
+  const found = (await namesIn(host, devices)).map(async (name): Promise<readonly GuestDisk[]> => {
     const domid = backend.exec(name)?.groups?.domid;
     if (domid === undefined) return [];
     const [hex = '', how] = await Promise.all(

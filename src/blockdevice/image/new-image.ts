@@ -7,6 +7,7 @@ import {
   kindInWords,
   type ReadHost,
   refuseExposed,
+  syncDirectoryOf,
 } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
@@ -92,8 +93,7 @@ export const imageCreation = {
   },
   sync: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.sync(made.private);
-    const directory = posix.dirname(made.file);
-    if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+    await syncDirectoryOf(host, made.file);
   },
   afterCommit: async ({ undo: made, host }) => {
     if ((await host.stat(made.private))?.kind === 'file') await host.removeFile(made.private);

@@ -4,7 +4,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import { partWitness } from '../content/head.ts';
-import { identityOf, keysOf } from '../keys.ts';
+import { identityOf, movedFrom } from '../keys.ts';
 import { locate, syncDevice } from '../locate.ts';
 import { type DeviceNode, deviceNode, sizeOf } from '../node.ts';
 import { until } from '../wait.ts';
@@ -165,8 +165,8 @@ export async function lookAt(
   if (isBack && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
   if (bytes !== 'unchanged' && table === 'unrelated')
     return { state: 'not-ours', found: `${node.path} now has another partition table` };
-  const { key } = await keysOf(host, node.path);
-  return { state: 'ours', holders: await hurt(), ...(key === of.key ? {} : { movedTo: key }) };
+  const moved = await movedFrom(host, node.path, of.key);
+  return { state: 'ours', holders: await hurt(), ...moved };
 }
 
 /**

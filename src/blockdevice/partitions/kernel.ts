@@ -1,8 +1,9 @@
 import type { ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
-import { kernelNames, kernelText, type DeviceNode } from '../node.ts';
+import { kernelText, type DeviceNode } from '../node.ts';
 import type { Partition } from './commands.ts';
+import { namesIn } from '../../command/index.ts';
 
 /** A partition in the kernel. */
 export interface KernelPartition {
@@ -21,7 +22,7 @@ export async function kernelPartitions(
 ): Promise<readonly KernelPartition[]> {
   const found: KernelPartition[] = [];
   const sys = `/sys/dev/block/${node}`;
-  for (const name of await kernelNames(host, sys)) {
+  for (const name of await namesIn(host, sys)) {
     const number = await kernelText(host, `${sys}/${name}/partition`);
     if (number === undefined) continue;
     const [start, size] = [

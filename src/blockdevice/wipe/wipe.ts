@@ -5,7 +5,6 @@ import { type ManualRecovery, type Holder, RefusedError } from '../../core/error
 import { wipeSignatures } from '../commands.ts';
 import { holders, namingHolders } from '../holders/index.ts';
 import { refuseHeld } from '../in-use.ts';
-import { keysOf } from '../keys.ts';
 import { locate, syncDevice } from '../locate.ts';
 import { deviceNode, sizeOf } from '../node.ts';
 import { recognise } from '../probe.ts';
@@ -14,6 +13,7 @@ import { writeBytesWords } from './write-bytes.ts';
 import { refuseLeft } from './contents.ts';
 import { magicsNow, type MagicNow } from './magics.ts';
 import { eraseArgs, erased, planErase } from './plan.ts';
+import { movedFrom } from '../keys.ts';
 
 const undo = z.extend(erased, {
   key: z.string(),
@@ -116,9 +116,9 @@ async function lookOf(host: ReadHost, of: WipeUndo, { path, now }: Found): Promi
   if (now.every(({ state }) => state === 'as it was')) return { state: 'gone' };
   if (now.some(({ state, around }) => state === 'something else' || around === 'written to'))
     return { state: 'not-ours', found: `${path} was written to where its signatures were` };
-  const { key } = await keysOf(host, path);
+  const moved = await movedFrom(host, path, of.key);
   const who: readonly Holder[] = await holders(host, path);
-  return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
+  return { state: 'ours', holders: who, ...moved };
 }
 
 /** Commands that show and restore the erased bytes: in octal, which every printf accepts. */

@@ -6,8 +6,8 @@ import {
   deviceNode,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   overwriteSchema,
   probe,
   recognise,
@@ -125,8 +125,8 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
   // A device of the filesystem belongs to the step even if it returns only I/O errors.
   const now = await (isIn ? recognise : probe)(host, path);
   if (isIn || (now?.type === 'btrfs' && now.uuid === of.fs)) {
-    const { key } = await keysOf(host, path);
-    return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
+    const moved = await movedFrom(host, path, of.key);
+    return { path, look: { state: 'ours', ...moved } };
   }
   if (now === undefined || sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };

@@ -6,8 +6,8 @@ import {
   deviceNode,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   namingHolders,
   overwriteSchema,
   probe,
@@ -250,8 +250,7 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
     return { path, look: { state: 'not-ours', found: `${path} was made smaller` } };
   const now = await probe(host, path);
   if (now === undefined && (await hasMark(host, path, of))) {
-    const { key } = await keysOf(host, path);
-    const moved = key === of.key ? {} : { movedTo: key };
+    const moved = await movedFrom(host, path, of.key);
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
   if (now === undefined || sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };

@@ -1,17 +1,11 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { kindInWords, type ReadHost } from '../../command/index.ts';
+import { kindInWords, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedRecovery } from '../manual-recovery.ts';
 import { fileSum } from '../header-sum.ts';
-import {
-  freeNames,
-  linkNew,
-  removeNames,
-  removePrivateName,
-  syncDirectoryOf,
-} from '../../file/private-name.ts';
+import { freeNames, linkNew, removeNames, removePrivateName } from '../../file/private-name.ts';
 import { saveHeader } from '../saved-header.ts';
 import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
 

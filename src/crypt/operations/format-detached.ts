@@ -10,7 +10,7 @@ import {
   signatureSchema,
   size,
 } from '../../blockdevice/index.ts';
-import { kindInWords, type ReadHost } from '../../command/index.ts';
+import { kindInWords, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile } from '../../file/path.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
@@ -19,7 +19,7 @@ import { detachedRecovery } from '../manual-recovery.ts';
 import { luksFormat } from '../format-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { checkArgs, newLuksArgs, refuseSmallData } from '../new-luks.ts';
-import { freeNames, linkNew, removeNames, syncDirectoryOf } from '../../file/private-name.ts';
+import { freeNames, linkNew, removeNames } from '../../file/private-name.ts';
 import { luksChanged, luksWitness, payloadBefore, payloadOf } from '../payload.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';

@@ -4,8 +4,8 @@ import {
   contentInWords,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   namingHolders,
   probe,
   refuseChanged,
@@ -157,8 +157,7 @@ async function find(host: ReadHost, made: Undo): Promise<{ path?: string; look: 
   const now = await probe(host, path);
   if (now?.uuid === made.uuid && now.type === 'crypto_LUKS') {
     // A device may get another number with a reboot, but keeps its name.
-    const { key } = await keysOf(host, path);
-    const moved = key === made.key ? {} : { movedTo: key };
+    const moved = await movedFrom(host, path, made.key);
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
   const what = `the LUKS device of UUID ${made.uuid}`;

@@ -4,8 +4,8 @@ import {
   deviceNode,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   namingHolders,
   size as sizeAt,
   syncDevice,
@@ -184,9 +184,9 @@ export const createMetadata = operation({
         state: 'not-ours',
         found: `another program wrote to the area of ${found.path} where the metadata should be`,
       };
-    const { key } = await keysOf(host, found.path);
+    const moved = await movedFrom(host, found.path, of.key);
     const who = await holders(host, found.path);
-    return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
+    return { state: 'ours', holders: who, ...moved };
   },
   revert: async ({ undo: of, host }) => {
     const found = await find(host, of);

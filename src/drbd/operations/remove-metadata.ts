@@ -5,8 +5,8 @@ import {
   deviceNode,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   reachOf,
   size as sizeAt,
   syncDevice,
@@ -102,9 +102,9 @@ export const removeMetadata = operation({
     if (found === undefined || found.now === 'there') return { state: 'gone' };
     if (found.now === 'something else')
       return { state: 'not-ours', found: `${found.path} was written to where its metadata was` };
-    const { key } = await keysOf(host, found.path);
+    const moved = await movedFrom(host, found.path, of.key);
     const who = await holders(host, found.path);
-    return { state: 'ours', holders: who, ...(key === of.key ? {} : { movedTo: key }) };
+    return { state: 'ours', holders: who, ...moved };
   },
   revert: async ({ undo: of, host }) => {
     const found = await find(host, of);

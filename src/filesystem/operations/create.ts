@@ -4,8 +4,8 @@ import {
   contentInWords,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   namingHolders,
   probe,
   refuseChanged,
@@ -13,6 +13,7 @@ import {
   refuseHeld,
   sameContent,
   type Signature,
+  syncDevice,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
@@ -84,10 +85,7 @@ export const create = operation({
     changed: async ({ undo: made, witness, host }) =>
       isSwap(made) ? undefined : filesChanged(host, asFilesystem(made), witness),
   },
-  sync: async ({ undo, host }) => {
-    const path = await locate(host, known(undo));
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: { device, type, uuid } }) => ({
     what: `the ${type} of UUID ${uuid} on ${device}`,
     look: [['blkid', '--probe', device]],
@@ -119,8 +117,7 @@ async function find(host: ReadHost, undo: CreateUndo): Promise<{ path?: string; 
   const now = await probe(host, path);
   if (now !== undefined && isOurs(now, undo)) {
     // A device may get another number with a reboot, but keeps its name.
-    const { key } = await keysOf(host, path);
-    const moved = key === undo.key ? {} : { movedTo: key };
+    const moved = await movedFrom(host, path, undo.key);
     return { path, look: { state: 'ours', holders: await holders(host, path), ...moved } };
   }
   const { identity, type, uuid } = undo;

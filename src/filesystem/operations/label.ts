@@ -5,11 +5,12 @@ import {
   deviceNode,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   probe,
   recognise,
   refuseHeld,
+  syncDevice,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
@@ -92,10 +93,7 @@ export const label = operation({
     const { look, at } = await find(host, of);
     if (look.state === 'ours' && at !== undefined) await change(host, at, of.from);
   },
-  sync: async ({ undo: of, host }) => {
-    const path = await locate(host, { path: of.device, identity: of.identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: of }) => relabelledRecovery(of),
 });
 
@@ -152,8 +150,7 @@ async function find(host: ReadHost, of: LabelUndo): Promise<{ readonly look: Loo
   if (now === of.from && now !== of.to) return { at, look: { state: 'gone' } };
   if (now !== of.to)
     return { at, look: { state: 'not-ours', found: `${device} has the label ${JSON.stringify(now)}` } };
-  const { key } = await keysOf(host, device);
-  const moved = key === of.key ? {} : { movedTo: key };
+  const moved = await movedFrom(host, device, of.key);
   return { at, look: { state: 'ours', holders: await harmedHolders(host, at), ...moved } };
 }
 

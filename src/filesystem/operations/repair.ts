@@ -10,6 +10,7 @@ import {
   refuseHeld,
   refuseUsers,
   type Signature,
+  syncDevice,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
@@ -75,10 +76,7 @@ export const repair = deferred({
     const path = await locate(host, { path: of.device, identity: of.identity });
     if (path !== undefined) await mend(host, path, of);
   },
-  sync: async ({ undo: of, host }) => {
-    const path = await locate(host, { path: of.device, identity: of.identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: of, way }) => repairedRecovery(of, way),
 });
 

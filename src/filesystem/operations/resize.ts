@@ -4,12 +4,13 @@ import {
   contentInWords,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   namingHolders,
   probe,
   recognise,
   refuseHeld,
+  syncDevice,
 } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
@@ -97,10 +98,7 @@ export const resize = operation({
     if (look.state !== 'ours' || path === undefined || found === undefined) return;
     await withToolRemedy(path, () => change(host, of, { path, blocks: of.to, found }));
   },
-  sync: async ({ undo: of, host }) => {
-    const path = await locate(host, { path: of.device, identity: of.identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: of, way }) => resizedRecovery(of, way),
 });
 
@@ -228,8 +226,7 @@ async function find(host: ReadHost, of: ResizeUndo): Promise<Found> {
       look: { state, found: `${path} has ${String(found.blocks)} blocks of ${of.blockSize} bytes` },
     };
   if (state === 'gone') return { path, found, look: { state } };
-  const { key } = await keysOf(host, path);
-  const moved = key === of.key ? {} : { movedTo: key };
+  const moved = await movedFrom(host, path, of.key);
   return { path, found, look: { state, holders: await harmedHolders(host, of, path), ...moved } };
 }
 

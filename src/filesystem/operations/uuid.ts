@@ -5,11 +5,12 @@ import {
   deviceNode,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   probe,
   recognise,
   refuseHeld,
+  syncDevice,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
@@ -99,8 +100,7 @@ export const uuid = operation({
     if (typeof now === 'object') return { state: 'not-ours', found: now.found };
     const isOurs = hasWayBack(of.type) ? now !== 'old' : now !== 'new';
     if (!isOurs || of.from === of.to) return { state: 'gone' };
-    const { key } = await keysOf(host, path);
-    const moved = key === of.key ? {} : { movedTo: key };
+    const moved = await movedFrom(host, path, of.key);
     return { state: 'ours', holders: await holders(host, path), ...moved };
   },
   revert: async ({ undo: of, host }) => {
@@ -111,10 +111,7 @@ export const uuid = operation({
     const { path, now } = await find(host, of);
     if (path !== undefined && (now === 'old' || now === 'between')) await change(host, path, of, 'forth');
   },
-  sync: async ({ undo: of, host }) => {
-    const path = await locate(host, { path: of.device, identity: of.identity });
-    if (path !== undefined) await host.sync(path);
-  },
+  sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: of, way }) => renumberedRecovery(of, way),
 });
 

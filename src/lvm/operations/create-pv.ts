@@ -5,8 +5,8 @@ import {
   deviceNode,
   holders,
   identityOf,
-  keysOf,
   locate,
+  movedFrom,
   overwriteSchema,
   probe,
   refuseChanged,
@@ -105,9 +105,9 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
   if (now === undefined) return { path, look: { state: 'gone' } };
   if (pvUuidIn(now) === of.uuid) {
     // A device may get another number with a reboot, but keeps its name.
-    const { key } = await keysOf(host, path);
+    const moved = await movedFrom(host, path, of.key);
     // Undo harms no other data, because it is refused while the physical volume is in a group.
-    return { path, look: { state: 'ours', ...(key === of.key ? {} : { movedTo: key }) } };
+    return { path, look: { state: 'ours', ...moved } };
   }
   if (sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };

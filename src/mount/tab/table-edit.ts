@@ -8,6 +8,7 @@ import { linesOf } from './fields.ts';
 import { lineState } from './table-look.ts';
 import type { TableUndo } from './table-undo.ts';
 import { tables } from './tables.ts';
+import { syncDirectoryOf } from '../../command/index.ts';
 
 /** Writes the new table beside the old one, verifies it, and renames it into place. */
 export async function makeEdit(
@@ -109,6 +110,5 @@ function exactly(content: string, { edit, before, file }: TableUndo): string {
 
 export async function syncTable(host: ChangeHost, { file }: TableUndo): Promise<void> {
   if ((await host.stat(file))?.kind === 'file') await host.sync(file);
-  const directory = posix.dirname(file);
-  if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
+  await syncDirectoryOf(host, file);
 }
