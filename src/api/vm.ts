@@ -32,7 +32,8 @@ import { type MovedVm, moveVm, planMove } from '../vm/move.ts';
 import { membersOfGuest } from '../vm/replicas.ts';
 import { planProvision, type ProvisionedVm, provisionVm } from '../vm/provision.ts';
 import { planRename, type RenamePlan, renameVm } from '../vm/rename.ts';
-import { mountTree, planTree, planUnmount } from '../vm/tree.ts';
+import { mountTree, planTree } from '../vm/tree.ts';
+import { planUnmount } from '../vm/unmount.ts';
 import { planVmResize } from '../vm/resize.ts';
 import { planSet, type SetPlan, setVm } from '../vm/set.ts';
 import {

@@ -35,7 +35,7 @@ export async function nodeOf(
   { device, identity }: Pick<Filesystem, 'device' | 'identity'>,
 ): Promise<DeviceNode | undefined> {
   const path = await locate(host, { path: device, identity });
-  return path === undefined ? undefined : unlessGone(deviceNode(host, path));
+  return path === undefined ? undefined : orMissing(deviceNode(host, path));
 }
 
 /** Returns the device if it still has that filesystem; undefined if either is gone. */
@@ -44,12 +44,8 @@ export async function holding(
   { filesystem, ...of }: Filesystem,
 ): Promise<(DeviceNode & { readonly type: string }) | undefined> {
   const node = await nodeOf(host, of);
-  const there = node === undefined ? undefined : await unlessGone(probe(host, node.path));
+  const there = node === undefined ? undefined : await orMissing(probe(host, node.path));
   return node !== undefined && there?.uuid === filesystem ? { ...node, type: there.type } : undefined;
-}
-
-async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
-  return await orMissing(work);
 }
 
 /**

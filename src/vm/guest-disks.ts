@@ -27,7 +27,8 @@ import {
   xlDisks,
 } from '../xen/index.ts';
 import { configured } from './configured.ts';
-import { checkDisks, type DataDisk, diskLuks, makeLuks, planLuks } from './data-disks.ts';
+import { checkDisks, type DataDisk } from './data-disks.ts';
+import { diskLuks, makeLuks, planLuks } from './disk-luks.ts';
 import {
   addToFstab,
   type FstabPlan,

@@ -6,14 +6,8 @@ import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
-import {
-  crypttabLine,
-  type DataDisk,
-  fstabLine,
-  oldCrypttab,
-  refuseHidden,
-  withLines,
-} from './data-disks.ts';
+import { type DataDisk, fstabLine, refuseHidden, withLines } from './data-disks.ts';
+import { crypttabLine, oldCrypttab } from './disk-luks.ts';
 import { fstabOfDisk, mountedTable, planTree } from './tree.ts';
 import { present } from '../core/present.ts';
 

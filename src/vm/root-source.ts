@@ -23,7 +23,8 @@ import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu, type OldNames } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
 import type { FileCreate, SourcedCreate } from './bases.ts';
-import { type makeFilesystems, oldCrypttab, refuseHidden } from './data-disks.ts';
+import { type makeFilesystems, refuseHidden } from './data-disks.ts';
+import { oldCrypttab } from './disk-luks.ts';
 import {
   type Identity,
   identityDirectories,

@@ -1,4 +1,5 @@
 import type { Command } from '../../command/index.ts';
+import { tarList } from '../../copy/commands.ts';
 import { listTree } from '../../copy/tree.ts';
 import { readArchive } from '../world/archive.ts';
 import { pageIn } from './overlay.ts';
@@ -19,17 +20,7 @@ export async function prepareTar<T>(
   if (!there.found || (there.inode.content !== undefined && readArchive(there.inode.content) !== undefined))
     return undefined;
   if (command.access === 'read') return ask(overlay, command);
-  const argv = [
-    '--list',
-    '--verbose',
-    '--block-number',
-    '--numeric-owner',
-    '--full-time',
-    '--quoting-style=c',
-    '--absolute-names',
-    '--force-local',
-    `--file=${source}`,
-  ];
+  const { argv } = tarList(source);
   const listing = overlay.listings.get(source) ?? (await overlay.real.run(textOf('tar', argv)));
   overlay.listings.set(source, listing);
   return undefined;

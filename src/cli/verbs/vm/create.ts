@@ -8,7 +8,7 @@ import { formatSize, parseSize } from '../../../core/units.ts';
 import { type Members, ownAnd } from '../../../replica/hosts.ts';
 import { type CreatedVm, createVm, planCreate } from '../../../vm/create.ts';
 import { checkCreate, type CheckedCreate, type CreateRequest } from '../../../vm/create-request.ts';
-import { crypttabLine } from '../../../vm/data-disks.ts';
+import { crypttabLine } from '../../../vm/disk-luks.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmCreate } from '../../output/answers/index.ts';
 import { ensureFlag, unchanged } from '../../runtime/ensure.ts';

@@ -1,6 +1,7 @@
 import * as vm from '../../../../api/vm.ts';
 import { present } from '../../../../core/present.ts';
-import { crypttabLine, fstabLine } from '../../../../vm/data-disks.ts';
+import { fstabLine } from '../../../../vm/data-disks.ts';
+import { crypttabLine } from '../../../../vm/disk-luks.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { VmDiskCreate } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
