@@ -135,7 +135,7 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     message: messageOf(error),
     // For a cause this would be the state when the cause was thrown.
     ...(own === undefined || around.size > 0 ? {} : { host: own.hostState() }),
-    ...(own?.remedy === undefined ? {} : { remedy: own.remedy }),
+    ...present({ remedy: own?.remedy }),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),
     ...(own === undefined || own.holders.length === 0 ? {} : { holders: own.holders }),
     ...(own === undefined ? {} : fieldsOf(own)),

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod/mini';
 import { absolutePath } from '../blockdevice/path.ts';
 import { isOdd, Secret, shownName } from '../command/index.ts';
@@ -32,27 +31,20 @@ import type {
   UserRequest,
 } from './description.ts';
 import type { Facts } from './facts.ts';
-import { areRivals, type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
+import { type EditRequest, editsOf, syntaxes } from './edit/edit.ts';
 import { hostName } from './hostname.ts';
 import type { LinesRequest } from './lines.ts';
 import { kernelModuleRequest } from './kernel-module.ts';
 import { localeName } from './locale.ts';
 import { isRecord, revealed } from './plain.ts';
-import {
-  type EnsureName,
-  inOrder,
-  namedBy,
-  namesIn,
-  reads,
-  type Resource,
-  type WantedFile,
-} from './resource.ts';
+import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
 import { cronName, cronRequest, cronText } from './cron.ts';
 import { releaseOf, releaseRequest } from './release.ts';
 import { schemas, secretText } from './request-schemas.ts';
 import { zoneName } from './timezone.ts';
 import { rendered, templatePath, textOf } from './template.ts';
 import { present } from '../core/present.ts';
+import { conflict, isRival, isSame, refuseAbsentOwners } from './contradictions.ts';
 
 const publicKey = /^-----BEGIN PGP PUBLIC KEY BLOCK-----\n[^\0]*-----END PGP PUBLIC KEY BLOCK-----\n*$/;
 
@@ -410,66 +402,6 @@ function keyOf(what: string, at: string, key: unknown, facts: Facts): string {
   throw new UsageError(`${what}: its key is not an ASCII-armored public key`, {
     remedy: 'export it: gpg --armor --export KEY; or convert it: gpg --enarmor FILE',
   });
-}
-
-/**
- * Whether two resources are about the same object. Several resources may set lines, or values, of
- * one file.
- */
-function isRival(one: Resource, other: Resource): boolean {
-  // For example a file and a sysctl. But a directory may be the mount point of an `ensure`.
-  const isEnsure = one.kind === 'ensure' || other.kind === 'ensure';
-  if (one.path !== undefined && one.path === other.path && one.kind !== other.kind && !isEnsure) return true;
-  if (one.identity !== other.identity) return false;
-  if (one.kind === 'edit' && other.kind === 'edit' && one.wanted.syntax === other.wanted.syntax)
-    return one.wanted.edits.some((each) => other.wanted.edits.some((its) => areRivals(each, its)));
-  if (one.kind !== 'lines' || other.kind !== 'lines') return true;
-  return isSame(one, other) || linesDiffer(one.wanted, other.wanted);
-}
-
-/** Whether the two requests contradict each other. */
-function linesDiffer(one: LinesRequest, other: LinesRequest): boolean {
-  const both = (a: readonly string[] = [], b: readonly string[] = []): boolean =>
-    a.some((each) => b.includes(each));
-  const made = (of: LinesRequest): readonly string[] => [
-    ...(of.present ?? []),
-    ...Object.values(of.replace ?? {}),
-  ];
-  if (both(made(one), other.absent) || both(made(other), one.absent)) return true;
-  return Object.entries(one.replace ?? {}).some(([prefix, text]) =>
-    Object.entries(other.replace ?? {}).some(
-      ([rival, its]) => (prefix.startsWith(rival) || rival.startsWith(prefix)) && its !== text,
-    ),
-  );
-}
-
-function isSame(one: Resource, other: Resource): boolean {
-  const what = (each: Resource): object => ({ ...each, at: undefined, done: undefined, value: undefined });
-  return isDeepStrictEqual(what(one), what(other));
-}
-
-/** Throws UsageError for an object that needs a user or group which is described as absent. */
-function refuseAbsentOwners(all: readonly Resource[]): void {
-  for (const gone of all) {
-    if ((gone.kind !== 'user' && gone.kind !== 'group') || gone.wanted.absent !== true) continue;
-    const by = all.find((one) => namesIn(one, gone.kind).includes(gone.name));
-    if (by === undefined) continue;
-    throw new UsageError(
-      `the description contradicts itself: ${inWords(by)} at ${by.at} needs the ${gone.kind} ${gone.name}, which is absent at ${gone.at}`,
-      { remedy: `name another ${gone.kind} there, or keep this one` },
-    );
-  }
-}
-
-function inWords(one: Resource): string {
-  return one.kind === 'ensure' || !('path' in one) ? one.identity : `${one.kind} ${one.path}`;
-}
-
-function conflict(one: Resource, other: Resource): UsageError {
-  return new UsageError(
-    `the description contradicts itself: ${inWords(other)} at ${other.at}, and ${inWords(one)} at ${one.at}`,
-    { remedy: 'describe it once, or twice in the same way' },
-  );
 }
 
 function pathsOf(all: readonly (Described | string)[] = []): readonly string[] {
