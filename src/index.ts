@@ -1,7 +1,7 @@
 /** The public API: re-exports, and their introduction to files of users. */
 import './core/globals.ts';
 import * as library from './index.ts';
-import { provideSite } from './bofh.ts';
+import { provideSite } from './connect.ts';
 import { provideLibrary } from './script/load.ts';
 import { siteOfProcess } from './script/public.ts';
 
@@ -52,15 +52,8 @@ export {
   type KeyRef,
 } from './command/index.ts';
 export { atomic, type Tx } from './api/atomic.ts';
-export {
-  type AtomicOptions,
-  type Bofh,
-  connect,
-  currentBofh,
-  settings,
-  withBofh,
-  withSite,
-} from './bofh.ts';
+export { type AtomicOptions, currentBofh, settings, withBofh, withSite } from './bofh.ts';
+export { type Bofh, connect } from './connect.ts';
 export type { SiteSetting } from './site-settings.ts';
 export * from './core/errors.ts';
 export { explain } from './core/explain.ts';

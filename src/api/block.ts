@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { naming } from '../core/checks.ts';
-import { afterSignal, atomic, type Bofh, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
+import { afterSignal, atomic, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
+import { type Bofh } from '../connect.ts';
 import { keyRef, type KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
 import { inBytes, newSize, parsed, text } from '../core/request.ts';

@@ -1,6 +1,6 @@
 import { withCurrentNames } from '../blockdevice/current-names.ts';
 import { keysOf } from '../blockdevice/index.ts';
-import type { Bofh } from '../bofh.ts';
+import type { Bofh } from '../connect.ts';
 import { checkKeys } from '../core/checks.ts';
 import { findAmong, fullBeneath } from '../operations.ts';
 import { defaultSite, type Site } from '../site.ts';

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lvm, vm } from '../../src/index.ts';
-import { type Bofh, withBofh } from '../../src/bofh.ts';
+import { withBofh } from '../../src/bofh.ts';
+import { type Bofh } from '../../src/connect.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../src/simulator/index.ts';
 import { decode, encode, type IntentLine, type Line } from '../../src/atomic/journal/lines.ts';
 import { openJournals, plan } from '../../src/atomic/recovery/recover.ts';

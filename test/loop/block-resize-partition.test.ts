@@ -3,7 +3,8 @@ import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import * as block from '../../src/api/block.ts';
-import { connect, withBofh } from '../../src/bofh.ts';
+import { withBofh } from '../../src/bofh.ts';
+import { connect } from '../../src/connect.ts';
 import { RolledBackError } from '../../src/core/errors.ts';
 import { findOperation } from '../../src/operations.ts';
 import { rejectionOf } from '../support/rejection.ts';

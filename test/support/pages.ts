@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { vi } from 'vitest';
-import { type Bofh, withBofh } from '../../src/bofh.ts';
+import { withBofh } from '../../src/bofh.ts';
+import { type Bofh } from '../../src/connect.ts';
 import { loadScript } from '../../src/script/load.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -26,6 +26,7 @@ const order = [
   ['provision'],
   ['map'],
   ['doctor'],
+  ['connect.ts'],
   ['bofh.ts'],
   ['api'],
   ['simulator'],

@@ -14,7 +14,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { type Bofh, withBofh } from '../../src/bofh.ts';
+import { withBofh } from '../../src/bofh.ts';
+import { type Bofh } from '../../src/connect.ts';
 import {
   ConnectionError,
   provision as hosts,

@@ -1,6 +1,6 @@
 import type { Place } from '../../atomic/index.ts';
 import { bootsOf, recover } from '../../atomic/recovery/recover.ts';
-import type { Bofh } from '../../bofh.ts';
+import type { Bofh } from '../../connect.ts';
 import { BofhError, JournalError, RefusedError, StuckError } from '../../core/errors.ts';
 import { type Findings, planOf, type Reached, readJournals, showPlan } from './plan.ts';
 import { present } from '../../core/present.ts';

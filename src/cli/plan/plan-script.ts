@@ -1,4 +1,4 @@
-import type { Bofh } from '../../bofh.ts';
+import type { Bofh } from '../../connect.ts';
 import { type Answer, type Host, type Tool, tools } from '../../command/index.ts';
 import { BofhError, CommandError, ConnectionError, ToolError } from '../../core/errors.ts';
 import { inReadOnlyChild } from '../../script/child.ts';

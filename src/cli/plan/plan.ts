@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import type { AnyOperation, Engine, Place } from '../../atomic/index.ts';
 import type { Store } from '../../atomic/journal/store.ts';
-import { type Bofh, withBofh } from '../../bofh.ts';
+import { withBofh } from '../../bofh.ts';
+import { type Bofh } from '../../connect.ts';
 import type { Host } from '../../command/index.ts';
 import { BofhError, RefusedError, RolledBackError, StuckError } from '../../core/errors.ts';
 import { findOperation } from '../../operations.ts';

@@ -1,4 +1,5 @@
-import { type Bofh, withBofh } from '../../bofh.ts';
+import { withBofh } from '../../bofh.ts';
+import { type Bofh } from '../../connect.ts';
 import { type Answer, give } from '../output/answer.ts';
 import { confirm } from './confirm.ts';
 import type { Runtime } from './runtime.ts';

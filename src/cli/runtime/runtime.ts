@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import type { Signals } from '../../atomic/index.ts';
-import type { Bofh } from '../../bofh.ts';
+import type { Bofh } from '../../connect.ts';
 import type { StartedSequence } from '../errors/explanation.ts';
 import type { Log } from './log.ts';
 import type { Settings } from './settings.ts';

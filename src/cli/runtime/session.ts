@@ -1,5 +1,5 @@
 import { isAbsolute, resolve } from 'node:path';
-import { connect, hostNamed, type Bofh } from '../../bofh.ts';
+import { connect, hostNamed, type Bofh } from '../../connect.ts';
 import type { Engine, SequenceEvent } from '../../atomic/index.ts';
 import { logEvents } from '../../atomic/event-log.ts';
 import { BofhError, InterruptedError, RefusedError, UsageError } from '../../core/errors.ts';

@@ -7,7 +7,8 @@ import {
   sweepUnborn,
 } from '../../atomic/recovery/recover.ts';
 import type { Signals } from '../../atomic/index.ts';
-import { atomic, type Bofh, withBofh } from '../../bofh.ts';
+import { atomic, withBofh } from '../../bofh.ts';
+import { type Bofh } from '../../connect.ts';
 import { RolledBackError, StuckError } from '../../core/errors.ts';
 import { fork } from '../fork.ts';
 import type { AnyOperation } from '../../atomic/operation.ts';

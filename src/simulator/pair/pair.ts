@@ -1,4 +1,4 @@
-import type { Bofh } from '../../bofh.ts';
+import type { Bofh } from '../../connect.ts';
 import { simulatedBofh } from '../bofh.ts';
 import { checkKeys } from '../../core/checks.ts';
 import { linkDrbd } from '../world/drbd-link.ts';

@@ -1,5 +1,6 @@
 import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recovery/recover.ts';
-import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { type Bofh } from '../../../src/connect.ts';
 import { StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { type Bofh } from '../../../src/connect.ts';
 import { ToolError } from '../../../src/core/errors.ts';
 import {
   simulatedBofh,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Bofh } from '../../../src/bofh.ts';
+import type { Bofh } from '../../../src/connect.ts';
 import { CommandError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 import { understood } from '../../../src/simulator/run.ts';

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { type Bofh } from '../../../src/connect.ts';
 import { plan } from '../../../src/cli/output/answers/index.ts';
 import { planOf } from '../../../src/cli/plan/plan.ts';
 import type { Host } from '../../../src/command/index.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Bofh } from '../../../src/bofh.ts';
+import type { Bofh } from '../../../src/connect.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { both, ext4, made, plain, three, two } from '../replica/support.ts';

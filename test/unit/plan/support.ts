@@ -1,4 +1,5 @@
-import { withBofh, type Bofh } from '../../../src/bofh.ts';
+import { withBofh } from '../../../src/bofh.ts';
+import { type Bofh } from '../../../src/connect.ts';
 import { plan } from '../../../src/cli/output/answers/index.ts';
 import { planOf } from '../../../src/cli/plan/plan.ts';
 import { program } from '../../../src/cli/runtime/program.ts';

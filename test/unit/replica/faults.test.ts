@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Bofh } from '../../../src/bofh.ts';
+import type { Bofh } from '../../../src/connect.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { createReplica, planCreate } from '../../../src/replica/create.ts';
 import { growReplica, planGrow } from '../../../src/replica/grow.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { atomic, type Bofh, withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { type Bofh } from '../../../src/connect.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { drbdAdjustments } from '../../../src/drbd/volume-commands.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Bofh } from '../../../src/bofh.ts';
+import type { Bofh } from '../../../src/connect.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { createReplica, planCreate, type CreatedReplica } from '../../../src/replica/create.ts';
 import { BofhError } from '../../../src/core/errors.ts';

@@ -1,5 +1,5 @@
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import type { Bofh } from '../../../src/bofh.ts';
+import type { Bofh } from '../../../src/connect.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { parseSite } from '../../../src/site.ts';
 import {

@@ -1,6 +1,6 @@
 import * as block from '../../../api/block.ts';
 import { size as deviceSize } from '../../../blockdevice/index.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import type { ReadHost } from '../../../command/index.ts';
 import { present } from '../../../core/present.ts';
 import type { Answer } from '../../output/answer.ts';

@@ -1,4 +1,5 @@
-import { type Bofh, withBofh } from '../../../bofh.ts';
+import { withBofh } from '../../../bofh.ts';
+import { type Bofh } from '../../../connect.ts';
 import { parseKeyRef } from '../../../command/index.ts';
 import { UsageError } from '../../../core/errors.ts';
 import { type Bytes, formatSize } from '../../../core/units.ts';

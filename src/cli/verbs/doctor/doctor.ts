@@ -13,7 +13,7 @@ import {
 } from '../../../doctor/index.ts';
 import { readSite } from '../../../script/site.ts';
 import { defaultSite, type Site } from '../../../site.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { give } from '../../output/answer.ts';
 import type { Doctor } from '../../output/answers/index.ts';
 import { type Look, paintWord } from '../../output/style.ts';

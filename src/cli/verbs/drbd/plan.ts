@@ -1,4 +1,4 @@
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { UsageError } from '../../../core/errors.ts';
 import { type Member, rebound } from '../../../replica/hosts.ts';
 import type { Runtime } from '../../runtime/runtime.ts';

@@ -1,4 +1,5 @@
-import { atomic, type Bofh } from '../../../bofh.ts';
+import { atomic } from '../../../bofh.ts';
+import { type Bofh } from '../../../connect.ts';
 import { RefusedError } from '../../../core/errors.ts';
 import type { Tx } from '../../../operations.ts';
 import type { Member } from '../../../replica/hosts.ts';

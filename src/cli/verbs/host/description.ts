@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { applyCollected } from '../../../api/apply-collected.ts';
-import { type Bofh, withBofh } from '../../../bofh.ts';
+import { withBofh } from '../../../bofh.ts';
+import { type Bofh } from '../../../connect.ts';
 import { type Answers, askedOnce } from '../../../command/index.ts';
 import { UsageError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { atomic, type Bofh, currentBofh } from '../../../bofh.ts';
+import { atomic, currentBofh } from '../../../bofh.ts';
+import { type Bofh } from '../../../connect.ts';
 import { exposedOn, type ReadHost } from '../../../command/index.ts';
 import { RefusedError, UsageError } from '../../../core/errors.ts';
 import { sha256 } from '../../../file/index.ts';

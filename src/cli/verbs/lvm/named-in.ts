@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import type { ReadHost } from '../../../command/index.ts';
 import { guestConfigs } from '../../../xen/index.ts';
 import type { LvmRename } from '../../output/answers/index.ts';

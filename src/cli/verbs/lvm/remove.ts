@@ -1,5 +1,5 @@
 import * as lvm from '../../../api/lvm.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { RefusedError, UsageError } from '../../../core/errors.ts';
 import { formatSize } from '../../../core/units.ts';
 import { usableVg, volumeNamed } from '../../../lvm/index.ts';

@@ -1,5 +1,5 @@
 import * as lvm from '../../../api/lvm.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { dmName } from '../../../lvm/names.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { LvmRename } from '../../output/answers/index.ts';

@@ -1,4 +1,4 @@
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import type { Host } from '../../../command/index.ts';
 import { BofhError } from '../../../core/errors.ts';
 import { domidOf, type Interface } from '../../../network/index.ts';

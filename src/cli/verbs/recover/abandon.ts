@@ -1,6 +1,6 @@
 import { atWork, type Reserved } from '../../../atomic/locks/reservations.ts';
 import { abandon } from '../../../atomic/recovery/recover.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { JournalError, UsageError } from '../../../core/errors.ts';
 import { programsOf } from '../journal/reservations.ts';
 import { readAnyById, type ReadReservation } from '../../runtime/read-journals.ts';

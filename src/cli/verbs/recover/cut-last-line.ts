@@ -1,5 +1,5 @@
 import { cutLastLine, damagedEnd } from '../../../atomic/recovery/recover.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { JournalError } from '../../../core/errors.ts';
 import { printable } from '../../output/text.ts';
 import { confirm } from '../../runtime/confirm.ts';

@@ -4,7 +4,7 @@ import {
   refuseOtherMachine,
   sweepUnborn,
 } from '../../../atomic/recovery/recover.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { InterruptedError, JournalError, RefusedError, StuckError } from '../../../core/errors.ts';
 import { explain } from '../../errors/explain.ts';
 import { asText } from '../../errors/explanation.ts';

@@ -1,6 +1,6 @@
 import { cannotTell } from '../../../atomic/journal/scan.ts';
 import { isWaiting } from '../../../atomic/recovery/recover.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { give } from '../../output/answer.ts';
 import type { RecoveredList } from '../../output/answers/index.ts';
 import { stated } from '../../output/style.ts';

@@ -1,7 +1,7 @@
 import { closedJournals } from '../../../atomic/journal/scan.ts';
 import { recover } from '../../../atomic/recovery/recover.ts';
 import { undoSequence } from '../../../atomic/recovery/undo-sequence.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { JournalError } from '../../../core/errors.ts';
 import type { RecoveredList } from '../../output/answers/index.ts';
 import { printable, textOf } from '../../output/text.ts';

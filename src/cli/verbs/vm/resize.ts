@@ -1,5 +1,5 @@
 import * as vm from '../../../api/vm.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { present } from '../../../core/present.ts';
 import { planVmResize } from '../../../vm/resize.ts';
 import type { Answer } from '../../output/answer.ts';

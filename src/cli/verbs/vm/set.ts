@@ -1,5 +1,5 @@
 import * as vm from '../../../api/vm.ts';
-import type { Bofh } from '../../../bofh.ts';
+import type { Bofh } from '../../../connect.ts';
 import { UsageError } from '../../../core/errors.ts';
 import { checkSet, type SetRequest } from '../../../vm/request.ts';
 import { planSet } from '../../../vm/set.ts';

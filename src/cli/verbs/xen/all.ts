@@ -1,5 +1,6 @@
 import type { StartedRow } from '../../../api/xen.ts';
-import { type Bofh, withBofh } from '../../../bofh.ts';
+import { withBofh } from '../../../bofh.ts';
+import { type Bofh } from '../../../connect.ts';
 import { present } from '../../../core/present.ts';
 import { explain } from '../../errors/explain.ts';
 import { asText } from '../../errors/explanation.ts';

@@ -1,5 +1,5 @@
 import { program } from '../../../../src/cli/runtime/program.ts';
-import type { Bofh } from '../../../../src/bofh.ts';
+import type { Bofh } from '../../../../src/connect.ts';
 import { openLog } from '../../../../src/cli/runtime/log.ts';
 import { openSequences, type Runtime } from '../../../../src/cli/runtime/runtime.ts';
 import { type GlobalOptions, settingsOf } from '../../../../src/cli/runtime/settings.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as lvm from '../../../../api/lvm.ts';
-import type { Bofh } from '../../../../bofh.ts';
+import type { Bofh } from '../../../../connect.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { LvmVgRename } from '../../../output/answers/index.ts';
 import { change, plan } from '../../../runtime/change.ts';
