@@ -7,3 +7,8 @@ export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
   }
   throw new Error('it succeeded');
 }
+
+/** A step that fails. */
+export async function failNow(): Promise<never> {
+  throw new Error('the script failed');
+}

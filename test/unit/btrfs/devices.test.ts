@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { deviceNode } from '../../../src/blockdevice/index.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { deviceAdd, deviceRemove, filesystemDevices } from '../../../src/btrfs/device-commands.ts';
@@ -15,6 +14,7 @@ import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { unnamed } from '../simulator/sweep.ts';
+import { expectRecovery } from '../simulator/killed.ts';
 
 const at = (name: string) => recorded(`btrfs/${name}@6.2`);
 const gib = 1024 ** 3;
@@ -110,27 +110,13 @@ describe('on a host', () => {
   ])(
     '%s: everything is undone when the sequence fails later, or by recovery after any kill',
     async (_, body) => {
-      const plain = (text: string): string =>
-        unnamed(text).replaceAll(/^mount .*\/srv\/pool.*$/gm, 'the pool');
-      const before = plain(host.snapshot());
+      const plain = (on: SimulatedHost): string =>
+        unnamed(on.snapshot()).replaceAll(/^mount .*\/srv\/pool.*$/gm, 'the pool');
       expect(await failureOf(does(async (tx) => [await body(tx), await failNow()]))).toBeInstanceOf(
         RolledBackError,
       );
-      const restored = plain(host.snapshot());
-      const begun = host.changes.length;
-      await does(body);
-      const after = plain(host.snapshot());
-      const all = host.changes.length - begun;
-      for (let nth = 1; nth <= all; nth += 1) {
-        const victim = withPool();
-        victim.fault({ nth, mode: 'acts then crash' });
-        await failureOf(does(body, victim));
-        victim.clearFaults();
-        const next = victim.restart();
-        await recoverAll(next);
-        expect([before, restored, after]).toContain(plain(next.snapshot()));
-        expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-      }
+      const also = [plain(host)];
+      await expectRecovery({ start: withPool, work: (on) => does(body, on), plain, also });
     },
   );
 

@@ -7,7 +7,8 @@ import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { unnamed } from '../simulator/sweep.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const at = (name: string): string => `/srv/pool/${name}`;
 const starting = ['home', 'one with spaces', 'snapshots', 'web10'];
@@ -26,7 +27,6 @@ beforeEach(() => {
 const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
   withBofh(bofhOn(on), () => atomic('subvolumes', body));
 const names = (on = host): Promise<readonly string[]> => on.readDir('/srv/pool');
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 const create = (tx: Tx, name: string) => tx.btrfs.createSubvolume({ path: at(name) });
 const snapshot = (tx: Tx, source: string, name: string) =>
@@ -91,23 +91,7 @@ describe.each(bodies)('%s', (_title, left, body) => {
   });
 
   test('is undone or completed by recovery after a kill at any point', async () => {
-    const before = unnamed(host.snapshot());
-    const begun = host.changes.length;
-    await does(body);
-    const after = unnamed(host.snapshot());
-    const all = host.changes.length - begun;
-    for (let nth = 1; nth <= all; nth += 1) {
-      const victim = withPool();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(body, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-
-      await recoverAll(next);
-
-      expect([before, after]).toContain(unnamed(next.snapshot()));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start: withPool, work: (on) => does(body, on) });
   });
 });
 

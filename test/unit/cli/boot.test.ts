@@ -503,19 +503,6 @@ describe('bofh recover --boot', () => {
     expect(volumes()).toBe(false);
   });
 
-  it('starts no journal after its time', async () => {
-    await interrupted();
-    host = host.reboot();
-    const { runtime, stderr } = at();
-
-    expect(await runVerb(runtime, 'recover --boot --total 0s')).toBe(3);
-
-    expect(volumes()).toBe(true);
-    expect(stderr()).toContain(
-      'the time for recovery at boot (--total) ended before this journal was reached',
-    );
-  });
-
   it('leaves sequences of this boot open', async () => {
     await interrupted();
     host = host.restart();

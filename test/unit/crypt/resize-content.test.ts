@@ -13,7 +13,7 @@ import {
 import type { Tx } from '../../../src/operations.ts';
 import { type SimulatedHost, simulatedBofh } from '../../../src/simulator/index.ts';
 import { fork } from '../../../src/simulator/fork.ts';
-import { rejectionOf } from '../../support/rejection.ts';
+import { failNow, rejectionOf } from '../../support/rejection.ts';
 import { bofhOn } from '../simulator/support.ts';
 import { encrypted, device, key, on, programsOf } from './support.ts';
 
@@ -40,7 +40,6 @@ const sizes = (there = host): readonly number[] => [
   (there.world.lvm[0]?.lvs[0]?.extents ?? 0) * 4,
   (there.world.mappings[0]?.size ?? 0) / mib,
 ];
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 async function refused(size: number, more = {}): Promise<BofhError> {
   const [before, programs] = [host.snapshot(), programsOf(host)];

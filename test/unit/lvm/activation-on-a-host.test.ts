@@ -8,6 +8,7 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
+import { failNow } from '../../support/rejection.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -21,7 +22,6 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
   withBofh(bofhOn(host), () => atomic('activation', body));
 const off = (tx: Tx, name = 'a') => tx.lvm.deactivateLv({ vg: 'vg0', name });
 const up = (tx: Tx, name = 'a') => tx.lvm.activateLv({ vg: 'vg0', name });
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
 const active = () =>
   (host.world.lvm[0]?.lvs ?? []).filter(({ uuid }) => host.world.active.has(uuid)).map(({ name }) => name);

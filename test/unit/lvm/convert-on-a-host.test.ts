@@ -10,6 +10,7 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const uuid = 'free00-0000-0000-0000-0000-0000-000001';
 
@@ -36,7 +37,6 @@ const group = () => {
 };
 const volume = () => group().lvs.find(({ name }) => name === 'a');
 const parts = () => (group().hidden ?? []).map(({ name }) => name);
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 const thenFails = (act: () => void, more: Partial<Args> = {}) =>
   does(async (tx) => {
     await tx.lvm.convertLv({ vg: 'vg0', name: 'a', to: 'raid1', ...more });

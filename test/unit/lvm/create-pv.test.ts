@@ -7,6 +7,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const disk = '/dev/vdy';
 const ext4 = {
@@ -34,7 +35,6 @@ const create = (more: Partial<Parameters<Tx['lvm']['createPv']>[0]> = {}): Promi
 const holds = (on = host) => on.world.live.get('disk:vdy')?.superblock;
 const free = (uuid: string): void =>
   host.admin.format(disk, { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 async function refused(work: Promise<unknown>): Promise<string> {
   const before = host.snapshot();

@@ -3,11 +3,12 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { createVg } from '../../../src/lvm/operations.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
 const [one, two] = ['/dev/vdw', '/dev/vdx'];
@@ -38,7 +39,6 @@ const create = (more: Partial<Args> = {}): Promise<unknown> =>
   does((tx) => tx.lvm.createVg({ name: 'vg1', devices: [one, two], ...more }));
 const groups = (on = host): readonly string[] => on.world.lvm.map(({ name }) => name);
 const made = (on = host) => on.world.lvm.find(({ name }) => name === 'vg1');
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 test('a group of two devices, with its tag, the given tags, and the given extent size', async () => {
   const value = await create({ extentSize: '1m', tags: ['site'] });
@@ -238,21 +238,6 @@ describe('a device, a group, a volume and a filesystem in one sequence', () => {
 
   test('are all undone by recovery, after a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), known);
-    const before = plain(host);
-    await does(stack);
-    const [after, all] = [plain(host), host.changes.length];
-    expect(all).toBeGreaterThan(3);
-    for (let nth = 1; nth <= all; nth += 1) {
-      const victim = hostWithPvs();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(stack, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-
-      await recoverAll(next);
-
-      expect([before, after]).toContain(plain(next));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start: hostWithPvs, work: (on) => does(stack, on), plain, moreThan: 3 });
   });
 });

@@ -10,6 +10,7 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
+import { failNow } from '../../support/rejection.ts';
 
 let host: SimulatedHost;
 /** A group of three devices of 15 extents: `a` in two pieces on the first one, with `b` in between. */
@@ -50,7 +51,6 @@ const ran = (): readonly string[] =>
   host.changes.flatMap((each) =>
     each.what === 'command' && each.command.tool === 'pvmove' ? [each.command.argv.slice(2).join(' ')] : [],
   );
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeof UsageError = RefusedError) {
   const before = host.snapshot();

@@ -10,6 +10,7 @@ import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const resizePool = (runtime: Runtime<unknown>, options: Parameters<typeof optionWords>[0]) =>
   runVerb(runtime, ['lvm', 'pool', 'resize', 'vg0/pool', ...optionWords(options)]);
@@ -36,7 +37,6 @@ const ran = (tool: string): readonly string[] =>
   host.changes.flatMap((each) =>
     each.what === 'command' && each.command.tool === tool ? [each.command.argv.join(' ')] : [],
   );
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 describe('removeLv of a thin pool', () => {
   test('renames it until the commit, and then removes it', async () => {

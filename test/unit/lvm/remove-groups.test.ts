@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -7,6 +6,8 @@ import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
 const [one, two] = ['/dev/vdw', '/dev/vdx'];
@@ -35,7 +36,6 @@ const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =
   withBofh(bofhOn(on), () => atomic('removals', body));
 const groups = (on = host): readonly string[] => on.world.lvm.map(({ name }) => name);
 const holds = (device: string) => host.world.live.get(`disk:${device.slice(5)}`)?.superblock?.type;
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 async function refused(work: Promise<unknown>): Promise<string> {
   const before = host.snapshot();
@@ -213,21 +213,6 @@ describe('a group and the labels of its devices, in one sequence', () => {
 
   test('are all present, or all gone, after recovery from a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
-    const before = plain(host);
-    await does(all);
-    const [after, count] = [plain(host), host.changes.length];
-    expect(count).toBeGreaterThan(2);
-    for (let nth = 1; nth <= count; nth += 1) {
-      const victim = start();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(all, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-
-      await recoverAll(next);
-
-      expect([before, after]).toContain(plain(next));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start, work: (on) => does(all, on), plain, moreThan: 2 });
   });
 });

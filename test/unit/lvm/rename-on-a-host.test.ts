@@ -6,7 +6,8 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { unnamed } from '../simulator/sweep.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -19,7 +20,6 @@ const volumes = (on = host): readonly string[] =>
   on.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).sort();
 const createLv = (tx: Tx, name: string) => tx.lvm.createLv({ vg: 'vg0', name, size: '16m' });
 const renameLv = (tx: Tx, name: string, to: string) => tx.lvm.renameLv({ vg: 'vg0', name, to });
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 /** What a sequence may do around a rename, each to its end; the volumes that it leaves when it ends well. */
 const bodies: readonly (readonly [string, readonly string[], (tx: Tx) => Promise<unknown>])[] = [
@@ -98,22 +98,7 @@ describe.each(bodies)('%s', (_title, left, body) => {
   });
 
   test('is all undone, or all done, by recovery from a kill at any point', async () => {
-    const before = unnamed(host.snapshot());
-    await does(body);
-    const after = unnamed(host.snapshot());
-    const all = host.changes.length;
-    for (let nth = 1; nth <= all; nth += 1) {
-      const victim = simulatedHost();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(body, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-
-      await recoverAll(next);
-
-      expect([before, after]).toContain(unnamed(next.snapshot()));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start: simulatedHost, work: (on) => does(body, on) });
   });
 });
 

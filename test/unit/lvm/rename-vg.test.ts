@@ -7,6 +7,8 @@ import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const start = (): SimulatedHost => {
   const made = simulatedHost({ disks: [{ name: 'vdz', size: 64 * 1024 ** 2 }] });
@@ -25,7 +27,6 @@ const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =
   withBofh(bofhOn(on), () => atomic('group names', body));
 const rename = (tx: Tx, vg: string, to: string) => tx.lvm.renameVg({ vg, to });
 const groups = (on = host): readonly string[] => on.world.lvm.map(({ name }) => name);
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 async function refused(work: Promise<unknown>): Promise<string> {
   const before = host.snapshot();
@@ -179,20 +180,6 @@ describe.each(bodies)('%s', (_title, body) => {
 
   test('is all undone, or all done, by recovery from a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
-    const before = plain(host);
-    await does(body);
-    const [after, all] = [plain(host), host.changes.length];
-    for (let nth = 1; nth <= all; nth += 1) {
-      const victim = start();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(body, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-
-      await recoverAll(next);
-
-      expect([before, after]).toContain(plain(next));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start, work: (on) => does(body, on), plain });
   });
 });

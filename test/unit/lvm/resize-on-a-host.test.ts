@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { unnamed } from '../simulator/sweep.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
 const consent = 'lose the data beyond the new size';
@@ -27,7 +27,6 @@ const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =
   withBofh(bofhOn(on), () => atomic('sizes', body));
 const resize = (tx: Tx, size: string | number, shrink?: typeof consent) =>
   tx.lvm.resizeLv({ vg: 'vg0', name: 'a', size, ...(shrink === undefined ? {} : { shrink }) });
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 const volume = (name = 'a', on = host) => {
   const lv = on.world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.name === name);
   if (lv === undefined) throw new Error(`no volume ${name}`);
@@ -156,26 +155,13 @@ describe.each(bodies)('a volume that is %s', (_, body) => {
   });
 
   test('is as before or as after recovery from a kill at any point', async () => {
-    const before = unnamed(host.snapshot());
-    const fresh = (): SimulatedHost => {
+    const start = (): SimulatedHost => {
       host = simulatedHost();
       host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 });
       inPieces();
       return host;
     };
-    await does(body, fresh());
-    const after = unnamed(host.snapshot());
-    const all = host.changes.length;
-    for (let nth = 1; nth <= all; nth += 1) {
-      const victim = fresh();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(body, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-      await recoverAll(next);
-      expect([before, after]).toContain(unnamed(next.snapshot()));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start, work: (on) => does(body, on) });
   });
 });
 

@@ -7,6 +7,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
 const device = '/dev/vdz';
@@ -27,7 +28,6 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
   withBofh(bofhOn(host), () => atomic('sizes', body));
 const resize = (more: Partial<Args> = {}) => does((tx) => tx.lvm.resizePv({ device, ...more }));
 const extents = (): number | undefined => host.world.lvm[0]?.pvs.find((pv) => pv.uuid === uuid)?.extents;
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 /** The first disk has 8 extents, and all of them are in use; so are these of the second. */
 const use = (count: number): void => void host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 + count });
 

@@ -8,6 +8,7 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
 let host: SimulatedHost;
@@ -24,7 +25,6 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
 const snapshot = (tx: Tx, asked: Asked = {}) =>
   tx.lvm.createSnapshot({ vg: 'vg0', origin: 'a', name: 'monday', size: '8m', ...asked });
 const thin = (tx: Tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'thin', name: 'monday' });
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
 const names = () => (host.world.lvm[0]?.lvs ?? []).map(({ name }) => name).sort();
 const there = ['a', 'pool', 'thin'];

@@ -6,7 +6,7 @@ import type { LogicalVolume } from '../../../src/lvm/objects.ts';
 import { roomFor, spreadAmong, takenFor, unitOf } from '../../../src/lvm/spread.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { rejectionOf } from '../../support/rejection.ts';
+import { failNow, rejectionOf } from '../../support/rejection.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 
@@ -30,7 +30,6 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
 const resize = (tx: Tx, name: string, size: string) =>
   tx.lvm.resizeLv({ vg: 'vg0', name, size, shrink: consent });
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((each) => each.name === name);
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 describe('resizeLv of a volume on several devices', () => {
   test.each([

@@ -8,6 +8,7 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
+import { failNow } from '../../support/rejection.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -19,7 +20,6 @@ type Asked = Omit<Parameters<Tx['lvm']['tagLv']>[0], 'vg' | 'name'>;
 const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
   withBofh(bofhOn(host), () => atomic('tags', body));
 const change = (tx: Tx, asked: Asked) => tx.lvm.tagLv({ vg: 'vg0', name: 'a', ...asked });
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 const volume = () => {
   const lv = host.world.lvm[0]?.lvs[0];
   if (lv === undefined) throw new Error('no volume');

@@ -8,6 +8,7 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
 let host: SimulatedHost;
@@ -28,7 +29,6 @@ const ran = (): readonly string[] =>
   host.changes.flatMap((each) =>
     each.what === 'command' && each.command.tool === 'lvcreate' ? [each.command.argv.join(' ')] : [],
   );
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 describe('createThinPool', () => {
   test.each([

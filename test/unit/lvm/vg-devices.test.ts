@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { commandLine } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
@@ -9,6 +8,8 @@ import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simula
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
 const [one, two] = ['/dev/vdw', '/dev/vdx'];
@@ -33,7 +34,6 @@ const extend = (tx: Tx, ...devices: string[]) => tx.lvm.extendVg({ vg: 'vg0', de
 const reduce = (tx: Tx, ...devices: string[]) => tx.lvm.reduceVg({ vg: 'vg0', devices });
 const group = (on = host) => on.world.lvm.find(({ name }) => name === 'vg0');
 const members = (on = host) => group(on)?.pvs.map(({ path }) => path);
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 /** All that is left of the first device, and one extent of the next. */
 const fill = (): void => void host.admin.lvcreate({ vg: 'vg0', name: 'big', extents: 2048 });
 
@@ -266,22 +266,6 @@ describe('a disk replaced in one sequence', () => {
 
   test('is all undone, or all done, by recovery from a kill at any point', async () => {
     const plain = (on: SimulatedHost): string => unnamed(on.snapshot(), new Set());
-    host = start();
-    const before = plain(host);
-    await does(exchange);
-    const [after, all] = [plain(host), host.changes.length];
-    expect(all).toBeGreaterThan(3);
-    for (let nth = 1; nth <= all; nth += 1) {
-      const victim = start();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(exchange, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-
-      await recoverAll(next);
-
-      expect([before, after]).toContain(plain(next));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start, work: (on) => does(exchange, on), plain, moreThan: 3 });
   });
 });

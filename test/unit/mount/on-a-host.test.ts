@@ -6,7 +6,8 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { unnamed } from '../simulator/sweep.ts';
+import { expectRecovery } from '../simulator/killed.ts';
+import { failNow } from '../../support/rejection.ts';
 
 const device = '/dev/vg0/web1';
 const uuid = '5e1f0000-0000-4000-8000-000000000001';
@@ -35,7 +36,6 @@ beforeEach(() => {
 
 const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =>
   withBofh(bofhOn(on), () => atomic('mounts', body));
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 const line = { source: `UUID=${uuid}`, target: '/mnt/web1', type: 'ext4', options: ['nodev'] } as const;
 
 /** What a sequence may do around mounts and tables, each to its end. */
@@ -98,23 +98,7 @@ describe.each(bodies)('%s', (_title, body) => {
   });
 
   test('is all undone, or all done, by recovery from a kill at any point', async () => {
-    const before = unnamed(host.snapshot());
-    await does(body);
-    const after = unnamed(host.snapshot());
-    const all = host.changes.length;
-    expect(all).toBeGreaterThan(2);
-    for (let nth = 1; nth <= all; nth += 1) {
-      const victim = start();
-      victim.fault({ nth, mode: 'acts then crash' });
-      await failureOf(does(body, victim));
-      victim.clearFaults();
-      const next = victim.restart();
-
-      await recoverAll(next);
-
-      expect([before, after]).toContain(unnamed(next.snapshot()));
-      expect(await openJournals(bofhOn(next).engine)).toEqual([]);
-    }
+    await expectRecovery({ start, work: (on) => does(body, on), moreThan: 2 });
   });
 });
 

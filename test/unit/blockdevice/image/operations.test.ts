@@ -7,6 +7,7 @@ import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/ind
 import { withoutWaiting } from '../../../../src/simulator/matrix/clock.ts';
 import { failureOf } from '../../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../../simulator/support.ts';
+import { failNow } from '../../../support/rejection.ts';
 
 const file = '/srv/web1.img';
 let host: SimulatedHost;
@@ -16,7 +17,6 @@ beforeEach(() => {
 
 const does = <T>(body: (tx: Tx) => Promise<T>): Promise<T> =>
   withoutWaiting(() => withBofh(bofhOn(host), () => atomic('images', body)));
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 const names = async (): Promise<readonly string[]> => host.readDir('/srv');
 
 test('the commands change the size of one file', () => {

@@ -6,6 +6,7 @@ import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/ind
 import { withoutWaiting } from '../../../../src/simulator/matrix/clock.ts';
 import { failureOf } from '../../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../../simulator/support.ts';
+import { failNow } from '../../../support/rejection.ts';
 
 const file = '/srv/web1.img';
 let host: SimulatedHost;
@@ -21,7 +22,6 @@ const loops = (on = host): readonly string[] =>
   [...on.world.loops.values()].map(
     ({ minor, path, autoclear }) => `${minor} ${path}${autoclear ? ' going' : ''}`,
   );
-const failNow = async (): Promise<never> => Promise.reject(new Error('the script failed'));
 
 describe('attachLoop', () => {
   test('takes the lowest free number, and returns the device', async () => {

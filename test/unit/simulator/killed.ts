@@ -1,0 +1,38 @@
+import { expect } from 'vitest';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { bofhOn, recoverAll } from './support.ts';
+import { unnamed } from './sweep.ts';
+
+/** Kills the work at each of its changes: after recovery the host is as before or as after, and no journal is open. */
+export async function expectRecovery(of: {
+  readonly start: () => SimulatedHost;
+  readonly work: (host: SimulatedHost) => Promise<unknown>;
+  /** The state of a host, without values that are random in each run. */
+  readonly plain?: (host: SimulatedHost) => string;
+  /** Other states that are accepted. */
+  readonly also?: readonly string[];
+  /** The work makes more changes than this (default: 0). */
+  readonly moreThan?: number;
+}): Promise<void> {
+  const { start, work, plain = (host) => unnamed(host.snapshot()), also = [], moreThan = 0 } = of;
+  const done = start();
+  const before = plain(done);
+  const begun = done.changes.length;
+  await work(done);
+  const after = plain(done);
+  const all = done.changes.length - begun;
+  expect(all).toBeGreaterThan(moreThan);
+  for (let nth = 1; nth <= all; nth += 1) {
+    const victim = start();
+    victim.fault({ nth, mode: 'acts then crash' });
+    await work(victim).catch(() => undefined);
+    victim.clearFaults();
+    const next = victim.restart();
+
+    await recoverAll(next);
+
+    expect([before, ...also, after]).toContain(plain(next));
+    expect(await openJournals(bofhOn(next).engine)).toEqual([]);
+  }
+}
