@@ -25,10 +25,7 @@ const work = mkdtempSync(join(tmpdir(), 'bofh-plan-'));
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 /** A line that is typed, and the host that it is typed on. */
-interface Scenario {
-  readonly line: string;
-  readonly on: () => Promise<SimulatedHost>;
-}
+type Scenario = readonly [line: string, on: () => SimulatedHost | Promise<SimulatedHost>];
 
 const kernel = '--kernel /boot/vmlinuz-6.1.0-18-amd64 --ramdisk /boot/initrd.img-6.1.0-18-amd64';
 const create = `vm create web1 --source tar:/srv/debian.tar --size 64m ${kernel}`;
@@ -306,364 +303,289 @@ function withDamaged(type: 'ext4' | 'xfs' | 'vfat'): SimulatedHost {
 }
 
 /** At least one for each verb that changes the host. */
-const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
-  'vm create': [
-    { line: create, on: async () => hostWithSource() },
-    { line: `${create} --swap 16m --start`, on: async () => hostWithSource() },
-    {
-      line: `${create} --disk data=16m,mount=/srv/www --disk log=128m,fs=btrfs`,
-      on: async () => hostWithSource(),
-    },
-    {
-      line: `${create} --disk data=64m,mount=/srv/www,luks=/root/data.key --start`,
-      on: async () => withKey(hostWithSource()),
-    },
-    {
-      line: 'vm create web1 --source tar:/srv/debian.tar --size 64m --boot grub',
-      on: async () =>
-        hostWithServer([
-          ...debianBoot,
-          { path: './boot/grub/', type: 'directory' },
-          { path: './boot/grub/grub.cfg', content: oldMenu },
-        ]),
-    },
-    {
-      line: `vm create web1 --source image:/srv/web.img --size 64m ${kernel}`,
-      on: async () => {
-        const host = hostWithSource();
-        await withBofh(simulatedBofh({ host, site }), () =>
-          filesystem.createImage({ file: '/srv/web.img', size: '16m', type: 'ext4' }),
-        );
-        return host;
-      },
+const scenarios: readonly Scenario[] = [
+  [create, hostWithSource],
+  [`${create} --swap 16m --start`, hostWithSource],
+  [`${create} --disk data=16m,mount=/srv/www --disk log=128m,fs=btrfs`, hostWithSource],
+  [`${create} --disk data=64m,mount=/srv/www,luks=/root/data.key --start`, () => withKey(hostWithSource())],
+  [
+    'vm create web1 --source tar:/srv/debian.tar --size 64m --boot grub',
+    () =>
+      hostWithServer([
+        ...debianBoot,
+        { path: './boot/grub/', type: 'directory' },
+        { path: './boot/grub/grub.cfg', content: oldMenu },
+      ]),
+  ],
+  [
+    `vm create web1 --source image:/srv/web.img --size 64m ${kernel}`,
+    async () => {
+      const host = hostWithSource();
+      await withBofh(simulatedBofh({ host, site }), () =>
+        filesystem.createImage({ file: '/srv/web.img', size: '16m', type: 'ext4' }),
+      );
+      return host;
     },
   ],
-  'vm remove': [
-    { line: 'vm remove web1', on: () => withGuest(false) },
-    { line: 'vm remove web1 --stop', on: () => withGuest(true) },
-    { line: 'vm remove web1 --force-off', on: () => withGuest(true) },
-  ],
-  'xen start': [{ line: 'xen start web1', on: () => withGuest(false) }],
-  'vm start': [{ line: 'vm start web1', on: () => withGuest(false) }],
-  'xen stop': [{ line: 'xen stop web1', on: () => withGuest(true) }],
-  'vm stop': [
-    { line: 'vm stop web1', on: () => withGuest(true) },
-    { line: 'vm stop web1 --force', on: () => withGuest(true) },
-    { line: 'vm stop web1 --force-off', on: () => withGuest(true) },
-  ],
-  'vm restart': [{ line: 'vm restart web1', on: () => withGuest(true) }],
-  'vm set': [
-    {
-      line: 'vm set web1 memory=64m cpu-weight=512 autostart=yes',
-      on: () => withGuest(true),
-    },
-    { line: 'vm set web1 memory=1g', on: () => withGuest(false) },
-    {
-      line: 'vm set web1 autostart=no',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
-        return host;
-      },
+
+  ['vm remove web1', () => withGuest(false)],
+  ['vm remove web1 --stop', () => withGuest(true)],
+  ['vm remove web1 --force-off', () => withGuest(true)],
+  ['xen start web1', () => withGuest(false)],
+  ['vm start web1', () => withGuest(false)],
+  ['xen stop web1', () => withGuest(true)],
+
+  ['vm stop web1', () => withGuest(true)],
+  ['vm stop web1 --force', () => withGuest(true)],
+  ['vm stop web1 --force-off', () => withGuest(true)],
+  ['vm restart web1', () => withGuest(true)],
+
+  ['vm set web1 memory=64m cpu-weight=512 autostart=yes', () => withGuest(true)],
+  ['vm set web1 memory=1g', () => withGuest(false)],
+  [
+    'vm set web1 autostart=no',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
+      return host;
     },
   ],
-  'vm rename': [
-    {
-      line: 'vm rename web1 shop',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
-        return host;
-      },
-    },
-    { line: 'vm rename web1 shop --restart', on: () => withGuest(true) },
-  ],
-  'vm backup': [
-    { line: 'vm backup web1 /srv/backup', on: () => withBackup('none') },
-    { line: 'vm backup web1 /srv/backup --keep 1', on: () => withBackup('one, and a guest') },
-  ],
-  'vm restore': [
-    { line: `vm restore ${oldBackup} --as shop --start`, on: () => withBackup('one, and a guest') },
-    { line: `vm restore ${oldBackup}`, on: () => withBackup('one') },
-  ],
-  'vm base create': [
-    { line: 'vm base create bookworm --package vim', on: async () => simulatedHost() },
-    { line: 'vm base create trixie', on: withBase },
-  ],
-  'vm base remove': [{ line: `vm base remove bookworm-${today}`, on: withBase }],
-  'vm snapshot create': [
-    { line: 'vm snapshot create web1 before', on: () => withGuest(true) },
-    { line: 'vm snapshot create web1 before --size 32m', on: () => withGuest(false) },
-  ],
-  'vm snapshot restore': [{ line: 'vm snapshot restore web1 before', on: withSnapshot }],
-  'vm snapshot remove': [{ line: 'vm snapshot remove web1 before', on: withSnapshot }],
-  'vm clone': [
-    { line: 'vm clone web1 shop', on: () => withGuest(false) },
-    { line: 'vm clone web1 shop --memory 64m --start', on: () => withGuest(false) },
-  ],
-  'vm resize': [
-    { line: 'vm resize web1 root +8m', on: () => withGuest(false) },
-    { line: 'vm resize web1 xvda min', on: () => withGuest(false) },
-    { line: 'vm resize web1 root 96m', on: () => withGuest(true) },
-  ],
-  'vm disk create': [
-    { line: 'vm disk create web1 data --size 16m --mount /srv', on: () => withGuest(false) },
-    { line: 'vm disk create web1 data --size 112m --fs btrfs', on: () => withGuest(true) },
-    {
-      line: 'vm disk create web1 data --size 64m --mount /srv --luks /root/data.key',
-      on: async () => withKey(await withGuest(false)),
+
+  [
+    'vm rename web1 shop',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.symlink('/etc/xen/auto/web1.cfg', '../web1.cfg');
+      return host;
     },
   ],
-  'vm disk attach': [
-    {
-      line: 'vm disk attach web1 /dev/vg0/spare',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.lvcreate({ vg: 'vg0', name: 'spare', extents: 2 });
-        return host;
-      },
+  ['vm rename web1 shop --restart', () => withGuest(true)],
+
+  ['vm backup web1 /srv/backup', () => withBackup('none')],
+  ['vm backup web1 /srv/backup --keep 1', () => withBackup('one, and a guest')],
+
+  [`vm restore ${oldBackup} --as shop --start`, () => withBackup('one, and a guest')],
+  [`vm restore ${oldBackup}`, () => withBackup('one')],
+
+  ['vm base create bookworm --package vim', simulatedHost],
+  ['vm base create trixie', withBase],
+  [`vm base remove bookworm-${today}`, withBase],
+
+  ['vm snapshot create web1 before', () => withGuest(true)],
+  ['vm snapshot create web1 before --size 32m', () => withGuest(false)],
+  ['vm snapshot restore web1 before', withSnapshot],
+  ['vm snapshot remove web1 before', withSnapshot],
+
+  ['vm clone web1 shop', () => withGuest(false)],
+  ['vm clone web1 shop --memory 64m --start', () => withGuest(false)],
+
+  ['vm resize web1 root +8m', () => withGuest(false)],
+  ['vm resize web1 xvda min', () => withGuest(false)],
+  ['vm resize web1 root 96m', () => withGuest(true)],
+
+  ['vm disk create web1 data --size 16m --mount /srv', () => withGuest(false)],
+  ['vm disk create web1 data --size 112m --fs btrfs', () => withGuest(true)],
+  [
+    'vm disk create web1 data --size 64m --mount /srv --luks /root/data.key',
+    async () => withKey(await withGuest(false)),
+  ],
+
+  [
+    'vm disk attach web1 /dev/vg0/spare',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.lvcreate({ vg: 'vg0', name: 'spare', extents: 2 });
+      return host;
     },
   ],
-  'vm disk detach': [
-    { line: 'vm disk detach web1 xvdb', on: () => withGuest(true) },
-    { line: 'vm disk detach web1 xvdb --now', on: () => withGuest(true) },
-  ],
-  'vm interface attach': [
-    { line: 'vm interface attach web1 --bridge xenbr0 --mac 00:16:3e:00:00:09', on: () => withGuest(true) },
-    { line: 'vm interface attach web1 --bridge xenbr0 --mac 00:16:3e:00:00:09', on: () => withGuest(false) },
-  ],
-  'vm interface detach': [
-    {
-      line: 'vm interface detach web1 00:16:3e:00:00:09',
-      on: async () => {
-        const host = await withGuest(false);
-        const text = host.admin.readFile('/etc/xen/web1.cfg');
-        host.admin.writeFile('/etc/xen/web1.cfg', `${text}vif = ['mac=00:16:3e:00:00:09,bridge=xenbr0']\n`);
-        return host;
-      },
+
+  ['vm disk detach web1 xvdb', () => withGuest(true)],
+  ['vm disk detach web1 xvdb --now', () => withGuest(true)],
+
+  ['vm interface attach web1 --bridge xenbr0 --mac 00:16:3e:00:00:09', () => withGuest(true)],
+  ['vm interface attach web1 --bridge xenbr0 --mac 00:16:3e:00:00:09', () => withGuest(false)],
+
+  [
+    'vm interface detach web1 00:16:3e:00:00:09',
+    async () => {
+      const host = await withGuest(false);
+      const text = host.admin.readFile('/etc/xen/web1.cfg');
+      host.admin.writeFile('/etc/xen/web1.cfg', `${text}vif = ['mac=00:16:3e:00:00:09,bridge=xenbr0']\n`);
+      return host;
     },
   ],
-  'vm disk remove': [{ line: 'vm disk remove web1 xvdb', on: () => withGuest(false) }],
-  'vm provision': [
-    {
-      line: 'vm provision web1 /srv/web.ts',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.writeFile('/srv/web.ts', '');
-        return host;
-      },
+  ['vm disk remove web1 xvdb', () => withGuest(false)],
+
+  [
+    'vm provision web1 /srv/web.ts',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.writeFile('/srv/web.ts', '');
+      return host;
     },
   ],
-  'vm mount': [
-    { line: 'vm mount web1', on: () => withGuest(false) },
-    {
-      line: 'vm mount web1 /mnt --read-only',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.mkdir('/mnt');
-        return host;
-      },
+
+  ['vm mount web1', () => withGuest(false)],
+  [
+    'vm mount web1 /mnt --read-only',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.mkdir('/mnt');
+      return host;
     },
   ],
-  'vm unmount': [
-    {
-      line: 'vm unmount web1',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.mkdir('/mnt');
-        host.admin.mount('/dev/vg0/web1-root', '/mnt');
-        return host;
-      },
-    },
-    {
-      line: 'vm unmount web1',
-      on: async () => {
-        const host = withKey(hostWithSource());
-        const disks = [{ name: 'data', size: 64 * 1024 ** 2, fs: 'ext4', luks: { key: luksKey } }] as const;
-        await vmCreate(simulatedBofh({ host, site }), { start: false, disks });
-        host.admin.luksOpen('/dev/vg0/web1-data', 'theirs');
-        return host;
-      },
+
+  [
+    'vm unmount web1',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.mkdir('/mnt');
+      host.admin.mount('/dev/vg0/web1-root', '/mnt');
+      return host;
     },
   ],
-  'vm pause': [{ line: 'vm pause web1', on: () => withGuest(true) }],
-  'vm resume': [
-    {
-      line: 'vm resume web1',
-      on: async () => {
-        const host = await withGuest(true);
-        host.admin.setDomain('web1', 'paused');
-        return host;
-      },
+  [
+    'vm unmount web1',
+    async () => {
+      const host = withKey(hostWithSource());
+      const disks = [{ name: 'data', size: 64 * 1024 ** 2, fs: 'ext4', luks: { key: luksKey } }] as const;
+      await vmCreate(simulatedBofh({ host, site }), { start: false, disks });
+      host.admin.luksOpen('/dev/vg0/web1-data', 'theirs');
+      return host;
     },
   ],
-  'xen stop-all': [{ line: 'xen stop-all', on: () => withGuest(true) }],
-  'xen start-all': [
-    { line: 'xen start-all', on: () => withGuest(false) },
-    {
-      // One is refused, the other is started.
-      line: 'xen start-all',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.setDomain('web10', 'crashed');
-        return host;
-      },
+  ['vm pause web1', () => withGuest(true)],
+
+  [
+    'vm resume web1',
+    async () => {
+      const host = await withGuest(true);
+      host.admin.setDomain('web1', 'paused');
+      return host;
     },
   ],
-  'filesystem create': [
-    {
-      line: 'filesystem create /dev/vg0/web1-root --type vfat --uuid ABCD-1234',
-      on: async () => withBlank(),
-    },
-    {
-      line: 'filesystem create /dev/vg0/web1-root --type btrfs --node-size 4096',
-      on: async () => withBlank(),
-    },
-    {
-      line: 'filesystem create /dev/vg0/web1-root --type xfs --overwrite ext4',
-      on: async () => withBlank('ext4'),
+  ['xen stop-all', () => withGuest(true)],
+
+  ['xen start-all', () => withGuest(false)],
+  [
+    'xen start-all',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.setDomain('web10', 'crashed');
+      return host;
     },
   ],
-  'filesystem label': [
-    { line: 'filesystem label /dev/vg0/web1-root root', on: () => withGuest(false) },
-    { line: 'filesystem label /dev/vg0/web1-root data', on: () => withMounted('xfs') },
-  ],
-  'filesystem uuid': [
-    {
-      line: 'filesystem uuid /dev/vg0/web1-root --uuid 5e1f0000-0000-4000-8000-0000000000ff',
-      on: () => withGuest(false),
+
+  ['filesystem create /dev/vg0/web1-root --type vfat --uuid ABCD-1234', withBlank],
+  ['filesystem create /dev/vg0/web1-root --type btrfs --node-size 4096', withBlank],
+  ['filesystem create /dev/vg0/web1-root --type xfs --overwrite ext4', () => withBlank('ext4')],
+
+  ['filesystem label /dev/vg0/web1-root root', () => withGuest(false)],
+  ['filesystem label /dev/vg0/web1-root data', () => withMounted('xfs')],
+
+  ['filesystem uuid /dev/vg0/web1-root --uuid 5e1f0000-0000-4000-8000-0000000000ff', () => withGuest(false)],
+
+  ['filesystem resize /dev/vg0/web1-root 40m', () => withGuest(false)],
+  ['filesystem resize /dev/vg0/web1-root max', () => withMounted('ext4')],
+  ['filesystem resize /dev/vg0/web1-root max', () => withMounted('xfs')],
+
+  ['lvm pv create /dev/vdz', withDisk],
+  [
+    'lvm pv create /dev/vdz --overwrite 5e1f0000-0000-4000-8000-000000000001',
+    async () => {
+      const host = withDisk();
+      const uuid = '5e1f0000-0000-4000-8000-000000000001';
+      host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
+      return host;
     },
   ],
-  'filesystem resize': [
-    { line: 'filesystem resize /dev/vg0/web1-root 40m', on: () => withGuest(false) },
-    { line: 'filesystem resize /dev/vg0/web1-root max', on: () => withMounted('ext4') },
-    { line: 'filesystem resize /dev/vg0/web1-root max', on: () => withMounted('xfs') },
-  ],
-  'lvm pv create': [
-    { line: 'lvm pv create /dev/vdz', on: async () => withDisk() },
-    {
-      line: 'lvm pv create /dev/vdz --overwrite 5e1f0000-0000-4000-8000-000000000001',
-      on: async () => {
-        const host = withDisk();
-        const uuid = '5e1f0000-0000-4000-8000-000000000001';
-        host.admin.format('/dev/vdz', { type: 'ext4', usage: 'filesystem', uuid });
-        return host;
-      },
+
+  ['lvm vg create vg1 /dev/vdz --extent-size 1m', () => withDisk('labelled')],
+  ['lvm vg rename vg0 vg9', withDisk],
+
+  [
+    'lvm pv resize /dev/vdz --size 32m',
+    async () => {
+      const host = withDisk('labelled');
+      host.admin.vgextend('vg0', '/dev/vdz');
+      return host;
     },
   ],
-  'lvm vg create': [
-    { line: 'lvm vg create vg1 /dev/vdz --extent-size 1m', on: async () => withDisk('labelled') },
-  ],
-  'lvm vg rename': [{ line: 'lvm vg rename vg0 vg9', on: async () => withDisk() }],
-  'lvm pv resize': [
-    {
-      line: 'lvm pv resize /dev/vdz --size 32m',
-      on: async () => {
-        const host = withDisk('labelled');
-        host.admin.vgextend('vg0', '/dev/vdz');
-        return host;
-      },
+
+  [
+    'lvm pv move /dev/vdb --volume vg0/moved',
+    async () => {
+      const host = withDisk('labelled');
+      host.admin.lvcreate({ vg: 'vg0', name: 'moved', extents: 4 });
+      host.admin.vgextend('vg0', '/dev/vdz');
+      return host;
     },
   ],
-  'lvm pv move': [
-    {
-      line: 'lvm pv move /dev/vdb --volume vg0/moved',
-      on: async () => {
-        const host = withDisk('labelled');
-        host.admin.lvcreate({ vg: 'vg0', name: 'moved', extents: 4 });
-        host.admin.vgextend('vg0', '/dev/vdz');
-        return host;
-      },
+
+  [
+    'lvm vg backup vg0 /root/vg0.backup',
+    async () => {
+      const host = withDisk();
+      host.admin.backup('vg0');
+      return host;
     },
   ],
-  'lvm vg backup': [
-    {
-      line: 'lvm vg backup vg0 /root/vg0.backup',
-      on: async () => {
-        const host = withDisk();
-        host.admin.backup('vg0');
-        return host;
-      },
+
+  ['lvm vg remove vg1', withGroup],
+  ['lvm vg remove vg1 --devices', withGroup],
+  ['lvm pv remove /dev/vdz', () => withDisk('labelled')],
+  ['lvm vg extend vg0 /dev/vdz', () => withDisk('labelled')],
+
+  [
+    'lvm vg reduce vg0 /dev/vdz',
+    async () => {
+      const host = withDisk('labelled');
+      host.admin.vgextend('vg0', '/dev/vdz');
+      return host;
     },
   ],
-  'lvm vg remove': [
-    { line: 'lvm vg remove vg1', on: async () => withGroup() },
-    { line: 'lvm vg remove vg1 --devices', on: async () => withGroup() },
+
+  ['block image create /srv/web1.img 20g', hostWithSource],
+  ['block image create /srv/web1.img 2m --allocate', hostWithSource],
+
+  ['block resize /dev/vdd max', halfFilled],
+  ['block resize /dev/vdx1 +8m', () => withExt4(withPartition(), '/dev/vdx1')],
+  ['block resize /dev/vg0/web1-root +8m', () => withGuest(false)],
+  ['block resize /dev/vg0/web1-root -8m', () => withGuest(false)],
+  ['block resize /dev/vg0/thin +8m', () => withExt4(withThin(), '/dev/vg0/thin')],
+
+  [`block wipe /dev/vdz --overwrite ${luksUuid}`, withEncrypted],
+
+  [`block discard /dev/vdz --overwrite ${luksUuid}`, withEncrypted],
+  [`block zero /dev/vdz --overwrite ${luksUuid}`, withEncrypted],
+
+  ['block partition-table create /dev/vdz', withDisk],
+  ['block partition-table create /dev/vdz --type dos', withDisk],
+
+  [
+    'block partition add /dev/vdx 8m --type lvm --name data --uuid 5e1f0000-0000-4000-8000-00000000000e',
+    withPartition,
   ],
-  'lvm pv remove': [{ line: 'lvm pv remove /dev/vdz', on: async () => withDisk('labelled') }],
-  'lvm vg extend': [{ line: 'lvm vg extend vg0 /dev/vdz', on: async () => withDisk('labelled') }],
-  'lvm vg reduce': [
-    {
-      line: 'lvm vg reduce vg0 /dev/vdz',
-      on: async () => {
-        const host = withDisk('labelled');
-        host.admin.vgextend('vg0', '/dev/vdz');
-        return host;
-      },
+  ['block partition grow /dev/vdx 1 max', withPartition],
+
+  ['block loop attach /srv/web1.img --read-only --offset 512b --size 1k', withImage],
+
+  [
+    'block loop detach /dev/loop3',
+    async () => {
+      const host = withImage();
+      host.admin.losetup('/srv/web1.img', { minor: 3, partitions: 'scanned' });
+      return host;
     },
   ],
-  'block image create': [
-    { line: 'block image create /srv/web1.img 20g', on: async () => hostWithSource() },
-    { line: 'block image create /srv/web1.img 2m --allocate', on: async () => hostWithSource() },
-  ],
-  'block resize': [
-    { line: 'block resize /dev/vdd max', on: async () => halfFilled() },
-    {
-      line: 'block resize /dev/vdx1 +8m',
-      on: async () => withExt4(withPartition(), '/dev/vdx1'),
-    },
-    { line: 'block resize /dev/vg0/web1-root +8m', on: () => withGuest(false) },
-    { line: 'block resize /dev/vg0/web1-root -8m', on: () => withGuest(false) },
-    {
-      line: 'block resize /dev/vg0/thin +8m',
-      on: async () => withExt4(withThin(), '/dev/vg0/thin'),
-    },
-  ],
-  'block wipe': [
-    {
-      line: `block wipe /dev/vdz --overwrite ${luksUuid}`,
-      on: async () => withEncrypted(),
-    },
-  ],
-  'block discard': [
-    { line: `block discard /dev/vdz --overwrite ${luksUuid}`, on: async () => withEncrypted() },
-  ],
-  'block zero': [{ line: `block zero /dev/vdz --overwrite ${luksUuid}`, on: async () => withEncrypted() }],
-  'block partition-table create': [
-    { line: 'block partition-table create /dev/vdz', on: async () => withDisk() },
-    { line: 'block partition-table create /dev/vdz --type dos', on: async () => withDisk() },
-  ],
-  'block partition add': [
-    {
-      line: 'block partition add /dev/vdx 8m --type lvm --name data --uuid 5e1f0000-0000-4000-8000-00000000000e',
-      on: async () => withPartition(),
-    },
-  ],
-  'block partition grow': [{ line: 'block partition grow /dev/vdx 1 max', on: async () => withPartition() }],
-  'block loop attach': [
-    {
-      line: 'block loop attach /srv/web1.img --read-only --offset 512b --size 1k',
-      on: async () => withImage(),
-    },
-  ],
-  'block loop detach': [
-    {
-      line: 'block loop detach /dev/loop3',
-      on: async () => {
-        const host = withImage();
-        host.admin.losetup('/srv/web1.img', { minor: 3, partitions: 'scanned' });
-        return host;
-      },
-    },
-  ],
-  'lvm rename': [{ line: 'lvm rename vg0/web1-root web2-root', on: () => withGuest(false) }],
-  'host apply': [
-    {
-      line: `host apply ${join(work, 'description.mjs')}`,
-      on: async () => {
-        writeFileSync(
-          join(work, 'description.mjs'),
-          `import { defineHost } from 'bofh';
+  ['lvm rename vg0/web1-root web2-root', () => withGuest(false)],
+
+  [
+    `host apply ${join(work, 'description.mjs')}`,
+    async () => {
+      writeFileSync(
+        join(work, 'description.mjs'),
+        `import { defineHost } from 'bofh';
           export default defineHost((h) => {
             h.file('/srv/new/a', { content: 'a', owner: 33 });
             h.directory('/srv/new', { mode: 0o750, acl: ['user:33:rx'], defaultAcl: ['user:33:r'] });
@@ -673,432 +595,334 @@ const scenarios: Readonly<Record<string, readonly Scenario[]>> = {
             h.link('/srv/link', { to: 'b' });
             h.absent('/srv/empty');
           });`,
-        );
-        const of = (entry: string): string => `user::rwx,group::r-x,${entry},mask::r-x,other::---`;
-        const host = hostWithSource();
-        host.admin.mkdir('/srv/acl');
-        host.admin.setAcl('/srv/acl', of('user:7:r-x'), of('group:8:r--'));
-        host.admin.writeFile('/srv/acl/a', 'a');
-        host.admin.setAcl('/srv/acl/a', of('user:7:r--'));
-        for (const path of ['/srv/acl', '/srv/acl/a']) host.admin.setXattr(path, 'user.old', 'old');
-        host.admin.writeFile('/srv/hosts', 'a\\n');
-        host.admin.symlink('/srv/link', 'a');
-        host.admin.mkdir('/srv/empty');
-        return host;
-      },
+      );
+      const of = (entry: string): string => `user::rwx,group::r-x,${entry},mask::r-x,other::---`;
+      const host = hostWithSource();
+      host.admin.mkdir('/srv/acl');
+      host.admin.setAcl('/srv/acl', of('user:7:r-x'), of('group:8:r--'));
+      host.admin.writeFile('/srv/acl/a', 'a');
+      host.admin.setAcl('/srv/acl/a', of('user:7:r--'));
+      for (const path of ['/srv/acl', '/srv/acl/a']) host.admin.setXattr(path, 'user.old', 'old');
+      host.admin.writeFile('/srv/hosts', 'a\\n');
+      host.admin.symlink('/srv/link', 'a');
+      host.admin.mkdir('/srv/empty');
+      return host;
     },
   ],
-  'mount add': [
-    { line: 'mount add /dev/vg0/web1-root', on: () => withGuest(false) },
-    { line: 'mount add /dev/vg0/web1-root /mnt -o nodev,noatime --read-only', on: () => withGuest(false) },
-    { line: 'mount add --bind /etc /mnt --read-only', on: async () => hostWithSource() },
-  ],
-  'mount fstab add': [
-    {
-      line: 'mount fstab add /dev/vg0/web1-root /mnt --type ext4 -o nodev,nofail --pass 2',
-      on: () => withGuest(false),
+
+  ['mount add /dev/vg0/web1-root', () => withGuest(false)],
+  ['mount add /dev/vg0/web1-root /mnt -o nodev,noatime --read-only', () => withGuest(false)],
+  ['mount add --bind /etc /mnt --read-only', hostWithSource],
+
+  ['mount fstab add /dev/vg0/web1-root /mnt --type ext4 -o nodev,nofail --pass 2', () => withGuest(false)],
+  ['mount fstab set / --type auto -o noatime', hostWithSource],
+  ['mount fstab remove /srv', withTables],
+
+  ['mount crypttab add web1 /dev/vg0/web1-root -o luks', () => withGuest(false)],
+
+  ['mount crypttab set old --device UUID=y -o nofail', withTables],
+  ['mount crypttab remove old', withTables],
+
+  [
+    'mount remove /mnt',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.mount('/dev/vg0/web1-root', '/mnt');
+      return host;
     },
   ],
-  'mount fstab set': [{ line: 'mount fstab set / --type auto -o noatime', on: async () => hostWithSource() }],
-  'mount fstab remove': [{ line: 'mount fstab remove /srv', on: async () => withTables() }],
-  'mount crypttab add': [
-    { line: 'mount crypttab add web1 /dev/vg0/web1-root -o luks', on: () => withGuest(false) },
+
+  ['crypt format /dev/vdy --header /srv/header --key file:/etc/key', withEncrypted],
+  ['crypt format /dev/vdy --key file:/etc/key', withEncrypted],
+  [`crypt format /dev/vdz --type luks1 --key file:/etc/key --overwrite ${luksUuid}`, withEncrypted],
+
+  [
+    'crypt add-key /dev/vdz --header /srv/header --key file:/etc/key --new-key file:/etc/hostname',
+    withDetached,
   ],
-  'mount crypttab set': [
-    { line: 'mount crypttab set old --device UUID=y -o nofail', on: async () => withTables() },
-  ],
-  'mount crypttab remove': [{ line: 'mount crypttab remove old', on: async () => withTables() }],
-  'mount remove': [
-    {
-      line: 'mount remove /mnt',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.mount('/dev/vg0/web1-root', '/mnt');
-        return host;
-      },
+  ['crypt add-key /dev/vdz --key file:/etc/key --new-key file:/etc/hostname', withEncrypted],
+
+  ['crypt change-key /dev/vdz --key file:/etc/key --new-key file:/etc/hostname --slot 5', withEncrypted],
+  ['crypt remove-key /dev/vdz 0', withEncrypted],
+
+  ['crypt reencrypt /dev/vdz --key file:/etc/key', withOneKey],
+  [
+    'crypt reencrypt /dev/vdz --key file:/etc/key --resume',
+    async () => {
+      const host = withOneKey();
+      host.admin.luksReencrypt({ device: '/dev/vdz', key: 'geheim', done: 4096, torn: true });
+      return host;
     },
   ],
-  'crypt format': [
-    {
-      line: 'crypt format /dev/vdy --header /srv/header --key file:/etc/key',
-      on: async () => withEncrypted(),
-    },
-    { line: 'crypt format /dev/vdy --key file:/etc/key', on: async () => withEncrypted() },
-    {
-      line: `crypt format /dev/vdz --type luks1 --key file:/etc/key --overwrite ${luksUuid}`,
-      on: async () => withEncrypted(),
-    },
-  ],
-  'crypt add-key': [
-    {
-      line: 'crypt add-key /dev/vdz --header /srv/header --key file:/etc/key --new-key file:/etc/hostname',
-      on: async () => withDetached(),
-    },
-    {
-      line: 'crypt add-key /dev/vdz --key file:/etc/key --new-key file:/etc/hostname',
-      on: async () => withEncrypted(),
+
+  [`crypt erase /dev/vdz ${luksUuid}`, withEncrypted],
+  [`crypt erase /dev/vdz ${luksUuid} --header /srv/header`, withDetached],
+
+  ['crypt header backup /dev/vdz /srv/header', withEncrypted],
+
+  [
+    'crypt header restore /dev/vdz /srv/header',
+    async () => {
+      const host = withEncrypted();
+      host.admin.luksHeaderBackup('/dev/vdz', '/srv/header');
+      host.admin.luksFormat({ device: '/dev/vdz', uuid: luksUuid, key: 'neu' });
+      return host;
     },
   ],
-  'crypt change-key': [
-    {
-      line: 'crypt change-key /dev/vdz --key file:/etc/key --new-key file:/etc/hostname --slot 5',
-      on: async () => withEncrypted(),
+  ['crypt close web1', withOpen],
+
+  ['crypt resize web1 16m --key file:/etc/key', withOpen],
+  ['crypt resize web1 --key file:/etc/key', () => withOpen(16 * 1024 ** 2)],
+  ['crypt resize web1 16m --header /srv/header --key file:/etc/key', () => withDetached('open')],
+
+  ['crypt open /dev/vdz --header /srv/header --key file:/etc/key --name web1', withDetached],
+  ['crypt open /dev/vdz --key file:/etc/key', withEncrypted],
+  ['crypt open /dev/vdz --key file:/etc/key --read-only --name web1', withEncrypted],
+  ['btrfs create /srv/pool/new', withPool],
+  ['btrfs remove /srv/pool/snapshots/home.foreign', withPool],
+  ['btrfs set-default /srv/pool/home', withPool],
+  ['btrfs set-mode /srv/pool/home ro', withPool],
+
+  ['btrfs snapshot create /srv/pool/home /srv/pool/snapshots/new', withPool],
+  ['btrfs snapshot create /srv/pool/home /srv/pool/new --rw', withPool],
+
+  ['btrfs send /srv/pool/snapshots/home.foreign --to /srv/second', () => withPool('and a second one')],
+  ['btrfs send /srv/pool/snapshots/home.foreign --to-file /srv/home.stream', withPool],
+  [
+    'btrfs send /srv/pool/snapshots/home.foreign --to-device /dev/vg0/more',
+    async () => {
+      const host = withPool();
+      largeVolume(host, 'more');
+      return host;
     },
   ],
-  'crypt remove-key': [{ line: 'crypt remove-key /dev/vdz 0', on: async () => withEncrypted() }],
-  'crypt reencrypt': [
-    { line: 'crypt reencrypt /dev/vdz --key file:/etc/key', on: async () => withOneKey() },
-    {
-      line: 'crypt reencrypt /dev/vdz --key file:/etc/key --resume',
-      on: async () => {
-        const host = withOneKey();
-        host.admin.luksReencrypt({ device: '/dev/vdz', key: 'geheim', done: 4096, torn: true });
-        return host;
-      },
+
+  [
+    'btrfs receive /dev/vg0/more --into /srv/second',
+    async () => {
+      const host = withPool('and a second one');
+      host.admin.btrfs('send', '-f', largeVolume(host, 'more'), '/srv/pool/snapshots/home.foreign');
+      return host;
     },
   ],
-  'crypt erase': [
-    { line: `crypt erase /dev/vdz ${luksUuid}`, on: async () => withEncrypted() },
-    { line: `crypt erase /dev/vdz ${luksUuid} --header /srv/header`, on: async () => withDetached() },
-  ],
-  'crypt header backup': [
-    { line: 'crypt header backup /dev/vdz /srv/header', on: async () => withEncrypted() },
-  ],
-  'crypt header restore': [
-    {
-      line: 'crypt header restore /dev/vdz /srv/header',
-      on: async () => {
-        const host = withEncrypted();
-        host.admin.luksHeaderBackup('/dev/vdz', '/srv/header');
-        host.admin.luksFormat({ device: '/dev/vdz', uuid: luksUuid, key: 'neu' });
-        return host;
-      },
+  [
+    'btrfs receive /srv/pool/one --into /srv/second --name new',
+    async () => {
+      const host = withPool('and a second one');
+      host.admin.writeFile('/srv/pool/one', '');
+      host.admin.btrfs('send', '-f', '/srv/pool/one', '/srv/pool/snapshots/home.foreign');
+      return host;
     },
   ],
-  'crypt close': [{ line: 'crypt close web1', on: async () => withOpen() }],
-  'crypt resize': [
-    { line: 'crypt resize web1 16m --key file:/etc/key', on: async () => withOpen() },
-    { line: 'crypt resize web1 --key file:/etc/key', on: async () => withOpen(16 * 1024 ** 2) },
-    {
-      line: 'crypt resize web1 16m --header /srv/header --key file:/etc/key',
-      on: async () => withDetached('open'),
+  ['btrfs scrub start /srv/pool', withPool],
+
+  ['btrfs balance start /srv/pool --data-usage 50', withPool],
+  ['btrfs balance start /srv/pool --data-usage 5 --metadata-usage 0', withPool],
+
+  ['btrfs device add /srv/pool /dev/vg0/more', () => withMore('blank')],
+  ['btrfs device add /srv/pool /dev/vg0/more --overwrite ext4', () => withMore('ext4')],
+
+  ['btrfs device replace /srv/pool /dev/vg0/pool /dev/vg0/more', () => withMore('blank')],
+  ['btrfs device replace /srv/pool 1 /dev/vg0/more --overwrite ext4', () => withMore('ext4')],
+
+  ['btrfs device remove /srv/pool /dev/vg0/more', () => withMore('in the pool')],
+  ['btrfs device remove /srv/pool /dev/vg0/pool', () => withMore('in the pool')],
+  ['btrfs quota enable /srv/pool', withPool],
+  ['btrfs quota disable /srv/pool', withQuota],
+
+  ['btrfs quota limit /srv/pool/home 10m', withQuota],
+  ['btrfs quota limit /srv/pool/home 5m --exclusive', withQuota],
+
+  [
+    'btrfs rotation install /srv/pool/home /srv/pool/snapshots --label daily',
+    () => withProgram('and a pool'),
+  ],
+
+  [
+    'btrfs rotation remove /srv/pool/home --label daily',
+    async () => {
+      const host = withProgram('and a pool');
+      const install = 'btrfs rotation install /srv/pool/home /srv/pool/snapshots --label daily';
+      await typed(host, install.split(' '));
+      return host;
     },
   ],
-  'crypt open': [
-    {
-      line: 'crypt open /dev/vdz --header /srv/header --key file:/etc/key --name web1',
-      on: async () => withDetached(),
-    },
-    { line: 'crypt open /dev/vdz --key file:/etc/key', on: async () => withEncrypted() },
-    {
-      line: 'crypt open /dev/vdz --key file:/etc/key --read-only --name web1',
-      on: async () => withEncrypted(),
-    },
-  ],
-  'btrfs create': [{ line: 'btrfs create /srv/pool/new', on: async () => withPool() }],
-  'btrfs remove': [{ line: 'btrfs remove /srv/pool/snapshots/home.foreign', on: async () => withPool() }],
-  'btrfs set-default': [{ line: 'btrfs set-default /srv/pool/home', on: async () => withPool() }],
-  'btrfs set-mode': [{ line: 'btrfs set-mode /srv/pool/home ro', on: async () => withPool() }],
-  'btrfs snapshot create': [
-    { line: 'btrfs snapshot create /srv/pool/home /srv/pool/snapshots/new', on: async () => withPool() },
-    { line: 'btrfs snapshot create /srv/pool/home /srv/pool/new --rw', on: async () => withPool() },
-  ],
-  'btrfs send': [
-    {
-      line: 'btrfs send /srv/pool/snapshots/home.foreign --to /srv/second',
-      on: async () => withPool('and a second one'),
-    },
-    {
-      line: 'btrfs send /srv/pool/snapshots/home.foreign --to-file /srv/home.stream',
-      on: async () => withPool(),
-    },
-    {
-      line: 'btrfs send /srv/pool/snapshots/home.foreign --to-device /dev/vg0/more',
-      on: async () => {
-        const host = withPool();
-        largeVolume(host, 'more');
-        return host;
-      },
+
+  ['btrfs create-base-structure /srv/pool data', withPlainPool],
+  ['btrfs create-base-structure /srv/pool data --set-default', withPlainPool],
+
+  [
+    'btrfs snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 1',
+    async () => {
+      const host = withPool();
+      const old = '/srv/pool/snapshots/daily.20261101T000000Z';
+      host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', old);
+      changeSubvolume(host, old, { made: '2026-11-01 00:00:01 +0000' });
+      return host;
     },
   ],
-  'btrfs receive': [
-    {
-      line: 'btrfs receive /dev/vg0/more --into /srv/second',
-      on: async () => {
-        const host = withPool('and a second one');
-        host.admin.btrfs('send', '-f', largeVolume(host, 'more'), '/srv/pool/snapshots/home.foreign');
-        return host;
-      },
-    },
-    {
-      line: 'btrfs receive /srv/pool/one --into /srv/second --name new',
-      on: async () => {
-        const host = withPool('and a second one');
-        host.admin.writeFile('/srv/pool/one', '');
-        host.admin.btrfs('send', '-f', '/srv/pool/one', '/srv/pool/snapshots/home.foreign');
-        return host;
-      },
-    },
-  ],
-  'btrfs scrub start': [{ line: 'btrfs scrub start /srv/pool', on: async () => withPool() }],
-  'btrfs balance start': [
-    { line: 'btrfs balance start /srv/pool --data-usage 50', on: async () => withPool() },
-    { line: 'btrfs balance start /srv/pool --data-usage 5 --metadata-usage 0', on: async () => withPool() },
-  ],
-  'btrfs device add': [
-    { line: 'btrfs device add /srv/pool /dev/vg0/more', on: async () => withMore('blank') },
-    { line: 'btrfs device add /srv/pool /dev/vg0/more --overwrite ext4', on: async () => withMore('ext4') },
-  ],
-  'btrfs device replace': [
-    { line: 'btrfs device replace /srv/pool /dev/vg0/pool /dev/vg0/more', on: async () => withMore('blank') },
-    {
-      line: 'btrfs device replace /srv/pool 1 /dev/vg0/more --overwrite ext4',
-      on: async () => withMore('ext4'),
-    },
-  ],
-  'btrfs device remove': [
-    { line: 'btrfs device remove /srv/pool /dev/vg0/more', on: async () => withMore('in the pool') },
-    { line: 'btrfs device remove /srv/pool /dev/vg0/pool', on: async () => withMore('in the pool') },
-  ],
-  'btrfs quota enable': [{ line: 'btrfs quota enable /srv/pool', on: async () => withPool() }],
-  'btrfs quota disable': [{ line: 'btrfs quota disable /srv/pool', on: async () => withQuota() }],
-  'btrfs quota limit': [
-    { line: 'btrfs quota limit /srv/pool/home 10m', on: async () => withQuota() },
-    { line: 'btrfs quota limit /srv/pool/home 5m --exclusive', on: async () => withQuota() },
-  ],
-  'btrfs rotation install': [
-    {
-      line: 'btrfs rotation install /srv/pool/home /srv/pool/snapshots --label daily',
-      on: async () => withProgram('and a pool'),
-    },
-  ],
-  'btrfs rotation remove': [
-    {
-      line: 'btrfs rotation remove /srv/pool/home --label daily',
-      on: async () => {
-        const host = withProgram('and a pool');
-        const install = 'btrfs rotation install /srv/pool/home /srv/pool/snapshots --label daily';
-        await typed(host, install.split(' '));
-        return host;
-      },
-    },
-  ],
-  'btrfs create-base-structure': [
-    { line: 'btrfs create-base-structure /srv/pool data', on: async () => withPlainPool() },
-    { line: 'btrfs create-base-structure /srv/pool data --set-default', on: async () => withPlainPool() },
-  ],
-  'btrfs snapshot rotate': [
-    {
-      line: 'btrfs snapshot rotate /srv/pool/home /srv/pool/snapshots --label daily --keep 1',
-      on: async () => {
-        const host = withPool();
-        const old = '/srv/pool/snapshots/daily.20261101T000000Z';
+
+  [
+    'btrfs snapshot prune /srv/pool/snapshots --received --label daily --keep 1',
+    async () => {
+      const host = withPool();
+      for (const day of [1, 2]) {
+        const old = `/srv/pool/snapshots/daily.2026110${day}T000000Z`;
         host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', old);
-        changeSubvolume(host, old, { made: '2026-11-01 00:00:01 +0000' });
+        changeSubvolume(host, old, { receivedUuid: `0c0ffee0-0000-4000-8000-00000000000${day}` });
+      }
+      return host;
+    },
+  ],
+
+  ['lvm create vg0/new --extents 50%FREE --tag a,b', hostWithSource],
+  ['lvm create vg0/new --size 64m --zeros', hostWithSource],
+  ['lvm create vg0/new --size 1g --pool pool', withThin],
+  [
+    'lvm create vg0/new --size 8m --type striped --stripes 2 --stripe-size 64k',
+    async () => {
+      const host = withDisk('labelled');
+      host.admin.vgextend('vg0', '/dev/vdz');
+      return host;
+    },
+  ],
+
+  ['lvm snapshot create vg0/web1-root monday --extents 20%ORIGIN --tag a', () => withGuest(false)],
+  ['lvm snapshot create vg0/thin monday', withThin],
+  ['drbd up web1', () => withReplicated('down')],
+  ['drbd down web1', () => withReplicated('secondary')],
+
+  [
+    'drbd config create web1 --hosts sim=10.0.0.1:7789,peer=10.0.0.2:7789 --volumes 3:/dev/vg0/web1-root',
+    () => withReplicated('not configured'),
+  ],
+  [
+    'drbd config create web1 --hosts sim=10.0.0.1:7789,peer=10.0.0.2:7789 --volumes 3:/dev/vg0/web1-root',
+    () => withCommon(withReplicated('not configured')),
+  ],
+
+  ['drbd config remove web1', () => withReplicated('down')],
+  ['drbd config remove web1', () => withCommon(withReplicated('down'))],
+
+  [
+    'drbd create-md web1 --volume 0',
+    async () => {
+      const host = withReplicated('down');
+      host.admin.format('/dev/vg0/web1-root', undefined);
+      return host;
+    },
+  ],
+  ['drbd create-md web1 --volume 0 --overwrite 3bde6cc090b82310', () => withReplicated('down')],
+
+  ['drbd wipe-md web1 --volume 0 --overwrite 3bde6cc090b82310 --yes', () => withReplicated('down')],
+  ...(
+    [
+      ['attach', ['detach']],
+      ['detach', []],
+      ['connect', ['disconnect']],
+      ['disconnect', []],
+      ['pause-sync', []],
+      ['resume-sync', ['pause-sync']],
+      ['adjust', ['disconnect']],
+    ] as const
+  ).map(
+    ([verb, words]): Scenario => [
+      `drbd ${verb} web1`,
+      () => {
+        const host = withReplicated('secondary');
+        for (const each of words) host.admin.drbdadm(each, 'web1');
         return host;
       },
-    },
-  ],
-  'btrfs snapshot prune': [
-    {
-      line: 'btrfs snapshot prune /srv/pool/snapshots --received --label daily --keep 1',
-      on: async () => {
-        const host = withPool();
-        for (const day of [1, 2]) {
-          const old = `/srv/pool/snapshots/daily.2026110${day}T000000Z`;
-          host.admin.btrfs('subvolume', 'snapshot', '-r', '/srv/pool/home', old);
-          changeSubvolume(host, old, { receivedUuid: `0c0ffee0-0000-4000-8000-00000000000${day}` });
-        }
-        return host;
-      },
-    },
-  ],
-  'lvm create': [
-    { line: 'lvm create vg0/new --extents 50%FREE --tag a,b', on: async () => hostWithSource() },
-    { line: 'lvm create vg0/new --size 64m --zeros', on: async () => hostWithSource() },
-    { line: 'lvm create vg0/new --size 1g --pool pool', on: async () => withThin() },
-    {
-      line: 'lvm create vg0/new --size 8m --type striped --stripes 2 --stripe-size 64k',
-      on: async () => {
-        const host = withDisk('labelled');
-        host.admin.vgextend('vg0', '/dev/vdz');
-        return host;
-      },
-    },
-  ],
-  'lvm snapshot create': [
-    {
-      line: 'lvm snapshot create vg0/web1-root monday --extents 20%ORIGIN --tag a',
-      on: () => withGuest(false),
-    },
-    { line: 'lvm snapshot create vg0/thin monday', on: async () => withThin() },
-  ],
-  'drbd up': [{ line: 'drbd up web1', on: async () => withReplicated('down') }],
-  'drbd down': [{ line: 'drbd down web1', on: async () => withReplicated('secondary') }],
-  'drbd config create': [
-    {
-      line: 'drbd config create web1 --hosts sim=10.0.0.1:7789,peer=10.0.0.2:7789 --volumes 3:/dev/vg0/web1-root',
-      on: async () => withReplicated('not configured'),
-    },
-    {
-      line: 'drbd config create web1 --hosts sim=10.0.0.1:7789,peer=10.0.0.2:7789 --volumes 3:/dev/vg0/web1-root',
-      on: async () => withCommon(withReplicated('not configured')),
-    },
-  ],
-  'drbd config remove': [
-    { line: 'drbd config remove web1', on: async () => withReplicated('down') },
-    { line: 'drbd config remove web1', on: async () => withCommon(withReplicated('down')) },
-  ],
-  'drbd create-md': [
-    {
-      line: 'drbd create-md web1 --volume 0',
-      on: async () => {
-        const host = withReplicated('down');
-        host.admin.format('/dev/vg0/web1-root', undefined);
-        return host;
-      },
-    },
-    {
-      line: 'drbd create-md web1 --volume 0 --overwrite 3bde6cc090b82310',
-      on: async () => withReplicated('down'),
-    },
-  ],
-  'drbd wipe-md': [
-    {
-      line: 'drbd wipe-md web1 --volume 0 --overwrite 3bde6cc090b82310 --yes',
-      on: async () => withReplicated('down'),
-    },
-  ],
-  ...Object.fromEntries(
-    (
-      [
-        ['attach', ['detach']],
-        ['detach', []],
-        ['connect', ['disconnect']],
-        ['disconnect', []],
-        ['pause-sync', []],
-        ['resume-sync', ['pause-sync']],
-        ['adjust', ['disconnect']],
-      ] as const
-    ).map(([verb, words]) => [
-      `drbd ${verb}`,
-      [
-        {
-          line: `drbd ${verb} web1`,
-          on: async () => {
-            const host = withReplicated('secondary');
-            for (const each of words) host.admin.drbdadm(each, 'web1');
-            return host;
-          },
-        },
-      ],
-    ]),
+    ],
   ),
-  ...Object.fromEntries(
-    (['resize', 'new-current-uuid', 'invalidate', 'invalidate-remote', 'verify'] as const).map((verb) => [
-      `drbd ${verb}`,
-      [{ line: `drbd ${verb} web1`, on: async () => withPeer(verb) }],
-    ]),
+  ...(['resize', 'new-current-uuid', 'invalidate', 'invalidate-remote', 'verify'] as const).map(
+    (verb): Scenario => [`drbd ${verb} web1`, () => withPeer(verb)],
   ),
-  'drbd primary': [{ line: 'drbd primary web1', on: async () => withReplicated('secondary') }],
-  'drbd secondary': [{ line: 'drbd secondary web1', on: async () => withReplicated('primary') }],
-  'lvm deactivate': [{ line: 'lvm deactivate vg0/web1-root', on: () => withGuest(false) }],
-  'lvm activate': [
-    {
-      line: 'lvm activate vg0/web1-root',
-      on: async () => {
-        const host = await withGuest(false);
-        host.world.active.clear();
-        return host;
-      },
+  ['drbd primary web1', () => withReplicated('secondary')],
+  ['drbd secondary web1', () => withReplicated('primary')],
+  ['lvm deactivate vg0/web1-root', () => withGuest(false)],
+
+  [
+    'lvm activate vg0/web1-root',
+    async () => {
+      const host = await withGuest(false);
+      host.world.active.clear();
+      return host;
     },
   ],
-  'lvm pool create': [
-    {
-      line: 'lvm pool create vg0/pool --extents 10%FREE --chunk-size 128k',
-      on: async () => hostWithSource(),
+
+  ['lvm pool create vg0/pool --extents 10%FREE --chunk-size 128k', hostWithSource],
+
+  [
+    'lvm pool resize vg0/pool --size +8m --metadata-size 8m',
+    async () => {
+      const host = hostWithSource();
+      host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 4 });
+      return host;
     },
   ],
-  'lvm pool resize': [
-    {
-      line: 'lvm pool resize vg0/pool --size +8m --metadata-size 8m',
-      on: async () => {
-        const host = hostWithSource();
-        host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 4 });
-        return host;
-      },
+
+  [
+    'lvm snapshot merge vg0/monday --yes',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1-root', extents: 2 });
+      return host;
     },
   ],
-  'lvm snapshot merge': [
-    {
-      line: 'lvm snapshot merge vg0/monday --yes',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1-root', extents: 2 });
-        return host;
-      },
+
+  [
+    'lvm convert vg0/two raid1 --device /dev/vdz',
+    async () => {
+      const host = withDisk('labelled');
+      host.admin.lvcreate({ vg: 'vg0', name: 'two', extents: 4 });
+      host.admin.vgextend('vg0', '/dev/vdz');
+      return host;
     },
   ],
-  'lvm convert': [
-    {
-      line: 'lvm convert vg0/two raid1 --device /dev/vdz',
-      on: async () => {
-        const host = withDisk('labelled');
-        host.admin.lvcreate({ vg: 'vg0', name: 'two', extents: 4 });
-        host.admin.vgextend('vg0', '/dev/vdz');
-        return host;
-      },
-    },
-    {
-      line: 'lvm convert vg0/two linear --device /dev/vdz --yes',
-      on: async () => withCopied(),
-    },
-  ],
-  'lvm resize': [
-    { line: 'lvm resize vg0/web1-root +64m', on: () => withGuest(false) },
-    { line: 'lvm resize vg0/web1-root -8m --yes', on: async () => withBlank() },
-    { line: 'lvm resize vg0/two +8m', on: async () => withCopied() },
-    {
-      line: 'lvm resize vg0/wide +5m',
-      on: async () => {
-        const host = withCopied();
-        await withBofh(simulatedBofh({ host }), () =>
-          lvm.createLv({ vg: 'vg0', name: 'wide', size: '16m', type: 'striped' }),
-        );
-        return host;
-      },
-    },
-    {
-      line: 'lvm resize vg0/monday +8m',
-      on: async () => {
-        const host = await withGuest(false);
-        host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1-root', extents: 2 });
-        return host;
-      },
+  ['lvm convert vg0/two linear --device /dev/vdz --yes', withCopied],
+
+  ['lvm resize vg0/web1-root +64m', () => withGuest(false)],
+  ['lvm resize vg0/web1-root -8m --yes', withBlank],
+  ['lvm resize vg0/two +8m', withCopied],
+  [
+    'lvm resize vg0/wide +5m',
+    async () => {
+      const host = withCopied();
+      await withBofh(simulatedBofh({ host }), () =>
+        lvm.createLv({ vg: 'vg0', name: 'wide', size: '16m', type: 'striped' }),
+      );
+      return host;
     },
   ],
-  'lvm tag': [{ line: 'lvm tag vg0/web1-root --add one,two', on: () => withGuest(false) }],
-  'lvm remove': [{ line: 'lvm remove vg0/web1-root --disk-of web1 --yes', on: () => withGuest(false) }],
-  recover: [
-    { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource()) },
-    { line: 'recover', on: () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource()) },
-    // Committed: it goes forward.
-    { line: 'recover', on: async () => killedAt('vm remove web1 --force-off', 14, await withGuest(true)) },
-  ],
-  init: [{ line: 'init', on: async () => hostWithSource() }],
-  'boot install': [{ line: 'boot install', on: async () => withProgram() }],
-  'boot remove': [
-    {
-      line: 'boot remove',
-      on: async () => {
-        const host = withProgram();
-        await typed(host, ['boot', 'install']);
-        return host;
-      },
+  [
+    'lvm resize vg0/monday +8m',
+    async () => {
+      const host = await withGuest(false);
+      host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1-root', extents: 2 });
+      return host;
     },
   ],
-  run: [{ line: `run ${script}`, on: async () => hostWithSource() }],
-};
+  ['lvm tag vg0/web1-root --add one,two', () => withGuest(false)],
+  ['lvm remove vg0/web1-root --disk-of web1 --yes', () => withGuest(false)],
+
+  ['recover', () => killedAt(`${create} --swap 16m --start`, 9, hostWithSource())],
+  ['recover', () => killedAt(`${create} --swap 16m --start`, 1, hostWithSource())],
+  // Committed: it goes forward.
+  ['recover', async () => killedAt('vm remove web1 --force-off', 14, await withGuest(true))],
+  ['init', hostWithSource],
+  ['boot install', withProgram],
+
+  [
+    'boot remove',
+    async () => {
+      const host = withProgram();
+      await typed(host, ['boot', 'install']);
+      return host;
+    },
+  ],
+  [`run ${script}`, hostWithSource],
+];
 
 /** They change journals alone, and their plan names them. */
 const ofJournals = ['journal prune', 'journal resolve', 'confirm'];
@@ -1119,21 +943,24 @@ const ofTwo = [
 ];
 
 it('every verb that changes the host has a plan', async () => {
-  expect([...Object.keys(scenarios), ...ofJournals, ...ofAnId, ...ofTwo].toSorted()).toEqual(
-    (await changingVerbs()).toSorted(),
+  const verbs = (await changingVerbs()).toSorted();
+  const planned = new Set(
+    scenarios.map(([line]) => verbs.findLast((verb) => `${line} `.startsWith(`${verb} `)) ?? line),
   );
+  expect([...planned, ...ofJournals, ...ofAnId, ...ofTwo].toSorted()).toEqual(verbs);
 });
 
 /** Lines of a verb that changes the host by an option alone. */
-const byOption = (['ext4', 'xfs', 'vfat'] as const).map((type) => ({
-  line: `filesystem check /dev/vdd --repair${type === 'ext4' ? '' : ' --may-lose-files --yes'}`,
-  on: async () => withDamaged(type),
-}));
-const all: readonly Scenario[] = [...Object.values(scenarios).flat(), ...byOption];
+const byOption = (['ext4', 'xfs', 'vfat'] as const).map(
+  (type): Scenario => [
+    `filesystem check /dev/vdd --repair${type === 'ext4' ? '' : ' --may-lose-files --yes'}`,
+    () => withDamaged(type),
+  ],
+);
 
-it.each(all)(
-  'the plan of $line has the changes of the run, with the same text and order, and changes nothing',
-  async ({ line, on }) => {
+it.each([...scenarios, ...byOption])(
+  'the plan of %s has the changes of the run, with the same text and order, and changes nothing',
+  async (line, on) => {
     const host = await on();
     const [before, changes, points] = [host.snapshot(), host.changes.length, host.points.length];
 
