@@ -14,7 +14,7 @@ import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { unnamed } from '../simulator/sweep.ts';
-import { expectRecovery } from '../simulator/killed.ts';
+import { expectRecovery } from '../simulator/recovery.ts';
 
 const at = (name: string) => recorded(`btrfs/${name}@6.2`);
 const gib = 1024 ** 3;

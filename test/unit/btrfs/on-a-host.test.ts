@@ -7,7 +7,7 @@ import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.
 import { pool } from '../../support/undo/specimens/btrfs.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery } from '../simulator/killed.ts';
+import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const at = (name: string): string => `/srv/pool/${name}`;
@@ -82,12 +82,7 @@ describe.each(bodies)('%s', (_title, left, body) => {
   });
 
   test('is undone when the sequence fails afterwards', async () => {
-    const before = host.snapshot();
-
-    const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
-
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
+    await expectUndone(host, () => does(async (tx) => [await body(tx), await failNow()]));
   });
 
   test('is undone or completed by recovery after a kill at any point', async () => {

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { RefusedError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery } from '../simulator/killed.ts';
+import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
@@ -70,17 +70,12 @@ describe('removing a group', () => {
   });
 
   test('is undone: it has its name again', async () => {
-    const before = host.snapshot();
-
-    const error = await failureOf(
+    await expectUndone(host, () =>
       does(async (tx) => {
         await remove(tx);
         await failNow();
       }),
     );
-
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
   });
 
   test('is stuck while another group has its name, and is undone once that is free', async () => {

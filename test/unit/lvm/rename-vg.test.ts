@@ -7,7 +7,7 @@ import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery } from '../simulator/killed.ts';
+import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const start = (): SimulatedHost => {
@@ -80,17 +80,12 @@ describe('is refused, and nothing changes', () => {
 
 describe('undone', () => {
   test('it has its old name again', async () => {
-    const before = host.snapshot();
-
-    const error = await failureOf(
+    await expectUndone(host, () =>
       does(async (tx) => {
         await rename(tx, 'vg0', 'vg9');
         await failNow();
       }),
     );
-
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
   });
 
   test('is stuck while a volume is in use, the holder named, and finishes once it is free', async () => {
@@ -165,17 +160,12 @@ const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
 
 describe.each(bodies)('%s', (_title, body) => {
   test('is all undone when the sequence fails afterwards', async () => {
-    const before = host.snapshot();
-
-    const error = await failureOf(
+    await expectUndone(host, () =>
       does(async (tx) => {
         await body(tx);
         await failNow();
       }),
     );
-
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
   });
 
   test('is all undone, or all done, by recovery from a kill at any point', async () => {

@@ -5,7 +5,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery } from '../simulator/killed.ts';
+import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
@@ -148,10 +148,7 @@ describe.each(bodies)('a volume that is %s', (_, body) => {
   beforeEach(inPieces);
 
   test('is unchanged when the sequence fails afterwards', async () => {
-    const before = host.snapshot();
-    const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
+    await expectUndone(host, () => does(async (tx) => [await body(tx), await failNow()]));
   });
 
   test('is as before or as after recovery from a kill at any point', async () => {
@@ -241,10 +238,7 @@ describe('a filesystem on it', () => {
   test('does not block the undo, mounted, if it has not grown', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     host.admin.mount('/dev/vg0/a', '/mnt');
-    const before = host.snapshot();
-    const error = await failureOf(does(async (tx) => [await resize(tx, '64m'), await failNow()]));
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
+    await expectUndone(host, () => does(async (tx) => [await resize(tx, '64m'), await failNow()]));
   });
 
   test('that grew into the new space blocks the undo: stuck, and undone once it is smaller again', async () => {

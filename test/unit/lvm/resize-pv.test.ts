@@ -8,6 +8,7 @@ import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simula
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { failNow } from '../../support/rejection.ts';
+import { expectUndone } from '../simulator/recovery.ts';
 
 const mib = 1024 ** 2;
 const device = '/dev/vdz';
@@ -82,17 +83,12 @@ describe('is refused, and nothing changes', () => {
 
 describe('undone', () => {
   test.each([{}, { size: '20m' }])('it has its old size again (%j)', async (more) => {
-    const before = host.snapshot();
-
-    const error = await failureOf(
+    await expectUndone(host, () =>
       does(async (tx) => {
         await tx.lvm.resizePv({ device, ...more });
         await failNow();
       }),
     );
-
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
   });
 
   test('is stuck while a foreign volume is there, which is named, and finishes once it is gone', async () => {

@@ -9,6 +9,7 @@ import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
+import { expectUndone } from '../simulator/recovery.ts';
 
 const mib = 1024 ** 2;
 let host: SimulatedHost;
@@ -73,10 +74,7 @@ describe('createSnapshot', () => {
     ['classic', snapshot],
     ['thin', thin],
   ])('of a %s one is undone with the sequence, and its origin stays', async (_, make) => {
-    const before = host.snapshot();
-    const error = await failureOf(does(async (tx) => [await make(tx), await failNow()]));
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
+    await expectUndone(host, () => does(async (tx) => [await make(tx), await failNow()]));
   });
 
   test('is undone under another name, and a foreign one of its name is left untouched', async () => {

@@ -8,7 +8,7 @@ import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simula
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery } from '../simulator/killed.ts';
+import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
@@ -177,12 +177,7 @@ describe('reducing a group', () => {
   });
 
   test('is undone with the tags and the allocation flags of the devices', async () => {
-    const before = host.snapshot();
-
-    const error = await failureOf(does(async (tx) => [await reduce(tx, one, two), await failNow()]));
-
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect(host.snapshot()).toBe(before);
+    await expectUndone(host, () => does(async (tx) => [await reduce(tx, one, two), await failNow()]));
     expect(group()?.pvs[1]).toMatchObject({ tags: ['slow', 'old'], allocatable: 'no' });
   });
 

@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery } from '../simulator/killed.ts';
+import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const device = '/dev/vg0/web1';
@@ -88,13 +88,7 @@ const bodies: readonly (readonly [string, (tx: Tx) => Promise<unknown>])[] = [
 
 describe.each(bodies)('%s', (_title, body) => {
   test('is all undone when the sequence fails afterwards, and nothing is left behind', async () => {
-    const before = host.snapshot();
-
-    const error = await failureOf(does(async (tx) => [await body(tx), await failNow()]));
-
-    expect(error).toBeInstanceOf(RolledBackError);
-    expect((error as RolledBackError).leftUntouched).toEqual([]);
-    expect(host.snapshot()).toBe(before);
+    await expectUndone(host, () => does(async (tx) => [await body(tx), await failNow()]));
   });
 
   test('is all undone, or all done, by recovery from a kill at any point', async () => {

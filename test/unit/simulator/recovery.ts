@@ -1,8 +1,19 @@
 import { expect } from 'vitest';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
+import { RolledBackError } from '../../../src/core/errors.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, recoverAll } from './support.ts';
 import { unnamed } from './sweep.ts';
+
+/** The work fails at its end: the host is as before, and nothing is left untouched. */
+export async function expectUndone(host: SimulatedHost, work: () => Promise<unknown>): Promise<void> {
+  const before = host.snapshot();
+  const error = await rejectionOf(work());
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect((error as RolledBackError).leftUntouched).toEqual([]);
+  expect(host.snapshot()).toBe(before);
+}
 
 /** Kills the work at each of its changes: after recovery the host is as before or as after, and no journal is open. */
 export async function expectRecovery(of: {
