@@ -292,7 +292,10 @@ export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys
 /** The devices of the filesystems of these paths. */
 async function mountedFor(host: ReadHost, paths: readonly string[]): Promise<ReadonlySet<string>> {
   if (paths.length === 0) return new Set();
-  const { isWithin, mounts } = await import('./mount/index.ts');
+  const [{ isWithin }, { mounts }] = await Promise.all([
+    import('./blockdevice/path.ts'),
+    import('./mount/index.ts'),
+  ]);
   const all = await mounts(host);
   const ofPath = (path: string): string =>
     all

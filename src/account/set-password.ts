@@ -1,12 +1,13 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath, ownerNumber, sha256, sha256Hex } from '../file/path.ts';
 import { chage, chpasswd } from './commands.ts';
 import { accountName, existingUser, refuseLocked, syncDatabases, userNamed } from './database.ts';
 import { isLocked, shadowOf } from './shadow.ts';
+import { syncWithParent } from '../command/index.ts';
 
 /** A hash of crypt(3) with its method: `$y$…`, `$6$…`. Messages never quote it. */
 export const passwordHash = z
@@ -69,7 +70,7 @@ export const setPassword = operation({
       });
     await host.makeDir(directory, { mode: 0o700, parents: true });
     await host.writeNew(saved, `${lastChange}:${hash}`, { mode: 0o600 });
-    await syncSaved(host);
+    await syncWithParent(host, directory);
     await host.run(chpasswd(user, newHash(password, hash)));
     if ((await shadowOf(host, user)).hash !== newHash(password, hash))
       throw new RefusedError(`chpasswd reported success, but the password of ${user} is not the new one`, {
@@ -103,15 +104,15 @@ export const setPassword = operation({
     if (isWhole && (now === of.after || now === of.before)) await host.run(chage(of.user, lastChange));
     await syncDatabases(host);
     await host.removeFile(of.saved);
-    await syncSaved(host);
+    await syncWithParent(host, directory);
   },
   afterCommit: async ({ undo: { saved }, host }) => {
     if ((await host.stat(saved)) !== undefined) await host.removeFile(saved);
-    await syncSaved(host);
+    await syncWithParent(host, directory);
   },
   sync: async ({ host }) => {
     await syncDatabases(host);
-    await syncSaved(host);
+    await syncWithParent(host, directory);
   },
   describe: ({ undo: { user, saved } }) => ({
     what: `the password of ${user}, whose old hash is in ${saved}`,
@@ -133,9 +134,4 @@ function savedIn(bytes: Uint8Array) {
 async function digestNow(host: ReadHost, { user, uid }: Undo): Promise<string | undefined> {
   if ((await userNamed(host, user))?.uid !== uid) return undefined;
   return sha256((await shadowOf(host, user)).hash);
-}
-
-async function syncSaved(host: ChangeHost): Promise<void> {
-  for (const path of [directory, posix.dirname(directory)])
-    if ((await host.stat(path)) !== undefined) await host.sync(path);
 }

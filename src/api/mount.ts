@@ -5,6 +5,7 @@ import type { Tx } from '../operations.ts';
 import { mountedFor } from './mounted-for.ts';
 import { present } from '../core/present.ts';
 import { naming } from '../core/checks.ts';
+import { isWithin } from '../blockdevice/path.ts';
 
 export type { MountEntry } from '../blockdevice/index.ts';
 export type { CrypttabLine, FstabLine, Table, UnreadLine } from '../mount/index.ts';
@@ -170,7 +171,7 @@ async function openList(tx: Tx, tree: readonly driver.TreeMount[]): Promise<stri
   const { host } = currentBofh();
   const opened = new Map<string, string>();
   for (const each of tree) {
-    const over = [...opened.keys()].findLast((path) => driver.isWithin(each.path, path));
+    const over = [...opened.keys()].findLast((path) => isWithin(each.path, path));
     const inside = over === undefined ? undefined : opened.get(over);
     const path =
       over === undefined || inside === undefined

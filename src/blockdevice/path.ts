@@ -9,3 +9,8 @@ export const absolutePath = z.string().check(
   ),
   z.refine((path) => !path.includes('\0'), 'must not contain NUL'),
 );
+
+/** Whether a path is this directory, or inside it. */
+export function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
+}

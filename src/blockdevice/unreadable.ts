@@ -1,4 +1,4 @@
-import { BofhError, CommandError, ParseError } from '../core/errors.ts';
+import { BofhError, CommandError, lastLine, ParseError } from '../core/errors.ts';
 
 /** Returns why something is unknown, in a few words. Throws errors again that are bugs of bofh. */
 export function whyUnreadable(error: unknown): string {
@@ -13,8 +13,4 @@ export function whyUnreadable(error: unknown): string {
   if (error instanceof ParseError && cause instanceof Error)
     return /^\s*\[/.test(cause.message) ? 'its output could not be parsed' : lastLine(cause.message);
   return error.message.split('\n')[0] ?? '';
-}
-
-function lastLine(text: string): string {
-  return text.trimEnd().split('\n').at(-1)?.trim() ?? '';
 }

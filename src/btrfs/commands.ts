@@ -104,6 +104,7 @@ export function isNoSubvolume({ stderr }: Pick<Answer, 'stderr'>): boolean {
   return /^ERROR: (?:Not a Btrfs (?:subvolume|filesystem)|not a btrfs filesystem)\b/im.test(stderr);
 }
 
-function change(argv: readonly string[]): Command<void, 'change'> {
+/** A command of btrfs that prints nothing. */
+export function change(argv: readonly string[]): Command<void, 'change'> {
   return { tool: 'btrfs', argv, access: 'change', parse: nothing, classify };
 }

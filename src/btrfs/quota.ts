@@ -1,7 +1,7 @@
-import { type Command, nothing, type ReadHost } from '../command/index.ts';
+import { type Command, type ReadHost } from '../command/index.ts';
 import { CommandError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
-import { classify } from './commands.ts';
+import { change } from './commands.ts';
 import { qgroupShow, qgroupsIn } from './quota-commands.ts';
 import { rawSubvolumes } from './reads.ts';
 import type { Qgroup, QuotaState } from './schema.ts';
@@ -59,8 +59,4 @@ export function qgroupLimit(of: {
   const exclusive = of.what === 'exclusive' ? ['-e'] : [];
   const limit = of.limit === null ? 'none' : String(of.limit);
   return change(['qgroup', 'limit', ...exclusive, limit, `0/${of.id}`, of.path]);
-}
-
-function change(argv: readonly string[]): Command<void, 'change'> {
-  return { tool: 'btrfs', argv, access: 'change', parse: nothing, classify };
 }

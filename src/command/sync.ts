@@ -6,3 +6,9 @@ export async function syncDirectoryOf(host: ChangeHost, file: string): Promise<v
   const directory = posix.dirname(file);
   if ((await host.stat(directory))?.kind === 'directory') await host.sync(directory);
 }
+
+/** Makes the names in a directory, and its own name, durable; does nothing if it does not exist. */
+export async function syncWithParent(host: ChangeHost, directory: string): Promise<void> {
+  for (const path of [directory, posix.dirname(directory)])
+    if ((await host.stat(path)) !== undefined) await host.sync(path);
+}

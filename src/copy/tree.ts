@@ -4,10 +4,11 @@ import { mountEntries } from '../blockdevice/index.ts';
 import { type Answer, type ReadCommand, type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, type Reason, RefusedError, UsageError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
-import { isWithin, realPath } from '../mount/index.ts';
+import { realPath } from '../mount/index.ts';
 import { statInside } from './inside.ts';
 import type { RootContent } from './read-root.ts';
 import type { TarSummary } from './source.ts';
+import { isWithin } from '../blockdevice/path.ts';
 
 /** A file in a tree, as find(1) reports it. */
 interface TreeEntry {

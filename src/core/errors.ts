@@ -563,7 +563,8 @@ function holdersIn(cause: unknown): readonly Holder[] {
   return [...all.values()];
 }
 
-function lastLine(text: string): string {
+/** Returns the last line of a text, without blanks around it. */
+export function lastLine(text: string): string {
   return text.trimEnd().split('\n').at(-1)?.trim() ?? '';
 }
 

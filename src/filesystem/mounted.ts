@@ -3,6 +3,7 @@ import { deviceNode, mountEntries, type MountEntry, numberAt } from '../blockdev
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
+import { isWithin } from '../blockdevice/path.ts';
 
 /** Returns the mounts of the filesystem on a device, in the mount namespace of bofh. */
 export async function mountsOf(host: ReadHost, device: string): Promise<readonly MountEntry[]> {
@@ -31,7 +32,7 @@ export async function visible(
   const all = await mountEntries(host);
   return mounts.find((mount) => {
     const below = ancestors(all, mount);
-    return !all.some((other) => !below.has(other.id) && isBelow(mount.path, other.path));
+    return !all.some((other) => !below.has(other.id) && isWithin(mount.path, other.path));
   });
 }
 
@@ -42,10 +43,6 @@ function ancestors(all: readonly MountEntry[], mount: MountEntry): ReadonlySet<n
   for (let id: number | undefined = mount.id; id !== undefined && !found.has(id); id = parents.get(id))
     found.add(id);
   return found;
-}
-
-function isBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
 }
 
 /** Whether one of these mounts is writable. */

@@ -48,7 +48,7 @@ export function kindOf(mode: bigint): FileStat['kind'] {
 }
 
 /** glibc's gnu_dev_major and gnu_dev_minor (sys/sysmacros.h). */
-function majorMinor(device: bigint): string {
+export function majorMinor(device: bigint): string {
   const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
   const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
   return `${String(major)}:${String(minor)}`;

@@ -17,7 +17,6 @@ export { type Table, type UnreadLine, unreadLine } from './tab/fields.ts';
 export type { CrypttabLine } from './tab/crypttab.ts';
 export { type FstabLine, optionsIn, parseFstab } from './tab/fstab.ts';
 export { type HeldMount, untilReleased } from './scoped.ts';
-export { isWithin } from './table.ts';
 export { inOrder, mountsInFstab, mountsOfRoot, type RootTree, type TreeMount } from './tree.ts';
 export { unmount } from './unmount.ts';
 

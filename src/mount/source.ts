@@ -2,7 +2,8 @@ import { posix } from 'node:path';
 import { type MountEntry, numberAt } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { isOf } from './step-mount.ts';
-import { isWithin, mountOver } from './table.ts';
+import { mountOver } from './table.ts';
+import { isWithin } from '../blockdevice/path.ts';
 
 /**
  * Returns the device from which exactly this mount could be mounted again; undefined if there is

@@ -1,6 +1,7 @@
 import { type MountEntry, unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
+import { isWithin } from '../blockdevice/path.ts';
 
 /**
  * Returns the option with the tag of a step. libmount keeps `x-…` options in its own table and
@@ -71,11 +72,6 @@ export function mountOver(entries: readonly MountEntry[], path: string): MountEn
     if (inside === undefined) return at;
     at = inside;
   }
-}
-
-/** Whether a path is this directory, or inside it. */
-export function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
 
 /** Describes a mount. */

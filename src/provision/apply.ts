@@ -21,6 +21,7 @@ import {
   type Step,
   stepOf,
 } from './steps.ts';
+import { isMissing } from '../atomic/undo/missing.ts';
 
 export type { HostChange } from './steps.ts';
 
@@ -164,10 +165,6 @@ export async function applyResources(
   await services.end();
   await services.stayUp(named);
   return changes;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof RefusedError && error.code === 'not-found';
 }
 
 /** Whether packages or scripts of the description may bring what is missing, for example setfacl(1). */

@@ -7,6 +7,7 @@ import {
   type ReadHost,
   refuseExposed,
   scriptFailure,
+  syncWithParent,
 } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
@@ -86,7 +87,7 @@ export const run = operation({
     await host.makeDir(directory, { mode: 0o700, parents: true });
     await host.writeNew(of.note, '', { mode: 0o600 });
     // The note is on disk before the script changes anything.
-    await syncNotes(host);
+    await syncWithParent(host, directory);
     await act(host, of);
     return null;
   },
@@ -110,7 +111,7 @@ export const run = operation({
     if (of.undo === null && !(await isDone(host, of))) await act(host, of);
     await removeNote(host, of);
   },
-  sync: async ({ host }) => syncNotes(host),
+  sync: async ({ host }) => syncWithParent(host, directory),
   describe: ({ undo: of, way }) => ({
     what: `what the script ${of.name} did, complete or in part; while ${of.note} exists, it is not undone`,
     look: [wordsOf(of.isDone)],
@@ -151,9 +152,4 @@ function wordsOf(of: Script): string[] {
 
 async function removeNote(host: ChangeHost, { note }: Undo): Promise<void> {
   if ((await host.stat(note)) !== undefined) await host.removeFile(note);
-}
-
-async function syncNotes(host: ChangeHost): Promise<void> {
-  for (const path of [directory, posix.dirname(directory)])
-    if ((await host.stat(path)) !== undefined) await host.sync(path);
 }

@@ -7,9 +7,9 @@ import { type Bytes, parseSize } from '../core/units.ts';
 import { checkName } from '../crypt/names.ts';
 import { dataOffsets } from '../crypt/new-luks.ts';
 import { checkRoom } from '../filesystem/index.ts';
-import { isWithin } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { crypttabLine, diskLuks, makeLuks, type NewDiskLuks, type OpenLuks } from './disk-luks.ts';
+import { isWithin } from '../blockdevice/path.ts';
 
 /** Data disks of a new guest, by their names. */
 export const dataDisks = z.record(

@@ -1,7 +1,6 @@
 import type { ReadHost } from '../command/index.ts';
 import { fillOptions, readRoot, type UnpackedFile } from '../copy/index.ts';
 import { type BofhError, CommandError, ParseError, RefusedError } from '../core/errors.ts';
-import { isWithin } from '../mount/index.ts';
 import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -10,6 +9,7 @@ import { type DataDisk, fstabLine, refuseHidden, withLines } from './data-disks.
 import { crypttabLine, oldCrypttab } from './disk-luks.ts';
 import { fstabOfDisk, mountedTable, planTree } from './tree.ts';
 import { present } from '../core/present.ts';
+import { isWithin } from '../blockdevice/path.ts';
 
 /** Where a guest that is off mounts one more disk: a line in its /etc/fstab. */
 export interface FstabPlan {

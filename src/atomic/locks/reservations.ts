@@ -13,6 +13,7 @@ import { dirname, join } from 'node:path';
 import type { LocalHost } from '../../command/index.ts';
 import { JournalError } from '../../core/errors.ts';
 import type { Key } from '../operation.ts';
+import { absent } from '../journal/store.ts';
 
 /**
  * Objects that the bofh of another host reserved on this one: they count like an open journal of
@@ -167,13 +168,4 @@ function unreadable(id: string): JournalError {
   return new JournalError(`the reservation ${id} of another host cannot be read; nothing was touched`, {
     remedy: `on the hosts that change this one, see whether they have the journal ${id}: bofh journal show ${id}`,
   });
-}
-
-function absent<T>(access: () => T): T | undefined {
-  try {
-    return access();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

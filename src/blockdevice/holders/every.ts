@@ -6,13 +6,14 @@ import { deviceNode } from '../node.ts';
 import { directly } from './direct.ts';
 import { type Device, deviceByNumber } from './device.ts';
 import { type Facts, factsOf } from './facts.ts';
-import { isBelow, onFilesystem, type Through } from './filesystem.ts';
+import { onFilesystem, type Through } from './filesystem.ts';
 import { describeMount } from './mounts.ts';
 import { mountsElsewhere, otherNamespaces, type OtherMounts, peersOf } from './namespaces.ts';
 import { unseenOf } from './processes.ts';
 import { processUses, type Scan } from './scan.ts';
 import { allNumbers, type Node, numbersOf, treeOver, within } from './tree.ts';
 import { withUnit } from './units.ts';
+import { isWithin } from '../path.ts';
 
 /**
  * Returns every holder that prevents the removal of a device, in the order in which to end them:
@@ -36,7 +37,7 @@ export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry):
   const isAlone = await isMountedOnce(facts, mount);
   const loops: { readonly holder: Holder; readonly node: Node }[] = [];
   for (const { holder, device, file } of await within(facts, numbers))
-    if (isAlone || isBelow(file ?? mount.path, mount.path))
+    if (isAlone || isWithin(file ?? mount.path, mount.path))
       loops.push({ holder, node: await treeOver(facts, await device()) });
   const others = loops.flatMap(({ node }) => allNumbers(node));
   const view = await (isAlone

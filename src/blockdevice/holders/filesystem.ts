@@ -6,6 +6,7 @@ import type { Facts } from './facts.ts';
 import { describeMount } from './mounts.ts';
 import { usersOf } from './processes.ts';
 import type { Scan, Use } from './scan.ts';
+import { isWithin } from '../path.ts';
 
 interface OnFilesystem {
   readonly numbers: ReadonlySet<string>;
@@ -77,7 +78,7 @@ async function reached(
  */
 async function isThrough(host: ReadHost, use: Use, { path, ids }: Through): Promise<boolean> {
   const link = await linkOf(host, use);
-  if (link === undefined || !isBelow(link, path)) return false;
+  if (link === undefined || !isWithin(link, path)) return false;
   const descriptor = /^fd (?<number>\d+)$/.exec(use.how)?.groups?.number;
   if (descriptor === undefined) return true;
   const id = await mountIdOf(host, `/proc/${use.pid}/fdinfo/${descriptor}`);
@@ -104,10 +105,6 @@ async function linkOf(host: ReadHost, { pid, how }: Use): Promise<string | undef
   }
 }
 
-export function isBelow(path: string, top: string): boolean {
-  return path === top || path.startsWith(top === '/' ? '/' : `${top}/`);
-}
-
 /**
  * Returns sockets below a path. A bound socket keeps the filesystem of its name in use, but /proc
  * shows another one.
@@ -119,7 +116,7 @@ function socketsBelow(
 ): readonly Use[] {
   const below = new Map(
     sockets.flatMap(({ inode, path }) =>
-      mounts.some((mount) => isBelow(path, mount.path)) ? [[inode, path] as const] : [],
+      mounts.some((mount) => isWithin(path, mount.path)) ? [[inode, path] as const] : [],
     ),
   );
   return uses.flatMap((use) => {
@@ -147,7 +144,7 @@ async function swapFiles(
 ): Promise<readonly Holder[]> {
   return (await facts.swaps())
     .filter(({ type, stat }) => type === 'file' && stat !== undefined && numbers.has(stat.device))
-    .filter(({ path }) => only === undefined || isBelow(path, only))
+    .filter(({ path }) => only === undefined || isWithin(path, only))
     .map(({ path }) => ({
       kind: 'swap',
       path,
@@ -164,7 +161,7 @@ function overlays(all: readonly MountEntry[], mounts: readonly MountEntry[]): re
       ...superOptions.matchAll(/(?:^|,)(?:lowerdir\+?|upperdir|workdir|datadir\+)=(?<dirs>[^,]+)/g),
     ];
     const paths = layers.flatMap(({ groups }) => groups?.dirs?.split(':') ?? []);
-    return mounts.some((mount) => paths.some((path) => isBelow(path, mount.path)));
+    return mounts.some((mount) => paths.some((path) => isWithin(path, mount.path)));
   });
   return found.map((entry) => {
     const holder = describeMount(entry);

@@ -1,5 +1,6 @@
 import type { Answer, ReadCommand } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
+import { majorMinor } from '../../host/stat.ts';
 
 /**
  * How a process uses something: `fd 3`, `cwd`, `root`, `exe`, `map`, `socket PATH`; `ns/mnt` is its
@@ -121,7 +122,7 @@ function parseUse(line: string): Use {
   return {
     pid: Number(use.pid),
     how: use.how?.replace('fd/', 'fd ') ?? '',
-    device: devOf(BigInt(use.device ?? '')),
+    device: majorMinor(BigInt(use.device ?? '')),
     inode: Number(use.inode),
     kind,
     ...(kind === 'block' ? { node: numberOf(use.major, use.minor) } : {}),
@@ -134,13 +135,6 @@ function linesOf(text: string): readonly string[] {
 
 function numberOf(major = '', minor = ''): string {
   return `${Number.parseInt(major, 16)}:${Number.parseInt(minor, 16)}`;
-}
-
-/** glibc's gnu_dev_major and gnu_dev_minor (sys/sysmacros.h). */
-function devOf(device: bigint): string {
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n);
-  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
-  return `${String(major)}:${String(minor)}`;
 }
 
 /** Formats a device as show_map_vma does in /proc/PID/maps (fs/proc/task_mmu.c): `%02x:%02x`. */

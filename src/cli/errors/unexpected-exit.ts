@@ -68,3 +68,11 @@ function early(runtime: Runtime | undefined, open: boolean): Explanation {
     };
   return { ...base, failed, host: 'changed: a sequence was open', next: 'bofh recover', exitCode: 3 };
 }
+
+/** Rejects at the first unhandled error. */
+export function crash(): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    process.on('unhandledRejection', reject);
+    process.on('uncaughtException', reject);
+  });
+}

@@ -12,6 +12,7 @@ import { planningAtomic, PlanningSequence } from './planning-sequence.ts';
 import { explain } from '../errors/explain.ts';
 import { planOf } from './plan.ts';
 import { neverOver } from '../output/text.ts';
+import { crash } from '../errors/unexpected-exit.ts';
 
 /** The child process of `bofh run SCRIPT --dry-run`, which plans the script. It can only read. */
 process.once('message', (message) => {
@@ -99,11 +100,4 @@ function tried(attempts: readonly Attempt[], script: string): RefusedError {
 function drained(): Promise<void> {
   process.channel?.unref();
   return new Promise((resolve) => process.once('beforeExit', () => resolve()));
-}
-
-function crash(): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    process.on('unhandledRejection', reject);
-    process.on('uncaughtException', reject);
-  });
 }

@@ -4,7 +4,7 @@ import { UsageError } from '../../core/errors.ts';
 import { refuseOtherBytes } from './argument-bytes.ts';
 import { asText, type Explanation } from '../errors/explanation.ts';
 import { answerHelp } from './help.ts';
-import { plainly, type Run, watchExit } from '../errors/unexpected-exit.ts';
+import { crash, plainly, type Run, watchExit } from '../errors/unexpected-exit.ts';
 import { openLog } from './log.ts';
 import { program, type Invocation } from './program.ts';
 import { openSequences, type Runtime } from './runtime.ts';
@@ -198,14 +198,6 @@ function stackOf(error: unknown, seen = new Set<unknown>()): string {
     (each) => !seen.has(each),
   );
   return [stackTextOf(error), ...causes.map((each) => `caused by ${stackOf(each, seen)}`)].join('\n');
-}
-
-/** Rejects at the first unhandled error. */
-function crash(): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    process.on('unhandledRejection', reject);
-    process.on('uncaughtException', reject);
-  });
 }
 
 /** sysexits.h: EX_IOERR. */

@@ -1,4 +1,4 @@
-import { identityAt } from '../../blockdevice/index.ts';
+import { identityAt, locate } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { formatSize } from '../../core/units.ts';
@@ -53,4 +53,14 @@ function refuseExisting(volumes: readonly LogicalVolume[], name: string): void {
     code: 'exists',
     remedy: takenRemedy(there.tags),
   });
+}
+
+/**
+ * Finds the device by its uuid: if another device has the new name in the kernel, lvrename fails
+ * with its metadata written, and the device keeps the old name
+ * (test/fixtures/lvm/lvrename-dm-name-taken@2.03.16.json). The path that lvs shows then belongs to
+ * the other device.
+ */
+export async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
+  return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
 }

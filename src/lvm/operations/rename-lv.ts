@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
+import { everyHolder, holders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { renamedRecovery } from '../manual-recovery.ts';
@@ -9,7 +9,7 @@ import { inUse, refuseUnknownActivation, syncGroup, usableVg, type VolumeAmong }
 import type { LogicalVolume } from '../objects.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, rename, volumeNamed } from './known-volume.ts';
-import { identityOfVolume, refuseTaken } from './refuse-taken.ts';
+import { deviceOf, refuseTaken } from './refuse-taken.ts';
 import { present } from '../../core/present.ts';
 
 const args = z.extend(askedVolume, {
@@ -119,12 +119,4 @@ async function refuseUsed(host: ReadHost, lv: LogicalVolume): Promise<void> {
 
 async function usersOf(host: ReadHost, lv: LogicalVolume): Promise<readonly Holder[]> {
   return lv.active === false ? [] : await holders(host, await deviceOf(host, lv));
-}
-
-// Finds the device by its uuid: if another device has the new name in the kernel, lvrename fails
-// with its metadata written, and the device keeps the old name
-// (test/fixtures/lvm/lvrename-dm-name-taken@2.03.16.json). The path that lvs shows then belongs to
-// the other device.
-async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
-  return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
 }

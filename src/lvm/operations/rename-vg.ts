@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { everyHolder, holders, locate } from '../../blockdevice/index.ts';
+import { everyHolder, holders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { groupRenamedRecovery } from '../manual-recovery-group.ts';
@@ -11,7 +11,7 @@ import { vgrename } from '../vg-commands.ts';
 import { refuseGroupName } from './groups.ts';
 import { askedGroup, findGroup, groupNamed, knownGroup, presentMembers, sameGroup } from './known-group.ts';
 import { accountedFor, knownPv, syncPvs } from './known-pvs.ts';
-import { identityOfVolume, leadsTo } from './refuse-taken.ts';
+import { deviceOf, identityOfVolume, leadsTo } from './refuse-taken.ts';
 
 const args = z.extend(askedGroup, {
   /** The new name. RefusedError if it is taken. */
@@ -107,14 +107,6 @@ async function keptName(host: ReadHost, { volumes }: WholeGroup, to: string): Pr
 
 function pathIn(vg: string, { name }: LogicalVolume): string {
   return `/dev/mapper/${dmName(vg, name)}`;
-}
-
-/**
- * Finds the device by its uuid: the path that lvm shows may not exist yet, or belong to another
- * device.
- */
-async function deviceOf(host: ReadHost, lv: LogicalVolume): Promise<string> {
-  return (await locate(host, { path: lv.dmPath, identity: identityOfVolume(lv) })) ?? lv.dmPath;
 }
 
 async function usersIn(host: ReadHost, vg: WholeGroup, names: readonly string[]): Promise<readonly Holder[]> {

@@ -10,7 +10,8 @@ import { bindMount } from '../commands.ts';
 import { mountOptions, wordsOf } from '../options.ts';
 import { chooseDirectory, isOf, lookForMount, makeMount, takeAway } from '../step-mount.ts';
 import { realPath } from '../paths.ts';
-import { isWithin, markOption, mountOver, mountsAt } from '../table.ts';
+import { markOption, mountOver, mountsAt } from '../table.ts';
+import { isWithin } from '../../blockdevice/path.ts';
 
 const args = z.strictObject({
   /** An existing directory; mounts below it are not included. */

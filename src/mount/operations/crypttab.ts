@@ -3,14 +3,9 @@ import { deviceNode } from '../../blockdevice/index.ts';
 import { orMissing, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
-import { lineBytes, lineText } from '../tab/fields.ts';
+import { lineBytes, lineText, word } from '../tab/fields.ts';
 import { changedCrypttab, type CrypttabEntry, formatCrypttab, parseCrypttab } from '../tab/crypttab.ts';
 import { tableOperation } from './table.ts';
-
-const word = z.string().check(
-  z.minLength(1),
-  z.refine((text) => !/[\0\ufffd]/.test(text), 'it has bytes that are not UTF-8'),
-);
 
 const fields = {
   /** A device, or `UUID=…`. */

@@ -4,7 +4,7 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { holdsSecret, secretRemedy } from '../options.ts';
 import { findmntVerify, newProblems } from '../tab/commands.ts';
-import { lineBytes, lineText } from '../tab/fields.ts';
+import { lineBytes, lineText, word } from '../tab/fields.ts';
 import {
   changedFstab,
   type FstabEntry,
@@ -14,13 +14,9 @@ import {
   parseFstab,
 } from '../tab/fstab.ts';
 import { keyOfFstab } from '../tab/tables.ts';
-import { isWithin } from '../table.ts';
 import { type TableFiles, tableOperation } from './table.ts';
+import { isWithin } from '../../blockdevice/path.ts';
 
-const word = z.string().check(
-  z.minLength(1),
-  z.refine((text) => !/[\0\ufffd]/.test(text), 'it has bytes that are not UTF-8'),
-);
 const option = z.string().check(
   z.regex(/^[^\0\ufffd]+$/, 'without bytes that are not UTF-8'),
   z.refine(

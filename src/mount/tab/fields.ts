@@ -1,3 +1,4 @@
+import * as z from 'zod/mini';
 import { ParseError } from '../../core/errors.ts';
 
 // A table such as /etc/fstab is bytes: lines of others must stay exactly the same. So a line is
@@ -156,3 +157,9 @@ export function unreadLine(file: string, { number, why }: UnreadLine): ParseErro
     remedy: `correct it in an editor; to see it: sed -n ${String(number)}p ${file}`,
   });
 }
+
+/** A word of a table. */
+export const word = z.string().check(
+  z.minLength(1),
+  z.refine((text) => !/[\0\ufffd]/.test(text), 'it has bytes that are not UTF-8'),
+);

@@ -46,7 +46,7 @@ export function layersOf(world: World): readonly Layer[] {
 }
 
 function classicOrigins(vg: VolumeGroup): ReadonlySet<string | undefined> {
-  return new Set(vg.lvs.filter(isClassic).map(({ origin }) => origin));
+  return new Set(vg.lvs.filter(isClassicSnapshot).map(({ origin }) => origin));
 }
 
 /** Returns the ids of the layers below a volume. */
@@ -56,7 +56,7 @@ export function lowerOf(
   origins: ReadonlySet<string | undefined> = classicOrigins(vg),
 ): readonly string[] {
   if (isPool(lv)) return [`${lv.uuid}-tpool`];
-  if (isClassic(lv)) return [`${lv.origin ?? ''}-real`, `${lv.uuid}-cow`];
+  if (isClassicSnapshot(lv)) return [`${lv.origin ?? ''}-real`, `${lv.uuid}-cow`];
   if (origins.has(lv.uuid)) return [`${lv.uuid}-real`];
   return inPool(lv);
 }
@@ -84,7 +84,7 @@ function layersOfVolume(vg: VolumeGroup, lv: LogicalVolume): readonly Layer[] {
       inner('tdata', extents),
       layer('tpool', extents, [`${uuid}-tmeta`, `${uuid}-tdata`]),
     ];
-  return [layer('real', extents, inPool(lv)), ...(isClassic(lv) ? [layer('cow', extents)] : [])];
+  return [layer('real', extents, inPool(lv)), ...(isClassicSnapshot(lv) ? [layer('cow', extents)] : [])];
 }
 
 /**
@@ -107,6 +107,9 @@ function isPool({ layout }: LogicalVolume): boolean {
   return layout === 'thin,pool';
 }
 
-function isClassic({ origin, pool }: LogicalVolume): boolean {
+/**
+ * Whether a volume is a classic snapshot, with its own space for changes; a thin snapshot has none.
+ */
+export function isClassicSnapshot({ origin, pool }: LogicalVolume): boolean {
   return origin !== undefined && pool === undefined;
 }

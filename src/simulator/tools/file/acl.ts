@@ -1,9 +1,9 @@
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { UnknownInPlan } from '../../real-host/unknown.ts';
 import { accessOf, permissions, setAcl } from '../../world/acl.ts';
-import { type Found, resolve } from '../../world/resolve.ts';
 import type { Inode } from '../../world/tree.ts';
-import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
+import { failed, ok, type ToolModel } from '../answer.ts';
+import { at } from './xattr.ts';
 
 /** getfacl and setfacl (acl 2.3.1), and `ls -l` (coreutils 9.7), of one file or directory. */
 export const aclTools: Readonly<Record<string, ToolModel>> = {
@@ -53,9 +53,4 @@ export const aclTools: Readonly<Record<string, ToolModel>> = {
 
 function inheritedOf({ acl }: Inode): readonly string[] {
   return acl === undefined || acl === 'unread' ? [] : acl.inherited;
-}
-
-function at({ world }: ToolCall, path: string): Found | undefined {
-  const there = resolve(world, path, 'keep');
-  return there.found ? there : undefined;
 }

@@ -37,7 +37,8 @@ export const xattrTools: Readonly<Record<string, ToolModel>> = {
   },
 };
 
-function at({ world }: ToolCall, path: string): Found | undefined {
+/** The file at a path, no link followed. */
+export function at({ world }: ToolCall, path: string): Found | undefined {
   const there = resolve(world, path, 'keep');
   return there.found ? there : undefined;
 }

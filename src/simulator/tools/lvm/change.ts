@@ -8,15 +8,8 @@ import { lvextend, lvreduce } from './resize.ts';
 import { lvmerge } from './snapshot.ts';
 import { snapshotsOf, targetOf } from './target.ts';
 import { dropSpare, isPool, poolKept } from './thin.ts';
-import {
-  activateWith,
-  commit,
-  deactivateWith,
-  isClassicSnapshot,
-  isMounted,
-  isOpen,
-  removeLv,
-} from './volumes.ts';
+import { activateWith, commit, deactivateWith, isMounted, isOpen, removeLv } from './volumes.ts';
+import { isClassicSnapshot } from '../../world/layers.ts';
 
 /**
  * lvconvert, lvcreate, lvchange, lvextend, lvreduce, lvrename and lvremove (lvm2 2.03.16). A

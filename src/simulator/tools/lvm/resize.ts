@@ -5,7 +5,8 @@ import { cutSpread, growSpread } from './raid.ts';
 import { mostRoom } from './snapshot.ts';
 import { snapshotsOf, targetOf } from './target.ts';
 import { isPool, lvextendPool } from './thin.ts';
-import { allocate, commit, isClassicSnapshot, joined, placeOf, sizeChanged } from './volumes.ts';
+import { allocate, commit, joined, placeOf, sizeChanged } from './volumes.ts';
+import { isClassicSnapshot } from '../../world/layers.ts';
 
 /** Extends a volume to a number of extents, on free extents or on a run of one device. */
 export function lvextend(call: ToolCall): ReturnType<ToolModel> {

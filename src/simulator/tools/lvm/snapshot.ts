@@ -5,7 +5,8 @@ import type { LogicalVolume, VolumeGroup } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { badName } from './names.ts';
-import { createLv, isClassicSnapshot, isMounted, isOpen, removeLv } from './volumes.ts';
+import { createLv, isMounted, isOpen, removeLv } from './volumes.ts';
+import { isClassicSnapshot } from '../../world/layers.ts';
 
 /** `lvcreate --snapshot`: a classic one with a size, a thin one without (lvm2 2.03.16). */
 export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {

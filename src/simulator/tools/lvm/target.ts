@@ -2,7 +2,7 @@ import { findLv } from '../../world/devices.ts';
 import { one, type Options, unmodelled } from '../../options.ts';
 import type { LogicalVolume, VolumeGroup } from '../../world/parts.ts';
 import { failed, type ToolCall } from '../answer.ts';
-import { isClassicSnapshot } from './volumes.ts';
+import { isClassicSnapshot } from '../../world/layers.ts';
 
 /** Returns the classic snapshots of a volume. */
 export function snapshotsOf(vg: VolumeGroup, { uuid }: LogicalVolume): readonly LogicalVolume[] {

@@ -2,6 +2,7 @@ import { freeMinor, openers, ownExtents } from '../../world/devices.ts';
 import type { ExtentRun, LogicalVolume, PhysicalVolume, VolumeGroup } from '../../world/parts.ts';
 import { current } from '../../world/drbd.ts';
 import { copyContent, type World } from '../../world/world.ts';
+import { isClassicSnapshot } from '../../world/layers.ts';
 
 /** Creates a volume as lvcreate does; also for an administrator. */
 export function createLv(
@@ -133,13 +134,6 @@ export function activateLv(world: World, lv: LogicalVolume): void {
   if (world.active.has(lv.uuid)) return;
   const real = world.overlay?.volumes.get(lv.uuid)?.number.split(':')[1];
   world.active.set(lv.uuid, real === undefined ? freeMinor(world) : Number(real));
-}
-
-/**
- * Whether a volume is a classic snapshot, with its own space for changes; a thin snapshot has none.
- */
-export function isClassicSnapshot({ origin, pool }: LogicalVolume): boolean {
-  return origin !== undefined && pool === undefined;
 }
 
 /** Activates a volume with its classic snapshots, as lvm does. */
