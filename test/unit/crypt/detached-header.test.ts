@@ -15,6 +15,7 @@ import {
   on,
   otherKey,
   programsOf,
+  refusalOf,
   undone,
   uuid,
 } from './support.ts';
@@ -33,13 +34,8 @@ function detached(): SimulatedHost {
   return host;
 }
 
-async function refused(host: SimulatedHost, more = {}): Promise<string> {
-  const before = host.snapshot();
-  const error = await rejectionOf(format(host, more));
-  expect(host.snapshot()).toBe(before);
-  expect(programsOf(host)).toEqual([]);
-  return String(error);
-}
+const refused = async (host: SimulatedHost, more = {}): Promise<string> =>
+  String(await refusalOf(host, () => format(host, more)));
 
 describe('crypt.format.detached', () => {
   it.each(['luks1', 'luks2'] as const)(

@@ -1,17 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { blankVolume, contentOf, device, encrypted, on, programsOf, undone, uuid } from './support.ts';
+import {
+  blankVolume,
+  contentOf,
+  device,
+  encrypted,
+  on,
+  programsOf,
+  refusalOf,
+  undone,
+  uuid,
+} from './support.ts';
 
 const slots = (host: SimulatedHost): number | undefined => contentOf(host)?.luks?.slots.length;
 
-async function refused(host: SimulatedHost, named = uuid): Promise<string> {
-  const before = host.snapshot();
-  const error = await rejectionOf(on(host, (tx) => tx.crypt.erase({ device, uuid: named })));
-  expect(host.snapshot()).toBe(before);
-  expect(programsOf(host)).toEqual([]);
-  return String(error);
-}
+const refused = async (host: SimulatedHost, named = uuid): Promise<string> =>
+  String(await refusalOf(host, () => on(host, (tx) => tx.crypt.erase({ device, uuid: named }))));
 
 describe('crypt.erase', () => {
   it.each([1, 2] as const)(

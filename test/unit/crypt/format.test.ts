@@ -2,19 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { blankVolume, contentOf, device, key, on, programsOf, undone, uuid } from './support.ts';
+import { blankVolume, contentOf, device, key, on, programsOf, refusalOf, undone, uuid } from './support.ts';
 
 const other = '5e1f0000-0000-4000-8000-0000000000bb';
 const ext4 = { type: 'ext4', usage: 'filesystem', uuid: other, version: '1.0' } as const;
 
 /** The refusal, which must have changed nothing. */
-async function refused(host: SimulatedHost, args: object): Promise<unknown> {
-  const before = host.snapshot();
-  const error = await rejectionOf(on(host, (tx) => tx.crypt.format({ device, key, ...args })));
-  expect(host.snapshot()).toBe(before);
-  expect(programsOf(host)).toEqual([]);
-  return error;
-}
+const refused = (host: SimulatedHost, args: object) =>
+  refusalOf(host, () => on(host, (tx) => tx.crypt.format({ device, key, ...args })));
 
 describe('crypt.format', () => {
   it('creates a LUKS2 device with the UUID and the label, and reports its parameters', async () => {

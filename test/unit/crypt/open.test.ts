@@ -8,18 +8,24 @@ import { parseSite } from '../../../src/site.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { blankVolume, device, encrypted, key, on, otherKey, programsOf, undone, uuid } from './support.ts';
+import {
+  blankVolume,
+  device,
+  encrypted,
+  key,
+  on,
+  otherKey,
+  programsOf,
+  refusalOf,
+  undone,
+  uuid,
+} from './support.ts';
 
 const names = (host: SimulatedHost): readonly string[] => host.world.mappings.map(({ name }) => name);
 const causeOf = (error: unknown): string => String((error as Error).cause ?? error);
 
-async function refused(host: SimulatedHost, args: object): Promise<unknown> {
-  const before = host.snapshot();
-  const error = await rejectionOf(on(host, (tx) => tx.crypt.open({ device, key, ...args })));
-  expect(host.snapshot()).toBe(before);
-  expect(programsOf(host)).toEqual([]);
-  return error;
-}
+const refused = (host: SimulatedHost, args: object) =>
+  refusalOf(host, () => on(host, (tx) => tx.crypt.open({ device, key, ...args })));
 
 describe('crypt.open', () => {
   it.each([1, 2] as const)(

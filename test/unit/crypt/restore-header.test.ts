@@ -12,6 +12,7 @@ import {
   on,
   otherKey,
   programsOf,
+  refusalOf,
   undone,
   uuid,
 } from './support.ts';
@@ -32,13 +33,8 @@ const restore = (host: SimulatedHost, overwrite?: string) =>
     tx.crypt.restoreHeader({ device, file, ...(overwrite === undefined ? {} : { overwrite }) }),
   );
 
-async function refused(host: SimulatedHost, overwrite?: string): Promise<string> {
-  const before = host.snapshot();
-  const error = await rejectionOf(restore(host, overwrite));
-  expect(host.snapshot()).toBe(before);
-  expect(programsOf(host)).toEqual([]);
-  return String(error);
-}
+const refused = async (host: SimulatedHost, overwrite?: string): Promise<string> =>
+  String(await refusalOf(host, () => restore(host, overwrite)));
 
 const saved = async (host: SimulatedHost) => host.readDir('/var/lib/bofh/headers');
 

@@ -2,6 +2,8 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { KeyRef } from '../../../src/command/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { expect } from 'vitest';
+import { rejectionOf } from '../../support/rejection.ts';
 
 export const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
 export const device = '/dev/vg0/web1';
@@ -53,4 +55,13 @@ export function programsOf(host: SimulatedHost): readonly string[] {
 export function contentOf(host: SimulatedHost, volume = 'web1') {
   const lv = host.world.lvm[0]?.lvs.find(({ name }) => name === volume);
   return host.world.live.get(`lv:${lv?.uuid ?? ''}`);
+}
+
+/** The work is refused before any program ran, and the host is as before. Returns the error. */
+export async function refusalOf(host: SimulatedHost, work: () => Promise<unknown>): Promise<unknown> {
+  const before = host.snapshot();
+  const error = await rejectionOf(work());
+  expect(host.snapshot()).toBe(before);
+  expect(programsOf(host)).toEqual([]);
+  return error;
 }

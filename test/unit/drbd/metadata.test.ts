@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { blockSize, blocksAt, createMd, writeDeviceUuid } from '../../../src/drbd/metadata-commands.ts';
 import { areaOf, dataAt, superblockOf } from '../../../src/drbd/metadata.ts';
 import { dataSize } from '../../../src/drbd/index.ts';
-import { ParseError, RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { ParseError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { device, on, replicated, resourceText, up } from './support.ts';
+import { device, on, refused, replicated, resourceText, up } from './support.ts';
 
 const name = 'web1';
 const size = 64 * 1024 ** 2;
@@ -38,14 +38,6 @@ const signature = (host: SimulatedHost) => host.world.live.get(storageOf(host))?
 function storageOf(host: SimulatedHost): string {
   const lv = host.world.lvm.flatMap(({ lvs }) => lvs).find((each) => each.name === 'web1-root');
   return `lv:${lv?.uuid ?? ''}`;
-}
-
-async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
-  const before = host.snapshot();
-  const error: unknown = await on(host, act).catch((each: unknown) => each);
-  expect(host.snapshot()).toBe(before);
-  expect(error).toBeInstanceOf(RefusedError);
-  return error as RefusedError;
 }
 
 async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> {

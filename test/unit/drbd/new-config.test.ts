@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { resources } from '../../../src/drbd/index.ts';
 import { configText } from '../../../src/drbd/config-text.ts';
-import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
+import { RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
-import { on, replicated, resourceText, up } from './support.ts';
+import { on, refused, replicated, resourceText, up } from './support.ts';
 
 type Asked = Parameters<Tx['drbd']['createConfig']>[0];
 
@@ -20,14 +20,6 @@ const file = '/etc/drbd.d/web2.res';
 
 const here = (more: Partial<Asked['hosts'][number]>): Asked['hosts'] =>
   asked().hosts.map((host, at) => (at === 0 ? { ...host, ...more } : host));
-
-async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
-  const before = host.snapshot();
-  const error: unknown = await on(host, act).catch((each: unknown) => each);
-  expect(host.snapshot()).toBe(before);
-  expect(error).toBeInstanceOf(RefusedError);
-  return error as RefusedError;
-}
 
 const text = async (host: SimulatedHost, path = file): Promise<string> =>
   Buffer.from(await host.readFile(path)).toString('utf8');

@@ -1,37 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { states } from '../../../src/drbd/index.ts';
-import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
+import { RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { on, replicated, resourceText, up, commonFile } from './support.ts';
+import { commonFile, on, refused, replicated, resourceText, undone, up } from './support.ts';
 
 const name = 'web1';
 const boom = new Error('boom');
 
 const now = async (host: SimulatedHost) =>
   (await states(host)).map((each) => [each.name, each.role, each.volumes[0]?.disk]);
-
-/** The refusal of a sequence of one, which has changed nothing. */
-async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
-  const before = host.snapshot();
-  const error: unknown = await on(host, act).catch((each: unknown) => each);
-  expect(host.snapshot()).toBe(before);
-  expect(error).toBeInstanceOf(RefusedError);
-  return error as RefusedError;
-}
-
-/** As it was, when what follows the act fails. */
-async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> {
-  const before = host.snapshot();
-  const failed = on(host, async (tx) => {
-    await act(tx);
-    expect(host.snapshot()).not.toBe(before);
-    throw boom;
-  });
-  await expect(failed).rejects.toBeInstanceOf(RolledBackError);
-  expect(host.snapshot()).toBe(before);
-}
 
 /** A filesystem on its device, mounted. */
 function mount(host: SimulatedHost): SimulatedHost {

@@ -2,6 +2,9 @@ import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { expect } from 'vitest';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
+import { failNow } from '../../support/rejection.ts';
 
 export const device = '/dev/vg0/web1-root';
 
@@ -37,4 +40,25 @@ export function on<T>(host: SimulatedHost, body: (tx: Tx) => Promise<T>): Promis
   return withoutWaiting(() =>
     withBofh({ ...simulatedBofh({ host }), signals: {} }, () => atomic('test', body)),
   );
+}
+
+/** The refusal of a sequence of one, which has changed nothing. */
+export async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
+  const before = host.snapshot();
+  const error: unknown = await on(host, act).catch((each: unknown) => each);
+  expect(host.snapshot()).toBe(before);
+  expect(error).toBeInstanceOf(RefusedError);
+  return error as RefusedError;
+}
+
+/** As it was, when what follows the act fails. */
+export async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> {
+  const before = host.snapshot();
+  const failed = on(host, async (tx) => {
+    await act(tx);
+    expect(host.snapshot()).not.toBe(before);
+    return failNow();
+  });
+  await expect(failed).rejects.toBeInstanceOf(RolledBackError);
+  expect(host.snapshot()).toBe(before);
 }

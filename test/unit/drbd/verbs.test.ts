@@ -5,32 +5,13 @@ import { states, waitUntil } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { on, replicated, resourceText, up, commonFile } from './support.ts';
+import { commonFile, on, refused, replicated, resourceText, undone, up } from './support.ts';
 
 const name = 'web1';
 const boom = new Error('boom');
 type Verb = keyof Tx['drbd'];
 
 const state = async (host: SimulatedHost) => (await states(host)).find((each) => each.name === name);
-
-async function refused(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<RefusedError> {
-  const before = host.snapshot();
-  const error: unknown = await on(host, act).catch((each: unknown) => each);
-  expect(host.snapshot()).toBe(before);
-  expect(error).toBeInstanceOf(RefusedError);
-  return error as RefusedError;
-}
-
-async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): Promise<void> {
-  const before = host.snapshot();
-  const failed = on(host, async (tx) => {
-    await act(tx);
-    expect(host.snapshot()).not.toBe(before);
-    throw boom;
-  });
-  await expect(failed).rejects.toBeInstanceOf(RolledBackError);
-  expect(host.snapshot()).toBe(before);
-}
 
 /** Up, and connected to a peer. */
 function connected(

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { ParseError, RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { ParseError, UsageError } from '../../../src/core/errors.ts';
 import {
   btrfsChanging,
   keepSeed,
@@ -17,6 +17,7 @@ import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { expectRefused } from '../simulator/recovery.ts';
 
 const device = '/dev/vg0/web1';
 const old = '5e1f0000-0000-4000-8000-000000000001';
@@ -114,13 +115,8 @@ const failing = (more: Partial<Args> = {}) =>
     throw new Error('the script failed');
   });
 
-async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeof UsageError = RefusedError) {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(kind);
-  expect(host.snapshot()).toBe(before);
-  return error as RefusedError;
-}
+const refused = (work: Promise<unknown>, kind?: Parameters<typeof expectRefused>[2]) =>
+  expectRefused(host, work, kind);
 
 describe.each(['ext2', 'ext4', 'swap', 'vfat'] as const)('of %s', (type) => {
   const to = type === 'vfat' ? '1234-ABCD' : fresh;

@@ -11,6 +11,7 @@ import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
+import { expectRefused } from '../simulator/recovery.ts';
 
 const uuid = 'free00-0000-0000-0000-0000-0000-000001';
 
@@ -44,13 +45,8 @@ const thenFails = (act: () => void, more: Partial<Args> = {}) =>
     await failNow();
   });
 
-async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeof UsageError = RefusedError) {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(kind);
-  expect(host.snapshot()).toBe(before);
-  return error as RefusedError;
-}
+const refused = (work: Promise<unknown>, kind?: Parameters<typeof expectRefused>[2]) =>
+  expectRefused(host, work, kind);
 
 test('the argv answers the question, and names the removed copy by its devices', () => {
   const of = { vg: 'vg0', name: 'a', devices: ['/dev/vdx'], udev: 'running' } as const;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { createPv } from '../../../src/lvm/operations.ts';
 import { newLvmUuid } from '../../../src/lvm/uuid.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -8,6 +8,7 @@ import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { failNow } from '../../support/rejection.ts';
+import { expectRefused } from '../simulator/recovery.ts';
 
 const disk = '/dev/vdy';
 const ext4 = {
@@ -37,11 +38,8 @@ const free = (uuid: string): void =>
   host.admin.format(disk, { type: 'LVM2_member', usage: 'raid', uuid, version: 'LVM2 001' });
 
 async function refused(work: Promise<unknown>): Promise<string> {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(RefusedError);
-  expect(host.snapshot()).toBe(before);
-  return `${String(error)} ${error instanceof RefusedError ? String(error.remedy) : ''}`;
+  const error = await expectRefused(host, work);
+  return `${String(error)} ${String(error.remedy)}`;
 }
 
 test('a blank disk becomes a physical volume with the chosen UUID, in no group', async () => {

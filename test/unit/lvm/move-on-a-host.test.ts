@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
+import { StuckError, UsageError } from '../../../src/core/errors.ts';
 import { abortMove, pvmove } from '../../../src/lvm/move-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -11,6 +11,7 @@ import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
+import { expectRefused } from '../simulator/recovery.ts';
 
 let host: SimulatedHost;
 /** A group of three devices of 15 extents: `a` in two pieces on the first one, with `b` in between. */
@@ -52,13 +53,8 @@ const ran = (): readonly string[] =>
     each.what === 'command' && each.command.tool === 'pvmove' ? [each.command.argv.slice(2).join(' ')] : [],
   );
 
-async function refused(work: Promise<unknown>, kind: typeof RefusedError | typeof UsageError = RefusedError) {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(kind);
-  expect(host.snapshot()).toBe(before);
-  return error as RefusedError;
-}
+const refused = (work: Promise<unknown>, kind?: Parameters<typeof expectRefused>[2]) =>
+  expectRefused(host, work, kind);
 
 describe('the argv', () => {
   const [from, to] = [

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, StuckError } from '../../../src/core/errors.ts';
+import { StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
+import { expectRecovery, expectRefused, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
@@ -37,13 +37,7 @@ const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =
 const groups = (on = host): readonly string[] => on.world.lvm.map(({ name }) => name);
 const holds = (device: string) => host.world.live.get(`disk:${device.slice(5)}`)?.superblock?.type;
 
-async function refused(work: Promise<unknown>): Promise<string> {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(RefusedError);
-  expect(host.snapshot()).toBe(before);
-  return String(error);
-}
+const refused = async (work: Promise<unknown>): Promise<string> => String(await expectRefused(host, work));
 
 describe('removing a group', () => {
   const remove = (tx: Tx) => tx.lvm.removeVg({ vg: 'vg1' });

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
+import { expectRecovery, expectRefused, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const start = (): SimulatedHost => {
@@ -28,13 +28,7 @@ const does = (body: (tx: Tx) => Promise<unknown>, on = host): Promise<unknown> =
 const rename = (tx: Tx, vg: string, to: string) => tx.lvm.renameVg({ vg, to });
 const groups = (on = host): readonly string[] => on.world.lvm.map(({ name }) => name);
 
-async function refused(work: Promise<unknown>): Promise<string> {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(RefusedError);
-  expect(host.snapshot()).toBe(before);
-  return String(error);
-}
+const refused = async (work: Promise<unknown>): Promise<string> => String(await expectRefused(host, work));
 
 test('a group is renamed; its volumes stay active, with new paths', async () => {
   const { uuid: id } = host.world.lvm[0] ?? {};

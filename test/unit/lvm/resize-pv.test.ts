@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { pvresize, pvStarts } from '../../../src/lvm/pv-commands.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
 import { failNow } from '../../support/rejection.ts';
-import { expectUndone } from '../simulator/recovery.ts';
+import { expectRefused, expectUndone } from '../simulator/recovery.ts';
 
 const mib = 1024 ** 2;
 const device = '/dev/vdz';
@@ -32,13 +32,7 @@ const extents = (): number | undefined => host.world.lvm[0]?.pvs.find((pv) => pv
 /** The first disk has 8 extents, and all of them are in use; so are these of the second. */
 const use = (count: number): void => void host.admin.lvcreate({ vg: 'vg0', name: 'a', extents: 8 + count });
 
-async function refused(work: Promise<unknown>): Promise<string> {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(RefusedError);
-  expect(host.snapshot()).toBe(before);
-  return String(error);
-}
+const refused = async (work: Promise<unknown>): Promise<string> => String(await expectRefused(host, work));
 
 test('a physical volume grows to its device, in whole extents', async () => {
   expect(await resize()).toEqual({ device, uuid, size: 60 * mib });

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { commandLine } from '../../../src/command/index.ts';
-import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { extendVg, reduceVg } from '../../../src/lvm/operations.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulate, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { unnamed } from '../../../src/simulator/matrix/judge.ts';
 import { failureOf } from '../concurrency/support.ts';
 import { bofhOn, recoverAll } from '../simulator/support.ts';
-import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
+import { expectRecovery, expectRefused, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
 const mib = 1024 ** 2;
@@ -38,11 +38,8 @@ const members = (on = host) => group(on)?.pvs.map(({ path }) => path);
 const fill = (): void => void host.admin.lvcreate({ vg: 'vg0', name: 'big', extents: 2048 });
 
 async function refused(work: Promise<unknown>): Promise<string> {
-  const before = host.snapshot();
-  const error = await failureOf(work);
-  expect(error).toBeInstanceOf(RefusedError);
-  expect(host.snapshot()).toBe(before);
-  return `${String(error)} ${error instanceof RefusedError ? String(error.remedy) : ''}`;
+  const error = await expectRefused(host, work);
+  return `${String(error)} ${String(error.remedy)}`;
 }
 
 describe('extending a group', () => {

@@ -6,6 +6,7 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { simulate } from '../../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { expectSafePowerCuts } from './power-cut.ts';
+import { withoutSystemd } from './without-systemd.ts';
 
 let host: SimulatedHost;
 const apply = (describe: (h: HostBuilder) => unknown, on = host) =>
@@ -64,16 +65,9 @@ it('leaves /etc/hosts to another resource that describes it', async () => {
 });
 
 it('without systemd, as in a stopped guest, it only writes the files', async () => {
-  const off: SimulatedHost = {
-    ...host,
-    run: async (command) =>
-      command.argv[0] === 'is-system-running'
-        ? command.parse({ exitCode: 1, stdout: 'offline\n', stderr: '' })
-        : host.run(command),
-  };
-  expect((await apply((h) => h.hostname('web1'), off)).map(({ details }) => details)).toEqual([
-    ['/etc/hostname old → web1', '127.0.1.1 in /etc/hosts'],
-  ]);
+  expect(
+    (await apply((h) => h.hostname('web1'), withoutSystemd(host))).map(({ details }) => details),
+  ).toEqual([['/etc/hostname old → web1', '127.0.1.1 in /etc/hosts']]);
   expect((await host.facts()).hostname).toBe('old');
 });
 

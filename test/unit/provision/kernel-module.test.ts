@@ -6,6 +6,7 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { simulate } from '../../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { expectSafePowerCuts } from './power-cut.ts';
+import { withoutSystemd } from './without-systemd.ts';
 
 let host: SimulatedHost;
 const apply = (describe: (h: HostBuilder) => unknown, on = host) =>
@@ -47,16 +48,9 @@ it('a loaded module gets other parameters at the next boot, and a built-in one n
 });
 
 it('without systemd, as in a stopped guest, it only writes the files', async () => {
-  const off: SimulatedHost = {
-    ...host,
-    run: async (command) =>
-      command.argv[0] === 'is-system-running'
-        ? command.parse({ exitCode: 1, stdout: 'offline\n', stderr: '' })
-        : host.run(command),
-  };
-  expect((await apply((h) => h.kernelModule('none-here'), off)).map(({ details }) => details)).toEqual([
-    ['creates /etc/modules-load.d/none_here.conf'],
-  ]);
+  expect(
+    (await apply((h) => h.kernelModule('none-here'), withoutSystemd(host))).map(({ details }) => details),
+  ).toEqual([['creates /etc/modules-load.d/none_here.conf']]);
 });
 
 it('a power cut at any change leaves the host as before or as described', async () => {

@@ -7,6 +7,7 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { simulate } from '../../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { expectSafePowerCuts } from './power-cut.ts';
+import { withoutSystemd } from './without-systemd.ts';
 
 let host: SimulatedHost;
 const own = '/etc/sysctl.d/80-bofh.conf';
@@ -60,16 +61,9 @@ it('replaces the line of the parameter, however it is spelled, and leaves all ot
 });
 
 it('without systemd, as in a stopped guest, it only writes the file', async () => {
-  const off: SimulatedHost = {
-    ...host,
-    run: async (command) =>
-      command.argv[0] === 'is-system-running'
-        ? command.parse({ exitCode: 1, stdout: 'offline\n', stderr: '' })
-        : host.run(command),
-  };
-  expect((await apply((h) => h.sysctl('net.ipv4.none', 1), off)).map(({ details }) => details)).toEqual([
-    [`at boot 1 in ${own}`],
-  ]);
+  expect(
+    (await apply((h) => h.sysctl('net.ipv4.none', 1), withoutSystemd(host))).map(({ details }) => details),
+  ).toEqual([[`at boot 1 in ${own}`]]);
   expect(host.points.some(({ tool }) => tool === 'sysctl')).toBe(false);
 });
 

@@ -1,10 +1,23 @@
 import { expect } from 'vitest';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
-import { RolledBackError } from '../../../src/core/errors.ts';
+import { RefusedError, RolledBackError, type UsageError } from '../../../src/core/errors.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, recoverAll } from './support.ts';
 import { unnamed } from './sweep.ts';
+
+/** The work is refused, and the host is as before. Returns the error. */
+export async function expectRefused(
+  host: SimulatedHost,
+  work: Promise<unknown>,
+  kind: typeof RefusedError | typeof UsageError = RefusedError,
+): Promise<RefusedError> {
+  const before = host.snapshot();
+  const error = await rejectionOf(work);
+  expect(error).toBeInstanceOf(kind);
+  expect(host.snapshot()).toBe(before);
+  return error as RefusedError;
+}
 
 /** The work fails at its end: the host is as before, and nothing is left untouched. */
 export async function expectUndone(host: SimulatedHost, work: () => Promise<unknown>): Promise<void> {

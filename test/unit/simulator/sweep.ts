@@ -4,6 +4,7 @@ import { fork } from '../../../src/simulator/fork.ts';
 import type { Access, FaultMode, SimulatedHost } from '../../../src/simulator/index.ts';
 import { sampled } from '../../support/sampled.ts';
 import { recoverAll } from './support.ts';
+import { failureOf } from '../concurrency/support.ts';
 
 /** Tests a trial with a fault, or a crash, at each of its changes, and a crash at each line of its journal. */
 export function testSweep(
@@ -156,13 +157,6 @@ export function unnamed(text: string): string {
         /(?<what>"\/(?:boot\/grub\/grub\.cfg|etc\/(?:fstab|crypttab|xen\/web1\.cfg|ssh\/ssh_host_\w+(?:\.pub)?))" file .*) [0-9a-f]{16}$/gm,
         '$<what> HASH',
       )
-  );
-}
-
-async function failureOf(work: Promise<unknown>): Promise<unknown> {
-  return work.then(
-    () => undefined,
-    (error: unknown) => error,
   );
 }
 
