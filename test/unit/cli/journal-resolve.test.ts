@@ -5,7 +5,7 @@ import { type BofhError, UsageError } from '../../../src/core/errors.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from './support/run-verb.ts';
+import { jsonOn, runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
@@ -32,11 +32,7 @@ beforeEach(async () => {
   id = answers.journalList.parse((await typed('journal list')).data)[0]?.id ?? '';
 });
 
-async function typed(line: string, settings = {}) {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, ...settings });
-  const code = await runVerb(runtime, line);
-  return { code, data: JSON.parse(stdout()) as unknown };
-}
+const typed = (line: string, settings = {}) => jsonOn(simulatedBofh({ host }), line, settings);
 
 const files = () => ['/root/a', '/root/b'].filter((path) => host.snapshot().includes(`"${path}"`));
 

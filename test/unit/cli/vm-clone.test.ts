@@ -5,8 +5,7 @@ import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.
 import { readFile } from '../../../src/simulator/world/files.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, hostWithServer, reachable, vmCreate } from '../simulator/support.ts';
-import { runVerb } from './support/run-verb.ts';
-import { testRuntime } from './support/runtime.ts';
+import { jsonOn } from './support/run-verb.ts';
 
 let host: SimulatedHost;
 beforeEach(async () => {
@@ -14,11 +13,8 @@ beforeEach(async () => {
   await vmCreate(bofhOn(host), { ...reachable, start: false });
 });
 
-async function typed(line: string) {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host, site: bofhOn(host).site }), { json: true });
-  await runVerb(runtime, line);
-  return JSON.parse(stdout()) as unknown;
-}
+const typed = async (line: string) =>
+  (await jsonOn(simulatedBofh({ host, site: bofhOn(host).site }), line)).data;
 
 const clone = async (words = '') => answers.vmClone.parse(await typed(`vm clone web1 shop ${words}`.trim()));
 const config = (name: string) => host.admin.readFile(`/etc/xen/${name}.cfg`);

@@ -7,7 +7,7 @@ import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/s
 import { readFile, statPath } from '../../../src/simulator/world/files.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { replicatedVolumes } from '../../support/undo/specimens/drbd.ts';
-import { runVerb } from './support/run-verb.ts';
+import { jsonOn, runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
@@ -21,11 +21,8 @@ beforeEach(async () => {
   host.admin.writeFile('/etc/xen/web1.cfg', `# the shop\n${config()}`);
 });
 
-async function typed(line: string, settings = {}): Promise<unknown> {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, yes: true, ...settings });
-  await runVerb(runtime, line);
-  return JSON.parse(stdout());
-}
+const typed = async (line: string, settings = {}) =>
+  (await jsonOn(simulatedBofh({ host }), line, { yes: true, ...settings })).data;
 const config = (): string => host.admin.readFile('/etc/xen/web1.cfg');
 const volumes = (): readonly string[] =>
   host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).toSorted();

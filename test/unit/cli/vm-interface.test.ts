@@ -2,8 +2,7 @@ import { beforeEach, describe, expect, it, test } from 'vitest';
 import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from './support/run-verb.ts';
-import { testRuntime } from './support/runtime.ts';
+import { jsonOn } from './support/run-verb.ts';
 
 const first = '00:16:3e:00:00:01';
 const more = '00:16:3e:00:00:02';
@@ -17,11 +16,8 @@ beforeEach(() => {
   host.admin.writeFile('/etc/xen/web1.cfg', text);
 });
 
-async function typed(line: string, settings = {}): Promise<unknown> {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, yes: true, ...settings });
-  await runVerb(runtime, line);
-  return JSON.parse(stdout());
-}
+const typed = async (line: string, settings = {}) =>
+  (await jsonOn(simulatedBofh({ host }), line, { yes: true, ...settings })).data;
 const config = (): string => host.admin.readFile('/etc/xen/web1.cfg');
 const given = (): readonly string[] => host.world.domains.flatMap(({ nics }) => nics.map(({ mac }) => mac));
 const attach = `vm interface attach web1 --bridge xenbr0 --mac ${more}`;

@@ -5,19 +5,15 @@ import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, vmCreate } from '../simulator/support.ts';
 import { addData, dataUuid, editFstab, hostWithData } from '../vm/tree-support.ts';
-import { runVerb } from './support/run-verb.ts';
-import { testRuntime } from './support/runtime.ts';
+import { typedOn } from './support/run-verb.ts';
 
 let host: SimulatedHost;
 beforeEach(async () => {
   host = await hostWithData();
 });
 
-async function typed(line: string, json = true) {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host, site: bofhOn(host).site }), { json });
-  await runVerb(runtime, line);
-  return stdout();
-}
+const typed = async (line: string, json = true) =>
+  (await typedOn(simulatedBofh({ host, site: bofhOn(host).site }), line, { json })).stdout;
 const mount = async (words = '') =>
   answers.vmMount.parse(JSON.parse(await typed(`vm mount web1 ${words}`.trim())));
 const unmount = async () => answers.vmUnmount.parse(JSON.parse(await typed('vm unmount web1')));

@@ -5,8 +5,7 @@ import * as answers from '../../../src/cli/output/answers/index.ts';
 import { BofhError, RolledBackError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from './support/run-verb.ts';
-import { testRuntime } from './support/runtime.ts';
+import { jsonOn } from './support/run-verb.ts';
 
 let host: SimulatedHost;
 beforeEach(async () => {
@@ -29,11 +28,7 @@ const running = () => host.world.domains.map(({ name }) => name);
 /** What must be as before; a guest that was started again has another domain. */
 const state = () => host.snapshot();
 
-async function typed(line: string) {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true });
-  await runVerb(runtime, line);
-  return JSON.parse(stdout()) as unknown;
-}
+const typed = async (line: string) => (await jsonOn(simulatedBofh({ host }), line)).data;
 
 const rename = async (words = '') =>
   answers.vmRename.parse(await typed(`vm rename web1 shop ${words}`.trim()));

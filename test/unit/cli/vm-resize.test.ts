@@ -4,8 +4,7 @@ import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, hostWithSource, vmCreate } from '../simulator/support.ts';
-import { runVerb } from './support/run-verb.ts';
-import { testRuntime } from './support/runtime.ts';
+import { typedOn } from './support/run-verb.ts';
 
 const mib = 1024 ** 2;
 let host: SimulatedHost;
@@ -14,11 +13,8 @@ beforeEach(async () => {
   await vmCreate(bofhOn(host), { start: false });
 });
 
-async function typed(line: string, json = true) {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host, site: bofhOn(host).site }), { json });
-  await runVerb(runtime, line);
-  return stdout();
-}
+const typed = async (line: string, json = true) =>
+  (await typedOn(simulatedBofh({ host, site: bofhOn(host).site }), line, { json })).stdout;
 
 const resize = async (words: string) =>
   answers.vmResize.parse(JSON.parse(await typed(`vm resize web1 ${words}`)));

@@ -4,8 +4,7 @@ import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from './support/run-verb.ts';
-import { testRuntime } from './support/runtime.ts';
+import { jsonOn } from './support/run-verb.ts';
 
 let host: SimulatedHost;
 afterEach(() => {
@@ -24,11 +23,8 @@ beforeEach(async () => {
 const made =
   '--source tar:/srv/root.tar --size 256m --swap 16m --memory 128m --vg vg0 --kernel /boot/vmlinuz --ramdisk /boot/initrd --bridge xenbr0';
 
-async function typed(line: string, settings = {}) {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { json: true, yes: true, ...settings });
-  const code = await runVerb(runtime, line);
-  return { code, data: JSON.parse(stdout()) as unknown };
-}
+const typed = (line: string, settings = {}) =>
+  jsonOn(simulatedBofh({ host }), line, { yes: true, ...settings });
 
 const create = async (label = 'before', words = '') =>
   answers.vmSnapshotCreate.parse((await typed(`vm snapshot create web1 ${label} ${words}`.trim())).data);

@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from './support/run-verb.ts';
-import { testRuntime } from './support/runtime.ts';
+import { typedOn } from './support/run-verb.ts';
 
 /** As xen-create-image of xen-tools 4.9 writes it (etc/xm.tmpl). */
 const config = (disks: readonly string[]) => `#
@@ -91,10 +90,7 @@ function guest(disks: readonly string[]): SimulatedHost {
   return made;
 }
 
-async function typed(line: string) {
-  const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
-  return { code: await runVerb(runtime, line), stdout: stdout() };
-}
+const typed = (line: string) => typedOn(simulatedBofh({ host }), line, { yes: true });
 
 describe.each([
   ['root first', [disk, swap]],

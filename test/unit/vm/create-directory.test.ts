@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from '../cli/support/run-verb.ts';
+import { typedOn } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { bofhOn, hostWithSource } from '../simulator/support.ts';
 
@@ -18,10 +18,8 @@ beforeEach(() => {
   host.admin.chown('/srv/root/home', 33);
 });
 
-async function typed(line: string, settings: Parameters<typeof testRuntime>[1] = {}) {
-  const { runtime, stdout, stderr } = testRuntime(bofhOn(host), settings);
-  return { code: await runVerb(runtime, line), stdout: stdout(), stderr: stderr() };
-}
+const typed = (line: string, settings: Parameters<typeof testRuntime>[1] = {}) =>
+  typedOn(bofhOn(host), line, settings);
 
 describe('vm create --source dir:', () => {
   test('copies the tree with its owners, and leaves the source as it was', async () => {

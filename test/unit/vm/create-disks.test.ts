@@ -3,8 +3,7 @@ import type { BofhError } from '../../../src/core/errors.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { checkCreate } from '../../../src/vm/create-request.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from '../cli/support/run-verb.ts';
-import { testRuntime } from '../cli/support/runtime.ts';
+import { typedOn } from '../cli/support/run-verb.ts';
 import { bofhOn, hostWithSource } from '../simulator/support.ts';
 
 const create = 'vm create web1 --source tar:/srv/debian.tar --size 64m --memory 128m';
@@ -15,10 +14,7 @@ beforeEach(() => {
   for (const path of ['/mnt', '/srv/backup']) host.admin.mkdir(path);
 });
 
-async function typed(line: string) {
-  const { runtime, stdout } = testRuntime(bofhOn(host), { yes: true });
-  return { code: await runVerb(runtime, line), stdout: stdout() };
-}
+const typed = (line: string) => typedOn(bofhOn(host), line, { yes: true });
 
 const volumes = () => host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name)).toSorted();
 const superblock = (name: string) => {

@@ -5,8 +5,7 @@ import { atomic, vm } from '../../../src/index.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from '../cli/support/run-verb.ts';
-import { testRuntime } from '../cli/support/runtime.ts';
+import { typedOn } from '../cli/support/run-verb.ts';
 import { bofhOn, hostWithSource } from '../simulator/support.ts';
 import { testSweep } from '../simulator/sweep.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
@@ -27,10 +26,7 @@ beforeEach(() => {
   host = prepared();
 });
 
-async function typed(line: string, on = host) {
-  const { runtime, stdout } = testRuntime(bofhOn(on), { yes: true });
-  return { code: await runVerb(runtime, line), stdout: stdout() };
-}
+const typed = (line: string, on = host) => typedOn(bofhOn(on), line, { yes: true });
 const said = async (line: string) => {
   const error = (await rejectionOf(typed(line))) as BofhError;
   return `${error.message} ${error.remedy ?? ''}`;

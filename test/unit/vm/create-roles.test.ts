@@ -4,7 +4,7 @@ import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { atomic, vm, withBofh } from '../../../src/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from '../cli/support/run-verb.ts';
+import { typedOn } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
 import { bofhOn, hostWithSource } from '../simulator/support.ts';
@@ -24,10 +24,8 @@ beforeEach(() => {
   host.admin.writeFile(web, '#!/bin/sh\necho the web role\necho welcome >/etc/motd\n', 0o755);
 });
 
-async function typed(line: string, settings: Parameters<typeof testRuntime>[1] = {}) {
-  const { runtime, stdout, stderr } = testRuntime(bofhOn(host), settings);
-  return { code: await runVerb(runtime, line), stdout: stdout(), stderr: stderr() };
-}
+const typed = (line: string, settings: Parameters<typeof testRuntime>[1] = {}) =>
+  typedOn(bofhOn(host), line, settings);
 
 function inDisk(disk: string, path: string): string {
   host.admin.mount(`/dev/vg0/web1-${disk}`, '/mnt');

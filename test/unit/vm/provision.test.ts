@@ -5,7 +5,7 @@ import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { atomic, recover, vm, withBofh } from '../../../src/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { sampled } from '../../support/sampled.ts';
-import { runVerb } from '../cli/support/run-verb.ts';
+import { typedOn } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
 import { bofhOn, hostWithSource } from '../simulator/support.ts';
@@ -26,10 +26,8 @@ beforeEach(async () => {
   );
 });
 
-async function typed(line: string, settings: Parameters<typeof testRuntime>[1] = {}) {
-  const { runtime, stdout, stderr } = testRuntime(bofhOn(host), settings);
-  return { code: await runVerb(runtime, line), stdout: stdout(), stderr: stderr() };
-}
+const typed = (line: string, settings: Parameters<typeof testRuntime>[1] = {}) =>
+  typedOn(bofhOn(host), line, settings);
 
 function inDisk(disk: string, path: string): string {
   host.admin.mount(`/dev/vg0/web1-${disk}`, '/mnt');

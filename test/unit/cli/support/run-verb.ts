@@ -1,9 +1,11 @@
+import type { Bofh } from '../../../../src/connect.ts';
 import { program } from '../../../../src/cli/runtime/program.ts';
 import type { Runtime } from '../../../../src/cli/runtime/runtime.ts';
 import type { SimulatedHost } from '../../../../src/simulator/index.ts';
 import { tryRemedies } from '../../../support/remedies/carry-out.ts';
 import { typed } from '../../plan/support.ts';
 import { checking } from './answers.ts';
+import { testRuntime } from './runtime.ts';
 
 /** Runs `bofh WORDS` with this runtime, whose settings stand for the global options. Resolves to the exit code. */
 export async function runVerb(runtime: Runtime<unknown>, words: string | readonly string[]): Promise<number> {
@@ -21,6 +23,18 @@ export async function runVerb(runtime: Runtime<unknown>, words: string | readonl
     throw error;
   }
   return exitCode;
+}
+
+/** Runs `bofh LINE`. Returns the exit code and what it printed. */
+export async function typedOn(bofh: Bofh, line: string, settings: Parameters<typeof testRuntime>[1] = {}) {
+  const { runtime, stdout, stderr } = testRuntime(bofh, settings);
+  return { code: await runVerb(runtime, line), stdout: stdout(), stderr: stderr() };
+}
+
+/** Runs `bofh --json LINE`. Returns the exit code and the answer. */
+export async function jsonOn(bofh: Bofh, line: string, settings: Parameters<typeof testRuntime>[1] = {}) {
+  const { code, stdout } = await typedOn(bofh, line, { json: true, ...settings });
+  return { code, data: JSON.parse(stdout) as unknown };
 }
 
 /** Options as they are typed: `{ stripeSize: '64k', zeros: true }` is `--stripe-size 64k --zeros`. */
