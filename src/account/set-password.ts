@@ -1,13 +1,12 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import type { ReadHost } from '../command/index.ts';
+import { type ReadHost, syncWithParent } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath, ownerNumber, sha256, sha256Hex } from '../file/path.ts';
 import { chage, chpasswd } from './commands.ts';
 import { accountName, existingUser, refuseLocked, syncDatabases, userNamed } from './database.ts';
 import { isLocked, shadowOf } from './shadow.ts';
-import { syncWithParent } from '../command/index.ts';
 
 /** A hash of crypt(3) with its method: `$y$…`, `$6$…`. Messages never quote it. */
 export const passwordHash = z

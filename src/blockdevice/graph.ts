@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Key } from '../atomic/operation.ts';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { partOfVolume } from './holders/above.ts';
@@ -11,7 +11,6 @@ import { identityOfNumber, splitLvmName } from './keys.ts';
 import type { MountEntry } from './mountinfo.ts';
 import { deviceNode, kernelText, sizeOf } from './node.ts';
 import { whyUnreadable } from './unreadable.ts';
-import { namesIn } from '../command/index.ts';
 
 /**
  * The type of a device in the kernel. `volume-part`: a leg, pool or copy that lvm created for one

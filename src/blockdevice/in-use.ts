@@ -1,11 +1,10 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError } from '../core/errors.ts';
 import { deviceByNumber } from './holders/device.ts';
 import { factsOf } from './holders/facts.ts';
 import { deviceNode, kernelText } from './node.ts';
 import { everyHolder, inWords, remedyFor } from './holders/index.ts';
-import { namesIn } from '../command/index.ts';
 
 /** RefusedError that names every known holder of the device, if there is one. */
 export async function refuseHeld(host: ReadHost, device: string, who: readonly Holder[]): Promise<void> {

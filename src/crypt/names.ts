@@ -1,10 +1,9 @@
 import { posix } from 'node:path';
 import { deviceNode } from '../blockdevice/index.ts';
 import { kernelText } from '../blockdevice/node.ts';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { IdentityTaken, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
-import { namesIn } from '../command/index.ts';
 
 /**
  * Characters that udev and device-mapper do not escape in a name (libdevmapper.h,

@@ -11,7 +11,7 @@ import {
 } from '../blockdevice/index.ts';
 import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
 import { kernelText } from '../blockdevice/node.ts';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { turns } from '../host/turns.ts';
 import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
@@ -20,7 +20,6 @@ import type { HeaderPart, LuksHeader, Mapping, MappingStatus } from './schema.ts
 import { checkText } from '../core/checks.ts';
 import { reasonIn } from '../core/reason.ts';
 import { present } from '../core/present.ts';
-import { namesIn } from '../command/index.ts';
 
 /** An encrypted device, open or not. */
 export interface LuksDevice {

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { ChangeHost, FileStat, ReadHost } from '../command/index.ts';
+import { type ChangeHost, type FileStat, type ReadHost, syncDirectoryOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, refuseNoAcl } from './acl.ts';
@@ -26,7 +26,6 @@ import { checkRemovable, refuseAttached, refuseMountPoint } from './remove.ts';
 import { bringBackTo, damaged, editedSince, keepAt } from './kept.ts';
 import { refuseChange } from './refuse-change.ts';
 import { unlink } from './unlink.ts';
-import { syncDirectoryOf } from '../command/index.ts';
 
 const args = z.strictObject({
   /** Absolute path of the existing file. */

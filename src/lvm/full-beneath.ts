@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { deviceNode, kernelText } from '../blockdevice/index.ts';
 import type { Key } from '../atomic/operation.ts';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { fullreport, lvs } from './report-commands.ts';
 import { reported } from './unreadable.ts';
@@ -19,7 +19,6 @@ import { identityOfVolume } from './operations/refuse-taken.ts';
 import type { Bytes } from '../core/units.ts';
 import type { LogicalVolume } from './objects.ts';
 import { present } from '../core/present.ts';
-import { namesIn } from '../command/index.ts';
 
 /**
  * RefusedError if a thin pool or classic snapshot at any depth beneath a device is full, or if the

@@ -1,10 +1,9 @@
-import type { FileStat, ReadHost } from '../../command/index.ts';
+import { type FileStat, namesIn, type ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import { onceIn } from '../one-look.ts';
 import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
 import { kernelText, statIfVisible } from '../node.ts';
 import { type DrbdStores, drbdStores } from './drbd-stores.ts';
-import { namesIn } from '../../command/index.ts';
 
 /** A loop device and its backing file. */
 export interface LoopDevice {

@@ -1,9 +1,8 @@
-import type { ReadHost } from '../../command/index.ts';
+import { namesIn, type ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import { kernelText, type DeviceNode } from '../node.ts';
 import type { Partition } from './commands.ts';
-import { namesIn } from '../../command/index.ts';
 
 /** A partition in the kernel. */
 export interface KernelPartition {

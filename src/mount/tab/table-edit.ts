@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { writeLike } from '../../file/attributes.ts';
 import { applyEdit, revertEdit } from './edit.ts';
@@ -8,7 +8,6 @@ import { linesOf } from './fields.ts';
 import { lineState } from './table-look.ts';
 import type { TableUndo } from './table-undo.ts';
 import { tables } from './tables.ts';
-import { syncDirectoryOf } from '../../command/index.ts';
 
 /** Writes the new table beside the old one, verifies it, and renames it into place. */
 export async function makeEdit(
