@@ -18,7 +18,7 @@ import { eachOnce } from '../place.ts';
 import { noticing } from './change-notice.ts';
 import { containerStep } from '../undo/next.ts';
 import { expectStillOurs } from '../undo/ownership.ts';
-import { undoNow } from '../undo/unwind.ts';
+import { undoNow } from '../undo/act.ts';
 import { renewedWitnesses } from '../undo/witness.ts';
 import { syncOlder } from '../undo/out-of-reach.ts';
 import { type State, type Step, stepOf } from '../journal/state.ts';

@@ -14,7 +14,8 @@ import { placeOf } from '../place.ts';
 import { syncStep, unlessOutOfReach } from './out-of-reach.ts';
 import { describe, stuck } from './report.ts';
 import { interruption, untilAborted } from '../sequence/signal.ts';
-import { unwind, type Unwinding, type Unwound } from './unwind.ts';
+import type { Unwinding } from './act.ts';
+import { unwind, type Unwound } from './unwind.ts';
 import { finalWitnesses } from './witness.ts';
 
 /** The parts of a sequence that its end needs. */

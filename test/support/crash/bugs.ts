@@ -13,7 +13,7 @@ const next = (old: string, now: string): Patch => ({ file: 'undo/next.ts', old, 
 const journal = (old: string, now: string): Patch => ({ file: 'journal/journal-writer.ts', old, now });
 const announcing = (old: string, now: string): Patch => ({ file: 'sequence/announcement.ts', old, now });
 const ending = (old: string, now: string): Patch => ({ file: 'undo/finish.ts', old, now });
-const unwind = (old: string, now: string): Patch => ({ file: 'undo/unwind.ts', old, now });
+const act = (old: string, now: string): Patch => ({ file: 'undo/act.ts', old, now });
 const step = (old: string, now: string): Patch => ({ file: 'sequence/run-step.ts', old, now });
 
 const overwrite = 'writeAll(file, bytes.subarray(0, length), 0);';
@@ -40,7 +40,7 @@ export const bugs: readonly Bug[] = [
   {
     name: 'no mark check in the engine',
     patches: [
-      unwind(
+      act(
         "if (before.state === 'ours') {\n    const { engine, journal, discard, trusted }",
         "if (before.state !== 'gone') {\n    const { engine, journal, discard, trusted }",
       ),
@@ -93,12 +93,12 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'no sync before `undone`',
-    patches: [unwind('await code.sync(journalled);\n  // Others may have', '// Others may have')],
+    patches: [act('await code.sync(journalled);\n  // Others may have', '// Others may have')],
   },
   {
     name: 'no sync before `finished`',
     patches: [
-      unwind(
+      act(
         "await code.sync(journalled);\n  if (before.state === 'not-ours') return leave(step, 'finished'",
         "if (before.state === 'not-ours') return leave(step, 'finished'",
       ),
@@ -155,7 +155,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'no look after the undo',
-    patches: [unwind("if (after.state === 'ours') throw failure(after);", '')],
+    patches: [act("if (after.state === 'ours') throw failure(after);", '')],
   },
   {
     name: 'a second recovery that finds the blocks of the first',

@@ -75,7 +75,7 @@ export const productBugs: readonly ProductBug[] = [
     name: 'what others wrote is not looked for before an undo',
     patches: [
       {
-        file: 'atomic/undo/unwind.ts',
+        file: 'atomic/undo/act.ts',
         old: "    if (trusted !== 'all')",
         now: "    if (trusted === 'all')",
       },

@@ -1,0 +1,296 @@
+import { type ChangeHost, shellWords } from '../../command/index.ts';
+import {
+  BofhError,
+  CommandError,
+  ConnectionError,
+  JournalError,
+  messageOf,
+  ParseError,
+  RefusedError,
+} from '../../core/errors.ts';
+import { changing, codeOf, type Engine } from '../engine.ts';
+import { objectsOf, ownKey } from '../locks/host-key.ts';
+import { note, type Journal } from '../journal/journal-writer.ts';
+import type { Blocked, Line } from '../journal/lines.ts';
+import { type Decision } from './next.ts';
+import type { Key, Look } from '../operation.ts';
+import { placeOf } from '../place.ts';
+import { notMounted } from './reopen.ts';
+import { describe } from './report.ts';
+import { conflictsOf, journalled, stepOf, type Step } from '../journal/state.ts';
+import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
+import { isKept, keep, type Kept, keptAt } from './keep.ts';
+import { present } from '../../core/present.ts';
+
+/**
+ * The inverses of pairs of functions, which only this process has; each returns a text about the objects that
+ * it left untouched.
+ */
+export type Inverses = ReadonlyMap<number, () => Promise<string | undefined>>;
+
+export interface Unwinding {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly inverses: Inverses;
+  readonly scope?: number;
+  /**
+   * Objects that may be destroyed with what others wrote there, because the administrator named them. `all`:
+   * for a dry run, which destroys nothing.
+   */
+  readonly discard?: ReadonlySet<Key> | 'all' | undefined;
+  /**
+   * Steps into whose objects the running sequence itself may have written; `all` while its body
+   * runs.
+   */
+  readonly trusted?: ReadonlySet<number> | 'all' | undefined;
+  /** A second signal: stop between two acts, or stop waiting for the running one. */
+  readonly abandon?: AbortSignal | undefined;
+}
+
+export interface Acted {
+  readonly lines: readonly Line[];
+  readonly leftUntouched: readonly string[];
+  readonly errors: readonly unknown[];
+}
+
+export function failed({ n }: Step, error: unknown): Acted {
+  const line: Line = { t: 'blocked', n, why: 'failed', message: messageOf(error), ...known(error) };
+  return { lines: [line], leftUntouched: [], errors: [error] };
+}
+
+/** Undoes or finishes a step. `booted`: its host rebooted meanwhile. */
+export async function act(
+  unwinding: Unwinding,
+  decision: Decision & { readonly do: 'undo' | 'finish' },
+): Promise<Acted | 'booted'> {
+  const { step } = decision;
+  try {
+    if (decision.do === 'finish')
+      return await inOneBoot(unwinding, step, (boot) => finish(unwinding, step, boot));
+    if (decision.boot === 'other') return await lookOnly(unwinding, step);
+    return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.inside, boot));
+  } catch (error) {
+    return failed(step, await namingFull(unwinding, step, error));
+  }
+}
+
+/**
+ * Adds to the error a full thin pool or snapshot below the objects of the step, which may be why a program
+ * failed.
+ */
+async function namingFull({ engine }: Unwinding, { intent }: Step, error: unknown): Promise<unknown> {
+  const isOfProgram = error instanceof CommandError || error instanceof ParseError;
+  if (!isOfProgram || intent.claims === null) return error;
+  const { makes = [], changes = [], needs = [] } = intent.claims;
+  const keys = [...makes, ...changes, ...needs].map((key) => ownKey(intent.host, key));
+  try {
+    const full = await engine.fullBeneath?.(placeOf(engine, intent.host).host, keys);
+    if (full === undefined) return error;
+    return new RefusedError(`${full.why}, and then: ${error.message}`, {
+      remedy: `${full.remedy}; then: bofh recover`,
+      cause: error,
+    });
+  } catch (failure) {
+    // If the search fails, the error of the act is more useful than that of the search.
+    if (failure instanceof BofhError) return error;
+    throw failure;
+  }
+}
+
+/**
+ * An act and its sync on another host count only if it did not reboot in between: the reboot loses
+ * unwritten data, and a later sync does not detect that. Going on in the middle would be wrong,
+ * too.
+ */
+async function inOneBoot(
+  { engine }: Pick<Unwinding, 'engine'>,
+  { intent }: Step,
+  work: (boot?: string) => Promise<Acted>,
+): Promise<Acted | 'booted'> {
+  if (intent.kind === 'bare') return await work();
+  const { host, reservations } = placeOf(engine, intent.host);
+  if (reservations === undefined) return await work();
+  const { boot } = await host.facts();
+  const isSame = async (): Promise<boolean> => (await host.facts()).boot === boot;
+  try {
+    const done = await work(boot);
+    return (await isSame()) ? done : 'booted';
+  } catch (error) {
+    // A host in another boot refuses to start a program: that may be why the act failed.
+    if (!(error instanceof ConnectionError) && !(await isSame())) return 'booted';
+    throw error;
+  }
+}
+
+/**
+ * Undoes one step now. JournalError if its host rebooted meanwhile: then it is unknown whether it
+ * is undone.
+ */
+export async function undoNow(
+  unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
+  step: Step,
+  inside: readonly Step[],
+): Promise<Acted> {
+  const done = await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, inside, boot));
+  if (done !== 'booted') return done;
+  throw new JournalError(`${step.intent.host} was booted while ${describe(step)} was being undone there`);
+}
+
+/** The remedy and the holders of an error of bofh. */
+export function known(error: unknown): Pick<Blocked, 'holders' | 'remedy'> {
+  if (!(error instanceof BofhError)) return {};
+  const { holders, remedy } = error;
+  return { ...(holders.length === 0 ? {} : { holders }), ...present({ remedy }) };
+}
+
+/**
+ * Undoes one step, and with it the steps inside its object: looks, reverts if `ours`, looks again,
+ * syncs.
+ */
+async function undo(
+  unwinding: Omit<Unwinding, 'scope' | 'abandon'>,
+  step: Step,
+  inside: readonly Step[],
+  boot: string | undefined,
+): Promise<Acted> {
+  const lines: Line[] = [
+    ...inside.map((member): Line => ({ t: 'undone', n: member.n, by: step.n })),
+    { t: 'undone', n: step.n },
+  ];
+  const inverse = unwinding.inverses.get(step.n);
+  if (inverse !== undefined) {
+    const found = await inverse();
+    return found === undefined ? acted(lines) : leave(step, 'undone', { state: 'not-ours', found });
+  }
+  const { code, journalled } = await bringBack(unwinding, step, boot);
+  if (code.defers(journalled.undo)) return acted(lines);
+  const before = await code.look(journalled);
+  let now = before;
+  let except: ReadonlySet<number> = new Set();
+  if (before.state === 'ours') {
+    const { engine, journal, discard, trusted } = unwinding;
+    if (trusted !== 'all')
+      except = await refuseChanged(
+        { engine, journal, discard, trusted },
+        {
+          ...{ step, inside, boot },
+          holders: before.holders,
+        },
+      );
+    if (inside.length > 0 && step.compared !== true) note(journal, [{ t: 'compared', n: step.n }]);
+    now = await actAndLook(
+      () => code.revert(journalled),
+      () => code.look(journalled),
+      step,
+    );
+  }
+  // Also if the step is undone already: the undo may be only in the page cache.
+  await code.sync(journalled);
+  // Others may have put another object there between the look and the act.
+  if (now.state === 'not-ours') return leave(step, 'undone', now);
+  // This undo changed the content below the step, after a check that others had not. A step whose effect is
+  // gone may have written there too, before the step or its undo was interrupted.
+  const wrote =
+    step.intent.contains !== undefined &&
+    conflictsOf(unwinding.journal.state, step).some(({ n, intent }) => n < step.n && intent.lives === 'boot');
+  if (step.intent.lives === 'boot' || wrote)
+    lines.push(
+      ...(await renewedWitnesses(
+        { engine: unwinding.engine, journal: unwinding.journal },
+        { of: 'device', way: step, except },
+      )),
+    );
+  // An object of others was beside that of the step, and stays.
+  const leftUntouched =
+    before.state === 'ours' && before.found !== undefined ? [describe(step, before.found)] : [];
+  return { ...acted(lines), leftUntouched };
+}
+
+/** In the undo of a committed sequence, the objects that the commit removed must be back before the look. */
+async function bringBack(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {
+  const found = await at(unwinding, step, boot);
+  const { engine, journal } = unwinding;
+  const { undoes } = journal.state.begin;
+  const { later } = found.code;
+  if (undoes === undefined || later?.bringBack === undefined || step.back === true) return found;
+  const from = keptAt(engine, undoes, step.n);
+  const undo = await later.bringBack({ ...found.journalled, from });
+  note(journal, [{ t: 'back', n: step.n, undo }]);
+  return at(unwinding, stepOf(journal.state, step.n) ?? step, boot);
+}
+
+/**
+ * Only looks at a step of an earlier boot. Reports an object with the same identity that was activated again
+ * after the reboot, and never touches it.
+ */
+async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
+  const { code, journalled } = await at(unwinding, step);
+  const look = await code.look(journalled);
+  if (look.state === 'gone') return acted([{ t: 'undone', n: step.n }]);
+  const found = look.found ?? `since the reboot it is again as the step had left it${users(look)}`;
+  return leave(step, 'undone', { ...look, found });
+}
+
+async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
+  const { code, journalled } = await at(unwinding, step, boot);
+  const before = await code.look(journalled);
+  let kept: Kept;
+  if (before.state === 'ours') {
+    if (unwinding.trusted !== 'all') {
+      const { engine, journal, discard } = unwinding;
+      await refuseOvertaken({ engine, journal, discard }, { step, code, host: journalled.host });
+    }
+    kept = await keep(unwinding, step, code, journalled);
+    await actAndLook(
+      () => code.afterCommit(journalled),
+      () => code.look(journalled),
+      step,
+    );
+  } else kept = await isKept(unwinding, step, code);
+  await code.sync(journalled);
+  if (before.state === 'not-ours') return leave(step, 'finished', before);
+  const [away] = before.state === 'gone' ? await notMounted(unwinding, step) : [];
+  if (away === undefined) return acted([{ t: 'finished', n: step.n, ...kept }]);
+  const { clear = [] } = code.describe?.({ ...journalled, way: 'forward' }) ?? {};
+  const point = objectsOf(away.intent).find((key) => key.startsWith('mnt:'));
+  const later =
+    clear.length === 0
+      ? ''
+      : `; when it is mounted again: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
+  const found = `${point?.slice('mnt:'.length) ?? describe(away)} is not mounted any more, and what the step had to remove may still exist in it${later}`;
+  return leave(step, 'finished', { state: 'not-ours', found });
+}
+
+/** Acts, then looks. The exit code of a program proves nothing: only `look` decides. */
+async function actAndLook(acting: () => Promise<void>, look: () => Promise<Look>, step: Step): Promise<Look> {
+  let failure = (after: Look): unknown =>
+    new Error(`${describe(step)} is still there, although its tool reported success${users(after)}`);
+  try {
+    await acting();
+  } catch (error) {
+    failure = () => error;
+  }
+  const after = await look();
+  if (after.state === 'ours') throw failure(after);
+  return after;
+}
+
+async function at(unwinding: Pick<Unwinding, 'engine' | 'journal'>, step: Step, boot?: string) {
+  const { engine, journal } = unwinding;
+  const code = await codeOf(engine, step.intent, journal.id);
+  const host: ChangeHost = changing(engine, journal, { ...step.intent, ...present({ boot }) });
+  return { code, journalled: { ...journalled(journal.state, step), host } };
+}
+
+function acted(lines: readonly Line[]): Acted {
+  return { lines, leftUntouched: [], errors: [] };
+}
+
+function leave(step: Step, t: 'undone' | 'finished', look: Look): Acted {
+  const found = look.found ?? 'another object is in its place';
+  return { lines: [{ t, n: step.n, notOurs: found }], leftUntouched: [describe(step, found)], errors: [] };
+}
+
+function users({ holders = [] }: Look): string {
+  return holders.length === 0 ? '' : `; used by ${holders.map(({ words }) => words).join(', ')}`;
+}
