@@ -32,21 +32,11 @@ export function openedRecovery({
     readonly adopted: string | null;
   };
 }): ManualRecovery {
-  if (adopted !== null) {
-    const marker = noteOf(mark);
-    return {
-      what: `the note that ${device} was open already as /dev/mapper/${name}`,
-      look: [['ls', marker]],
-      clear: [['rm', marker]],
-    };
-  }
+  if (adopted !== null)
+    return noteRecovery(`the note that ${device} was open already as /dev/mapper/${name}`, noteOf(mark));
   return {
     what: `the mapping of ${device} (LUKS ${luksUuid}) as /dev/mapper/${name}, whose device-mapper uuid ends in ${mark}`,
-    look: [
-      ['dmsetup', 'info', '-c', '-o', 'name,uuid,open'],
-      ['fuser', '--verbose', `/dev/mapper/${name}`],
-    ],
-    clear: [['cryptsetup', 'close', name]],
+    ...closing(name),
   };
 }
 
@@ -71,11 +61,7 @@ export function toCloseRecovery({
 }): ManualRecovery {
   return {
     what: `/dev/mapper/${name} (device-mapper's uuid ${dmUuid}), which will be closed`,
-    look: [
-      ['dmsetup', 'info', '-c', '-o', 'name,uuid,open'],
-      ['fuser', '--verbose', `/dev/mapper/${name}`],
-    ],
-    clear: [['cryptsetup', 'close', name]],
+    ...closing(name),
   };
 }
 
@@ -92,12 +78,7 @@ export function resizedRecovery({
     readonly header?: string;
   };
 }): ManualRecovery {
-  if (note !== null)
-    return {
-      what: `the note that /dev/mapper/${name} had ${to} bytes already`,
-      look: [['ls', note]],
-      clear: [['rm', note]],
-    };
+  if (note !== null) return noteRecovery(`the note that /dev/mapper/${name} had ${to} bytes already`, note);
   return {
     what: `the size of /dev/mapper/${name} (device-mapper's uuid ${dmUuid}): ${to} bytes, and ${from} before`,
     look: [
@@ -173,17 +154,7 @@ export function savedRecovery({
   const { device, luksUuid, file, private: own } = undo;
   return {
     what: `the backup ${file} of the header of ${device} (LUKS ${luksUuid}), whose second name is ${own}`,
-    look: [
-      ['ls', '-li', file, own],
-      ['cryptsetup', 'luksDump', own],
-    ],
-    // Before the commit, removes both names of the created inode, but no other file that has the
-    // name now.
-    clear: [
-      way === 'back'
-        ? ['find', posix.dirname(file), '-maxdepth', '1', '-samefile', own, '-delete']
-        : ['rm', own],
-    ],
+    ...newHeader(file, own, way),
   };
 }
 
@@ -224,13 +195,39 @@ export function detachedRecovery({
 }): ManualRecovery {
   return {
     what: `the header ${header} of UUID ${uuid} for ${device}, whose second name is ${own}`,
+    ...newHeader(header, own, way),
+  };
+}
+
+type Commands = Pick<ManualRecovery, 'look' | 'clear'>;
+
+function noteRecovery(what: string, note: string): ManualRecovery {
+  return { what, look: [['ls', note]], clear: [['rm', note]] };
+}
+
+/** For a mapping that is closed. */
+function closing(name: string): Commands {
+  return {
     look: [
-      ['ls', '-li', header, own],
+      ['dmsetup', 'info', '-c', '-o', 'name,uuid,open'],
+      ['fuser', '--verbose', `/dev/mapper/${name}`],
+    ],
+    clear: [['cryptsetup', 'close', name]],
+  };
+}
+
+/** For a header in a new file. */
+function newHeader(file: string, own: string, way: Way): Commands {
+  return {
+    look: [
+      ['ls', '-li', file, own],
       ['cryptsetup', 'luksDump', own],
     ],
+    // Before the commit, removes both names of the created inode, but no other file that has the
+    // name now.
     clear: [
       way === 'back'
-        ? ['find', posix.dirname(header), '-maxdepth', '1', '-samefile', own, '-delete']
+        ? ['find', posix.dirname(file), '-maxdepth', '1', '-samefile', own, '-delete']
         : ['rm', own],
     ],
   };

@@ -2,6 +2,7 @@ import { parseXml, XmlComment, XmlElement, XmlText } from '@rgrove/parse-xml';
 import * as z from 'zod/mini';
 import { ParseError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
+import { text } from '../core/request.ts';
 
 /** Options by section (`net`, `disk`) and name; one without a value is a switch: ''. */
 export type Options = Readonly<Record<string, Readonly<Record<string, string>>>>;
@@ -69,7 +70,6 @@ export interface ConfiguredConnection {
 const secret = 'shared-secret';
 
 const number = z.pipe(z.string().check(z.regex(/^\d{1,10}$/)), z.transform(Number));
-const text = z.string().check(z.minLength(1));
 
 /**
  * The text that drbdadm 9 prints for a host without an address: printf's text for a null string
