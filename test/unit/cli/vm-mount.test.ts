@@ -3,7 +3,7 @@ import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { bofhOn, vmCreate } from '../simulator/support.ts';
+import { bofhOn, ranOf, vmCreate } from '../simulator/support.ts';
 import { addData, dataUuid, editFstab, hostWithData } from '../vm/tree-support.ts';
 import { typedOn } from './support/run-verb.ts';
 
@@ -58,9 +58,7 @@ describe('vm mount', () => {
 
     await mount('/mnt');
 
-    const ran = host.changes.flatMap((each) =>
-      each.what === 'command' && each.command.tool === 'mount' ? [each.command.argv.join(' ')] : [],
-    );
+    const ran = ranOf(host, 'mount');
     expect(ran.at(-1)).toMatch(
       /^--types xfs --options rw,(?:noatime,)?nosuid,nodev,x-\S+ --source \S+ --target \/mnt\/srv$/,
     );

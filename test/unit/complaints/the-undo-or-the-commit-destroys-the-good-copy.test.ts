@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { hostWithSource, site } from '../simulator/support.ts';
+import { hostWithSource, recoverAll, site } from '../simulator/support.ts';
 
 const good = '0c0ffee0-0000-4000-8000-0000000000aa';
 
@@ -27,11 +26,6 @@ async function replace(host: SimulatedHost): Promise<void> {
       await tx.file.create({ path: '/etc/good.conf', content: 'the new one\n', mode: 0o644 });
     }),
   );
-}
-
-async function recoverAll(host: SimulatedHost): Promise<void> {
-  const { engine } = simulatedBofh({ host, site });
-  for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true });
 }
 
 /** Is a whole copy on the host, by any name: the old one, or the new one? */

@@ -11,7 +11,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
-import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { argvOf, bofhOn, recoverAll } from '../simulator/support.ts';
 
 const device = '/dev/vg0/web1';
 const uuid = '11111111-2222-4333-8444-555555555555';
@@ -91,9 +91,7 @@ describe('filesystem.repair', () => {
   const repairs = (more: { readonly files?: 'may be lost' } = {}, on = host) =>
     does((tx) => tx.filesystem.repair({ device, ...more }), on);
   const mended = (tool: string): readonly string[] =>
-    host.changes.flatMap((each) =>
-      each.what === 'command' && each.command.tool === tool ? [each.command.argv.slice(0, -1).join(' ')] : [],
-    );
+    argvOf(host, tool).map((argv) => argv.slice(0, -1).join(' '));
   const mounted = (): void => {
     host.admin.mkdir('/mnt/a');
     host.admin.mount(device, '/mnt/a');

@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn } from '../simulator/support.ts';
+import { bofhOn, ranOf } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
 
@@ -25,10 +25,7 @@ const up = (tx: Tx, name = 'a') => tx.lvm.activateLv({ vg: 'vg0', name });
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
 const active = () =>
   (host.world.lvm[0]?.lvs ?? []).filter(({ uuid }) => host.world.active.has(uuid)).map(({ name }) => name);
-const ran = (): readonly string[] =>
-  host.changes.flatMap((each) =>
-    each.what === 'command' && each.command.tool === 'lvchange' ? [each.command.argv.join(' ')] : [],
-  );
+const ran = (): readonly string[] => ranOf(host, 'lvchange');
 function thinSnapshot(): void {
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 4 });
   host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 8 });

@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn } from '../simulator/support.ts';
+import { bofhOn, ranOf } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { expectUndone } from '../simulator/recovery.ts';
@@ -27,10 +27,7 @@ type Asked = Omit<Parameters<Tx['lvm']['createLv']>[0], 'vg' | 'name'>;
 const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
   withBofh(bofhOn(host), () => atomic('layouts', body));
 const make = (tx: Tx, asked: Asked) => tx.lvm.createLv({ vg: 'vg0', name: 'a', ...asked });
-const ran = (): readonly string[] =>
-  host.changes.flatMap((each) =>
-    each.what === 'command' && each.command.tool === 'lvcreate' ? [each.command.argv.join(' ')] : [],
-  );
+const ran = (): readonly string[] => ranOf(host, 'lvcreate');
 const free = (): number => {
   const [vg] = host.world.lvm;
   const all = (vg?.pvs ?? []).reduce((sum, { extents }) => sum + extents, 0);

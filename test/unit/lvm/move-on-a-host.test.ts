@@ -8,7 +8,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { argvOf, bofhOn, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
 import { expectRefused } from '../simulator/recovery.ts';
@@ -48,10 +48,7 @@ const lies = (name: string): string =>
       return `${path.slice('/dev/'.length)}:${start}+${count}`;
     })
     .join(' ');
-const ran = (): readonly string[] =>
-  host.changes.flatMap((each) =>
-    each.what === 'command' && each.command.tool === 'pvmove' ? [each.command.argv.slice(2).join(' ')] : [],
-  );
+const ran = (): readonly string[] => argvOf(host, 'pvmove').map((argv) => argv.slice(2).join(' '));
 
 const refused = (work: Promise<unknown>, kind?: Parameters<typeof expectRefused>[2]) =>
   expectRefused(host, work, kind);

@@ -7,7 +7,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { bofhOn, ranOf, recoverAll } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import type { Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { failNow } from '../../support/rejection.ts';
@@ -33,10 +33,7 @@ const grow = async (tx: Tx, sizes: { size?: string; metadataSize?: string } = { 
   tx.lvm.resizeThinPool({ vg: 'vg0', name: 'pool', ...sizes }).then(() => sizes);
 const resize = (tx: Tx, size: string, shrink?: typeof consent) =>
   tx.lvm.resizeLv({ vg: 'vg0', name: 'a', size, ...(shrink === undefined ? {} : { shrink }) });
-const ran = (tool: string): readonly string[] =>
-  host.changes.flatMap((each) =>
-    each.what === 'command' && each.command.tool === tool ? [each.command.argv.join(' ')] : [],
-  );
+const ran = (tool: string): readonly string[] => ranOf(host, tool);
 
 describe('removeLv of a thin pool', () => {
   test('renames it until the commit, and then removes it', async () => {

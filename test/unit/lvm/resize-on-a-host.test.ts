@@ -4,7 +4,7 @@ import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { bofhOn, ranOf, recoverAll } from '../simulator/support.ts';
 import { expectRecovery, expectUndone } from '../simulator/recovery.ts';
 import { failNow } from '../../support/rejection.ts';
 
@@ -354,10 +354,7 @@ describe('concurrent changes', () => {
 describe('the new space, filled with zeros', () => {
   const grown = (tx: Tx, more: object = {}) =>
     tx.lvm.resizeLv({ vg: 'vg0', name: 'a', size: '64m', added: 'zeros', ...more });
-  const zeroed = (): readonly string[] =>
-    host.changes.flatMap((each) =>
-      each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
-    );
+  const zeroed = (): readonly string[] => ranOf(host, 'blkdiscard');
 
   test('is filled alone: the old content stays', async () => {
     host.admin.format('/dev/vg0/a', ext4);

@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn, recoverAll } from '../simulator/support.ts';
+import { bofhOn, ranOf, recoverAll } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
 import { expectUndone } from '../simulator/recovery.ts';
@@ -29,10 +29,7 @@ const thin = (tx: Tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'thin', name
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
 const names = () => (host.world.lvm[0]?.lvs ?? []).map(({ name }) => name).sort();
 const there = ['a', 'pool', 'thin'];
-const ran = (tool: string): readonly string[] =>
-  host.changes.flatMap((each) =>
-    each.what === 'command' && each.command.tool === tool ? [each.command.argv.join(' ')] : [],
-  );
+const ran = (tool: string): readonly string[] => ranOf(host, tool);
 
 describe('createSnapshot', () => {
   test('creates a classic one, active like its origin, with its tag', async () => {

@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn } from '../simulator/support.ts';
+import { bofhOn, ranOf } from '../simulator/support.ts';
 import { optionWords, runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
 
@@ -25,10 +25,7 @@ const volume = () => {
   if (lv === undefined) throw new Error('no volume');
   return lv;
 };
-const ran = (): readonly string[] =>
-  host.changes.flatMap((each) =>
-    each.what === 'command' && each.command.tool === 'lvchange' ? [each.command.argv.join(' ')] : [],
-  );
+const ran = (): readonly string[] => ranOf(host, 'lvchange');
 
 describe('tagLv', () => {
   test('changes all tags at once, and only those that differ', async () => {

@@ -6,7 +6,7 @@ import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { failureOf } from '../concurrency/support.ts';
-import { bofhOn } from '../simulator/support.ts';
+import { bofhOn, ranOf } from '../simulator/support.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { failNow } from '../../support/rejection.ts';
 import { expectUndone } from '../simulator/recovery.ts';
@@ -26,10 +26,7 @@ const thin = (tx: Tx, asked: { size?: string; extents?: string } = { size: '1g' 
   tx.lvm.createLv({ vg: 'vg0', name: 'a', pool: 'pool', ...asked });
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
 const names = () => (host.world.lvm[0]?.lvs ?? []).map(({ name }) => name).sort();
-const ran = (): readonly string[] =>
-  host.changes.flatMap((each) =>
-    each.what === 'command' && each.command.tool === 'lvcreate' ? [each.command.argv.join(' ')] : [],
-  );
+const ran = (): readonly string[] => ranOf(host, 'lvcreate');
 
 describe('createThinPool', () => {
   test.each([

@@ -11,7 +11,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { pool, secondPool } from '../../support/undo/specimens/btrfs.ts';
 import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
-import { bofhOn } from '../simulator/support.ts';
+import { bofhOn, ranOf } from '../simulator/support.ts';
 
 const thin = '/dev/vg0/thin';
 const mib = 1024 ** 2;
@@ -178,10 +178,7 @@ describe('writing zeros to a thin volume', () => {
     host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 1024 });
     host.admin.thinVolume({ vg: 'vg0', name: 'thin', pool: 'pool', extents: 640 });
   };
-  const written = () =>
-    host.changes.flatMap((each) =>
-      each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
-    );
+  const written = () => ranOf(host, 'blkdiscard');
 
   test('writes all of them, a GiB at a time', async () => {
     large();

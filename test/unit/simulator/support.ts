@@ -116,3 +116,15 @@ export async function recoverAll(host: SimulatedHost): Promise<void> {
 export function bofhOn(host: SimulatedHost): Bofh {
   return simulatedBofh({ host, site });
 }
+
+/** The arguments of a program, each time that it changed the host. */
+export function argvOf({ changes }: SimulatedHost, tool: string): readonly (readonly string[])[] {
+  return changes.flatMap((each) =>
+    each.what === 'command' && each.command.tool === tool ? [each.command.argv] : [],
+  );
+}
+
+/** The same, each as one text. */
+export function ranOf(host: SimulatedHost, tool: string): readonly string[] {
+  return argvOf(host, tool).map((argv) => argv.join(' '));
+}

@@ -4,7 +4,7 @@ import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { checkCreate } from '../../../src/vm/create-request.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { typedOn } from '../cli/support/run-verb.ts';
-import { bofhOn, hostWithSource } from '../simulator/support.ts';
+import { argvOf, bofhOn, hostWithSource } from '../simulator/support.ts';
 
 const create = 'vm create web1 --source tar:/srv/debian.tar --size 64m --memory 128m';
 
@@ -50,9 +50,7 @@ describe('vm create --disk', () => {
     expect(superblock('web1-log')?.type).toBe('ext4');
     host.admin.mount('/dev/vg0/web1-root', '/mnt');
     expect((await host.stat('/mnt/srv/www'))?.kind).toBe('directory');
-    const zeroed = host.changes.flatMap((each) =>
-      each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.at(-1)] : [],
-    );
+    const zeroed = argvOf(host, 'blkdiscard').map((argv) => argv.at(-1));
     expect(zeroed).toHaveLength(3);
   });
 

@@ -6,6 +6,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { testSweep } from '../simulator/sweep.ts';
+import { argvOf } from '../simulator/support.ts';
 
 const emulator = '/usr/libexec/xen-qemu-system-i386';
 const usual = 'vm create web1 --source blank --size 256m --memory 128m --vg vg0';
@@ -57,9 +58,7 @@ describe('bofh vm create --source blank', () => {
 
   test('what a disk contained before cannot be read in the guest', async () => {
     await run(hvm);
-    const zeroed = host.changes.flatMap((each) =>
-      each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.at(-1)] : [],
-    );
+    const zeroed = argvOf(host, 'blkdiscard').map((argv) => argv.at(-1));
     expect(zeroed).toHaveLength(1);
   });
 

@@ -6,6 +6,7 @@ import { RolledBackError } from '../../../src/core/errors.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
 import { ground, two } from '../replica/support.ts';
+import { ranOf } from '../simulator/support.ts';
 
 const request = {
   ...{ name: 'web1', source: { type: 'tar', path: '/srv/debian.tar' } as const, vg: 'vg0' },
@@ -72,9 +73,7 @@ describe('vm create with replicated disks', () => {
     await on(() => vm.create({ ...request, ...installer, source: 'blank', swap: 0 }));
 
     for (const host of [alpha, there.host()]) {
-      const erased = host.changes.flatMap((each) =>
-        each.what === 'command' && each.command.tool === 'blkdiscard' ? [each.command.argv.join(' ')] : [],
-      );
+      const erased = ranOf(host, 'blkdiscard');
       expect(erased[0]).toMatch(/--zeroout --offset 0 --length 71303168 .*dm-0$/);
     }
   });

@@ -7,7 +7,7 @@ import { rejectionOf } from '../../support/rejection.ts';
 import { typedOn } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';
 import { ownUuid, smallSystem } from '../../support/undo/stage.ts';
-import { bofhOn, hostWithSource } from '../simulator/support.ts';
+import { argvOf, bofhOn, hostWithSource } from '../simulator/support.ts';
 
 const create = 'vm create web1 --source tar:/srv/debian.tar --size 64m --memory 128m';
 const web = '/etc/bofh/roles.d/web';
@@ -142,9 +142,7 @@ describe('vm create --role', () => {
 
     expect(code).toBe(0);
     expect([inDisk('root', 'etc/motd'), inDisk('root', 'etc/issue')]).toEqual(['welcome\n', 'described\n']);
-    const ran = host.changes.flatMap((each) =>
-      each.what === 'command' && each.command.tool === 'unshare' ? [each.command.argv] : [],
-    );
+    const ran = argvOf(host, 'unshare');
     expect(ran.map((argv) => argv.slice(argv.indexOf('/dev/vg0/web1-root') + 1))).toEqual([
       [web, 'NAME=web1', 'ADDRESS='],
       ['/srv/web.ts', process.execPath, expect.stringMatching(/\/dist\/bofh\.cjs$/), 'NAME=web1', 'ADDRESS='],

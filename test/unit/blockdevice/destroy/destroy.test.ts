@@ -8,7 +8,7 @@ import type { Tx } from '../../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import { rejectionOf } from '../../../support/rejection.ts';
 import { typed } from '../../plan/support.ts';
-import { bofhOn } from '../../simulator/support.ts';
+import { bofhOn, ranOf } from '../../simulator/support.ts';
 
 const device = '/dev/vdz';
 const uuid = '5e1f0000-0000-4000-8000-000000000001';
@@ -21,10 +21,7 @@ beforeEach(() => {
 
 const does = <T>(body: (tx: Tx) => Promise<T>): Promise<T> =>
   withBofh(bofhOn(host), () => atomic('destroys', body));
-const acts = (): readonly string[] =>
-  host.changes.flatMap((change) =>
-    change.what === 'command' && change.command.tool === 'blkdiscard' ? [change.command.argv.join(' ')] : [],
-  );
+const acts = (): readonly string[] => ranOf(host, 'blkdiscard');
 
 test('never forces, and reports progress', () => {
   const part = { offset: mebibyte, length: 63 * mebibyte, size: 64 * mebibyte };
