@@ -1,4 +1,5 @@
-import { BofhError, CommandError, lastLine, ParseError } from '../core/errors.ts';
+import { BofhError, CommandError, ParseError } from '../core/errors.ts';
+import { lastLine } from '../core/last-line.ts';
 
 /** Returns why something is unknown, in a few words. Throws errors again that are bugs of bofh. */
 export function whyUnreadable(error: unknown): string {

@@ -1,5 +1,6 @@
 import { codeOf, type ErrorCode, type Reason } from './error-codes.ts';
 import { escaped } from './escaped.ts';
+import { lastLine } from './last-line.ts';
 import { present } from './present.ts';
 
 export { type ErrorCode, errorCodes, type Reason } from './error-codes.ts';
@@ -561,11 +562,6 @@ function holdersIn(cause: unknown): readonly Holder[] {
   // The cause that stopped the act often stops its undo too.
   const all = new Map(cause.errors.flatMap(holdersIn).map((holder) => [JSON.stringify(holder), holder]));
   return [...all.values()];
-}
-
-/** Returns the last line of a text, without blanks around it. */
-export function lastLine(text: string): string {
-  return text.trimEnd().split('\n').at(-1)?.trim() ?? '';
 }
 
 /** The text of anything thrown. Never throws, because an undo must not end because of a strange error. */

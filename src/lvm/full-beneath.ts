@@ -117,7 +117,7 @@ async function layersBeneath(
   const sys = await wholeDevice(host, `/sys/dev/block/${number}`);
   const uuid = (await kernelText(host, `${sys}/dm/uuid`)) ?? '';
   const found = layerOf(uuid, above).map((layer) =>
-    whole && layer.sort === 'pool' ? { ...layer, ...thinOf(above) } : layer,
+    whole && layer.sort === 'pool' ? { ...layer, ...present({ thin: above }) } : layer,
   );
   const names = await namesIn(host, `${sys}/slaves`);
   for (const name of names) {
@@ -137,10 +137,6 @@ function layerOf(uuid: string, above: string | undefined): readonly Layer[] {
   if (layer === 'tpool') return [{ identity, sort: 'pool' }];
   if (layer === 'cow') return [{ identity, sort: 'snapshot' }];
   return above === identity ? [{ identity, sort: 'origin' }] : [];
-}
-
-function thinOf(above: string | undefined): Pick<Layer, 'thin'> {
-  return present({ thin: above });
 }
 
 /** Returns the disk of a partition, whose slaves are those of the partition. */

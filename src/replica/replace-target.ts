@@ -1,5 +1,5 @@
 import { nextFree, type Taken, taken } from '../drbd/index.ts';
-import { addressesOf, type ConfiguredHost } from '../drbd/config.ts';
+import { addressesOf } from '../drbd/config.ts';
 import type { NewConfig } from '../drbd/new-config.ts';
 import { refuseTaken } from '../drbd/operations/refuse-taken.ts';
 import { RefusedError } from '../core/errors.ts';
@@ -111,16 +111,14 @@ async function placeOn(
  */
 async function portFor({ up, to, request }: Wanted): Promise<number> {
   const [own, its] = [await on(up.name, () => taken(up.host)), await on(to.name, () => taken(to.host))];
-  const ports = new Set((up.resource.configured?.hosts ?? []).flatMap(portsOf));
+  const ports = new Set(
+    (up.resource.configured?.hosts ?? []).flatMap((host) => addressesOf(host).map(({ port }) => port)),
+  );
   const [now] = ports;
   const isFree = (port: number): boolean => !its.ports.has(port) && (ports.has(port) || !own.ports.has(port));
   if (request.port !== undefined) return checkPort(request.port, isFree(request.port));
   if (request.old === 'removed' && now !== undefined && ports.size === 1 && isFree(now)) return now;
   return nextFree([own, its] satisfies readonly Taken[]).port;
-}
-
-function portsOf(host: ConfiguredHost): readonly number[] {
-  return addressesOf(host).map(({ port }) => port);
 }
 
 function checkPort(port: number, isFree: boolean): number {

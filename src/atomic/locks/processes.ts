@@ -54,7 +54,9 @@ export function hostProcesses(): Processes {
   return {
     self,
     alive: (owner, inode) =>
-      owner.boot === boot && processStat(owner.pid)?.started === owner.started && hasOpen(owner.pid, inode),
+      owner.boot === boot &&
+      processStat(owner.pid)?.started === owner.started &&
+      descriptorsOn(owner.pid, inode).length > 0,
     holders: () => {
       const all = processes();
       const openers = openersAmong(all.filter(({ pid }) => pid !== self.pid));
@@ -194,10 +196,6 @@ function openersAmong(all: readonly ProcessStat[]): ReadonlyMap<string, readonly
     }
   }
   return openers;
-}
-
-function hasOpen(pid: number, inode: string): boolean {
-  return descriptorsOn(pid, inode).length > 0;
 }
 
 /**

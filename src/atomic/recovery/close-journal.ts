@@ -121,7 +121,8 @@ export async function sweepUnborn(engine: Engine): Promise<void> {
   for (const name of store.names('.').filter((each) => each.endsWith('.new'))) {
     const file = await openLocked(engine, name);
     if (file === undefined || file === 'held') continue;
-    for (const left of remnants(name.slice(0, -'.new'.length))) store.remove(left);
+    const id = name.slice(0, -'.new'.length);
+    for (const left of [`${id}.d`, `${id}.ballast`]) store.remove(left);
     store.remove(name);
     file.close();
   }
@@ -131,8 +132,4 @@ export async function sweepUnborn(engine: Engine): Promise<void> {
     if (id === undefined || store.inode(`${id}.new`) !== undefined) continue;
     if (store.inode(`${id}.journal`) === undefined) store.remove(name);
   }
-}
-
-function remnants(id: string): readonly string[] {
-  return [`${id}.d`, `${id}.ballast`];
 }

@@ -1,7 +1,8 @@
 import ts from 'typescript';
 
 /** The engine and what runs programs: their errors can come from every method, and are told once. */
-const common = /\/src\/(?:atomic|command|host|core|script|cli)\/|\/src\/(?:bofh|site|operations)\.ts$/;
+const common =
+  /\/src\/(?:atomic|command|host|core|script|cli)\/|\/src\/(?:bofh|connect|site|operations)\.ts$/;
 
 /** These run a sequence. */
 const starts: ReadonlySet<string> = new Set(['single', 'atomic', 'once', 'onceEnsured']);
