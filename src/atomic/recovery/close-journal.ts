@@ -133,3 +133,17 @@ export async function sweepUnborn(engine: Engine): Promise<void> {
     if (store.inode(`${id}.journal`) === undefined) store.remove(name);
   }
 }
+
+/** Releases the locks and closes the journal: now, or when the act that still runs has ended. */
+export function letGo(
+  stillRunning: Promise<unknown> | undefined,
+  locks: { readonly release: () => void },
+  file: { readonly close: () => void } | undefined,
+): void {
+  const over = (): void => {
+    locks.release();
+    file?.close();
+  };
+  if (stillRunning === undefined) over();
+  else void stillRunning.finally(over);
+}

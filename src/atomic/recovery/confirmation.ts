@@ -7,6 +7,7 @@ import { newId } from '../journal/lines.ts';
 import { closedJournal, isOwned, journalOf, openLocked, see } from '../journal/scan.ts';
 import { finalWitnesses } from '../undo/witness.ts';
 import { finishSequence, check, isWaiting, recover, type Recovered, type RecoverOptions } from './recover.ts';
+import { letGo } from './close-journal.ts';
 
 const pollMs = 250;
 
@@ -64,12 +65,7 @@ export async function confirmSequence(
       stillRunning = acting;
     });
   } finally {
-    const over = (): void => {
-      locks.release();
-      file.close();
-    };
-    if (stillRunning === undefined) over();
-    else void stillRunning.finally(over);
+    letGo(stillRunning, locks, file);
   }
 }
 

@@ -39,6 +39,7 @@ import { movedByOthers } from '../undo/ownership.ts';
 import { outputsOf, type StoreFile } from '../journal/store.ts';
 import { hostsLeft, unwind } from '../undo/unwind.ts';
 import { reachedByWriters } from '../undo/witness.ts';
+import { letGo } from './close-journal.ts';
 
 export { bootsOf, plan, type PlannedStep } from './plan.ts';
 export { abandon, cutLastLine, damagedEnd, resolveStep, sweepUnborn } from './close-journal.ts';
@@ -132,12 +133,7 @@ export async function recover(id: string, options: RecoverOptions): Promise<Reco
     retire(options.engine.store, id);
     return { id, name: state.begin.name, end: 'nothing-to-do', leftUntouched: [] };
   } finally {
-    const over = (): void => {
-      locks.release();
-      file.close();
-    };
-    if (stillRunning === undefined) over();
-    else void stillRunning.finally(over);
+    letGo(stillRunning, locks, file);
   }
 }
 

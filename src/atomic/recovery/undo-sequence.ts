@@ -20,6 +20,7 @@ import {
   refuseOtherMachine,
   usesOf,
 } from './recover.ts';
+import { letGo } from './close-journal.ts';
 
 /**
  * Undoes a committed sequence of this host, as a sequence of its own whose journal has the recorded inverses:
@@ -77,12 +78,7 @@ export async function undoSequence(
       stillRunning = acting;
     });
   } finally {
-    const over = (): void => {
-      locks.release();
-      journal?.file.close();
-    };
-    if (stillRunning === undefined) over();
-    else void stillRunning.finally(over);
+    letGo(stillRunning, locks, journal?.file);
   }
 }
 

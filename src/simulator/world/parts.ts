@@ -1,5 +1,6 @@
 import type { Btrfs } from './btrfs.ts';
 import type { Tree } from './tree.ts';
+import type { MountEntry } from '../../blockdevice/index.ts';
 
 /** The content of a device, as blkid(8) reports it. */
 export interface Superblock {
@@ -234,18 +235,8 @@ export interface VolumeGroup {
   isTorn?: boolean;
 }
 
-export interface Mount {
-  readonly id: number;
-  readonly parent: number;
-  /** `major:minor` of the device; an invented number for a filesystem without a device. */
-  readonly device: string;
-  readonly root: string;
-  readonly path: string;
-  readonly options: string;
+export interface Mount extends MountEntry {
   readonly optional: string;
-  readonly type: string;
-  readonly source: string;
-  readonly superOptions: string;
   /** Where the files are. Undefined: a mount of the real host, which is asked for its files. */
   readonly storage: string | undefined;
   /** The inode of the directory that a bind mount shows (default: the top of the storage). */
