@@ -4,15 +4,6 @@ import { option } from '../core/option.ts';
 import { anySize, parsed, sizeOption, text } from '../core/request.ts';
 import { type Bytes, parseSize } from '../core/units.ts';
 
-const ofResource = {
-  /** TCP port of the resource (default: the lowest that is free on both hosts). */
-  port: z.exactOptional(z.int()),
-  /** Minor number of the device (default: the lowest that is free on both hosts). */
-  minor: z.exactOptional(z.int()),
-  /** Replication protocol as in drbd.conf(5) (default: C, synchronous). */
-  protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
-};
-
 const createSchema = z.strictObject({
   /** The name of the resource, and of the logical volume on each host. */
   name: text,
@@ -26,7 +17,12 @@ const createSchema = z.strictObject({
   peerVg: z.exactOptional(text),
   /** Addresses by host name, as in `on` (default: those in the only network that both hosts share). */
   addresses: z.exactOptional(z.record(text, text)),
-  ...ofResource,
+  /** TCP port of the resource (default: the lowest that is free on both hosts). */
+  port: z.exactOptional(z.int()),
+  /** Minor number of the device (default: the lowest that is free on both hosts). */
+  minor: z.exactOptional(z.int()),
+  /** Replication protocol as in drbd.conf(5) (default: C, synchronous). */
+  protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /**
    * `skip`: both volumes are full of zeros, and treated as identical. `full`: the primary sends all data to
    * the other host; without a primary, the first host by name does.
@@ -54,7 +50,12 @@ const convertSchema = z.strictObject({
    * both hosts share).
    */
   addresses: z.exactOptional(z.record(text, text)),
-  ...ofResource,
+  /** TCP port of the resource (default: the lowest that is free on both hosts). */
+  port: z.exactOptional(z.int()),
+  /** Minor number of the device (default: the lowest that is free on both hosts). */
+  minor: z.exactOptional(z.int()),
+  /** Replication protocol as in drbd.conf(5) (default: C, synchronous). */
+  protocol: z.exactOptional(z.enum(['A', 'B', 'C'])),
   /** Time limit for the connection of the two hosts, in milliseconds. */
   connectMs: z._default(z.int().check(z.positive()), 30_000),
 });
