@@ -235,6 +235,7 @@ export interface VolumeGroup {
   isTorn?: boolean;
 }
 
+/** A mount; a filesystem without a device has an invented number. */
 export interface Mount extends MountEntry {
   readonly optional: string;
   /** Where the files are. Undefined: a mount of the real host, which is asked for its files. */
