@@ -73,11 +73,15 @@ async function ownExitCode(script: () => Promise<void>): Promise<number> {
   process.exitCode = undefined;
   try {
     await script();
-    // Converted as Node does.
-    return Number(process.exitCode ?? 0);
+    return exitCodeNow();
   } finally {
     process.exitCode = 70;
   }
+}
+
+/** The present exit code, converted as Node does. */
+function exitCodeNow(): number {
+  return Number(process.exitCode ?? 0);
 }
 
 /**
