@@ -81,7 +81,7 @@ export const setKeys = operation({
     const old = await host.run(readKeys(of, `.bofh-gone-${of.mark}`));
     if (old !== undefined && digest(old) !== of.before)
       throw new RefusedError(`the old authorized keys of ${of.user} were edited after they were replaced`, {
-        remedy: `they are in ${of.home}/.ssh/.bofh-gone-${of.mark}: keep what you need, remove that file; then: bofh recover`,
+        remedy: `they are in ${of.home}/.ssh/.bofh-gone-${of.mark}: copy what you need, remove that file; then: bofh recover`,
       });
     await host.run(endKeys(of, of.mark, { verb: 'end', made: false }));
   },

@@ -73,7 +73,7 @@ export interface Tx extends Steps {
  *
  * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if something is
  * left; the original error if it failed before the first change; UsageError inside another open sequence.
- * `reverse` returns the inverse for functions without one that `tx.call` calls.
+ * `tx.call` asks `reverse` for the inverse of a function that has none.
  */
 export async function atomic<T>(
   name: string,
@@ -90,15 +90,15 @@ function withTx<T>(body: (tx: Tx) => T | Promise<T>): (tx: Steps) => T | Promise
 }
 
 function withRecipes(tx: Steps): Tx {
-  const bound = Object.entries(recipes).map(([room, methods]) => [
-    room,
+  const bound = Object.entries(recipes).map(([driver, methods]) => [
+    driver,
     {
-      ...(tx as unknown as Record<string, object | undefined>)[room],
+      ...(tx as unknown as Record<string, object | undefined>)[driver],
       ...Object.fromEntries(
         Object.entries(methods as Record<string, (...args: unknown[]) => Promise<unknown>>).map(
           ([name, recipe]) => [
             name,
-            (...args: unknown[]) => joinedTo(tx, `${room}.${name}`, () => recipe(...args)),
+            (...args: unknown[]) => joinedTo(tx, `${driver}.${name}`, () => recipe(...args)),
           ],
         ),
       ),

@@ -83,7 +83,10 @@ export async function pause(name: string): Promise<{ readonly changed: boolean }
   return setPaused(name, 1);
 }
 
-/** Resumes a paused guest, as `pause` stops it. Does nothing if the guest runs. */
+/**
+ * Lets the virtual CPUs of a paused guest run again, in a sequence of its own. Does nothing if the guest
+ * runs. Throws as `pause` does.
+ */
 export async function resume(name: string): Promise<{ readonly changed: boolean }> {
   return setPaused(name, 0);
 }

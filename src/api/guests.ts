@@ -40,8 +40,8 @@ export interface StartedRow {
 }
 
 /**
- * Returns every configured guest, by name. Throws UsageError, which names each file that is not a guest
- * config.
+ * Returns every configured guest, by name. Throws a UsageError that names each file that is not a guest
+ * configuration.
  */
 export async function allDomus(): Promise<readonly Domu[]> {
   const { host, site } = currentBofh();
@@ -188,7 +188,7 @@ async function startDomu(
 ): Promise<{ readonly domid: number }> {
   const own = await driver.guestDomains(currentBofh().host, (each) => each.name === name);
   const running = own.find((each) => each.state === 'running' && (uuid === undefined || each.uuid === uuid));
-  // Not a guest of an unfinished sequence, which may still be removed: its sequence reports it.
+  // An unfinished sequence may still remove its guest: the step below is then refused, and names it.
   if (running !== undefined && own.length === 1 && !(await heldGuests()).has(name))
     return { domid: running.id };
   return single(`xen start ${name}`, (tx) =>

@@ -137,7 +137,7 @@ export async function refuseNeededDevice(
   const others = members.filter(({ deviceUuid }) => deviceUuid !== uuid);
   const { spaces, missing, used } = await host.run(filesystemUsage(await anyRoot(host, fs)));
   if (others.length === 0)
-    throw new RefusedError(`it is the last device of the btrfs on ${mounted}`, {
+    throw new RefusedError(`the btrfs on ${mounted} has no other device`, {
       remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem: umount ${mounted}; then wipe it: bofh block wipe DEVICE`,
     });
   if (missing > 0)

@@ -1,15 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-const readers = new AsyncLocalStorage<'console' | 'program'>();
+const audience = new AsyncLocalStorage<'console' | 'program'>();
 
 /** Runs a body for the console: messages name options of the command line. */
 export function atConsole<T>(body: () => T): T {
-  return readers.run('console', body);
+  return audience.run('console', body);
 }
 
 /** Runs a body for a script: messages name options of the library (the default). */
 export function inProgram<T>(body: () => T): T {
-  return readers.run('program', body);
+  return audience.run('program', body);
 }
 
 const methods = new Map<string, string>();
@@ -34,5 +34,5 @@ export function option(typed: string, code: string): string {
 
 /** Returns whether messages are for the console. */
 export function isAtConsole(): boolean {
-  return readers.getStore() === 'console';
+  return audience.getStore() === 'console';
 }

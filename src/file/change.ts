@@ -146,7 +146,7 @@ export const change = operation({
       throw new RefusedError(
         `${of.path} was replaced, but another process has written to the old file since`,
         {
-          remedy: `the old file is at ${of.back}: keep what you need, delete the file; then: bofh recover`,
+          remedy: `the old file is at ${of.back}: copy what you need, remove the old file; then: bofh recover`,
         },
       );
     await unlink(host, of.back);

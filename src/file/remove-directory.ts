@@ -116,7 +116,7 @@ export const removeDirectory = operation({
       throw new RefusedError(
         `${of.path} ${of.deferred === true ? 'is not removed' : 'was removed'}: another process has written to it since`,
         {
-          remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): keep what you need, delete the directory; then: bofh recover`,
+          remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): copy what you need, remove that directory; then: bofh recover`,
         },
       );
     await host.removeDir(at);

@@ -117,7 +117,7 @@ export const removal = {
     if (stat === undefined || !isFile(stat, gone)) return;
     if ((await hashOf(host, gone.tombstone, stat.size)) !== gone.sha256) {
       throw new RefusedError(`${gone.path} was removed, but another process has written to it since`, {
-        remedy: `it is at ${gone.tombstone}: keep what you need, delete the file; then: bofh recover`,
+        remedy: `it is at ${gone.tombstone}: copy what you need, remove that file; then: bofh recover`,
       });
     }
     await unlink(host, gone.tombstone);

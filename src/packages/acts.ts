@@ -112,7 +112,7 @@ export async function refuseEdited(host: ReadHost, packages: readonly ChangedPac
     `the undo would purge ${names.join(', ')}, and others have edited ${all.join(', ')}`,
     {
       code: 'has-data',
-      remedy: `keep what you need (cp --archive ${path} ${path}.kept), then: dpkg --purge ${names.join(' ')}; bofh recover`,
+      remedy: `copy what you need: cp --archive ${path} ${path}.kept; then: dpkg --purge ${names.join(' ')}; bofh recover`,
     },
   );
 }

@@ -65,7 +65,7 @@ export async function checkAddress(host: ReadHost, address: string): Promise<str
   if (!isIPv4(address)) throw new UsageError(`"${address}" is not an IPv4 address`);
   const all = (await interfaces(host)).flatMap((each) => each.addresses);
   if (all.some((each) => each.address === address && each.state === 'usable')) return address;
-  throw new RefusedError(`it does not have the address ${address}`, {
+  throw new RefusedError(`no interface has the address ${address}`, {
     remedy: `name one of its addresses: ${all.map((each) => each.address).join(', ')}`,
   });
 }

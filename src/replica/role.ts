@@ -33,7 +33,7 @@ export async function membersToPromote(hosts: Reachable, asked: Asked): Promise<
     const { host, connection } = error;
     throw new ConnectionError(error.message, {
       ...{ host, connection, cause: error },
-      remedy: `only if ${host} is down and cannot write, make this host primary without it, on the host that is up: bofh drbd primary ${asked.name}`,
+      remedy: `only if ${host} is down and cannot write, make the host that is up primary; on that host: bofh drbd primary ${asked.name}`,
     });
   }
 }

@@ -69,7 +69,7 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
   }
   if (found.some((name) => name.includes('%')))
     throw new RefusedError(`Also= of ${Id} has a specifier that bofh does not know`, {
-      remedy: `enable it with systemctl, and leave out "enabled"`,
+      remedy: `leave out "enabled", and enable the unit yourself: systemctl enable ${Id}`,
     });
   return found.filter((name) => name !== '');
 }

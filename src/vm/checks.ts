@@ -26,7 +26,7 @@ export async function checkKernel(options: {
   const { host, site } = options;
   if ((options.kernel === undefined) !== (options.ramdisk === undefined))
     throw new UsageError(
-      `${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')} belong together: a kernel needs the modules that were built with it`,
+      `pass both ${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')}, or neither: a kernel needs the modules that were built with it`,
     );
   if (options.kernel === undefined && (site.guestKernel === undefined) !== (site.guestRamdisk === undefined))
     throw new UsageError('the site file sets only one of guestKernel and guestRamdisk: set both, or neither');

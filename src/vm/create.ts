@@ -313,7 +313,7 @@ function lvs(names: { readonly root: string; readonly swap: string }, request: S
 function refuseSameName(wanted: readonly { readonly name: string }[]): void {
   const twice = wanted.find(({ name }, at) => wanted.findIndex((each) => each.name === name) < at);
   if (twice !== undefined)
-    throw new UsageError(`two disks of the guest would be the volume ${twice.name}`, {
+    throw new UsageError(`two disks of the guest would have the same volume ${twice.name}`, {
       remedy: 'choose another name for the data disk',
     });
 }

@@ -178,7 +178,7 @@ export function domainOf(
   if (guest.uuid !== undefined && domain.uuid !== guest.uuid)
     throw new RefusedError(
       `the domain ${guest.name} (id ${domain.id}) has the uuid ${domain.uuid}, not that of ${guest.file}: it is another guest`,
-      { remedy: 'see which domain it is: xl list -v; its configuration is in another directory' },
+      { remedy: 'the configuration of that domain is in another directory; to see its uuid: xl list -v' },
     );
   const ends = running === 'destroy' ? ['running', 'paused'] : ['running'];
   // A domain that has crashed or is half-built cannot be restored, so nothing may fail after its

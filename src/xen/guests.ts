@@ -33,7 +33,7 @@ export interface Domu {
 /** Reads one config file. Throws UsageError "FILE:LINE: …". */
 export async function readGuestConfig(host: ReadHost, file: string): Promise<GuestConfig> {
   if ((await follow(host, file)).stat === undefined)
-    throw new UsageError(`${file}: there is no such config file`, { code: 'not-found' });
+    throw new UsageError(`there is no guest configuration ${file}`, { code: 'not-found' });
   return guestConfig(parseConfig({ text: await host.readFile(file), file }));
 }
 

@@ -12,9 +12,9 @@ export async function givenTo(
   const given = (await host.run(xlResources())).find(({ domid }) => domid === id);
   if (given !== undefined) return given;
   throw new RefusedError(
-    `xl list -l shows no configuration of ${name}, domain ${id}, which may be incomplete`,
+    `xl list -l shows no configuration of ${name} (domain ${id}): the domain may be incomplete`,
     {
-      remedy: 'see /var/log/xen',
+      remedy: 'look for the cause in /var/log/xen',
     },
   );
 }

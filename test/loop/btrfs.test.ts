@@ -118,7 +118,7 @@ describe('deleting a subvolume of a real btrfs', () => {
     expect(await btrfs.subvolumes(host(), root)).toEqual([]);
   });
 
-  it('restores the same subvolume', async () => {
+  it('has an undo that restores the same subvolume', async () => {
     sh('btrfs', 'subvolume', 'snapshot', '-r', at('home'), at('snap'));
     const before = [await uuidOf('home'), await uuidOf('snap')];
     await rolledBack(async (tx) => {

@@ -82,7 +82,7 @@ export async function stillKnown(host: ReadHost, of: KnownSubvolume): Promise<Su
   const found = await findKnown(host, of);
   if (found !== undefined) return found;
   throw new RefusedError(`the subvolume ${of.path} (id ${of.id}, uuid ${of.uuid}) is gone`, {
-    remedy: `another process deleted it: bofh btrfs list ${of.mounted}`,
+    remedy: `another process deleted it; see what is left: bofh btrfs list ${of.mounted}`,
   });
 }
 

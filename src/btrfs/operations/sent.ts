@@ -41,7 +41,9 @@ export async function planSent(
   refuseWritable(subvolume);
   const name = subvolume.name.path;
   if (name === undefined)
-    throw new RefusedError(`${called(subvolume)} has a name that is not UTF-8`, { remedy: 'rename it' });
+    throw new RefusedError(`${called(subvolume)} has a name that is not UTF-8`, {
+      remedy: 'rename it: mv OLD NEW',
+    });
   const own = subvolume.receivedUuid ?? source.uuid;
   if (asked.parent === undefined)
     return { source, parent: null, stream: { name, uuid: own, parentUuid: undefined } };

@@ -52,6 +52,7 @@ export async function program(
     .version(version, '-V, --version', 'show the version')
     .addHelpText('after', exitCodes)
     .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('afterAll', ({ command }) => (command.parent === null ? '' : globalsIn(root)))
     .configureOutput({ outputError: () => undefined, ...output })
     .allowExcessArguments(false)
@@ -121,7 +122,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     ),
     new Option(
       '--host <NAME>',
-      'work on another host over ssh: a name from the site file or ssh. Devices and paths are those of that host; the journal stays here',
+      'work on another host over ssh: a name from the site file, or one that ssh knows. Devices and paths are those of that host; the journal stays here',
     ),
     new Option(
       '--state-dir <DIR>',

@@ -85,7 +85,7 @@ async function refuseTaking(
   );
   if (role !== 'Primary' && who.length === 0) return;
   throw new RefusedError(`${name} is in use, and applying its configuration would interrupt it (${found})`, {
-    remedy: `make it secondary first: bofh drbd secondary ${name}; or apply it nevertheless: drbdadm adjust ${name}`,
+    remedy: `make it secondary first: bofh drbd secondary ${name}; or apply it anyway: drbdadm adjust ${name}`,
     holders: who,
   });
 }

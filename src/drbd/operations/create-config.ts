@@ -109,9 +109,9 @@ async function refuseRunning(host: ReadHost, { was, ...made }: z.infer<typeof un
   const [why, first] =
     was === undefined
       ? ['has the devices', `bofh drbd down ${name}`]
-      : ['looks for its peer by the addresses', `bofh drbd disconnect ${name}`];
-  throw new RefusedError(`${name} is up, and ${why} of ${path}: the file stays`, {
-    remedy: `to undo it nevertheless: ${first}; then: bofh recover`,
+      : ['connects to the addresses', `bofh drbd disconnect ${name}`];
+  throw new RefusedError(`${name} is up, and ${why} in ${path}: the file stays`, {
+    remedy: `to undo it anyway: ${first}; then: bofh recover`,
   });
 }
 

@@ -71,12 +71,12 @@ function nothingToFetch(state: ResourceState, volume: number): RefusedError {
   const theirs = theirsOf(state, volume).map(({ disk }) => disk);
   const peer =
     theirs.length === 0
-      ? 'its peer is not connected, so the state there is unknown'
-      : `it is ${theirs.join(', ')} on its peer`;
+      ? 'the peer is not connected, so the state there is unknown'
+      : `${theirs.join(', ')} on the peer`;
   const here =
     own === 'UpToDate' ? 'UpToDate on this host, which may be the last good copy' : `${own} on this host`;
   return new RefusedError(
-    `no peer is known to have up-to-date data of volume ${String(volume)} of ${name}: it is ${here}, and ${peer}`,
+    `no peer is known to have up-to-date data of volume ${String(volume)} of ${name}: the volume is ${here}, and ${peer}`,
     { remedy: `see where it is: bofh drbd status ${name}` },
   );
 }

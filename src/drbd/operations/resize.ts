@@ -70,7 +70,7 @@ export const resize = deferred({
     // The connection to the peer was lost meanwhile, so the state of its disk is unknown.
     refuseAlone(after, of.volume);
     throw new RefusedError(
-      `volume ${String(of.volume)} of ${of.name} has not grown: the disk of its peer, whose size is unknown here, must be too small for ${formatSize(of.to)} and the metadata`,
+      `volume ${String(of.volume)} of ${of.name} has not grown: the disk of its peer, whose size is unknown here, is probably too small for ${formatSize(of.to)} and the metadata`,
       {
         remedy:
           'see its size there: bofh block tree; enlarge it there if it is smaller; then here: bofh recover',

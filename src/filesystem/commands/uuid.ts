@@ -7,8 +7,8 @@ import { changing } from './label.ts';
 import { classify as classifyXfs } from './xfs.ts';
 
 /**
- * Sets another uuid of an unused filesystem or swap area, in the format of blkid. For the current
- * uuid it does nothing, or the same again. xfs_db exits with 0 even on failure: check afterwards.
+ * Sets another uuid of an unused filesystem or swap area, in the format of blkid. If it has that uuid
+ * already, the tool changes nothing or writes it again. xfs_db exits with 0 even on failure: check afterwards.
  * btrfstune rewrites all trees; `-f` answers its only question, whether the filesystem may be
  * unmountable meanwhile (6.2).
  */

@@ -12,7 +12,7 @@ import { pipelineScript, pipelineStatuses, secondKeyScript, singleScript } from 
 import { checkStages, type Stage, type Stages, throwFailure } from '../stages.ts';
 import { type Collected, tooLong } from '../start.ts';
 import { signalsOf, stopping } from '../watch.ts';
-import { type ErrandThere, type RanThere, runThere, type There } from './run-there.ts';
+import { type RemoteProgram, type RanThere, runThere, type There } from './run-there.ts';
 
 /** The parts that all changes of another host share. */
 export interface Changing extends There {
@@ -145,7 +145,7 @@ async function inputsOf({ fetchInput }: Changing, { stdin, secondKey }: Command<
   };
 }
 
-function scriptOf(stages: Stages): Pick<ErrandThere, 'inner' | 'words' | 'stages'> {
+function scriptOf(stages: Stages): Pick<RemoteProgram, 'inner' | 'words' | 'stages'> {
   const words = stages.map(({ program }) => [program.file, ...program.argv]);
   const all = { words: words.flat(), stages: stages.length };
   if (stages.length > 1) return { ...all, inner: pipelineScript(words.map((each) => each.length)) };

@@ -33,9 +33,12 @@ export function checkDestination(to: SshDestination): SshDestination {
     if (!/^[A-Za-z]+$/.test(name) || /[\0\n]/.test(value))
       throw new UsageError(`"${name} ${value}" is not an option of ssh`);
     if (ofHostKeys.test(name))
-      throw new UsageError(`${name} says whose key is trusted: that is for ssh's own configuration`, {
-        remedy: `write it into ~/.ssh/config under "Host ${destination}"`,
-      });
+      throw new UsageError(
+        `${name} decides which host keys are trusted: set it only in the configuration of ssh`,
+        {
+          remedy: `write it into ~/.ssh/config under "Host ${destination}"`,
+        },
+      );
     if (ours.test(name))
       throw new UsageError(`${name} is chosen by bofh`, {
         remedy: 'remove it from the options of this host',

@@ -6,7 +6,7 @@ import type { SshDestination } from './destination.ts';
 import { lost, notConnected } from './failures.ts';
 import { type Master, openMaster } from './master.ts';
 import { type Readers, readers } from './readers.ts';
-import { type Answered, type Errand, type Outcome, runOnce } from './session.ts';
+import { type Answered, type RemoteScript, type Outcome, runOnce } from './session.ts';
 import { turns } from '../turns.ts';
 
 /** The result of a remote script. Its exit code is that of a shell: above 128 it means a signal. */
@@ -15,9 +15,9 @@ export type Ended = Outcome & { readonly how: 'ended' };
 /** The connection to a host. It connects at the first use, and again if the connection ended. */
 export interface Link {
   /** Runs a read: sends it again if no output came back. */
-  read(errand: Errand): Promise<Ended>;
+  read(remoteScript: RemoteScript): Promise<Ended>;
   /** Runs a change, once. After a ConnectionError with `lost`, the change may have started, and may still run. */
-  change(errand: Errand): Promise<Ended>;
+  change(remoteScript: RemoteScript): Promise<Ended>;
   /** The path of a tool there; undefined if it is missing. */
   find(tool: Tool): Promise<string | undefined>;
   close(): Promise<void>;
@@ -51,49 +51,49 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     broken.master.forget();
     if (connecting === was) connecting = undefined;
   };
-  const inOwnSession = async (made: Connected, errand: Errand): Promise<Answered> => {
+  const inOwnSession = async (current: Connected, remoteScript: RemoteScript): Promise<Answered> => {
     for (;;) {
       const outcome = await room.take(async () => {
-        const came = await runOnce(made.master, errand, made.as);
+        const came = await runOnce(current.master, remoteScript, current.as);
         // If sshd refuses the session, closes the shells for reads; if there are none, lowers the
         // limit by one. Inside `take`, so that this command still counts as running.
-        if (came.how === 'full' && !(await made.readers.retire()) && !room.fewer())
-          throw noSession(host, errand.program);
+        if (came.how === 'full' && !(await current.readers.retire()) && !room.fewer())
+          throw noSession(host, remoteScript.program);
         return came;
       });
       if (outcome.how !== 'full') return outcome;
     }
   };
-  const read = async (errand: Errand, again: 'again' | 'once' = 'again'): Promise<Ended> => {
+  const read = async (remoteScript: RemoteScript, again: 'again' | 'once' = 'again'): Promise<Ended> => {
     const pending = connected();
-    const made = await pending;
-    const outcome = (await made.readers.run(errand)) ?? (await inOwnSession(made, errand));
+    const current = await pending;
+    const outcome = (await current.readers.run(remoteScript)) ?? (await inOwnSession(current, remoteScript));
     if (outcome.how === 'ended') return outcome;
     const broken = outcome.how === 'lost' || outcome.exitCode === 255 || outcome.exitCode === undefined;
-    if (!broken) throw notRun(host, errand, outcome.said);
-    forget(made, pending);
+    if (!broken) throw notRun(host, remoteScript, outcome.said);
+    forget(current, pending);
     // A read changes nothing, so it may run twice.
-    if (outcome.how === 'not-begun' && again === 'again') return read(errand, 'once');
-    throw lost(host, errand.program.tool);
+    if (outcome.how === 'not-begun' && again === 'again') return read(remoteScript, 'once');
+    throw lost(host, remoteScript.program.tool);
   };
-  const change = async (errand: Errand): Promise<Ended> => {
+  const change = async (remoteScript: RemoteScript): Promise<Ended> => {
     const pending = connected();
-    const made = await pending;
+    const current = await pending;
     // An unused connection may have ended. Checks that first: after a failed attempt it would be
     // unknown whether the change was sent.
-    if (!made.readers.connected() && !(await made.master.isConnected())) {
-      forget(made, pending);
-      return change(errand);
+    if (!current.readers.connected() && !(await current.master.isConnected())) {
+      forget(current, pending);
+      return change(remoteScript);
     }
-    const outcome = await inOwnSession(made, errand);
+    const outcome = await inOwnSession(current, remoteScript);
     if (outcome.how === 'ended') return outcome;
     if (outcome.how === 'not-begun' && outcome.exitCode !== 255 && outcome.exitCode !== undefined)
-      throw notRun(host, errand, outcome.said);
-    forget(made, pending);
-    throw lost(host, errand.program.tool);
+      throw notRun(host, remoteScript, outcome.said);
+    forget(current, pending);
+    throw lost(host, remoteScript.program.tool);
   };
   return {
-    read: (errand) => read(errand),
+    read: (remoteScript) => read(remoteScript),
     change,
     find: async (tool) => {
       const known = (await connected()).files.get(tool);
@@ -103,9 +103,9 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     close: async () => {
       const open = connecting;
       connecting = undefined;
-      const made = await open?.catch(() => undefined);
-      await made?.master.close();
-      await made?.readers.retire();
+      const current = await open?.catch(() => undefined);
+      await current?.master.close();
+      await current?.readers.retire();
     },
   };
 }
@@ -133,15 +133,15 @@ async function connect(host: string, to: SshDestination, ask: 'terminal' | 'neve
 const testWord = ' a"b\'c\\d\\\\e$HOME`id`*?[x]~!#&;|<>(){}\n\té-';
 
 async function hello(host: string, to: SshDestination, master: Master, as: 'login' | 'sudo') {
-  const errand = lookFor(Object.keys(tools), testWord);
-  const outcome = await runOnce(master, errand, as);
+  const remoteScript = lookFor(Object.keys(tools), testWord);
+  const outcome = await runOnce(master, remoteScript, as);
   if (outcome.how === 'ended' && outcome.exitCode === 0) {
     const [uid = '', word] = text(outcome.stdout).split('\0');
     if (word === testWord) return { uid: Number(uid), files: found(outcome) };
   }
   if (outcome.how === 'lost' || (outcome.how === 'not-begun' && outcome.exitCode === 255))
     throw notConnected(host, to.destination, outcome.how === 'lost' ? '' : outcome.said);
-  if (outcome.how === 'full') throw noSession(host, errand.program);
+  if (outcome.how === 'full') throw noSession(host, remoteScript.program);
   const said = outcome.how === 'not-begun' ? outcome.said.replaceAll('\n', '; ') : '';
   if (as === 'sudo')
     throw new RefusedError(
@@ -170,7 +170,7 @@ for t do for d in ${toolDirectories.join(' ')}; do
 done; done
 exit 0`;
 
-function lookFor(names: readonly string[], word = ''): Errand {
+function lookFor(names: readonly string[], word = ''): RemoteScript {
   return {
     program: { tool: 'sh', file: '/bin/sh', argv: ['-c', 'look for programs'] },
     script: look,
@@ -186,7 +186,7 @@ function found({ stdout }: Ended): ReadonlyMap<string, string> {
 }
 
 /** The login shell or sudo failed before the script ran. */
-function notRun(host: string, { program }: Errand, said: string): CommandError {
+function notRun(host: string, { program }: RemoteScript, said: string): CommandError {
   return new CommandError({
     ...program,
     reason: 'unknown',

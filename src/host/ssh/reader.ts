@@ -3,12 +3,12 @@ import { Secret, posixWords } from '../../command/index.ts';
 import { outputLimit, timeout, tooLong } from '../start.ts';
 import { openRequestChannel, type RequestChannel } from '../request-channel.ts';
 import { type Master, sshEnvironment } from './master.ts';
-import { type Errand, laterThan, type Outcome, remoteShell } from './session.ts';
+import { type RemoteScript, laterThan, type Outcome, remoteShell } from './session.ts';
 
 /** A shell on the other host that runs one read after the other, in one session. */
 export interface Reader {
   /** Undefined if the shell could not run the script; the caller may run it in a separate session. */
-  readonly run: (errand: Errand) => Promise<Outcome | undefined>;
+  readonly run: (remoteScript: RemoteScript) => Promise<Outcome | undefined>;
   readonly alive: () => boolean;
   /** Ends the shell, and resolves when it has ended. */
   readonly close: () => Promise<void>;
@@ -60,7 +60,7 @@ export function requestLine(
     stdin,
     timeoutMs,
     plain,
-  }: Pick<Errand, 'script' | 'words' | 'stdin' | 'timeoutMs' | 'plain'>,
+  }: Pick<RemoteScript, 'script' | 'words' | 'stdin' | 'timeoutMs' | 'plain'>,
   known = new Map<string, string>(),
 ): string | undefined {
   if (timeoutMs === 'none' || stdin instanceof Secret || stdin instanceof Uint8Array) return undefined;
@@ -100,7 +100,7 @@ export async function openReader(master: Master, as: 'login' | 'sudo'): Promise<
   const channel = await openRequestChannel({ file: master.ssh, argv, env: sshEnvironment() });
   const known = new Map<string, string>();
   return {
-    run: (errand) => ask(channel, errand, known),
+    run: (remoteScript) => ask(channel, remoteScript, known),
     alive: () => channel.ended() === undefined,
     close: () => channel.close(),
   };
@@ -108,21 +108,21 @@ export async function openReader(master: Master, as: 'login' | 'sudo'): Promise<
 
 async function ask(
   channel: RequestChannel,
-  errand: Errand,
+  remoteScript: RemoteScript,
   known: Map<string, string>,
 ): Promise<Outcome | undefined> {
   const mark = `bofh-${randomBytes(12).toString('hex')}`;
-  const line = requestLine(mark, errand, known);
-  if (line === undefined || errand.timeoutMs === 'none') return undefined;
-  errand.started?.(channel.pid);
+  const line = requestLine(mark, remoteScript, known);
+  if (line === undefined || remoteScript.timeoutMs === 'none') return undefined;
+  remoteScript.started?.(channel.pid);
   const [out, err] = [framed(mark), framed(mark)];
   const enough = () => out.ended() && err.ended();
-  const came = await channel.request(line, errand.timeoutMs, {
+  const came = await channel.request(line, remoteScript.timeoutMs, {
     stdout: (chunk) => (out.push(chunk), out.size() > outputLimit ? 'too much' : enough()),
     stderr: (chunk) => (err.push(chunk), err.size() > outputLimit ? 'too much' : enough()),
   });
-  if (came === 'late') throw timeout(errand.program, errand.timeoutMs);
-  if (came === 'too much') throw tooLong(errand.program);
+  if (came === 'late') throw timeout(remoteScript.program, remoteScript.timeoutMs);
+  if (came === 'too much') throw tooLong(remoteScript.program);
   if (came === 'gone') return whyGone(channel, out.begun() || err.begun(), err.text());
   const [stdout, stderr] = [out.content(), err.content()];
   if (stdout === undefined || stderr === undefined || stdout.exitCode !== stderr.exitCode)

@@ -1,12 +1,12 @@
 import { openReader, type Reader } from './reader.ts';
 import type { Master } from './master.ts';
-import type { Answered, Errand, Outcome } from './session.ts';
+import type { Answered, RemoteScript, Outcome } from './session.ts';
 import { turns } from '../turns.ts';
 
 /** The shells that read on a host. */
 export interface Readers {
   /** Undefined if the read needs a separate session. */
-  readonly run: (errand: Errand) => Promise<Answered | undefined>;
+  readonly run: (remoteScript: RemoteScript) => Promise<Answered | undefined>;
   /** Whether one of them is connected at this moment. */
   readonly connected: () => boolean;
   /** Ends their sessions after their current work; no new ones start. False if there were none. */
@@ -24,13 +24,13 @@ export function readers(master: Master, as: 'login' | 'sudo', most: number): Rea
     all.add(reader);
     return reader;
   };
-  const attempt = async (errand: Errand): Promise<Outcome | undefined> => {
+  const attempt = async (remoteScript: RemoteScript): Promise<Outcome | undefined> => {
     if (retired) return undefined;
     let reader = idle.pop();
     while (reader?.alive() === false) reader = idle.pop();
     reader ??= await opened();
     try {
-      const outcome = await reader.run(errand);
+      const outcome = await reader.run(remoteScript);
       // Inside `take`, so that this command still counts as running.
       if (outcome?.how === 'full' && !room.fewer()) retired = true;
       return outcome;
@@ -41,9 +41,9 @@ export function readers(master: Master, as: 'login' | 'sudo', most: number): Rea
     }
   };
   return {
-    run: async (errand) => {
+    run: async (remoteScript) => {
       for (;;) {
-        const outcome = await room.take(() => attempt(errand));
+        const outcome = await room.take(() => attempt(remoteScript));
         if (outcome?.how !== 'full') return outcome;
       }
     },

@@ -7,7 +7,7 @@ import { noCoreDumps } from '../core-dumps.ts';
 import { outputLimit } from '../start.ts';
 import { awayFiles, type AwayPlace, members, said } from './away.ts';
 import type { Link } from './link.ts';
-import type { Errand } from './session.ts';
+import type { RemoteScript } from './session.ts';
 
 /** The host and the paths for a remote program. */
 export interface There {
@@ -89,7 +89,7 @@ const stop = `${members}members "$1/session" >/dev/null && kill -s "$2" -- "-$le
 exit 0`;
 
 /** A script that runs for a step. */
-export interface ErrandThere {
+export interface RemoteProgram {
   readonly program: Program;
   /** `bofh-safe`: recovery may end the script. */
   readonly name: 'bofh-safe' | 'bofh-wait';
@@ -99,13 +99,13 @@ export interface ErrandThere {
   readonly stdin?: Secret | Uint8Array | string | undefined;
   readonly secondKey?: Secret | Uint8Array | string | undefined;
   /** Runs ssh as the last command of a pipeline of this host. The script reads its output, as it comes, instead of `stdin`. */
-  readonly through?: Errand['through'];
+  readonly through?: RemoteScript['through'];
   /** Called before the script starts, with a function that sends it a signal. */
   readonly begins?: (signal: (name: 'SIGTERM' | 'SIGKILL') => void) => void;
 }
 
 /** Runs a script for a step. Throws ConnectionError if the connection is lost while it runs. */
-export async function runThere(at: There, step: StepContext, errand: ErrandThere): Promise<RanThere> {
+export async function runThere(at: There, step: StepContext, remote: RemoteProgram): Promise<RanThere> {
   const { host, link, place } = at;
   if (step.sequence === undefined)
     throw new UsageError(
@@ -114,33 +114,33 @@ export async function runThere(at: There, step: StepContext, errand: ErrandThere
   const { id, token, boot } = step.sequence;
   const { reservation, work } = awayFiles(place, id);
   const [mark, own] = [randomBytes(16).toString('hex'), randomBytes(6).toString('hex')];
-  const [input, key] = [bytesOf(errand.stdin), bytesOf(errand.secondKey)];
+  const [input, key] = [bytesOf(remote.stdin), bytesOf(remote.secondKey)];
   const lengthOf = (bytes: Uint8Array | undefined): string =>
     bytes === undefined ? '-' : String(bytes.length);
-  errand.begins?.((name) => {
+  remote.begins?.((name) => {
     const words = [`${work}/${own}`, name.slice('SIG'.length)];
-    const program = { ...errand.program, argv: ['stop'] };
+    const program = { ...remote.program, argv: ['stop'] };
     void link.read({ program, script: stop, words, timeoutMs: 10_000 }).catch(() => undefined);
   });
   const { exitCode, stdout, stderr } = await link.change({
-    program: errand.program,
+    program: remote.program,
     script: begin,
     words: [
-      ...[mark, reservation, work, token, own, errand.name],
-      ...[errand.through === undefined ? lengthOf(input) : '+', lengthOf(key)],
-      ...[String(errand.stages), errand.inner, boot, ...errand.words],
+      ...[mark, reservation, work, token, own, remote.name],
+      ...[remote.through === undefined ? lengthOf(input) : '+', lengthOf(key)],
+      ...[String(remote.stages), remote.inner, boot, ...remote.words],
     ],
     stdin: Buffer.concat([input ?? new Uint8Array(), key ?? new Uint8Array()]),
-    through: errand.through,
+    through: remote.through,
     timeoutMs: 'none',
   });
   const answer = exitCode === 0 ? said(stdout, mark) : undefined;
   if (answer?.word === 'ran')
-    return partsOf(stdout.subarray(answer.length), mark, answer.rest, errand.stages);
-  throw notBegun(at.host, errand.program, answer?.word, text(stderr));
+    return partsOf(stdout.subarray(answer.length), mark, answer.rest, remote.stages);
+  throw notBegun(at.host, remote.program, answer?.word, text(stderr));
 }
 
-function bytesOf(input: ErrandThere['stdin']): Uint8Array | undefined {
+function bytesOf(input: RemoteProgram['stdin']): Uint8Array | undefined {
   if (input === undefined) return undefined;
   if (input instanceof Secret) return input.reveal();
   return typeof input === 'string' ? Buffer.from(input) : input;

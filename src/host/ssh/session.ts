@@ -9,7 +9,7 @@ import { type Master, sshEnvironment } from './master.ts';
 import { present } from '../../core/present.ts';
 
 /** A script for the other host: a text for `sh -c`, and its words. */
-export interface Errand {
+export interface RemoteScript {
   /** Its purpose, for errors. */
   readonly program: Program;
   readonly script: string;
@@ -61,8 +61,8 @@ printf '\\n%s %s\\n' "$0" "$?" >&4
 exit 0`;
 
 /**
- * The other host's time limit is a little longer than this one: it ends sessions whose caller no longer
- * waits.
+ * Seconds by which the time limit on the other host is longer than the one here. It ends a session whose
+ * caller no longer waits.
  */
 const laterSeconds = 2;
 
@@ -75,7 +75,7 @@ const longestMs = 2 ** 31 - 1;
  */
 export function remoteLine(
   mark: string,
-  { script, words, timeoutMs }: Pick<Errand, 'script' | 'words' | 'timeoutMs'>,
+  { script, words, timeoutMs }: Pick<RemoteScript, 'script' | 'words' | 'timeoutMs'>,
   as: 'login' | 'sudo',
 ): string {
   const bad = words.findIndex((word) => word.includes('\0'));
@@ -100,18 +100,22 @@ export function laterThan(timeoutMs: number): string {
 }
 
 /** Runs a script on the other host once. Throws CommandError if there is no answer in time. */
-export async function runOnce(master: Master, errand: Errand, as: 'login' | 'sudo'): Promise<Outcome> {
+export async function runOnce(
+  master: Master,
+  remoteScript: RemoteScript,
+  as: 'login' | 'sudo',
+): Promise<Outcome> {
   const mark = `bofh-${randomBytes(12).toString('hex')}`;
-  const line = remoteLine(mark, errand, as);
+  const line = remoteLine(mark, remoteScript, as);
   const argv = [...master.client, line];
-  if (errand.through !== undefined)
-    return outcomeOf(mark, await errand.through({ tool: 'ssh', file: master.ssh, argv }));
-  const came = await collect(errand.program, {
+  if (remoteScript.through !== undefined)
+    return outcomeOf(mark, await remoteScript.through({ tool: 'ssh', file: master.ssh, argv }));
+  const came = await collect(remoteScript.program, {
     env: sshEnvironment(),
-    timeoutMs: errand.timeoutMs === 'none' ? longestMs : errand.timeoutMs,
-    stdin: errand.stdin,
+    timeoutMs: remoteScript.timeoutMs === 'none' ? longestMs : remoteScript.timeoutMs,
+    stdin: remoteScript.stdin,
     through: { file: master.ssh, argv },
-    ...present({ started: errand.started }),
+    ...present({ started: remoteScript.started }),
   });
   return outcomeOf(mark, came);
 }

@@ -22,8 +22,8 @@ export async function groupWhere(
   const [vg, ...more] = found;
   if (more.length > 0)
     throw new RefusedError(
-      `${found.map(({ name, uuid }) => `${name} (${uuid})`).join(' and ')} cannot be told apart`,
-      { remedy: 'see the tags: vgs -o vg_name,vg_uuid,vg_tags' },
+      `several volume groups have the same tag of bofh, name or UUID: ${found.map(({ name, uuid }) => `${name} (${uuid})`).join(' and ')}`,
+      { remedy: 'see their tags: vgs -o vg_name,vg_uuid,vg_tags' },
     );
   if (vg?.exported !== true) return vg;
   throw new RefusedError(`the volume group "${vg.name}" is exported, so bofh cannot read its volumes`, {

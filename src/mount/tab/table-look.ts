@@ -26,7 +26,7 @@ export async function lookAtEdit(host: ReadHost, of: TableUndo): Promise<Look> {
     : { state: 'not-ours', found: foreign };
 }
 
-/** Describes the current content if the line exists in neither form. */
+/** Returns `ours` or `gone`; describes the current content if the line has neither its old nor its new form. */
 export async function lineState(
   host: ReadHost,
   of: TableUndo,

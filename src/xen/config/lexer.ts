@@ -86,7 +86,7 @@ function unquote(quoted: string, { file, line }: Place): string {
     );
   });
   if (raw.includes('\0'))
-    throw new UsageError(`${file}:${line}: a string holds a NUL byte, where xl ends it`);
+    throw new UsageError(`${file}:${line}: a string contains a NUL byte: xl would cut it off there`);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(raw, 'latin1'));
   } catch {

@@ -49,7 +49,7 @@ interface WantedConfig {
 export async function configOf(host: ReadHost, wanted: WantedConfig): Promise<GuestConfig> {
   const guest = await readGuestConfig(host, wanted.config);
   if (guest.name !== wanted.name)
-    throw new UsageError(`${wanted.config}: it is the config of ${guest.name}, not of ${wanted.name}`);
+    throw new UsageError(`${wanted.config} is the configuration of ${guest.name}, not of ${wanted.name}`);
   if (wanted.uuid !== undefined && guest.uuid !== undefined && guest.uuid !== wanted.uuid)
     throw new UsageError(
       `${wanted.config}: its uuid ${guest.uuid} is not that of the running guest, ${wanted.uuid}`,

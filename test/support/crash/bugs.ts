@@ -76,7 +76,7 @@ export const bugs: readonly Bug[] = [
     ],
   },
   {
-    name: 'what a step that never began finds done is undone',
+    name: 'a step that never began is undone',
     patches: [
       step('else if (!hasBegun() && code.actsElsewhere !== true)', 'else if (hasBegun() && !hasBegun())'),
     ],
@@ -105,7 +105,7 @@ export const bugs: readonly Bug[] = [
     ],
   },
   {
-    name: 'no truncation after a write that failed',
+    name: 'no truncation after a failed write',
     patches: [journal('journal.file.truncate(journal.position);', '')],
   },
   {
@@ -146,7 +146,7 @@ export const bugs: readonly Bug[] = [
     patches: [ending('line()]);', "line()], 'wait');")],
   },
   {
-    name: 'no look at what older steps made before the act',
+    name: 'no check of the objects of older steps before the act',
     patches: [{ file: 'sequence/run-step.ts', old: 'await expectStillOurs(', now: 'void (' }],
   },
   {
@@ -158,7 +158,7 @@ export const bugs: readonly Bug[] = [
     patches: [act("if (after.state === 'ours') throw failure(after);", '')],
   },
   {
-    name: 'a second recovery that finds the blocks of the first',
+    name: 'blocks of the first recovery are valid in the second',
     patches: [
       {
         file: 'journal/state.ts',
@@ -168,11 +168,11 @@ export const bugs: readonly Bug[] = [
     ],
   },
   {
-    name: 'a later line after one that could not be written',
+    name: 'a line is written after one that could not be written',
     patches: [journal('journal.dead ??= error;', '')],
   },
   {
-    name: 'after a failed sync the unwinding goes on',
+    name: 'the undo continues after a failed sync',
     patches: [
       journal("error.at === 'sync') throw error;", 'false) throw error;'),
       ending("journal.dead?.at === 'sync' || ", ''),

@@ -72,7 +72,7 @@ export const productBugs: readonly ProductBug[] = [
     seenBy: [keepers],
   },
   {
-    name: 'what others wrote is not looked for before an undo',
+    name: 'content of others is not checked before an undo',
     patches: [
       {
         file: 'atomic/undo/act.ts',
@@ -83,7 +83,7 @@ export const productBugs: readonly ProductBug[] = [
     seenBy: [foreignContent],
   },
   {
-    name: 'what others wrote is not looked for after the commit',
+    name: 'content of others is not checked after the commit',
     patches: [
       {
         file: 'atomic/undo/finish.ts',
@@ -95,7 +95,7 @@ export const productBugs: readonly ProductBug[] = [
     seenBy: [foreignContent],
   },
   {
-    name: 'rename in place of link',
+    name: 'rename instead of link',
     patches: [
       {
         file: 'file/create.ts',
@@ -106,7 +106,7 @@ export const productBugs: readonly ProductBug[] = [
     seenBy: [{ file: 'test/unit/file/create.test.ts' }],
   },
   {
-    name: 'rename in place of link, with the private name made again',
+    name: 'rename instead of link, and the private name created again',
     patches: [
       {
         file: 'file/create.ts',

@@ -2,12 +2,12 @@ import type { ProductBug, Tests } from './product-bugs.ts';
 
 /** One for each rule about what others do, in the whole measure alone: each costs a run of tests of its own. */
 export const ruleBugs: readonly ProductBug[] = [
-  bug('a directory of another user is passed', 'unit/command/exposed-path.test.ts', {
+  bug('a directory of another user is accepted', 'unit/command/exposed-path.test.ts', {
     file: 'command/exposed-path.ts',
     old: 'const foreign = stat.uid !== 0 && stat.uid !== owner;',
     now: 'const foreign = stat.uid < 0;',
   }),
-  bug('a file in a directory that others write is passed', 'unit/command/exposed-path.test.ts', {
+  bug('a file in a directory that others can write to is accepted', 'unit/command/exposed-path.test.ts', {
     file: 'command/exposed-path.ts',
     old: "parentShared = name !== '..' && shared;",
     now: 'parentShared = false;',
@@ -17,7 +17,7 @@ export const ruleBugs: readonly ProductBug[] = [
     old: '...(shownOf === undefined ? output :',
     now: '...(true ? output :',
   }),
-  bug('an answer that is not understood is quoted', 'unit/host/secret-output.test.ts', {
+  bug('output that could not be parsed is quoted', 'unit/host/secret-output.test.ts', {
     file: 'command/unparsed.ts',
     old: 'if (shownOf !== undefined)',
     now: 'if (shownOf === null)',
@@ -32,32 +32,32 @@ export const ruleBugs: readonly ProductBug[] = [
     old: '      // The site file may have caught this error.\n      if (refused !== undefined) throw refused;\n',
     now: '',
   }),
-  bug('a loop device is known by the inode number alone', 'unit/blockdevice/keys.test.ts', {
+  bug('a loop device is identified by the inode number alone', 'unit/blockdevice/keys.test.ts', {
     file: 'blockdevice/keys.ts',
     old: "const born = isSame && there.birth !== undefined ? `+${there.birth}` : '';",
     now: "const born = '';",
   }),
-  bug('data of others are zeroed after the commit', matrixOf('block', 'block.zero the world moved on'), {
+  bug('data of others is zeroed after the commit', matrixOf('block', 'block.zero the world moved on'), {
     file: 'erase/destroy.ts',
     old: '  if (of.witness === undefined) return;\n  const from',
     now: '  if (of.witness !== undefined) return;\n  const from',
   }),
-  bug('zeros of an act that was cut off are data of others', 'unit/erase/witness.test.ts', {
+  bug('zeros of an interrupted act count as data of others', 'unit/erase/witness.test.ts', {
     file: 'erase/witness.ts',
     old: "at >= from && digest !== '' && digest",
     now: 'at >= from && digest',
   }),
-  bug('what is on a disk that got another name is gone', 'unit/erase/twin.test.ts', {
+  bug('an object on a disk that got another name counts as gone', 'unit/erase/twin.test.ts', {
     file: 'blockdevice/locate.ts',
     old: 'if (other !== undefined)\n    throw new RefusedError(\n      `${what} is not on',
     now: 'if (other === undefined)\n    throw new RefusedError(\n      `${what} is not on',
   }),
-  bug('a lock whose file was removed counts', 'unit/atomic/lock.test.ts', {
+  bug('a lock whose file was removed is valid', 'unit/atomic/lock.test.ts', {
     file: 'atomic/locks/lock.ts',
     old: "if (!opened.every(isNamed)) return 'removed';",
     now: '',
   }),
-  bug('a lock lost before the intent is on the disk counts', 'unit/atomic/lock.test.ts', {
+  bug('a lock that was lost before the intent is on disk is valid', 'unit/atomic/lock.test.ts', {
     file: 'atomic/locks/lock.ts',
     old: 'find((key) => held.get(key)?.files.every(isNamed) !== true)',
     now: 'find((key) => held.get(key) === undefined)',
@@ -67,23 +67,23 @@ export const ruleBugs: readonly ProductBug[] = [
     old: "every((text) => text[8] === '+' || text[8] === '\\0')",
     now: 'every(() => true)',
   }),
-  bug('the journal of a living sequence keeps nothing', 'unit/atomic/claims.test.ts', {
+  bug('the journal of a running sequence claims no objects', 'unit/atomic/claims.test.ts', {
     file: 'atomic/locks/claims.ts',
     old: 'const [worked] = await workedOn(engine, [seen]);',
     now: "const [worked] = await workedOn(engine, [seen]);\n        if (worked?.owner === 'running') continue;",
   }),
-  bug('the owner of another PID namespace is taken for dead', 'unit/atomic/claims.test.ts', {
+  bug('an owner in another PID namespace counts as dead', 'unit/atomic/claims.test.ts', {
     file: 'atomic/journal/scan.ts',
     old: 'const hidden = journals.filter(({ state }) => !isSameView(state.owner, engine.processes.self));',
     now: 'const hidden: readonly Seen[] = [];',
   }),
-  bug('who has the journal open is taken for its program', 'unit/atomic/real.test.ts', {
+  bug('a process that has the journal open counts as its program', 'unit/atomic/real.test.ts', {
     file: 'atomic/locks/processes.ts',
     old: '.filter(({ pid }) => hasLocked(pid, inode))',
     now: '',
   }),
   bug(
-    'recovery at boot has no time left, and goes on',
+    'recovery at boot continues after its time limit',
     { file: 'test/unit/cli/boot.test.ts', title: 'bofh recover --boot' },
     {
       file: 'cli/verbs/recover/boot-limit.ts',
@@ -131,17 +131,17 @@ export const ruleBugs: readonly ProductBug[] = [
     old: '  if (await isUsedBeneath(host, node)) await host.run(dropCache(node.path));\n',
     now: '',
   }),
-  bug('data that were written without a new generation are discarded', 'unit/drbd/generation.test.ts', {
+  bug('data that was written without a new generation is discarded', 'unit/drbd/generation.test.ts', {
     file: 'drbd/generation.ts',
     old: '...(isApart && written !== undefined ? { written } : {})',
     now: '',
   }),
-  bug('data of before a boot are discarded', 'unit/drbd/generation.test.ts', {
+  bug('data from before a boot is discarded', 'unit/drbd/generation.test.ts', {
     file: 'drbd/generation.ts',
     old: '...(was.boot === is.boot ? [] : [',
     now: '...(was.boot !== is.boot ? [] : [',
   }),
-  bug('a replica that its peer continues with is brought down', 'unit/replica/replace.test.ts', {
+  bug('a replica that the peer still uses is brought down', 'unit/replica/replace.test.ts', {
     file: 'drbd/operations/up.ts',
     old: '    if (of.peerStays === true) refuseReplica(found);\n',
     now: '',
@@ -151,12 +151,12 @@ export const ruleBugs: readonly ProductBug[] = [
     old: '    await refuseRunning(host, made);\n',
     now: '',
   }),
-  bug('what was once filled is not looked at any more', 'unit/undo/foreign-content.test.ts', {
+  bug('content that was filled once is never compared again', 'unit/undo/foreign-content.test.ts', {
     file: 'lvm/operations/create-lv.ts',
     old: "if (path === undefined || filled === 'now') return undefined;",
     now: "if (path === undefined || filled !== 'never') return undefined;",
   }),
-  bug('what was named is discarded with all else', 'unit/undo/foreign-content.test.ts', {
+  bug('everything is discarded together with the named object', 'unit/undo/foreign-content.test.ts', {
     file: 'atomic/undo/witness.ts',
     old: "discard !== undefined && discard !== 'all' && discard.has(containerOf(step))",
     now: "discard !== undefined && discard !== 'all'",
@@ -166,7 +166,7 @@ export const ruleBugs: readonly ProductBug[] = [
     old: 'keepsContent !== true && !keepsContent.includes(key);',
     now: "keepsContent === true || key !== '';",
   }),
-  bug('a name that came back means the object that it named before', 'unit/undo/foreign-content.test.ts', {
+  bug('a reused name counts as the object that it named before', 'unit/undo/foreign-content.test.ts', {
     file: 'atomic/journal/uses.ts',
     old: 'isNew(key, at) ? newObject(uses) : objectOf(',
     now: 'isNew(key, at) ? objectOf(uses, key) : objectOf(',

@@ -8,7 +8,7 @@ const soak = process.env.BOFH_SOAK_TRIALS;
 const seed = Number(process.env.BOFH_SEED ?? (soak === undefined ? 20261120 : Date.now() % 2 ** 31));
 
 // Found by a soak (seed 2095154400).
-test('a "committed" line whose write failed is cut off, or nothing is reported as undone that recovery rolls forward', async () => {
+test('a "committed" line whose write failed is cut off; otherwise recovery rolls forward, and nothing was reported as undone', async () => {
   for (let at = 5; at < 20; at += 1) {
     const faults = [
       { at, how: 'after' },

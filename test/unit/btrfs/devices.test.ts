@@ -302,7 +302,7 @@ describe('on a host', () => {
         (tx) => tx.btrfs.addDevice({ path, device: spare, overwrite: {} }),
         /must name the content/,
       ],
-      ['removing the last one', () => undefined, (tx) => remove(tx, first), /it is the last device/],
+      ['removing the last one', () => undefined, (tx) => remove(tx, first), /has no other device/],
       [
         'removing one of another filesystem',
         () => undefined,

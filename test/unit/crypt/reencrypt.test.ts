@@ -116,7 +116,7 @@ describe('crypt.reencrypt', () => {
     ]);
   });
 
-  it('continues a reencryption of others, and does not start with one', async () => {
+  it('continues a reencryption of others with `resume`, and refuses it without', async () => {
     const host = begun();
     const mid = await headerOf(host, device);
 

@@ -254,9 +254,12 @@ describe('operations without an inverse', () => {
 
     const mine = (tx: Tx) => tx.drbd.invalidate({ name });
     for (const [host, is] of [
-      [up(), 'UpToDate on this host, which may be the last good copy, and its peer is not connected'],
-      [connected('Secondary', { disk: 'Inconsistent' }), 'may be the last good copy, and it is Inconsistent'],
-      [outdated(), 'Outdated on this host, and its peer is not connected, so the state there is unknown'],
+      [up(), 'UpToDate on this host, which may be the last good copy, and the peer is not connected'],
+      [
+        connected('Secondary', { disk: 'Inconsistent' }),
+        'may be the last good copy, and Inconsistent on the peer',
+      ],
+      [outdated(), 'Outdated on this host, and the peer is not connected, so the state there is unknown'],
     ] as const)
       expect((await refused(host, mine)).message).toContain(is);
     expect((await refused(connected('Primary'), mine)).message).toContain('is primary on this host');

@@ -180,7 +180,7 @@ describe('drbd.create refuses, with both hosts unchanged', () => {
     [
       'an address of another host',
       { addresses: { alpha: '10.0.0.2', there: '10.0.0.2' } },
-      /on alpha: it does not have the address 10\.0\.0\.2/,
+      /on alpha: no interface has the address 10\.0\.0\.2/,
     ],
     ['a name that DRBD does not take', { name: 'all' }, /neither "all" nor/],
     ['one host by two names', { on: ['alpha', 'alpha'] as [string, string] }, /are the same host/],

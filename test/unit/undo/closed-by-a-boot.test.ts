@@ -201,7 +201,7 @@ describe('recovery after a reboot', () => {
     expect(differences(look(ready().reboot()), look(host))).toEqual([]);
   });
 
-  it('discards without a look the object that the administrator names', async () => {
+  it('discards the object that the administrator names, without a comparison', async () => {
     await killed(encrypted);
     host = host.reboot();
     host.admin.writeFile('/etc/key', 'another passphrase', 0o600);

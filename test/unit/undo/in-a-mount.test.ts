@@ -244,7 +244,7 @@ describe('the mount that contains a file of the sequence', () => {
     expect(stdout()).toMatch(/undone +killed/);
   });
 
-  it('that is unmounted before the commit: the undo is named that needs it, with the command', async () => {
+  it('that is unmounted before the commit: the error names the undo that needs it, and the command', async () => {
     const found: string[] = [];
     const { engine, ...bofh } = simulatedBofh({ host: start });
     const own = { ...bofh, engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) } };

@@ -198,7 +198,7 @@ describe('other options of a request', () => {
     [{ vcpus: 0 }, /vcpus 0/],
     [{ vcpus: 1.5 }, /vcpus 1\.5/],
     [{ memory: 4 * mib }, /at least 16 MiB/],
-    [{ kernel: '/boot/vmlinuz' }, /kernel and ramdisk belong together/],
+    [{ kernel: '/boot/vmlinuz' }, /pass both kernel and ramdisk/],
     [{ vg: 'nope' }, /there is no volume group "nope"/],
     [{ vg: '../x' }, /cannot be the name of a volume group/],
     [{ mac: '00:16:3e:00:00:01' }, /mac needs bridge/],

@@ -91,7 +91,7 @@ describe('vm create --disk', () => {
       ...{ name: 'web1', source: 'tar:/srv/debian.tar', size: '64m', memory: '64m' },
       disks: { data: { size: '16m' } },
     });
-    await expect(planCreate({ host, site, request })).rejects.toThrow(/would be the volume web1-data/);
+    await expect(planCreate({ host, site, request })).rejects.toThrow(/would have the same volume web1-data/);
   });
 
   test('does not fill a thin volume with zeros, because it has no old content', async () => {

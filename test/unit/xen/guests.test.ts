@@ -78,7 +78,7 @@ describe('a missing directory', () => {
 });
 
 describe('allDomus', () => {
-  test('gives plain data', async () => {
+  test('returns plain data', async () => {
     const made = host({ '/srv/web1.cfg': `${guest('web1')}uuid = "${uuid}"\n` });
 
     expect(await allDomus({ host: made, configDirs: ['/srv'] })).toEqual([

@@ -271,7 +271,7 @@ describe('a domain is not created', () => {
   });
 
   test.each([
-    ['is missing', (h: FakeHost) => h.files.delete(config), 'there is no such config file'],
+    ['is missing', (h: FakeHost) => h.files.delete(config), 'there is no guest configuration'],
     [
       'is no xl.cfg',
       (h: FakeHost) => h.files.set(config, 'name = x'),
@@ -280,7 +280,7 @@ describe('a domain is not created', () => {
     [
       'is of another guest',
       (h: FakeHost) => h.files.set(config, text.replace('web1', 'web2')),
-      'it is the config of web2, not of web1',
+      'is the configuration of web2, not of web1',
     ],
   ])('when its config %s', async (_, spoil, why) => {
     spoil(host);

@@ -36,7 +36,8 @@ function wordsOf(line: string, path: string): { readonly [key: string]: string |
     )?.groups;
   if (groups !== undefined) return groups;
   throw new RefusedError(`the command line of ${path} could not be parsed: ${line}`, {
-    remedy: 'bofh boot remove, then bofh boot install with the options for the units',
+    remedy:
+      'write the units again: bofh boot remove; bofh boot install, with --state-dir and --site if the units need them',
   });
 }
 

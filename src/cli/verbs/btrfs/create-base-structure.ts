@@ -11,7 +11,7 @@ export default verb({
   changes: true,
   answers: 'btrfs create-base-structure',
   args: {
-    path: ['<path>', 'where the top level is mounted'],
+    path: ['<path>', 'mount point of the top level'],
     name: ['<name>', 'name of the new subvolume in subvolumes/'],
   },
   options: { setDefault: flag('also make it the default subvolume') },

@@ -24,7 +24,11 @@ export default verb({
     const { engine } = bofh;
     const { id } = typed === undefined ? onlyOne(await readOpen(engine)) : await readById(engine, typed);
     if (runtime.settings.mode === 'plan') {
-      const head = [`dry run: ${id} would be ${extend === undefined ? 'kept' : 'waited for longer'}`];
+      const head = [
+        extend === undefined
+          ? `dry run: the changes of ${id} would be kept`
+          : `dry run: the deadline of ${id} would be moved`,
+      ];
       (await import('../../plan/plan.ts')).showPlan(
         runtime,
         { steps: [], refused: [], journals: [] },

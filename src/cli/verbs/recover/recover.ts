@@ -15,7 +15,7 @@ import { guardOne, recoverAll } from './recover-journals.ts';
 export default verb({
   changes: true,
   answers: 'recover',
-  args: { id: ['[id]', 'only this journal'] },
+  args: { id: ['[id]', 'recover only this journal'] },
   options: {
     abandon: value('<ID>', 'close this journal and leave the host as it is; needs --because', {
       conflicts: ['cutLastLine'],

@@ -74,7 +74,7 @@ export const vm: Noun = {
       'apply a host description (see bofh host apply) to the root filesystem of a stopped guest, completely or not at all',
       () => import('./provision.ts'),
     ],
-    unmount: ['unmount every disk of a guest', () => import('./unmount.ts')],
+    unmount: ['unmount every disk of a guest, and close its encrypted disks', () => import('./unmount.ts')],
     base: {
       summary: 'Debian systems from which guests are created: --source debian:SUITE',
       verbs: {

@@ -22,7 +22,7 @@ export default verb({
     readOnly: flag('mount it read-only'),
     keyFile: value(
       '<DISK=FILE>',
-      'open the encrypted disk with the key in this file of the host (default: the key file in the guest); DISK is its name in vm create --disk, in the guest (xvdb) or in its /etc/crypttab; may be repeated',
+      'open an encrypted disk with the key in this file of the host (default: the key file in the guest); DISK is its name in vm create --disk, in the guest (xvdb) or in its /etc/crypttab; may be repeated',
       { read: diskAndFile, repeatable: true },
     ),
   },

@@ -14,6 +14,6 @@ export const time = value(
 /** Option of the verbs for all guests. */
 export const parallel = value(
   '<NUMBER>',
-  'start or stop this many guests at the same time; the guests in startOrder of the site file one after the other (default: 4)',
+  'start or stop this many guests at the same time; guests in startOrder of the site file always one after the other (default: 4)',
   { read: wholeNumber },
 );

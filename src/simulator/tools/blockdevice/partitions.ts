@@ -49,7 +49,7 @@ function emptyTable(call: ToolCall): Table {
   const { type, id } =
     /^label: (?<type>gpt|dos)\nlabel-id: (?<id>\S+)\n$/.exec(call.stdin ?? '')?.groups ?? {};
   if ((type !== 'gpt' && type !== 'dos') || id === undefined)
-    throw unmodelled(call, 'it makes a table of an id that is chosen');
+    throw unmodelled(call, 'it creates only a table with a given type and id');
   return { type, id, partitions: [] };
 }
 

@@ -21,7 +21,7 @@ describe('the destination of a host', () => {
   test.each(['StrictHostKeyChecking', 'userknownhostsfile', 'NoHostAuthenticationForLocalhost'])(
     'refuses an option about trusted host keys: %s',
     (name) => {
-      expect(() => to('web1', { [name]: 'no' })).toThrow(/whose key is trusted/);
+      expect(() => to('web1', { [name]: 'no' })).toThrow(/which host keys are trusted/);
     },
   );
 

@@ -60,7 +60,7 @@ describe('an invalid xl.cfg gives the place and what was expected', () => {
     ['a=1\na+=[2]', 'x.cfg:2: expected a plain "=": += adds to strings and lists for a +=, found a list'],
     ['a="1"\na+=[2]', 'x.cfg:2: expected a string for a +=, found a list'],
     [String.raw`a="\q"`, 'x.cfg:1: "\\q" is not an escape that xl knows'],
-    ['a="\0"', 'x.cfg:1: a string holds a NUL byte'],
+    ['a="\0"', 'x.cfg:1: a string contains a NUL byte: xl would cut it off there'],
     ['a=\0', 'x.cfg:1: byte 0x0 outside quotes'],
     ['a=' + '['.repeat(100_000), 'lists nested at most 16 deep'],
     ['#'.repeat(2 ** 20 + 1), 'x.cfg: is larger than 1 MiB'],
