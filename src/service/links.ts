@@ -69,7 +69,7 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
   }
   if (found.some((name) => name.includes('%')))
     throw new RefusedError(`Also= of ${Id} has a specifier that bofh does not know`, {
-      remedy: `leave out "enabled", and enable the unit yourself: systemctl enable ${Id}`,
+      remedy: 'leave out "enabled", and enable the unit yourself with systemctl',
     });
   return found.filter((name) => name !== '');
 }

@@ -53,7 +53,7 @@ export async function runBench(options: Options): Promise<boolean> {
     ...measured.filter((each) => isPast(each)).map(({ name }) => name),
     ...memory.filter(isLarge).map(({ name }) => `memory of ${name}`),
   ];
-  for (const name of past) options.say(`past its bound: ${name}`);
+  for (const name of past) options.say(`exceeds its bound: ${name}`);
   return past.length === 0;
 }
 
@@ -156,7 +156,7 @@ const head = ['what', 'compared with', 'ratio', 'middle half', 'bound', 'bofh, s
 function rowOf(each: Measured): readonly string[] {
   const [low, middle, high] = ratiosOf(each).map((ratio) => ratio.toFixed(2));
   const seconds = (of: readonly number[]): string => Number(quantile(of, 0.5).toPrecision(3)).toString();
-  const bound = each.goal === undefined ? '' : `${String(each.goal)}${isPast(each) ? ' **past**' : ''}`;
+  const bound = each.goal === undefined ? '' : `${String(each.goal)}${isPast(each) ? ' **exceeded**' : ''}`;
   if (each.ours.length === 0) return [each.name, each.bare, 'failed', '', bound, '', ''];
   return [
     each.name,
@@ -170,7 +170,7 @@ function rowOf(each: Measured): readonly string[] {
 }
 
 function conditions(rounds: number): string {
-  return `rounds by turns: ${String(rounds)}; Node ${process.version}, ${String(cpus().length)} processors`;
+  return `alternating rounds: ${String(rounds)}; Node ${process.version}, ${String(cpus().length)} processors`;
 }
 
 function print(measured: readonly Measured[], memory: readonly Memory[], rounds: number): void {

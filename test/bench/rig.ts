@@ -174,7 +174,7 @@ async function measureAll(
         const seconds = (of: readonly number[]): string => of.map((each) => each.toFixed(2)).join(', ');
         say(`bofh ${seconds(row.ours)} s; peer ${seconds(row.theirs)} s`);
       } catch (error) {
-        // The other rows took half an hour; a row without figures is past its bound.
+        // The other rows took half an hour; a row without figures exceeds its bound.
         say(`failed: ${String(error)}`);
         measured.push({ name: pair.name, bare: pair.bare, goal: pair.goal ?? 0, ours: [], theirs: [] });
       }

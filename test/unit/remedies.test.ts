@@ -5,7 +5,7 @@ import { program } from '../../src/cli/runtime/program.ts';
 import { commandsIn } from '../support/remedies/commands.ts';
 import { eachNode, files } from '../support/remedies/sites.ts';
 
-/** Each text in the code that is or may become a remedy, with `x` for what is put in when it is made. */
+/** Each text in the code that is or may become a remedy, with `x` for each inserted value. */
 function texts(): readonly { readonly at: string; readonly text: string }[] {
   const found: { at: string; text: string }[] = [];
   for (const { name, file } of files()) {
@@ -50,7 +50,7 @@ function wrongIn(words: readonly string[]): string | undefined {
       if (option?.required === true && !word.includes('=')) rest.shift();
     } else given.push(word);
   }
-  // The verb is put in.
+  // The verb is inserted.
   if (command.commands.length > 0 && given[0] === 'x') return undefined;
   if (command.commands.length > 0) return words.length === 1 ? undefined : `no verb "${words.join(' ')}"`;
   const lacks = command.options.find(({ mandatory, long }) => mandatory && !options.includes(long ?? ''));

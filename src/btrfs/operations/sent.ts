@@ -42,7 +42,7 @@ export async function planSent(
   const name = subvolume.name.path;
   if (name === undefined)
     throw new RefusedError(`${called(subvolume)} has a name that is not UTF-8`, {
-      remedy: 'rename it: mv OLD NEW',
+      remedy: 'rename the subvolume first',
     });
   const own = subvolume.receivedUuid ?? source.uuid;
   if (asked.parent === undefined)

@@ -1,10 +1,10 @@
 /**
- * Why a command that a remedy names fails on the copy of a test's host, by the remedy, the command and its error. Whoever adds
- * a line has looked at the remedy and found it right.
+ * Why a command that a remedy names fails on the copy of a test's host, by the remedy, the command and its error. A new line needs
+ * somebody who has checked the remedy.
  */
 export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] = [
   [
-    'an unfinished sequence goes on only after what its steps say, line by line',
+    'an unfinished sequence continues only after the commands for its steps',
     /^bofh journal show \w+; bofh recover/,
   ],
   ['it needs the other host, which the test does not reach', /is not known here|cannot be reached/],
@@ -16,30 +16,33 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
     'the test calls a disk Diskless that the simulated DRBD still has open',
     /^attach it first: .* stores \/dev\/drbd/,
   ],
-  ['it asks for a key, and nobody types one', /crypt (?:open|reencrypt)|No key available/],
+  ['it asks for a key, and the test types none', /crypt (?:open|reencrypt)|No key available/],
   [
-    'the reader edits or moves something first',
+    'the reader must edit or move something first',
     /^(?:write|move|edit|mend|set another) .* => bofh (?:recover|drbd adjust)/,
   ],
   ['it is for one of two cases ("if"), and the test has the other', /(?:^|[;.] )[Ii]f .* => /],
   [
-    'what is in the way was made by the sequence itself, and went with it',
+    'the sequence itself had created the obstacle, and its undo removed it',
     /^end that use first: .*not mounted|is not active\.$/,
   ],
-  ['whether e2fsck can mend it, only e2fsck knows', /^bofh filesystem check .* --repair/],
-  ['the tool lied, and left nothing to look at', /^look at it: cryptsetup luksDump/],
-  ['a size that is put in for the reader is too large', /can use .* at most/],
+  ['only e2fsck can tell whether it can repair the filesystem', /^bofh filesystem check .* --repair/],
   [
-    'the object to remove is in use itself, and the refusal says by whom',
+    'the tool reported success without effect, so there is nothing to look at',
+    /^look at it: cryptsetup luksDump/,
+  ],
+  ['the size that the test inserts is too large', /can use .* at most/],
+  [
+    'the object to remove is itself in use, and the refusal names the holder',
     /^remove them first: .* is in use: /,
   ],
-  ['recovery ends with what is left, and names it', /bofh recover \w+: exit 3/],
+  ['recovery is stuck, and names what is left', /bofh recover \w+: exit 3/],
   [
     'the sequence of the test was not yet undone when its step failed',
     /^add another key first: .* belongs to the unfinished sequence/,
   ],
   ['it shows the lines of the journal, and fails after them', /^see what can be read: bofh journal show \w+/],
-  ['the test has another guest under the name', /is not that of the running guest/],
+  ['the test has another guest with this name', /is not that of the running guest/],
   ['the simulated host lacks the module of DRBD', /Module drbd not found|the module of DRBD is not loaded/],
   ['the repositories of the test lack the package', /Unable to locate package/],
 ];

@@ -36,7 +36,7 @@ const kinds: readonly (readonly [string, (outcome: Outcome) => boolean])[] = [
     ({ again }) => again === 'not typed',
   ],
   ['carried out; it only shows something', ({ outcome }) => outcome === 'looked'],
-  ['has a word for the reader to put in', ({ outcome }) => outcome === 'open'],
+  ['has a placeholder that the reader replaces', ({ outcome }) => outcome === 'open'],
   [
     'waits for what another host, a guest or the kernel does',
     (each) => each.outcome === 'waits' || each.again === 'waits',
@@ -102,7 +102,7 @@ export function report(file: string): {
       `On the simulated host these errors had ${String(told.length)} different remedies, ${String(prose)} of them without a command. The others name`,
       `${String(all.length)} commands, or lists of them:`,
       '',
-      '| what became of it | commands |',
+      '| result | commands |',
       '| --- | --- |',
       ...counted.map(([name, count]) => `| ${name} | ${String(count)} |`),
       '',

@@ -28,7 +28,7 @@ export interface RemedySite {
   /** From the first to the last line of what makes the error. */
   readonly from: number;
   readonly to: number;
-  /** What it can say, with anything for what is put in when it is made; none: it hands on the remedy of another place. */
+  /** Patterns of its remedy, in which each inserted value matches anything; empty: it passes on the remedy of another place. */
   readonly says: readonly RegExp[];
   /** What makes the error, on one line. */
   readonly text: string;

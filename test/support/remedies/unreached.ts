@@ -20,7 +20,7 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
     /^(?:account|packages|service)\//,
   ],
   [
-    'a resource of DRBD that somebody configured by hand, or that two hosts know differently',
+    'a DRBD resource that was configured by hand, or that two hosts know differently',
     18,
     /^(?:drbd|replica)\/|^vm\/(?:move|replicas)\.ts|^stack\/replicated\.ts/,
   ],
@@ -30,13 +30,13 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
     /header of .* is damaged|on \$\{beneath\.length\} devices|is a file with a header|devices of a btrfs|without the feature 64bit|log of the xfs|has errors: its uuid|not unmounted cleanly|has no serial number|and (?:also )?a partition table|still knows partitions|is on several devices|changes the uuid only of|cannot change its size|^lvm\//,
   ],
   [
-    'a mount that is read-only, hidden by another one, or on a loop device that goes with it',
+    'a mount that is read-only, hidden by another one, or on a loop device that is removed with it',
     4,
     /read-only|only be attached read-only|where another mount hides it|detaches the loop device/,
   ],
   ['a download, or a directory of bofh that others can write to', 4, /^host\/(?:download|ssh\/place)\.ts/],
   [
-    'only a program asks for it, by the library',
+    'only a program that uses the library can request it',
     8,
     /^(?:copy\/(?:script|image-source)|kernel\/parameter|mount\/paths|xen\/operations\/set)\.ts|has no object|a plan does not/,
   ],

@@ -37,7 +37,7 @@ function wordsOf(line: string, path: string): { readonly [key: string]: string |
   if (groups !== undefined) return groups;
   throw new RefusedError(`the command line of ${path} could not be parsed: ${line}`, {
     remedy:
-      'write the units again: bofh boot remove; bofh boot install, with --state-dir and --site if the units need them',
+      'write the units again, with --state-dir and --site if they need them: bofh boot remove; bofh boot install',
   });
 }
 
