@@ -1,7 +1,7 @@
 import { defineSite } from 'bofh';
 
-// The settings of your site: bofh reads /etc/bofh/site-specific.ts. "bofh init" writes this file for your host; or change here
-// what differs on your site. You can leave out every key.
+// The settings of your site: bofh reads /etc/bofh/site-specific.ts. "bofh init" writes this file for your host. Or change here
+// what differs on your site. Every key may be left out.
 export default defineSite({
   // The volume group in which guests get their disks.
   // volumeGroup: 'vg0',

@@ -2,7 +2,7 @@ import {
   openJournals,
   recover as recoverJournal,
   type Recovered,
-  sweepUnborn,
+  removeJournalLeftovers,
 } from '../atomic/recovery/recover.ts';
 import type { AnyOperation } from '../atomic/index.ts';
 import { currentBofh, refuseInside } from '../bofh.ts';
@@ -40,7 +40,7 @@ export async function recover(request: RecoverRequest = {}): Promise<readonly Re
   checkOwn(operations);
   const { engine: around, signals } = currentBofh();
   const engine = { ...around, find: findAmong(operations, around.find) };
-  await sweepUnborn(engine);
+  await removeJournalLeftovers(engine);
   const open = (await openJournals(engine)).filter((each) => each.owner !== 'running');
   const wanted = open.filter((each) => id === undefined || each.id === id);
   if (id !== undefined && wanted.length === 0)

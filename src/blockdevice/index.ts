@@ -32,7 +32,7 @@ export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { typeInWords } from './partitions/types.ts';
 export { oneLook } from './one-look.ts';
 export { isWithoutMedium, probe, probeFile, probeTogether, recognise, sizeOfMedium } from './probe.ts';
-export { cutUnder, reachAs, reachOf, usersBeyond } from './reach.ts';
+export { sizeTooSmall, reachAs, reachOf, usersBeyond } from './reach.ts';
 export { type Signature, signatureSchema } from './schema.ts';
 export { until } from './wait.ts';
 export { writeBytes } from './wipe/commands.ts';

@@ -90,7 +90,7 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
   let left = paths.filter((path) => !found.has(path));
   while (left.length > 1) {
     const asked = left.slice(0, together);
-    const answers = await orUntold(host.run(blkidProbes(asked)));
+    const answers = await orUndefined(host.run(blkidProbes(asked)));
     if (answers === undefined) return;
     for (const [path, signature] of answers) if (!isLabelUnclear(signature)) found.set(path, signature);
     // blkid stops at a device that it cannot identify.
@@ -106,9 +106,9 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
 async function blankOnes(host: ReadHost, paths: readonly string[]): Promise<readonly string[] | undefined> {
   const blank: string[] = [];
   for (let from = 0; from < paths.length; from += together) {
-    const unsigned = await orUntold(host.run(withoutSignature(paths.slice(from, from + together))));
+    const unsigned = await orUndefined(host.run(withoutSignature(paths.slice(from, from + together))));
     if (unsigned === undefined) return undefined;
-    if (unsigned.length > 0) blank.push(...((await orUntold(readStarts(host, unsigned))) ?? []));
+    if (unsigned.length > 0) blank.push(...((await orUndefined(readStarts(host, unsigned))) ?? []));
   }
   return blank;
 }
@@ -117,7 +117,7 @@ async function blankOnes(host: ReadHost, paths: readonly string[]): Promise<read
  * Returns undefined after an error: the caller that needs the answer asks again, and gets the
  * error.
  */
-async function orUntold<T>(answer: Promise<T>): Promise<T | undefined> {
+async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {

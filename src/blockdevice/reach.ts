@@ -100,7 +100,7 @@ export async function usersBeyond(host: ReadHost, device: string, size: Bytes): 
  * The error for a size below the end of these users. If the content itself ends after the size,
  * ending its users does not help.
  */
-export function cutUnder(what: string, size: Bytes, users: readonly Holder[]): RefusedError {
+export function sizeTooSmall(what: string, size: Bytes, users: readonly Holder[]): RefusedError {
   const toEnd = users.some(({ kind, free }) => kind === 'unknown' && free === undefined)
     ? undefined
     : remedyFor(users);

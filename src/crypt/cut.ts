@@ -1,4 +1,4 @@
-import { cutUnder, everyHolder, holders, reachOf, usersBeyond } from '../blockdevice/index.ts';
+import { sizeTooSmall, everyHolder, holders, reachOf, usersBeyond } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { type Holder, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
@@ -10,7 +10,7 @@ import type { Mapping } from './schema.ts';
  */
 export async function refuseCut(host: ReadHost, { path }: Mapping, to: Bytes): Promise<void> {
   const users = await usersBeyond(host, path, to);
-  if (users.length > 0) throw cutUnder(path, to, users);
+  if (users.length > 0) throw sizeTooSmall(path, to, users);
 }
 
 /**
@@ -50,5 +50,5 @@ async function refuseOpened(host: ReadHost, path: string, to: Bytes): Promise<vo
   if ((await holders(host, path)).length > 0) return;
   const found = await everyHolder(host, path);
   const unnamed: Holder = { kind: 'unknown', words: `open (fuser -v ${path})` };
-  throw cutUnder(path, to, found.length === 0 ? [unnamed] : found);
+  throw sizeTooSmall(path, to, found.length === 0 ? [unnamed] : found);
 }

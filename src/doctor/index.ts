@@ -6,7 +6,7 @@ import { fullVolumes } from './full-volumes.ts';
 import { grown } from './grown.ts';
 import { journals, type KnownJournal } from './journals.ts';
 import { kernel } from './kernel.ts';
-import { leftovers, type Scene as LeftoverScene } from './leftovers.ts';
+import { leftovers, type LeftoverSearch } from './leftovers.ts';
 import { programs } from './programs.ts';
 import { stateDirectory } from './state-dir.ts';
 
@@ -15,7 +15,7 @@ export { type KnownJournal, reasonOf } from './journals.ts';
 export { reservations } from './reservations.ts';
 export { siteFile } from './site.ts';
 
-type Scene = Omit<LeftoverScene, 'journals'> & {
+type DoctorInput = Omit<LeftoverSearch, 'journals'> & {
   /** Undefined if the journals cannot be read; the caller reports that. */
   readonly journals: readonly KnownJournal[] | undefined;
   readonly store: Pick<Store, 'directory' | 'names' | 'freeBytes' | 'changedMs' | 'bytes'>;
@@ -25,10 +25,10 @@ type Scene = Omit<LeftoverScene, 'journals'> & {
  * Runs the checks of a host, and returns the findings about journals first. Read-only. The caller
  * checks reservations and the site file.
  */
-export async function examine(scene: Scene): Promise<readonly Finding[]> {
-  const { host, store, root } = scene;
+export async function examine(input: DoctorInput): Promise<readonly Finding[]> {
+  const { host, store, root } = input;
   const found = await Promise.all([
-    sequenceFindings(scene),
+    sequenceFindings(input),
     stateDirectory(host, store, root),
     programs(host, root),
     kernel(host, root),
@@ -39,14 +39,14 @@ export async function examine(scene: Scene): Promise<readonly Finding[]> {
   return found.flat();
 }
 
-async function sequenceFindings({ journals: known, ...scene }: Scene): Promise<readonly Finding[]> {
+async function sequenceFindings({ journals: known, ...input }: DoctorInput): Promise<readonly Finding[]> {
   if (known === undefined)
     return [finding('leftover', 'warning', 'leftovers of sequences are unknown without their journals')];
-  const at = { check: 'journal', what: 'the journals', root: scene.root };
-  const found = await looking(at, async () => journals(scene.store, known));
+  const at = { check: 'journal', what: 'the journals', root: input.root };
+  const found = await looking(at, async () => journals(input.store, known));
   return [
     ...found,
-    ...(await leftovers({ ...scene, journals: known })),
-    ...(await grown(scene.host, known, scene.root)),
+    ...(await leftovers({ ...input, journals: known })),
+    ...(await grown(input.host, known, input.root)),
   ];
 }

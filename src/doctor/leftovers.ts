@@ -19,7 +19,7 @@ import {
 import { present } from '../core/present.ts';
 
 /** The parameters of the search for leftovers. */
-export interface Scene {
+export interface LeftoverSearch {
   readonly host: ReadHost;
   readonly find: Engine['find'];
   readonly journals: readonly KnownJournal[];
@@ -32,9 +32,9 @@ export interface Scene {
  * Reports leftovers of sequences on the host, in two ways: each step that its journal does not show as undone
  * is checked by its operation; and the host is searched for all tags of bofh, independently of the journals.
  */
-export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
-  const { host, root } = scene;
-  const known = await Promise.all(scene.journals.map((journal) => stillThere(scene, journal)));
+export async function leftovers(asked: LeftoverSearch): Promise<readonly Finding[]> {
+  const { host, root } = asked;
+  const known = await Promise.all(asked.journals.map((journal) => stillThere(asked, journal)));
   const fromJournals = new Set(known.flat().map(({ key }) => key));
   const search = (
     what: string,
@@ -42,7 +42,7 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
     more: () => Promise<readonly Finding[]> = () => Promise.resolve([]),
   ) =>
     looking({ check: 'leftover', what, root }, async () => [
-      ...findingsOf(await look(), scene.journals, fromJournals),
+      ...findingsOf(await look(), asked.journals, fromJournals),
       ...(await more()),
     ]);
   const found = [
@@ -52,7 +52,7 @@ export async function leftovers(scene: Scene): Promise<readonly Finding[]> {
       async () => [...(await taggedVolumes(host)), ...(await taggedGroups(host))],
       () => exportedGroups(host),
     )),
-    ...(await search('private files', () => taggedFiles(host, directoriesOf(scene)))),
+    ...(await search('private files', () => taggedFiles(host, directoriesOf(asked)))),
     ...(await search('btrfs subvolumes', () => taggedSubvolumes(host))),
     ...(await search('private mounts', () => taggedOnRun(host))),
   ];
@@ -72,7 +72,7 @@ async function exportedGroups(host: ReadHost): Promise<readonly Finding[]> {
  * Returns the directories of guest configs, and those in which a known sequence created or removed
  * a file.
  */
-function directoriesOf({ journals, configDirs }: Scene): readonly string[] {
+function directoriesOf({ journals, configDirs }: LeftoverSearch): readonly string[] {
   const files = journals
     .flatMap(({ state }) => state?.steps ?? [])
     .flatMap(({ intent }) => exclusive(intent.claims ?? {}))
@@ -89,16 +89,16 @@ interface Report {
  * Returns a finding for each step of an interrupted or abandoned sequence whose effect still
  * exists, or for which that is unknown, as its operation reports it.
  */
-async function stillThere(scene: Scene, journal: KnownJournal): Promise<readonly Report[]> {
+async function stillThere(asked: LeftoverSearch, journal: KnownJournal): Promise<readonly Report[]> {
   const { state, is } = journal;
   if (state === undefined || (is !== 'interrupted' && is !== 'abandoned')) return [];
   const left = state.steps.filter((step) => isLeft(state, step));
-  const found = await Promise.all(left.map((step) => lookAt(scene, journal, step)));
+  const found = await Promise.all(left.map((step) => lookAt(asked, journal, step)));
   return found.flat();
 }
 
-async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<readonly Report[]> {
-  const { host, root } = scene;
+async function lookAt(asked: LeftoverSearch, journal: KnownJournal, step: Step): Promise<readonly Report[]> {
+  const { host, root } = asked;
   const { n, intent, done } = step;
   const key = keyOf(journal.id, n);
   const named = `step ${String(n)} ${kindOf(intent)} of ${sequence(journal)}`;
@@ -108,14 +108,14 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
   if (intent.kind === 'bare' || intent.host !== host.name)
     return say('warning', `unknown whether ${named} left anything`, [show(journal.id)]);
   try {
-    const code = await scene.find(intent.kind, intent.version);
+    const code = await asked.find(intent.kind, intent.version);
     if (code === undefined) return say('warning', `this bofh does not know ${named}`, [show(journal.id)]);
     // Its effect ended with an earlier boot; a similar object now was created by others.
     if (endedWithBoot(step, (await host.facts()).boot)) return [];
     const result = present({ result: done?.result });
     const { state: is } = await code.look({ undo: intent.undo, host, ...result });
     if (is !== 'ours') return [];
-    return [{ key, said: await leftoverFinding(scene, journal, step) }];
+    return [{ key, said: await leftoverFinding(asked, journal, step) }];
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
     if (!root) return say('warning', `needs root for what is left of ${named}`);
@@ -126,14 +126,14 @@ async function lookAt(scene: Scene, journal: KnownJournal, step: Step): Promise<
 }
 
 async function leftoverFinding(
-  scene: Pick<Scene, 'find' | 'host'>,
+  asked: Pick<LeftoverSearch, 'find' | 'host'>,
   journal: KnownJournal,
   step: Step,
 ): Promise<Finding> {
   const { id, is, state, because } = journal;
-  const undo = await withCurrentNames(scene.host, step.intent.undo);
+  const undo = await withCurrentNames(asked.host, step.intent.undo);
   const now = { ...step, intent: { ...step.intent, undo } };
-  const manualRecovery = await manualRecoveryOf(scene, { committed: state?.committed === true }, now);
+  const manualRecovery = await manualRecoveryOf(asked, { committed: state?.committed === true }, now);
   const objects = exclusive(step.intent.claims ?? {}).join(', ');
   const what = manualRecovery?.what ?? `${step.intent.kind} (${objects})`;
   const says = `${what}: left by ${sequence(journal)}`;

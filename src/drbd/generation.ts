@@ -126,14 +126,14 @@ export function refuseOtherData(
   },
 ): void {
   const changes =
-    was === undefined ? ['the journal does not record which data was to be discarded'] : changesOf(was, is);
+    was === undefined ? ['the journal does not record which data the command meant'] : changesOf(was, is);
   if (changes.length === 0) return;
   const id = /bofh\.(?<id>[0-9a-z]+)\.\d+/.exec(mark)?.groups?.id ?? 'ID';
   const ordered = was === undefined ? '' : `recorded: ${dataInWords(was)}; `;
   throw new RefusedError(
-    `${name} does not hold the data that was to be discarded: ${changes.join('; ')} (${ordered}now: ${dataInWords(is)}). Nothing was discarded`,
+    `the data of ${name} has changed since the command: ${changes.join('; ')} (${ordered}now: ${dataInWords(is)}). Nothing was discarded`,
     {
-      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data has changed"; to discard the data anyway, run this afterwards: ${order}`,
+      remedy: `to keep the data: bofh recover --abandon ${id} --because "the data has changed"; to discard the data anyway, close the journal with that command, then: ${order}`,
     },
   );
 }

@@ -90,7 +90,7 @@ export const removal = {
     const [there, moved] = [await host.stat(wanted.path), await host.stat(wanted.tombstone)];
     const unchanged = sameFile(there, moved) && (await isOurs(host, wanted));
     if (!unchanged || (await hashOf(host, wanted.tombstone, moved?.size ?? 0)) !== wanted.sha256) {
-      // Whatever the new link is: without it the path is as others left it.
+      // Removes the new name, whatever file it has: the path stays as others left it.
       await host.removeFile(wanted.tombstone);
       throw changed(wanted);
     }

@@ -45,7 +45,7 @@ export async function refuseSound(host: ReadHost, path: string, type: Repairable
  * Repairs a filesystem once; another check shows whether it is clean then. Its RefusedError names
  * the errors that are left.
  */
-export async function mend(host: ChangeHost, path: string, { type, files }: ToRepair): Promise<void> {
+export async function runRepair(host: ChangeHost, path: string, { type, files }: ToRepair): Promise<void> {
   await refuseHeld(host, path, await holders(host, path));
   const run = (answers: 'safe' | 'yes') =>
     namingHolders(host, path, () => host.run(repairOf(type, path, answers)));

@@ -28,7 +28,7 @@ export interface Renumbered {
  * Whether the old uuid can be restored, whenever the program is killed. For the other types the
  * change can only be rolled forward (ADR 15).
  */
-export function hasWayBack(type: Makeable): boolean {
+export function hasUndo(type: Makeable): boolean {
   return type !== 'xfs' && type !== 'btrfs';
 }
 

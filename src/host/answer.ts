@@ -18,7 +18,7 @@ export interface Output {
   /** Undefined if it is longer than an answer may be. */
   readonly whole: () => Uint8Array | undefined;
   readonly tail: () => Uint8Array;
-  /** For an empty output: true if its disk is full, so that output may be lost. */
+  /** For an empty output: true if the disk of the output file is full, so that output may be lost. */
   readonly isLost?: () => boolean;
 }
 

@@ -291,9 +291,9 @@ function gather(stream: Readable, full: () => void): readonly Uint8Array[] {
   return chunks;
 }
 
-function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL', whom: 'group' | 'alone' = 'group'): void {
+function signalGroup(child: Group, signal: 'SIGTERM' | 'SIGKILL', scope: 'group' | 'alone' = 'group'): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  killGroup(whom === 'group' ? child.pid : -child.pid, signal);
+  killGroup(scope === 'group' ? child.pid : -child.pid, signal);
 }
 
 function killGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {

@@ -120,9 +120,9 @@ function layersOf(device: StackDevice): readonly string[] {
 
 /** `DRBD r0/0 Primary, to host2 Connected`. */
 function replicaOf({ facts }: StackDevice): string {
-  const told = facts.filter(({ name }) => name === 'resource' || name === 'role').map(({ value }) => value);
+  const own = facts.filter(({ name }) => name === 'resource' || name === 'role').map(({ value }) => value);
   const peers = facts
     .filter(({ name }) => name.startsWith('to '))
     .map(({ name, value }) => `${name} ${value}`);
-  return [['DRBD', ...told].join(' '), ...peers].join(', ');
+  return [['DRBD', ...own].join(' '), ...peers].join(', ');
 }

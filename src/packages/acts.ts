@@ -74,7 +74,7 @@ export async function mark(
 }
 
 /** Completes or removes what an interrupted dpkg left, so that apt works again. */
-export async function mend(
+export async function finishInterrupted(
   host: ChangeHost,
   packages: readonly ChangedPackage[],
   old: readonly string[],

@@ -4,7 +4,7 @@ import { type Look, operation } from '../atomic/operation.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
-import { act, expect, isAs, isThere, mark, mend, refuseEdited, statesOf } from './acts.ts';
+import { act, expect, isAs, isThere, mark, finishInterrupted, refuseEdited, statesOf } from './acts.ts';
 import { purge } from './commands.ts';
 import { type ChangedPackage, changedPackage, isReplaced, packageArgs, plannedPackages } from './plan.ts';
 import { refuseUnready } from './state.ts';
@@ -69,7 +69,7 @@ export const change = operation({
   revert: async ({ undo: { store, packages }, host }) => {
     const old = await debsIn(host, posix.join(store, 'old'));
     await refuseEdited(host, packages);
-    await mend(host, packages, old);
+    await finishInterrupted(host, packages, old);
     const now = await statesOf(host, packages);
     const back = packages.filter((each) => isReplaced(each) && !isAs(each, now.get(each.name), 'before'));
     const gone = packages.filter(

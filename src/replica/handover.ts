@@ -28,7 +28,8 @@ export async function refuseApart(
   // What the other host sees: that it sees a secondary later proves something only if it sees the primary
   // now.
   const there = await stateOn(to, name);
-  if (!isMet(there) || there.connections.some(({ role }) => role !== 'Primary')) throw apart(to, from, there);
+  if (!isConnectedAndUpToDate(there) || there.connections.some(({ role }) => role !== 'Primary'))
+    throw apart(to, from, there);
 }
 
 /**
@@ -45,7 +46,7 @@ export async function handedOver(
   const check = async (): Promise<boolean> => {
     signal.throwIfAborted();
     state = await stateOn(to, name);
-    if (!isMet(state)) throw apart(to, peer, state);
+    if (!isConnectedAndUpToDate(state)) throw apart(to, peer, state);
     return state.connections.every(({ role }) => role === 'Secondary');
   };
   if (await until({ limitMs, check })) return;
@@ -56,7 +57,7 @@ export async function handedOver(
 }
 
 /** Whether the resource is connected, and the data of this host is up to date. */
-export function isMet({ volumes, connections }: ResourceState): boolean {
+export function isConnectedAndUpToDate({ volumes, connections }: ResourceState): boolean {
   return (
     connections.length > 0 &&
     connections.every(({ state }) => state === 'Connected') &&

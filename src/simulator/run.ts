@@ -171,7 +171,7 @@ async function answered<T>(
   const access = command.access === 'read' ? 'read' : 'change';
   const { tool, argv, stdin } = command;
   const fault = at.faults.at({ tool, argv, access, ...(typeof stdin === 'string' ? { stdin } : {}) });
-  const answer = await suffer(at, command, { fault, act, step });
+  const answer = await withFault(at, command, { fault, act, step });
   const output = answer.stdout + answer.stderr;
   const said = present({ fraction: command.progress?.(output), line: command.says?.(output) });
   if (Object.keys(said).length > 0) step?.onProgress?.({ command, ...said });
@@ -194,7 +194,7 @@ function answerOf({ world }: Running, command: Command<unknown>): ReturnType<Too
   return answer;
 }
 
-async function suffer(
+async function withFault(
   at: Running,
   command: Command<unknown>,
   how: {

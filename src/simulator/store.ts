@@ -2,7 +2,7 @@ import type { World } from './world/world.ts';
 import { posix } from 'node:path';
 import type { Store, StoreFile } from '../atomic/journal/store.ts';
 import { UsageError } from '../core/errors.ts';
-import { checkAlive, suffer } from './faults/faults.ts';
+import { checkAlive, actWithFault } from './faults/faults.ts';
 import * as files from './world/files.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
 import { resolve, treeOf } from './world/resolve.ts';
@@ -25,7 +25,7 @@ export function memoryStore(
   const { host = simulatedHost(), directory: top = '/var/lib/bofh/journal' } = options;
   const { world, process } = host;
   const path = (name: string): string => posix.join(top, name);
-  const doing = <T>(verb: string, name: string, act: () => T): T => access(host, verb, name, act);
+  const doing = <T>(verb: string, name: string, act: () => T): T => withFault(host, verb, name, act);
   return {
     directory: top,
     names: (folder) => {
@@ -105,11 +105,11 @@ function opened(
         return bytes.length;
       };
       const writeFirst = (): number => write(added.subarray(0, Math.min(7, added.length)));
-      return access(host, 'write', name, () => write(added), writeFirst);
+      return withFault(host, 'write', name, () => write(added), writeFirst);
     },
-    truncate: (length) => access(host, 'truncate', name, () => put(now().slice(0, length))),
+    truncate: (length) => withFault(host, 'truncate', name, () => put(now().slice(0, length))),
     datasync: () =>
-      access(host, 'datasync', name, () => tree.inodes.has(ino) && files.syncInode(world, storage, ino)),
+      withFault(host, 'datasync', name, () => tree.inodes.has(ino) && files.syncInode(world, storage, ino)),
     close: () => {
       if (!process.open.delete(fd)) return;
       const kept = world.orphans.some(({ lock }) => lock === fd);
@@ -119,7 +119,7 @@ function opened(
 }
 
 /** Runs one access to the store. A fault can kill the process or fail the access here. */
-function access<T>(
+function withFault<T>(
   host: SimulatedHost,
   verb: string,
   name: string,
@@ -129,7 +129,7 @@ function access<T>(
   },
 ): T {
   checkAlive(host.process);
-  return suffer(host, { tool: 'store', argv: [verb, name], act, part, error: (code) => errno(code, name) });
+  return actWithFault(host, { tool: 'store', argv: [verb, name], act, part, error: (code) => errno(code, name) });
 }
 
 /**

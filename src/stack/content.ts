@@ -64,7 +64,8 @@ export async function contentOf(
   if (content === undefined) return { content: { state: 'blank', title: 'blank', ...none }, unknown: [] };
   const layer = layerFor(layers, 'content', at);
   const { size, overhead, facts = [], unknown = [] } = await layerFacts(layer, at);
-  const beside = content.ptType === undefined ? [] : [`a ${content.ptType} partition table lies beside it`];
+  const beside =
+    content.ptType === undefined ? [] : [`a ${content.ptType} partition table is on the device too`];
   return {
     content: {
       state: layer === undefined ? 'unknown' : 'known',

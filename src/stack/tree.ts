@@ -248,8 +248,8 @@ async function inactive(
 /** Whether one of these devices is on the requested one, or is that device. */
 function onto(shown: readonly StackDevice[], asked: string, below: readonly string[]): boolean {
   const byId = new Map(shown.map((one) => [one.id, one]));
-  const lies = (id: string): boolean => id === asked || (byId.get(id)?.below ?? []).some(lies);
-  return below.some(lies);
+  const isOn = (id: string): boolean => id === asked || (byId.get(id)?.below ?? []).some(isOn);
+  return below.some(isOn);
 }
 
 function idleVolume(of: {

@@ -39,7 +39,7 @@ export async function checkKernel(options: {
     if ((await followed(host, path)) === undefined)
       throw new UsageError(`there is no file ${path}`, {
         code: 'not-found',
-        remedy: `name them with ${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')}`,
+        remedy: `name existing files with ${option('--kernel', 'kernel')} and ${option('--ramdisk', 'ramdisk')}`,
       });
   return { kernel, ramdisk };
 }

@@ -273,7 +273,7 @@ export function checkCreate(request: unknown): CheckedCreate {
   };
 }
 
-/** Settings of the root filesystem, with their options. bofh makes none on a blank disk, or in the image of a disk. */
+/** Settings of a root filesystem, with their options. bofh writes none on a blank disk, or in the image of a disk. */
 const ofRoot = {
   hostname: '--hostname',
   sshKeys: '--ssh-key',
@@ -285,7 +285,7 @@ const ofRoot = {
   provision: '--provision',
 } as const;
 
-/** Throws UsageError for a guest that cannot boot, or for settings that only its own system can make. */
+/** Throws UsageError for a guest that cannot boot, or for settings that only the system inside it can make. */
 function checkWholeDisk(
   request: Omit<z.output<typeof createSchema>, 'swap'> & { readonly swap: Bytes },
 ): void {

@@ -115,7 +115,7 @@ function damageOf(bytes: Uint8Array, id: string): JournalError | undefined {
  * Removes leftovers of an interrupted journal creation or archiving, and lock files that are not
  * held.
  */
-export async function sweepUnborn(engine: Engine): Promise<void> {
+export async function removeJournalLeftovers(engine: Engine): Promise<void> {
   const { store } = engine;
   await engine.locks.sweep?.();
   for (const name of store.names('.').filter((each) => each.endsWith('.new'))) {

@@ -1,5 +1,5 @@
 import { type InterruptedError, SequenceEnded, UsageError } from '../../core/errors.ts';
-import type { Patience } from './patience.ts';
+import type { SignalPolicy } from './signal-policy.ts';
 import { interruption, untilAborted } from './signal.ts';
 
 /** The sequence itself, or a scope of it, and its state. */
@@ -29,7 +29,7 @@ export type Outcome<T> =
  */
 export async function runBody<T>(
   frame: Frame,
-  signals: Omit<Patience, 'forget'>,
+  signals: Omit<SignalPolicy, 'forget'>,
   body: () => T | Promise<T>,
 ): Promise<Outcome<T>> {
   let value: { readonly value: T } | undefined;

@@ -4,7 +4,7 @@ import { checkClaims } from '../locks/check-claims.ts';
 import { claim } from '../locks/claims.ts';
 import { commit, endSteps, type Ending, rollBack, type Thrower } from '../undo/finish.ts';
 import { type Engine, type Signals } from '../engine.ts';
-import { patienceOf, type Patience } from './patience.ts';
+import { signalPolicyOf, type SignalPolicy } from './signal-policy.ts';
 import { newFrame, runBody, trackCall, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
@@ -52,7 +52,7 @@ export class AtomicOperationSequence {
   readonly id = newId();
   readonly #engine: Engine;
   readonly #name: string;
-  readonly #patience: Patience;
+  readonly #signalPolicy: SignalPolicy;
   readonly #root: Frame;
   readonly #locks: ObjectLocks;
   readonly #reverse: Reverse | undefined;
@@ -89,7 +89,7 @@ export class AtomicOperationSequence {
     this.#writes = options.writes ?? 'script';
     this.#confirmation = options.confirmation;
     this.#root = newFrame(options.name);
-    this.#patience = patienceOf(
+    this.#signalPolicy = signalPolicyOf(
       options,
       { name: this.#name, now: () => this.#now(), last: () => this.#last },
       options.engine.onWaiting,
@@ -98,7 +98,7 @@ export class AtomicOperationSequence {
     this.#lines = new Announcements(this.#engine, {
       id: this.id,
       name: this.#name,
-      stop: this.#patience.stop,
+      stop: this.#signalPolicy.stop,
       ...present({ confirm: options.confirmation?.seconds, created: options.confirmation?.startGuard }),
     });
   }
@@ -117,7 +117,7 @@ export class AtomicOperationSequence {
     if (this.#begun) throw new UsageError(`the sequence "${this.#name}" was already run: create a new one`);
     this.#begun = true;
     const { reporter } = this.#engine;
-    if (!this.#patience.stop.aborted) reporter?.report({ type: 'started' });
+    if (!this.#signalPolicy.stop.aborted) reporter?.report({ type: 'started' });
     try {
       const value = await this.#run(body);
       reporter?.report(endOf(this.#journal === undefined ? 'none' : 'some'));
@@ -130,14 +130,14 @@ export class AtomicOperationSequence {
 
   async #run<T>(body: (tx: Steps) => T | Promise<T>): Promise<T> {
     try {
-      if (this.#patience.stop.aborted) throw notBegun(this.#name, this.#patience.stop);
+      if (this.#signalPolicy.stop.aborted) throw notBegun(this.#name, this.#signalPolicy.stop);
       this.#boot = (await this.#engine.host.facts()).boot;
-      const outcome = await runBody(this.#root, this.#patience, () => body(this.#steps(this.#root)));
+      const outcome = await runBody(this.#root, this.#signalPolicy, () => body(this.#steps(this.#root)));
       if (outcome.ok) return await this.#commit(outcome.value);
       throw await this.#rollBack(outcome.error);
     } finally {
       this.#root.ended = true;
-      this.#patience.forget();
+      this.#signalPolicy.forget();
       this.#letGo();
     }
   }
@@ -172,12 +172,12 @@ export class AtomicOperationSequence {
     ): Promise<T> =>
       trackCall(
         own,
-        { name, what: what === 'scope' ? 'scope' : 'step', stop: this.#patience.stop },
+        { name, what: what === 'scope' ? 'scope' : 'step', stop: this.#signalPolicy.stop },
         what === 'scope' ? work : () => this.#called({ failed: name, failedOn: place.host.name }, what, work),
       );
     const home = () => ({ ...this.#home(own, place), inverses: this.#inverses });
     return {
-      signal: this.#patience.stop,
+      signal: this.#signalPolicy.stop,
       step: (code, args) =>
         tracked(stepName(code.kind), async () => {
           const refuseBrief = this.#refuseBrief.bind(this);
@@ -228,7 +228,7 @@ export class AtomicOperationSequence {
       scope: own.scope,
       locks: this.#locks,
       running: this.#claims,
-      stop: this.#patience.stop,
+      stop: this.#signalPolicy.stop,
       takeNumber: () => (this.#numbers += 1),
       announce: (intent) => this.#lines.announce(own, intent),
     };
@@ -260,7 +260,7 @@ export class AtomicOperationSequence {
       const call = {
         name: `release of ${stepName(code.kind)}`,
         what: 'step',
-        stop: this.#patience.stop,
+        stop: this.#signalPolicy.stop,
       } as const;
       return trackCall(still, call, () => this.#release(n));
     };
@@ -323,9 +323,9 @@ export class AtomicOperationSequence {
     const own = newFrame(this.#name, s, parent);
     const around = present({ parent: parent.scope });
     this.#lines.queue({ t: 'scope', s, name, ...around });
-    const outcome = await runBody(own, this.#patience, () => body(this.#steps(own, place)));
+    const outcome = await runBody(own, this.#signalPolicy, () => body(this.#steps(own, place)));
     if (outcome.ok) return outcome.value;
-    if (this.#patience.abandon.aborted) this.#stillRunning.push(...own.running.keys());
+    if (this.#signalPolicy.abandon.aborted) this.#stillRunning.push(...own.running.keys());
     else if (this.#journal !== undefined) await this.#undoScope(this.#journal, s, outcome.error);
     throw outcome.error;
   }
@@ -364,7 +364,7 @@ export class AtomicOperationSequence {
     this.#engine.reporter?.report({ type: 'waiting', for: notice });
     this.#engine.onWaiting?.(notice);
     const of = { id: this.id, name: this.#name, seconds: confirmation.seconds };
-    await untilConfirmed(of, { ...this.#patience, engine: this.#engine });
+    await untilConfirmed(of, { ...this.#signalPolicy, engine: this.#engine });
     return value;
   }
 
@@ -376,7 +376,7 @@ export class AtomicOperationSequence {
     return {
       unwinding: this.#unwinding(journal),
       leftUntouched: this.#leftUntouched,
-      stop: this.#patience.stop,
+      stop: this.#signalPolicy.stop,
       trusted: () => this.#trusted(journal),
       release: async () => {
         for (const n of this.#temporaries.toReversed()) await this.#release(n);
@@ -392,7 +392,7 @@ export class AtomicOperationSequence {
       engine: this.#engine,
       journal,
       inverses: this.#inverses,
-      abandon: this.#patience.abandon,
+      abandon: this.#signalPolicy.abandon,
     };
   }
 }

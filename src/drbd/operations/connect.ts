@@ -108,7 +108,7 @@ export const connect = operation({
   afterCommit: async ({ undo: of, host }) => {
     const state = await upAgain(host, of);
     const isAlone = isStandAlone(state);
-    if (!isAlone && isMet(state)) return;
+    if (!isAlone && isConnected(state)) return;
     await checkData(host, state, of);
     await checkDiscard(host, state, of);
     // If the resource is connecting already, drbdsetup 9.22 fails with "(102) Local address(port)
@@ -176,7 +176,7 @@ async function lookLater(host: ReadHost, of: Undo): Promise<Look> {
   if (found.is === 'another') return found.look;
   if (found.is === 'down' || isStandAlone(found.state)) return { state: 'ours' };
   const isAsked = of.note !== undefined && (await host.stat(of.note)) !== undefined;
-  return { state: isAsked || isMet(found.state) ? 'gone' : 'ours' };
+  return { state: isAsked || isConnected(found.state) ? 'gone' : 'ours' };
 }
 
 function isReplicated({ connections }: ResourceState): boolean {
@@ -185,7 +185,7 @@ function isReplicated({ connections }: ResourceState): boolean {
   );
 }
 
-function isMet({ connections }: ResourceState): boolean {
+function isConnected({ connections }: ResourceState): boolean {
   return connections.every(({ state }) => state === 'Connected');
 }
 

@@ -46,7 +46,7 @@ export const resize = deferred({
     if (from >= to)
       throw new RefusedError(
         `volume ${String(volume)} of ${name} has ${formatSize(from)}: ${disk} has no space for more`,
-        { remedy: `enlarge its disk first, on every host: ${disk}` },
+        { remedy: `enlarge the disk ${disk} first, on every host` },
       );
     await refuseWithoutAddress(host, found, drbdResize({ name, volume }));
     refuseAlone(found.state, volume);

@@ -17,7 +17,7 @@ import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { asks, type Repairable, repairable, repairOf } from '../commands/repair.ts';
 import { checkOf } from '../commands/check.ts';
-import { examine, mend, refuseSound } from '../repairing.ts';
+import { examine, runRepair, refuseSound } from '../repairing.ts';
 
 const args = z.strictObject({
   /** The device of the filesystem, which must not be mounted. */
@@ -74,7 +74,7 @@ export const repair = deferred({
   look: ({ undo: of, host }) => look(host, of),
   afterCommit: async ({ undo: of, host }) => {
     const path = await locate(host, { path: of.device, identity: of.identity });
-    if (path !== undefined) await mend(host, path, of);
+    if (path !== undefined) await runRepair(host, path, of);
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: of, way }) => repairedRecovery(of, way),

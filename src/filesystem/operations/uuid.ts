@@ -17,7 +17,7 @@ import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { keepSeed, setUuid } from '../commands/uuid.ts';
-import { hasWayBack, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
+import { hasUndo, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
 import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
@@ -79,7 +79,7 @@ export const uuid = operation({
     return { makes: [`fs:${to}`], changes: [key], needs: beneath };
   },
   within: ({ undo: { container } }) => container,
-  defers: ({ undo: { type, from, to } }) => from === to || !hasWayBack(type),
+  defers: ({ undo: { type, from, to } }) => from === to || !hasUndo(type),
   run: async ({ undo: of, host }) => {
     const { path, now } = await find(host, of);
     if (path === undefined || now !== 'old')
@@ -92,13 +92,13 @@ export const uuid = operation({
   },
   value: ({ undo: { type, from, to } }) => ({
     ...{ uuid: to, was: from },
-    when: hasWayBack(type) ? ('now' as const) : ('after the commit' as const),
+    when: hasUndo(type) ? ('now' as const) : ('after the commit' as const),
   }),
   look: async ({ undo: of, host }): Promise<Look> => {
     const { path, now } = await find(host, of);
     if (path === undefined || now === undefined) return { state: 'gone' };
     if (typeof now === 'object') return { state: 'not-ours', found: now.found };
-    const isOurs = hasWayBack(of.type) ? now !== 'old' : now !== 'new';
+    const isOurs = hasUndo(of.type) ? now !== 'old' : now !== 'new';
     if (!isOurs || of.from === of.to) return { state: 'gone' };
     const moved = await movedFrom(host, path, of.key);
     return { state: 'ours', holders: await holders(host, path), ...moved };
@@ -173,7 +173,7 @@ function renumberedRecovery({ device, type, from, to, seed }: UuidUndo, way: Way
   const set = setUuid({ type, device, uuid: isBack ? from : to });
   const kept = seed === 'added' ? [commandWords(keepSeed(device, isBack ? 'drop' : 'keep'))] : [];
   // Before the commit nothing was changed.
-  const nothing = isBack && !hasWayBack(type);
+  const nothing = isBack && !hasUndo(type);
   return {
     what: `the uuid of the ${type} on ${device}: ${to}, which was ${from}`,
     look: [['blkid', '--probe', device]],

@@ -179,7 +179,7 @@ function notBegun(host: string, program: Program, word: string | undefined, stde
   const why = word === undefined ? undefined : whyNot[word];
   if (why !== undefined)
     return new RefusedError(`${program.tool} was not started on ${host}: ${why}`, {
-      remedy: `bofh recover, once ${host} can be reached`,
+      remedy: `when ${host} can be reached again: bofh recover`,
     });
   return new CommandError({
     ...program,

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { cutUnder, inWords, remedyFor, usersBeyond } from '../../blockdevice/index.ts';
+import { sizeTooSmall, inWords, remedyFor, usersBeyond } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
@@ -97,7 +97,7 @@ export async function refuseHeldBeyond(host: ReadHost, of: VolumeAmong, size: By
   if (beyondIt.length === 0) return;
   const listed = new Set(held.map(({ words }) => words));
   const content = beyondIt.filter(({ words }) => !listed.has(words));
-  throw cutUnder(of.lv.fullName, size, [...content, ...(await everyHolderOf(host, of))]);
+  throw sizeTooSmall(of.lv.fullName, size, [...content, ...(await everyHolderOf(host, of))]);
 }
 
 /** Returns the holders that may use space beyond a size; an inactive volume has none. */
@@ -154,7 +154,7 @@ export async function shrink(
   const { lv } = among;
   if (way === 'back') {
     const users = await beyond(host, lv, to);
-    if (users.length > 0) throw cutUnder(lv.fullName, to, users);
+    if (users.length > 0) throw sizeTooSmall(lv.fullName, to, users);
   }
   const fs = await fsOption(host);
   const extents = to / of.extentSize;

@@ -77,7 +77,7 @@ export const unmount = operation({
       });
     await refuseHeld(host, entry);
     const { boot } = await host.facts();
-    return { mark, boot, ...(await wayBack(host, entries, entry)) };
+    return { mark, boot, ...(await neededToRemount(host, entries, entry)) };
   },
   claims: async ({ undo: { path, device }, on }) => {
     if (device === undefined) return { changes: [`mnt:${path}`] };
@@ -146,7 +146,7 @@ async function refuseHeld(host: ReadHost, entry: MountEntry): Promise<void> {
 }
 
 /** Returns everything needed to mount it again. RefusedError if that is impossible. */
-async function wayBack(
+async function neededToRemount(
   host: ReadHost,
   entries: readonly MountEntry[],
   entry: MountEntry,

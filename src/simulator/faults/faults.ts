@@ -212,7 +212,7 @@ export function crash({ world, process }: Pick<Running, 'world' | 'process'>): P
 }
 
 /** Makes one change to a file or to the journal. A fault can kill the process or fail the change here. */
-export function suffer<T>(
+export function actWithFault<T>(
   at: Pick<Running, 'world' | 'process' | 'faults'>,
   of: {
     readonly tool: 'file' | 'store';
@@ -247,7 +247,7 @@ export function suffer<T>(
     case 'hangs':
       if (fault.mode === 'short write' && part !== undefined) return part();
       throw new UsageError(
-        `an access to ${tool === 'store' ? 'the journal' : 'a file'} cannot suffer "${fault.mode}"`,
+        `an access to ${tool === 'store' ? 'the journal' : 'a file'} cannot have the fault "${fault.mode}"`,
       );
   }
 }

@@ -4,7 +4,7 @@ import {
   openJournals,
   recover,
   type RecoverOptions,
-  sweepUnborn,
+  removeJournalLeftovers,
 } from '../../atomic/recovery/recover.ts';
 import type { Signals } from '../../atomic/index.ts';
 import { atomic, withBofh } from '../../bofh.ts';
@@ -209,7 +209,7 @@ export async function recoverAll(
 ): Promise<Ending> {
   const { engine } = knowing(operations, host);
   return endingOf(host, async () => {
-    await sweepUnborn(engine);
+    await removeJournalLeftovers(engine);
     for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true, ...options });
   });
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { ChangeHost, LocalHost, ReadHost, StepContext } from '../../command/index.ts';
 import { UsageError } from '../../core/errors.ts';
 import { fileError } from '../faults/file-errors.ts';
-import { checkAlive, crash, suffer } from '../faults/faults.ts';
+import { checkAlive, crash, actWithFault } from '../faults/faults.ts';
 import * as files from './files.ts';
 import { pageIn } from '../real-host/overlay.ts';
 import { runCommand, type Running, runPipeline } from '../run.ts';
@@ -64,7 +64,7 @@ export function changeHost(
     at.changes.push(asked);
     const argv = [verb, ...more, path];
     const error = (code: 'EIO' | 'ENOSPC') => fileError(code, verb, path, more);
-    const done = suffer(at, { tool: 'file', argv, act, error });
+    const done = actWithFault(at, { tool: 'file', argv, act, error });
     // What /dev, /proc and /sys show depends only on the names of existing files: a new file
     // changes nothing there.
     if (verb === 'rename' || verb === 'remove') world.revision += 1;

@@ -19,7 +19,7 @@ export function inputText(world: World, input: Secret | KeyInput | Uint8Array | 
   const bytes = readFile(world, key.path);
   if (bytes.length === 0)
     throw new RefusedError(`the key from the file ${key.path} is empty`, {
-      remedy: 'see what should have been there',
+      remedy: 'write the key into the file',
     });
   return Buffer.from(bytes).toString('latin1');
 }

@@ -21,8 +21,8 @@ export const deepest = 16;
 
 /**
  * Parses xl.cfg: the grammar of libxlu_cfg_y.y (xen.git tools/libs/util, Xen 4.17): `key = value` and `key += value`,
- * ended by a newline or `;`; in lists newlines go anywhere but before a comma-less value, a comma may come last.
- * Throws UsageError "FILE:LINE: …what was expected".
+ * ended by a newline or `;`. In a list a newline may be anywhere, except before a value that has no comma before it;
+ * the last value may have a comma. Throws UsageError "FILE:LINE: …what was expected".
  */
 export function parseConfig(input: {
   readonly text: Uint8Array | string;

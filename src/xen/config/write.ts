@@ -28,10 +28,10 @@ export function quoted({ text, what }: { readonly text: string; readonly what: s
   const bad = /[\p{Cc}\p{Cs}]/u.exec(text)?.[0];
   if (bad !== undefined)
     throw new UsageError(
-      `${what}: a guest config cannot hold the control character U+${bad.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      `${what}: a guest configuration cannot contain the control character U+${bad.charCodeAt(0).toString(16).padStart(4, '0')}`,
     );
   if (text.includes('"') && text.includes("'"))
-    throw new UsageError(`${what}: a value in a guest config cannot contain both ' and ": ${text}`);
+    throw new UsageError(`${what}: a value in a guest configuration cannot contain both ' and ": ${text}`);
   const mark = text.includes('"') ? "'" : '"';
   return mark + text.replaceAll('\\', '\\\\') + mark;
 }
@@ -44,7 +44,7 @@ function settingOf(value: ConfigValue): Setting {
 function checkedKey(key: string): string {
   if (/^[a-z][._0-9a-z]*$/.test(key)) return key;
   throw new UsageError(
-    `"${key}" cannot be a key of a guest config: expected lower-case letters, digits, "." and "_"`,
+    `"${key}" cannot be a key of a guest configuration: expected lower-case letters, digits, "." and "_"`,
   );
 }
 

@@ -48,8 +48,8 @@ export const mostWeight = 65_535;
 const mostPauses = 255;
 
 /**
- * Changes a setting of a running guest until it ends. The old and the new value prove the step: others set
- * any third one, and it is left untouched. A guest that was started again has the settings of its
+ * Changes a setting of a running guest until it ends. The old and the new value prove the step: a third
+ * value was set by others, and is left untouched. A guest that was started again has the settings of its
  * configuration.
  */
 export const set = operation({

@@ -170,7 +170,7 @@ export async function referencePage(): Promise<string> {
     ...(fault === undefined ? [] : tableOf(fault, printed)),
     '### Its administrator',
     '',
-    'Each act happens at once, is on the disk, and is no part of a sequence. What it needs and is not there is a `TypeError`.',
+    'Each act happens at once, is on disk, and belongs to no sequence. If an object that it needs is missing, it throws `TypeError`.',
     '',
     ...methodsOf('admin', 'host.admin'),
     '### The other host of a pair',

@@ -112,9 +112,9 @@ export async function recoverAll(
   options: { readonly machine?: Machine; readonly plan?: Plan; readonly cut?: boolean } = {},
 ) {
   const process = launch(subject, world, options.machine ?? newMachine(), options.plan);
-  const { cutLastLine, openJournals, recover, sweepUnborn } = subject.modules.recover;
+  const { cutLastLine, openJournals, recover, removeJournalLeftovers } = subject.modules.recover;
   const ending = await endingOf(process, async () => {
-    await sweepUnborn(process.engine);
+    await removeJournalLeftovers(process.engine);
     if (options.cut === true)
       for (const name of process.engine.store.names('.').filter((each) => each.endsWith('.journal')))
         await cutLastLine(process.engine, name.slice(0, -'.journal'.length));

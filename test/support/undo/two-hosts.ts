@@ -1,4 +1,4 @@
-import { openJournals, recover, sweepUnborn } from '../../../src/atomic/recovery/recover.ts';
+import { openJournals, recover, removeJournalLeftovers } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { type Bofh } from '../../../src/connect.ts';
 import { StuckError } from '../../../src/core/errors.ts';
@@ -140,7 +140,7 @@ export async function tryOnTwo(made: Made, of: Reference, trouble: Trouble): Pro
   const fate = ending.how === 'done' ? 'after' : fateOf(later);
   const recoverAll = (): Promise<Ending> =>
     endingOf(later, async () => {
-      await sweepUnborn(bofh.engine);
+      await removeJournalLeftovers(bofh.engine);
       for (const { id } of await openJournals(bofh.engine))
         await recover(id, { engine: bofh.engine, yes: true });
     });

@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { build } from 'rolldown';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { LockHolder } from '../../../src/atomic/locks/processes.ts';
-import { abandon, openJournals, recover, sweepUnborn } from '../../../src/atomic/recovery/recover.ts';
+import {
+  abandon,
+  openJournals,
+  recover,
+  removeJournalLeftovers,
+} from '../../../src/atomic/recovery/recover.ts';
 import { AtomicOperationSequence } from '../../../src/atomic/sequence/sequence.ts';
 import { create } from '../../../src/file/index.ts';
 import { processStat } from '../../../src/core/proc.ts';
@@ -67,7 +72,7 @@ function runWith(directory: string, inject: string): string {
 
 async function recoverIn(directory: string): Promise<void> {
   const engine = realEngine(directory);
-  await sweepUnborn(engine);
+  await removeJournalLeftovers(engine);
   for (const { id } of await openJournals(engine)) await recover(id, { engine, yes: true });
 }
 

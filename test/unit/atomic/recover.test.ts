@@ -20,7 +20,7 @@ import {
   openJournals,
   plan,
   recover,
-  sweepUnborn,
+  removeJournalLeftovers,
 } from '../../../src/atomic/recovery/recover.ts';
 import { fold } from '../../../src/atomic/journal/state.ts';
 import type { Reservations } from '../../../src/command/index.ts';
@@ -199,7 +199,7 @@ test('removes leftovers of an interrupted journal creation or archiving, and not
   for (const name of ['unborn.new', 'unborn.ballast', 'moved.ballast', 'notes.txt'])
     writeFileSync(join(journals, name), '');
 
-  await sweepUnborn(engine);
+  await removeJournalLeftovers(engine);
 
   expect(readdirSync(journals)).toEqual(['notes.txt', 'open.ballast', 'open.d', 'open.journal']);
 });

@@ -218,7 +218,7 @@ describe('bofh boot install', () => {
     const before = host.snapshot();
 
     await expect(install(at().runtime)).rejects.toThrow(
-      `edited, or not created by "bofh boot install": ${pathOf(name ?? '')}`,
+      `a unit was edited, or not created by "bofh boot install": ${pathOf(name ?? '')}`,
     );
     if (_how === 'was edited') await expect(remove(at().runtime)).rejects.toThrow('bofh-recover.service');
 

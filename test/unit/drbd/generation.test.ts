@@ -92,7 +92,7 @@ async function discardsNothing(host: SimulatedHost, ...words: readonly RegExp[])
   const [step] = (error as StuckError).blocked;
   for (const each of [...words, /Nothing was discarded$/]) expect(step?.why).toMatch(each);
   expect(step?.remedy).toMatch(
-    /^to keep the data: bofh recover --abandon [0-9a-f]+ --because .*run this afterwards/,
+    /^to keep the data: bofh recover --abandon [0-9a-f]+ --because .*close the journal with that command, then: /,
   );
   expect(host.changes.slice(begun).filter(({ what }) => what === 'command')).toEqual([]);
   expect(generation(host)).toBe(before);

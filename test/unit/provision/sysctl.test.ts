@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { defineHost, type HostBuilder, provision } from '../../../src/index.ts';
-import { canCutWayIn } from '../../../src/provision/way-in.ts';
+import { canLockOut } from '../../../src/provision/lockout.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { simulate } from '../../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -39,7 +39,7 @@ it('sets parameters now and at boot, and has nothing to do the second time', asy
     ],
     ['vm.swappiness', `at boot 60 in ${own}`],
   ]);
-  expect(changes.map(canCutWayIn)).toEqual([true, true, false]);
+  expect(changes.map(canLockOut)).toEqual([true, true, false]);
   expect(await textOf(own)).toBe(
     'net.ipv4.ip_forward = 1\nnet.ipv4.tcp_rmem = 4096 131072 33554432\nvm.swappiness = 60\n',
   );

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { canCutWayIn } from '../../../src/provision/way-in.ts';
+import { canLockOut } from '../../../src/provision/lockout.ts';
 import { guardUnit } from '../../../src/service/guard.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 
@@ -46,5 +46,5 @@ test.each([
   ['packages', 'sudo-ldap', false],
   ['file', '/etc/sshd', false],
 ] as const)('a change of the %s %s can cut the connection: %s', (kind, name, can) => {
-  expect(canCutWayIn({ action: 'change', kind, name, details: [] })).toBe(can);
+  expect(canLockOut({ action: 'change', kind, name, details: [] })).toBe(can);
 });

@@ -117,8 +117,8 @@ export function isPackaged({ unit }: FoundUnit): boolean {
 }
 
 export function foreignUnits(units: readonly string[], installer: string): RefusedError {
-  return new RefusedError(`edited, or not created by "bofh ${installer}": ${units.join(', ')}`, {
-    remedy: 'move it away; put your changes into a drop-in: systemctl edit UNIT',
+  return new RefusedError(`a unit was edited, or not created by "bofh ${installer}": ${units.join(', ')}`, {
+    remedy: 'move that file away; to change a unit, write a drop-in: systemctl edit UNIT',
   });
 }
 

@@ -5,7 +5,7 @@ import { messageOf, RefusedError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { remember } from '../../../provision/created.ts';
-import { canCutWayIn } from '../../../provision/way-in.ts';
+import { canLockOut } from '../../../provision/lockout.ts';
 import { change } from '../../runtime/change.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { value, verb } from '../../runtime/verb.ts';
@@ -62,7 +62,7 @@ export default verb({
             give(runtime, answer(planned));
             return 0;
           };
-        const usual = planned.some(canCutWayIn) ? usualWaitMs : undefined;
+        const usual = planned.some(canLockOut) ? usualWaitMs : undefined;
         const confirm = asked === 'off' ? undefined : (asked ?? usual);
         return {
           destroys: [...planned.map(changeInWords), ...(confirm === undefined ? [] : [waitInWords(confirm)])],

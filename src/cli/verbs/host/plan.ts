@@ -1,4 +1,4 @@
-import { canCutWayIn as cutsWayIn } from '../../../provision/way-in.ts';
+import { canLockOut } from '../../../provision/lockout.ts';
 import { give } from '../../output/answer.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
@@ -27,7 +27,7 @@ export default verb({
     const { resources, undescribed } = await readDescription(runtime, bofh, { file, prune });
     const changes = await plannedChanges(bofh, resources);
     const all = changes.map((change) => ({ change, text: diffOf(change) }));
-    const canCutWayIn = changes.some(cutsWayIn);
+    const canCutWayIn = changes.some(canLockOut);
     give(runtime, {
       data: {
         canCutWayIn,

@@ -21,9 +21,9 @@ export const unknownInWords = 'cannot tell from here';
 
 /** A planned step in words. */
 export function plannedInWords(planned: JournalShow['recovery'][number]): string {
-  const { n, with: riders } = planned;
-  const along = riders.length === 0 ? '' : `, and with it step ${riders.join(', ')}`;
-  return printable(`${plannedWords[planned.do]} step ${String(n)} ${stepInWords(planned)}${along}`);
+  const { n, with: others } = planned;
+  const also = others.length === 0 ? '' : `, and with it step ${others.join(', ')}`;
+  return printable(`${plannedWords[planned.do]} step ${String(n)} ${stepInWords(planned)}${also}`);
 }
 
 /** The other hosts of a journal. */

@@ -52,7 +52,7 @@ export async function withinLimit<T>(
   throw new CommandError({
     ...{ tool: 'bofh', argv: ['recover', id], reason: 'timeout' },
     what: `it was not finished within ${String(Math.ceil(ms / 1000))} s, and is left open${stillRunning(engine, id)}`,
-    remedy: `bofh recover ${id}, once that has ended; until then every bofh is refused its objects`,
+    remedy: `when that has ended (until then bofh refuses every other use of its objects): bofh recover ${id}`,
   });
 }
 

@@ -2,7 +2,7 @@ import { guardSequence } from '../../../atomic/recovery/confirmation.ts';
 import {
   recover as recoverJournal,
   refuseOtherMachine,
-  sweepUnborn,
+  removeJournalLeftovers,
 } from '../../../atomic/recovery/recover.ts';
 import type { Bofh } from '../../../connect.ts';
 import { InterruptedError, JournalError, RefusedError, StuckError } from '../../../core/errors.ts';
@@ -37,7 +37,7 @@ export async function recoverAll(
       plans.flat(),
     );
   }
-  await sweepUnborn(engine);
+  await removeJournalLeftovers(engine);
   if (runtime.settings.consent === 'ask' && runtime.terminal.interactive && plans.flat().length > 0)
     await confirm(runtime, plans.flat());
   const act = () => inTurn(runtime, bofh, journals, how);

@@ -26,7 +26,7 @@ export const known: Readonly<Record<'lv' | 'vg' | 'pv', ReadonlySet<string>>> = 
 /** Returns the rows of lvs for a group, also for its hidden volumes, sorted by name. */
 export function lvRows(world: World, vg: VolumeGroup): readonly Row[] {
   // One pass for all rows: a search in each row would take the square of the volumes.
-  const of: Kin = {
+  const of: Relations = {
     byUuid: new Map(vg.lvs.map((lv) => [lv.uuid, lv])),
     origins: new Set(vg.lvs.flatMap(({ origin }) => origin ?? [])),
     merging: new Set(vg.lvs.flatMap(({ origin, merging }) => (merging === true ? (origin ?? []) : []))),
@@ -39,8 +39,8 @@ export function byName<T extends { readonly name: string }>(all: readonly T[]): 
   return all.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** How the volumes of a group belong together. */
-interface Kin {
+/** The relations between the volumes of a group. */
+interface Relations {
   readonly byUuid: ReadonlyMap<string, LogicalVolume>;
   /** The UUIDs of volumes with a snapshot. */
   readonly origins: ReadonlySet<string>;
@@ -48,7 +48,12 @@ interface Kin {
   readonly merging: ReadonlySet<string>;
 }
 
-function lvRow(world: World, vg: VolumeGroup, lv: LogicalVolume, { byUuid, origins, merging }: Kin): Row {
+function lvRow(
+  world: World,
+  vg: VolumeGroup,
+  lv: LogicalVolume,
+  { byUuid, origins, merging }: Relations,
+): Row {
   const minor = world.active.get(lv.uuid);
   const isOpen = minor !== undefined && openers(world, `${world.dmMajor}:${minor}`).length > 0;
   const origin = lv.origin === undefined ? undefined : byUuid.get(lv.origin);

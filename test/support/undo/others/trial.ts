@@ -1,5 +1,10 @@
 import { StuckError } from '../../../../src/core/errors.ts';
-import { abandon, openJournals, recover, sweepUnborn } from '../../../../src/atomic/recovery/recover.ts';
+import {
+  abandon,
+  openJournals,
+  recover,
+  removeJournalLeftovers,
+} from '../../../../src/atomic/recovery/recover.ts';
 import { fork } from '../../../../src/simulator/fork.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../../src/simulator/index.ts';
 import {
@@ -74,7 +79,7 @@ async function recovered(
 ): Promise<Ending> {
   const { engine } = simulatedBofh({ host });
   return endingOf(host, async () => {
-    await sweepUnborn(engine);
+    await removeJournalLeftovers(engine);
     for (const { id } of await openJournals(engine)) await recover(id, { engine, ...options });
   });
 }

@@ -73,8 +73,8 @@ test('any string is either refused or can be parsed to the same', () => {
 
 describe('refuses values that cannot be quoted', () => {
   test.each([
-    [{ a: `both " and '` }, 'a: a value in a guest config cannot contain both'],
-    [{ a: 'two\nlines' }, 'a: a guest config cannot hold the control character U+000a'],
+    [{ a: `both " and '` }, 'a: a value in a guest configuration cannot contain both'],
+    [{ a: 'two\nlines' }, 'a: a guest configuration cannot contain the control character U+000a'],
     [{ a: ['x', 'tab\t'] }, 'U+0009'],
     [{ a: 'nul\0' }, 'U+0000'],
     [{ a: 'half \ud800' }, 'U+d800'],

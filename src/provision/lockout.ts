@@ -22,7 +22,7 @@ const packages = [
 ];
 
 /** Whether a change can lock an administrator out: network, firewall, sshd, PAM, sudo, keys. */
-export function canCutWayIn({ action, kind, name, details }: HostChange): boolean {
+export function canLockOut({ action, kind, name, details }: HostChange): boolean {
   if (kind === 'packages')
     return packages.some((each) => [name, ...details].some((text) => mentions(text, each)));
   if (kind === 'service')

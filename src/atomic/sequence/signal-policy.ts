@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Engine, Signals } from '../engine.ts';
 
-/** How long a sequence waits after a signal. */
-export interface Patience {
+/** What a sequence still waits for after a signal. */
+export interface SignalPolicy {
   /** Aborted at the first signal: calls fail, and the undo begins when the body has ended. */
   readonly stop: AbortSignal;
   /** Aborted when the sequence no longer waits for its body. */
@@ -14,7 +14,7 @@ export interface Patience {
 }
 
 /** The state of a sequence when a signal arrives. */
-interface Doing {
+interface CurrentWork {
   readonly name: string;
   /** `body`: code of the body, and no call. `call`: functions of the body. `step`: a program. */
   readonly now: () => 'body' | 'call' | 'step' | 'nothing';
@@ -26,11 +26,11 @@ interface Doing {
  * Decides the effect of each signal after the first one. Without `again` the second one leaves the journal
  * open, whatever runs. With `again` the second Ctrl-C only shows what the sequence waits for.
  */
-export function patienceOf(
+export function signalPolicyOf(
   { stop = never(), abandon: second, again, beneath }: Signals,
-  doing: Doing,
+  doing: CurrentWork,
   tell: Engine['onWaiting'],
-): Patience {
+): SignalPolicy {
   const [givenUp, abandon] = [new AbortController(), new AbortController()];
   let isShown = false;
   const leave = (): void => {
@@ -75,7 +75,7 @@ export function patienceOf(
   };
 }
 
-function where({ now, last }: Doing): string {
+function where({ now, last }: CurrentWork): string {
   const name = last();
   if (name === undefined) return 'before its first step';
   return now() === 'call' ? `in ${name}` : `after ${name}`;
