@@ -25,7 +25,7 @@ export async function shadowOf(host: ReadHost, name: string): Promise<Shadow> {
   return { hash, lastChange, expires };
 }
 
-/** Whether no password is valid, so that nobody can log in with one. */
+/** Whether no password is valid: no login with a password is possible. */
 export function isLocked({ hash }: Shadow): boolean {
   return /^[!*]/.test(hash);
 }

@@ -59,7 +59,7 @@ async function withResource(
 /** drbd-utils and the module, as far as the driver relies on them. */
 export const drbdScenarios: readonly Scenario[] = [
   {
-    name: 'drbdadm up brings a resource up as a secondary that looks for its peer, over metadata that leave the size that we reckon',
+    name: 'drbdadm up brings a resource up as a secondary that looks for its peer, with the data size that bofh computed',
     needs: ['vg'],
     run: async (context) =>
       withResource(context, async (disk) => {
