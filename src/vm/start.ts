@@ -35,7 +35,7 @@ export const startShape = {
    * a boot (default: 30000).
    */
   connectMs: z.exactOptional(milliseconds),
-  /** Do not wait for the other host: it is gone for good, or certainly has no newer data of the guest. */
+  /** Start without the other host. You must know that it is down, does not run the guest and has no newer data. */
   alone: z.exactOptional(z.boolean()),
 };
 
