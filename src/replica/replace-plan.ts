@@ -37,8 +37,8 @@ export interface ReplacePlan {
     readonly disk: string;
     readonly removal: RemovePlan | undefined;
   };
-  /** `sought` if the resource is connecting to its peer now. */
-  readonly connection: 'sought' | 'StandAlone';
+  /** `connecting` if the resource is connecting to its peer now. */
+  readonly connection: 'connecting' | 'StandAlone';
   /** Size of the device. */
   readonly size: Bytes;
   readonly connectMs: number;
@@ -116,7 +116,7 @@ export async function planReplace(options: {
     from: { name: from, disk: diskOf(up, from), removal },
     connection: up.resource.state.connections.every(({ state }) => state === 'StandAlone')
       ? 'StandAlone'
-      : 'sought',
+      : 'connecting',
   };
 }
 

@@ -50,7 +50,7 @@ export async function replacePeer(tx: Tx, hosts: Reachable, plan: ReplacePlan): 
   // The creation of a large volume takes time: the two hosts may have lost their connection.
   if (from.removal?.hosts.some(({ volumes }) => volumes.length > 0) === true)
     refuseOlder({ ...own, resource: await askedHere(own.host, name) }, { of: from.name });
-  if (connection === 'sought') await here.drbd.disconnect({ name });
+  if (connection === 'connecting') await here.drbd.disconnect({ name });
   for (const each of from.removal?.hosts ?? [])
     if (each.state === 'up') await stepsOn(tx, hosts, each).drbd.down({ name });
   await here.drbd.removeConfig({ name, whileUp: true, sha256: seen });
