@@ -129,7 +129,13 @@ function withFault<T>(
   },
 ): T {
   checkAlive(host.process);
-  return actWithFault(host, { tool: 'store', argv: [verb, name], act, part, error: (code) => errno(code, name) });
+  return actWithFault(host, {
+    tool: 'store',
+    argv: [verb, name],
+    act,
+    part,
+    error: (code) => errno(code, name),
+  });
 }
 
 /**
