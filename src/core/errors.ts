@@ -433,7 +433,7 @@ export interface StuckStep {
   readonly manualRecovery?: ManualRecovery;
 }
 
-/** An undo, or the work after a commit, failed, or a second signal came. The journal stays open. */
+/** An undo, or the work after a commit, failed, or bofh got a second signal. The journal stays open. */
 export class StuckError extends BofhError {
   readonly id: string | undefined;
   readonly committed: boolean;

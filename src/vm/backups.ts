@@ -76,7 +76,7 @@ export async function verifyBackup(host: ReadHost, file: string): Promise<Verifi
       (await whyIncomplete(host, backup.directory, disk)) ??
       ((await host.run(sha256File(path))) === disk.file.sha256
         ? undefined
-        : `${path} is damaged: it does not have its checksum`);
+        : `${path} is damaged: its checksum is wrong`);
     disks.push({ vdev: disk.vdev, file: path, why });
   }
   return { backup, disks };

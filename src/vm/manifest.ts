@@ -127,7 +127,7 @@ function parsed(file: string, content: Uint8Array): Manifest {
     throw noManifest(file, [...(issue?.path ?? []).map(String), issue?.message].join(': '));
   }
   if (sum !== sha256(JSON.stringify(body)))
-    throw new RefusedError(`${file} is damaged: it does not have its own checksum`, {
+    throw new RefusedError(`${file} is damaged: its checksum is wrong`, {
       remedy: `use another backup: bofh vm list-backups ${posix.dirname(file)}`,
     });
   const { guest, disks } = result.data;

@@ -248,7 +248,7 @@ describe('vm verify and vm list-backups', () => {
     expect(await verified()).toEqual([0, null, null]);
 
     await damage(swap ?? '');
-    expect(await verified()).toEqual([6, null, `${swap ?? ''} is damaged: it does not have its checksum`]);
+    expect(await verified()).toEqual([6, null, `${swap ?? ''} is damaged: its checksum is wrong`]);
     expect((await listed()).problems).toEqual([]);
 
     const { length } = await host.readFile(root ?? '');
@@ -324,7 +324,7 @@ describe('vm verify and vm list-backups', () => {
     const { path } = await backup();
     host.admin.writeFile(path, host.admin.readFile(path).replace('"off"', '"paused"'), 0o600);
     await expect(restore(`${path} --as shop`)).rejects.toThrow(
-      /is damaged: it does not have its own checksum/,
+      /is damaged: its checksum is wrong/,
     );
   });
 
