@@ -42,8 +42,14 @@ export interface Bofh {
   readonly random?: Random;
 }
 
-/** The current `Bofh` of the code that runs. */
-export const ambient = new AsyncLocalStorage<Bofh>();
+/**
+ * The current `Bofh` of the code that runs. The published types must not name AsyncLocalStorage: a program may have no types of Node.
+ */
+export const ambient: {
+  readonly getStore: () => Bofh | undefined;
+  readonly run: <T>(bofh: Bofh, body: () => T) => T;
+} = new AsyncLocalStorage<Bofh>();
+
 /**
  * Creates a `Bofh`. Missing options come from the enclosing context (such as that of `bofh run`); without
  * one, they are the defaults of the command line: the site file (BOFH_SITE, or the one in /etc/bofh) and
