@@ -10,6 +10,7 @@ import {
   layFault,
   type Machine,
   type Pair,
+  until,
 } from '../support/rig/index.ts';
 
 const can = await available();
@@ -170,6 +171,13 @@ describe.skipIf(!can.ok && !required)('a guest on two Xen hosts', () => {
     await b.putText('/etc/xen/web1.cfg', (await a.get('/etc/xen/web1.cfg')).toString());
     await a.powerCut();
     await b.run('bofh recover', { timeoutMs: 500_000 });
+    await until({
+      what: 'DRBD has noticed that the other host is gone',
+      timeoutMs: 120_000,
+      everyMs: 2000,
+      probe: async () =>
+        /\bConnected/.test(await text(b, 'drbdadm cstate web1-root web1-swap')) ? undefined : true,
+    });
 
     const refused = await b.run('bofh xen start web1 2>&1', { check: 'return', timeoutMs: 500_000 });
     expect([refused.exitCode, refused.stdout]).toEqual([1, expect.stringContaining('--alone')]);
