@@ -65,7 +65,7 @@ function fieldsOf(line: string): Line | 'unreadable' | undefined {
     : { source, target, type };
 }
 
-/** Returns the complaints of findmnt about a line, beneath the target, in its order. */
+/** Returns what findmnt reports about a line, in its order. */
 function complaintsOn(
   world: World,
   { source, target, type }: Line,
@@ -117,7 +117,7 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
     throw unmodelled(call, 'it copies the attributes of one file');
   const [source, target] = [resolve(world, from, 'follow'), resolve(world, to, 'follow')];
   if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
-  if (!target.found) throw unmodelled(call, 'the file that they are given to must be there');
+  if (!target.found) throw unmodelled(call, 'the destination must exist');
   const { uid, gid } = source.inode;
   target.tree.inodes.set(target.ino, {
     ...{ ...target.inode, ...copiedXattrs(source.inode, from) },
@@ -147,7 +147,7 @@ function cpWhole(call: ToolCall): ReturnType<ToolModel> {
   if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
   if (!parent.found) return failed(1, `cp: cannot create regular file '${to}': No such file or directory`);
   if (there.found || (source.inode.entries?.size ?? 0) > 0)
-    throw unmodelled(call, 'the new name is free, and a directory is empty');
+    throw unmodelled(call, 'the destination must not exist, and a directory must be empty');
   const { birth: _, entries, ...inode } = source.inode;
   const acl = copiedAcl(source.inode);
   const made = { ...inode, ...(entries === undefined ? {} : { entries: new Map<string, number>() }) };

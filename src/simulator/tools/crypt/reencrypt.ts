@@ -28,8 +28,7 @@ export function reencrypt(call: ToolCall): ReturnType<ToolModel> {
     if (reencryption.torn) return failed(1, 'Device requires reencryption recovery. Run repair first.');
     return ended(call, found, reencryption);
   }
-  if (reencryption !== undefined)
-    throw unmodelled(call, 'one that was begun is gone on with by --resume-only');
+  if (reencryption !== undefined) throw unmodelled(call, 'an interrupted reencryption needs --resume-only');
   const bound = found.slots.filter(({ opens }) => opens === undefined);
   if (bound.length !== 1)
     return failed(1, 'Key file can be used only with --key-slot or with exactly one key slot active.');

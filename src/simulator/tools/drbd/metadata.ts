@@ -23,7 +23,7 @@ export function drbdmeta(call: ToolCall): Answer {
   if (verb === 'create-md' && uuid === undefined) return createMd(world, { disk, force });
   if (verb === 'set-gi' && force && uuid !== undefined) return setGeneration(world, disk, uuid);
   if (verb !== 'write-dev-uuid' || uuid === undefined)
-    throw unmodelled(call, 'it makes metadata, names them, and says whose data there are');
+    throw unmodelled(call, 'it knows create-md, set-gi with --force, and write-dev-uuid');
   return nameMetadata(world, disk, uuid);
 }
 

@@ -13,7 +13,8 @@ function mv(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const { flags, words } = readOptions(call, { flags: ['--no-clobber', '--no-target-directory'] });
   const [from = '', to = '', ...more] = words;
-  if (flags.size !== 2 || more.length > 0) throw unmodelled(call, 'it renames one thing, over nothing');
+  if (flags.size !== 2 || more.length > 0)
+    throw unmodelled(call, 'it renames one file or directory to a free name');
   const source = resolve(world, from, 'keep');
   if (!source.found) return failed(1, `mv: cannot stat '${from}': No such file or directory`);
   // mv refuses without a message.

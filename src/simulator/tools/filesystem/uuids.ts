@@ -37,7 +37,7 @@ function tune2fs(call: ToolCall): ReturnType<ToolModel> {
       banner,
     );
   const { features = [] } = held.superblock;
-  if (held.mounts.length > 0) throw unmodelled(call, 'what it does to a mounted one');
+  if (held.mounts.length > 0) throw unmodelled(call, 'it changes only an unmounted filesystem');
   if (uuid !== undefined) {
     if (features.includes('metadata_csum') && !features.includes(seed))
       throw unmodelled(call, 'it rewrites no checksums');

@@ -33,7 +33,7 @@ export function lvcreate(call: ToolCall): ReturnType<ToolModel> {
   const extents = Number(one(options, '--extents'));
   const clean = ['--zero', '--wipesignatures'].every((each) => one(options, each) === 'y');
   if (vgName === undefined || more.length > 0 || name === '' || !Number.isInteger(extents) || !clean)
-    throw unmodelled(call, 'it makes clean linear volumes of so many extents in a named group');
+    throw unmodelled(call, 'it needs a name, a group, a number of extents, --zero y and --wipesignatures y');
   const bad = badName(name);
   if (bad !== undefined) return failed(3, `  ${bad}\n  Run \`lvcreate --help' for more information.`);
   if (extents === 0) return failed(3, '  Non-zero --extents required');

@@ -42,7 +42,7 @@ function pvcreate(call: ToolCall): ReturnType<ToolModel> {
   const there = world.live.get(device.storage)?.superblock?.type;
   if (there !== undefined && there !== 'LVM2_member') {
     const offset = { ext4: 1080, swap: 4086 }[there];
-    if (offset === undefined) throw unmodelled(call, `where ${there} has its signature`);
+    if (offset === undefined) throw unmodelled(call, `it does not know where ${there} has its signature`);
     return failed(
       5,
       `WARNING: ${there} signature detected on ${path} at offset ${offset}. Wipe it? [y/n]: [n]\n  Aborted wiping of ${there}.\n  1 existing signature left on the device.`,

@@ -52,7 +52,7 @@ function segments(call: ToolCall): Answer {
   const columns = (one(readOptions({ tool: call.tool, argv }, readBy), '--options') ?? '').split(',');
   const rows = [...groupsOf(call.world).flatMap(pvsegRows), ...freePvs(call.world).map(freeSegment)];
   if (columns.some((column) => rows[0]?.has(column) === false))
-    throw unmodelled(call, 'it knows where extents are, and whose');
+    throw unmodelled(call, 'it shows only the columns that bofh reads');
   return ok(whole(call, [[part('pvseg', rows, columns)]]));
 }
 

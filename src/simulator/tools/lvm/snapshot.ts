@@ -31,7 +31,8 @@ export function lvsnapshot(call: ToolCall): ReturnType<ToolModel> {
   if (findLv(world, vgName, name) !== undefined)
     return failed(5, `  Logical Volume "${name}" already exists in volume group "${vgName}"`);
   const node = dmName(vgName, name);
-  if (resolve(world, `/dev/mapper/${node}`, 'keep').found) throw unmodelled(call, 'its node is taken');
+  if (resolve(world, `/dev/mapper/${node}`, 'keep').found)
+    throw unmodelled(call, 'its name is taken in /dev/mapper');
   const tags = options.values.get('--addtag') ?? [];
   const was = world.active.has(origin.uuid);
   if (asked === undefined) {

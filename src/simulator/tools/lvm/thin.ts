@@ -24,7 +24,10 @@ export function lvcreatePool(call: ToolCall): Answer {
   const metadata = bytesOf(one(options, '--poolmetadatasize'));
   const plain = one(options, '--zero') === 'y' && one(options, '--poolmetadataspare') === 'n';
   if (!Number.isInteger(extents) || !plain || !(bytesOf(one(options, '--chunksize')) > 0) || !(metadata > 0))
-    throw unmodelled(call, 'it makes pools of a metadata and a chunk size that are said');
+    throw unmodelled(
+      call,
+      'it needs a number of extents, the metadata size, the chunk size, --zero y and --poolmetadataspare n',
+    );
   const metadataExtents = Math.ceil(metadata / vg.extentSize);
   const free = freeExtents(vg);
   if (extents + metadataExtents > free)
@@ -164,7 +167,7 @@ function placeOf(
   if (findLv(world, vgName, name) !== undefined)
     return failed(5, `  Logical Volume "${name}" already exists in volume group "${vgName}"`);
   if (resolve(world, `/dev/mapper/${dmName(vgName, name)}`, 'keep').found)
-    throw unmodelled(call, 'its node is taken');
+    throw unmodelled(call, 'its name is taken in /dev/mapper');
   return { vg, name, tags: options.values.get('--addtag') ?? [] };
 }
 

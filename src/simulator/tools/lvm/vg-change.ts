@@ -29,7 +29,7 @@ function vgcreate(call: ToolCall): Answer {
     /^(?<bytes>\d+)b$/.exec(one(options, '--physicalextentsize') ?? '')?.groups?.bytes,
   );
   if (paths.length === 0 || !(extentSize > 0))
-    throw unmodelled(call, 'it makes a group of devices, with extents of so many bytes');
+    throw unmodelled(call, 'it needs devices and an extent size in bytes');
   const wrong = badName(world, name);
   if (wrong !== undefined) return wrong;
   const pvs: PhysicalVolume[] = [];
