@@ -93,9 +93,9 @@ export const eachShape = {
 };
 
 /**
- * Acts on every configured guest. Returns the rows in that order, after those of unreadable config files. The
- * guests of `startOrder` come first, one by one; `backwards` reverses the order of all. A failure does not
- * affect the other guests.
+ * Acts on every configured guest: first on those of `startOrder`, one by one, then on the others; `backwards`
+ * reverses the order of all. Returns the rows in this order, after those of unreadable config files. A failure
+ * does not affect the other guests.
  */
 export async function onEachGuest(
   { backwards, autostart = false, parallel = 4, onRow }: EachGuest,
