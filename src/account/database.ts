@@ -9,7 +9,13 @@ export type { User };
 /** A name that useradd and groupadd of every release accept. */
 export const newName = z
   .string()
-  .check(z.regex(/^[a-z_][a-z0-9_-]*$/, 'must be lower case letters, digits, "-" and "_"'), z.maxLength(32));
+  .check(
+    z.regex(
+      /^[a-z_][a-z0-9_-]*$/,
+      'must be lower case letters, digits, "-" and "_", and begin with a letter or "_"',
+    ),
+    z.maxLength(32),
+  );
 
 /** The name of an existing user or group. */
 export const accountName = z
