@@ -152,9 +152,12 @@ async function mountPrivately(
   }
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
   if (mounted?.device !== node.number || others.length > 0)
-    throw new RefusedError(`the filesystem of ${node.path} is not mounted on ${path}, or not only this one`, {
-      remedy: `see what is mounted there: findmnt ${path}`,
-    });
+    throw new RefusedError(
+      `${node.path} is not mounted on ${path}, or not only ${node.path} is mounted there`,
+      {
+        remedy: `see what is mounted there: findmnt ${path}`,
+      },
+    );
 }
 
 /** Returns a private mount point for the undo. */

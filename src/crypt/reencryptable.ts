@@ -81,8 +81,8 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
       remedy: `resume it: bofh crypt reencrypt ${device} --resume`,
     });
   if (header.requirements.length > 0)
-    throw refusal(`${device} has unfinished LUKS requirements: ${header.requirements.join(', ')}`, {
-      remedy: 'wait until they are finished, then run the command again',
+    throw refusal(`the LUKS2 header of ${device} has the requirement ${header.requirements.join(', ')}`, {
+      remedy: `look at it: bofh crypt show ${device}`,
     });
   if (header.integrity)
     throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup cannot reencrypt it`, {

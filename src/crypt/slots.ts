@@ -51,12 +51,12 @@ export async function luksDevice(
   if (header.damagedCopy !== undefined) throw damagedCopy(device, header.damagedCopy);
   if (header.requirements.length > 0)
     throw new RefusedError(
-      `${device} has unfinished LUKS requirements (${header.requirements.join(', ')}): its header stays as it is`,
+      `the LUKS2 header of ${device} has the requirement ${header.requirements.join(', ')}, so it stays unchanged`,
       {
         remedy:
           header.reencryption === undefined
-            ? 'wait until it is complete'
-            : `complete it first: bofh crypt reencrypt ${device} --resume`,
+            ? `look at it: bofh crypt show ${device}`
+            : `complete the reencryption first: bofh crypt reencrypt ${device} --resume`,
       },
     );
   return { known: await knownAs(host, device, header), header };

@@ -181,7 +181,7 @@ export function checkMac(mac: string, withoutBridge: boolean): void {
   const first = Number.parseInt(mac.slice(0, 2), 16);
   if (!/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac))
     throw new UsageError(
-      `${option('--mac', 'mac')} ${mac}: six pairs of hexadecimal digits, 00:16:3e:12:34:56`,
+      `${option('--mac', 'mac')} ${mac}: must be six pairs of hexadecimal digits, such as 00:16:3e:12:34:56`,
     );
   if ((first & 1) === 1)
     throw new UsageError(

@@ -57,7 +57,8 @@ export async function undoSequence(
   try {
     const running = new Map<number, never>();
     const stop = options.stop ?? new AbortController().signal;
-    const enter = (): Promise<never> => Promise.reject(new JournalError('it reserves nothing elsewhere'));
+    const enter = (): Promise<never> =>
+      Promise.reject(new JournalError('an undo reserves nothing on other hosts'));
     await claim({ engine, id: own, locks, running, stop, enter }, 'the undo', 0, claimsOf(state));
     const boots = { [engine.host.name]: (await engine.host.facts()).boot };
     const used = yes ? [] : await usesOf(eachOnce(engine), { state, boots }, codes);

@@ -33,9 +33,12 @@ export default verb({
     if (seen.rotation === undefined)
       throw foreignUnits([names.service, names.timer], 'btrfs rotation install');
     if (seen.enabled)
-      throw new RefusedError(`enabled: ${names.timer}; without the file the link would lead nowhere`, {
-        remedy: commandLine({ tool: 'systemctl', argv: ['disable', '--now', names.timer] }),
-      });
+      throw new RefusedError(
+        `enabled: ${names.timer}; systemd would keep a broken link to the removed file`,
+        {
+          remedy: commandLine({ tool: 'systemctl', argv: ['disable', '--now', names.timer] }),
+        },
+      );
     const change = () =>
       atomic(runtime.verb, async (tx) => {
         for (const name of [names.timer, names.service]) await tx.file.remove({ path: `${unitDir}/${name}` });
