@@ -101,7 +101,7 @@ export const set = operation({
 /** The value now; undefined if there is no such guest, or if it does not run. */
 async function current(host: ReadHost, undo: Undo): Promise<number | undefined> {
   const domain = await domainOf(host, undo);
-  // The guest was complete, so `building` means that xl shows no configuration of any guest now.
+  // The guest was complete before: while xl shows no configuration of any guest, its state reads as `building`.
   if (domain === undefined || !['running', 'paused', 'building'].includes(domain.state)) return undefined;
   return (await valueOf(host, domain, undo.setting)).from;
 }
