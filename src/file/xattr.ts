@@ -130,7 +130,7 @@ function withoutXattrs(path: string, of: string, cause?: CommandError): RefusedE
   // A private name is gone when the error is read.
   const at = posix.basename(path).startsWith('.bofh-') ? posix.dirname(path) : path;
   const which = `${of.slice(0, of.indexOf('.'))}.*`;
-  return new RefusedError(`the filesystem of ${at} has no extended attributes ${which}`, {
+  return new RefusedError(`the filesystem of ${at} does not support extended attributes ${which}`, {
     cause,
     remedy: `see its type and options: findmnt --target ${at}`,
   });

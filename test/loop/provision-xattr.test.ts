@@ -109,7 +109,7 @@ describe.skipIf(process.getuid?.() !== 0)('a filesystem without extended attribu
       }),
     );
     expect(error).toBeInstanceOf(RefusedError);
-    expect(String(error)).toMatch(/the filesystem of .* has no extended attributes user\.\*/);
+    expect(String(error)).toMatch(/the filesystem of .* does not support extended attributes user\.\*/);
     expect(error).toMatchObject({ remedy: `see its type and options: findmnt --target ${root()}` });
     expect([readdirSync(root()), existsSync(disk().path('state/journal'))]).toEqual([[], false]);
   });

@@ -155,7 +155,7 @@ describe('the extended attributes of a description', () => {
       const before = host.snapshot();
       const error = await rejectionOf(apply((h) => [h.file('/srv/first', { content: '' }), body(h)]));
       expect(error).toBeInstanceOf(RefusedError);
-      expect(String(error)).toContain('has no extended attributes user.*');
+      expect(String(error)).toContain('does not support extended attributes user.*');
       expect(host.snapshot()).toBe(before);
     },
   );
