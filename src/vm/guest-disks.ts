@@ -135,7 +135,7 @@ export async function planGuestDisk(
   if (checked === undefined) throw new TypeError('a checked disk is missing');
   if (mount !== undefined && domain !== undefined)
     throw new RefusedError(
-      `${name} exists as domain ${domain.id}, and bofh changes the /etc/fstab only of a guest that is off`,
+      `${name} exists as domain ${domain.id}, and bofh changes the /etc/fstab of a guest only while it is off`,
       {
         code: 'in-use',
         remedy: `bofh vm stop ${name}; or create the disk without ${option('--mount', 'mount')}, and add the line in the guest`,

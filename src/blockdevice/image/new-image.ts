@@ -133,9 +133,12 @@ export async function makeImage(
   await fill?.(wanted.private);
   const made = await host.stat(wanted.private);
   if (made?.size !== wanted.size)
-    throw new RefusedError(`${wanted.file} would have ${made?.size ?? 0} bytes, not ${wanted.size}`, {
-      remedy: 'see the kernel log: dmesg; then run the command again',
-    });
+    throw new RefusedError(
+      `the new file ${wanted.file} has ${made?.size ?? 0} bytes instead of ${wanted.size}`,
+      {
+        remedy: 'see the kernel log: dmesg; then run the command again',
+      },
+    );
   await host.sync(wanted.private);
   try {
     await host.link(wanted.private, wanted.file);

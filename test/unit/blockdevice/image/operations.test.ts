@@ -76,7 +76,7 @@ describe('createImage', () => {
     host.fault({ tool: 'truncate', mode: 'no effect, exit 0' });
 
     await expect(does((tx) => tx.block.createImage({ file, size: '1m' }))).rejects.toThrow(
-      /would have 0 bytes/,
+      /has 0 bytes instead of/,
     );
     expect(await names()).toEqual([]);
   });
