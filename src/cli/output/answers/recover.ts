@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { journalEnds } from '../../../api/plan.ts';
 import { text } from './parts.ts';
 
-/** `bofh recover` */
+/** `bofh recover`, `bofh undo` and `bofh confirm` */
 export const recovered = z.array(
   z.strictObject({
     id: text,
