@@ -55,8 +55,8 @@ export async function stop(name: string, options: StopOptions = {}): Promise<{ r
 
 /**
  * Shuts down a configured guest and starts it again, in one sequence; a guest that is off is started. If it
- * cannot be started, the sequence tries again with the configuration with which the guest ran. Throws as
- * `stop` and `start` do.
+ * cannot be started, the undo tries again to start it, from the same configuration file. Throws as `stop` and
+ * `start` do.
  */
 export async function restart(
   name: string,

@@ -7,8 +7,8 @@ export interface EventStream extends AsyncIterable<SequenceEvent> {
 }
 
 /**
- * Returns a listener whose events can be iterated: `for await (const event of events) …`. Read them beside
- * the sequence, so that its error is caught at once: `const events = eventStream(); await
+ * Returns a listener whose events can be iterated: `for await (const event of events) …`. Read them
+ * while the sequence runs, so that its error is caught at once: `const events = eventStream(); await
  * Promise.all([atomic('x', body, { onEvent: events.onEvent }), print(events)])`. Events are kept until they
  * are read. The iteration throws nothing: the last event shows how the sequence ended.
  */
