@@ -49,8 +49,8 @@ export async function aptSourceStep(
 }
 
 /**
- * Returns the names of described packages that are not installed as wanted. In a plan only the
- * lists of a new repository, which it does not read, show whether they exist, and in which version.
+ * Returns the names of described packages that are not installed as wanted. A plan does not read the
+ * lists of a new repository, so it cannot know whether these packages exist, and in which version.
  */
 export async function undecided(
   host: ReadHost,

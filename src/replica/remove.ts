@@ -98,7 +98,10 @@ async function refuseInUse(
     });
 }
 
-/** Throws as the step that brings the resource down; a primary peer matters only if the peer stays. */
+/**
+ * Throws the errors of the step that brings the resource down. Checks whether a primary peer works with the
+ * data of this host only if the peer stays.
+ */
 function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   const { state } = resource;
   if (state === undefined) return;

@@ -50,8 +50,8 @@ export function keptFiles(
 }
 
 /**
- * Removes such copies, those of the oldest sequences first, until the rest is within the limit. Keeps the
- * copies that a running or interrupted undo needs.
+ * Removes copies that were kept for `bofh undo`, those of the oldest sequences first, until the rest is
+ * within the limit. Keeps the copies that a running or interrupted undo needs.
  */
 export function limitKept(store: Store, limit = keptLimit): void {
   const all = keptFiles(store);

@@ -219,8 +219,8 @@ function tooSlow({ name, domid, timeoutMs }: Undo, cause: CommandError | undefin
 }
 
 /**
- * Whether the guest is unchanged, so that it need not be started. A guest that was asked to shut down first
- * gets time for that; if it still runs then, it has ignored the request. A guest that ran and is paused now
+ * Whether the guest is unchanged, so that it need not be started. Waits first if the guest was asked to shut
+ * down: a guest that still runs after that time has ignored the request. A guest that ran and is paused now
  * is half-destroyed.
  */
 async function intact(host: ReadHost, undo: Undo): Promise<boolean> {
