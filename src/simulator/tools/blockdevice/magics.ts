@@ -230,8 +230,8 @@ function direct(call: ToolCall, words: ReadonlyMap<string, string>): ReturnType<
 }
 
 /**
- * Returns the whole content of a device, or as much of it as the image has that was written to it. Of a volume of DRBD
- * it returns the data without the metadata if so many bytes end before the metadata.
+ * Returns the content of a device as an image. Of a disk of DRBD that is read only up to its metadata it
+ * returns the data without the metadata.
  */
 function all(call: ToolCall, path: string, count: number): ReturnType<ToolModel> {
   const device = deviceAt(call.world, path);
@@ -320,8 +320,8 @@ function onto(call: ToolCall, device: Device, words: ReadonlyMap<string, string>
 }
 
 /**
- * Discards or zeros a part of a device, bypassing the page cache. Only files follow the head, and
- * they are unreadable without it.
+ * Discards or zeros a part of a device, bypassing the page cache. A part from byte 0 removes all content:
+ * the model keeps only files behind it, which are unreadable without it.
  */
 function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
@@ -342,7 +342,7 @@ function blkdiscard(call: ToolCall): ReturnType<ToolModel> {
   return ok(`${path}: ${verb} ${length} bytes from the offset ${offset}\n`);
 }
 
-/** Zeros a part of a device after its head, but not the files of a filesystem. */
+/** Zeros a part of a device that does not begin at byte 0, but not the files of a filesystem. */
 function zero({ live, durable }: ToolCall['world'], { storage }: Device, from: number, length: number): void {
   for (const contents of [live, durable]) {
     const content = contents.get(storage);
