@@ -323,9 +323,7 @@ describe('vm verify and vm list-backups', () => {
   test('refuse an edited manifest', async () => {
     const { path } = await backup();
     host.admin.writeFile(path, host.admin.readFile(path).replace('"off"', '"paused"'), 0o600);
-    await expect(restore(`${path} --as shop`)).rejects.toThrow(
-      /is damaged: its checksum is wrong/,
-    );
+    await expect(restore(`${path} --as shop`)).rejects.toThrow(/is damaged: its checksum is wrong/);
   });
 
   test('refuse a manifest that another user can write', async () => {
