@@ -87,7 +87,7 @@ describe('bofh vm disk', () => {
     });
 
     test.each<readonly [string, () => unknown, RegExp, RegExp]>([
-      ['a guest that runs', () => typed('vm start web1'), /of a guest only while it is off/, /bofh vm stop web1/],
+      ['a guest that runs', () => typed('vm start web1'), /only while it is off/, /bofh vm stop web1/],
       [
         'a root without a UUID',
         () => host.admin.format('/dev/vg0/web1-root', { type: 'ext4', usage: 'filesystem' }),
