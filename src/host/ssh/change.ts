@@ -64,7 +64,7 @@ export async function changeThere<T>(
     const near = of.filter(({ command }) => command.here === true);
     const [first, ...rest] = of.slice(near.length);
     if (first === undefined || [first, ...rest].some(({ command }) => command.here === true))
-      throw new UsageError('only the first commands of a pipeline can run on this host');
+      throw new UsageError('only the first commands of a pipeline may have `here`');
     const there: Stages = [first, ...rest];
     const nearby = streaming(changing, near, context);
     const watch: { of?: ReturnType<typeof stopping> } = {};
