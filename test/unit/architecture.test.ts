@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 const source = resolve(import.meta.dirname, '../../src');
 
-// A room may import itself and the rooms before it.
+// A directory may import itself and the directories before it.
 const order = [
   ['core'],
   ['command'],
@@ -40,7 +40,7 @@ const order = [
  * changes the driver that is used must think of those who use it.
  */
 const usedByDrivers = {
-  // Is there room in the thin pool below, before and while much is written?
+  // Checks the free space of the thin pool below, before and while much is written.
   lvm: ['btrfs', 'copy', 'crypt', 'erase', 'filesystem'],
   // Configuration files are written by its steps.
   file: ['account', 'btrfs', 'copy', 'crypt', 'drbd', 'mount', 'packages', 'service', 'shell'],
@@ -75,12 +75,12 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
   name.endsWith('.ts'),
 );
 
-function room(file: string): string {
+function directoryOf(file: string): string {
   return file.split('/')[0] ?? '';
 }
 
 function rank(name: string): number {
-  return order.findIndex((rooms) => (rooms as readonly string[]).includes(name));
+  return order.findIndex((names) => (names as readonly string[]).includes(name));
 }
 
 /** Imports as paths below src or package names. Without `types` only those of values that are loaded with the file. */
@@ -101,16 +101,19 @@ function isOfValues(text: string): boolean {
   );
 }
 
-describe('the rooms of the source', () => {
+describe('the directories of the source', () => {
   it('are all in the order of imports', () => {
-    expect([...new Set(files.map(room))].filter((name) => rank(name) < 0)).toEqual([]);
+    expect([...new Set(files.map(directoryOf))].filter((name) => rank(name) < 0)).toEqual([]);
   });
 
-  it('import only earlier rooms', () => {
+  it('import only earlier directories', () => {
     const wrong = files.flatMap((file) =>
       imports(file)
         .filter((from) => from.endsWith('.ts'))
-        .filter((from) => room(from) !== room(file) && rank(room(from)) >= rank(room(file)))
+        .filter(
+          (from) =>
+            directoryOf(from) !== directoryOf(file) && rank(directoryOf(from)) >= rank(directoryOf(file)),
+        )
         .map((from) => `${file} imports ${from}`),
     );
     // host/process.ts and the engine stand side by side: it names the type of the engine's signals.
@@ -125,11 +128,11 @@ describe('the rooms of the source', () => {
   it('import only listed files of another driver', () => {
     const found = new Set(
       files
-        .filter((file) => drivers.includes(room(file)))
+        .filter((file) => drivers.includes(directoryOf(file)))
         .flatMap((file) =>
           imports(file)
-            .filter((from) => drivers.includes(room(from)) && room(from) !== room(file))
-            .map((from) => `${room(file)} uses ${room(from)}`),
+            .filter((from) => drivers.includes(directoryOf(from)) && directoryOf(from) !== directoryOf(file))
+            .map((from) => `${directoryOf(file)} uses ${directoryOf(from)}`),
         ),
     );
     const listed = Object.entries(usedByDrivers).flatMap(([used, users]) =>
@@ -139,7 +142,9 @@ describe('the rooms of the source', () => {
   });
 
   it('have no import cycles, except types in the simulated world and the API for scripts', () => {
-    const graph = new Map(files.map((file) => [file, imports(file, room(file) !== 'simulator')] as const));
+    const graph = new Map(
+      files.map((file) => [file, imports(file, directoryOf(file) !== 'simulator')] as const),
+    );
     const cycles: string[] = [];
     const finished = new Set<string>();
     const visit = (file: string, path: readonly string[]): void => {
@@ -156,10 +161,14 @@ describe('the rooms of the source', () => {
     const starting = files.filter((file) =>
       imports(file).some((from) => ['execa', 'node:child_process', 'child_process'].includes(from)),
     );
-    expect(starting.filter((file) => room(file) !== 'host' && room(file) !== 'script')).toEqual([]);
+    expect(starting.filter((file) => directoryOf(file) !== 'host' && directoryOf(file) !== 'script')).toEqual(
+      [],
+    );
   });
 
   it('parse arguments in cli/ only', () => {
-    expect(files.filter((file) => imports(file).includes('commander') && room(file) !== 'cli')).toEqual([]);
+    expect(
+      files.filter((file) => imports(file).includes('commander') && directoryOf(file) !== 'cli'),
+    ).toEqual([]);
   });
 });
