@@ -160,7 +160,9 @@ export async function copyHere(
   if (volume.disk !== 'UpToDate')
     throw new RefusedError(
       `the data of the DRBD resource ${name} on this host is not up to date (${volume.disk})`,
-      { remedy: `wait until it is: bofh drbd wait-sync ${name}` },
+      {
+        remedy: `${volume.disk === 'Diskless' ? `attach its disk, and wait: bofh drbd attach ${name}; ` : 'wait until it is: '}bofh drbd wait-sync ${name}`,
+      },
     );
   const user = state.connections.find(({ role }) => role === 'Primary');
   if (state.role !== 'Primary' && user !== undefined)

@@ -107,6 +107,12 @@ describe('vm backup of a guest with replicated disks', () => {
       remedy: 'connect them, and wait: bofh drbd connect web1-root; bofh drbd wait-sync web1-root',
     },
     {
+      title: 'whose data here is not up to date',
+      before: () => hosts.alpha.admin.drbdadm('detach', 'web1-root'),
+      message: 'the data of the DRBD resource web1-root on this host is not up to date (Diskless)',
+      remedy: 'attach its disk, and wait: bofh drbd attach web1-root; bofh drbd wait-sync web1-root',
+    },
+    {
       title: 'whose resource is down',
       before: async () => {
         await on(() => drbd.secondary({ name: 'web1-root' }));
