@@ -157,13 +157,6 @@ export async function copyHere(
     throw new RefusedError(`this host has no disk for the DRBD resource ${name}`, {
       remedy: `see which host has one: bofh drbd show ${name}`,
     });
-  if (volume.disk !== 'UpToDate')
-    throw new RefusedError(
-      `the data of the DRBD resource ${name} on this host is not up to date (${volume.disk})`,
-      {
-        remedy: `${volume.disk === 'Diskless' ? `attach its disk, and wait: bofh drbd attach ${name}; ` : 'wait until it is: '}bofh drbd wait-sync ${name}`,
-      },
-    );
   const user = state.connections.find(({ role }) => role === 'Primary');
   if (state.role !== 'Primary' && user !== undefined)
     throw new RefusedError(`the DRBD resource ${name}, a disk of ${guest}, is in use on ${user.peer}`, {
@@ -171,6 +164,18 @@ export async function copyHere(
     });
   const isApart =
     state.connections.length === 0 || state.connections.some((each) => each.state !== 'Connected');
+  const wait = `bofh drbd wait-sync ${name}`;
+  const current = isApart ? reconnect(name, state) : `wait until it is: ${wait}`;
+  if (volume.disk !== 'UpToDate')
+    throw new RefusedError(
+      `the data of the DRBD resource ${name} on this host is not up to date (${volume.disk})`,
+      {
+        remedy:
+          volume.disk === 'Diskless'
+            ? `attach its disk, and wait: bofh drbd attach ${name}; ${wait}`
+            : current,
+      },
+    );
   if (state.role !== 'Primary' && isApart)
     throw new RefusedError(
       `the DRBD resource ${name} is not connected to the other host, which may have newer data`,
