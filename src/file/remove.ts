@@ -162,8 +162,8 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
     return stat;
   }
   if (stat.kind === 'symlink')
-    throw new RefusedError(`${path} is a symbolic link: name the file that it leads to`, {
-      remedy: `the file that it leads to: readlink -f ${path}`,
+    throw new RefusedError(`${path} is a symbolic link: name the file that it points to`, {
+      remedy: `the file that it points to: readlink -f ${path}`,
     });
   throw new RefusedError(`${path} is not a regular file but ${kindInWords(stat)}`, {
     remedy: `bofh removes only regular files; see what it is: ls -ld ${path}`,

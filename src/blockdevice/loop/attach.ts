@@ -132,7 +132,7 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
     });
   if (stat.kind !== 'file')
     throw new RefusedError(`${file} is not a regular file but ${kindInWords(stat)}`, {
-      remedy: stat.kind === 'symlink' ? `name the file that it leads to: readlink -f ${file}` : undefined,
+      remedy: stat.kind === 'symlink' ? `name the file that it points to: readlink -f ${file}` : undefined,
     });
   await refuseExposed(host, file, 'there');
   const offset = sizeOrZero(asked.offset ?? 0);

@@ -43,7 +43,7 @@ export const renameVg = operation({
   prepare: async ({ args: { to, ...asked }, host }) => {
     checkVgName(asked.vg);
     checkNewVgName(to);
-    if (to === asked.vg) throw new UsageError(`${to} already has that name`);
+    if (to === asked.vg) throw new UsageError(`the volume group ${to} already has that name`);
     const vg = await groupNamed(host, asked);
     await refuseRename(host, vg, to);
     const pvs = await presentMembers(host, vg);
