@@ -58,7 +58,7 @@ function inWords({ made, snapshots, defaultWas, fstab }: BtrfsStructure): readon
     `snapshots go into ${printable(snapshots)}: bofh btrfs snapshot rotate ${printable(path)} ${printable(snapshots)} --label daily`,
     ...fstab.map(
       ({ line, target }) =>
-        `line ${line} of /etc/fstab mounts the top level on ${printable(target)}: for the data it needs the option subvol=${printable(inside)}`,
+        `line ${line} of /etc/fstab mounts the top level on ${printable(target)}: to mount the data there, add the option subvol=${printable(inside)}`,
     ),
   ];
 }

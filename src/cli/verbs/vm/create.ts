@@ -59,7 +59,7 @@ export default verb({
     vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
     type: value(
       '<TYPE>',
-      'pv, pvh, or hvm (an emulated PC with a BIOS; with --source blank, or an image of a disk)',
+      'pv, pvh, or hvm (an emulated PC with a BIOS; needs --source blank or the image of a disk)',
       {
         read: oneOf('pv', 'pvh', 'hvm'),
         default: 'pv',
@@ -96,8 +96,8 @@ export default verb({
       'kernel that xl loads (--boot direct); needs --ramdisk (default: guestKernel of the site file)',
     ),
     ramdisk: value('<FILE>', 'ramdisk (default: guestRamdisk of the site file)'),
-    drbd: value('<HOST>', 'replicate its disks to this host, so that the guest can move there'),
-    peerVg: value('<VG>', 'with --drbd: volume group on that host (default: the same as here)'),
+    drbd: value('<HOST>', 'replicate its disks to this peer, so that the guest can move there'),
+    peerVg: value('<VG>', 'with --drbd: volume group on the peer (default: the same as here)'),
     address: value(
       '<HOST=IP,…>',
       'with --drbd: addresses for the replication (default: the addresses in the only network that both hosts share)',
