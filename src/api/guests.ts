@@ -153,7 +153,7 @@ interface EachGuest {
   readonly onRow?: (row: StartedRow) => void;
 }
 
-/** The row of an unchanged guest, with the reason, unless the guest has the requested state. */
+/** The row of a guest that stays as it is. `error`: why; undefined if it has the requested state already. */
 export function leftRow({ name, was }: Pick<StartedRow, 'name' | 'was'>, error?: string): StartedRow {
   return { name, was, now: was, seconds: 0, ...present({ error }) };
 }

@@ -1,7 +1,7 @@
 import { dmName } from '../world/dm-names.ts';
 import type { Overlay, World } from '../world/world.ts';
 
-/** Returns the check whether a path of the real host no longer exists in the model. */
+/** Returns a function that tells whether a path of the real host no longer exists in the model. */
 export function isGone(overlay: Overlay, world: World): (path: string) => boolean {
   const paths = new Set(gone(overlay, world));
   // The real host still lists the closed device as holder of its underlying device.

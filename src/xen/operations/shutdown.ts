@@ -56,8 +56,8 @@ const undoSchema = z.extend(guestSchema, {
 type Undo = z.infer<typeof undoSchema>;
 
 /**
- * A guest that xl has not cleaned up this long after its shutdown has no monitor (xl) process, or
- * on_poweroff="preserve".
+ * If xl has not cleaned up a guest this long after its shutdown, the guest has no monitor process (xl), or
+ * has on_poweroff="preserve".
  */
 const monitorMs = 10_000;
 /** How long the undo waits for a guest that did not shut down in time. */
@@ -166,7 +166,7 @@ async function runningDomain(
       remedy: 'see what runs: bofh xen list',
     });
   if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
-  // Neither state can be restored, so this would have no undo.
+  // A paused guest cannot shut down, and the undo cannot restore any other state.
   throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
     remedy: domainRemedy(domain),
   });
@@ -195,7 +195,7 @@ async function end(host: ChangeHost, undo: Undo): Promise<void> {
   await endDomain(host, undo);
 }
 
-/** Destroys the remaining domain, which is off or dying, so that the guest loses nothing. */
+/** Destroys the domain that is left. It is off or dying, so the guest loses nothing. */
 async function endDomain(host: ChangeHost, undo: Undo): Promise<void> {
   const restarted = (await findGuest(host, { guest: undo, ids: [] })).ours.some(
     ({ id }) => id !== undo.domid,
