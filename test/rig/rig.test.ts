@@ -136,9 +136,6 @@ describe.skipIf(!can.ok && !required)('the rig', () => {
       expect(before.diff(made)).toContain('+ /etc/xen/web1.cfg f 644 0:0');
       expect(made.diff(running)).toMatch(/^\+ web1 [0-9a-f-]{36} memory=96 vcpus=1 alive$/m);
       expect(made.diff(running)).toMatch(/^\+ +"xvda" "\/dev\/vg0\/web1" "w"$/m);
-      expect((await machine.run('tail -n 20 /var/log/xen/console/guest-web1.log')).stdout).toContain(
-        'guest web1 up',
-      );
       expect(made.diff(await fingerprint(machine))).toBe('');
     });
   });

@@ -48,11 +48,11 @@ export async function guestUp(
   const log = `/var/log/xen/console/guest-${options.name}.log`;
   await until({
     what: `guest ${options.name} is up`,
-    timeoutMs: options.timeoutMs ?? 90_000,
+    timeoutMs: options.timeoutMs ?? 180_000,
     everyMs: 200,
     probe: async () => {
-      // Status 1: the line is not there yet; 2: the log is not there yet.
-      const { exitCode } = await machine.run(['grep', '-qs', `guest ${options.name} up`, log], {
+      // Empties the log, to which xenconsoled appends: the line of this boot must not count for the next one.
+      const { exitCode } = await machine.run(`grep -qs 'guest ${options.name} up' ${log} && : >${log}`, {
         check: 'return',
       });
       return exitCode === 0 ? true : undefined;
