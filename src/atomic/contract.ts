@@ -43,6 +43,11 @@ export interface Look {
    * newer step of the sequence makes that key, the sequence itself moved it.
    */
   readonly movedTo?: Key;
+  /**
+   * With `ours`: why the undo must not go on to older steps yet, also if the host was booted meanwhile and the step is
+   * therefore not undone.
+   */
+  readonly blocks?: { readonly why: string; readonly remedy: string };
 }
 
 /** A change that others made to an object after the sequence wrote it. The undo would destroy that change. */

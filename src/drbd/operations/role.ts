@@ -17,6 +17,7 @@ import {
   deviceOf,
   type Here,
   holdersOf,
+  leftOf,
   now,
   refuseUsed,
   takesOver,
@@ -54,10 +55,12 @@ const common = (to: 'primary' | 'secondary') => {
     value: ({ undo: { name, minors } }) => ({ name, devices: minors.map(deviceOf) }),
     look: async ({ undo: of, host }): Promise<Look> => {
       const found = await now(host, of);
-      if (isIt(found)) return { state: 'ours', holders: await holdersOf(host, of.minors) };
-      // Also if others demoted this host: the next step of the undo makes the peer primary.
-      if (of.takesOver === true && typeof found === 'object' && !isSent(found))
-        return { state: 'ours', found: await unsentOn(host, found) };
+      const blocks = await unsent(host, of);
+      if (isIt(found))
+        return { state: 'ours', holders: await holdersOf(host, of.minors), ...present({ blocks }) };
+      // Also if others demoted this host or brought it down, or it was booted: the next step of the undo makes the
+      // peer primary.
+      if (blocks !== undefined) return { state: 'ours', found: blocks.why, blocks };
       if (typeof found === 'object' || to === 'primary') return { state: 'gone' };
       return {
         state: 'not-ours',
@@ -65,7 +68,8 @@ const common = (to: 'primary' | 'secondary') => {
       };
     },
     revert: async ({ undo: of, host }) => {
-      if (of.takesOver === true) await refuseUnsent(host, of);
+      const blocks = await unsent(host, of);
+      if (blocks !== undefined) throw new RefusedError(blocks.why, { remedy: blocks.remedy });
       if (isIt(await now(host, of))) await make(host, of, to === 'primary' ? 'secondary' : 'primary');
     },
     describe: stateRecovery,
@@ -102,22 +106,20 @@ export const primary = operation({
 });
 
 /**
- * Refuses an undo that makes the peer primary again before it has all data written here. Without a connection
- * DRBD would keep both versions, and the next connection would end as a split brain (8.4.11).
+ * Why an undo must not make the peer primary again yet: it may lack data that was written here. Without a connection
+ * DRBD would keep both versions, and the next connection would end as a split brain (8.4.11). Undefined: it lacks none.
  */
-async function refuseUnsent(host: ReadHost, of: Undo): Promise<void> {
-  const state = await now(host, of);
-  if (typeof state !== 'object' || isSent(state)) return;
+async function unsent(host: ReadHost, of: Undo): Promise<Look['blocks']> {
+  if (of.takesOver !== true) return undefined;
+  const left = await leftOf(host, of);
+  if (left.is === 'another' || (left.is === 'up' && isSent(left.state))) return undefined;
+  const state = left.is === 'up' ? left.state : undefined;
   const { hostname } = await host.facts();
-  throw new RefusedError(await unsentOn(host, state), {
+  const how = state === undefined ? 'it is down' : towards(state).map(inWords).join('; ');
+  return {
+    why: `${of.name} on ${hostname} may have data that its peer lacks (${how})`,
     remedy: `on ${hostname}, ${reconnect(of.name, state)}; then, on the host where the sequence was started: bofh recover`,
-  });
-}
-
-async function unsentOn(host: ReadHost, state: ResourceState): Promise<string> {
-  const { hostname } = await host.facts();
-  const how = towards(state).map(inWords).join('; ');
-  return `${state.name} on ${hostname} may have data that its peer lacks (${how})`;
+  };
 }
 
 function isSent(state: ResourceState): boolean {

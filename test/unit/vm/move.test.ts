@@ -124,6 +124,14 @@ it('keeps data that the guest wrote on the other host, also when the replication
   await expect(again()).rejects.toBeInstanceOf(StuckError);
   expect(await states(alpha)).toMatchObject([{ role: 'Secondary' }]);
 
+  // Also if it was booted, and the resource is still down there.
+  there.fault(1, 'booted there', 'all');
+  const stuck = await again().catch((each: unknown) => each);
+  expect(stuck).toBeInstanceOf(StuckError);
+  expect(String(stuck)).toMatch(/web1 on beta may have data that its peer lacks \(it is down\)/);
+  expect(await states(alpha)).toMatchObject([{ role: 'Secondary' }]);
+
+  there.host().admin.drbdadm('up', 'web1');
   there.mend();
   await again();
   expect(await domains(alpha, ({ name }) => name === 'web1')).toMatchObject([{ state: 'running' }]);
