@@ -108,7 +108,10 @@ describe('vm backup of a guest with replicated disks', () => {
     },
     {
       title: 'whose data here is not up to date',
-      before: () => hosts.alpha.admin.drbdadm('detach', 'web1-root'),
+      before: () => {
+        hosts.alpha.admin.drbdadm('detach', 'web1-root');
+        return Promise.resolve();
+      },
       message: 'the data of the DRBD resource web1-root on this host is not up to date (Diskless)',
       remedy: 'attach its disk, and wait: bofh drbd attach web1-root; bofh drbd wait-sync web1-root',
     },
