@@ -363,8 +363,8 @@ export async function unmount(name: string): Promise<UnmountedVm> {
 
 /**
  * Saves a guest into a directory in a sequence of its own: its configuration and all its disks, which are
- * logical volumes, as they were at one moment. A running guest keeps running. Each file is read back and
- * compared with its checksum. With `keep` older backups of the guest are removed after the commit.
+ * logical volumes, also beneath DRBD, as they were at one moment. A running guest keeps running. Each file is read back
+ * and compared with its checksum. With `keep` older backups of the guest are removed after the commit.
  *
  * @param directory - Absolute path of the directory, or `HOST:/PATH`: on a host that ssh or the site file knows.
  */

@@ -97,7 +97,7 @@ export const save = operation({
     const whole = found === undefined ? asked : await sizeOfDevice(host, found.path);
     const size = asked ?? whole;
     if (whole === undefined || size === undefined)
-      throw new UsageError(`how many bytes of ${device} are saved? With \`here\` pass \`size\``);
+      throw new UsageError(`\`here\` needs \`size\`: the other host cannot ask how large ${device} is`);
     if (size > whole) throw new UsageError(`${device} has only ${whole} bytes, and ${size} should be saved`);
     const names = { file, private: await freeNames(host, file, mark) };
     return { device, size, ...names, ...present({ identity: found?.identity, recipients: readers }) };

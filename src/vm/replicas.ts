@@ -164,18 +164,15 @@ export async function copyHere(
     });
   const isApart =
     state.connections.length === 0 || state.connections.some((each) => each.state !== 'Connected');
-  const wait = `bofh drbd wait-sync ${name}`;
-  const current = isApart ? reconnect(name, state) : `wait until it is: ${wait}`;
-  if (volume.disk !== 'UpToDate')
+  if (volume.disk !== 'UpToDate') {
+    const wait = `bofh drbd wait-sync ${name}`;
+    const bare = volume.disk === 'Diskless';
+    const connected = isApart ? reconnect(name, state) : `wait until it is: ${wait}`;
     throw new RefusedError(
       `the data of the DRBD resource ${name} on this host is not up to date (${volume.disk})`,
-      {
-        remedy:
-          volume.disk === 'Diskless'
-            ? `attach its disk, and wait: bofh drbd attach ${name}; ${wait}`
-            : current,
-      },
+      { remedy: bare ? `attach its disk, and wait: bofh drbd attach ${name}; ${wait}` : connected },
     );
+  }
   if (state.role !== 'Primary' && isApart)
     throw new RefusedError(
       `the DRBD resource ${name} is not connected to the other host, which may have newer data`,

@@ -29,7 +29,7 @@ import { sizeOption } from '../../core/request.ts';
 const savedContent = z.strictObject({
   /** Absolute path of the file, compressed by zstd. */
   file: absolutePath,
-  /** Bytes of the content. The volume may be larger. */
+  /** Bytes of the content. The volume may be larger: the rest is zeros. */
   size: z.int().check(z.positive()),
   /** SHA-256 of the content (default: it is not compared). */
   sha256: z.exactOptional(z.string().check(z.regex(/^[0-9a-f]{64}$/))),

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import * as vm from '../../../src/api/vm.ts';
-import { withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { simulatedPair, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
-import { backupVm, planBackup } from '../../../src/vm/backup.ts';
+import { backupVm, planBackup, targetOf } from '../../../src/vm/backup.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
 import { faultsOf, someFaults } from '../../support/undo/two-faults.ts';
 import { type Made, referenceOf } from '../../support/undo/two-hosts.ts';
@@ -98,6 +98,36 @@ describe('a backup on another host', () => {
     const { message, remedy } = error as { message: string; remedy: string };
     expect(`${message}\n${remedy}`).toMatch(why);
     expect([alpha.snapshot(), beta.snapshot()]).toEqual(before);
+  });
+});
+
+describe('tx.copy.save of a device of the other host', () => {
+  it('needs the size, and changes nothing', async () => {
+    const [alpha, beta] = both();
+    const { here } = simulatedPair({ here: alpha, there: beta });
+    const before = [alpha.snapshot(), beta.snapshot()];
+    const device = '/dev/vg0/web1-swap';
+    const file = '/srv/backup/swap';
+    const saved = withBofh(here, () =>
+      atomic('save', (tx) => tx.on('there').copy.save({ device, here: true, file })),
+    );
+
+    await expect(saved).rejects.toThrow(/`here` needs `size`/);
+    expect([alpha.snapshot(), beta.snapshot()]).toEqual(before);
+  });
+});
+
+it('is not sent from a host that bofh does not run on', async () => {
+  const [alpha, beta] = both();
+  const { here } = simulatedPair({ here: alpha, there: beta });
+  const there = here.engine.place?.('there');
+  if (there === undefined) throw new TypeError('there is no other host');
+  const place = { host: alpha, on: there.on };
+  const hosts = { host: there.host, place: (name: string) => (name === '' ? place : undefined) };
+
+  await expect(targetOf(hosts, 'alpha:/srv')).rejects.toMatchObject({
+    message: 'bofh sends a backup only from the host that it runs on, not from there',
+    remedy: 'run it on there, or name a directory there',
   });
 });
 

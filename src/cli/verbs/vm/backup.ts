@@ -55,13 +55,14 @@ export default verb({
         const asks = keep !== undefined && mode === 'act' && consent !== 'given';
         const target = asks ? await targetOf(engine, directory) : undefined;
         const surplus =
-          asks && target !== undefined
-            ? await outdated(target.to?.host ?? engine.host, { directory: target.directory, name, keep })
-            : [];
+          target === undefined || keep === undefined
+            ? []
+            : await outdated(target.to?.host ?? engine.host, { directory: target.directory, name, keep });
+        const shown = (path: string, host = target?.to?.asked): string =>
+          printable(host === undefined ? path : `${host}:${path}`);
         const question = `this will remove ${surplus.length} older backups of ${name}:`;
         return {
-          destroys:
-            surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${printable(path)}`)],
+          destroys: surplus.length === 0 ? [] : [question, ...surplus.map(({ path }) => `  ${shown(path)}`)],
           act: () =>
             vm.backup(name, directory, {
               ...how,
@@ -74,13 +75,13 @@ export default verb({
               disks: disks.map(({ vdev, size, file }) => ({ vdev, size, fileSize: file.size })),
             },
             lines: [
-              `${printable(host === undefined ? path : `${host}:${path}`)} is a backup of ${name}, read back and verified`,
+              `${shown(path, host)} is a backup of ${name}, read back and verified`,
               ...disks.map(
                 ({ vdev, size, file }) =>
                   `  ${vdev}: ${formatSize(size)}, compressed ${formatSize(file.size)}`,
               ),
-              ...removed.map((old) => `${printable(old)} is removed`),
-              `restore it${host === undefined ? '' : `, when its files are on a host with Xen`}: bofh vm restore ${printable(path)} --as NEW${recipients === undefined ? '' : ' --identity FILE'}`,
+              ...removed.map((old) => `${shown(old, host)} is removed`),
+              `restore it${host === undefined ? '' : ', when its files are on a host with Xen'}: bofh vm restore ${printable(path)} --as NEW${recipients === undefined ? '' : ' --identity FILE'}`,
             ],
           }),
         };
