@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as drbd from '../../../src/api/drbd.ts';
 import * as vm from '../../../src/api/vm.ts';
-import { withBofh } from '../../../src/bofh.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
 import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
+import { backupVm, planBackup } from '../../../src/vm/backup.ts';
 import { smallSystem } from '../../support/undo/stage.ts';
 import { two } from '../replica/support.ts';
 
@@ -131,6 +132,39 @@ describe('vm backup of a guest with replicated disks', () => {
     await expect(on(() => vm.backup('web1', '/srv/backup'))).rejects.toMatchObject({ message, remedy });
 
     expect([hosts.alpha.snapshot(), hosts.there.host().snapshot()]).toEqual([was, there]);
+  });
+
+  it.each([
+    {
+      title: 'grew',
+      between: () => Promise.resolve(),
+      shrunk: 4096,
+      why: /the size of the DRBD resource web1-root was changed meanwhile/,
+    },
+    {
+      title: 'lost its peer',
+      between: async () => {
+        await on(() => drbd.secondary({ name: 'web1-root' }));
+        await on(() => drbd.disconnect({ name: 'web1-root' }));
+      },
+      shrunk: 0,
+      why: /web1-root is not connected to the other host, which may have newer data/,
+    },
+  ])('is undone if a disk $title after the check', async ({ between, shrunk, why }) => {
+    const { engine, site } = hosts.here;
+    const asked = { hosts: engine, site, name: 'web1', directory: '/srv/backup', how: {}, now: new Date(0) };
+    const plan = await planBackup(asked);
+    const disks = plan.disks.map(({ replica, ...disk }) => ({
+      ...disk,
+      replica: replica === undefined ? undefined : { ...replica, size: replica.size - shrunk },
+    }));
+    await between();
+    const before = hosts.alpha.snapshot();
+
+    const failed = on(() => atomic('backup', (tx) => backupVm(tx, engine, { ...plan, disks })));
+
+    await expect(failed).rejects.toThrow(why);
+    expect(hosts.alpha.snapshot()).toBe(before);
   });
 
   it('reads this copy if the guest runs and the other host is gone', async () => {
