@@ -2,7 +2,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { BofhError, RolledBackError } from '../../../src/core/errors.ts';
 import { sha256 } from '../../../src/file/index.ts';
-import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import {
+  simulatedBofh,
+  simulatedHost,
+  simulatedPair,
+  type SimulatedHost,
+} from '../../../src/simulator/index.ts';
 import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from './support/run-verb.ts';
@@ -133,6 +138,22 @@ describe('vm backup', () => {
       ),
       'web1.notes.json',
     ]);
+  });
+
+  test('names the other host of a backup, also before it removes an older one there', async () => {
+    const other = simulatedHost({ hostname: 'beta', seed: 'beta' });
+    other.admin.mkdir('/srv/backup');
+    const { here } = simulatedPair({ here: host, there: other });
+    const line = 'vm backup web1 there:/srv/backup --keep 1';
+    const given = testRuntime(here, { yes: true });
+    await runVerb(given.runtime, line);
+    expect(given.stdout()).toMatch(/^there:\/srv\/backup\/web1\.\d+T\d+Z\.json is a backup of web1/);
+
+    const asked = testRuntime(here, {}, ['no']);
+    await rejectionOf(runVerb(asked.runtime, line));
+
+    expect(asked.stderr()).toMatch(/remove 1 older backups of web1:.*there:\/srv\/backup\/web1\./s);
+    expect((await other.readDir('/srv/backup')).filter((name) => name.endsWith('.json'))).toHaveLength(1);
   });
 
   test('refuses a disk that is no logical volume, and one whose DRBD resource is not up', async () => {
