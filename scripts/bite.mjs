@@ -1,4 +1,4 @@
-// `npm run test:bite`: every deliberate bug against the whole matrix. `--report` writes the table of docs/bite.md
+// `npm run test:bite`: every deliberate bug against the whole matrix. `--report` writes the table of docs/tables/bite.md
 // from the results of the last complete run.
 import { parseArgs } from 'node:util';
 import { ensureDependencies, show } from './lib/setup.mjs';

@@ -2,7 +2,7 @@
 // may leave them, boots, recovers, compares. `--seed N` begins there, `--only PATTERN` takes the sequences whose name matches, and
 // with both, `--path P` repeats one cut of the recordings in .cache/cuts. An interrupted run continues where it ended. The
 // recordings belong to the bofh that made them: remove .cache/cuts to record with the current one.
-// `--now` recovers with the current bofh. `--report` adds the outcomes to the stored ones, and writes the table of docs/reliability.md.
+// `--now` recovers with the current bofh. `--report` adds the outcomes to the stored ones, and writes the table of docs/tables/power-cuts.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -28,7 +28,7 @@ if (values.report) {
   const { lastOutcomes, writeReport } = await import('../test/support/cuts/report.ts');
   const all = lastOutcomes([...JSON.parse(readFileSync(kept, 'utf8')), ...readOutcomes(dir)]);
   writeFileSync(kept, `${JSON.stringify(all, undefined, 1)}\n`);
-  writeReport(all, join(root, 'docs', 'reliability.md'));
+  writeReport(all, join(root, 'docs/tables/power-cuts.md'));
 } else {
   const [trials, path] = [values.trials, values.path].map((text) =>
     text === undefined ? undefined : Number(text),

@@ -1,7 +1,7 @@
 // `npm run test:matrix -- --shard i/n`: every fault of the table on a real Xen host. `--only PATTERN` runs the trials whose
 // title matches (a regular expression), `--missing` those without a stored outcome, `--suite trixie` on Debian 13,
 // `--two-machines` those over two hosts, on a pair of emulated ones;
-// `--report` adds the outcomes to the stored ones, and writes the tables of docs/reliability.md from all of them.
+// `--report` adds the outcomes to the stored ones, and writes the tables of docs/tables/ from all of them.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,8 +31,8 @@ if (values.report) {
   const known = [kept, ...byAge].flatMap((file) => JSON.parse(readFileSync(file, 'utf8')));
   const all = await lastOutcomes(known);
   writeFileSync(kept, `${JSON.stringify(all, undefined, 2)}\n`);
-  const page = join(root, 'docs', 'reliability.md');
-  if (all.length > 0) await writeReport(all, page);
+  const page = (name) => join(root, 'docs', 'tables', `${name}.md`);
+  if (all.length > 0) await writeReport(all, page('real-xen'));
   // From the last complete `npm test -- unit`: a file for each driver; otherwise the tables stay as they are.
   const undo = cacheDirectory('undo-matrix');
   const { specimens } = await import('../test/support/undo/specimens.ts');
@@ -41,23 +41,23 @@ if (values.report) {
     const { writeUndoReport } = await import('../test/support/undo/report.ts');
     writeUndoReport(
       drivers.map((file) => JSON.parse(readFileSync(file, 'utf8'))),
-      page,
+      page('operations'),
     );
   }
   const two = join(cacheDirectory('two-hosts'), 'run.json');
   if (existsSync(two)) {
     const { writeTwoReport } = await import('../test/support/undo/two-report.ts');
-    writeTwoReport(JSON.parse(readFileSync(two, 'utf8')), page);
+    writeTwoReport(JSON.parse(readFileSync(two, 'utf8')), page('two-hosts'));
   }
   const recipes = readdirSync(cacheDirectory('two-hosts')).filter((name) => / .*\.json$/.test(name));
   if (recipes.length > 0) {
     const { writeRecipesReport } = await import('../test/support/undo/two-report.ts');
     const read = (name) => JSON.parse(readFileSync(join(cacheDirectory('two-hosts'), name), 'utf8'));
-    writeRecipesReport(new Map(recipes.map((name) => [name.slice(0, -'.json'.length), read(name)])), page);
+    writeRecipesReport(new Map(recipes.map((name) => [name.slice(0, -'.json'.length), read(name)])), page('two-hosts'));
   }
   if (existsSync(join(root, '.cache', 'two-machines'))) {
     const { writeRealReport } = await import('../test/support/dom0/real-report.ts');
-    writeRealReport(page);
+    writeRealReport(page('two-hosts'));
   }
 } else if (values['two-machines']) {
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');

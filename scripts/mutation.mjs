@@ -1,6 +1,6 @@
 // `npm run test:mutation [-- FILE …]`: changes the engine in every small way that Stryker knows (a condition inverted, a call
 // left out, a text emptied) and runs its fast tests against each; a change that no test detects is a survivor. FILE is one of
-// src/atomic (`next.ts`); without any, all of them. `--report` writes the table of docs/mutation.md from the runs so far.
+// src/atomic (`next.ts`); without any, all of them. `--report` writes the table of docs/tables/mutation.md from the runs so far.
 //
 // Stryker is not a dependency of the project: it is installed, with a pinned version, beside a copy of the sources in a separate
 // directory (`--folder DIR`; .cache/mutation). The result of each file is kept there, so files can be run one by one, and an
@@ -107,7 +107,7 @@ function mutate(file) {
   return status === 0;
 }
 
-/** Writes the table of the runs so far into docs/mutation.md, between its two markers. */
+/** Writes the table of the runs so far into docs/tables/mutation.md, between its two markers. */
 function report() {
   const rows = readdirSync(results)
     .sort()
@@ -122,7 +122,7 @@ function report() {
   );
   const line = (title, count) =>
     `| ${title} | ${names.map((name) => count[name] ?? 0).join(' | ')} | ${score(count)} |`;
-  const page = join(root, 'docs/mutation.md');
+  const page = join(root, 'docs/tables/mutation.md');
   const text = readFileSync(page, 'utf8');
   const [begin, end] = ['<!-- mutation: begin -->', '<!-- mutation: end -->'];
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];

@@ -1,6 +1,6 @@
 // `npm run test:remedies [-- FILE …]`: sets up and runs the unit tests, and types the remedies of errors on copies of the
 // simulated host; then it runs the tests on loop devices, to count the places where they make an error too. Exit code 1 if a command fails without a reason
-// in test/support/remedies/exceptions.ts. `--report` writes the counts into docs/reliability.md.
+// in test/support/remedies/exceptions.ts. `--report` writes the counts into docs/tables/remedies.md.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -36,7 +36,7 @@ try {
 }
 
 function replace(lines) {
-  const page = join(root, 'docs/reliability.md');
+  const page = join(root, 'docs/tables/remedies.md');
   const text = readFileSync(page, 'utf8');
   const next = text.replace(/(<!-- remedies -->\n)[^]*?(<!-- end of remedies -->)/, (_, begin, end) =>
     [begin, '\n', lines.join('\n'), '\n\n', end].join(''),

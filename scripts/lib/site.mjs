@@ -71,15 +71,16 @@ export const navigation = [
       ['docs/style.md', 'How we write'],
       ['docs/testing.md', 'Testing'],
       ['docs/rig.md', 'The rig'],
-      ['docs/bite.md', 'Deliberate bugs'],
-      ['docs/mutation.md', 'Mutation testing'],
       ['docs/adr/README.md', 'Decisions'],
     ],
   ],
 ];
 
-/** Pages that have their own list, and are not in the navigation. */
-const isListed = (page) => /^docs\/adr\/\d/.test(page);
+/** Returns the page that lists a page, for pages that are not in the navigation. */
+const listOf = (page) => {
+  if (/^docs\/adr\/\d/.test(page)) return 'docs/adr/README.md';
+  return page.startsWith('docs/tables/') ? 'docs/reliability.md' : undefined;
+};
 
 /** Every page of the project: README, CHANGELOG, CONTRIBUTING, the examples and all below docs/. */
 export function allPages(from = root) {
@@ -159,7 +160,7 @@ export function buildSite(out, { from = root, version = '' } = {}) {
   const files = new Set();
   const faults = [
     ...paths
-      .filter((path) => !inNavigation.includes(path) && !isListed(path))
+      .filter((path) => !inNavigation.includes(path) && listOf(path) === undefined)
       .map((path) => `${path}: not in the navigation (scripts/lib/site.mjs)`),
     ...inNavigation.filter((path) => !pages.has(path)).map((path) => `${path}: no such page`),
   ];
@@ -266,7 +267,7 @@ ${body}</main>
 
 /** Returns an entry of the navigation; the entry of the current page lists its parts. */
 function item(page, { path, title, top }) {
-  const isHere = path === page.path || (path === 'docs/adr/README.md' && isListed(page.path));
+  const isHere = path === page.path || path === listOf(page.path);
   const link = `<a href="${top}/${targetOf(path)}"${isHere ? ' aria-current="page"' : ''}>${escape(title)}</a>`;
   const parts = path === page.path ? page.headings.filter(({ level }) => level === 2) : [];
   if (parts.length < 2) return `<li>${link}</li>`;

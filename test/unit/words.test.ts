@@ -13,9 +13,11 @@ const pages = [
   'CHANGELOG.md',
   'CONTRIBUTING.md',
   'examples/README.md',
-  ...readdirSync(new URL('../../docs/', import.meta.url))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
+  ...['docs', 'docs/tables'].flatMap((folder) =>
+    readdirSync(new URL(`../../${folder}/`, import.meta.url))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `${folder}/${name}`),
+  ),
 ];
 
 /** Tables that `--report` writes quote the titles of tests as they were when those ran. */

@@ -26,8 +26,8 @@ export function keepOutcome(bug: string, by: readonly string[]): void {
 
 const [begin, end] = ['<!-- bite: begin -->', '<!-- bite: end -->'];
 
-/** Writes the table of the last whole run into docs/bite.md, between its two marks. */
-export function writeReport(page = join(root, 'docs/bite.md')): void {
+/** Writes the table of the last whole run into docs/tables/bite.md, between its two marks. */
+export function writeReport(page = join(root, 'docs/tables/bite.md')): void {
   const text = readFileSync(page, 'utf8');
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${page} has no place for the table`);

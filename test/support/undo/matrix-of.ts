@@ -29,7 +29,7 @@ export async function testMatrixOf(driver: keyof typeof specimens): Promise<void
           });
       });
 
-    // The tables of docs/reliability.md are made of it: npm run test:matrix -- --report; a sample would make them smaller.
+    // The tables of docs/tables/operations.md are made of it: npm run test:matrix -- --report; a sample would make them smaller.
     afterAll(() => {
       if (!isWhole || filled.length < mine.length * faultNames.length) return;
       const cache = fileURLToPath(new URL('../../../.cache/undo-matrix/', import.meta.url));

@@ -25,7 +25,7 @@ export async function tryEach(
 
 const cache = fileURLToPath(new URL('../../../.cache/two-hosts/', import.meta.url));
 
-/** Counts by fault, for a table of docs/reliability.md: npm run test:matrix -- --report */
+/** Counts by fault, for a table of docs/tables/two-hosts.md: npm run test:matrix -- --report */
 export function counting() {
   const counts = new Map<string, TwoCounts>();
   return {

@@ -9,7 +9,7 @@ const least = 50;
 
 /**
  * A reader is given inputs: each is read as expected (an object: at least that), or refused with the words expected (a
- * regular expression). docs/reliability.md says how many, and this holds it to that.
+ * regular expression). docs/tables/parsers.md says how many, and this holds it to that.
  */
 export function readerTable<Input>(
   reader: string,
@@ -30,11 +30,11 @@ export function readerTable<Input>(
       },
     );
 
-    it('has as many inputs as docs/reliability.md says, all different', () => {
+    it('has as many inputs as docs/tables/parsers.md says, all different', () => {
       const refused = rows.filter(([, , expected]) => expected instanceof RegExp).length;
       expect(rows.length).toBeGreaterThanOrEqual(least);
       expect(new Set(rows.map(([, input]) => JSON.stringify(input))).size).toBe(rows.length);
-      const page = readFileSync(new URL('../../../docs/reliability.md', import.meta.url), 'utf8');
+      const page = readFileSync(new URL('../../../docs/tables/parsers.md', import.meta.url), 'utf8');
       const said = page.split('\n').find((line) => line.startsWith(`| ${reader} | `));
       expect(said).toBe(`| ${reader} | ${rows.length} | ${rows.length - refused} | ${refused} |`);
     });

@@ -35,10 +35,12 @@ describe('the site of the documentation', () => {
 
     const named = navigation.flatMap(([, pages]) => pages.map(([path]) => path));
     expect(allPages().filter((page) => !named.includes(page))).toEqual(
-      readdirSync(join(import.meta.dirname, '../../../docs/adr'))
-        .filter((name) => name !== 'README.md')
-        .map((name) => `docs/adr/${name}`)
-        .sort(),
+      ['adr', 'tables'].flatMap((folder) =>
+        readdirSync(join(import.meta.dirname, '../../../docs', folder))
+          .filter((name) => name !== 'README.md')
+          .map((name) => `docs/${folder}/${name}`)
+          .sort(),
+      ),
     );
     for (const page of allPages()) expect(existsSync(join(out(), targetOf(page))), page).toBe(true);
   });
