@@ -32,6 +32,7 @@ export async function applyCollected(
           file: tx.file,
           kernel: tx.kernel,
           packages: tx.packages,
+          reserve: (claims) => tx.reserve(claims),
           service: tx.service,
           shell: tx.shell,
           ensure,

@@ -21,6 +21,7 @@ import {
   type Step,
   stepOf,
 } from './steps.ts';
+import type { Claims } from '../atomic/operation.ts';
 import { isMissing } from '../atomic/undo/missing.ts';
 
 export type { HostChange } from './steps.ts';
@@ -85,6 +86,7 @@ export async function applyResources(
   // A missing object may be created by earlier packages (their directories, users and units), by earlier users
   // and groups, or by scripts.
   let mayCome = false;
+  const differing: Step[] = [];
   for (const one of resources)
     await named(one, async () => {
       if (one.kind === 'service') await checkService(look, one);
@@ -98,10 +100,16 @@ export async function applyResources(
         const found = isLater(one) ? undefined : await step(one);
         await found?.check?.();
         mayCome ||= found !== undefined;
-      } else if (one.kind !== 'ensure' && !isOnMount(one.path)) await (await step(one))?.check?.();
+      } else if (one.kind !== 'ensure' && !isOnMount(one.path)) {
+        const found = await step(one);
+        await found?.check?.();
+        if (found !== undefined) differing.push(found);
+      }
     }).catch((error: unknown) => {
       if (!mayCome || !mayBeBrought(one, error)) throw error;
     });
+  // One program locks all files, which would otherwise need one for each step.
+  if (differing.length > 0) await tx.reserve(keysOf(differing));
   const services = servicesOf(tx, host, resources);
   const changes: HostChange[] = [];
   let brought: 'packages' | 'scripts' | undefined;
@@ -165,6 +173,16 @@ export async function applyResources(
   await services.end();
   await services.stayUp(named);
   return changes;
+}
+
+/** The keys that the steps on these files, directories and links will claim. */
+function keysOf(steps: readonly HostChange[]): Claims {
+  const named = (...kinds: readonly HostChange['kind'][]) =>
+    steps.flatMap(({ kind, name }) => (kinds.includes(kind) ? [name] : []));
+  return {
+    changes: named('file', 'directory', 'link', 'lines').map((path) => `file:${path}`),
+    needs: named('directory').map((path) => `mnt:${path}`),
+  };
 }
 
 /** Whether packages or scripts of the description may bring what is missing, for example setfacl(1). */

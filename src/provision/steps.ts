@@ -84,7 +84,7 @@ export interface Step extends HostChange {
   readonly check?: () => Promise<void>;
 }
 
-export type Files = Pick<Tx, 'account' | 'file' | 'kernel' | 'packages' | 'service' | 'shell'>;
+export type Files = Pick<Tx, 'account' | 'file' | 'kernel' | 'packages' | 'reserve' | 'service' | 'shell'>;
 
 type PathResource = Extract<
   Resource,

@@ -97,10 +97,10 @@ function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): 
 
 /** Takes all locks at once. Throws at once if one is held, or after the time limit. */
 async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
-  const { engine, id, locks } = at;
+  const { engine, locks } = at;
   await untilFree(at, async () => {
     const key = await locks.take(claims);
-    return key === undefined ? undefined : `${said(engine, key)} is in use by ${whoHas(engine, id, key)}`;
+    return key === undefined ? undefined : `${said(engine, key)} is in use by ${whoHas(at, key)}`;
   });
 }
 
@@ -177,11 +177,18 @@ export function refuseLostLock({ engine, locks }: Pick<Claiming, 'engine' | 'loc
     );
 }
 
-/** Names the sequence that claims a key, according to its journal. */
-function whoHas(engine: Engine, own: string, key: Key): string {
-  const has = ({ intent: { claims } }: Step): boolean =>
+/**
+ * Names the sequence that claims a key according to its journal, or that has reserved it: then its process has
+ * the lock file open.
+ */
+function whoHas({ engine, id: own, locks }: Claiming, key: Key): string {
+  const claims = ({ intent: { claims } }: Step): boolean =>
     claims !== null && [...exclusive(claims), ...(claims.needs ?? [])].includes(key);
-  const found = journals(engine).find(({ id, state }) => id !== own && state.steps.some(has));
+  const others = journals(engine, own);
+  const files = locks.filesOf?.(key) ?? [];
+  const found =
+    others.find(({ state }) => state.steps.some(claims)) ??
+    others.find(({ state }) => files.some((file) => engine.processes.alive(state.owner, file)));
   return found === undefined ? 'another bofh that has just started' : sequenceInWords(found);
 }
 

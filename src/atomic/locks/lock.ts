@@ -21,6 +21,8 @@ export interface ObjectLocks {
    * file of that name.
    */
   lost(claims: Claims): Key | undefined;
+  /** `device:inode` of the lock files of a key: the process that has one open holds the lock, or waits for it. */
+  filesOf?(key: Key): readonly string[];
   release(): void;
 }
 
@@ -69,6 +71,11 @@ function objectLocks(directories: readonly string[], host: Flock): ObjectLocks {
       return taking;
     },
     lost: (claims) => [...modes(claims).keys()].find((key) => held.get(key)?.files.every(isNamed) !== true),
+    filesOf: (key) =>
+      directories.flatMap((directory) => {
+        const stat = absent(() => statSync(join(directory, lockName(key)), { bigint: true }));
+        return stat === undefined ? [] : [`${stat.dev}:${stat.ino}`];
+      }),
     release: () => {
       for (const { files, mode } of held.values()) for (const file of files) releaseFile(file, mode);
       held.clear();

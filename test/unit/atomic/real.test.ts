@@ -142,13 +142,14 @@ describe('over real files', () => {
     onTestFinished(() => void holder.kill('SIGKILL'));
     await new Promise((resolve) => holder.stdout.once('data', resolve));
     const engine = realEngine(directory);
-    const make = (): Promise<unknown> =>
+    const make = (name = 'new'): Promise<unknown> =>
       new AtomicOperationSequence({ engine, name: 'second' }).run((tx) =>
-        tx.step(create, { path: join(directory, 'data/new'), content: 'mine', mode: 0o600 }),
+        tx.step(create, { path: join(directory, 'data', name), content: 'mine', mode: 0o600 }),
       );
 
     const living = await openJournals(engine);
     await expect(make()).rejects.toThrow(/exists already|is in use by sequence/);
+    await expect(make('reserved')).rejects.toThrow(/reserved is in use by sequence \S+ "hold" \(pid/);
     const ended = new Promise((resolve) => holder.once('exit', resolve));
     holder.kill('SIGKILL');
     await ended;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { withBofh } from '../../../src/bofh.ts';
-import { RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { JournalError, RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { defineHost, type Facts, provision as api, type HostBuilder, Secret } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { lsattr } from '../../../src/file/refuse-change.ts';
@@ -101,6 +101,32 @@ describe('provision.apply', () => {
     ]);
     expect(await host.stat('/srv/d')).toBeUndefined();
     expect(await apply(host, tree)).toEqual([]);
+  });
+
+  it('is refused before the first step if another sequence uses one of its files', async () => {
+    const host = before();
+    const bofh = simulatedBofh({ host });
+    let [isChanged, finish] = [(): void => undefined, (): void => undefined];
+    const changed = new Promise<void>((resolve) => (isChanged = resolve));
+    const end = new Promise<void>((resolve) => (finish = resolve));
+    const other = withBofh(bofh, () =>
+      atomic('other', async (tx) => {
+        await tx.file.change({ path: '/etc/mode', content: 'y' });
+        isChanged();
+        await end;
+      }),
+    );
+    await changed;
+    const error = await rejectionOf(withBofh(bofh, () => api.apply(defineHost(web))));
+    finish();
+    await other;
+
+    // Not a RolledBackError: no step began.
+    expect(error).toBeInstanceOf(JournalError);
+    expect(error).toMatchObject({
+      code: 'busy',
+      message: expect.stringMatching(/\/etc\/mode is in use by sequence \S+ "other"/) as string,
+    });
   });
 
   it.each(['create', 'change'] as const)(

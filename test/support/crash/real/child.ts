@@ -21,6 +21,7 @@ const bodies: Readonly<Record<string, (tx: Steps) => Promise<unknown>>> = {
   },
   hold: async (tx) => {
     await tx.step(create, { path: data('new'), content: 'new', mode: 0o644 });
+    await tx.reserve({ changes: [`file:${data('reserved')}`] });
     process.stdout.write('holding\n');
     await new Promise((resolve) => setTimeout(resolve, 60_000));
   },
