@@ -1,3 +1,4 @@
+import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
 import {
   bootOfName,
@@ -13,16 +14,16 @@ import {
 } from '../blockdevice/index.ts';
 import { eraseArgs, planErase } from '../blockdevice/wipe/plan.ts';
 import { writeBytes } from '../blockdevice/wipe/commands.ts';
-import * as z from 'zod/mini';
 import type { ReadHost } from '../command/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { RefusedError, type ManualRecovery } from '../core/errors.ts';
 import { refuseFullBeneath } from '../lvm/index.ts';
 import { act } from './act.ts';
-import { destroyedRecovery } from './manual-recovery.ts';
 import { type Destroyed, destroyed, type State, stateOf } from './state.ts';
 import { block, markBytes, planMarker } from './marker.ts';
 import { changedAt, takeWitness } from './witness.ts';
 import { present } from '../core/present.ts';
+import { writeBytesWords } from '../blockdevice/wipe/write-bytes.ts';
+import type { Way } from '../atomic/contract.ts';
 
 /**
  * Destroys all content of an unused device, after the commit. Until then its signature identifies
@@ -169,4 +170,25 @@ async function lookOf(host: ReadHost, of: Destroyed, found: Found | undefined): 
   if (of.blank === undefined) return { state: 'ours', holders: who };
   const moved = await movedFrom(host, found.path, of.blank.key);
   return { state: 'ours', holders: who, ...moved };
+}
+
+/** Manual recovery: complete the erase, or remove the marker again. */
+function destroyedRecovery(
+  { device, blank }: Destroyed,
+  { how, way }: { readonly how: 'discard' | 'zero'; readonly way: Way },
+): ManualRecovery {
+  const destroying = ['blkdiscard', ...(how === 'zero' ? ['--zeroout'] : []), device];
+  const done = how === 'zero' ? 'filled with zeros' : 'discarded';
+  const look = [
+    ['wipefs', device],
+    ['lsblk', device],
+  ];
+  if (blank === undefined)
+    return { what: `all that is on ${device}, which will be ${done}`, look, clear: [destroying] };
+  const mark = `the tag ${blank.mark} at the start of ${device}`;
+  return {
+    what: way === 'back' ? mark : `all that is on ${device}, which will be ${done}, with ${mark}`,
+    look: [...look, ['od', '--format=c', '--read-bytes=512', device]],
+    clear: [way === 'back' ? writeBytesWords(device, 0, Buffer.from(blank.bytes, 'hex')) : destroying],
+  };
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { deviceNode, kernelText } from '../blockdevice/index.ts';
 import type { Key } from '../atomic/operation.ts';
 import { namesIn, type ReadHost } from '../command/index.ts';
-import { ParseError } from '../core/errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 import { fullreport, lvs } from './report-commands.ts';
 import { reported } from './unreadable.ts';
 import {
@@ -13,12 +13,13 @@ import {
   refuseFull,
   whyFullPool,
   whyFullSnapshot,
+  fullLimit,
 } from './filling.ts';
-import { refuseNoRoom } from './room.ts';
 import { identityOfVolume } from './operations/refuse-taken.ts';
-import type { Bytes } from '../core/units.ts';
-import type { LogicalVolume } from './objects.ts';
+import { type Bytes, formatSize } from '../core/units.ts';
+import type { LogicalVolume, VolumeGroup } from './objects.ts';
 import { present } from '../core/present.ts';
+import { autoextendThreshold } from './commands.ts';
 
 /**
  * RefusedError if a thin pool or classic snapshot at any depth beneath a device is full, or if the
@@ -169,3 +170,38 @@ function whyFilled(snapshot: LogicalVolume): Full | undefined {
     remedy: `look at it: lvs -a -o +lv_health_status ${snapshot.fullName}`,
   };
 }
+
+/** lvs rounds to two digits, so up to this percentage may be shown as 0. */
+const rounding = 0.01;
+
+/**
+ * RefusedError if a pool has no space for that many bytes in one of its volumes. Blocks that the
+ * volume already has count as space, because lvm does not report which of them are shared with a
+ * snapshot. So a write that is refused here would certainly have failed.
+ */
+async function refuseNoRoom(
+  host: ReadHost,
+  asked: {
+    readonly pool: LogicalVolume;
+    readonly thin: LogicalVolume;
+    readonly group: Pick<VolumeGroup, 'free'>;
+    readonly bytes: Bytes;
+    readonly what: string;
+  },
+): Promise<void> {
+  const { pool, thin, group, bytes, what } = asked;
+  if (pool.data === undefined || thin.data === undefined) return;
+  const needed = Math.floor(bytes - (thin.size * Math.min(100, thin.data + rounding)) / 100);
+  const room = Math.ceil((pool.size * (fullLimit - pool.data + rounding)) / 100);
+  if (needed <= room) return;
+  // A pool that lvm extends automatically can also use the free space of its group.
+  if (needed <= room + group.free && (await host.run(autoextendThreshold())) < 100) return;
+  throw new RefusedError(
+    `the pool ${pool.fullName} has space for ${formatSize(room)} until it is ${fullLimit} % full (data ${pool.data} %), but ${what} needs at least ${formatSize(needed)}: nothing was started`,
+    {
+      remedy: `give it more space: bofh lvm pool resize ${pool.fullName} --size +${Math.ceil((needed - room) / mebibyte)}m; or remove volumes from it`,
+    },
+  );
+}
+
+const mebibyte = 1024 ** 2;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { blkidProbe, wipeSignatures } from '../../src/blockdevice/commands.ts';
-import { fallocate, truncate } from '../../src/blockdevice/image/commands.ts';
+import { fallocate, truncate } from '../../src/blockdevice/image/new-image.ts';
 import { attach, detach } from '../../src/blockdevice/loop/commands.ts';
 import { diskSequence, loopNumbered } from '../../src/blockdevice/loop/reads.ts';
 import type { Attachment } from '../../src/blockdevice/loop/schema.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../src/blockdevice/image/compressed.ts';
 import { probe, size } from '../../src/blockdevice/index.ts';
 import { nothing } from '../../src/command/index.ts';
-import { truncate } from '../../src/blockdevice/image/commands.ts';
+import { truncate } from '../../src/blockdevice/image/new-image.ts';
 import { emptyDirectory, syncFilesystem, tarExtract, tarList, tarText } from '../../src/copy/commands.ts';
 import { imageCompare, imageConvert, imageInfo } from '../../src/copy/image-commands.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';

@@ -3,14 +3,13 @@ import { Announcements } from './announcement.ts';
 import { checkClaims } from '../locks/check-claims.ts';
 import { claim } from '../locks/claims.ts';
 import { commit, endSteps, type Ending, rollBack, type Thrower } from '../undo/finish.ts';
-import { type Engine, type Signals } from '../engine.ts';
+import type { Engine, Signals } from '../engine.ts';
 import { signalPolicyOf, type SignalPolicy } from './signal-policy.ts';
 import { newFrame, runBody, trackCall, type Frame } from './frame.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { ObjectLocks } from '../locks/lock.ts';
 import type { AnyOperation, Claims, Operation } from '../operation.ts';
 import { stepsInside } from '../undo/next.ts';
-import { checkName, textOf } from './name.ts';
 import { takeCall, takeEffect } from './function-pair.ts';
 import { otherHost, type Place } from '../place.ts';
 import { nameOf, type Reverse } from './reverse.ts';
@@ -404,5 +403,21 @@ function notBegun(name: string, stop: AbortSignal): InterruptedError {
     ...(stop.reason instanceof BofhError
       ? { remedy: 'a program that handles signals itself says so: withBofh(connect({ signals: {} }), …)' }
       : {}),
+  });
+}
+
+/** A name as text, also for the refusal of an invalid name. */
+function textOf(name: unknown): string {
+  return typeof name === 'string' ? name : 'without a name';
+}
+
+/**
+ * Throws UsageError for an invalid name: scripts are not type-checked, and a journal needs names to be
+ * readable.
+ */
+function checkName(what: string, name: unknown): string {
+  if (typeof name === 'string' && name.trim() !== '') return name;
+  throw new UsageError(`${what} needs a name (a non-empty string)`, {
+    remedy: `name what it does: atomic('web1', …)`,
   });
 }

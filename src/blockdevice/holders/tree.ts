@@ -1,9 +1,9 @@
 import type { Holder } from '../../core/errors.ts';
 import type { MountEntry } from '../mountinfo.ts';
 import { built, loopsOver, loopsWithin, partitions, type Upper } from './above.ts';
-import { drbdOver } from './drbd.ts';
-import type { Device } from './device.ts';
+import { type Device, deviceByNumber } from './device.ts';
 import type { Facts } from './facts.ts';
+import { follow } from '../../command/index.ts';
 
 /** A device with everything on it. */
 export interface Node {
@@ -131,4 +131,24 @@ async function shows(facts: Facts, { source }: MountEntry, name: string): Promis
 
 function labelOf(holder: Holder, { name }: Device): string {
   return holder.kind === 'mapping' ? `/dev/mapper/${holder.name}` : `/dev/${name}`;
+}
+
+/**
+ * Returns the DRBD devices over a device, with their resources. The kernel lists such a device
+ * among the holders (seen on Linux 6.1), but only a resource can be brought down, and only the tool
+ * of DRBD knows its name.
+ */
+async function drbdOver(facts: Facts, { number }: Device): Promise<readonly Upper[]> {
+  const { host } = facts;
+  const found: Upper[] = [];
+  for (const { resource, minor, path } of (await facts.drbd()).backings) {
+    if ((await follow(host, path)).stat?.node !== number) continue;
+    const device = `/dev/drbd${minor}`;
+    const words = `the DRBD resource ${resource} stores ${device} on it`;
+    found.push({
+      holder: { kind: 'drbd', device, resource, words, free: ['drbdsetup', 'down', resource] },
+      device: () => deviceByNumber(host, `147:${minor}`),
+    });
+  }
+  return found;
 }

@@ -1,5 +1,5 @@
-import { posix } from 'node:path';
 import * as z from 'zod/mini';
+import { posix } from 'node:path';
 import type { Look, OperationSpec } from '../../atomic/operation.ts';
 import {
   type ChangeHost,
@@ -8,6 +8,8 @@ import {
   type ReadHost,
   refuseExposed,
   syncDirectoryOf,
+  type Command,
+  nothing,
 } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
@@ -16,8 +18,8 @@ import { inUse } from '../in-use.ts';
 import { isZero } from '../content/head.ts';
 import { loopsBehind } from '../loop/reads.ts';
 import { absolutePath } from '../path.ts';
-import { fallocate, truncate } from './commands.ts';
 import { sizeOption } from '../../core/request.ts';
+import { classifyDevice } from '../commands.ts';
 
 export const imageArgs = z.strictObject({
   /** Absolute path of the new file. RefusedError `exists` if the path is taken. */
@@ -207,4 +209,29 @@ function taken(path: string, cause?: unknown): RefusedError {
     cause,
     remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
   });
+}
+
+/** Sets the size of a file: the added part is a hole, and uses no space until it is written to. */
+export function truncate(file: string, size: Bytes): Command<void, 'change'> {
+  return {
+    tool: 'truncate',
+    argv: ['--no-create', `--size=${size}`, file],
+    access: 'change',
+    parse: nothing,
+    classify: classifyDevice,
+  };
+}
+
+/**
+ * Allocates the space of a file at once. Fails if the filesystem cannot: it does not write zeros
+ * instead. Creates a missing file.
+ */
+export function fallocate(file: string, size: Bytes): Command<void, 'change'> {
+  return {
+    tool: 'fallocate',
+    argv: ['--length', String(size), file],
+    access: 'change',
+    parse: nothing,
+    classify: classifyDevice,
+  };
 }

@@ -18,7 +18,6 @@ import { withStarted } from './sequences.ts';
 import { asTheScriptLeftIt, scriptFailed, scriptLines, scriptNext } from './explain-script.ts';
 import { stuck } from './explain-stuck.ts';
 import { type Circumstances, Explained, type Explanation } from './explanation.ts';
-import { bugReport, nextOf } from './next.ts';
 import { messageOf, oneLine, printable, textOf } from '../output/text.ts';
 
 const untouched = 'unchanged';
@@ -211,4 +210,18 @@ function bug(error: unknown, host: string): Explanation {
 
 function remedyOf(error: unknown): string {
   return error instanceof BofhError && error.remedy !== undefined ? ` (${error.remedy})` : '';
+}
+
+const bugReport = 'report it to the authors of bofh; for the details, add --log-level debug';
+
+/** Returns the next command for an error without a remedy of its own. */
+function nextOf(error: unknown, { verb }: Circumstances): string {
+  if (error instanceof UsageError)
+    return `${['bofh', ...(verb === undefined ? [] : [verb])].join(' ')} --help`;
+  if (error instanceof CommandError)
+    return 'fix the cause that the message names, then run the command again; to see what was run, add --log-level debug';
+  if (error instanceof ToolError) return 'install it, then run the command again';
+  if (error instanceof ParseError) return bugReport;
+  if (error instanceof InterruptedError) return 'nothing; run the command again if you still want it';
+  return 'fix that, then run the command again';
 }

@@ -1,7 +1,6 @@
 import { CommanderError } from 'commander';
 import { atConsole } from '../../core/option.ts';
 import { UsageError } from '../../core/errors.ts';
-import { refuseOtherBytes } from './argument-bytes.ts';
 import { asText, type Explanation } from '../errors/explanation.ts';
 import { answerHelp } from './help.ts';
 import { crash, plainly, type Run, watchExit } from '../errors/unexpected-exit.ts';
@@ -12,6 +11,8 @@ import { earlySettings, settingsOf } from './settings.ts';
 import { looksOf, openTerminal, type Terminal } from './terminal.ts';
 import { paging } from '../output/paging.ts';
 import { printable, stackTextOf, textOf } from '../output/text.ts';
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
 
 /**
  * Runs the command line and ends the process with its exit code. `changed` is called at the end with the
@@ -227,4 +228,39 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
 function lines(failed: string, host: string, details: readonly string[] = []): string {
   const next = 'free space on the disk where the answer is written; see what was done: bofh journal list';
   return asText({ class: 'Error', failed, host, next, details, exitCode: answerLost });
+}
+
+/**
+ * Refuses an argument that is not UTF-8: Node.js replaces the invalid bytes, so that it would name another
+ * file. Throws UsageError. `words` are the arguments, each with a NUL at the end, as in proc_pid_cmdline(5).
+ */
+export function refuseOtherBytes(
+  args: readonly string[],
+  words: () => Buffer = () => readFileSync('/proc/self/cmdline'),
+): void {
+  if (!args.some((arg) => arg.includes('\ufffd'))) return;
+  const odd = wordsOf(words()).find((word) => !isUtf8(word));
+  if (odd === undefined) return;
+  throw new UsageError(`the argument ${inOctal(odd)} is not UTF-8`, {
+    remedy: `if it is the name of a file, rename the file: mv ${inOctal(odd)} NEW`,
+  });
+}
+
+function wordsOf(bytes: Buffer): readonly Buffer[] {
+  const words: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(0, from);
+    words.push(bytes.subarray(from, end < 0 ? bytes.length : end));
+    from = end < 0 ? bytes.length : end + 1;
+  }
+  return words;
+}
+
+/** Quotes bytes for a shell: $'a\377.img'. */
+function inOctal(bytes: Buffer): string {
+  const letters = [...bytes].map((byte) => {
+    if (byte === 0x27 || byte === 0x5c) return `\\${String.fromCharCode(byte)}`;
+    return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`;
+  });
+  return `$'${letters.join('')}'`;
 }

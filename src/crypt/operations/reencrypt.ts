@@ -2,10 +2,9 @@ import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
 import { holders, refuseHeld, size } from '../../blockdevice/index.ts';
 import { type ChangeHost, keyRef } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
+import { RefusedError, type ManualRecovery } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
-import { toReencryptRecovery } from '../manual-recovery-reencrypt.ts';
 import { checkKey } from '../check-key.ts';
 import { checkOptions, refuseUnready, refuseUnresumable } from '../reencryptable.ts';
 import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-commands.ts';
@@ -145,4 +144,32 @@ async function clearAttempt(host: ChangeHost, of: Undo, { path, header }: Found)
     const isOurs = await host.run(testKey({ device: path, slot, key: keyOf(of.key, of) }));
     if (isOurs) await emptySlot(host, { ...of, slot, salt });
   }
+}
+
+/** Manual recovery of `crypt.reencrypt`. */
+function toReencryptRecovery({
+  undo: { device, luksUuid, cipher, keySize },
+}: {
+  readonly undo: {
+    readonly device: string;
+    readonly luksUuid: string;
+    readonly cipher: string | null;
+    readonly keySize: number | null;
+  };
+}): ManualRecovery {
+  return {
+    what: `the data of ${device} (LUKS ${luksUuid}), whose reencryption must be completed`,
+    look: [['cryptsetup', 'luksDump', device]],
+    // The first command does nothing unless a segment was interrupted while it was written. The
+    // second command resumes the reencryption.
+    clear: [
+      ['cryptsetup', 'repair', device],
+      [
+        ...['cryptsetup', 'reencrypt'],
+        ...(cipher === null ? [] : ['--cipher', cipher]),
+        ...(keySize === null ? [] : ['--key-size', String(keySize)]),
+        device,
+      ],
+    ],
+  };
 }

@@ -1,8 +1,15 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { partWitness, usersBeyond } from '../../blockdevice/index.ts';
+import {
+  partWitness,
+  usersBeyond,
+  sizeTooSmall,
+  everyHolder,
+  holders,
+  reachOf,
+} from '../../blockdevice/index.ts';
 import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
+import { RefusedError, type Holder, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { sizeOption } from '../../core/request.ts';
 import { absolutePath } from '../../file/path.ts';
@@ -11,7 +18,6 @@ import { present } from '../../core/present.ts';
 import { resizedRecovery } from '../manual-recovery.ts';
 import { luksResize } from '../open-commands.ts';
 import { checkKey } from '../check-key.ts';
-import { refuseCut, refuseLoss } from '../cut.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
 import { lowerPath, mappings } from '../reads.ts';
 import { headerFor, openLuks, roomFor, statusOf } from '../resizable.ts';
@@ -184,4 +190,53 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   // The undo can harm a holder only if it shrinks the device.
   const users = of.from < of.to ? await usersBeyond(host, now.path, of.from) : [];
   return { state: 'ours', holders: users, ...moved };
+}
+
+/**
+ * RefusedError unless the content of an open device and all its holders are known to end below a
+ * size.
+ */
+async function refuseCut(host: ReadHost, { path }: Mapping, to: Bytes): Promise<void> {
+  const users = await usersBeyond(host, path, to);
+  if (users.length > 0) throw sizeTooSmall(path, to, users);
+}
+
+/**
+ * Like `refuseCut`, and UsageError if the content does not report its end and the user did not
+ * confirm the loss.
+ */
+async function refuseLoss(
+  host: ReadHost,
+  mapping: Mapping,
+  {
+    to,
+    shrink,
+    inUse,
+  }: {
+    readonly to: Bytes;
+    readonly shrink: 'lose the data beyond the new size' | undefined;
+    readonly inUse: boolean;
+  },
+): Promise<void> {
+  await refuseCut(host, mapping, to);
+  const { path, size } = mapping;
+  const reach = await reachOf(host, path);
+  if (reach !== undefined && reach.bytes !== 'unknown' && reach.bytes <= to) return;
+  if (shrink === undefined)
+    throw new UsageError(
+      `${path} has ${formatSize(size)}: everything after the first ${formatSize(to)} would be lost`,
+      { remedy: `shrink its content first; then resize({ …, shrink: 'lose the data beyond the new size' })` },
+    );
+  if (inUse) await refuseOpened(host, path, to);
+}
+
+/**
+ * RefusedError if a process has opened the device itself, which the kernel does not list as a
+ * holder.
+ */
+async function refuseOpened(host: ReadHost, path: string, to: Bytes): Promise<void> {
+  if ((await holders(host, path)).length > 0) return;
+  const found = await everyHolder(host, path);
+  const unnamed: Holder = { kind: 'unknown', words: `open (fuser -v ${path})` };
+  throw sizeTooSmall(path, to, found.length === 0 ? [unnamed] : found);
 }

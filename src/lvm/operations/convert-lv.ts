@@ -1,10 +1,9 @@
 import * as z from 'zod/mini';
 import { type Look, operation, type Way } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import type { ChangeHost, ReadHost, Command } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError, UsageError } from '../../core/errors.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
-import { addCopy, dropCopy } from '../convert-commands.ts';
 import { checkVgName } from '../names.ts';
 import { removeNamingHolders, syncGroup, udevOf, usableVg, type VolumeAmong } from '../reads.ts';
 import { copiesOf, isLinear, isRaid1, partsOf, refuseUnconvertible, refuseUnsynced } from './copies.ts';
@@ -12,6 +11,7 @@ import { copyToDrop, placeForCopy } from './copy-places.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known-volume.ts';
 import { present } from '../../core/present.ts';
+import { change, type Udev } from '../commands.ts';
 
 const args = z.extend(askedVolume, {
   /** `raid1`: two copies. `linear`: one. */
@@ -176,4 +176,33 @@ function convertedRecovery({ vg, name, lvUuid, to, on }: ConvertUndo, way: Way):
     clear:
       to === 'linear' && way === 'back' ? [] : [['lvconvert', '--mirrors', '0', `${vg}/${name}`, ...devices]],
   };
+}
+
+/**
+ * A volume, and the devices on which it gets or loses a copy. lvconvert accepts no `--select`, so
+ * compare the uuid before and after.
+ */
+interface Converted extends Udev {
+  readonly vg: string;
+  readonly name: string;
+  readonly devices: readonly string[];
+}
+
+/**
+ * Converts a linear volume to a raid1 of two copies, the second on these devices. Returns at once;
+ * the kernel fills the new copy. The volume may be in use, and keeps its name, uuid and extents.
+ * `--yes` answers the only question, a confirmation (2.03.16).
+ */
+export function addCopy(of: Converted): Command<void, 'change'> {
+  const argv = ['--type', 'raid1', '--mirrors', '1', '--yes', `${of.vg}/${of.name}`, ...of.devices];
+  return change('lvconvert', argv, of);
+}
+
+/**
+ * Converts a raid1 of two copies to linear by removing the copy on these devices. `--yes` answers
+ * the only question, a confirmation. Does nothing to a linear volume, and exits with 0 (2.03.16).
+ */
+export function dropCopy(of: Converted): Command<void, 'destroy'> {
+  const argv = ['--mirrors', '0', '--yes', `${of.vg}/${of.name}`, ...of.devices];
+  return { ...change('lvconvert', argv, of), access: 'destroy' };
 }

@@ -15,14 +15,19 @@ import {
   signatureSchema,
   syncDevice,
   wipeSignatures,
+  checkOverwrite,
+  type Overwrite,
+  replaceable,
+  type Signature,
+  sizeOfMedium,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { pvcreate, pvremove } from '../pv-commands.ts';
 import { udevOf } from '../reads.ts';
-import { newLvmUuid } from '../uuid.ts';
-import { checkNewPv } from './new-pv.ts';
 import { pvOf, pvUuidIn } from './physical.ts';
+import { randomInt } from 'node:crypto';
+import { type Bytes, formatSize } from '../../core/units.ts';
 
 const args = z.strictObject({
   /** The device for the physical volume: a disk or a partition. */
@@ -123,4 +128,54 @@ async function refuseMember(host: ReadHost, { uuid }: Undo, path: string): Promi
   throw new RefusedError(`${path} (uuid ${uuid}) is in the volume group ${pv.vg.name} now`, {
     remedy: `remove it from the group: vgreduce ${pv.vg.name} ${path}; or, if it is the only device of the group: vgremove ${pv.vg.name}; then: bofh recover`,
   });
+}
+
+const letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/**
+ * Returns a new uuid in lvm's format: 32 letters and digits in groups of 6-4-4-4-4-4-6
+ * (lib/uuid/uuid.c of lvm2 2.03.16).
+ */
+export function newLvmUuid(): string {
+  const drawn = (count: number): string =>
+    Array.from({ length: count }, () => letters.charAt(randomInt(letters.length))).join('');
+  return [6, 4, 4, 4, 4, 4, 6].map(drawn).join('-');
+}
+
+// lvm.conf devices/pv_min_size: 2048 KiB (2.03.16).
+const smallest: Bytes = 2 * 1024 ** 2;
+
+/**
+ * RefusedError for a device that cannot become a physical volume, has a partition table, or has
+ * content that may not be overwritten. Returns its content.
+ */
+async function checkNewPv(
+  host: ReadHost,
+  asked: {
+    readonly device: string;
+    readonly overwrite?: Overwrite;
+    readonly when: 'before the locks' | 'under the locks';
+  },
+): Promise<Signature | undefined> {
+  const { device, overwrite, when } = asked;
+  checkOverwrite(overwrite);
+  const unfit = (): Promise<void> => refuseUnfit(host, device);
+  return replaceable(host, { device, overwrite, when, unfit, emptyTable: 'refused' });
+}
+
+async function refuseUnfit(host: ReadHost, device: string): Promise<void> {
+  if ((await identityOf(host, device)).identity.startsWith('LVM-'))
+    throw new RefusedError(
+      `${device} is itself a logical volume: lvm does not use a logical volume as a physical volume`,
+      {
+        remedy:
+          'name a disk, a partition, an array or a mapping (lvm.conf, devices/scan_lvs, has the reasons)',
+      },
+    );
+  const bytes = await sizeOfMedium(host, device);
+  if (bytes < smallest)
+    throw new RefusedError(
+      `${device} has ${formatSize(bytes)}; a physical volume needs ${formatSize(smallest)}`,
+      { code: 'invalid', remedy: 'use a larger device' },
+    );
 }

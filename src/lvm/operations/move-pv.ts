@@ -1,14 +1,13 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
-import { movedRecovery } from '../manual-recovery-move.ts';
-import { abortMove, pvmove } from '../move-commands.ts';
+import type { ChangeHost, ReadHost, Command } from '../../command/index.ts';
+import { RefusedError, type ManualRecovery } from '../../core/errors.ts';
 import { syncGroup, udevOf } from '../reads.ts';
 import { findGroup, knownGroup, sameGroup } from './known-group.ts';
 import { accountedFor, claimsOn, knownPv } from './known-pvs.ts';
 import { type Extents, extentsOf, type Piece, piece, placeOf, topName } from './moves.ts';
 import { plannedMove } from './planned-move.ts';
+import { change, type Udev } from '../commands.ts';
 
 const args = z.strictObject({
   /** The physical volume to empty. */
@@ -175,4 +174,81 @@ function refuseTaken(
 
 function volumesOf(vg: string, pieces: Undo['pieces']): readonly string[] {
   return [...new Set(pieces.map(({ name }) => `lv:${vg}/${topName(name)}`))];
+}
+
+/** Manual recovery of moved extents: move the same extents back, last ones first. */
+function movedRecovery({
+  vg,
+  vgUuid,
+  pvs,
+  pieces,
+}: {
+  readonly vg: string;
+  readonly vgUuid: string;
+  readonly pvs: readonly { readonly device: string; readonly uuid: string }[];
+  readonly pieces: readonly Piece[];
+}): ManualRecovery {
+  const place = ({ pvUuid, start }: Piece['from'], count: number): string => {
+    const device = pvs.find(({ uuid }) => uuid === pvUuid)?.device ?? pvUuid;
+    return `${device}:${start}-${start + count - 1}`;
+  };
+  const names = [...new Set(pieces.map(({ name }) => name))];
+  const source = pvs[0]?.device ?? '';
+  return {
+    what: `extents of ${names.join(', ')} in ${vg} (uuid ${vgUuid}), moved off ${source} (uuid ${pvs[0]?.uuid ?? ''})`,
+    look: [
+      ['pvs', '--segments', '--options', 'pv_name,pv_uuid,pvseg_start,pvseg_size,lv_name'],
+      ['lvs', '--all', '--options', 'lv_name,copy_percent,move_pv', vg],
+    ],
+    clear: [
+      ['pvmove', '--abort', source],
+      ...pieces
+        .toReversed()
+        .map(({ name, from, to, count }) => [
+          ...['pvmove', '--name', `${vg}/${name}`],
+          ...[place(to, count), place(from, count)],
+        ]),
+    ],
+  };
+}
+
+/** A run of extents of a physical volume, by its path in lvm's reports. */
+interface Place {
+  readonly path: string;
+  readonly start: number;
+  readonly count: number;
+}
+
+// In the foreground: lvmpolld would continue in the background if pvmove is killed.
+const inForeground = 'global{use_lvmpolld=0}';
+
+/**
+ * Moves a run of extents of one volume to a free run of the same length. The run is within one
+ * segment of the volume, so it ends up completely at one of the two. The volume may be in use.
+ * pvmove accepts no `--select`, so compare the uuid before. If pvmove is killed, the kernel keeps
+ * copying and the metadata keeps a volume `pvmove0`: `abortMove` reverts the move, the next
+ * activation of the group continues it (pvmove(8), 2.03.16).
+ */
+export function pvmove(
+  move: Udev & { readonly vg: string; readonly name: string; readonly from: Place; readonly to: Place },
+): Command<void, 'change'> {
+  const { vg, name, from, to } = move;
+  const argv = ['--name', `${vg}/${name}`, '--interval', '1', range(from), range(to)];
+  return { ...change('pvmove', argv, move, inForeground), stop: 'safe', progress: partMoved };
+}
+
+/** Aborts an unfinished move off a physical volume; also exits with 0 if there is none. */
+export function abortMove(of: Udev & { readonly path: string }): Command<void, 'change'> {
+  return change('pvmove', ['--abort', of.path], of, inForeground);
+}
+
+function range({ path, start, count }: Place): string {
+  // lvm gives ":" and "@" in paths a meaning, unless escaped (dm_unescape_colons_and_at_signs).
+  return `${path.replace(/[:@]/g, '\\$&')}:${start}-${start + count - 1}`;
+}
+
+/** Reads the progress: `/dev/vdb: Moved: 12.34%`. */
+function partMoved(output: string): number | undefined {
+  const percent = [...output.matchAll(/: Moved: (?<percent>\d{1,3}(?:\.\d+)?)%/g)].at(-1)?.groups?.percent;
+  return percent === undefined ? undefined : Number(percent) / 100;
 }

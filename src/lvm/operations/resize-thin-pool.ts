@@ -1,9 +1,8 @@
 import * as z from 'zod/mini';
 import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError, UsageError } from '../../core/errors.ts';
+import { RefusedError, UsageError, type ManualRecovery } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
-import { poolGrownRecovery } from '../manual-recovery-pool.ts';
 import { checkVgName } from '../names.ts';
 import { syncGroup, udevOf, usableVg } from '../reads.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
@@ -13,6 +12,7 @@ import { askedVolume, findKnown, knownVolume } from './known-volume.ts';
 import { checkMetadata, poolNamed } from './pools.ts';
 import { sizeOption } from '../../core/request.ts';
 import { present } from '../../core/present.ts';
+import { show } from '../manual-recovery.ts';
 
 const size = z.exactOptional(sizeOption);
 
@@ -112,4 +112,27 @@ async function sameGroup(host: ReadHost, { vgUuid }: Undo, { vg: name }: Logical
   throw new RefusedError(`another volume group is now named "${name}"`, {
     remedy: 'look at it: vgs -o vg_name,vg_uuid; then: bofh recover',
   });
+}
+
+/** Manual recovery of a pool that will be extended: extend it, or leave it as it is. */
+function poolGrownRecovery({
+  undo: { vg, name, lvUuid, from, to },
+}: {
+  readonly undo: {
+    readonly vg: string;
+    readonly name: string;
+    readonly lvUuid: string;
+    readonly from: { readonly data: number; readonly metadata: number };
+    readonly to: { readonly data: number; readonly metadata: number };
+  };
+}): ManualRecovery {
+  const said = (['data', 'metadata'] as const).filter((part) => to[part] > from[part]);
+  const words = said.map((part) => `${part} from ${from[part]} to ${to[part]} bytes`);
+  const spare = said.includes('metadata') ? '; the spare metadata volume of its group becomes as large' : '';
+  const options = { data: '--size', metadata: '--poolmetadatasize' } as const;
+  return {
+    what: `the thin pool of uuid ${lvUuid}: ${vg}/${name}, which will be grown: ${words.join(', ')}${spare}`,
+    look: [show(`lv_uuid=${lvUuid}`)],
+    clear: [['lvextend', ...said.flatMap((part) => [options[part], `${to[part]}b`]), `${vg}/${name}`]],
+  };
 }

@@ -1,13 +1,12 @@
+import * as z from 'zod/mini';
 import { type Operation, operation } from '../../atomic/operation.ts';
 import type { Schema } from '../../atomic/schema.ts';
-import * as z from 'zod/mini';
 import { type ReadHost, refuseExposed } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
+import { RefusedError, type ManualRecovery } from '../../core/errors.ts';
 import { secretRemedy } from '../options.ts';
 import { lineBytes, linesOf, lineText, type Table } from '../tab/fields.ts';
-import { editRecovery } from '../tab/manual-recovery.ts';
 import { makeEdit, revertTable, syncTable } from '../tab/table-edit.ts';
-import { planEdit, refusePrivate, tableUndo } from '../tab/table-undo.ts';
+import { planEdit, refusePrivate, tableUndo, type TableUndo } from '../tab/table-undo.ts';
 import { readTable } from '../tab/table-file.ts';
 import { lookAtEdit } from '../tab/table-look.ts';
 import { refuseUnread, type TableLine, tables } from '../tab/tables.ts';
@@ -158,4 +157,32 @@ function refuseKnown({ file, known, key, table }: About, but?: Row): void {
     throw new RefusedError(`${file} has a line for ${key} already: line ${String(line.number)}`, {
       remedy: `see it: sed -n ${String(line.number)}p ${file}`,
     });
+}
+
+/** Manual recovery: removes or restores the line with sed(1). */
+function editRecovery({ file, edit, about, private: own, back }: TableUndo): ManualRecovery {
+  const pattern = (line: string): string => line.replace(/[\\.*[\]^$/]/g, String.raw`\$&`);
+  const inPlace = (script: string): readonly string[] => [
+    'sed',
+    '--in-place',
+    '--follow-symlinks',
+    script,
+    file,
+  ];
+  const { before, after } = edit;
+  const lines = [before, after].filter((line) => line !== null);
+  const script =
+    after === null
+      ? `$a\\${(before ?? '').replaceAll('\\', '\\\\')}`
+      : before === null
+        ? `/^${pattern(after)}$/d`
+        : `s/^${pattern(after)}$/${before.replace(/[\\&/]/g, String.raw`\$&`)}/`;
+  return {
+    what: `the line of ${about}, which was ${before === null ? 'added' : after === null ? 'removed' : 'changed'}`,
+    look: [
+      ...lines.map((line) => ['grep', '--line-number', '--fixed-strings', '--line-regexp', '--', line, file]),
+      ['ls', '-l', own, back],
+    ],
+    clear: [inPlace(script), ['rm', '--force', own, back]],
+  };
 }

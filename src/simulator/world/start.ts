@@ -8,10 +8,10 @@ import { nodeOf } from '../tools/blockdevice/partitions.ts';
 import { tableIn } from '../tools/blockdevice/sectors.ts';
 import { directory, emptyTree, file, plant, symlink, type Inode } from './tree.ts';
 import type { Disk, VolumeGroup } from './parts.ts';
-import { bootModules } from './boot-modules.ts';
 import { bootParameters } from './parameters.ts';
 import { startUnits } from './units.ts';
 import { bareWorld, settle, tmpfs, type World, type WorldOptions } from './world.ts';
+import { type Module, needed } from './modules.ts';
 
 const mib = 1024 ** 2;
 const gib = 1024 ** 3;
@@ -233,4 +233,17 @@ function diskAt(index: number, name: string, size: number): Disk {
 
 function letter(index: number): string {
   return String.fromCharCode(97 + index);
+}
+
+/** Returns the modules that the boot loads, from the files of modules-load.d(5). */
+function bootModules(world: World): Map<string, Module> {
+  const all = new Map<string, Module>([['xen_netback', { opens: 0 }]]);
+  const there = resolve(world, '/etc/modules-load.d', 'follow');
+  for (const name of there.found ? [...(there.inode.entries?.keys() ?? [])].sort() : []) {
+    const file = resolve(world, `/etc/modules-load.d/${name}`, 'follow');
+    if (!name.endsWith('.conf') || !file.found) continue;
+    for (const line of new TextDecoder().decode(file.inode.content).split('\n'))
+      for (const each of needed(line) ?? []) all.set(each, { opens: 0 });
+  }
+  return all;
 }

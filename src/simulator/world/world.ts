@@ -4,7 +4,6 @@ import type { Command, ReadHost } from '../../command/index.ts';
 import type { Btrfs } from './btrfs.ts';
 import type { Drbd } from './drbd.ts';
 import type { Header } from './header-file.ts';
-import { seededIds, type Ids } from './ids.ts';
 import type { Content, CryptMapping, Disk, KernelPart, VolumeGroup, Mount, Loop, Domain } from './parts.ts';
 import type { Packages } from './packages.ts';
 import type { UnitState } from './units.ts';
@@ -12,6 +11,7 @@ import { copyTree, emptyTree, type Inode } from './tree.ts';
 import type { Module } from './modules.ts';
 import type { Parameter } from './parameters.ts';
 import { present } from '../../core/present.ts';
+import { createHash } from 'node:crypto';
 
 /** A change, in the order of the requests. */
 export type Change =
@@ -296,4 +296,30 @@ export function copyContent({ tree, erased, metadata, ...rest }: Content): Conte
 /** Adds a filesystem in memory, which a reboot removes. */
 export function tmpfs(world: World, storage: string, mode = 0o755): void {
   world.live.set(storage, { tree: emptyTree(mode) });
+}
+
+/**
+ * Identities that a real host would draw at random; here the same in every run with the same seed.
+ */
+interface Ids {
+  /** A UUID for a filesystem, a domain or a boot. */
+  readonly uuid: () => string;
+  /** A UUID in the format of LVM: `6-4-4-4-4-4-6`. */
+  readonly lvmUuid: () => string;
+  /** Returns a copy that draws the same ids from here on. */
+  readonly copy: () => Ids;
+}
+
+/** Returns ids that depend only on the seed and on how many were drawn before. */
+function seededIds(seed: string, before = 0): Ids {
+  let drawn = before;
+  const hex = (): string =>
+    createHash('sha256')
+      .update(`${seed}:${(drawn += 1)}`)
+      .digest('hex');
+  return {
+    uuid: () => hex().replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-8$4-$5'),
+    lvmUuid: () => hex().replace(/^(.{6})(.{4})(.{4})(.{4})(.{4})(.{4})(.{6}).*$/, '$1-$2-$3-$4-$5-$6-$7'),
+    copy: () => seededIds(seed, drawn),
+  };
 }

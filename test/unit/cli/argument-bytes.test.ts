@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { refuseOtherBytes } from '../../../src/cli/runtime/argument-bytes.ts';
+import { refuseOtherBytes } from '../../../src/cli/runtime/main.ts';
 
 const given = (...words: readonly Buffer[]): [readonly string[], () => Buffer] => [
   words.map(String),

@@ -10,7 +10,7 @@ import type { Program, Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { bootUnits, withoutHeader } from '../../../src/cli/verbs/boot/units.ts';
 import { type BeginLine, encode, type Line } from '../../../src/atomic/journal/lines.ts';
 import { fold } from '../../../src/atomic/journal/state.ts';
-import { startedGuest } from '../../../src/cli/verbs/recover/boot-journals.ts';
+import { startedGuest } from '../../../src/cli/verbs/recover/recover.ts';
 import type { ReadJournal } from '../../../src/cli/runtime/read-journals.ts';
 import {
   ProcessKilled,

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { lazyHost } from '../../../src/cli/plan/lazy-host.ts';
+import { lazyHost } from '../../../src/cli/plan/places.ts';
 import { hearingRejections } from '../../support/unheard.ts';
 
 const unheard = hearingRejections();

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type BofhError, RolledBackError } from '../../../src/core/errors.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
-import { qcow2, type Qcow2 } from '../../../src/simulator/world/qcow2.ts';
+import { qcow2, type Qcow2 } from '../../../src/simulator/tools/copy/qemu-img.ts';
 import { simulatedBofh } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, debianBoot, hostWithServer, hostWithSource } from '../simulator/support.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { resources } from '../../../src/drbd/index.ts';
-import { configText } from '../../../src/drbd/config-text.ts';
+import { configText } from '../../../src/drbd/operations/create-config.ts';
 import { RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';

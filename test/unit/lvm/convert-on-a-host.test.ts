@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
-import { addCopy, dropCopy } from '../../../src/lvm/convert-commands.ts';
+import { addCopy, dropCopy } from '../../../src/lvm/operations/convert-lv.ts';
 import { waitSynced } from '../../../src/lvm/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';

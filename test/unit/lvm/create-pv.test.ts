@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { createPv } from '../../../src/lvm/operations.ts';
-import { newLvmUuid } from '../../../src/lvm/uuid.ts';
+import { newLvmUuid } from '../../../src/lvm/operations/create-pv.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { RefusedError, StuckError, UsageError } from '../../../src/core/errors.ts';
-import { lvmerge, refresh, waitMerged } from '../../../src/lvm/merge-commands.ts';
+import { lvmerge, refresh, waitMerged } from '../../../src/lvm/operations/merge-snapshot.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';

@@ -3,7 +3,7 @@ import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { StuckError, UsageError } from '../../../src/core/errors.ts';
-import { abortMove, pvmove } from '../../../src/lvm/move-commands.ts';
+import { abortMove, pvmove } from '../../../src/lvm/operations/move-pv.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { testRuntime } from '../cli/support/runtime.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { RolledBackError } from '../../../src/core/errors.ts';
 import type { TarMember } from '../../../src/simulator/index.ts';
-import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
+import { qcow2 } from '../../../src/simulator/tools/copy/qemu-img.ts';
 import {
   bofhOn,
   debianBoot,

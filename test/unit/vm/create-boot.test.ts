@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type BofhError, RefusedError } from '../../../src/core/errors.ts';
 import type { SimulatedHost, TarMember } from '../../../src/simulator/index.ts';
-import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
+import { qcow2 } from '../../../src/simulator/tools/copy/qemu-img.ts';
 import { grubMenu, withRoot } from '../../../src/vm/boot.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from '../cli/support/run-verb.ts';

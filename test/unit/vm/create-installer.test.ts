@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
+import { qcow2 } from '../../../src/simulator/tools/copy/qemu-img.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from '../cli/support/run-verb.ts';
 import { testRuntime } from '../cli/support/runtime.ts';

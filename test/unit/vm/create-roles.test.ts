@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { qcow2 } from '../../../src/simulator/world/qcow2.ts';
+import { qcow2 } from '../../../src/simulator/tools/copy/qemu-img.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { atomic, vm, withBofh } from '../../../src/index.ts';

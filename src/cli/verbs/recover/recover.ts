@@ -1,15 +1,19 @@
-import { UsageError } from '../../../core/errors.ts';
-import { readById, readOpen } from '../../runtime/read-journals.ts';
+import { UsageError, JournalError, RefusedError } from '../../../core/errors.ts';
+import { readById, readOpen, rawBytes, type ReadJournal } from '../../runtime/read-journals.ts';
 import type { RecoveredList } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
+import { openSession, refuseOtherHost, tellWhose, untilInterrupted } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { commaList, flag, value, verb } from '../../runtime/verb.ts';
 import { abandonOne } from './abandon.ts';
-import { ofEarlierBoots, ofUnit, startedGuest } from './boot-journals.ts';
 import { type BootLimit, bootLimit } from './boot-limit.ts';
-import { cutOne } from './cut-last-line.ts';
 import { guardOne, recoverAll } from './recover-journals.ts';
+import { cutLastLine, damagedEnd } from '../../../atomic/recovery/recover.ts';
+import type { Bofh } from '../../../connect.ts';
+import { printable } from '../../output/text.ts';
+import { confirm } from '../../runtime/confirm.ts';
+import { logged } from '../../runtime/system-log.ts';
+import { tell } from './text.ts';
 
 /** Needs no site file: the journal has everything that an undo needs. */
 export default verb({
@@ -129,4 +133,64 @@ async function recoverAtBoot(
   for (const { message } of left) runtime.terminal.line(message);
   const planned = earlier.filter((journal) => startedGuest(journal) === undefined);
   return Math.max(await recoverAll(unattended, bofh, planned), left.length > 0 ? 3 : 0);
+}
+
+/** Removes the damaged end of a journal after a confirmation. */
+async function cutOne(runtime: Runtime<RecoveredList>, bofh: Bofh, id: string): Promise<number> {
+  const journal = await untilInterrupted(runtime, readById(bofh.engine, id));
+  if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed`);
+  const last = printable(damagedEnd(rawBytes(bofh.engine, journal.id), journal.id).text);
+  if (runtime.settings.mode === 'plan')
+    return (await import('../../plan/plan-recovery.ts')).showAbandonOrCut(runtime, {
+      ...{ id: journal.id, name: '', end: 'cut', waitsFor: [], line: last },
+    });
+  await confirm(runtime, [`The damaged end of journal ${journal.id} is cut off:`, last]);
+  await logged(runtime, bofh.host, () => cutLastLine(bofh.engine, journal.id));
+  tell(runtime, [{ id: journal.id, name: '', end: 'cut', leftUntouched: [], because: last }]);
+  return 0;
+}
+
+/** The journals of earlier boots. Sequences of this boot are for an administrator, who can answer questions. */
+function ofEarlierBoots(journals: readonly ReadJournal[], boot: string): readonly ReadJournal[] {
+  return journals.filter((journal) => journal.is !== 'open' || journal.open.state.begin.boot !== boot);
+}
+
+/**
+ * The journals of one of the units. Unconfirmed sequences are rolled back before the network and sshd start.
+ * Journals with other hosts need the network, and guests of this host do not wait for it. An unreadable
+ * journal belongs to the first unit, which reports it.
+ */
+function ofUnit(
+  journals: readonly ReadJournal[],
+  reach: 'this host' | 'others' | 'unconfirmed',
+): readonly ReadJournal[] {
+  if (reach === 'unconfirmed')
+    return journals.filter(
+      (journal) => journal.is === 'open' && journal.open.state.begin.confirm !== undefined,
+    );
+  const reaches = (journal: ReadJournal): boolean =>
+    journal.is === 'open' && journal.open.state.hosts.length > 0;
+  return journals.filter((journal) => reaches(journal) === (reach === 'others'));
+}
+
+/**
+ * Refuses a sequence that started a guest and was not committed. At boot no guest runs: this one may have run
+ * for days between the end of bofh and the reboot, so its disks stay.
+ */
+export function startedGuest(journal: ReadJournal): RefusedError | undefined {
+  if (journal.is !== 'open' || journal.open.state.committed) return undefined;
+  // The user requested the rollback without a confirmation.
+  if (journal.open.state.begin.confirm !== undefined) return undefined;
+  const { id } = journal;
+  const started = journal.open.state.steps.filter(
+    ({ intent, undone }) => intent.kind === 'xen.domain.create' && undone === undefined,
+  );
+  if (started.length === 0) return undefined;
+  const guests = started
+    .flatMap(({ intent }) => intent.claims?.makes ?? [])
+    .filter((key) => key.startsWith('dom:'));
+  return new RefusedError(
+    `journal ${id} is left open: it had started ${printable(guests.join(', '))}, which may have worked until the reboot`,
+    { remedy: `to undo it anyway: bofh recover ${id}; to see what that is: bofh journal show ${id}` },
+  );
 }

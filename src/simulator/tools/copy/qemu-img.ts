@@ -2,9 +2,8 @@ import { crc32 } from 'node:zlib';
 import { guidBytes } from '../../../blockdevice/partitions/regions.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { type Device, openers } from '../../world/devices.ts';
-import type { Content } from '../../world/parts.ts';
+import type { Content, Superblock } from '../../world/parts.ts';
 import { storageOf } from '../../world/files.ts';
-import { readQcow2, type Qcow2 } from '../../world/qcow2.ts';
 import { resolve } from '../../world/resolve.ts';
 import { emptyTree, file, plant } from '../../world/tree.ts';
 import { copyContent } from '../../world/world.ts';
@@ -221,4 +220,37 @@ function convert({ world }: ToolCall, { size, content }: Image, device: Device):
     return failed(1, `qemu-img: Could not open '/dev/${device.name}': Device or resource busy`);
   world.live.set(device.storage, copyContent(content));
   return ok('    (0.00/100%)\r    (100.00/100%)\r\n');
+}
+
+/** A simulated qcow2 image. */
+export interface Qcow2 {
+  /** Size of the disk in it, in bytes. */
+  readonly size: number;
+  /** The content of that disk as blkid reports it. */
+  readonly superblock?: Superblock;
+  /** Files of its filesystem: content by path. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly backing?: string;
+  readonly dataFile?: string;
+  readonly encrypted?: true;
+  readonly truncated?: true;
+  /** A gpt, with the content of each partition; `from` and `size` are in bytes. */
+  readonly partitions?: readonly (Pick<Qcow2, 'size' | 'superblock' | 'files'> & {
+    readonly from: number;
+    readonly type: string;
+    readonly uuid: string;
+  })[];
+}
+
+const magic = 'QFI\xfb simulated\n';
+
+/** Returns the content of a file that the simulated qemu-img reads as a qcow2 image. */
+export function qcow2(image: Qcow2): Uint8Array {
+  return Buffer.from(magic + JSON.stringify(image), 'latin1');
+}
+
+/** Parses an image. Returns undefined if the content is not a simulated qcow2 image. */
+function readQcow2(content: Uint8Array | undefined): Qcow2 | undefined {
+  const text = Buffer.from(content ?? []).toString('latin1');
+  return text.startsWith(magic) ? (JSON.parse(text.slice(magic.length)) as Qcow2) : undefined;
 }

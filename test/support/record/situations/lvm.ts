@@ -2,7 +2,7 @@ import * as commands from '../../../../src/lvm/commands.ts';
 import * as reports from '../../../../src/lvm/report-commands.ts';
 import * as volumes from '../../../../src/lvm/lv-commands.ts';
 import * as snapshots from '../../../../src/lvm/snapshot-commands.ts';
-import { lvmerge } from '../../../../src/lvm/merge-commands.ts';
+import { lvmerge } from '../../../../src/lvm/operations/merge-snapshot.ts';
 import { lvcreatePool, lvcreateThin } from '../../../../src/lvm/thin-commands.ts';
 import { type Group, never } from '../situation.ts';
 

@@ -1,5 +1,5 @@
 import type { SimulatedHost } from '../../../../src/simulator/index.ts';
-import { qcow2 } from '../../../../src/simulator/world/qcow2.ts';
+import { qcow2 } from '../../../../src/simulator/tools/copy/qemu-img.ts';
 import { emptyVolume, filledVolume, ownUuid } from '../stage.ts';
 import type { Specimens } from '../specimens.ts';
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { fallocate, truncate } from '../../../../src/blockdevice/image/commands.ts';
+import { fallocate, truncate } from '../../../../src/blockdevice/image/new-image.ts';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../../src/core/errors.ts';
 import type { Tx } from '../../../../src/operations.ts';
