@@ -204,7 +204,7 @@ describe('"Test a script"', () => {
   it('calls methods of the administrator that there are', () => {
     const { admin } = simulatedHost();
     const rows = page.slice(page.indexOf('| for | methods |')).split('\n\n')[0] ?? '';
-    const named = [...rows.matchAll(/`(?<name>\w+)\(/g)].map(({ groups }) => groups?.name ?? '');
+    const named = [...rows.matchAll(/`(?<name>\w+)[(`]/g)].map(({ groups }) => groups?.name ?? '');
     expect(named.length).toBeGreaterThan(25);
     expect(named.filter((name) => !(name in admin))).toEqual([]);
   });
