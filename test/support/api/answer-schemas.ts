@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import * as z from 'zod/mini';
 import { type AnswerName, answers } from '../../../src/cli/output/answers/by-verb.ts';
-import { idOf, schemaUrl } from '../../../src/cli/verbs/schema/schema.ts';
+import { idOf, schemaUrl } from '../../../src/cli/output/schemas.ts';
 
 const root = join(import.meta.dirname, '../../..');
 

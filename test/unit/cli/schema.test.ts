@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { give } from '../../../src/cli/output/answer.ts';
 import { type AnswerName, answers } from '../../../src/cli/output/answers/by-verb.ts';
-import { idOf, schemaUrl } from '../../../src/cli/verbs/schema/schema.ts';
+import { idOf, schemaUrl } from '../../../src/cli/output/schemas.ts';
 import { type Noun, verb } from '../../../src/cli/runtime/verb.ts';
 import { nouns } from '../../../src/cli/verbs/index.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { type AnswerName, answers } from '../../../../src/cli/output/answers/by-verb.ts';
-import { schemaUrl } from '../../../../src/cli/verbs/schema/schema.ts';
+import { schemaUrl } from '../../../../src/cli/output/schemas.ts';
 import { program } from '../../../../src/cli/runtime/program.ts';
 import type { Runtime } from '../../../../src/cli/runtime/runtime.ts';
 import type { GlobalOptions } from '../../../../src/cli/runtime/settings.ts';
