@@ -135,9 +135,9 @@ export const accountTools: Readonly<Record<string, ToolModel>> = {
         table,
         rows(world, table).flatMap((row) => {
           const others = membersOf(row).filter((each) => each !== name);
-          return isOwn && row[0] === name && others.length === 0
-            ? []
-            : [[...row.slice(0, 3), others.join(',')]];
+          if (isOwn && row[0] === name && others.length === 0) return [];
+          // Other lines stay as they are, also those that shadow does not understand.
+          return membersOf(row).includes(name) ? [[...row.slice(0, 3), others.join(',')]] : [row];
         }),
       );
     return isOwn || own === undefined
