@@ -15,6 +15,7 @@ import {
   linksOf,
   namesOf,
   removeEntry,
+  type Tree,
 } from './tree.ts';
 import { settle, type World } from './world.ts';
 import { present } from '../../core/present.ts';
@@ -154,14 +155,30 @@ export function syncFilesystem(world: World, path: string): void {
 export function syncInode(world: World, storage: string, ino: number): void {
   const disk = world.durable.get(storage)?.tree;
   if (disk === undefined) return;
-  const now = inodeOf(treeOf(world, storage), ino);
-  disk.next = Math.max(disk.next, treeOf(world, storage).next);
+  const live = treeOf(world, storage);
+  const now = inodeOf(live, ino);
+  disk.next = Math.max(disk.next, live.next);
+  const before = disk.inodes.get(ino);
   disk.inodes.set(ino, now);
+  forgetRemoved(disk, live, before);
   for (const child of now.entries?.values() ?? []) {
     if (disk.inodes.has(child)) continue;
-    disk.inodes.set(child, hollow(inodeOf(treeOf(world, storage), child)));
+    disk.inodes.set(child, hollow(inodeOf(live, child)));
   }
   forgetNameless(world, storage, (key) => !world.live.has(key));
+}
+
+/**
+ * Forgets the directories that were in a directory, are removed, and have no name on the disk either. They were
+ * empty when they were removed, so the removals of the names in them are on the disk too.
+ */
+function forgetRemoved(disk: Tree, live: Tree, above: Inode | undefined): void {
+  for (const ino of above?.entries?.values() ?? []) {
+    const inode = disk.inodes.get(ino);
+    if (inode?.kind !== 'directory' || live.inodes.has(ino) || namesOf(disk, ino) > 0) continue;
+    disk.inodes.delete(ino);
+    forgetRemoved(disk, live, inode);
+  }
 }
 
 /** Forgets the content of images whose last name is gone from the disk. */
