@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type ReadHost, refuseExposed } from '../command/index.ts';
+import { type ReadHost, refuseExposed, textOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath, sha256, sha256Hex } from '../file/path.ts';
 import { update } from './commands.ts';
@@ -69,6 +69,10 @@ export const updateSource = operation({
       });
     const lists: { name: string; sha256: string }[] = [];
     for (const name of now.names) lists.push({ name, sha256: sha256(await host.readFile(listPath(name))) });
+    // If bofh is killed before it writes the result into the journal, the undo finds it here.
+    await host.writeNew(posix.join(store, noteName), JSON.stringify({ lists } satisfies Result), {
+      mode: 0o600,
+    });
     return { lists };
   },
   value: () => undefined,
@@ -86,7 +90,8 @@ export const updateSource = operation({
     for (const name of (await listsOf(host, of)).names)
       if (!before.includes(name) && !changed.includes(name)) await host.removeFile(listPath(name));
     for (const name of await host.readDir(store))
-      if (!changed.includes(name)) await host.rename(posix.join(store, name), listPath(name));
+      if (name !== noteName && !changed.includes(name))
+        await host.rename(posix.join(store, name), listPath(name));
     await host.sync(listsDirectory);
     await host.sync(store);
     const partial = posix.join(listsDirectory, 'partial');
@@ -111,6 +116,16 @@ export const updateSource = operation({
   }),
 });
 
+/** The result of the step, in its store. No list of apt has such a name: those have an `_`. */
+const noteName = 'result.json';
+
+/** The result of the step. Undefined if bofh or apt was interrupted before it was complete. */
+async function resultOf(host: ReadHost, store: string): Promise<Result | undefined> {
+  const text = (await textOf(host, posix.join(store, noteName))) ?? '';
+  // A power cut may leave a part of it.
+  return /^\{.*\}$/s.test(text) ? result.parse(JSON.parse(text)) : undefined;
+}
+
 /** Returns lists that others have replaced or changed meanwhile, such as another update of apt. */
 async function changedSince(
   host: ReadHost,
@@ -118,7 +133,7 @@ async function changedSince(
   known: Result | undefined,
 ): Promise<readonly string[]> {
   const changed: string[] = [];
-  for (const { name, sha256: wanted } of known?.lists ?? []) {
+  for (const { name, sha256: wanted } of (known ?? (await resultOf(host, store)))?.lists ?? []) {
     const path = listPath(name);
     // An interrupted undo has already restored this list.
     if (before.includes(name) && (await host.stat(posix.join(store, name))) === undefined) continue;
