@@ -1,4 +1,5 @@
 import { type Answer, type Command, outputLines } from '../command/index.ts';
+import { ParseError } from '../core/errors.ts';
 
 /** A filesystem and its path in the root of another system. The first one is the root, `/`. */
 interface RootMount {
@@ -56,7 +57,10 @@ if [ "$(readlink -e /run/run)" = /run/run ] && [ "$(readlink -e /run/etc)" = /ru
 fi
 inside() { env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "$@" 2>&1; }
 `;
+/** The last line of a script that succeeded: the exit code 0 alone does not prove that it ran. */
+export const scriptEnded = 'bofh: the script has ended';
 const end = `[ -z "$new" ] || { umount --no-mtab "$servers" && { [ -s "$servers" ] || rm "$servers"; }; }
+[ "$code" -ne 0 ] || echo '${scriptEnded}'
 exit $code`;
 const runScript = `exec 9<"$1"
 shift
@@ -162,8 +166,10 @@ export function scriptCommand(of: {
     access: 'change',
     stop: 'safe',
     timeoutMs: seconds * 1000,
-    parse: () => undefined,
+    parse: ({ stdout }) => {
+      if (outputLines(stdout).at(-1) !== scriptEnded) throw new ParseError(`${title} was not run to its end`);
+    },
     classify: ({ stdout }: Answer) => (/No space left on device/.test(stdout) ? 'no-space' : 'unknown'),
-    says: (output) => outputLines(output).at(-1),
+    says: (output) => outputLines(output).findLast((line) => line !== scriptEnded),
   };
 }

@@ -132,6 +132,7 @@ export const script = operation({
         signal,
       }),
     );
+    for (const each of mounts) await syncRoot(host, each);
     return null;
   },
   value: ({ undo: { script: path } }) => ({ script: path }),

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { chrootScript } from '../../../copy/chroot.ts';
+import { chrootScript, scriptEnded } from '../../../copy/chroot.ts';
 import { listTree } from '../../../copy/tree.ts';
 import { listFiles, listUnmounted } from '../../../filesystem/commands/files.ts';
 import {
@@ -366,7 +366,7 @@ function inChroot(call: ToolCall): ReturnType<ToolModel> {
   );
   if (chrootScript({ mounts, script, applyWith, environment }).argv.join('\0') !== call.argv.join('\0'))
     throw unmodelled(call, 'it runs a script in a new root');
-  if (world.overlay !== undefined) return ok();
+  if (world.overlay !== undefined) return ok(`${scriptEnded}\n`);
   const trees = mounts.map(({ target, type, device }) => {
     const at = deviceAt(world, device);
     const content = at === undefined ? undefined : world.live.get(at.storage);
@@ -388,7 +388,7 @@ function inChroot(call: ToolCall): ReturnType<ToolModel> {
     if (path !== undefined && on?.tree !== undefined)
       plant(on.tree, path.slice(on.target === '/' ? 0 : on.target.length), file(`${said}\n`));
   }
-  return ok(stdout);
+  return ok(`${stdout}${scriptEnded}\n`);
 }
 
 /** The members of a small Debian that GRUB can boot and that accepts an SSH key. */
