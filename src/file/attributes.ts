@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { type ChangeHost, type Command, errnoReason, nothing } from '../command/index.ts';
-import { CommandError } from '../core/errors.ts';
+import { CommandError, ParseError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import {
   aclChange,
@@ -28,9 +28,20 @@ export function copyAttributes(
   const preserve = owner === 'owner' ? 'ownership,xattr' : 'xattr';
   return {
     tool: 'cp',
-    argv: ['--attributes-only', `--preserve=${preserve}`, '--no-target-directory', '--', from, to],
+    argv: [
+      '--attributes-only',
+      '--verbose',
+      `--preserve=${preserve}`,
+      '--no-target-directory',
+      '--',
+      from,
+      to,
+    ],
     access: 'change',
-    parse: nothing,
+    // Without the package attr no program can read the attributes, so that cp itself must say what it did.
+    parse: ({ stdout }) => {
+      if (stdout === '') throw new ParseError(`cp: it does not name ${to}`);
+    },
     classify: errnoReason,
   };
 }

@@ -109,11 +109,11 @@ function deviceOfTag(world: World, tag: Tag): Device | undefined {
 function cp(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   if (call.argv[0] === '--recursive') return cpWhole(call);
-  const [first, preserve, second, dashes, from = '', to = '', ...more] = call.argv;
-  const head = [first, second, dashes].join(' ');
+  const [first, verbose, preserve, second, dashes, from = '', to = '', ...more] = call.argv;
+  const head = [first, verbose, second, dashes].join(' ');
   const owner = preserve === '--preserve=ownership,xattr';
   const known = owner || preserve === '--preserve=xattr';
-  if (head !== '--attributes-only --no-target-directory --' || !known || more.length > 0)
+  if (head !== '--attributes-only --verbose --no-target-directory --' || !known || more.length > 0)
     throw unmodelled(call, 'it copies the attributes of one file');
   const [source, target] = [resolve(world, from, 'follow'), resolve(world, to, 'follow')];
   if (!source.found) return failed(1, `cp: cannot stat '${from}': No such file or directory`);
@@ -123,7 +123,7 @@ function cp(call: ToolCall): ReturnType<ToolModel> {
     ...{ ...target.inode, ...copiedXattrs(source.inode, from) },
     ...(owner ? { uid, gid } : {}),
   });
-  return ok();
+  return ok(`'${from}' -> '${to}'\n`);
 }
 
 /** The ACL that the copy gets. Undefined: it keeps what it has inherited, as since coreutils 9.5. */

@@ -209,11 +209,13 @@ describe('findmnt --verify', () => {
   });
 });
 
-it('attributes are copied without content and times', () => {
-  const { argv, classify } = copyAttributes('/a', '/b');
+it('attributes are copied without content and times, and cp must say so', () => {
+  const { argv, classify, parse } = copyAttributes('/a', '/b');
   expect(argv).toEqual([
-    ...['--attributes-only', '--preserve=ownership,xattr', '--no-target-directory', '--', '/a', '/b'],
+    ...['--attributes-only', '--verbose', '--preserve=ownership,xattr', '--no-target-directory'],
+    ...['--', '/a', '/b'],
   ]);
+  expect(() => parse({ exitCode: 0, stdout: '', stderr: '' })).toThrow(ParseError);
   expect(
     classify?.({ exitCode: 1, stdout: '', stderr: "cp: cannot stat '/a': No such file or directory\n" }),
   ).toBe('not-found');
