@@ -12,6 +12,7 @@ export const tools = {
   btrfs: { package: 'btrfs-progs' },
   btrfstune: { package: 'btrfs-progs' },
   chage: { package: 'passwd' },
+  cat: { package: 'coreutils' },
   chmod: { package: 'coreutils' },
   chown: { package: 'coreutils' },
   chpasswd: { package: 'passwd' },

@@ -6,6 +6,8 @@ import {
   archivedIn,
   editedIn,
   type Archived,
+  autoIn,
+  type AutoMark,
   filesIn,
   type PackageState,
   statesIn,
@@ -54,21 +56,20 @@ export function editedFiles(names: readonly string[]): ReadCommand<readonly stri
   };
 }
 
-/** Lists the names of the packages that were installed automatically: `zlib1g`, `libc6:i386`. */
-export function autoPackages(): ReadCommand<readonly string[]> {
+/**
+ * The marks of apt, from its file (apt-mark(8), FILES): `apt-mark showauto` reads all lists of apt for half a
+ * second.
+ */
+export function autoPackages(): ReadCommand<readonly AutoMark[]> {
   return {
-    tool: 'apt-mark',
-    argv: ['showauto'],
+    tool: 'cat',
+    argv: ['/var/lib/apt/extended_states'],
     access: 'read',
-    parse: ({ stdout }) =>
-      stdout
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => {
-          if (!/^[a-z0-9][a-z0-9+.-]*(?::[a-z0-9-]+)?$/.test(line))
-            throw new Error(`no name of a package: ${line}`);
-          return line;
-        }),
+    accepts: [0, 1],
+    parse: ({ exitCode, stdout, stderr }) => {
+      if (exitCode === 1 && !stderr.endsWith(': No such file or directory\n')) throw new Error(stderr);
+      return autoIn(stdout);
+    },
   };
 }
 

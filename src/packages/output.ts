@@ -2,6 +2,8 @@
 export interface PackageState {
   /** `zlib1g`; with its architecture if that is not the architecture of the host: `libc6:i386`. */
   readonly name: string;
+  /** The architecture of the host, also for a package of all architectures, or its own. */
+  readonly architecture: string;
   readonly version: string;
   readonly hold: boolean;
   /**
@@ -27,6 +29,7 @@ export function statesIn(text: string): readonly PackageState[] {
     .filter(({ status }) => status !== 'not-installed')
     .map(({ name, architecture, version, want, error, status }) => ({
       name: nameOf(name, architecture, own),
+      architecture: architecture === 'all' || architecture === '' ? own : architecture,
       version,
       hold: want === 'hold',
       status:
@@ -49,6 +52,29 @@ function nameOf(name: string, architecture: string, own: string): string {
     ? name
     : `${name}:${architecture}`;
 }
+
+/** A package that was installed automatically. */
+export interface AutoMark {
+  /** Without the architecture. */
+  readonly name: string;
+  readonly architecture: string;
+}
+
+/** Parses the file of `autoPackages`: paragraphs with `Package`, `Architecture` and `Auto-Installed`. */
+export function autoIn(text: string): readonly AutoMark[] {
+  return text
+    .split(/\n{2,}/)
+    .filter((each) => each.trim() !== '')
+    .flatMap((paragraph) => {
+      const found = mark.exec(paragraph.trim())?.groups;
+      if (found === undefined) throw new Error(`not what apt writes about a package: ${paragraph}`);
+      const { name = '', architecture = '', auto } = found;
+      return auto === '1' ? [{ name, architecture }] : [];
+    });
+}
+
+const mark =
+  /^Package: (?<name>[a-z0-9][a-z0-9+.-]*)\nArchitecture: (?<architecture>[a-z0-9-]+)\nAuto-Installed: (?<auto>[01])$/;
 
 /** One action that apt would take. */
 export interface Act {

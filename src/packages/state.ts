@@ -11,9 +11,17 @@ export interface Known extends PackageState {
 
 /** Returns what dpkg and apt know about the packages of a host, by name. */
 export async function knownPackages(host: ReadHost): Promise<ReadonlyMap<string, Known>> {
-  const auto = new Set(await host.run(autoPackages()));
+  const keyOf = (name: string, architecture: string): string => `${name.replace(/:.*/, '')}:${architecture}`;
+  const auto = new Set(
+    (await host.run(autoPackages())).map(({ name, architecture }) => keyOf(name, architecture)),
+  );
   const all = await host.run(packageStates());
-  return new Map(all.map((each) => [each.name, { ...each, auto: auto.has(each.name) }]));
+  return new Map(
+    all.map((each) => {
+      const isAuto = auto.has(keyOf(each.name, each.architecture)) && each.status !== 'config-files';
+      return [each.name, { ...each, auto: isAuto }];
+    }),
+  );
 }
 
 /** RefusedError while another program changes packages, or after one was interrupted. */

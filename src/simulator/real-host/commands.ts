@@ -42,6 +42,7 @@ export async function prepareReal<T>(
     case 'apt-cache':
     case 'apt-get':
     case 'apt-mark':
+    case 'cat':
     case 'dpkg':
     case 'dpkg-deb':
     case 'dpkg-query':

@@ -66,12 +66,13 @@ export function autoNames(world: World): ReadonlySet<string> {
 }
 
 export function writeAuto(world: World, names: ReadonlySet<string>): void {
+  const own = databaseOf(world).find((each) => each.get('Package') === 'dpkg')?.get('Architecture') ?? 'all';
   world.packages.marks = textOf(
     [...names].map(
       (name) =>
         new Map([
           ['Package', name],
-          ['Architecture', 'amd64'],
+          ['Architecture', own],
           ['Auto-Installed', '1'],
         ]),
     ),

@@ -44,7 +44,7 @@ const harmless: Readonly<Record<string, string>> = {
   'drbd, where no configuration is read':
     'drbdadm:--version drbdadm:get-gi drbdmeta drbdsetup:events2 drbdsetup:down',
   xen: 'xl:block-attach xl:block-detach xl:destroy xl:info xl:list -v xl:mem-set xl:network-attach xl:network-detach xl:pause xl:sched-credit xl:sched-credit2 xl:shutdown xl:unpause xl:vcpu-set',
-  'names of packages, and URLs without a password': `mmdebstrap unshare:--mount env apt-cache apt-get apt-mark dpkg dpkg-deb
+  'names of packages, and URLs without a password': `mmdebstrap unshare:--mount env apt-cache apt-get apt-mark cat dpkg dpkg-deb
     dpkg-query env`,
   'users and groups, without a password': 'getent gpasswd groupadd groupdel useradd userdel usermod',
   'one number of a superblock': 'od:--address-radix=n --format=u4 xfs_db',

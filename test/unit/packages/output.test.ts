@@ -1,21 +1,25 @@
 import { describe, expect, it } from 'vitest';
+import type { ReadCommand, ReadHost } from '../../../src/command/index.ts';
 import * as commands from '../../../src/packages/commands.ts';
 import { actsIn, editedIn, filesIn, statesIn } from '../../../src/packages/output.ts';
+import { knownPackages } from '../../../src/packages/state.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 
 describe('what dpkg and apt print', () => {
   it.each(everyVersion([['dpkg-query/marks'], ['dpkg-query/half']]))('%s: states and holds', (name) => {
     const states = statesIn(recorded(name).stdout).filter((each) => each.name !== 'dpkg');
+    // The host's, also of packages for all architectures.
+    const own = { architecture: 'amd64' };
 
     expect(states).toEqual(
       name.includes('marks')
         ? [
-            { name: 'lamp', version: '1.0', hold: true, status: 'installed' },
-            { name: 'lamp-lib', version: '1.0', hold: false, status: 'installed' },
+            { name: 'lamp', ...own, version: '1.0', hold: true, status: 'installed' },
+            { name: 'lamp-lib', ...own, version: '1.0', hold: false, status: 'installed' },
           ]
         : [
-            { name: 'broken', version: '1.0', hold: false, status: 'partly' },
-            { name: 'lamp', version: '1.0', hold: false, status: 'config-files' },
+            { name: 'broken', ...own, version: '1.0', hold: false, status: 'partly' },
+            { name: 'lamp', ...own, version: '1.0', hold: false, status: 'config-files' },
           ],
     );
   });
@@ -24,7 +28,9 @@ describe('what dpkg and apt print', () => {
     const text =
       'dpkg\tamd64\t1.21.22\tinstall\tok\tinstalled\nlibc6\ti386\t2.36\tinstall\treinstreq\thalf-installed\n';
 
-    expect(statesIn(text)[1]).toEqual({ name: 'libc6:i386', version: '2.36', hold: false, status: 'broken' });
+    expect(statesIn(text)[1]).toEqual({
+      ...{ name: 'libc6:i386', architecture: 'i386', version: '2.36', hold: false, status: 'broken' },
+    });
   });
 
   it.each(everyVersion([['apt-get/new'], ['apt-get/upgrade'], ['apt-get/removed']]))(
@@ -93,9 +99,18 @@ describe('what dpkg and apt print', () => {
     );
   });
 
-  it.each(everyVersion([['apt-mark/auto']]))('%s: automatic packages', (name) => {
-    expect(commands.autoPackages().parse(recorded(name))).toContain('lamp-lib');
-    expect(() => commands.autoPackages().parse({ ...recorded(name), stdout: 'no name\n' })).toThrow();
+  it.each(everyVersion([['cat/auto']]))('%s: automatic packages', (name) => {
+    const { parse } = commands.autoPackages();
+    const file = recorded(name);
+    const missing = 'cat: /var/lib/apt/extended_states: No such file or directory\n';
+
+    expect(parse(file)).toContainEqual({ name: 'libwrap0', architecture: 'amd64' });
+    expect(parse({ ...file, stdout: file.stdout.replace('Installed: 1', 'Installed: 0') })).toHaveLength(
+      parse(file).length - 1,
+    );
+    expect(() => parse({ ...file, stdout: file.stdout.replace('Auto-Installed', 'Held') })).toThrow();
+    expect(parse({ exitCode: 1, stdout: '', stderr: missing })).toEqual([]);
+    expect(() => parse({ exitCode: 1, stdout: '', stderr: 'cat: x: Permission denied\n' })).toThrow();
   });
 
   it.each(
@@ -121,4 +136,24 @@ describe('what dpkg --verify prints', () => {
   it.each(['??5??????  c /etc/a', '??5?????? c etc/a', 'dpkg: something'])('refuses %j', (line) => {
     expect(() => editedIn(`${line}\n`)).toThrow(/dpkg --verify/);
   });
+});
+
+it('a package of another architecture has a mark of its own', async () => {
+  const rows = ['dpkg\tamd64', 'libc6\tamd64', 'libc6\ti386', 'tzdata\tall'];
+  const marked = ['libc6\nArchitecture: i386', 'tzdata\nArchitecture: amd64'];
+  const answers = {
+    cat: marked.map((each) => `Package: ${each}\nAuto-Installed: 1\n\n`).join(''),
+    'dpkg-query': rows.map((row) => `${row}\t1\tinstall\tok\tinstalled\n`).join(''),
+  };
+  const host = {
+    run: ({ tool, parse }: ReadCommand<unknown>) =>
+      Promise.resolve(parse({ exitCode: 0, stdout: answers[tool as 'cat'], stderr: '' })),
+  };
+
+  const known = await knownPackages(host as unknown as ReadHost);
+
+  expect([...known.values()].filter(({ auto }) => auto).map(({ name }) => name)).toEqual([
+    'libc6:i386',
+    'tzdata',
+  ]);
 });

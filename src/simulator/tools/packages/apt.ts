@@ -26,6 +26,7 @@ export const packageTools: Readonly<Record<string, ToolModel>> = {
   'apt-cache': aptCache,
   'apt-get': aptGet,
   'apt-mark': aptMark,
+  cat: marks,
   dpkg,
   'dpkg-deb': dpkgDeb,
   'dpkg-query': dpkgQuery,
@@ -115,20 +116,20 @@ function aptCache(call: ToolCall): Answered {
   return shown.length === 0 ? failed(100, 'E: No packages found') : ok(textOf(shown));
 }
 
+function marks(call: ToolCall): Answered {
+  const [path = ''] = call.argv;
+  if (path !== '/var/lib/apt/extended_states' || call.argv.length > 1)
+    throw unmodelled(call, 'it shows the marks of apt');
+  const text = call.world.packages.marks;
+  return text === '' ? failed(1, `cat: ${path}: No such file or directory`) : ok(text);
+}
+
 function aptMark(call: ToolCall): Answered {
   const { world } = call;
   const [mark = '', ...names] = readOptions(call, { flags: ['--'] }).words;
   const auto = new Set(autoNames(world));
   const all = databaseOf(world);
   const installed = new Set(all.filter(isInstalled).map(nameOf));
-  if (mark === 'showauto')
-    return ok(
-      [...auto]
-        .filter((name) => installed.has(name))
-        .toSorted()
-        .map((name) => `${name}\n`)
-        .join(''),
-    );
   if (!['auto', 'manual', 'hold', 'unhold'].includes(mark) || names.some((name) => !installed.has(name)))
     throw unmodelled(call, 'it marks only installed packages');
   if (mark === 'auto' || mark === 'manual') {
