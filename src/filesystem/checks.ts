@@ -3,7 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import type { CreateArgs } from './schema.ts';
-import { checkLabel, checkOptions, checkUuid, rules } from './types.ts';
+import { checkLabel, checkOptions, checkUuid, room } from './types.ts';
 
 /** Makes the checks that do not need the host. */
 export function checkArgs(args: Omit<CreateArgs, 'device'>): void {
@@ -24,23 +24,25 @@ export function checkArgs(args: Omit<CreateArgs, 'device'>): void {
 export async function checkDevice(
   host: ReadHost,
   {
-    args: { device, type, overwrite },
+    args: { device, type, overwrite, options },
     when,
   }: {
-    readonly args: Pick<CreateArgs, 'device' | 'type' | 'overwrite'>;
+    readonly args: Pick<CreateArgs, 'device' | 'type' | 'overwrite' | 'options'>;
     readonly when: 'before the locks' | 'under the locks';
   },
 ): Promise<Signature | undefined> {
-  return replaceable(host, { device, overwrite, when, unfit: () => refuseSmall(host, device, type) });
-}
-
-async function refuseSmall(host: ReadHost, device: string, type: CreateArgs['type']): Promise<void> {
-  checkRoom(device, type, await sizeOfMedium(host, device));
+  const unfit = async (): Promise<void> => checkRoom(device, type, await sizeOfMedium(host, device), options);
+  return replaceable(host, { device, overwrite, when, unfit });
 }
 
 /** RefusedError for a size that is too small for the type. */
-export function checkRoom(device: string, type: CreateArgs['type'], bytes: Bytes): void {
-  const { smallest, why } = rules[type];
+export function checkRoom(
+  device: string,
+  type: CreateArgs['type'],
+  bytes: Bytes,
+  options: CreateArgs['options'] = {},
+): void {
+  const { smallest, why } = room(type, options);
   if (bytes >= smallest) return;
   throw new RefusedError(
     `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(smallest)}: ${why}`,

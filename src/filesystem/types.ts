@@ -20,7 +20,10 @@ interface TypeRules {
 
 const mebibyte = 1024 ** 2;
 const ext = { labelBytes: 16, options: ['blockSize', 'bytesPerInode', 'reservedPercent'] } as const;
-const noJournal = `below ${formatSize(2 * mebibyte)} it has no journal`;
+const noJournal = (size: Bytes): string => `below ${formatSize(size)} it has no journal`;
+
+/** mkfs.ext3 and mkfs.ext4 omit the journal of a filesystem with fewer blocks (1.47). */
+const journalBlocks = 2048;
 
 /**
  * Limits of each type, as tried with the tools (e2fsprogs 1.47, xfsprogs 6.1, btrfs-progs 6.2,
@@ -28,8 +31,8 @@ const noJournal = `below ${formatSize(2 * mebibyte)} it has no journal`;
  */
 export const rules: Readonly<Record<Makeable, TypeRules>> = {
   ext2: { ...ext, smallest: 128 * 1024, why: 'its own tables need that much' },
-  ext3: { ...ext, smallest: 2 * mebibyte, why: noJournal },
-  ext4: { ...ext, smallest: 2 * mebibyte, why: noJournal },
+  ext3: { ...ext, smallest: 2 * mebibyte, why: noJournal(2 * mebibyte) },
+  ext4: { ...ext, smallest: 2 * mebibyte, why: noJournal(2 * mebibyte) },
   xfs: {
     smallest: 300 * mebibyte,
     why: 'mkfs.xfs does not create a smaller one',
@@ -58,6 +61,14 @@ export const rules: Readonly<Record<Makeable, TypeRules>> = {
   },
   swap: { smallest: 40 * 1024, why: 'mkswap does not create a smaller one', labelBytes: 15, options: [] },
 };
+
+/** The smallest size for a filesystem of this type with these options, and why. */
+export function room(type: Makeable, { blockSize }: MkfsOptions): Pick<TypeRules, 'smallest' | 'why'> {
+  const { smallest, why } = rules[type];
+  if (blockSize === undefined || (type !== 'ext3' && type !== 'ext4')) return { smallest, why };
+  const size = Math.max(smallest, journalBlocks * blockSize);
+  return { smallest: size, why: noJournal(size) };
+}
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const volumeNumber = /^[0-9A-F]{4}-[0-9A-F]{4}$/;

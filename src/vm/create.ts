@@ -3,6 +3,7 @@ import { follow, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { randomUuid } from '../core/random.ts';
+import { checkRoom } from '../filesystem/index.ts';
 import { checkLvName } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Members, Reachable } from '../replica/hosts.ts';
@@ -318,18 +319,14 @@ function refuseSameName(wanted: readonly { readonly name: string }[]): void {
     });
 }
 
-function checkNumbers({ vcpus, memory, size }: SizedCreate): void {
+function checkNumbers({ vcpus, memory, size, source, type }: SizedCreate): void {
   if (!Number.isInteger(vcpus) || vcpus < 1 || vcpus > 512)
     throw new UsageError(`${option('--vcpus', 'vcpus')} ${vcpus}: a whole number from 1 to 512`);
   if (memory < 16 * 1024 ** 2)
     throw new UsageError(
       `${option('--memory', 'memory')} ${formatSize(memory)}: a guest needs at least 16 MiB`,
     );
-  // mkfs.ext4 creates a journal on 8 MiB or more (mke2fs(8)); below that the root would have none.
-  if (size < 16 * 1024 ** 2)
-    throw new UsageError(
-      `${option('--size', 'size')} ${formatSize(size)}: a root filesystem needs at least 16 MiB`,
-    );
+  if (source.type !== 'blank' && type !== 'hvm') checkRoom(option('--size', 'size'), 'ext4', size);
 }
 
 function configText(options: {

@@ -45,7 +45,7 @@ export const createImage = operation({
     const { file, type: wanted } = args;
     checkArgs(args);
     const image = await imageCreation.prepare({ ...input, args });
-    checkRoom(file, wanted, image.size);
+    checkRoom(file, wanted, image.size, args.options);
     return { ...image, type: wanted, uuid: chosen?.uuid ?? args.uuid ?? newUuid(wanted) };
   },
   claims: ({ undo: { file, uuid: own } }) => ({ makes: [`file:${file}`, `fs:${own}`] }),

@@ -239,6 +239,18 @@ describe('prepare of create', () => {
     await expect(prepare(asked)).resolves.toBeDefined();
   });
 
+  test.each(['ext3', 'ext4'] as const)(
+    'refuses an %s whose blocks are too few for a journal',
+    async (type) => {
+      size = 8 * 1024 ** 2 - 4096;
+      await expect(prepare({ type, options: { blockSize: 4096 } })).rejects.toThrow(
+        `${type} needs 8 MiB: below 8 MiB it has no journal`,
+      );
+      size += 4096;
+      await expect(prepare({ type, options: { blockSize: 4096 } })).resolves.toBeDefined();
+    },
+  );
+
   test('does not treat an unreadable device as blank, with locks and after', async () => {
     const undo = await prepare();
     await expect(prepareAgain(undo)).resolves.toEqual(undo);

@@ -198,6 +198,9 @@ describe('other options of a request', () => {
     [{ vcpus: 0 }, /vcpus 0/],
     [{ vcpus: 1.5 }, /vcpus 1\.5/],
     [{ memory: 4 * mib }, /at least 16 MiB/],
+    [{ size: mib }, /^size has 1 MiB; ext4 needs 2 MiB: below 2 MiB it has no journal$/],
+    // Large enough for a journal: only the group is refused.
+    [{ size: 2 * mib, vg: 'nope' }, /^there is no volume group "nope"/],
     [{ kernel: '/boot/vmlinuz' }, /pass both kernel and ramdisk/],
     [{ vg: 'nope' }, /there is no volume group "nope"/],
     [{ vg: '../x' }, /cannot be the name of a volume group/],
