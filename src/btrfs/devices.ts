@@ -131,14 +131,19 @@ const fewest: Readonly<Record<string, number>> = {
  */
 export async function refuseNeededDevice(
   host: ReadHost,
-  { fs, mounted, uuid }: { readonly fs: string; readonly mounted: string; readonly uuid: string },
+  {
+    fs,
+    mounted,
+    device,
+    uuid,
+  }: { readonly fs: string; readonly mounted: string; readonly device: string; readonly uuid: string },
 ): Promise<void> {
   const members = await membersOf(host, fs);
   const others = members.filter(({ deviceUuid }) => deviceUuid !== uuid);
   const { spaces, missing, used } = await host.run(filesystemUsage(await anyRoot(host, fs)));
   if (others.length === 0)
     throw new RefusedError(`the btrfs on ${mounted} has no other device`, {
-      remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem: umount ${mounted}; then wipe it: bofh block wipe DEVICE`,
+      remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem: umount ${mounted}; then wipe it: bofh block wipe ${device} --overwrite ${fs}`,
     });
   if (missing > 0)
     throw new RefusedError(`devices of the btrfs on ${mounted} are missing`, {

@@ -85,7 +85,7 @@ async function repairOf(host: ReadHost, { pv_name: device, pv_uuid: uuid }: Lost
       ...(from === file?.path ? [] : [['pvck', ...dump, '--file', from, device]]),
       ['pvck', '--repair', '--file', from, device],
       ['vgchange', '-aay', vg],
-      ['bofh', 'recover', '--yes'],
+      ['bofh', 'recover'],
     ].map(([tool = '', ...argv]) => commandLine({ tool, argv }));
     return { why: whyOf(`the volume group ${vg}`), remedy: commands.join('; ') };
   } catch (error) {

@@ -293,7 +293,7 @@ await atomic('own', async (tx) => {
     expect(said).toContain(remedy);
     expect(await bofh('lvm list', 70)).toContain(remedy);
     expect(await bofh('doctor', 6)).toContain(remedy);
-    const commands = /pvck .*; vgchange -aay vg0; bofh recover --yes/.exec(said)?.[0] ?? 'false';
+    const commands = /pvck .*; vgchange -aay vg0; bofh recover/.exec(said)?.[0] ?? 'false';
     await machine.run(`yes | { ${commands.replaceAll('; ', ' && ')}; }`, { timeoutMs: 240_000 });
     expect(await text('lvs --noheadings -o lv_name vg0')).toBe('');
     expect(await openJournals()).toBe('0');

@@ -32,6 +32,20 @@ beforeAll(async () => {
   root = await program('all', async () => undefined);
 });
 
+/** Why a command fails, or does too much, that has all its arguments and options. */
+const wrongWithout: readonly { readonly command: RegExp; readonly has: RegExp; readonly why: string }[] = [
+  {
+    command: /^block (?:wipe|discard|zero) /,
+    has: / --overwrite /,
+    why: 'is refused without --overwrite',
+  },
+  {
+    command: /^recover .*--(?:yes|discard|ignore-machine-id)/,
+    has: /^recover (?!-)/,
+    why: 'without the ID it concerns all journals, or is refused',
+  },
+];
+
 /** Why these words are no command that can be typed; undefined: they are one. */
 function wrongIn(words: readonly string[]): string | undefined {
   if (words[0] === 'help') return undefined;
@@ -57,6 +71,9 @@ function wrongIn(words: readonly string[]): string | undefined {
   if (lacks !== undefined) return `lacks ${lacks.flags}`;
   const needed = command.registeredArguments.filter(({ required }) => required).length;
   if (given.length < needed) return `lacks ${String(needed - given.length)} of its arguments`;
+  const line = words.join(' ');
+  const wrong = wrongWithout.find((each) => each.command.test(line) && !each.has.test(line));
+  if (wrong !== undefined) return wrong.why;
   const most = command.registeredArguments.some(({ variadic }) => variadic)
     ? Infinity
     : command.registeredArguments.length;

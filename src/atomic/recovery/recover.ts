@@ -262,9 +262,10 @@ export async function check(
   const objects = new Set(state.steps.map(containerOf));
   const unknown = discard === 'all' ? undefined : discard.find((key) => !objects.has(key));
   if (unknown !== undefined)
-    throw new UsageError(`the journal ${id} has no object "${unknown}"`, {
-      remedy: `see those that others have changed: bofh recover ${id}`,
-    });
+    throw new UsageError(
+      `the journal ${id} has no object "${unknown}"; its objects: ${[...objects].join(', ') || 'none'}`,
+      { remedy: `see what each step did: bofh journal show ${id}` },
+    );
   if (!yes && !state.committed) await refuseInUse(engine, { id, state, boots }, codes);
 }
 
@@ -322,7 +323,7 @@ async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<vo
   throw new RefusedError(
     `journal ${id} is left open: objects that it created or changed are in use now, or were renamed: ${used.join('; ')}`,
     {
-      remedy: `to undo it anyway: ${option('bofh recover --yes', 'recover({ inUse: true })')}; to see what that is: bofh journal show ${id}`,
+      remedy: `to undo it anyway: ${option(`bofh recover ${id} --yes`, `recover({ id: '${id}', inUse: true })`)}; to see what that is: bofh journal show ${id}`,
     },
   );
 }

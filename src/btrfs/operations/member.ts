@@ -61,7 +61,7 @@ export async function removeMember(
   if (await isMember(host, { fs: of.fs, device: path })) {
     const { deviceUuid } = await host.run(btrfsSuperblock(path));
     await refuseExclusive(host, of);
-    await refuseNeededDevice(host, { ...of, uuid: deviceUuid });
+    await refuseNeededDevice(host, { ...of, device: path, uuid: deviceUuid });
     const root = await anyRoot(host, of.fs);
     await host.run({ ...deviceRemove({ device: path, path: root }), signal });
   }

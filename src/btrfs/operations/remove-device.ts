@@ -66,7 +66,7 @@ export const removeDevice = operation({
       });
     await refuseExclusive(host, { fs, mounted });
     const { devid, deviceUuid } = await host.run(btrfsSuperblock(device));
-    await refuseNeededDevice(host, { fs, mounted, uuid: deviceUuid });
+    await refuseNeededDevice(host, { fs, mounted, device, uuid: deviceUuid });
     await refuseFullMembers(host, fs, `the removal of ${device}`, { except: device });
     const { identity, key } = await identityOf(host, device);
     const edges = await edgesWitness(host, device);

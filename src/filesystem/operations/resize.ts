@@ -128,7 +128,7 @@ async function withToolRemedy(path: string, work: () => Promise<void>): Promise<
   } catch (error) {
     if (!(error instanceof NotDone)) throw error;
     throw new RefusedError(error.message, {
-      remedy: `e2fsck -f -y ${path}; bofh recover --yes`,
+      remedy: `e2fsck -f -y ${path}; bofh recover`,
       cause: error,
     });
   }

@@ -189,7 +189,7 @@ export function sshReservations(
       const { word } = await request('end a reservation', release, id, []);
       if (word === 'held')
         throw new JournalError(`a program of sequence ${id} still runs on ${host}`, {
-          remedy: `see it: bofh recover ${id}; wait until it has ended, then run the command again`,
+          remedy: 'wait until it has ended, then run the command again',
         });
     },
   };

@@ -288,7 +288,7 @@ describe('on a host', () => {
         'one, during a balance',
         () => afflict(host, path, { balance: 'running' }),
         add,
-        /another operation runs on .*: balance$/,
+        /another operation runs on .*: balance; wait until it ends: bofh btrfs balance status \/srv\/pool$/,
       ],
       [
         'overwriting content that does not exist',
@@ -302,7 +302,12 @@ describe('on a host', () => {
         (tx) => tx.btrfs.addDevice({ path, device: spare, overwrite: {} }),
         /must name the content/,
       ],
-      ['removing the last one', () => undefined, (tx) => remove(tx, first), /has no other device/],
+      [
+        'removing the last one',
+        () => undefined,
+        (tx) => remove(tx, first),
+        /has no other device.*bofh block wipe \/dev\/vg0\/pool --overwrite [-0-9a-f]{36}$/,
+      ],
       [
         'removing one of another filesystem',
         () => undefined,
@@ -358,7 +363,9 @@ describe('on a host', () => {
       stage();
       const before = host.snapshot();
       const error = await failureOf(does(body));
-      expect(String(error)).toMatch(words);
+      expect(error instanceof RefusedError ? `${String(error)}; ${error.remedy}` : String(error)).toMatch(
+        words,
+      );
       expect(error).not.toBeInstanceOf(RolledBackError);
       if (error instanceof RefusedError) expect(error.remedy).not.toBe('');
       expect(host.snapshot()).toBe(before);

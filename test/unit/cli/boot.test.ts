@@ -535,6 +535,7 @@ describe('bofh recover --boot', () => {
 
     expect(volumes()).toBe(true);
     expect(stderr()).toContain('objects that it created or changed are in use now');
+    expect(stderr()).toMatch(/to undo it anyway: bofh recover [0-9a-f]+ --yes;/);
     expect(asked).toEqual([]);
   });
 

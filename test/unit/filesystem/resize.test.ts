@@ -172,7 +172,7 @@ describe('undo', () => {
 
     expect(error).toBeInstanceOf(StuckError);
     // `bofh filesystem check` is refused while this journal is open.
-    expect(JSON.stringify(error)).toContain(`"remedy":"e2fsck -f -y ${device}; bofh recover --yes"`);
+    expect(JSON.stringify(error)).toContain(`"remedy":"e2fsck -f -y ${device}; bofh recover"`);
     host.admin.format(device, { type: 'ext4', usage: 'filesystem', uuid, blocks: 81920 });
     await recoverAll(host);
     expect(await openJournals(bofhOn(host).engine)).toEqual([]);

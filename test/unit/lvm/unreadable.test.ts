@@ -13,9 +13,9 @@ import { testRuntime } from '../cli/support/runtime.ts';
 import { bofhOf } from '../doctor/support.ts';
 
 const backup = '/etc/lvm/backup/vg0';
-const fromFile = `pvck --repair --file ${backup} /dev/vdb; vgchange -aay vg0; bofh recover --yes`;
+const fromFile = `pvck --repair --file ${backup} /dev/vdb; vgchange -aay vg0; bofh recover`;
 const fromDevice = (offset: number): string =>
-  `pvck --dump metadata_search --settings metadata_offset=${offset} --file /root/vg0.metadata /dev/vdb; pvck --repair --file /root/vg0.metadata /dev/vdb; vgchange -aay vg0; bofh recover --yes`;
+  `pvck --dump metadata_search --settings metadata_offset=${offset} --file /root/vg0.metadata /dev/vdb; pvck --repair --file /root/vg0.metadata /dev/vdb; vgchange -aay vg0; bofh recover`;
 
 /** Killed at mkfs: its volume is made. */
 async function killed(): Promise<SimulatedHost> {

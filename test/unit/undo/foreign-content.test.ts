@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
-import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tool } from '../../../src/command/tools.ts';
 import { atomic, single, withBofh } from '../../../src/bofh.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -581,6 +581,17 @@ describe('an object that others used after its removal step and before the commi
 
     expect(goneIn(host)).toBe('');
   });
+});
+
+test('names the objects of a journal if --discard names another one', async () => {
+  const [each] = cases;
+  if (each === undefined) throw new TypeError('there is no case');
+  const { host } = await killedAfter(each);
+  const later = host.restart();
+  const error = await rejectionOf(recoverOne(later, ['lv:vg0/none']));
+  expect(String(error)).toMatch(/has no object "lv:vg0\/none"; its objects: \w+:\S+/);
+  expect(error).toBeInstanceOf(UsageError);
+  expect(error instanceof UsageError ? error.remedy : '').toMatch(/bofh journal show [0-9a-f]+$/);
 });
 
 async function killedAfter(
