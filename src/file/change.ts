@@ -16,6 +16,7 @@ import {
   fileMode,
   inodeNumber,
   isFile,
+  findNames,
   otherNames,
   ownerNumber,
   sameFile,
@@ -96,7 +97,7 @@ export const change = operation({
     await refuseNoXattrs(host, path, rest);
     if ((await otherNames(host, path, stat)) > 0)
       throw new RefusedError(`${path} has another hard link, which would keep the old content`, {
-        remedy: `find the other: find / -xdev -samefile ${path}`,
+        remedy: findNames(path),
       });
     const before = sha256(await host.readFile(path));
     if (expected !== undefined && before !== expected) throw edited(path);

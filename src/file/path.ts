@@ -100,6 +100,14 @@ export async function otherNames(host: ReadHost, path: string, stat: FileStat): 
 }
 
 /**
+ * Finds the other names of a file. Without -xdev, which would search only the filesystem of `/`, and
+ * no subvolume of it.
+ */
+export function findNames(path: string): string {
+  return `find all its names: find / -samefile ${path}`;
+}
+
+/**
  * Returns the directory of a path. RefusedError if it is missing or no directory (for example a
  * symbolic link), or if another user could redirect it.
  */

@@ -1,6 +1,6 @@
 import type { ReadCommand, ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError, ToolError } from '../core/errors.ts';
-import { otherNames } from './path.ts';
+import { findNames, otherNames } from './path.ts';
 import { refuseMountPoint } from './remove.ts';
 
 /**
@@ -28,7 +28,7 @@ export async function refuseChange(host: ReadHost, path: string): Promise<void> 
   const stat = await host.stat(path);
   if (stat?.kind === 'file' && (await otherNames(host, path, stat)) > 0)
     throw new RefusedError(`${path} has another hard link, which would keep the old content`, {
-      remedy: `find it: find / -xdev -samefile ${path}`,
+      remedy: findNames(path),
     });
   const flags = await flagsOf(host, path);
   if (/[ai]/.test(flags))

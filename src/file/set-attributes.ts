@@ -27,6 +27,7 @@ import {
 import { chmod, chown, expectAttributes, setModeAndAcl } from './attributes.ts';
 import { refuseNoXattrs, setfattr, setXattrs, xattrInWords, xattrsOf, xattrValues } from './xattr.ts';
 import {
+  findNames,
   absolutePath,
   birth,
   birthOf,
@@ -138,7 +139,7 @@ export const setAttributes = operation({
       });
     if (stat.kind === 'file' && stat.links > 1)
       throw new RefusedError(`${path} has another hard link, whose mode would change too`, {
-        remedy: `find the other: find / -xdev -samefile ${path}`,
+        remedy: findNames(path),
       });
     const { kind, inode } = stat;
     return { path, kind, inode, ...birthOf(stat), before, after };

@@ -93,4 +93,9 @@ describe('the next command in errors and hints', () => {
     );
     expect(wrong).toEqual([]);
   });
+
+  it('finds the names of a file on every filesystem', () => {
+    expect(texts().filter(({ text }) => text.includes('find / -xdev'))).toEqual([]);
+    expect(texts().filter(({ text }) => text.includes('find / -samefile x'))).toHaveLength(1);
+  });
 });

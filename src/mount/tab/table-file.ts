@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { kindInWords, type ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
-import { otherNames, sha256 } from '../../file/path.ts';
+import { findNames, otherNames, sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
 import { checkText } from '../../core/checks.ts';
 
@@ -25,7 +25,7 @@ export async function readTable(host: ReadHost, path: string): Promise<TableFile
     });
   if ((await otherNames(host, file, stat)) > 0)
     throw new RefusedError(`${file} has another hard link: bofh would change only one of the two`, {
-      remedy: `find the other: find / -xdev -samefile ${file}`,
+      remedy: findNames(file),
     });
   return { file, content: await contentOf(host, file) };
 }
