@@ -11,7 +11,7 @@ import type { Bytes } from '../core/units.ts';
 import { type Member, memberAt, type Reachable } from './hosts.ts';
 import { namesIn, type Part, partsOf, refuseOlder, type UpPart, volumeAt } from './known-resource.ts';
 import { planRemove, type RemovePlan } from './remove.ts';
-import { targetOf } from './replace-target.ts';
+import { replaceByHand, targetOf } from './replace-target.ts';
 import type { CheckedReplace } from './request.ts';
 
 /** This host, the new peer, and the current one unless it is lost. */
@@ -152,7 +152,7 @@ function goodPart(part: Part): UpPart {
   const [only, ...more] = here.volumes;
   if (only?.volume !== 0 || more.length > 0 || state.volumes.length !== 1)
     throw new RefusedError(`${name} does not have exactly one volume, with number 0`, {
-      remedy: `replace its peer by hand: drbdadm disconnect ${name}; then edit the file of the resource; on the new host: drbdadm create-md ${name}; then here: drbdadm adjust ${name}`,
+      remedy: replaceByHand(part.resource),
     });
   return { ...part, resource: { ...part.resource, state } };
 }
@@ -197,7 +197,7 @@ async function sourceOf({ host, resource }: UpPart): Promise<{
   const size = state.volumes[0]?.size;
   if (found === undefined || size === undefined)
     throw new RefusedError(`${name} is not on a logical volume with its metadata at the end`, {
-      remedy: `replace its peer by hand: drbdadm disconnect ${name}; then edit the file of the resource; on the new host: drbdadm create-md ${name}; then here: drbdadm adjust ${name}`,
+      remedy: replaceByHand(resource),
     });
   const { lv } = found;
   // Connected peers agree on the size that both can store, and a device does not shrink again

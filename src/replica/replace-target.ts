@@ -1,4 +1,4 @@
-import { nextFree, type Taken, taken } from '../drbd/index.ts';
+import { nextFree, type Resource, type Taken, taken } from '../drbd/index.ts';
 import { addressesOf } from '../drbd/config.ts';
 import type { NewConfig } from '../drbd/new-config.ts';
 import { refuseTaken } from '../drbd/operations/refuse-taken.ts';
@@ -64,6 +64,12 @@ export async function targetOf(wanted: Wanted): Promise<Target> {
   return { ...place, config: inFileOrder(made, wanted) };
 }
 
+/** The commands that replace a peer without bofh. drbdadm reads only the files of its own host. */
+export function replaceByHand({ name, configured }: Resource): string {
+  const file = configured?.file ?? `the file of ${name}`;
+  return `replace its peer by hand: drbdadm disconnect ${name}; edit ${file}; on the new host: create its disk; copy ${file} to it; drbdadm create-md ${name}; drbdadm up ${name}; then here: drbdadm adjust ${name}`;
+}
+
 /**
  * Refuses hosts with different series, and series 9, where a peer and its connection have a number, for which
  * `connect` accepts no other address (adm_connect of v9/drbdadm_main.c, 9.22).
@@ -82,7 +88,7 @@ async function checkModules(up: UpPart, to: Member): Promise<void> {
       throw new RefusedError(
         `bofh cannot replace a peer while ${nine.name} runs module ${nine.version} of DRBD`,
         {
-          remedy: `replace it by hand: write the new file on both hosts; on the new host: drbdadm create-md RESOURCE; then on both: drbdadm adjust RESOURCE`,
+          remedy: replaceByHand(up.resource),
         },
       );
     });

@@ -422,6 +422,19 @@ describe('drbd.replacePeer refuses', () => {
     expect((await refused(hosts, more)).message).toMatch(words);
   });
 
+  it('a disk that is no logical volume, and names what to do on each host', async () => {
+    const hosts = three();
+    for (const { admin } of [hosts.alpha, gammaOf(hosts)]) {
+      admin.removeFile('/etc/drbd.d/web1.res');
+      admin.writeFile('/etc/drbd.d/web1.res', withGamma.replaceAll('/dev/vg0/web1', '/dev/vdb'));
+    }
+    const { message, remedy } = await refused(hosts);
+    expect(message).toContain('on alpha: web1 is not on a logical volume with its metadata at the end');
+    expect(remedy).toContain(
+      'edit /etc/drbd.d/web1.res; on the new host: create its disk; copy /etc/drbd.d/web1.res to it; drbdadm create-md web1; drbdadm up web1; then here: drbdadm adjust web1',
+    );
+  });
+
   it('a device of the new host with its minor number', async () => {
     const hosts = three();
     hosts.there.host().admin.writeFile('/etc/drbd.d/old.res', other.replaceAll('minor 5', 'minor 0'));
