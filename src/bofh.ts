@@ -368,7 +368,7 @@ export async function checkArgs<N extends keyof OperationMethods>(
 }
 
 /** Returns a function that runs one operation of `tx` in a sequence of its own, named after it. */
-export function once<N extends keyof OperationMethods, M extends keyof OperationMethods[N] & string>(
+export function inOwnSequence<N extends keyof OperationMethods, M extends keyof OperationMethods[N] & string>(
   driver: N,
   method: M,
 ): OperationMethods[N][M] {
@@ -383,7 +383,7 @@ export function once<N extends keyof OperationMethods, M extends keyof Operation
 }
 
 /** Returns `ensure` of a create method in a sequence of its own. */
-export function onceEnsured<N extends keyof EnsureMethods, M extends keyof EnsureMethods[N] & string>(
+export function ensureInOwnSequence<N extends keyof EnsureMethods, M extends keyof EnsureMethods[N] & string>(
   driver: N,
   method: M,
 ): EnsureMethods[N][M] {

@@ -64,7 +64,7 @@ type Undo = z.infer<typeof undo>;
  * Home and group that a user gets before userdel, so that userdel does not also remove its own
  * group.
  */
-const parted = { home: '/nonexistent', gid: 65534 };
+const beforeUserdel = { home: '/nonexistent', gid: 65534 };
 
 /**
  * `tx.account.createUser`: creates a user in /etc/passwd, without a password, and its home. Undo
@@ -90,12 +90,12 @@ export const createUser = operation({
       });
     await refuseElsewhere(host, 'passwd', name);
     const group = await existingGroup(host, asked.group ?? name);
-    if (group.name === name && !(await groupsOf(host)).some(({ gid }) => gid === parted.gid))
+    if (group.name === name && !(await groupsOf(host)).some(({ gid }) => gid === beforeUserdel.gid))
       throw new RefusedError(
         `bofh needs the group 65534 for an undo of the user ${name}, but it is not in /etc/group`,
         {
           code: 'not-found',
-          remedy: `create it: groupadd --gid ${String(parted.gid)} nogroup; then run the command again`,
+          remedy: `create it: groupadd --gid ${String(beforeUserdel.gid)} nogroup; then run the command again`,
         },
       );
     const like = group.name === name ? { like: group.gid } : {};
@@ -108,7 +108,7 @@ export const createUser = operation({
       });
     const shell = asked.shell ?? (system ? '/usr/sbin/nologin' : '/bin/bash');
     await refuseMissingShell(host, shell);
-    const home = asked.home ?? (system ? parted.home : `/home/${name}`);
+    const home = asked.home ?? (system ? beforeUserdel.home : `/home/${name}`);
     const createHome = (asked.createHome ?? !system) && !(await isHome(host, { name, uid, home }));
     return { name, uid, gid: group.gid, home, shell, comment, createHome, system };
   },
@@ -148,9 +148,9 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   const stays = of.createHome && (await host.stat(of.home)) !== undefined;
   const isNew = stays && (await entriesOfNew(host, of)) !== undefined;
   if (there === undefined) return { state: isNew ? 'ours' : 'gone' };
-  const isParted = there.gid === parted.gid && there.home === parted.home;
+  const isReadyForUserdel = there.gid === beforeUserdel.gid && there.home === beforeUserdel.home;
   const isSame = (['gid', 'home', 'shell', 'comment'] as const).every((key) => there[key] === of[key]);
-  if (there.uid !== of.uid || !(isSame || isParted))
+  if (there.uid !== of.uid || !(isSame || isReadyForUserdel))
     return {
       state: 'not-ours',
       found: `the user ${of.name} was changed since: see getent passwd ${of.name}`,
@@ -160,7 +160,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
 
 /** Removes a user but not its group: the group has a step of its own, or existed before. */
 async function removeUserOnly(host: ChangeHost, { name, gid }: User): Promise<void> {
-  if ((await groupNamed(host, name))?.gid === gid) await host.run(usermod(name, parted));
+  if ((await groupNamed(host, name))?.gid === gid) await host.run(usermod(name, beforeUserdel));
   await host.run(userdel(name));
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { naming } from '../core/checks.ts';
-import { afterSignal, atomic, currentBofh, isJoined, once, beginRecipe, single } from '../bofh.ts';
+import { afterSignal, atomic, currentBofh, isJoined, inOwnSequence, beginRecipe, single } from '../bofh.ts';
 import { type Bofh } from '../connect.ts';
 import { keyRef, type KeyRef } from '../command/index.ts';
 import { BofhError, RefusedError } from '../core/errors.ts';
@@ -201,22 +201,22 @@ export async function loopOver(
  * Creates an image file of the given size (bytes or `10g`) in a sequence of its own. Never
  * overwrites a file.
  */
-export const createImage = once('block', 'createImage');
+export const createImage = inOwnSequence('block', 'createImage');
 
 /**
  * Attaches a file to a loop device in a sequence of its own. It stays until it is detached or the
  * host reboots. Offset, size and sector size are in bytes. Returns the device.
  */
-export const attachLoop = once('block', 'attachLoop');
+export const attachLoop = inOwnSequence('block', 'attachLoop');
 
 /** Detaches an unused loop device in a sequence of its own. */
-export const detachLoop = once('block', 'detachLoop');
+export const detachLoop = inOwnSequence('block', 'detachLoop');
 
 /**
  * Erases every signature of an unused device in a sequence of its own. The request must name all of
  * them.
  */
-export const wipe = once('block', 'wipe');
+export const wipe = inOwnSequence('block', 'wipe');
 
 /**
  * Returns the partition table on the disk, and which of its partitions the kernel knows. Throws
@@ -227,19 +227,19 @@ export async function partitions(device: string): Promise<PartitionsOf> {
 }
 
 /** Creates an empty partition table on a blank disk in a sequence of its own (default: gpt). */
-export const createPartitionTable = once('block', 'createPartitionTable');
+export const createPartitionTable = inOwnSequence('block', 'createPartitionTable');
 
 /**
  * Adds a partition to a disk in a sequence of its own. The size is in bytes, rounded up to whole
  * MiB, or `max`. Returns the partition.
  */
-export const addPartition = once('block', 'addPartition');
+export const addPartition = inOwnSequence('block', 'addPartition');
 
 /**
  * Grows a partition in place in a sequence of its own. The size is in bytes, rounded up to whole
  * MiB, or `max`.
  */
-export const growPartition = once('block', 'growPartition');
+export const growPartition = inOwnSequence('block', 'growPartition');
 
 /** Discards all data of a device in a sequence of its own, after the commit. Irreversible. */
 export async function discard(args: Parameters<Tx['block']['discard']>[0]): Promise<void> {

@@ -1,4 +1,4 @@
-import { currentBofh, once } from '../bofh.ts';
+import { currentBofh, inOwnSequence } from '../bofh.ts';
 import { naming } from '../core/checks.ts';
 import * as driver from '../btrfs/index.ts';
 
@@ -44,19 +44,19 @@ export async function devices(path: string): Promise<readonly driver.Device[]> {
 }
 
 /** Adds a device to a filesystem in a sequence of its own. */
-export const addDevice = once('btrfs', 'addDevice');
+export const addDevice = inOwnSequence('btrfs', 'addDevice');
 
 /**
  * Moves the data of a device to the other devices and removes it from the filesystem, in a sequence
  * of its own.
  */
-export const removeDevice = once('btrfs', 'removeDevice');
+export const removeDevice = inOwnSequence('btrfs', 'removeDevice');
 
 /**
  * Replaces a device of a filesystem in a sequence of its own, and waits until the copy has
  * finished.
  */
-export const replaceDevice = once('btrfs', 'replaceDevice');
+export const replaceDevice = inOwnSequence('btrfs', 'replaceDevice');
 
 /** Returns the last or running scrub of the filesystem at a path. Needs root. */
 export async function scrubStatus(path: string): Promise<driver.Scrub> {
@@ -72,13 +72,13 @@ export async function balanceStatus(path: string): Promise<driver.Balance> {
  * Scrubs a filesystem in a sequence of its own, and waits for the end. If it finds errors it fails
  * and reports their number.
  */
-export const scrub = once('btrfs', 'scrub');
+export const scrub = inOwnSequence('btrfs', 'scrub');
 
 /**
  * Balances a filesystem (rewrites its block groups) in a sequence of its own, and waits for the
  * end.
  */
-export const balance = once('btrfs', 'balance');
+export const balance = inOwnSequence('btrfs', 'balance');
 
 /**
  * Returns whether quotas are enabled on the filesystem at a path, and its quota groups, in bytes.
@@ -89,10 +89,10 @@ export async function quota(path: string): Promise<driver.Quota> {
 }
 
 /** Enables or disables quotas in a sequence of its own. */
-export const setQuota = once('btrfs', 'setQuota');
+export const setQuota = inOwnSequence('btrfs', 'setQuota');
 
 /** Sets the limit of a subvolume, in bytes, or removes it, in a sequence of its own. */
-export const limitSubvolume = once('btrfs', 'limitSubvolume');
+export const limitSubvolume = inOwnSequence('btrfs', 'limitSubvolume');
 
 /**
  * Returns the quota groups of the filesystem at a path. Throws CommandError while quotas are disabled.
@@ -103,38 +103,38 @@ export async function qgroups(path: string): Promise<readonly driver.Qgroup[]> {
 }
 
 /** Creates an empty subvolume in a sequence of its own. */
-export const createSubvolume = once('btrfs', 'createSubvolume');
+export const createSubvolume = inOwnSequence('btrfs', 'createSubvolume');
 
 /** Creates a snapshot of a subvolume in a sequence of its own. */
-export const snapshot = once('btrfs', 'snapshot');
+export const snapshot = inOwnSequence('btrfs', 'snapshot');
 
 /**
  * Sends a read-only subvolume into a directory of this or another btrfs in a sequence of its own.
  */
-export const copySubvolume = once('btrfs', 'copySubvolume');
+export const copySubvolume = inOwnSequence('btrfs', 'copySubvolume');
 
 /** Writes the send stream of a read-only subvolume to a new file in a sequence of its own. */
-export const sendToFile = once('btrfs', 'sendToFile');
+export const sendToFile = inOwnSequence('btrfs', 'sendToFile');
 
 /** Writes the send stream of a read-only subvolume to a device in a sequence of its own. */
-export const sendToDevice = once('btrfs', 'sendToDevice');
+export const sendToDevice = inOwnSequence('btrfs', 'sendToDevice');
 
 /** Receives a send stream from a file or device into a btrfs directory in a sequence of its own. */
-export const receiveSubvolume = once('btrfs', 'receiveSubvolume');
+export const receiveSubvolume = inOwnSequence('btrfs', 'receiveSubvolume');
 
 /** Deletes a subvolume in a sequence of its own. */
-export const removeSubvolume = once('btrfs', 'removeSubvolume');
+export const removeSubvolume = inOwnSequence('btrfs', 'removeSubvolume');
 
 /** Sets the default subvolume, which a mount without a subvolume shows, in a sequence of its own. */
-export const setDefaultSubvolume = once('btrfs', 'setDefaultSubvolume');
+export const setDefaultSubvolume = inOwnSequence('btrfs', 'setDefaultSubvolume');
 
 /** Makes a subvolume read-only or writable in a sequence of its own. */
-export const setProperty = once('btrfs', 'setProperty');
+export const setProperty = inOwnSequence('btrfs', 'setProperty');
 
 /**
  * Moves the content of the top level of a filesystem into a new subvolume in a sequence of its own.
  */
-export const moveTopLevel = once('btrfs', 'moveTopLevel');
+export const moveTopLevel = inOwnSequence('btrfs', 'moveTopLevel');
 
 export { pruneSnapshots, rotateSnapshots, type Rotated } from './btrfs-rotation.ts';
 export { type BaseStructure, createBaseStructure } from './btrfs-structure.ts';

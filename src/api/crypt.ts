@@ -1,4 +1,4 @@
-import { checkArgs, currentBofh, once, single } from '../bofh.ts';
+import { checkArgs, currentBofh, inOwnSequence, single } from '../bofh.ts';
 import { keyRef } from '../command/index.ts';
 import * as driver from '../crypt/index.ts';
 import type { Tx } from '../operations.ts';
@@ -52,13 +52,13 @@ export async function status(name: string): Promise<driver.OpenDevice> {
 }
 
 /** Formats a device with LUKS in a sequence of its own. */
-export const format = once('crypt', 'format');
+export const format = inOwnSequence('crypt', 'format');
 
 /**
  * Formats a device with a detached LUKS header in a new file in a sequence of its own. Writes
  * nothing to the device.
  */
-export const formatDetached = once('crypt', 'formatDetached');
+export const formatDetached = inOwnSequence('crypt', 'formatDetached');
 
 /**
  * Opens a LUKS device in a sequence of its own. It stays open until it is closed or the host reboots. Without
@@ -108,13 +108,13 @@ export async function close(args: {
  * Resizes an open mapping in a sequence of its own. The size is in bytes (default: the whole
  * underlying device).
  */
-export const resize = once('crypt', 'resize');
+export const resize = inOwnSequence('crypt', 'resize');
 
 /** Adds a key in a sequence of its own. */
-export const addKey = once('crypt', 'addKey');
+export const addKey = inOwnSequence('crypt', 'addKey');
 
 /** Replaces a key in a sequence of its own. Until the commit both keys open the device. */
-export const changeKey = once('crypt', 'changeKey');
+export const changeKey = inOwnSequence('crypt', 'changeKey');
 
 /** Removes a key, never the last one, in a sequence of its own. Irreversible. */
 export async function removeKey(args: Parameters<Tx['crypt']['removeKey']>[0]): Promise<void> {
@@ -143,10 +143,10 @@ export async function reencrypt(args: Parameters<Tx['crypt']['reencrypt']>[0]): 
  * Saves the LUKS header of a device to a new file in a sequence of its own. The file contains key
  * material: with it, every current key opens the device for ever, even after the key is removed.
  */
-export const backupHeader = once('crypt', 'backupHeader');
+export const backupHeader = inOwnSequence('crypt', 'backupHeader');
 
 /**
  * Restores the LUKS header of a closed device from a backup in a sequence of its own. Keys that were added
  * after the backup no longer open the device. Keys that were removed after it open the device again.
  */
-export const restoreHeader = once('crypt', 'restoreHeader');
+export const restoreHeader = inOwnSequence('crypt', 'restoreHeader');

@@ -1,4 +1,4 @@
-import { currentBofh, once, single } from '../bofh.ts';
+import { currentBofh, inOwnSequence, single } from '../bofh.ts';
 import { naming } from '../core/checks.ts';
 import * as driver from '../drbd/index.ts';
 import { UsageError } from '../core/errors.ts';
@@ -88,7 +88,7 @@ export async function waitUntil(
 }
 
 /** Brings up a configured resource in a sequence of its own. */
-export const up = once('drbd', 'up');
+export const up = inOwnSequence('drbd', 'up');
 
 /** Brings down an unused, secondary resource whose data is complete, in a sequence of its own. */
 export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<void> {
@@ -96,13 +96,13 @@ export async function down(args: Parameters<Tx['drbd']['down']>[0]): Promise<voi
 }
 
 /** Makes this host the primary of a resource in a sequence of its own. */
-export const primary = once('drbd', 'primary');
+export const primary = inOwnSequence('drbd', 'primary');
 
 /** Makes this host a secondary of an unused resource in a sequence of its own. */
-export const secondary = once('drbd', 'secondary');
+export const secondary = inOwnSequence('drbd', 'secondary');
 
 /** Creates the configuration file of a new resource in a sequence of its own. */
-export const createConfig = once('drbd', 'createConfig');
+export const createConfig = inOwnSequence('drbd', 'createConfig');
 
 /** Removes the configuration file of a resource that is down, in a sequence of its own. */
 export async function removeConfig(args: Parameters<Tx['drbd']['removeConfig']>[0]): Promise<void> {
@@ -110,18 +110,18 @@ export async function removeConfig(args: Parameters<Tx['drbd']['removeConfig']>[
 }
 
 /** Creates metadata at the end of the device of a volume in a sequence of its own. */
-export const createMetadata = once('drbd', 'createMetadata');
+export const createMetadata = inOwnSequence('drbd', 'createMetadata');
 
 /**
  * Removes the metadata of a volume from its device, which keeps the data, in a sequence of its own.
  */
-export const removeMetadata = once('drbd', 'removeMetadata');
+export const removeMetadata = inOwnSequence('drbd', 'removeMetadata');
 
 /** Attaches the disks of a resource that is up, in a sequence of its own. */
-export const attach = once('drbd', 'attach');
+export const attach = inOwnSequence('drbd', 'attach');
 
 /** Detaches the disks of a resource in a sequence of its own. Refused on a primary if no peer has all data. */
-export const detach = once('drbd', 'detach');
+export const detach = inOwnSequence('drbd', 'detach');
 
 /** Connects a StandAlone resource to its peers in a sequence of its own. */
 export async function connect(args: Parameters<Tx['drbd']['connect']>[0]): Promise<void> {
@@ -134,10 +134,10 @@ export async function disconnect(args: Parameters<Tx['drbd']['disconnect']>[0]):
 }
 
 /** Pauses the resync of a resource in a sequence of its own. */
-export const pauseSync = once('drbd', 'pauseSync');
+export const pauseSync = inOwnSequence('drbd', 'pauseSync');
 
 /** Resumes the resync of a resource in a sequence of its own. */
-export const resumeSync = once('drbd', 'resumeSync');
+export const resumeSync = inOwnSequence('drbd', 'resumeSync');
 
 /** Adjusts a resource to its configuration in a sequence of its own. */
 export async function adjust(args: Parameters<Tx['drbd']['adjust']>[0]): Promise<void> {
@@ -167,4 +167,4 @@ export async function invalidateRemote(args: Parameters<Tx['drbd']['invalidateRe
 }
 
 /** Starts an online verification of a resource against its peer in a sequence of its own. */
-export const verify = once('drbd', 'verify');
+export const verify = inOwnSequence('drbd', 'verify');

@@ -1,5 +1,5 @@
 import { claimed, type Ensured } from '../atomic/ensure.ts';
-import { beginRecipe, currentBofh, onceEnsured, single } from '../bofh.ts';
+import { beginRecipe, currentBofh, ensureInOwnSequence, single } from '../bofh.ts';
 import { naming } from '../core/checks.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { EnsureMethods } from '../operations.ts';
@@ -56,20 +56,29 @@ async function createGuest(request: CreateRequest): Promise<Ensured<CreatedVm>> 
  */
 export const ensure: EnsureMethods & EnsureRecipes = {
   ...ensureRecipes,
-  block: { createImage: onceEnsured('block', 'createImage'), attachLoop: onceEnsured('block', 'attachLoop') },
-  lvm: { createLv: onceEnsured('lvm', 'createLv'), createThinPool: onceEnsured('lvm', 'createThinPool') },
+  block: {
+    createImage: ensureInOwnSequence('block', 'createImage'),
+    attachLoop: ensureInOwnSequence('block', 'attachLoop'),
+  },
+  lvm: {
+    createLv: ensureInOwnSequence('lvm', 'createLv'),
+    createThinPool: ensureInOwnSequence('lvm', 'createThinPool'),
+  },
   filesystem: {
-    create: onceEnsured('filesystem', 'create'),
-    createImage: onceEnsured('filesystem', 'createImage'),
+    create: ensureInOwnSequence('filesystem', 'create'),
+    createImage: ensureInOwnSequence('filesystem', 'createImage'),
   },
-  file: { create: onceEnsured('file', 'create'), createDirectory: onceEnsured('file', 'createDirectory') },
+  file: {
+    create: ensureInOwnSequence('file', 'create'),
+    createDirectory: ensureInOwnSequence('file', 'createDirectory'),
+  },
   mount: {
-    mount: onceEnsured('mount', 'mount'),
-    addFstab: onceEnsured('mount', 'addFstab'),
-    addCrypttab: onceEnsured('mount', 'addCrypttab'),
+    mount: ensureInOwnSequence('mount', 'mount'),
+    addFstab: ensureInOwnSequence('mount', 'addFstab'),
+    addCrypttab: ensureInOwnSequence('mount', 'addCrypttab'),
   },
-  crypt: { format: onceEnsured('crypt', 'format') },
-  btrfs: { createSubvolume: onceEnsured('btrfs', 'createSubvolume') },
-  drbd: { createConfig: onceEnsured('drbd', 'createConfig') },
-  xen: { create: onceEnsured('xen', 'create') },
+  crypt: { format: ensureInOwnSequence('crypt', 'format') },
+  btrfs: { createSubvolume: ensureInOwnSequence('btrfs', 'createSubvolume') },
+  drbd: { createConfig: ensureInOwnSequence('drbd', 'createConfig') },
+  xen: { create: ensureInOwnSequence('xen', 'create') },
 };

@@ -1,4 +1,4 @@
-import { currentBofh, once, single } from '../bofh.ts';
+import { currentBofh, inOwnSequence, single } from '../bofh.ts';
 import { naming } from '../core/checks.ts';
 import { probe as probeDevice, type Signature } from '../blockdevice/index.ts';
 import * as driver from '../filesystem/index.ts';
@@ -34,25 +34,25 @@ export async function repair(args: Parameters<Tx['filesystem']['repair']>[0]): P
 }
 
 /** Creates a filesystem or swap area on a device in a sequence of its own. */
-export const create = once('filesystem', 'create');
+export const create = inOwnSequence('filesystem', 'create');
 
 /**
  * Creates an image file with a filesystem or swap area in it, in a sequence of its own. `size` is bytes or text such as
  * `10g`. Never overwrites a file. Works without root.
  */
-export const createImage = once('filesystem', 'createImage');
+export const createImage = inOwnSequence('filesystem', 'createImage');
 
 /**
  * Resizes a filesystem in a sequence of its own. For xfs and a mounted ext4 this cannot be undone,
  * so they are resized after the commit.
  */
-export const resize = once('filesystem', 'resize');
+export const resize = inOwnSequence('filesystem', 'resize');
 
 /**
  * Changes the UUID of an unused filesystem or swap area, in a sequence of its own, for example for a clone.
  * The UUID of an xfs or btrfs changes after the commit.
  */
-export const uuid = once('filesystem', 'uuid');
+export const uuid = inOwnSequence('filesystem', 'uuid');
 
 /** Sets the label of a filesystem or swap area, or removes it (null), in a sequence of its own. */
-export const label = once('filesystem', 'label');
+export const label = inOwnSequence('filesystem', 'label');

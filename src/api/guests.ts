@@ -106,9 +106,9 @@ export async function onEachGuest(
   const guests = autostart ? await startedAtBoot(host, all) : all;
   const domains = await driver.domains(host);
   const held = backwards ? new Set<string>() : await heldGuests();
-  const isLeft = (name: string): boolean =>
+  const isLeftOut = (name: string): boolean =>
     all.some((guest) => guest.name === name) && !guests.some((guest) => guest.name === name);
-  const order = site.startOrder.filter((name) => !isLeft(name));
+  const order = site.startOrder.filter((name) => !isLeftOut(name));
   const plan = driver.startAllPlan({ guests, domains, order, held });
   const unreadable = problems.map(({ file, message }) => leftRow({ name: file, was: 'unknown' }, message));
   for (const row of unreadable) onRow?.(row);

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { naming } from '../core/checks.ts';
-import { beginRecipe, checkArgs, currentBofh, once, single } from '../bofh.ts';
+import { beginRecipe, checkArgs, currentBofh, inOwnSequence, single } from '../bofh.ts';
 import { callable, parsed, text } from '../core/request.ts';
 import * as driver from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
@@ -43,54 +43,54 @@ export async function pvs(): Promise<readonly driver.PhysicalVolume[]> {
  * Creates a logical volume in a sequence of its own. Sizes are bytes or strings such as `10g`,
  * rounded up to whole extents.
  */
-export const createLv = once('lvm', 'createLv');
+export const createLv = inOwnSequence('lvm', 'createLv');
 
 /**
  * Creates a thin pool in a sequence of its own. Sizes are bytes or strings such as `10g`, rounded
  * up to whole extents.
  */
-export const createThinPool = once('lvm', 'createThinPool');
+export const createThinPool = inOwnSequence('lvm', 'createThinPool');
 
 /**
  * Grows the data or metadata of a thin pool in a sequence of its own. Irreversible: neither can
  * shrink again. Sizes are bytes or strings such as `10g`.
  */
-export const resizeThinPool = once('lvm', 'resizeThinPool');
+export const resizeThinPool = inOwnSequence('lvm', 'resizeThinPool');
 
 /**
  * Creates a snapshot of a logical volume in a sequence of its own; without a size, a thin snapshot
  * of a thin volume.
  */
-export const createSnapshot = once('lvm', 'createSnapshot');
+export const createSnapshot = inOwnSequence('lvm', 'createSnapshot');
 
 /**
  * Merges a snapshot into its origin in a sequence of its own, and waits for the end. Irreversible.
  */
-export const mergeSnapshot = once('lvm', 'mergeSnapshot');
+export const mergeSnapshot = inOwnSequence('lvm', 'mergeSnapshot');
 
 /** Removes a logical volume in a sequence of its own. */
-export const removeLv = once('lvm', 'removeLv');
+export const removeLv = inOwnSequence('lvm', 'removeLv');
 
 /** Renames a logical volume in a sequence of its own. */
-export const renameLv = once('lvm', 'renameLv');
+export const renameLv = inOwnSequence('lvm', 'renameLv');
 
 /**
  * Creates a physical volume on a device in a sequence of its own. A device that is not blank needs
  * `overwrite`.
  */
-export const createPv = once('lvm', 'createPv');
+export const createPv = inOwnSequence('lvm', 'createPv');
 
 /** Creates a volume group from physical volumes in a sequence of its own. */
-export const createVg = once('lvm', 'createVg');
+export const createVg = inOwnSequence('lvm', 'createVg');
 
 /** Adds unused physical volumes to a volume group in a sequence of its own. */
-export const extendVg = once('lvm', 'extendVg');
+export const extendVg = inOwnSequence('lvm', 'extendVg');
 
 /** Removes physical volumes from a volume group in a sequence of its own. */
-export const reduceVg = once('lvm', 'reduceVg');
+export const reduceVg = inOwnSequence('lvm', 'reduceVg');
 
 /** Renames a volume group in a sequence of its own. */
-export const renameVg = once('lvm', 'renameVg');
+export const renameVg = inOwnSequence('lvm', 'renameVg');
 
 /**
  * Resizes a physical volume to the size of its device, or to `size` (bytes or `10g`), in a sequence of its
@@ -117,13 +117,13 @@ export async function movePv(args: Parameters<Tx['lvm']['movePv']>[0]): ReturnTy
 }
 
 /** Removes a volume group that has no volumes, in a sequence of its own. */
-export const removeVg = once('lvm', 'removeVg');
+export const removeVg = inOwnSequence('lvm', 'removeVg');
 
 /**
  * Removes the LVM label from a physical volume that is in no group, in a sequence of its own.
  * Irreversible.
  */
-export const removePv = once('lvm', 'removePv');
+export const removePv = inOwnSequence('lvm', 'removePv');
 
 /**
  * Returns the newest metadata of a volume group, for `vgcfgrestore --file`. Throws RefusedError if LVM has no
@@ -134,13 +134,13 @@ export async function metadataBackup(vg: string): Promise<driver.MetadataBackup>
 }
 
 /** Adds and removes tags of a logical volume in a sequence of its own. */
-export const tagLv = once('lvm', 'tagLv');
+export const tagLv = inOwnSequence('lvm', 'tagLv');
 
 /**
  * Adds a second copy (raid1) to a linear volume, or removes one of two, in a sequence of its own. LVM syncs a
  * new copy in the background.
  */
-export const convertLv = once('lvm', 'convertLv');
+export const convertLv = inOwnSequence('lvm', 'convertLv');
 
 /**
  * Waits until all copies of a raid volume are in sync; `tell` receives the progress from 0 to 1. Throws

@@ -1,6 +1,6 @@
 import * as driver from '../mount/index.ts';
 import type { MountEntry } from '../blockdevice/index.ts';
-import { currentBofh, once, apart, atomic, outsideSequence, renewWitnesses } from '../bofh.ts';
+import { currentBofh, inOwnSequence, apart, atomic, outsideSequence, renewWitnesses } from '../bofh.ts';
 import type { Tx } from '../operations.ts';
 import { present } from '../core/present.ts';
 import { naming } from '../core/checks.ts';
@@ -24,16 +24,16 @@ export async function isMountpoint(path: string): Promise<boolean> {
  * Mounts a filesystem in a sequence of its own. It stays mounted until it is unmounted or the host
  * reboots.
  */
-export const mount = once('mount', 'mount');
+export const mount = inOwnSequence('mount', 'mount');
 
 /**
  * Bind-mounts a directory in a sequence of its own. It stays mounted until it is unmounted or the
  * host reboots.
  */
-export const bind = once('mount', 'bind');
+export const bind = inOwnSequence('mount', 'bind');
 
 /** Unmounts an unused mount, never lazily, in a sequence of its own. */
-export const unmount = once('mount', 'unmount');
+export const unmount = inOwnSequence('mount', 'unmount');
 
 /** Returns the lines of /etc/fstab, or of the fstab file at `path`. */
 export async function fstab(path?: string): Promise<driver.Table<driver.FstabLine>> {
@@ -49,22 +49,22 @@ export async function crypttab(path?: string): Promise<driver.Table<driver.Crypt
 }
 
 /** Adds a line to /etc/fstab in a sequence of its own. */
-export const addFstab = once('mount', 'addFstab');
+export const addFstab = inOwnSequence('mount', 'addFstab');
 
 /** Changes the line of a mount point in /etc/fstab in a sequence of its own. */
-export const changeFstab = once('mount', 'changeFstab');
+export const changeFstab = inOwnSequence('mount', 'changeFstab');
 
 /** Removes the line of a mount point from /etc/fstab in a sequence of its own. */
-export const removeFstab = once('mount', 'removeFstab');
+export const removeFstab = inOwnSequence('mount', 'removeFstab');
 
 /** Adds a line to /etc/crypttab in a sequence of its own. */
-export const addCrypttab = once('mount', 'addCrypttab');
+export const addCrypttab = inOwnSequence('mount', 'addCrypttab');
 
 /** Changes the line of a mapping in /etc/crypttab in a sequence of its own. */
-export const changeCrypttab = once('mount', 'changeCrypttab');
+export const changeCrypttab = inOwnSequence('mount', 'changeCrypttab');
 
 /** Removes the line of a mapping from /etc/crypttab in a sequence of its own. */
-export const removeCrypttab = once('mount', 'removeCrypttab');
+export const removeCrypttab = inOwnSequence('mount', 'removeCrypttab');
 
 /** A temporary mount: a filesystem, or a bind mount of a directory (default mode: rw). */
 export type MountedRequest =

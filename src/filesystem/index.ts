@@ -17,4 +17,4 @@ export {
   visibleAt,
   otherHolders,
 } from './files.ts';
-export { refuseFixed } from './uuids.ts';
+export { checkUuidChange } from './uuids.ts';

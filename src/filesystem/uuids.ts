@@ -16,7 +16,7 @@ import {
 import type { Makeable } from './types.ts';
 
 /** A filesystem whose uuid will be changed, or has been. */
-export interface Renumbered {
+export interface UuidChange {
   readonly type: Makeable;
   readonly from: string;
   readonly to: string;
@@ -35,14 +35,14 @@ export function hasUndo(type: Makeable): boolean {
 /**
  * RefusedError if the uuid cannot be changed, or an interrupted change would damage the filesystem.
  */
-export async function refuseFixed(
+export async function checkUuidChange(
   host: ReadHost,
   {
     device,
     type,
     seed,
   }: { readonly device: string; readonly type: Makeable; readonly seed: 'may be added' | 'as it is' },
-): Promise<Renumbered['seed']> {
+): Promise<UuidChange['seed']> {
   if (type === 'xfs') await refuseXfs(host, device);
   if (type === 'btrfs') await refuseBtrfs(host, device);
   return type === 'ext2' || type === 'ext3' || type === 'ext4' ? refuseExt(host, device, seed) : 'as it is';
@@ -52,7 +52,7 @@ async function refuseExt(
   host: ReadHost,
   device: string,
   seed: 'may be added' | 'as it is',
-): Promise<Renumbered['seed']> {
+): Promise<UuidChange['seed']> {
   const { features, state } = await host.run(dumpe2fs(device));
   const has = (name: string): boolean => features.includes(name);
   if (state !== 'clean' || has('needs_recovery')) {
@@ -114,15 +114,15 @@ async function refuseBtrfs(host: ReadHost, device: string): Promise<void> {
  * Which uuid the filesystem has; `between`: a change was interrupted; `found`: it has other
  * content.
  */
-export type Numbered = 'old' | 'new' | 'between' | { readonly found: string };
+export type UuidState = 'old' | 'new' | 'between' | { readonly found: string };
 
 /** Returns which of the two uuids a filesystem has. */
-export async function numbered(
+export async function uuidState(
   host: ReadHost,
   device: string,
   uuid: string | undefined,
-  { type, from, to, seed }: Renumbered,
-): Promise<Numbered> {
+  { type, from, to, seed }: UuidChange,
+): Promise<UuidState> {
   if (uuid !== from && uuid !== to)
     return { found: `${device} ${uuid === undefined ? 'has no uuid' : `has the uuid ${uuid}`}` };
   const is = uuid === to ? 'new' : 'old';
@@ -136,10 +136,10 @@ export async function numbered(
 /**
  * Sets the new uuid, or the old one again. Can be repeated, and completes an interrupted change.
  */
-export async function renumber(
+export async function changeUuid(
   host: ChangeHost,
   device: string,
-  { type, from, to, seed }: Renumbered,
+  { type, from, to, seed }: UuidChange,
   way: 'forth' | 'back',
 ): Promise<void> {
   if (type === 'xfs') await mendLog(host, device);

@@ -6,7 +6,7 @@ import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
 import { refusals } from '../core/refusals.ts';
 import { textFile } from '../file/index.ts';
-import { refuseFixed } from '../filesystem/index.ts';
+import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import {
@@ -97,7 +97,7 @@ export async function planClone(options: {
       ? undefined
       : await found.try(async () => {
           const device = pathsOf(root, root.name)[0];
-          await refuseFixed(host, { device, type: 'ext4', seed: seedOf(guest) });
+          await checkUuidChange(host, { device, type: 'ext4', seed: seedOf(guest) });
           return readRoot(host, {
             ...{ device, directories: [...identityDirectories, 'boot/grub'] },
             files: [...withUuid, 'etc/hosts', 'etc/hostname'],

@@ -56,7 +56,7 @@ export function runsInside({ roles, provision }: Pick<CheckedCreate, 'roles' | '
 }
 
 /** Throws RefusedError for a source without the directories that a script or a description needs. */
-export function refuseUnmountable(
+export function refuseMissingDirectories(
   paths: ReadonlySet<string>,
   { provision }: Pick<CheckedCreate, 'provision'>,
 ): void {

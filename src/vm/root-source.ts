@@ -18,7 +18,7 @@ import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
-import { refuseFixed } from '../filesystem/index.ts';
+import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import { grubConfig, grubFile, type GrubMenu, grubMenu, type OldNames } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
@@ -33,7 +33,7 @@ import {
   isIn,
   refuseWithoutServer,
 } from './identity.ts';
-import { refuseUnmountable, type Roles, runRoles, runsInside } from './roles.ts';
+import { refuseMissingDirectories, type Roles, runRoles, runsInside } from './roles.ts';
 import { contentOfImage, mountImage, type PartCopy } from './image-tree.ts';
 import {
   irregularFstab,
@@ -136,7 +136,7 @@ export async function planSource(
     const { paths } = content;
     if (sshKeys !== undefined) refuseWithoutServer(paths);
     refuseHidden(paths, disks);
-    if (runsInside(request)) refuseUnmountable(paths, request);
+    if (runsInside(request)) refuseMissingDirectories(paths, request);
     return {
       ...identityFiles(identity, paths),
       menu: request.boot === 'grub' ? grubMenu(content, old) : undefined,
@@ -327,6 +327,6 @@ async function checkContent(
       `${where} holds ${contentInWords(content)}: the root in an image must be ext2, ext3 or ext4`,
       { remedy: packRemedy },
     );
-  await refuseFixed(host, { device, type: 'ext4', seed: 'may be added' });
+  await checkUuidChange(host, { device, type: 'ext4', seed: 'may be added' });
   return content.label;
 }

@@ -70,12 +70,12 @@ export function lazyPlace(
   name: string,
   { host: real, reservations }: Place,
   {
-    linked,
+    connectPeer,
     named,
-  }: { readonly linked: (simulated: SimulatedHost) => void; readonly named: (host: Host) => Host },
+  }: { readonly connectPeer: (simulated: SimulatedHost) => void; readonly named: (host: Host) => Host },
 ): Place {
   const made = simulate(real).then((simulated) => {
-    linked(simulated);
+    connectPeer(simulated);
     return simulated;
   });
   return placeOn(named(lazyHost(name, made)), { host: real, reservations });

@@ -94,7 +94,7 @@ export async function planOf(
   const host = named(simulated.host, real.host.name);
   const { reservations: there, reserved } = real.engine ?? {};
   const places = new Map<string, Place>();
-  const linked = (each: SimulatedHost): void => {
+  const connectPeer = (each: SimulatedHost): void => {
     linkDrbd(simulated.host.world, each.world);
     each.world.coordinator = simulated.host.world;
   };
@@ -102,7 +102,7 @@ export async function planOf(
     places.set(
       name,
       await plannedPlace(place, left, (each) => {
-        linked(each);
+        connectPeer(each);
         return named(each, name);
       }),
     );
@@ -110,7 +110,7 @@ export async function planOf(
     const there = places.get(name) ?? real.engine?.place?.(name) ?? refuseUnplanned(name);
     const place = places.has(name)
       ? there
-      : lazyPlace(name, there, { linked, named: (each) => named(each, name) });
+      : lazyPlace(name, there, { connectPeer, named: (each) => named(each, name) });
     places.set(name, place);
     return place;
   };

@@ -17,7 +17,7 @@ import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { keepSeed, setUuid } from '../commands/uuid.ts';
-import { hasUndo, numbered, type Numbered, refuseFixed, renumber } from '../uuids.ts';
+import { hasUndo, uuidState, type UuidState, checkUuidChange, changeUuid } from '../uuids.ts';
 import { randomUuid } from '../../core/random.ts';
 
 const args = z.strictObject({
@@ -64,14 +64,14 @@ export const uuid = operation({
   prepare: async ({ args: { device, uuid: asked, seed: may }, host, chosen }) => {
     const seed = may ?? 'as it is';
     const { key, container, identity } = await identityOf(host, device);
-    const { type, uuid: from } = await numberedOn(host, device);
+    const { type, uuid: from } = await typeAndUuid(host, device);
     if (asked !== undefined) checkUuid(type, asked);
     const to = chosen?.to ?? asked ?? newUuid(type);
     const at = { device, identity, key, container, type, from, to };
     if (to === from) return { ...at, seed: 'as it is' as const };
     await refuseHeld(host, device, await holders(host, device));
     await refuseTaken(host, device, to);
-    return { ...at, seed: await refuseFixed(host, { device, type, seed }) };
+    return { ...at, seed: await checkUuidChange(host, { device, type, seed }) };
   },
   claims: async ({ undo: { device, from, to }, on }) => {
     const { key, beneath } = await on(device);
@@ -112,7 +112,7 @@ export const uuid = operation({
     if (path !== undefined && (now === 'old' || now === 'between')) await change(host, path, of, 'forth');
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
-  describe: ({ undo: of, way }) => renumberedRecovery(of, way),
+  describe: ({ undo: of, way }) => uuidRecovery(of, way),
 });
 
 /** Returns a new uuid in the format of blkid. */
@@ -121,7 +121,7 @@ function newUuid(type: Makeable): string {
   return randomUuid().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
 }
 
-async function numberedOn(
+async function typeAndUuid(
   host: ReadHost,
   device: string,
 ): Promise<{ readonly type: Makeable; readonly uuid: string }> {
@@ -145,13 +145,13 @@ async function refuseTaken(host: ReadHost, device: string, to: string): Promise<
 
 async function change(host: ChangeHost, path: string, of: UuidUndo, way: 'forth' | 'back'): Promise<void> {
   await refuseHeld(host, path, await holders(host, path));
-  await renumber(host, path, of, way);
+  await changeUuid(host, path, of, way);
 }
 
 async function find(
   host: ReadHost,
   of: UuidUndo,
-): Promise<{ readonly path?: string; readonly now?: Numbered }> {
+): Promise<{ readonly path?: string; readonly now?: UuidState }> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return {};
   const found = await recognise(host, path);
@@ -161,14 +161,14 @@ async function find(
     return { path };
   }
   if (found.type !== of.type) return { path, now: { found: `${path} holds ${contentInWords(found)}` } };
-  return { path, now: await numbered(host, path, found.uuid, of) };
+  return { path, now: await uuidState(host, path, found.uuid, of) };
 }
 
 /**
  * Manual recovery: shows a uuid, and restores the old one, or sets the new one if the step rolls
  * forward.
  */
-function renumberedRecovery({ device, type, from, to, seed }: UuidUndo, way: Way): ManualRecovery {
+function uuidRecovery({ device, type, from, to, seed }: UuidUndo, way: Way): ManualRecovery {
   const isBack = way === 'back';
   const set = setUuid({ type, device, uuid: isBack ? from : to });
   const kept = seed === 'added' ? [commandWords(keepSeed(device, isBack ? 'drop' : 'keep'))] : [];
