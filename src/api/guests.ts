@@ -177,7 +177,10 @@ export async function timedRow(
   }
 }
 
-/** The text of an error in a row. A row has no field for the remedy, which may name `alone`. */
+/**
+ * The text of an error in a row, without its remedy, for which a row has no field. Only a remedy that
+ * names the option `alone` is appended.
+ */
 function rowText({ message, remedy }: BofhError): string {
   return remedy === undefined || !remedy.includes('alone') ? message : `${message}; ${remedy}`;
 }
@@ -196,7 +199,7 @@ async function startDomu(
   );
 }
 
-/** Returns the guests of unfinished sequences: partly created or partly removed. */
+/** Returns the guests that an interrupted sequence, which is not recovered yet, creates, changes or removes. */
 export async function heldGuests(): Promise<ReadonlySet<string>> {
   const held = new Set<string>();
   for (const { state, owner } of await openJournals(currentBofh().engine)) {

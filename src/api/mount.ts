@@ -164,8 +164,8 @@ async function openTree(tx: Tx, tree: readonly driver.TreeMount[] | driver.RootT
 }
 
 /**
- * Resolves a path below another mount of the same tree inside that mount, so that no symbolic link
- * leads out of it.
+ * Mounts the list in its order, and returns the path of the first mount. A path below another mount
+ * of the list is resolved inside that mount, so that no symbolic link leads out of it.
  */
 async function openList(tx: Tx, tree: readonly driver.TreeMount[]): Promise<string> {
   const { host } = currentBofh();

@@ -143,7 +143,10 @@ export async function createBase(suite: string, options: BaseRequest = {}): Prom
   return single(`vm base create ${suite}`, (tx) => installBase(tx, plan));
 }
 
-/** Lists the Debian systems for new guests, by release, the oldest first, then downloaded images. */
+/**
+ * Lists the Debian systems for new guests by the name of their release, the oldest of each release
+ * first, and then downloaded images.
+ */
 export async function bases(): Promise<readonly GuestBase[]> {
   return basesOn(currentBofh().host);
 }
@@ -166,8 +169,8 @@ export async function removeBase(name: string): Promise<GuestBase> {
 
 /**
  * Clones a guest that is off, in a sequence of its own: copies its logical volumes to new ones, named
- * after the clone, and gives the copy a filesystem UUID, swap, MAC addresses, a uuid, a machine-id,
- * SSH host keys and a host name of its own. Impossible requests are refused before anything changes.
+ * after the clone, and gives the copy new values of its own: UUIDs of its filesystems and of the guest, a
+ * swap area, MAC addresses, a machine-id, SSH host keys and a host name. Impossible requests are refused before anything changes.
  */
 export async function clone(name: string, to: string, options: CloneOptions = {}): Promise<ClonedVm> {
   beginRecipe('vm.clone');
@@ -500,7 +503,7 @@ export async function snapshots(
 }
 
 /**
- * Restores a guest that is off to a snapshot in a sequence of its own: its configuration, and after the
+ * Restores a stopped guest from a snapshot, in a sequence of its own: its configuration, and after the
  * commit its volumes. Everything written since the snapshot is lost, and the snapshot is gone.
  * `tx.vm.restoreSnapshot` also restores the volumes after the commit: start the guest only after that.
  */

@@ -103,12 +103,7 @@ export async function rotationOf(
         remedy: 'choose a directory on the same filesystem',
       },
     );
-  const original = await subvolumeAt(host, from.path);
-  if (original?.uuid === undefined)
-    throw new RefusedError(`${source} is not a subvolume that can have snapshots`, {
-      remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}`,
-    });
-  const { uuid } = original;
+  const uuid = await uuidOf(host, source, from.path);
   const found = await outdated(host, into, { label, left: keep - 1, ...madeFrom(uuid) });
   const path = posix.join(into.path, snapshotName(label, now));
   return { source: { path: from.path, uuid }, path, ...found };
@@ -136,12 +131,20 @@ export async function prunable(
 ): Promise<Pick<Rotation, 'surplus' | 'stays'>> {
   const into = await placeOf(host, target);
   if (source === undefined) return await outdated(host, into, { label, left: keep, ...received });
-  const uuid = (await subvolumeAt(host, source))?.uuid;
-  if (uuid === undefined)
-    throw new RefusedError(`${source} is not a subvolume that can have snapshots`, {
-      remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}`,
-    });
+  const uuid = await uuidOf(host, source);
   return await outdated(host, into, { label, left: keep, ...madeFrom(uuid) });
+}
+
+/** The uuid of a subvolume, by which its snapshots are recognised. RefusedError if there is none. */
+async function uuidOf(host: ReadHost, source: string, path = source): Promise<string> {
+  const found = await subvolumeAt(host, path);
+  if (found?.uuid !== undefined) return found.uuid;
+  throw new RefusedError(
+    found === undefined
+      ? `${source} is not a subvolume`
+      : `${source} has no uuid, by which bofh could recognise its snapshots`,
+    { remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}` },
+  );
 }
 
 interface Sort {

@@ -65,7 +65,7 @@ export interface Command<T, A extends Access = Access> {
    * read. The next command, on the other host, reads their output over the connection.
    */
   readonly here?: true;
-  /** Time limit. Default for reads: 30 s. Changes have none, unless `stop` is `safe`. */
+  /** Time limit of a read (default: 30 s), and of a change with `stop: 'safe'` (default: none). */
   readonly timeoutMs?: number;
   /**
    * The command may be ended half-way: by SIGTERM at a signal, and by recovery. Every other command
@@ -114,8 +114,8 @@ export const nothing = (): void => undefined;
 export const stderrAlone = (stderr: string): string => stderr;
 
 /**
- * Returns the command as an administrator would type it, quoted for a POSIX shell. It contains no
- * secret, because secrets go through stdin.
+ * Returns the command as an administrator would type it in bash. It contains no secret, because
+ * secrets go through stdin.
  */
 export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {
   return shellWords(commandWords(command));

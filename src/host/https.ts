@@ -66,7 +66,10 @@ async function request(
   return answer;
 }
 
-/** The proxy, from `https_proxy` and `no_proxy` as curl reads them. */
+/**
+ * The proxy from `https_proxy`, unless `no_proxy` names the host or its domain. As for curl, but
+ * `no_proxy` cannot contain a network (10.0.0.0/8).
+ */
 function proxyFor({ hostname }: URL): URL | undefined {
   const {
     https_proxy: proxy = process.env['HTTPS_PROXY'] ?? '',

@@ -3,7 +3,7 @@ import { content, processStat } from '../core/proc.ts';
 /**
  * The SSH connection in which this process runs: the process of sshd that serves it, which all logins
  * through one connection (ControlMaster) share. Undefined on a console, and in a terminal multiplexer,
- * whose server no login started.
+ * because its server is a daemon and no child of sshd.
  */
 export function sshConnection(): string | undefined {
   for (let pid = process.ppid; pid > 1; ) {

@@ -14,8 +14,8 @@ export const unitLink = z.strictObject({ path: absolutePath, to: z.string().chec
 export type UnitLink = z.infer<typeof unitLink>;
 
 /**
- * Returns every link in the directory that is named after one of the units, or whose target is one
- * of them.
+ * Returns every link in /etc/systemd/system, and in its .wants, .requires and .upholds directories,
+ * that is named after one of the units, or whose target is one of them.
  */
 export async function linksOf(host: ReadHost, units: readonly string[]): Promise<readonly UnitLink[]> {
   const found: UnitLink[] = [];

@@ -39,7 +39,7 @@ const ownPackages = ['openssh-server', 'linux-image-amd64'];
 export const isBase = (key: string): boolean =>
   [directory, imagesDirectory].some((each) => key.startsWith(`file:${each}/`));
 
-/** Lists the bases, by suite, the oldest first, then the images, including partly downloaded ones. */
+/** Lists the bases by name and date, then the images, including partly downloaded ones. */
 export async function basesOn(host: ReadHost): Promise<readonly GuestBase[]> {
   const found: GuestBase[] = [];
   for (const file of await namesIn(host, directory)) {

@@ -267,7 +267,7 @@ function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
   const { content } = root;
   if (content === undefined || !/^ext[234]$/.test(content.type) || content.ptType !== undefined)
     throw new RefusedError(
-      `the root disk of ${guest.name}, ${path}, holds ${contentInWords(content)}: bofh mounts a guest whose root disk is ext2, ext3 or ext4 without partitions and encryption`,
+      `the root disk of ${guest.name}, ${path}, holds ${contentInWords(content)}: bofh mounts a guest only if its root disk is ext2, ext3 or ext4, without partitions or encryption`,
       { remedy: `see what is in it: bofh block tree ${path}; then mount that: bofh mount add DEVICE` },
     );
   return root;
@@ -281,7 +281,7 @@ function typeOf(
   const type = content?.type ?? '';
   if (kernelTypes.test(type)) return type;
   throw new RefusedError(
-    `${path}, a disk of ${name}, holds ${contentInWords(content)}: bofh mounts ext2, ext3, ext4, xfs, btrfs and vfat`,
+    `${path}, a disk of ${name}, holds ${contentInWords(content)}: bofh mounts only ext2, ext3, ext4, xfs, btrfs and vfat`,
     { remedy: `remove its line from the fstab of ${name}, or add noauto to it; then run the command again` },
   );
 }

@@ -48,7 +48,7 @@ export const scrub = operation({
   look: ({ undo, host }) => lookMaintained(host, undo),
   revert: ({ undo, host }) => revertMaintained(host, undo),
   describe: ({ undo: { fs, mounted, note } }) => ({
-    what: `the scrub of the btrfs ${fs} on ${mounted}, which changes nothing; ${note} shows that it was started`,
+    what: `the scrub of the btrfs ${fs} on ${mounted}, which only repairs bad copies; ${note} shows that it was started`,
     look: [['btrfs', 'scrub', 'status', mounted]],
     clear: [
       ['btrfs', 'scrub', 'cancel', mounted],

@@ -37,7 +37,7 @@ export function plannedReservations(real: ReadHost, { journals, reach }: Reserva
     },
     fence: async ({ id }) =>
       own.has(id) || (await real.stat(`${directory}/${id}`)) !== undefined ? 'fenced' : 'missing',
-    // On an unreachable host the objects stay reserved.
+    // As the real release, fails for an unreachable host, whose objects then stay reserved.
     release: async () => {
       await real.facts();
     },
@@ -55,7 +55,10 @@ async function reservedOn(real: ReadHost, directory: string) {
   return (await Promise.all(read)).flat();
 }
 
-/** Returns another host of a plan. A host with leftover steps is simulated, if it can be reached. */
+/**
+ * Returns the place of a remote host for a plan: a simulated copy if steps are left there, otherwise
+ * the real host.
+ */
 export async function plannedPlace(
   { host: real, reservations }: Place,
   left: 'something' | 'nothing',

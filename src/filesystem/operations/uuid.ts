@@ -26,8 +26,8 @@ const args = z.strictObject({
   /** UUID in the format of blkid (default: a new one). */
   uuid: z.exactOptional(z.string()),
   /**
-   * Whether an ext4 may get the required feature (metadata_csum_seed), which an old GRUB cannot
-   * read.
+   * Whether an ext4 may get the required feature (metadata_csum_seed), which GRUB
+   * before 2.12 cannot read, except that of Debian 12.
    */
   seed: z.exactOptional(z.literal('may be added')),
 });

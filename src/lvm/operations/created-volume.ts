@@ -113,10 +113,13 @@ export async function removeCreated(
   const holders = dependentHolders({ lv, all });
   if (holders.length > 0) {
     const names = holders.flatMap((each) => (each.kind === 'volume' ? [each.volume] : []));
-    throw new RefusedError(`${lv.fullName} would also remove its snapshots: ${names.join(', ')}`, {
-      remedy: `lvremove ${names.join(' ')}`,
-      holders,
-    });
+    throw new RefusedError(
+      `the removal of ${lv.fullName} would also remove its snapshots: ${names.join(', ')}`,
+      {
+        remedy: `lvremove ${names.join(' ')}`,
+        holders,
+      },
+    );
   }
   await removeNamingHolders(host, { lv, all }, of.tag);
 }

@@ -5,7 +5,7 @@ const common =
   /\/src\/(?:atomic|command|host|core|script|cli)\/|\/src\/(?:bofh|connect|site|operations)\.ts$/;
 
 /** These run a sequence. */
-const starts: ReadonlySet<string> = new Set(['single', 'atomic', 'once', 'onceEnsured']);
+const starts: ReadonlySet<string> = new Set(['single', 'atomic', 'inOwnSequence', 'ensureInOwnSequence']);
 
 /** Parts of an operation that run when it is undone or recovered: their errors make a step stuck. */
 const later: ReadonlySet<string> = new Set(['look', 'revert', 'describe', 'content', 'sync', 'journalled']);
@@ -46,7 +46,7 @@ export function reader(
       }
       const start = ts.isCallExpression(each) ? startOf(checker, each) : undefined;
       if (isDirect && start !== undefined) own.changes = true;
-      if (ts.isCallExpression(each) && start === 'once') {
+      if (ts.isCallExpression(each) && start === 'inOwnSequence') {
         const [driver, method] = each.arguments.map((word) => (ts.isStringLiteral(word) ? word.text : ''));
         const operation = operations.get(`${driver ?? ''}.${method ?? ''}`);
         for (const body of operation === undefined ? [] : bodiesOf(operation)) call(body);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { pruneSnapshots, rotateSnapshots } from '../../../src/api/btrfs.ts';
 import { withBofh } from '../../../src/bofh.ts';
+import type { ReadCommand, ReadHost } from '../../../src/command/index.ts';
 import { prunable, rotationOf, rotationRequest, snapshotName } from '../../../src/btrfs/rotation.ts';
 import { UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -78,6 +79,19 @@ describe('a rotation', () => {
   ])('ignores %s', async (name) => {
     host.admin.btrfs('subvolume', 'snapshot', '-r', source, `${target}/${name}`);
     expect(await rotationOf(host, request(1), at(0))).toMatchObject({ surplus: [], stays: [] });
+  });
+
+  it('refuses a source that is not a subvolume, or has no uuid', async () => {
+    const plain = rotationOf(host, { ...request(1), source: target }, at(0));
+    await expect(plain).rejects.toThrow(`${target} is not a subvolume`);
+    // As the top level of a filesystem that btrfs-progs older than 4.16 created.
+    const run = async (command: ReadCommand<unknown>): Promise<unknown> => {
+      const answer = await host.run(command);
+      const isShown = command.argv.slice(0, 2).join(' ') === 'subvolume show';
+      return isShown && typeof answer === 'object' ? { ...answer, uuid: undefined } : answer;
+    };
+    const old = Object.create(host, { run: { value: run } }) as ReadHost;
+    await expect(rotationOf(old, request(1), at(0))).rejects.toThrow(`${source} has no uuid`);
   });
 
   it('looks in its directory, and not below', async () => {

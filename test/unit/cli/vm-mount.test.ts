@@ -136,7 +136,7 @@ describe('vm mount', () => {
     [
       'a root that is encrypted',
       () => host.admin.format('/dev/vg0/web1-root', { type: 'crypto_LUKS', usage: 'crypto' }),
-      /holds crypto_LUKS: bofh mounts a guest whose root disk is ext2/,
+      /holds crypto_LUKS: bofh mounts a guest only if its root disk is ext2/,
     ],
     [
       'an option that names a program',
@@ -146,7 +146,7 @@ describe('vm mount', () => {
     [
       'content that is no filesystem of Linux',
       () => host.admin.format('/dev/vg0/web1-data', { type: 'ntfs', usage: 'filesystem', uuid: dataUuid }),
-      /web1-data, a disk of web1, holds ntfs.*bofh mounts ext2/,
+      /web1-data, a disk of web1, holds ntfs.*bofh mounts only ext2/,
     ],
     [
       'a partition that no disk is',

@@ -13,7 +13,7 @@ export default verb({
   options: {
     uuid: value('<UUID>', 'UUID; for vfat ABCD-1234 (default: random)'),
     addSeed: flag(
-      'ext4 only: enable metadata_csum_seed if the change needs it (GRUB before 2.12 cannot read such a filesystem)',
+      'ext4 only: enable metadata_csum_seed if the change needs it (GRUB before 2.12, except that of Debian 12, cannot read such a filesystem)',
     ),
   },
   examples: ['filesystem uuid /dev/vg0/clone'],

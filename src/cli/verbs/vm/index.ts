@@ -111,7 +111,7 @@ export const vm: Noun = {
         create: ['create a snapshot of a guest', () => import('./snapshot/create.ts')],
         list: ['list the snapshots of guests', () => import('./snapshot/list.ts')],
         restore: [
-          'restore the disks of a stopped guest from a snapshot',
+          'restore the disks and the configuration of a stopped guest from a snapshot, which is then removed',
           () => import('./snapshot/restore.ts'),
         ],
         remove: ['remove a snapshot; the guest stays as it is', () => import('./snapshot/remove.ts')],
