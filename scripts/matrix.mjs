@@ -53,7 +53,10 @@ if (values.report) {
   if (recipes.length > 0) {
     const { writeRecipesReport } = await import('../test/support/undo/two-report.ts');
     const read = (name) => JSON.parse(readFileSync(join(cacheDirectory('two-hosts'), name), 'utf8'));
-    writeRecipesReport(new Map(recipes.map((name) => [name.slice(0, -'.json'.length), read(name)])), page('two-hosts'));
+    writeRecipesReport(
+      new Map(recipes.map((name) => [name.slice(0, -'.json'.length), read(name)])),
+      page('two-hosts'),
+    );
   }
   if (existsSync(join(root, '.cache', 'two-machines'))) {
     const { writeRealReport } = await import('../test/support/dom0/real-report.ts');
