@@ -89,7 +89,7 @@ export interface Layer<Tx = unknown> {
   readonly of: 'device' | 'content';
   /** Compares kind and type exactly; never a part of a text. */
   readonly recognises: (at: Pick<LayerAt, 'device' | 'content'>) => boolean;
-  /** Name of this layer in two or three words: `LUKS2`, `LVM physical volume`. */
+  /** Name of this layer in one to three words: `LUKS`, `LVM physical volume`. */
   readonly title?: (at: Pick<LayerAt, 'device' | 'content'>) => string;
   /** Returns what `bofh block tree` shows about the layer. */
   readonly tell: (at: LayerAt) => Promise<LayerFacts>;

@@ -73,8 +73,8 @@ export interface Command<T, A extends Access = Access> {
    */
   readonly stop?: 'safe';
   /**
-   * This signal also ends the command if `stop` is `safe`, and ends a whole pipeline. The command
-   * then fails as `killed`.
+   * This signal also ends the command, or the pipeline that it is part of: a change only if `stop` of
+   * all its commands is `safe`. The command then fails as `killed`.
    */
   readonly signal?: AbortSignal | undefined;
   /**
@@ -115,7 +115,7 @@ export const stderrAlone = (stderr: string): string => stderr;
 
 /**
  * Returns the command as an administrator would type it in bash. It contains no secret, because
- * secrets go through stdin.
+ * secrets go through stdin or descriptor 4.
  */
 export function commandLine(command: { readonly tool: string; readonly argv: readonly string[] }): string {
   return shellWords(commandWords(command));

@@ -68,7 +68,7 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
     }
   }
   if (found.some((name) => name.includes('%')))
-    throw new RefusedError(`Also= of ${Id} has a specifier that bofh does not know`, {
+    throw new RefusedError(`Also= of ${Id} has a specifier (%), and bofh expands none`, {
       remedy: 'leave out "enabled", and enable the unit yourself with systemctl',
     });
   return found.filter((name) => name !== '');

@@ -75,7 +75,7 @@ export function refuseMissingDirectories(
 
 /**
  * Runs the roles and the description in a mounted root. Its data disks are mounted too, so that a rollback
- * can compare their files.
+ * can compare their files. `made`: what this sequence has created, as for `tx.copy.script`.
  */
 export async function runRoles(
   tx: Tx,

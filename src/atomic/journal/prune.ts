@@ -1,6 +1,6 @@
 import type { Store } from './store.ts';
 
-/** Limits of the history: journals up to `days` old, always the `newest` ones, and at most `count` in all. */
+/** Limits of the history: at most `count` journals; of those the `newest` ones, and all that are up to `days` old. */
 export interface Keep {
   readonly days: number;
   readonly newest: number;

@@ -68,7 +68,7 @@ export async function plannedPlace(
   return placeOn(host, { host: real, reservations });
 }
 
-/** Returns a host that a script names only when it reaches its steps. */
+/** Returns the place of a host that a script may name. Its copy is made meanwhile; the first step there waits for it. */
 export function lazyPlace(
   name: string,
   { host: real, reservations }: Place,

@@ -108,7 +108,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     new Option('--json', 'print one JSON value instead of tables'),
     new Option(
       '--format <COLUMNS>',
-      'print only these columns of a table, tab-separated and without a heading, for scripts: volume,size',
+      'for scripts: print only these columns of a table, tab-separated and without a heading, for example volume,size',
     ),
     new Option('--dry-run', 'show the plan and change nothing'),
     new Option('--yes', 'do not ask for confirmation'),

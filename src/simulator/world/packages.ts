@@ -66,7 +66,10 @@ export function autoNames(world: World): ReadonlySet<string> {
 }
 
 export function writeAuto(world: World, names: ReadonlySet<string>): void {
-  const own = databaseOf(world).find((each) => each.get('Package') === 'dpkg')?.get('Architecture') ?? 'all';
+  const own =
+    databaseOf(world)
+      .find((each) => each.get('Package') === 'dpkg')
+      ?.get('Architecture') ?? 'all';
   world.packages.marks = textOf(
     [...names].map(
       (name) =>

@@ -80,7 +80,7 @@ async function placeFor(host: ReadHost, named: string | undefined): Promise<Plac
   const found: Place[] = [];
   for (const path of paths)
     if ((await host.stat(path)) !== undefined) {
-      const shipped = await isShipped(host, path);
+      const shipped = await shippedDigest(host, path);
       if (shipped !== undefined) found.push({ path, shipped });
       else
         throw new RefusedError(`there is a site file already: ${path}`, {
@@ -95,7 +95,7 @@ async function placeFor(host: ReadHost, named: string | undefined): Promise<Plac
 }
 
 /** The SHA-256 of a file, if it is the example that comes with bofh. */
-async function isShipped(host: ReadHost, path: string): Promise<string | undefined> {
+async function shippedDigest(host: ReadHost, path: string): Promise<string | undefined> {
   const example = await readFile(exampleHere).catch(() => undefined);
   const content = (await host.stat(path))?.kind === 'file' ? await host.readFile(path) : undefined;
   return example !== undefined && content !== undefined && example.equals(content)
@@ -135,7 +135,7 @@ async function choose({ terminal, verb: name }: Runtime, found: readonly Proposa
   return chosen;
 }
 
-/** Writes the site file and loads it as every command does. Removes it if it cannot be used. */
+/** Writes the site file and loads it as every command does. If it cannot be used, the sequence is rolled back. */
 function writeSite({ verb: name, log }: Runtime, { path, shipped }: Place, content: string): Promise<void> {
   return atomic(name, async (tx) => {
     const { host } = currentBofh();
