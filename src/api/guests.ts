@@ -54,7 +54,7 @@ export async function allDomus(): Promise<readonly Domu[]> {
   }));
 }
 
-/** Returns the configured guest whose name a method was given. */
+/** Returns the configured guest of this name. An error names the method that was called with it. */
 export async function guestNamed(method: string, name: string): Promise<Domu> {
   return naming(method, { name }, () => configuredGuest(name));
 }

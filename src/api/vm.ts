@@ -505,7 +505,7 @@ export async function snapshots(
 /**
  * Restores a stopped guest from a snapshot, in a sequence of its own: its configuration, and after the
  * commit its volumes. Everything written since the snapshot is lost, and the snapshot is gone.
- * `tx.vm.restoreSnapshot` also restores the volumes after the commit: start the guest only after that.
+ * With `tx.vm.restoreSnapshot` too the volumes are restored after the commit: start the guest only after that.
  */
 export async function restoreSnapshot(name: string, label: string): Promise<SnapshotRestorePlan> {
   beginRecipe('vm.restoreSnapshot');

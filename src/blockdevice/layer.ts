@@ -5,8 +5,8 @@ import type { GraphDevice } from './graph.ts';
 import type { Signature } from './schema.ts';
 
 /**
- * The arguments of a layer's functions: a device, and its content. These functions change and open
- * nothing.
+ * The arguments of a layer's functions: a device, and its content. These functions, except `resize`,
+ * change and open nothing.
  */
 export interface LayerAt {
   readonly host: ReadHost;

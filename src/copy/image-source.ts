@@ -59,7 +59,9 @@ export async function imageSource(
         remedy: `name one of them: bofh block partitions ${path}`,
       });
     if (format !== 'raw')
-      throw new UsageError(`${path} is a block device, so it cannot be a ${format} image`);
+      throw new UsageError(`${path} is a block device: bofh reads only raw content from one, not ${format}`, {
+        remedy: 'give the format raw, or copy the image into a file first',
+      });
     await refuseHeld(host, path, await holders(host, path));
     return { path, format, ...now, bytes: await size(host, path) };
   }

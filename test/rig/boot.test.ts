@@ -130,7 +130,7 @@ describe.skipIf(!can.ok && !required)('a host that boots with systemd', () => {
 
       expect(status).toMatch(/Active: failed \(Result: exit-code\)/);
       expect(status).toMatch(/code=exited, status=3/);
-      expect(status).toContain('which may have worked until the reboot');
+      expect(status).toContain('which may have run until the reboot');
       expect(status).toContain(`bofh recover ${kept}`);
       expect(await lines('lvs --noheadings -o lv_name vg0 | tr -d " " | grep web2')).toEqual(['web2']);
       expect(await text('systemctl is-active bofh-recover.timer')).toBe('active');

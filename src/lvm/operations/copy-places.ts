@@ -31,7 +31,7 @@ export async function placeForCopy(
   const found = named === undefined ? members.find(fits) : [named].find(fits);
   if (found === undefined)
     throw new RefusedError(
-      `${named?.path ?? `no other device of ${lv.vg}`} has no space for a copy of ${lv.fullName}: the copy needs ${formatSize(lv.size)} and one more extent, on one device`,
+      `${named === undefined ? `no other device of ${lv.vg} has` : `${named.path} has no`} space for a copy of ${lv.fullName}: the copy needs ${formatSize(lv.size)} and one more extent, on one device`,
       {
         code: 'no-space',
         remedy: `add a device: bofh lvm vg extend ${lv.vg} DEVICE; or make space on one: bofh lvm pv move DEVICE`,

@@ -556,7 +556,7 @@ describe('bofh recover --boot', () => {
     expect(await runVerb(runtime, 'recover --boot')).toBe(3);
 
     expect(host.snapshot()).toContain('lv vg0/web1-root');
-    expect(stderr()).toContain('it had started dom:web1, which may have worked until the reboot');
+    expect(stderr()).toContain('it had started the guest web1, which may have run until the reboot');
     expect(stdout()).toContain('stays open');
     expect(await runVerb(at({ yes: true }).runtime, 'recover')).toBe(0);
     expect(host.snapshot()).not.toContain('lv vg0/web1-root ');

@@ -166,7 +166,10 @@ describe('is refused, and nothing changes', () => {
 
   test('without space for it on one device', async () => {
     host.admin.lvextend('vg0', 'a', 40);
-    expect(String(await refused(converts({ device: '/dev/vdx' })))).toContain('has no space for a copy');
+    expect(String(await refused(converts({ device: '/dev/vdx' })))).toContain(
+      '/dev/vdx has no space for a copy',
+    );
+    expect(String(await refused(converts()))).toContain('no other device of vg0 has space for a copy');
   });
 });
 

@@ -188,9 +188,10 @@ export function startedGuest(journal: ReadJournal): RefusedError | undefined {
   if (started.length === 0) return undefined;
   const guests = started
     .flatMap(({ intent }) => intent.claims?.makes ?? [])
-    .filter((key) => key.startsWith('dom:'));
+    .filter((key) => key.startsWith('dom:'))
+    .map((key) => key.slice('dom:'.length));
   return new RefusedError(
-    `journal ${id} is left open: it had started ${printable(guests.join(', '))}, which may have worked until the reboot`,
+    `journal ${id} is left open: it had started the guest ${printable(guests.join(', '))}, which may have run until the reboot and written to its disks`,
     { remedy: `to undo it anyway: bofh recover ${id}; to see what that is: bofh journal show ${id}` },
   );
 }
