@@ -539,7 +539,7 @@ describe('bofh recover --boot', () => {
     expect(asked).toEqual([]);
   });
 
-  it('leaves a started guest untouched that was not committed: it may have worked until the reboot', async () => {
+  it('leaves a started guest untouched that was not committed: it may have run until the reboot', async () => {
     host = hostWithSource();
     const unwatch = host.faults.watch(({ tool }) => {
       if (tool !== 'store' || !host.world.domains.some(({ name }) => name === 'web1')) return;
@@ -602,7 +602,7 @@ describe('bofh recover --boot', () => {
     const guest = { ...bare(1), kind: 'xen.domain.create', claims: { makes: ['dom:web1'] } };
     const left = (of: Line) =>
       startedGuest({ is: 'open', open: { state: fold([of, guest]) } } as unknown as ReadJournal);
-    expect(left(begin('dd44', 'guest'))?.message).toContain('it had started dom:web1');
+    expect(left(begin('dd44', 'guest'))?.message).toContain('it had started the guest web1');
     expect(left(confirmed('dd44', 'guest'))).toBeUndefined();
   });
 
