@@ -72,6 +72,17 @@ describe('bofh host plan', () => {
   });
 });
 
+it.each([
+  ['in the function', "throw new TypeError('no role');"],
+  ['in a call that does not exist', "h.files('/etc/x');"],
+  ['at its top level', '});\nnull.name;\ndefineHost(() => {'],
+])('names the line of a description that throws %s', async (_, body) => {
+  describing(body);
+  const error = await ran(['host', 'plan', file]).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UsageError);
+  expect((error as UsageError).message).toMatch(new RegExp(`^the description throws: ${file}:[34]: .`));
+});
+
 it('a role from an environment variable chooses resources', async () => {
   describing(`h.file(process.env.BOFH_TEST_ROLE === 'db' ? '/etc/db' : '/etc/web', { content: '' });`);
   expect((await ran(['host', 'plan', file])).stdout).toBe('create file /etc/web\n');

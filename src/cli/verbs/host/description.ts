@@ -3,7 +3,7 @@ import { applyCollected } from '../../../api/apply-collected.ts';
 import { withBofh } from '../../../bofh.ts';
 import { type Bofh } from '../../../connect.ts';
 import { type Answers, askedOnce } from '../../../command/index.ts';
-import { UsageError } from '../../../core/errors.ts';
+import { BofhError, messageOf, UsageError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { collect } from '../../../provision/collect.ts';
@@ -12,7 +12,7 @@ import type { HostDescription } from '../../../provision/description.ts';
 import type { Resource } from '../../../provision/resource.ts';
 import { undescribed, type Undescribed } from '../../../provision/undescribed.ts';
 import { factsOf } from '../../../provision/facts.ts';
-import { loadScript } from '../../../script/load.ts';
+import { loadScript, placeOf } from '../../../script/load.ts';
 import { planOf, readJournals } from '../../plan/plan.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { flag } from '../../runtime/verb.ts';
@@ -42,20 +42,36 @@ export async function readDescription(
   { file, prune }: { readonly file: string; readonly prune: boolean },
 ): Promise<Described> {
   const path = resolve(file);
-  const exported = await loadScript(path, {
-    cache: runtime.root ? 'read-write' : 'unused',
-    warn: (message, facts) => runtime.log.warn(message, { ...facts }),
-    ...present({ cacheDirectory: runtime.cacheDirectory }),
-  });
+  const exported = await ran(path, () =>
+    loadScript(path, {
+      cache: runtime.root ? 'read-write' : 'unused',
+      warn: (message, facts) => runtime.log.warn(message, { ...facts }),
+      ...present({ cacheDirectory: runtime.cacheDirectory }),
+    }),
+  );
   if (typeof exported !== 'object' || exported === null || !('default' in exported))
     throw new UsageError(`${path} has no default export`, {
       remedy: 'export default defineHost((h) => { … })',
     });
   const { host, engine } = bofh;
-  const resources = await collect(exported.default as HostDescription, await factsOf(host));
+  const facts = await factsOf(host);
+  const resources = await ran(path, () => collect(exported.default as HostDescription, facts));
   const owner = { host: host.name, file: path };
   const { objects, removal } = await undescribed(host, readCreated(engine.store, owner), resources);
   return { owner, undescribed: objects, resources: prune ? [...resources, ...removal] : resources };
+}
+
+/** Runs the code of a description. An error that this code throws is a usage error, with its line. */
+async function ran<T>(path: string, code: () => Promise<T>): Promise<T> {
+  try {
+    return await code();
+  } catch (error) {
+    if (error instanceof BofhError) throw error;
+    throw new UsageError(`the description throws: ${placeOf(error, path)}: ${messageOf(error)}`, {
+      cause: error,
+      remedy: 'correct that line, then run the command again',
+    });
+  }
 }
 
 /**
