@@ -1,6 +1,7 @@
 import { type AtomicOptions, currentBofh } from '../bofh.ts';
 import type { Answers } from '../command/index.ts';
-import { applyResources, type HostChange } from '../provision/apply.ts';
+import { applyResources, type HostChange, placed } from '../provision/apply.ts';
+import { inProgram } from '../core/option.ts';
 import type { Resource } from '../provision/resource.ts';
 import { atomic } from './atomic.ts';
 
@@ -16,14 +17,18 @@ export async function applyCollected(
   { answers = new Map(), ...options }: ApplyOptions & { readonly answers?: Answers } = {},
 ): Promise<readonly HostChange[]> {
   const { host, planning } = currentBofh();
+  let at: string | undefined;
   return atomic(
     'host apply',
     (tx) => {
       const ensure = (name: string, args: unknown) => {
         const [driver = '', method = ''] = name.split('.');
         type Methods = Readonly<Record<string, Readonly<Record<string, (args: unknown) => Promise<never>>>>>;
-        return (
-          (tx.ensure as unknown as Methods)[driver]?.[method]?.(args) ?? Promise.reject(new TypeError(name))
+        // Also at the console: the arguments are code.
+        return inProgram(
+          () =>
+            (tx.ensure as unknown as Methods)[driver]?.[method]?.(args) ??
+            Promise.reject(new TypeError(name)),
         );
       };
       return applyResources(
@@ -37,10 +42,18 @@ export async function applyCollected(
           shell: tx.shell,
           ensure,
         },
-        { host, planning, answers },
+        {
+          ...{ host, planning, answers },
+          begins: (one) => {
+            at = one?.at;
+          },
+        },
         resources,
       );
     },
     { writes: 'steps', ...options },
-  );
+  ).catch((error: unknown) => {
+    // The sequence throws the error of its step, which does not know the description.
+    throw at === undefined ? error : placed(error, at);
+  });
 }

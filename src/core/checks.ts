@@ -6,6 +6,9 @@ import { isAtConsole } from './option.ts';
 /** Errors whose message already names their method. */
 const named = new WeakSet<object>();
 
+/** A method or a kind of step. At the console the command line says which one it is. */
+const method = /^[a-z]+(?:\.[a-zA-Z-]+)+$/;
+
 /**
  * The error for wrong options of a call: names each option and what is wrong with it. Issues are those of
  * Standard Schema; those of `checkedBy` also have a remedy.
@@ -17,7 +20,8 @@ export function wrongOptions(
   { value, schema }: { readonly value: unknown; readonly schema?: unknown },
 ): UsageError {
   const remedies = [...new Set(issues.flatMap(({ params }) => params?.remedy ?? []))];
-  const error = new UsageError(`${what}: ${issuesIn(issues, value, keysOf(schema))}`, {
+  const found = issuesIn(issues, value, keysOf(schema));
+  const error = new UsageError(isAtConsole() && method.test(what) ? found : `${what}: ${found}`, {
     ...(remedies.length === 0 ? {} : { remedy: remedies.join('; ') }),
   });
   named.add(error);

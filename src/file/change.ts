@@ -13,7 +13,7 @@ import {
   birth,
   birthOf,
   bytesOf,
-  fileMode,
+  askedMode,
   inodeNumber,
   isFile,
   findNames,
@@ -42,7 +42,7 @@ const args = z.strictObject({
   /** New gid (default: unchanged). */
   gid: z.exactOptional(ownerNumber),
   /** New permission bits (default: unchanged). */
-  mode: z.exactOptional(fileMode),
+  mode: z.exactOptional(askedMode),
   /**
    * All entries of the ACL for named users and groups, and its mask: `['user:33:r--']` (default:
    * unchanged). The group bits of the mode are then those of the owning group.

@@ -13,7 +13,7 @@ import {
   besideWith,
   birth,
   birthOf,
-  fileMode,
+  askedMode,
   inodeNumber,
   ownerNumber,
   realParent,
@@ -24,7 +24,7 @@ const args = z.strictObject({
   /** Absolute path of the new directory. RefusedError `exists` if the path is taken. */
   path: absolutePath,
   /** Permission bits (default: `0o755`). */
-  mode: z.exactOptional(fileMode),
+  mode: z.exactOptional(askedMode),
   /** uid of the owner (default: the user who runs bofh). */
   uid: z.exactOptional(ownerNumber),
   /** gid of the group (default: that of the user who runs bofh). */

@@ -11,6 +11,7 @@ import {
   absolutePath,
   besideWith,
   bytesOf,
+  askedMode,
   fileMode,
   ownerNumber,
   realParent,
@@ -31,7 +32,7 @@ const args = z.strictObject({
   /** `latin1`: each character of `content` is a byte, for files that are not UTF-8 (default: utf8). */
   encoding: z.exactOptional(z.enum(['utf8', 'latin1'])),
   /** Permission bits (default: `0o644`). */
-  mode: z.exactOptional(fileMode),
+  mode: z.exactOptional(askedMode),
   /** uid of the owner (default: the user who runs bofh). */
   uid: z.exactOptional(ownerNumber),
   /** gid of the group (default: that of the user who runs bofh). */

@@ -10,6 +10,19 @@ export { absolutePath } from '../blockdevice/path.ts';
 /** Permission bits of a new file. */
 export const fileMode = z.int().check(z.minimum(0), z.maximum(0o7777));
 
+/** Modes in octal that are often written without `0o`. As decimal numbers no file has them. */
+const withoutPrefix = new Set([
+  ...[550, 555, 600, 640, 644, 660, 664, 666, 700, 710, 711, 750, 755, 770, 775, 777],
+  ...[1777, 2750, 2755, 2770, 2775],
+]);
+
+/** Permission bits in a request. Refuses 644, which is 0o1204. */
+export const askedMode = fileMode.check(
+  z.refine((mode) => !withoutPrefix.has(mode), {
+    error: ({ input }) => `must be octal: 0o${String(input)}, not ${String(input)}`,
+  }),
+);
+
 /** A uid or gid. */
 export const ownerNumber = z.int().check(z.minimum(0), z.maximum(0xffff_fffe));
 

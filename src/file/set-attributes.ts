@@ -31,6 +31,7 @@ import {
   absolutePath,
   birth,
   birthOf,
+  askedMode,
   fileMode,
   hasAttributes,
   inodeNumber,
@@ -46,7 +47,7 @@ const args = z.strictObject({
   /** New gid, only for a directory (default: unchanged). */
   gid: z.exactOptional(ownerNumber),
   /** New permission bits (default: unchanged). */
-  mode: z.exactOptional(fileMode),
+  mode: z.exactOptional(askedMode),
   /**
    * All entries of the ACL for named users and groups, and its mask: `['user:33:r-x']` (default:
    * unchanged). The group bits of the mode are then those of the owning group; without `acl` they

@@ -1,5 +1,5 @@
 import { type Answers, askedOnce, type ReadHost } from '../command/index.ts';
-import { RefusedError, ToolError } from '../core/errors.ts';
+import { RefusedError, ToolError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aptSourceStep, undecided } from './apt-source.ts';
 import { groupStep, userStep } from './account.ts';
@@ -42,7 +42,14 @@ export async function applyResources(
     host,
     planning,
     answers,
-  }: { readonly host: ReadHost; readonly planning: boolean; readonly answers: Answers },
+    begins,
+  }: {
+    readonly host: ReadHost;
+    readonly planning: boolean;
+    readonly answers: Answers;
+    /** Called when the steps of an object begin, and without one after the last. */
+    readonly begins: (one?: Resource) => void;
+  },
   resources: readonly Resource[],
 ): Promise<readonly HostChange[]> {
   // Answers of the host are used again until the first step, and then only until the next step.
@@ -117,6 +124,7 @@ export async function applyResources(
   let hasNewSource = false;
   for (const one of resources) {
     if (isLater(one)) continue;
+    begins(one);
     if (one.kind === 'ensure') {
       const args: unknown = typeof one.args === 'function' ? (one.args as () => unknown)() : one.args;
       const { value, changed } = await tx.ensure(one.method, args);
@@ -170,6 +178,7 @@ export async function applyResources(
       changes.push(ifBrought(one, brought));
     });
   }
+  begins();
   await services.end();
   await services.stayUp(named);
   return changes;
@@ -227,11 +236,16 @@ async function named(one: Resource, body: () => Promise<void>): Promise<void> {
   try {
     await body();
   } catch (error) {
-    if (!(error instanceof RefusedError) || error.constructor !== RefusedError) throw error;
-    const { remedy, code, holders } = error;
-    throw new RefusedError(`${one.at}: ${error.message}`, {
-      cause: error,
-      ...present({ remedy, code, holders }),
-    });
+    throw placed(error, one.at);
   }
+}
+
+/** Adds the place in the description to the message of a refusal or a usage error, if it has none. */
+export function placed(error: unknown, at: string): unknown {
+  const isPlain =
+    error instanceof Error && [RefusedError, UsageError].some((each) => error.constructor === each);
+  if (!isPlain || error.message.startsWith(`${at}: `) || error.cause instanceof AggregateError) return error;
+  const { remedy, code, holders } = error as RefusedError | UsageError;
+  const Class = error instanceof UsageError ? UsageError : RefusedError;
+  return new Class(`${at}: ${error.message}`, { cause: error, ...present({ remedy, code, holders }) });
 }

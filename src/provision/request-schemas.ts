@@ -4,7 +4,7 @@ import { passwordHash } from '../account/set-password.ts';
 import { absolutePath } from '../blockdevice/path.ts';
 import { Secret } from '../command/index.ts';
 import { text } from '../core/request.ts';
-import { ownerNumber } from '../file/path.ts';
+import { askedMode, ownerNumber } from '../file/path.ts';
 import { packageVersion } from '../packages/index.ts';
 import { script } from '../shell/commands.ts';
 import { acl, defaultAcl } from './acl.ts';
@@ -15,7 +15,7 @@ const id = z.union([z.string().check(z.regex(/^[^:\s]+$/)), z.int().check(z.mini
 const owned = {
   owner: z.exactOptional(id),
   group: z.exactOptional(id),
-  mode: z.exactOptional(z.int().check(z.minimum(0), z.maximum(0o7777))),
+  mode: z.exactOptional(askedMode),
   acl: z.exactOptional(acl),
   xattrs: z.exactOptional(xattrs),
 };

@@ -3,7 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, ParseError, RefusedError } from '../../core/errors.ts';
 import { creation } from '../../file/create.ts';
-import { fileMode } from '../../file/path.ts';
+import { askedMode } from '../../file/path.ts';
 import { drbdConfigWith } from '../commands.ts';
 import type { Configured, ConfiguredHost } from '../config.ts';
 import { checkNewConfig, type NewConfig, newConfig } from '../new-config.ts';
@@ -17,7 +17,7 @@ const args = z.extend(newConfig, {
   /** Content of the file, if the caller provides it. It must have the same values for the hosts. */
   text: z.exactOptional(z.string().check(z.minLength(1))),
   /** Permission bits of the file (default: 0644). */
-  mode: z.exactOptional(fileMode),
+  mode: z.exactOptional(askedMode),
   /** Allowed if the resource is up: the running resource does not change until `adjust` (default: refused). */
   whileUp,
 });

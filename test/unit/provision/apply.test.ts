@@ -242,6 +242,16 @@ const refusals: readonly (readonly [string, Describe, string])[] = [
     },
     'lvm.createLv vg0 a at ',
   ],
+  [
+    'a mode without 0o',
+    (h) => h.file('/etc/a', { content: '', mode: 644 }),
+    'h.file /etc/a: mode: must be octal: 0o644, not 644',
+  ],
+  [
+    'a size without unit',
+    (h) => h.ensure.lvm.createLv({ vg: 'vg0', name: 'a', size: '4' }),
+    ': lvm.createLv: size: "4" has no unit',
+  ],
   ['a relative path', (h) => h.file('etc/a', { content: '' }), 'must be an absolute path'],
   ['an unknown option', (h) => h.file('/etc/a', { content: '', mod: 1 } as never), 'mod'],
   ['no content', (h) => h.file('/etc/a', { content: undefined as never }), 'content is missing'],
@@ -325,6 +335,12 @@ it.each(
   const { parse } = lsattr(argv.at(-1) ?? '');
   expect(parse(answer)).toBe(flags);
   expect(() => parse({ ...answer, stdout: '', stderr: '' })).toThrow('could not be parsed');
+});
+
+it('a step that is refused names its place', async () => {
+  const error = await rejectionOf(apply(before(), (h) => h.file('/srv/none/a', { content: '' })));
+  expect(error).toMatchObject({ code: 'not-found', remedy: expect.stringContaining('mkdir --parents /srv/none') });
+  expect(String(error)).toMatch(/apply\.test\.ts:\d+: there is no directory \/srv\/none for a$/);
 });
 
 it('an if on a fact chooses resources', async () => {
