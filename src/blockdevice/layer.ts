@@ -47,7 +47,7 @@ export interface Limits {
   readonly overhead: Bytes;
   readonly smallest: { readonly size: Bytes; readonly why: string };
   /** Undefined: as large as the device below allows. */
-  readonly largest?: { readonly size: Bytes; readonly why: string };
+  readonly largest?: { readonly size: Bytes; readonly why: string; readonly remedy?: string };
   /** Beyond this size its space is not guaranteed: it may grow, with a warning. */
   readonly backed?: { readonly size: Bytes; readonly why: string };
   readonly grow: May;

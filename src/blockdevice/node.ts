@@ -21,8 +21,10 @@ export async function deviceNode(host: ReadHost, device: string): Promise<Device
   const tag = tagIn(device);
   const named = tag === undefined ? device : await pathOfTag(host, tag);
   if (named === undefined) throw notThere(device, device);
-  if (!named.startsWith('/'))
-    throw new UsageError(`"${device}" is not an absolute path, for example /dev/sdb`);
+  if (!named.startsWith('/')) {
+    const example = /^[\w.+-]+(?:\/[\w.+-]+)?$/.test(device) ? device : 'sdb';
+    throw new UsageError(`"${device}" is not an absolute path, for example /dev/${example}`);
+  }
   const { path, stat } = await follow(host, named);
   if (stat === undefined) throw notThere(device, path);
   if (stat.kind === 'block' && stat.node !== undefined) return { path, number: stat.node };

@@ -154,7 +154,11 @@ function limitsOf({ lv, group }: { readonly lv: LogicalVolume; readonly group: L
   return {
     ...{ size: lv.size, granularity, overhead: 0 },
     smallest: { size: granularity, why: 'which is one extent' },
-    largest: { size: lv.size + roomFor(spread, free, granularity), why: `all that is free in ${group.name}` },
+    largest: {
+      size: lv.size + roomFor(spread, free, granularity),
+      why: `all that is free in ${group.name}`,
+      remedy: `add a device: bofh lvm vg extend ${group.name} DEVICE`,
+    },
     grow: spread?.type === 'raid1' ? refused(whyNotSynced(lv)) : may,
     shrink: spread === undefined ? may : refused(whyNotSmaller(lv, spread.type)),
   };

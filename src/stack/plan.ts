@@ -1,5 +1,5 @@
 import type { Limits } from '../blockdevice/layer.ts';
-import { RefusedError } from '../core/errors.ts';
+import { type ErrorCode, RefusedError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { present } from '../core/present.ts';
 
@@ -203,24 +203,38 @@ function refuseForbidden(chain: readonly ChainLayer[], steps: readonly ResizeSte
   });
   if (reasons.length === 0) return;
   const remedies = [...new Set(reasons.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
+  const codes = new Set(reasons.map(({ code }) => code));
   throw new RefusedError([...new Set(reasons.map(({ why }) => why))].join('; '), {
     ...(remedies.length === 0 ? {} : { remedy: remedies.join('; ') }),
+    ...present({ code: codes.size === 1 ? reasons[0]?.code : undefined }),
   });
 }
 
 function forbidden(
   { title, limits }: ChainLayer,
   { direction, from, to }: ResizeStep,
-): readonly { readonly why: string; readonly remedy?: string }[] {
+): readonly { readonly why: string; readonly remedy?: string; readonly code?: ErrorCode }[] {
   const { smallest, largest } = limits;
   const may = limits[direction];
   const verb = direction === 'grow' ? 'grown' : 'shrunk';
   const change = `${title} cannot be ${verb} from ${formatSize(from)} to ${formatSize(to)}`;
   if (!may.may) return [{ why: `${change}: ${may.why}`, ...present({ remedy: may.remedy }) }];
   if (direction === 'shrink' && to < smallest.size)
-    return [{ why: `${change}: it needs ${formatSize(smallest.size)}, ${smallest.why}` }];
+    return [
+      {
+        why: `${change}: it needs ${formatSize(smallest.size)}, ${smallest.why}`,
+        remedy: 'name a larger size, or min',
+        code: 'invalid',
+      },
+    ];
   if (direction === 'grow' && largest !== undefined && to > largest.size)
-    return [{ why: `${change}: it can have at most ${formatSize(largest.size)}, ${largest.why}` }];
+    return [
+      {
+        why: `${change}: it can have at most ${formatSize(largest.size)}, ${largest.why}`,
+        remedy: ['name a smaller size, or max', largest.remedy ?? []].flat().join('; or '),
+        code: 'no-space',
+      },
+    ];
   return [];
 }
 

@@ -35,6 +35,27 @@ const volumes = (): readonly (readonly [string, number])[] =>
   host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name, extents }) => [name, extents] as const));
 const uuid = (): string => host.world.lvm[0]?.lvs[0]?.uuid ?? '';
 
+it.each([
+  ['lvm create vg0/b --size 64', '--size: "64" has no unit', /^add one: b, k, m/],
+  ['lvm create vg0/b --size 100%free', '--size: "100%free" is a share, not a size', /--extents 100%FREE$/],
+  [
+    'lvm create /dev/vg0/b --size 8m',
+    '"/dev/vg0/b" names no logical volume: write VG/NAME',
+    /^write vg0\/b$/,
+  ],
+  [
+    'lvm rename vg0/a vg0/b',
+    '"vg0/b": the new name is without the volume group',
+    /^bofh lvm rename vg0\/a b$/,
+  ],
+  ['block resize vg0/a +8m', '"vg0/a" is not an absolute path, for example /dev/vg0/a', undefined],
+  ['block image create 64m /srv/a.img', 'size: "/srv/a.img" is not a size', /^write for example/],
+])('%s: says what to type', async (line, message, remedy) => {
+  const error: unknown = await runVerb(at({ yes: true }).runtime, line).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UsageError);
+  expect(error).toMatchObject({ message, remedy: remedy && expect.stringMatching(remedy) });
+});
+
 describe('bofh lvm resize', () => {
   it.each([
     ['48m', 48],

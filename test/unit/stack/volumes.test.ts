@@ -171,7 +171,11 @@ describe('a volume', () => {
   });
 
   it('is limited to the free space of its group', async () => {
-    await expect(resize(host('ext4'), { size: 2048 * mib })).rejects.toThrow(/all that is free in vg0/);
+    await expect(resize(host('ext4'), { size: 2048 * mib })).rejects.toMatchObject({
+      message: expect.stringContaining('all that is free in vg0'),
+      code: 'no-space',
+      remedy: 'name a smaller size, or max; or add a device: bofh lvm vg extend vg0 DEVICE',
+    });
   });
 
   it('with a snapshot, and the snapshot, are left to lvm', async () => {

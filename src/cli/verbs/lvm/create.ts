@@ -7,14 +7,14 @@ import type { LvmCreate } from '../../output/answers/index.ts';
 import { changeOrEnsure, ensureFlag } from '../../runtime/ensure.ts';
 import { flag, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { extents, tags } from './options.ts';
-import { volumeOf } from './volume.ts';
+import { sizeNotShare, volumeOf } from './volume.ts';
 
 export default verb({
   changes: true,
   answers: 'lvm create',
   args: { volume: ['<vg/name>', 'volume group and name of the new volume, for example vg0/web1'] },
   options: {
-    size: value('<SIZE>', 'size, for example 10g', { conflicts: ['extents'] }),
+    size: value('<SIZE>', 'size, for example 10g', { conflicts: ['extents'], read: sizeNotShare }),
     extents,
     type: value('<TYPE>', 'linear, striped or raid1 (default: linear)', {
       read: oneOf('linear', 'striped', 'raid1'),

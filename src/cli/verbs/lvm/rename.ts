@@ -1,5 +1,6 @@
 import * as lvm from '../../../api/lvm.ts';
 import type { Bofh } from '../../../connect.ts';
+import { UsageError } from '../../../core/errors.ts';
 import { dmName } from '../../../lvm/names.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { LvmRename } from '../../output/answers/index.ts';
@@ -19,6 +20,10 @@ export default verb({
   examples: ['lvm rename vg0/web1 web2'],
   run: (runtime, { volume, to }) => {
     const asked = { ...volumeOf(volume), to };
+    if (to.startsWith(`${asked.vg}/`))
+      throw new UsageError(`"${to}": the new name is without the volume group`, {
+        remedy: `bofh lvm rename ${volume} ${to.slice(asked.vg.length + 1)}`,
+      });
     const look = async (bofh: Bofh) => {
       const found = await whoNames(bofh, pathsOf(asked));
       const act = () => lvm.renameLv(asked);

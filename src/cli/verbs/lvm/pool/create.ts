@@ -7,14 +7,17 @@ import type { LvmPoolCreate } from '../../../output/answers/index.ts';
 import { changeOrEnsure, ensureFlag } from '../../../runtime/ensure.ts';
 import { value, verb } from '../../../runtime/verb.ts';
 import { extents, tags } from '../options.ts';
-import { volumeOf } from '../volume.ts';
+import { sizeNotShare, volumeOf } from '../volume.ts';
 
 export default verb({
   changes: true,
   answers: 'lvm pool create',
   args: { volume: ['<vg/name>', 'volume group and name of the new pool, for example vg0/pool0'] },
   options: {
-    size: value('<SIZE>', 'size of its data, for example 100g', { conflicts: ['extents'] }),
+    size: value('<SIZE>', 'size of its data, for example 100g', {
+      conflicts: ['extents'],
+      read: sizeNotShare,
+    }),
     extents,
     metadataSize: value('<SIZE>', 'size of its metadata (default: chosen by LVM)'),
     chunkSize: value('<SIZE>', 'chunk size, a multiple of 64k'),

@@ -6,7 +6,7 @@ import type { LvmSnapshotCreate } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
 import { value, verb } from '../../../runtime/verb.ts';
 import { tags } from '../options.ts';
-import { volumeOf } from '../volume.ts';
+import { sizeNotShare, volumeOf } from '../volume.ts';
 
 /** With `--size` or `--extents` a classic snapshot, otherwise a thin one. */
 export default verb({
@@ -17,7 +17,10 @@ export default verb({
     name: ['<name>', 'name of the snapshot, in the same volume group'],
   },
   options: {
-    size: value('<SIZE>', 'space for changes, for example 2g', { conflicts: ['extents'] }),
+    size: value('<SIZE>', 'space for changes, for example 2g', {
+      conflicts: ['extents'],
+      read: sizeNotShare,
+    }),
     extents: value('<N>', 'size in extents, or a share: 20%ORIGIN, 50%FREE, 10%VG'),
     tag: tags,
   },
