@@ -56,7 +56,9 @@ export async function program(
     .addHelpText('afterAll', ({ command }) => (command.parent === null ? '' : globalsIn(root)))
     .configureOutput({ outputError: () => undefined, ...output })
     .allowExcessArguments(false)
-    .exitOverride()
+    .exitOverride((error) => {
+      throw Object.assign(error, meantBy(root, error));
+    })
     .enablePositionalOptions();
   addGlobals(root, 'shown');
   await addVerbs(root, nouns, { words, invoke });
@@ -171,6 +173,9 @@ const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^reboot$/, ['restart']],
   [/^suspend$/, ['pause']],
   [/^unpause$/, ['resume']],
+  [/^fs$/, ['filesystem']],
+  [/^(?:luks|cryptsetup)$/, ['crypt']],
+  [/^(?:guests?|domus?|domains?)$/, ['vm']],
 ];
 
 /**
@@ -179,13 +184,25 @@ const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
 function meantBy(
   command: Command,
   { message }: Error,
-): { readonly message: string; readonly at: string } | undefined {
+): { readonly message: string; readonly at?: string } | undefined {
   const word = /^error: unknown command '(?<word>[^']+)'/.exec(message)?.groups?.word;
   if (word === undefined) return undefined;
+  // `bofh --wait lvm list` takes lvm for the time.
+  const eater = command.options.find(
+    (each) => each.required && commandIn(command, command.getOptionValue(each.attributeName())) !== undefined,
+  );
+  if (eater !== undefined) return { message: `error: option '${eater.flags}' argument missing` };
   const names = usualWords.find(([usual]) => usual.test(word))?.[1] ?? [];
-  const meant = names.flatMap((name) => command.commands.find((each) => each.name() === name) ?? [])[0];
-  if (meant === undefined) return undefined;
-  return { message: `error: unknown command '${word}': did you mean ${meant.name()}?`, at: nameOf(meant) };
+  const meant = names.flatMap((name) => commandIn(command, name) ?? [])[0];
+  const unknown = `error: unknown command '${word}': did you mean`;
+  if (meant !== undefined) return { message: `${unknown} ${meant.name()}?`, at: nameOf(meant) };
+  const verbs = command.commands.flatMap((noun) => commandIn(noun, word) ?? []).map(nameOf);
+  if (verbs.length === 0) return undefined;
+  return { message: `${unknown} ${verbs.slice(0, 3).join(', ')}${verbs.length > 3 ? ' …' : ''}?` };
+}
+
+function commandIn(command: Command, name: unknown): Command | undefined {
+  return command.commands.find((each) => each.name() === name);
 }
 
 function nameOf(command: Command): string {

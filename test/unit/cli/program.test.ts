@@ -259,11 +259,26 @@ describe('the commands of other tools', () => {
     ['vm shutdown web1', 'stop', 'vm stop'],
     ['vm reboot web1', 'restart', 'vm restart'],
     ['vm unpause web1', 'resume', 'vm resume'],
+    ['fs list', 'filesystem', 'filesystem'],
+    ['luks show /dev/sdb', 'crypt', 'crypt'],
+    ['guest list', 'vm', 'vm'],
   ])('%s is refused, and the error names the command of bofh: %s', async (line, word, at) => {
     await expect(parsed(...line.split(' '))).rejects.toMatchObject({
       message: containing(`did you mean ${word}?`),
       at,
     });
+  });
+});
+
+describe('a command line without its noun, or without the value of an option', () => {
+  it.each([
+    ['restore x.json', "error: unknown command 'restore': did you mean vm restore?"],
+    ['start web1', "error: unknown command 'start': did you mean xen start, vm start?"],
+    ['list', "error: unknown command 'list': did you mean xen list, vm list, lvm list …?"],
+    ['--wait lvm list', "error: option '--wait <TIME>' argument missing"],
+    ['--host vm list', "error: option '--host <NAME>' argument missing"],
+  ])('%s', async (line, message) => {
+    await expect(parsed(...line.split(' '))).rejects.toMatchObject({ message });
   });
 });
 

@@ -145,6 +145,7 @@ describe('bofh schema', () => {
     ['lvm lists', 'did you mean lvm list?'],
     ['btrfs send', 'btrfs send --to or btrfs send --to-file or btrfs send --to-device'],
     ['vm console', 'did you mean'],
+    ['lvm', 'see them: bofh schema'],
   ])('refuses names without one, and suggests others: %s', async (words, remedy) => {
     await expect(run(`schema ${words}`)).rejects.toMatchObject({
       message: `there is no JSON answer "${words}"`,

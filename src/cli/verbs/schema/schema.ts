@@ -41,7 +41,8 @@ function answerNamed(asked: string, names: readonly AnswerName[]): AnswerName {
   const found = names.find((name) => name === asked);
   if (found !== undefined) return found;
   const variants = names.filter((name) => name.startsWith(`${asked} --`));
-  const near = variants.length > 0 ? variants.join(' or ') : nearestOf(asked, names);
+  const isNoun = names.some((name) => name.startsWith(`${asked} `));
+  const near = variants.length > 0 ? variants.join(' or ') : isNoun ? undefined : nearestOf(asked, names);
   throw new UsageError(`there is no JSON answer "${printable(asked)}"`, {
     remedy: near === undefined ? 'see them: bofh schema' : `did you mean ${near}?`,
   });
