@@ -162,7 +162,7 @@ export async function unknownGuest(
   const unread = problems.length === 0 ? '' : `; these files could not be read: ${texts}`;
   return new RefusedError(
     `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
-    { code: 'not-found', remedy: 'see every guest: bofh xen list' },
+    { code: 'not-found', remedy: 'see the guests: bofh vm list' },
   );
 }
 

@@ -91,11 +91,13 @@ async function refuseUnstartable(host: ReadHost, guest: Wanted): Promise<void> {
   const { name, file } = guest.guestConfig;
   await checkConfig(host, { config: file, name });
   const { refusals, held } = await refusalsOf(host, guest);
-  if (refusals.length > 0)
-    throw new RefusedError(`${name} is not started: ${refusals.join('; ')}`, {
-      remedy: remedyFor(held),
-      holders: held,
-    });
+  if (refusals.length === 0) return;
+  const remedy = remedyFor(held);
+  const isOpenHere = held.every(({ free }) => free?.[0] === 'umount' || free?.[0] === 'cryptsetup');
+  throw new RefusedError(`${name} is not started: ${refusals.join('; ')}`, {
+    remedy: remedy !== undefined && isOpenHere ? `${remedy}; or bofh vm unmount ${name}` : remedy,
+    holders: held,
+  });
 }
 
 /** All reasons against starting the guest, and the holders among them. */

@@ -50,7 +50,7 @@ describe('bofh vm create', () => {
     await runVerb(runtime, create('web1'));
 
     expect(stdout()).toContain('web1 is created: root /dev/vg0/web1-root (256 MiB)');
-    expect(stdout()).toContain('start it with: bofh xen start web1');
+    expect(stdout()).toContain('start it with: bofh vm start web1');
   });
 
   it('refuses with all reasons at once, and changes nothing', async () => {

@@ -331,7 +331,7 @@ function inWords(created: VmCreate, request: CheckedCreate): readonly string[] {
       ? []
       : [`its disks are replicated to ${created.peer}: bofh vm move ${created.name} ${request.drbd ?? ''}`]),
     created.domid === null
-      ? `start it with: bofh xen start ${created.name}`
+      ? `start it with: bofh vm start ${created.name}`
       : `${created.name} runs as domain ${String(created.domid)}`,
     ...(created.ssh === null ? [] : [`log in with: ssh ${created.ssh}`]),
     ...(created.hostKey === null ? [] : [`its SSH host key is ${created.hostKey} (ED25519)`]),
