@@ -1,3 +1,4 @@
+import { commandLine } from '../command/index.ts';
 import { fixed, type Layer } from './layer.ts';
 
 export { partition } from './partitions/layer.ts';
@@ -18,7 +19,14 @@ export const loop: Layer = {
   recognises: ({ device }) => device.kind === 'loop',
   title: () => 'loop device',
   tell: async ({ device }) => ({ size: device.size, facts: [['file', device.file ?? '']] }),
-  limits: async ({ device }) => fixed(device.size, 'bofh does not resize the file of a loop device here'),
+  limits: async ({ device: { file, path, size } }) =>
+    fixed(
+      size,
+      'bofh does not resize the file of a loop device',
+      file === undefined
+        ? undefined
+        : `to grow it: ${commandLine({ tool: 'truncate', argv: ['--size=+SIZE', file] })}; losetup --set-capacity ${path}`,
+    ),
 };
 
 /** An md array; the overhead of its members is reported for each of them. */

@@ -226,7 +226,11 @@ export class CommandError extends BofhError {
     const said = lastLine(failure.stderr ?? '') || lastLine(failure.stdout ?? '');
     const how =
       failure.what ?? (failure.exitCode === undefined ? failure.reason : `exit ${failure.exitCode}`);
-    super(`${failure.tool} ${failure.argv.join(' ')}: ${how}${said ? `: ${said}` : ''}`, {
+    const { tool, argv, what } = failure;
+    // `what` is about the path itself, so no command is named.
+    const command =
+      tool === 'file' && argv[0] === 'stat' && what !== undefined ? argv.slice(1) : [tool, ...argv];
+    super(`${command.join(' ')}: ${how}${said ? `: ${said}` : ''}`, {
       cause: failure.cause,
       remedy: failure.remedy ?? usualRemedy(failure),
       holders: failure.holders,

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import {
+  commandLine,
   type ChangeHost,
   type FileStat,
   kindInWords,
@@ -34,7 +35,7 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
     left = rest;
     const next = posix.join(done, name);
     const stat = await host.stat(next);
-    if (stat === undefined) throw notThere(next);
+    if (stat === undefined) throw notThere(next, path);
     if (stat.kind !== 'symlink') {
       done = next;
       continue;
@@ -131,7 +132,9 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
     });
 }
 
-function notThere(path: string): CommandError {
-  const argv = ['stat', path];
-  return new CommandError({ tool: 'file', argv, reason: 'not-found', what: 'there is no such directory' });
+function notThere(path: string, asked: string): CommandError {
+  return new CommandError({
+    ...{ tool: 'file', argv: ['stat', path], reason: 'not-found', what: 'there is no such directory' },
+    remedy: `name one that exists, or create it: ${commandLine({ tool: 'mkdir', argv: ['--parents', asked] })}`,
+  });
 }

@@ -59,6 +59,14 @@ describe('bofh mount add and remove', () => {
     expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'ro,nodev,noatime' });
   });
 
+  it.each([
+    [`mount add ${device} /srv/a/b`, '/srv/a: there is no such directory', /mkdir --parents \/srv\/a\/b$/],
+    ['mount add /dev/vg0/none /mnt', '/dev/vg0/none: there is no such device', /^see all devices/],
+  ])('%s: says what is missing, and what to type', async (line, message, remedy) => {
+    const error: unknown = await runVerb(at().runtime, line).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ message, code: 'not-found', remedy: expect.stringMatching(remedy) });
+  });
+
   it('creates a directory if no path is given', async () => {
     const { runtime, stdout } = at();
     await runVerb(runtime, `mount add ${device}`);
