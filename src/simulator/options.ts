@@ -21,7 +21,8 @@ export function unmodelled({ tool, argv }: Call, why: string): ParseError {
   return new ParseError(
     `the simulated host does not know "${[tool, ...argv].join(' ')}"; its model of ${tool}: ${why}`,
     {
-      remedy: 'add it to the model in src/simulator, with output recorded from the real tool',
+      remedy:
+        'use the program as bofh does, or test on a real host; for bofh itself, add it to the model in src/simulator, with output recorded from the real tool',
     },
   );
 }

@@ -19,7 +19,7 @@ export interface SimulatedPackage {
   readonly depends?: readonly string[];
   /** Names of packages. */
   readonly conflicts?: readonly string[];
-  /** Paths that it installs. Those in /etc are configuration files. */
+  /** Paths in its list of files; none is written. Those in /etc are configuration files. */
   readonly files?: readonly string[];
 }
 

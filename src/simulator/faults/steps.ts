@@ -54,8 +54,10 @@ export function kindOf(step: string): string {
   const known = kinds.get(step);
   if (known !== undefined) return known;
   const isOwn = /^[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)+$/.test(step);
-  if (isOwn && !Object.hasOwn(drivers, step.split('.')[0] ?? '')) return step;
+  const [driver = ''] = step.split('.');
+  if (isOwn && driver !== 'vm' && !Object.hasOwn(drivers, driver)) return step;
   throw new UsageError(`fault: step: there is no method or kind of a step "${step}"`, {
-    remedy: 'write for example lvm.createLv; docs/operations.md has every kind',
+    remedy:
+      'write for example lvm.createLv; docs/operations.md has every kind; of a recipe such as vm.create, name one of its steps',
   });
 }

@@ -242,7 +242,8 @@ function inBrief({ name, type, optional, options }: Callable['parameters'][numbe
   // A word, or an object: its name says more.
   if (options.length === 0 || type === 'Keep') return `${name}${optional ? '?' : ''}: ${type}`;
   const names = merged(options).map((each) => `${each.name}${each.optional ? '?' : ''}`);
-  const object = `{ ${names.join(', ')} }`;
+  const one = `{ ${names.join(', ')} }`;
+  const object = type.endsWith('[]') ? `[${one}]` : one;
   return optional ? `${name}?: ${object}` : object;
 }
 

@@ -99,6 +99,7 @@ it.each<[string, unknown, RegExp]>([
     { step: 'lvm.lv.creat', mode: 'fails before' },
     /no method or kind of a step "lvm.lv.creat"/,
   ],
+  ['a recipe', { step: 'vm.create', mode: 'fails before' }, /no method or kind of a step/],
   ['a misspelt method', { step: 'lvm.createlv', mode: 'fails before' }, /no method or kind of a step/],
   ['a method alone', { step: 'createLv', mode: 'fails before' }, /no method or kind of a step/],
   ['garbage from a file', { tool: 'file', mode: 'garbage answer' }, /to a program only/],

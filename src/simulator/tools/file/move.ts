@@ -35,7 +35,7 @@ function ln(call: ToolCall): ReturnType<ToolModel> {
   const { world, argv } = call;
   const [first, second, dashes, target = '', path = '', ...more] = argv;
   if ([first, second, dashes].join(' ') !== '--symbolic --no-target-directory --' || more.length > 0)
-    throw unmodelled(call, 'it makes one symbolic link');
+    throw unmodelled(call, 'it makes one link, by --symbolic --no-target-directory -- TARGET PATH');
   if (resolve(world, path, 'keep').found)
     return failed(1, `ln: failed to create symbolic link '${path}': File exists`);
   const parent = resolve(world, posix.dirname(path), 'follow');
