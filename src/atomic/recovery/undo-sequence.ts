@@ -48,9 +48,10 @@ export async function undoSequence(
   const begin = undone.state.begin;
   const fresh = undone.lines.filter(({ t }) => copied.has(t)).map((line) => renamed(line, id, own));
   const state = fold([{ ...begin, id: own }, ...fresh]);
-  refuseNewer({ id, state }, history);
   const codes = await codesOf(engine, id, state);
+  // First, because undoing the newer sequences would not help.
   await refuseLost(engine, undone, codes);
+  refuseNewer({ id, state }, history);
   const locks = engine.locks.open();
   let stillRunning: Promise<unknown> | undefined;
   let journal: Journal | undefined;
@@ -139,8 +140,8 @@ export async function whyNotUndone(engine: Engine, id: string): Promise<string |
     const of = history.find((each) => each.id === id);
     if (of === undefined) return `there is no ended sequence ${id}`;
     refuseUnfit(of, history);
-    refuseNewer(of, history);
     await refuseLost(engine, of, await codesOf(engine, id, of.state));
+    refuseNewer(of, history);
     return undefined;
   } catch (error) {
     if (error instanceof BofhError) return error.message;

@@ -162,6 +162,18 @@ describe('the undo of a committed sequence', () => {
     expect(await run(() => recover())).toEqual([]);
   });
 
+  it('is refused for what its commit discarded, and not for a newer sequence', async () => {
+    for (const name of ['later', 'spare'])
+      await run(() => atomic(name, (tx) => tx.lvm.createLv({ vg: 'vg0', name, size: '8m' })));
+    const id = await made(async (tx) => {
+      await tx.lvm.renameLv({ vg: 'vg0', name: 'later', to: 'newer' });
+      await tx.lvm.removeLv({ vg: 'vg0', name: 'spare' });
+    }, 'both');
+    await run(() => atomic('tag', (tx) => tx.lvm.tagLv({ vg: 'vg0', name: 'newer', add: ['mine'] })));
+
+    await expect(run(() => undo(id))).rejects.toThrow('its commit discarded what the undo of');
+  });
+
   it.each<[what: string, body: (tx: Tx) => Promise<unknown>, says: RegExp]>([
     [
       'an act after the commit',
