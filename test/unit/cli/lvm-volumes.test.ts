@@ -53,7 +53,7 @@ it.each([
 ])('%s: says what to type', async (line, message, remedy) => {
   const error: unknown = await runVerb(at({ yes: true }).runtime, line).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(UsageError);
-  expect(error).toMatchObject({ message, remedy: remedy && expect.stringMatching(remedy) });
+  expect(error).toMatchObject({ message, remedy: remedy && (expect.stringMatching(remedy) as unknown) });
 });
 
 describe('bofh lvm resize', () => {

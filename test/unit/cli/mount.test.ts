@@ -64,7 +64,11 @@ describe('bofh mount add and remove', () => {
     ['mount add /dev/vg0/none /mnt', '/dev/vg0/none: there is no such device', /^see all devices/],
   ])('%s: says what is missing, and what to type', async (line, message, remedy) => {
     const error: unknown = await runVerb(at().runtime, line).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ message, code: 'not-found', remedy: expect.stringMatching(remedy) });
+    expect(error).toMatchObject({
+      message,
+      code: 'not-found',
+      remedy: expect.stringMatching(remedy) as unknown,
+    });
   });
 
   it('creates a directory if no path is given', async () => {

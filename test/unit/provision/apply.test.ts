@@ -339,7 +339,10 @@ it.each(
 
 it('a step that is refused names its place', async () => {
   const error = await rejectionOf(apply(before(), (h) => h.file('/srv/none/a', { content: '' })));
-  expect(error).toMatchObject({ code: 'not-found', remedy: expect.stringContaining('mkdir --parents /srv/none') });
+  expect(error).toMatchObject({
+    code: 'not-found',
+    remedy: expect.stringContaining('mkdir --parents /srv/none') as unknown,
+  });
   expect(String(error)).toMatch(/apply\.test\.ts:\d+: there is no directory \/srv\/none for a$/);
 });
 

@@ -172,7 +172,7 @@ describe('a volume', () => {
 
   it('is limited to the free space of its group', async () => {
     await expect(resize(host('ext4'), { size: 2048 * mib })).rejects.toMatchObject({
-      message: expect.stringContaining('all that is free in vg0'),
+      message: expect.stringContaining('all that is free in vg0') as unknown,
       code: 'no-space',
       remedy: 'name a smaller size, or max; or add a device: bofh lvm vg extend vg0 DEVICE',
     });
