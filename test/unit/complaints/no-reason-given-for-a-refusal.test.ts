@@ -97,7 +97,7 @@ const rows: readonly Row[] = [
     arrange: asIs,
     line: 'vm remove nobody',
     says: [/nobody/, /\/etc\/xen/],
-    next: /xen list/,
+    next: /vm list/,
   },
   {
     when: 'the guest is there already',
