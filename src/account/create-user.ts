@@ -61,8 +61,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * Home and group that a user gets before userdel, so that userdel does not also remove its own
- * group.
+ * The group that a user gets before userdel, so that userdel does not also remove the group of its name; and the
+ * home, because usermod(8) changes the group of the files in the home.
  */
 const beforeUserdel = { home: '/nonexistent', gid: 65534 };
 

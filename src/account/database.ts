@@ -82,7 +82,7 @@ export async function existingUser(host: ReadHost, name: string): Promise<User> 
   await refuseElsewhere(host, 'passwd', name);
   throw new RefusedError(`there is no user ${name} in /etc/passwd`, {
     code: 'not-found',
-    remedy: 'describe the user with h.user, or correct the name',
+    remedy: 'create the user first (in a description: h.user), or correct the name',
   });
 }
 

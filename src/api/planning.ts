@@ -3,7 +3,7 @@ import { naming } from '../core/checks.ts';
 import { isOfGuest } from '../vm/names.ts';
 
 /**
- * Plans a recipe for the guests `name` and `to`. While another sequence works on one of them,
+ * Plans a recipe for the guest `name`, and the new guest `to` if there is one. While another sequence works on one of them,
  * `checkedUnlessBusy` waits or throws. An error names the method and the option.
  */
 export function planning<T>(
@@ -17,7 +17,7 @@ export function planning<T>(
   return naming(method, texts, () => checkedUnlessBusy(method, isAbout, plan));
 }
 
-/** Like `planning`, for a DRBD resource. */
+/** Plans a recipe for a DRBD resource, and waits or throws as `planning` does. */
 export function planningResource<T>(method: string, name: string, plan: () => Promise<T>): Promise<T> {
   const isAbout = (key: string): boolean =>
     key === `drbd:${name}` || (key.startsWith('file:') && key.endsWith(`/${name}.res`));

@@ -208,7 +208,7 @@ export async function move(request: MoveRequest): Promise<MovedVm> {
   const { engine, site } = currentBofh();
   const asked = checkMove(request);
   const members = await ownAnd(engine, asked.to);
-  const plan = await planning('vm.move', { name: asked.name, to: asked.to }, () =>
+  const plan = await planning('vm.move', { name: asked.name }, () =>
     planMove({ members, site, request: asked }),
   );
   return single(`vm move ${plan.name}`, (tx) => moveVm(tx, engine, plan));

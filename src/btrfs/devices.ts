@@ -88,6 +88,10 @@ export async function refuseExclusive(
   // Exists since Linux 5.10; an older kernel refuses the operation itself.
   const now = await kernelText(host, `/sys/fs/btrfs/${fs}/exclusive_operation`);
   if (now === undefined || now === 'none' || except.includes(now)) return;
+  if (now === 'balance paused')
+    throw new RefusedError(`a balance of ${mounted} is paused`, {
+      remedy: `continue it: btrfs balance resume ${mounted}; or end it: btrfs balance cancel ${mounted}`,
+    });
   throw new RefusedError(`another operation runs on ${mounted}: ${now}`, {
     remedy: `wait until it ends: bofh btrfs ${now.startsWith('balance') ? 'balance status' : 'device list'} ${mounted}`,
   });

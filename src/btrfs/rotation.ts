@@ -68,9 +68,7 @@ export function keptOf(label: string, asked: number | undefined): number {
       },
     );
   if (!Number.isSafeInteger(keep) || keep < 1)
-    throw new UsageError(
-      `${option('--keep', 'keep')}: must be a whole number of at least 1, not ${keep}: the new snapshot counts too`,
-    );
+    throw new UsageError(`${option('--keep', 'keep')}: must be a whole number of at least 1, not ${keep}`);
   return keep;
 }
 

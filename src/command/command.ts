@@ -102,8 +102,8 @@ export interface Pipeline<T> {
 }
 
 /**
- * The path from which a program reads its `secondKey`: an open file without a name that contains
- * only the key.
+ * The path from which a program reads its `secondKey`: an open file that has no name and
+ * contains only the key.
  */
 export const secondKeyPath = '/proc/self/fd/4';
 

@@ -69,7 +69,7 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
   }
   if (found.some((name) => name.includes('%')))
     throw new RefusedError(`Also= of ${Id} has a specifier (%), and bofh expands none`, {
-      remedy: 'leave out "enabled", and enable the unit yourself with systemctl',
+      remedy: `enable it yourself: systemctl enable ${Id}; in a description, leave out "enabled"`,
     });
   return found.filter((name) => name !== '');
 }

@@ -50,8 +50,10 @@ export async function resolveStep(
       throw new JournalError(`step ${n} of journal ${id} is undone already`, {
         remedy: `bofh recover ${id}`,
       });
-    if (state.committed || state.closed !== undefined)
+    if (state.committed)
       throw new JournalError(`journal ${id} is committed: nothing of it is undone`, { remedy: show });
+    if (state.closed !== undefined)
+      throw new JournalError(`journal ${id} is closed already`, { remedy: show });
     const { kind, version } = step.intent;
     if (kind !== 'bare' && (await engine.find(kind, version)) !== undefined)
       throw new JournalError(`bofh itself can undo step ${n} of journal ${id} (${kind})`, {

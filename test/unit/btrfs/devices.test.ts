@@ -357,7 +357,7 @@ describe('on a host', () => {
           afflict(host, path, { balance: 'paused' });
         },
         (tx) => remove(tx, first),
-        /balance paused/,
+        /a balance of .* is paused; continue it: btrfs balance resume/,
       ],
     ])('%s', async (_what, stage, body, words) => {
       stage();

@@ -158,7 +158,12 @@ describe('is refused before anything changes', () => {
       (tx) => replace(tx, { device: 7 }),
       /7 is not a device of the btrfs/,
     ],
-    ['during a balance', () => afflict(host, path, { balance: 'paused' }), replace, /balance paused/],
+    [
+      'during a balance',
+      () => afflict(host, path, { balance: 'paused' }),
+      replace,
+      /a balance of .* is paused/,
+    ],
     [
       'overwriting nothing that is named',
       () => undefined,

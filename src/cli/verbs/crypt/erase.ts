@@ -18,11 +18,13 @@ export default verb({
   run: (runtime, { device, uuid, header: file }) => {
     const at = pathOn(runtime, file) ?? device;
     const asked = {
-      destroys: [`no key will ever open ${device} (LUKS ${uuid}) again: its data is lost`],
+      destroys: [
+        `all keys of ${device} (LUKS ${uuid}) will be destroyed: its data is lost, unless a backup of its header exists`,
+      ],
       act: () => crypt.erase({ device: at, uuid }),
       answer: (): Answer<CryptErase> => ({
         data: { device, uuid },
-        lines: [`${device} has no key any more: its data is lost`],
+        lines: [`${device} has no key any more: its data is lost, unless a backup of its header exists`],
       }),
     };
     return change(runtime, asked, { site: 'used' });
