@@ -11,7 +11,7 @@ import {
   guestNamed,
   leftRow,
   onEachGuest,
-  type StartedRow,
+  type PowerRow,
   timedRow,
 } from './guests.ts';
 import { present } from '../core/present.ts';
@@ -144,7 +144,7 @@ async function setPaused(name: string, to: 0 | 1): Promise<{ readonly changed: b
  */
 export async function stopAll(
   options: Readonly<z.input<typeof stopAllOptions>> = {},
-): Promise<readonly StartedRow[]> {
+): Promise<readonly PowerRow[]> {
   beginRecipe('xen.stopAll', 'alone');
   const { onRow, parallel, ...how } = parsed('xen.stopAll', stopAllOptions, options);
   const { signals } = currentBofh();

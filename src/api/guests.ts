@@ -29,7 +29,7 @@ export interface Domu extends Omit<driver.Domu, 'memoryMiB'> {
 }
 
 /** Result of `startAll` or `stopAll` for one guest. */
-export interface StartedRow {
+export interface PowerRow {
   readonly name: string;
   readonly was: driver.StartRow['was'];
   readonly now: driver.StartRow['was'];
@@ -89,7 +89,7 @@ export const eachShape = {
    */
   parallel: z.exactOptional(z.int().check(z.positive())),
   /** Called with the result of each guest, as soon as it is known. */
-  onRow: z.exactOptional(callable<(row: StartedRow) => void>()),
+  onRow: z.exactOptional(callable<(row: PowerRow) => void>()),
 };
 
 /**
@@ -99,8 +99,8 @@ export const eachShape = {
  */
 export async function onEachGuest(
   { backwards, autostart = false, parallel = 4, onRow }: EachGuest,
-  act: (row: driver.StartRow, file: string | undefined) => Promise<StartedRow>,
-): Promise<readonly StartedRow[]> {
+  act: (row: driver.StartRow, file: string | undefined) => Promise<PowerRow>,
+): Promise<readonly PowerRow[]> {
   const { host, site, planning } = currentBofh();
   const { guests: all, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
   const guests = autostart ? await startedAtBoot(host, all) : all;
@@ -112,7 +112,7 @@ export async function onEachGuest(
   const plan = driver.startAllPlan({ guests, domains, order, held });
   const unreadable = problems.map(({ file, message }) => leftRow({ name: file, was: 'unknown' }, message));
   for (const row of unreadable) onRow?.(row);
-  const rows = new Map<driver.StartRow, StartedRow>();
+  const rows = new Map<driver.StartRow, PowerRow>();
   const inOrder = ({ name }: driver.StartRow): boolean => site.startOrder.includes(name);
   const groups = [
     { of: plan.filter(inOrder), atOnce: 1 },
@@ -150,19 +150,19 @@ interface EachGuest {
   /** Only the guests that start at boot (default: false). */
   readonly autostart?: boolean;
   readonly parallel?: number;
-  readonly onRow?: (row: StartedRow) => void;
+  readonly onRow?: (row: PowerRow) => void;
 }
 
 /** The row of a guest that stays as it is. `error`: why; undefined if it has the requested state already. */
-export function leftRow({ name, was }: Pick<StartedRow, 'name' | 'was'>, error?: string): StartedRow {
+export function leftRow({ name, was }: Pick<PowerRow, 'name' | 'was'>, error?: string): PowerRow {
   return { name, was, now: was, seconds: 0, ...present({ error }) };
 }
 
 export async function timedRow(
-  { name, was }: Pick<StartedRow, 'name' | 'was'>,
+  { name, was }: Pick<PowerRow, 'name' | 'was'>,
   then: 'running' | 'off',
   act: () => Promise<unknown>,
-): Promise<StartedRow> {
+): Promise<PowerRow> {
   const start = performance.now();
   const seconds = (): number => Math.round((performance.now() - start) / 100) / 10;
   try {

@@ -187,10 +187,9 @@ function isList(tree: readonly driver.TreeMount[] | driver.RootTree): tree is re
 }
 
 /**
- * Opens a device or mount while a body runs, in a sequence of temporary steps that is always undone at the
- * end.
+ * Mounts while a body runs, in a sequence of temporary steps that is always undone at the end.
  *
- * An error of the body is thrown unchanged: the mount itself did not fail, and is undone in any case.
+ * An error of the body is thrown unchanged if the mount is undone; otherwise the error of the undo is thrown.
  */
 async function mountedFor<T>(
   name: string,

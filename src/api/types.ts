@@ -7,7 +7,7 @@ export type { ResizeRequest as BlockResizeRequest } from './block.ts';
 export type { Rotated as RotatedSnapshots } from './btrfs-rotation.ts';
 export type { BaseStructure } from './btrfs-structure.ts';
 export type { StopOptions as GuestStopOptions, WaitOptions as GuestWaitOptions } from './guest-power.ts';
-export type { Domu as ConfiguredGuest, StartedRow as StartedGuest } from './guests.ts';
+export type { Domu as ConfiguredGuest, PowerRow as StartedGuest } from './guests.ts';
 export type { HostMap, MapDevice } from './map.ts';
 export type { MountedRequest } from './mount.ts';
 export type { MountedVm, ResizedVm, UnmountedVm } from './vm.ts';

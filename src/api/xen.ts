@@ -9,7 +9,7 @@ import {
   leftRow,
   mebibyte,
   onEachGuest,
-  type StartedRow,
+  type PowerRow,
   timedRow,
 } from './guests.ts';
 import { parsed } from '../core/request.ts';
@@ -26,7 +26,7 @@ export {
   wait,
   type WaitOptions,
 } from './guest-power.ts';
-export { allDomus, type Domu, type StartedRow } from './guests.ts';
+export { allDomus, type Domu, type PowerRow } from './guests.ts';
 
 /** A guest that has a configuration, a domain, or both. */
 export interface GuestRow {
@@ -123,7 +123,7 @@ const startAllOptions = z.strictObject({
  */
 export async function startAll(
   options: Readonly<z.input<typeof startAllOptions>> = {},
-): Promise<readonly StartedRow[]> {
+): Promise<readonly PowerRow[]> {
   beginRecipe('xen.startAll', 'alone');
   const { connectMs = 30_000, alone = false, ...each } = parsed('xen.startAll', startAllOptions, options);
   const begun = performance.now();
@@ -136,7 +136,7 @@ export async function startAll(
   });
 }
 
-async function startRow(row: driver.StartRow, config: string, options: StartOptions): Promise<StartedRow> {
+async function startRow(row: driver.StartRow, config: string, options: StartOptions): Promise<PowerRow> {
   return timedRow(row, 'running', () =>
     atomic(`xen start ${row.name}`, (tx) =>
       startVm(tx, { ...options, host: currentBofh().host, config, name: row.name }),

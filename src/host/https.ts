@@ -36,7 +36,7 @@ export async function get(
   throw new RefusedError(
     left > 0
       ? `${url} redirects to ${next.protocol}, and bofh follows only redirects to https:`
-      : `${url} redirects more than 10 times`,
+      : `more than 10 redirects, the last one to ${url}`,
     { remedy: 'use the address of the file itself' },
   );
 }

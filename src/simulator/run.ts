@@ -232,7 +232,7 @@ async function withFault(
     case 'no space':
       return { ...failure, stderr: `${command.tool}: No space left on device\n` };
     case 'short write':
-      throw new UsageError(`${command.tool} is not a write to the journal`);
+      throw new UsageError(`fault: mode: only a write to the journal can be short, not ${command.tool}`);
     case 'hangs':
       return hang(at, command, how);
   }

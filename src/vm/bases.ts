@@ -110,7 +110,7 @@ export interface BaseRequest {
    * of the site file, or those of mmdebstrap, with security updates).
    */
   readonly mirror?: string;
-  /** Absolute path of the keys that sign its packages (default: the keys that apt of this host trusts). */
+  /** Absolute path of the keyring that verifies the mirror (default: the keys that apt of this host trusts). */
   readonly keyring?: string;
 }
 

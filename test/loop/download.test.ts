@@ -232,7 +232,7 @@ describe('a download over https', () => {
     ['is not found', 404, {}, 'not-found', '404'],
     ['is denied', 403, {}, 'unreachable', '403'],
     ['leads to http', 302, { Location: 'http://localhost/web.qcow2' }, 'refused', 'redirects to http:'],
-    ['leads to itself', 301, { Location: '/web.qcow2' }, 'refused', 'redirects more than 10 times'],
+    ['leads to itself', 301, { Location: '/web.qcow2' }, 'refused', 'more than 10 redirects'],
     ['is compressed', 200, { 'Content-Encoding': 'gzip' }, 'refused', 'the server compresses'],
     ['is larger than what is free', 200, { 'Content-Length': '9000000000000000' }, 'no-space', 'free'],
   ] as const)('is refused if the file %s', async (_, status, given, code, message) => {

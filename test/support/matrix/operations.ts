@@ -94,9 +94,9 @@ export const rigSpecimens: RigSpecimens = {
   kernel: {
     loadModule: {
       setUp: 'true',
-      call: `tx.kernel.loadModule({ name: 'dummy' })`,
-      act: { tool: 'modprobe', words: ['dummy', '!--show-depends'] },
-      clear: 'rmmod dummy',
+      call: `tx.kernel.loadModule({ name: 'dm_zero' })`,
+      act: { tool: 'modprobe', words: ['dm_zero', '!--show-depends'] },
+      clear: 'rmmod dm_zero',
       content: 'cut --delimiter=" " --fields=1 /proc/modules | sort',
     },
   },

@@ -1,4 +1,4 @@
-import type { StartedRow } from '../../../api/xen.ts';
+import type { PowerRow } from '../../../api/xen.ts';
 import { withBofh } from '../../../bofh.ts';
 import { type Bofh } from '../../../connect.ts';
 import { present } from '../../../core/present.ts';
@@ -19,7 +19,7 @@ export async function allGuests(
     act,
     none,
   }: {
-    readonly act: () => Promise<readonly StartedRow[]>;
+    readonly act: () => Promise<readonly PowerRow[]>;
     /** The text if there is no guest (default: the directories where guests are configured). */
     readonly none?: string | undefined;
   },
@@ -58,7 +58,7 @@ export async function allGuests(
 async function planAll(
   runtime: Runtime,
   bofh: Bofh,
-  act: () => Promise<readonly StartedRow[]>,
+  act: () => Promise<readonly PowerRow[]>,
 ): Promise<number> {
   const { dryRun } = await import('../../plan/plan.ts');
   const body = async (_bofh: Bofh, found: Findings): Promise<void> => {
