@@ -33,7 +33,7 @@ export const copy: RigSpecimens['copy'] = {
     setUp: `${makeVolume} && truncate -s 32M /srv/web.img && mkfs.ext4 -q -U ${uuid} /srv/web.img`,
     call: `tx.copy.image({ source: '/srv/web.img', format: 'raw', device: '${root}' })`,
     act: { tool: 'qemu-img', words: ['convert'], stop: 'safe' },
-    content: `blkid -p -s UUID -o value ${root}`,
+    content: `blkid -p -s UUID -o value ${root} || true`,
     clear: `rm -f /srv/web.img; ${removeVolume}`,
   },
 };
