@@ -27,7 +27,7 @@ export const xen: RigSpecimens['xen'] = {
     setUp: `${makeGuest} && xl create ${config} && ip link add xenbr9 type bridge && ip link set xenbr9 up`,
     call: `tx.xen.setInterface({ name: '${guest}', uuid: '${domain}', mac: '00:16:3e:00:00:09', bridge: 'xenbr9' })`,
     act: { tool: 'xl', words: ['network-attach'] },
-    content: `xl list -l ${guest} | grep -E '"mac"|"bridge"'`,
+    content: `xl list -l ${guest} | { grep -E '"mac"|"bridge"' || true; }`,
     clear: `xl destroy ${guest}; ${gone}; ip link del xenbr9; for n in $(seq 50); do ${removeVolume} && break; sleep 0.2; done; rm ${config}`,
   },
   shutdown: {
