@@ -12,7 +12,7 @@ export const copy: RigSpecimens['copy'] = {
   },
   script: {
     setUp: `${makeVolume} && mkdir -p /etc/bofh/roles.d && printf '#!/bin/sh\\nexit 0\\n' >/etc/bofh/roles.d/web && chmod 755 /etc/bofh/roles.d/web`,
-    call: `(async () => { const { uuid } = await tx.filesystem.create({ device: '${root}', type: 'ext4' }); await tx.mount.mount({ device: '${root}', path: '/mnt' }); await tx.copy.unpack({ source: '/srv/guest.tar', root: '/mnt', device: '${root}', filesystem: uuid, files: [] }); await tx.copy.script({ script: '/etc/bofh/roles.d/web', mounts: [{ device: '${root}', filesystem: uuid, type: 'ext4', target: '/' }], made: 'filesystem' }); })()`,
+    call: `(async () => { const { uuid } = await tx.filesystem.create({ device: '${root}', type: 'ext4' }); await tx.mount.mount({ device: '${root}', mode: 'rw', path: '/mnt' }); await tx.copy.unpack({ source: '/srv/guest.tar', root: '/mnt', device: '${root}', filesystem: uuid, files: [] }); await tx.copy.script({ script: '/etc/bofh/roles.d/web', mounts: [{ device: '${root}', filesystem: uuid, type: 'ext4', target: '/' }], made: 'filesystem' }); })()`,
     act: { tool: 'unshare', words: ['--pid'], stop: 'safe' },
     clear: `rm -r /etc/bofh/roles.d; umount /mnt; ${removeVolume}`,
   },
