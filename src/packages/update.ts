@@ -109,7 +109,23 @@ export const updateSource = operation({
     look: [['ls', '-l', store, listsDirectory]],
     clear: [
       ...(way === 'back'
-        ? [['find', store, '-mindepth', '1', '-exec', 'mv', '--target-directory', listsDirectory, '{}', '+']]
+        ? [
+            [
+              'find',
+              store,
+              '-mindepth',
+              '1',
+              '!',
+              '-name',
+              noteName,
+              '-exec',
+              'mv',
+              '--target-directory',
+              listsDirectory,
+              '{}',
+              '+',
+            ],
+          ]
         : []),
       ['rm', '--recursive', store],
     ],

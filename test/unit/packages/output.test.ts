@@ -3,6 +3,7 @@ import type { ReadCommand, ReadHost } from '../../../src/command/index.ts';
 import * as commands from '../../../src/packages/commands.ts';
 import { actsIn, editedIn, filesIn, statesIn } from '../../../src/packages/output.ts';
 import { knownPackages } from '../../../src/packages/state.ts';
+import { updateSource } from '../../../src/packages/update.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 
 describe('what dpkg and apt print', () => {
@@ -156,4 +157,13 @@ it('a package of another architecture has a mark of its own', async () => {
     'libc6:i386',
     'tzdata',
   ]);
+});
+
+it('the commands that put lists of apt back leave the note of the step behind', () => {
+  const store = '/var/lib/apt/.bofh-x';
+  const undo = { file: '/etc/apt/sources.list.d/x.sources', sources: [], before: [], store };
+
+  const clear = updateSource.describe?.({ undo, way: 'back' }).clear ?? [];
+
+  expect(clear[0]?.join(' ')).toContain(`find ${store} -mindepth 1 ! -name result.json -exec mv `);
 });
