@@ -142,7 +142,7 @@ export const othersTrials: readonly Trial[] = [
   ),
   ...orders.map(
     (each): Trial => ({
-      group: 'others use what is to be destroyed after the commit',
+      group: 'others use an object that is destroyed after the commit',
       name: each.name,
       run: (stage) => within(stage, each, () => committedAndOpen(stage, each)),
     }),
