@@ -70,7 +70,7 @@ export const updateSource = operation({
     const lists: { name: string; sha256: string }[] = [];
     for (const name of now.names) lists.push({ name, sha256: sha256(await host.readFile(listPath(name))) });
     // If bofh is killed before it writes the result into the journal, the undo finds it here.
-    await host.writeNew(posix.join(store, noteName), JSON.stringify({ lists } satisfies Result), {
+    await host.writeNew(posix.join(store, noteName), `${JSON.stringify({ lists } satisfies Result)}\n`, {
       mode: 0o600,
     });
     return { lists };
@@ -138,8 +138,8 @@ const noteName = 'result.json';
 /** The result of the step. Undefined if bofh or apt was interrupted before it was complete. */
 async function resultOf(host: ReadHost, store: string): Promise<Result | undefined> {
   const text = (await textOf(host, posix.join(store, noteName))) ?? '';
-  // A power cut may leave a part of it.
-  return /^\{.*\}$/s.test(text) ? result.parse(JSON.parse(text)) : undefined;
+  // A power cut may leave a part of it, without the newline at its end.
+  return text.endsWith('\n') ? result.parse(JSON.parse(text)) : undefined;
 }
 
 /** Returns lists that others have replaced or changed meanwhile, such as another update of apt. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { noticing } from '../../../src/atomic/sequence/run-step.ts';
+import { noticing } from '../../../src/atomic/sequence/change-notice.ts';
 import { askedOnce, type ChangeHost, type ReadHost } from '../../../src/command/index.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
