@@ -175,8 +175,7 @@ function counted(engine: Engine, { sequences, events }: Runtime): Engine {
     let released = false;
     sequences.opened();
     return {
-      take: (claims) => locks.take(claims),
-      lost: (claims) => locks.lost(claims),
+      ...locks,
       release: () => {
         locks.release();
         if (!released) sequences.released();

@@ -47,6 +47,20 @@ function making(then: string): string {
 }
 
 describe('a script', () => {
+  it.runIf(root)('that needs a reserved object is refused, with the sequence that reserved it', async () => {
+    const reserve = `await tx.reserve({ changes: ['test:${work}'] });`;
+    const first = `${reserve} await tx.file.create({ path: ${JSON.stringify(join(work, 'made'))}, content: 'x' });`;
+    const whole = (body: string) =>
+      `import { atomic } from 'bofh'; await atomic('reserving', async (tx) => { ${body} });`;
+    const second = write('b.ts', whole(reserve));
+    const again = [await builtCommand(), 'run', '--state-dir', join(work, 'state'), second];
+    const start = `const { execFileSync } = await import('node:child_process');
+      try { execFileSync(process.execPath, ${JSON.stringify(again)}, { stdio: 'pipe' }); }
+      catch (error) { console.log(String(error.stderr)); }`;
+    const { stdout } = await run([write('a.ts', whole(`${first} ${start}`))]);
+    expect(stdout).toMatch(/test:.* is in use by sequence [0-9a-f]+ "reserving" \(pid \d+: /);
+  });
+
   it('with a name that bofh does not export is refused with its line, before it runs', async () => {
     const script = write(
       'a.ts',
