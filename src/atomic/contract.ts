@@ -86,8 +86,9 @@ export interface Common<A, U> {
    * Reads only. It checks the request and the host, records the old state, and chooses identities
    * such as a UUID. `mark`, the tag (`bofh.<id>.<n>`), is unique to the step. Throws UsageError for wrong input,
    * and RefusedError, with holders and a remedy, for a state of the host that does not allow the
-   * step. It is called twice: before the locks are taken, and again under them. The second call gets
-   * what the first one returned as `chosen`: check everything again, and keep those identities.
+   * step. It is called twice: before the locks are taken, and again under them, unless the sequence
+   * had locked all objects before (`tx.reserve`). The second call gets what the first one returned as
+   * `chosen`: check everything again, and keep those identities.
    */
   readonly prepare: (input: {
     readonly args: A;

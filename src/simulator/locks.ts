@@ -1,6 +1,5 @@
-import type { LockTable } from '../atomic/locks/lock.ts';
+import { type LockTable, modes } from '../atomic/locks/lock.ts';
 import type { Processes } from '../atomic/locks/processes.ts';
-import { exclusive } from '../atomic/journal/state.ts';
 import { checkAlive } from './faults/faults.ts';
 import { simulatedHost, type SimulatedHost } from './host.ts';
 
@@ -14,12 +13,14 @@ export function memoryLocks(host: SimulatedHost = simulatedHost()): LockTable {
     open: () => {
       const owner = {};
       return {
+        holds: (claims) =>
+          modes(claims).every(([key, mode]) => {
+            const held = world.objectLocks.get(key)?.get(owner)?.mode;
+            return held === 'exclusive' || held === mode;
+          }),
         take: async (claims) => {
           checkAlive(process);
-          const wanted = new Map<string, 'shared' | 'exclusive'>();
-          for (const key of claims.needs ?? []) wanted.set(key, 'shared');
-          for (const key of exclusive(claims)) wanted.set(key, 'exclusive');
-          const sorted = [...wanted].sort(([a], [b]) => (a < b ? -1 : 1));
+          const sorted = modes(claims);
           const refused = sorted.find(([key, mode]) =>
             [...(world.objectLocks.get(key) ?? [])].some(
               ([other, held]) => other !== owner && (mode === 'exclusive' || held.mode === 'exclusive'),

@@ -17,7 +17,7 @@ export interface Claiming {
   readonly engine: Engine;
   readonly id: string;
   readonly locks: ObjectLocks;
-  /** Claims of the steps that run now. */
+  /** Claims of the steps that run now; none while a step looks at its objects. */
   readonly running: Map<number, { readonly kind: string; readonly claims: Claims }>;
   readonly stop: AbortSignal;
   /** Journals that the sequence may reserve objects on the host; called before it reserves any. */
@@ -26,15 +26,18 @@ export interface Claiming {
 
 /**
  * Claims the objects of a step. Checks parallel steps, and running and dead sequences; on another host also
- * those that were started there.
+ * those that were started there. Returns whether nothing had to be locked or waited for: then no other sequence
+ * can have changed the objects since this one locked them.
  */
-export async function claim(at: Claiming, kind: string, n: number, own: Claims): Promise<void> {
+export async function claim(at: Claiming, kind: string, n: number, own: Claims): Promise<boolean> {
   const claims = withHost(at.engine, own);
   refuseParallel(at, kind, n, claims);
+  const wasHeld = at.engine.reservations === undefined && at.locks.holds(claims);
   await lockObjects(at, claims);
-  await refuseClaimed(at, claims);
+  const hasWaited = await refuseClaimed(at, claims);
   if (at.engine.host.name === '') refuseReserved(at, own);
   await reserveObjects(at, own);
+  return wasHeld && !hasWaited;
 }
 
 /** Refuses objects that another host has reserved here, whether its sequence is running or not. */
@@ -104,16 +107,16 @@ async function lockObjects(at: Claiming, claims: Claims): Promise<void> {
   });
 }
 
-/** Repeats the check until it passes, or until the time limit. */
+/** Repeats the check until it passes, or until the time limit. Returns whether it waited. */
 async function untilFree(
   { engine, stop }: Pick<Claiming, 'engine' | 'stop'>,
   inTheWay: () => Promise<string | undefined>,
   cause?: () => unknown,
-): Promise<void> {
+): Promise<boolean> {
   const deadline = performance.now() + (engine.waitMs ?? 0);
   for (let isReported = false; ; isReported = true) {
     const what = await inTheWay();
-    if (what === undefined) return;
+    if (what === undefined) return isReported;
     if (performance.now() >= deadline || stop.aborted)
       throw new JournalError(what, {
         code: 'busy',
@@ -227,9 +230,9 @@ function unfinished(
  * sequence until it is recovered, that of a running one until it ends. A running sequence also
  * holds the locks, but their files may have been removed.
  */
-async function refuseClaimed(at: Claiming, claims: Claims): Promise<void> {
+async function refuseClaimed(at: Claiming, claims: Claims): Promise<boolean> {
   const { engine, id: own } = at;
-  await untilFree(at, async () => {
+  return await untilFree(at, async () => {
     // Not the own journal: the sequence knows its claims, and its journal grows with each step.
     for (const seen of journals(engine, own)) {
       const { id, state } = seen;

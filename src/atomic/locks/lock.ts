@@ -16,6 +16,8 @@ export interface ObjectLocks {
    * holds, or undefined.
    */
   take(claims: Claims): Promise<Key | undefined>;
+  /** Whether the sequence already has the locks of all these keys. */
+  holds(claims: Claims): boolean;
   /**
    * Returns a key whose lock file was removed after locking, if any: another sequence may have locked a new
    * file of that name.
@@ -64,13 +66,21 @@ function objectLocks(directories: readonly string[], host: Flock): ObjectLocks {
   const held = new Map<Key, Held>();
   // One at a time: two parallel steps that share an object would open its lock twice and lose one.
   let turn: Promise<unknown> = Promise.resolve();
+  const isHeld = (key: Key, mode: Mode): boolean => {
+    const had = held.get(key);
+    return had !== undefined && (had.mode === 'exclusive' || had.mode === mode) && had.files.every(isNamed);
+  };
   return {
+    holds: (claims) => modes(claims).every(([key, mode]) => isHeld(key, mode)),
     take: (claims) => {
-      const taking = turn.then(() => takeAll(directories, host, held, claims));
+      const taking = turn.then(async () => {
+        const wanted = modes(claims).filter(([key, mode]) => !isHeld(key, mode));
+        return await takeAll(directories, host, held, wanted);
+      });
       turn = taking.catch(() => undefined);
       return taking;
     },
-    lost: (claims) => [...modes(claims).keys()].find((key) => held.get(key)?.files.every(isNamed) !== true),
+    lost: (claims) => modes(claims).find(([key]) => held.get(key)?.files.every(isNamed) !== true)?.[0],
     filesOf: (key) =>
       directories.flatMap((directory) => {
         const stat = absent(() => statSync(join(directory, lockName(key)), { bigint: true }));
@@ -122,13 +132,8 @@ async function takeAll(
   directories: readonly string[],
   host: Flock,
   held: Map<Key, Held>,
-  claims: Claims,
+  wanted: readonly (readonly [Key, Mode])[],
 ): Promise<Key | undefined> {
-  const isHeld = (key: Key, mode: Mode): boolean => {
-    const had = held.get(key);
-    return had !== undefined && (had.mode === 'exclusive' || had.mode === mode) && had.files.every(isNamed);
-  };
-  const wanted = [...modes(claims)].filter(([key, mode]) => !isHeld(key, mode));
   if (wanted.length === 0) return undefined;
   for (const directory of directories) makeWritable(directory);
   for (let attempt = 0, refusals = 0; attempt < attempts; attempt += 1) {
@@ -243,11 +248,11 @@ async function sweep(directory: string, host: Flock): Promise<void> {
 }
 
 /** Each key of a step with the stronger of its modes, in one order for all processes. */
-function modes(claims: Claims): ReadonlyMap<Key, Mode> {
+export function modes(claims: Claims): readonly (readonly [Key, Mode])[] {
   const all = new Map<Key, Mode>();
   for (const key of claims.needs ?? []) all.set(key, 'shared');
   for (const key of exclusive(claims)) all.set(key, 'exclusive');
-  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return [...all].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function makeWritable(directory: string): void {

@@ -30,6 +30,8 @@ export interface StepHome extends Claiming {
   readonly boot: string;
   readonly scope: number | undefined;
   readonly takeNumber: () => number;
+  /** Whether no step has started since the one with this number. */
+  readonly isNewest: (n: number) => boolean;
   /** Throws if the step changes an object that a temporary step opened; missing for a temporary step. */
   readonly refuseBrief?: (code: AnyOperation, claims: Claims) => void;
   /**
@@ -58,6 +60,7 @@ export async function takeStep(from: StepHome, code: AnyOperation, input: unknow
   const home = reservations === undefined ? from : { ...from, boot: (await host.facts()).boot };
   for (let attempt = 1; ; attempt += 1) {
     const n = home.takeNumber();
+    home.running.set(n, { kind: code.kind, claims: {} });
     try {
       const { undoData, claims } = await prepare(home, code, args, n);
       home.refuseBrief?.(code, claims);
@@ -79,6 +82,7 @@ export async function takePair<T>(
   run: (n: number, journal: Journal) => Promise<T>,
 ): Promise<T> {
   const n = home.takeNumber();
+  home.running.set(n, { kind: pair.name, claims: {} });
   try {
     if (pair.claims === undefined) refuseDamaged(home.engine);
     else await claim(home, pair.name, n, pair.claims);
@@ -108,7 +112,10 @@ function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims)
   }
 }
 
-/** prepare → claims → locks → prepare again under them, keeping the identities chosen the first time. */
+/**
+ * prepare → claims → locks → prepare again under them, keeping the identities chosen the first time. Once is enough
+ * if the sequence had the locks before, and no other step ran meanwhile.
+ */
 async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: number) {
   const { engine } = home;
   const mark = `bofh.${home.id}.${n}`;
@@ -118,8 +125,13 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
     const undoData = await code.prepare({ args, mark, host, ...present({ chosen }) });
     return { undoData, claims: await code.claims({ args, undo: undoData, on }) };
   };
-  const { undoData: chosen, claims } = await checkUnlessBusy(home, { kind: code.kind, args }, () => looked());
-  await claim(home, code.kind, n, claims);
+  const isAlone = (): boolean => home.running.size === 1 && home.isNewest(n);
+  const wasAlone = isAlone();
+  const first = await checkUnlessBusy(home, { kind: code.kind, args }, () => looked());
+  const { undoData: chosen, claims } = first;
+  const isStillAlone = wasAlone && isAlone();
+  if ((await claim(home, code.kind, n, claims)) && isStillAlone)
+    return { undoData: chosen, claims: withHost(engine, claims) };
   const { undoData, claims: claimsNow } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))
     throw new RefusedError(`${stepName(code.kind)}: one of its objects changed while bofh locked them`, {

@@ -229,6 +229,7 @@ export class AtomicOperationSequence {
       running: this.#claims,
       stop: this.#signalPolicy.stop,
       takeNumber: () => (this.#numbers += 1),
+      isNewest: (n) => this.#numbers === n,
       announce: (intent) => this.#lines.announce(own, intent),
     };
   }

@@ -1,5 +1,5 @@
 import type { ChangeHost, LocalHost } from '../../../src/command/index.ts';
-import type { LockTable } from '../../../src/atomic/locks/lock.ts';
+import { type LockTable, modes } from '../../../src/atomic/locks/lock.ts';
 import type { Processes } from '../../../src/atomic/locks/processes.ts';
 import { alive, type Process } from './process.ts';
 import { fileOf, openFiles } from './store.ts';
@@ -88,19 +88,17 @@ export function memoryLocks(process: Process): LockTable {
   return {
     open: () => {
       const by = Symbol('sequence');
+      const has = (key: string, mode: 'exclusive' | 'shared'): boolean =>
+        (process.machine.objectLocks.get(key) ?? []).some(
+          (held) => held.by === by && (held.mode === 'exclusive' || held.mode === mode),
+        );
       return {
+        holds: (claims) => modes(claims).every(([key, mode]) => has(key, mode)),
         take: (claims) => {
           alive(process);
-          const exclusive = [...(claims.makes ?? []), ...(claims.changes ?? [])];
-          const shared = (claims.needs ?? []).filter((key) => !exclusive.includes(key));
-          const had = (key: string): boolean =>
-            (process.machine.objectLocks.get(key) ?? []).some(
-              (held) => held.by === by && held.mode === 'exclusive',
-            );
-          const wanted = [
-            ...exclusive.map((key) => ({ key, by, mode: 'exclusive' as const })),
-            ...shared.filter((key) => !had(key)).map((key) => ({ key, by, mode: 'shared' as const })),
-          ];
+          const wanted = modes(claims)
+            .filter(([key, mode]) => mode === 'exclusive' || !has(key, 'exclusive'))
+            .map(([key, mode]) => ({ key, by, mode }));
           const refused = lockAll(process.machine.objectLocks, process.pid, wanted);
           return Promise.resolve(refused === undefined ? undefined : wanted[refused]?.key);
         },
