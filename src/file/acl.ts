@@ -84,16 +84,20 @@ export function setfacl(
   };
 }
 
-/** `ls -l`: whether an object has an ACL beyond its mode, also on a host without the package acl. */
-export function hasAcl(path: string): Command<boolean, 'read'> {
+/** `ls -l`: whether one of the objects has an ACL beyond its mode, also on a host without the package acl. */
+export function hasAcl(...paths: readonly string[]): Command<boolean, 'read'> {
   return {
     tool: 'ls',
-    argv: ['--directory', '-l', '--numeric-uid-gid', '--quoting-style=c', '--', path],
+    argv: ['--directory', '-l', '--numeric-uid-gid', '--quoting-style=c', '--', ...paths],
     access: 'read',
     parse: ({ stdout }) => {
-      const { mark } = /^[-d][-rwxsStT]{9}(?<mark>[ .+]).*\n$/.exec(stdout)?.groups ?? {};
-      if (mark === undefined) throw new ParseError('ls: its output could not be parsed');
-      return mark === '+';
+      const marks = stdout
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => /^[-d][-rwxsStT]{9}(?<mark>[ .+])/.exec(line)?.groups?.mark);
+      if (marks.length !== paths.length || marks.includes(undefined) || !stdout.endsWith('\n'))
+        throw new ParseError('ls: its output could not be parsed');
+      return marks.includes('+');
     },
     classify: errnoReason,
   };

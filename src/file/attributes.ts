@@ -98,7 +98,8 @@ export async function setNewAttributes(
   const isOwned = uid !== undefined || gid !== undefined;
   if (isOwned) {
     const made = await host.stat(path);
-    await host.run(chown(path, uid ?? made?.uid ?? 0, gid ?? made?.gid ?? 0));
+    const isAsAsked = made !== undefined && hasAttributes(made, present({ uid, gid }));
+    if (!isAsAsked) await host.run(chown(path, uid ?? made?.uid ?? 0, gid ?? made?.gid ?? 0));
   }
   await setXattrs(host, path, xattrs);
   const stat = await host.stat(path);
@@ -160,7 +161,7 @@ export async function writeLike(
   }
   await setXattrs(host, path, xattrs);
   // The new file may have inherited an ACL.
-  const isListed = acl !== undefined || (await host.run(hasAcl(like))) || (await host.run(hasAcl(path)));
+  const isListed = acl !== undefined || (await host.run(hasAcl(like, path)));
   const asked = { stat, mode: set.mode, ...present({ acl }) };
   const acls = isListed ? (await wholeAclChange(host, like, asked)).after : undefined;
   if (acls !== undefined) await setModeAndAcl(host, path, acls);

@@ -39,17 +39,21 @@ export const aclTools: Readonly<Record<string, ToolModel>> = {
   ls: (call) => {
     const known = ['--directory', '-l', '--numeric-uid-gid', '--quoting-style=c', '--'];
     const { flags, words } = readOptions(call, { flags: known });
-    const [path = '', ...more] = words;
-    if (flags.size !== known.length || more.length > 0) throw unmodelled(call, 'it shows one file');
-    const there = at(call, path);
-    if (there === undefined) return failed(2, `ls: cannot access '${path}': No such file or directory`);
-    const { kind, mode, uid, gid, acl } = there.inode;
-    const bits = [mode >> 6, mode >> 3, mode].map((each) => permissions[each & 7]).join('');
-    const isListed = acl !== undefined && acl !== 'unread' && acl.access.length + acl.inherited.length > 0;
-    const start = `${kind === 'directory' ? 'd' : '-'}${bits}${isListed ? '+' : ''}`;
-    return ok(`${start} 1 ${String(uid)} ${String(gid)} 0 Jan  1 00:00 ${JSON.stringify(path)}\n`);
+    if (flags.size !== known.length) throw unmodelled(call, 'it shows files');
+    const missing = words.find((path) => at(call, path) === undefined);
+    if (missing !== undefined) return failed(2, `ls: cannot access '${missing}': No such file or directory`);
+    return ok(words.flatMap((path) => lineOf(path, at(call, path))).join(''));
   },
 };
+
+function lineOf(path: string, there: ReturnType<typeof at>): readonly string[] {
+  if (there === undefined) return [];
+  const { kind, mode, uid, gid, acl } = there.inode;
+  const bits = [mode >> 6, mode >> 3, mode].map((each) => permissions[each & 7]).join('');
+  const isListed = acl !== undefined && acl !== 'unread' && acl.access.length + acl.inherited.length > 0;
+  const start = `${kind === 'directory' ? 'd' : '-'}${bits}${isListed ? '+' : ''}`;
+  return [`${start} 1 ${String(uid)} ${String(gid)} 0 Jan  1 00:00 ${JSON.stringify(path)}\n`];
+}
 
 function inheritedOf({ acl }: Inode): readonly string[] {
   return acl === undefined || acl === 'unread' ? [] : acl.inherited;
