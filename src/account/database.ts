@@ -202,8 +202,10 @@ export async function freeNumber(
     for (const { gid } of await groupsOf(host, file)) seen.add(gid);
   const used = [...seen].filter((n) => n >= min && n <= max);
   const first = of.system ? Math.min(max + 1, ...used) - 1 : Math.max(min - 1, ...used) + 1;
+  const isUnused = (n: number): boolean => isFree(n) && !seen.has(n);
+  if (isUnused(first)) return first;
   const all = Array.from({ length: max - min + 1 }, (_, at) => (of.system ? max - at : min + at));
-  const found = [first, ...all].find((n) => isFree(n) && !seen.has(n));
+  const found = all.find(isUnused);
   if (found !== undefined) return found;
   throw new RefusedError(`no ${of.kind} from ${String(min)} to ${String(max)} is free`, {
     code: 'no-space',

@@ -78,7 +78,8 @@ export const setKeys = operation({
   },
   afterCommit: async ({ undo: of, host }) => {
     if (!(await isMarked(host, of))) return;
-    const old = await host.run(readKeys(of, `.bofh-gone-${of.mark}`));
+    const name = `.bofh-gone-${of.mark}`;
+    const old = (await host.stat(`${of.home}/.ssh/${name}`)) && (await host.run(readKeys(of, name)));
     if (old !== undefined && digest(old) !== of.before)
       throw new RefusedError(`the old authorized keys of ${of.user} were edited after they were replaced`, {
         remedy: `they are in ${of.home}/.ssh/.bofh-gone-${of.mark}: copy what you need, remove that file; then: bofh recover`,
