@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { ReadHost } from '../command/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import { act, expect, isAs, isThere, mark, finishInterrupted, refuseEdited, statesOf } from './acts.ts';
@@ -37,7 +37,7 @@ export const change = operation({
   restores: 'existence',
   prepare: async ({ args: asked, mark, host }): Promise<Undo> => {
     await refuseUnready(host);
-    const packages = await plannedPackages(host, asked);
+    const packages = await plannedPackages(host, asked, { sizes: false });
     if (packages.length === 0)
       throw new RefusedError('the packages are already as requested', {
         remedy: 'see them: dpkg-query --list',
@@ -50,13 +50,12 @@ export const change = operation({
       });
     return { store, packages };
   },
-  claims: ({ undo: { packages } }) => ({
-    changes: ['packages:dpkg', ...packages.map(({ name }) => `package:${name}`)],
-  }),
+  claims: ({ undo: { packages } }) => ({ changes: keysOf(packages) }),
   run: async ({ undo: { store, packages }, host }) => {
+    await fillStore(host, store, packages);
+    // The downloads take time.
     await refuseUnready(host);
     await expect(host, packages, 'before', 'were changed concurrently');
-    await fillStore(host, store, packages);
     await refuseForeignFiles(host, store, packages);
     const files = await debsIn(host, posix.join(store, 'new'));
     await act(host, [...files, ...removed(packages)], packages);
@@ -90,17 +89,7 @@ export const change = operation({
     await removeStore(host, store);
   },
   afterCommit: async ({ undo: { store, packages }, host }) => {
-    const now = await statesOf(host, packages);
-    const names = packages
-      .filter(({ name, purged }) => purged === true && now.get(name)?.status === 'config-files')
-      .map(({ name }) => name);
-    if (names.length > 0) await host.run(purge(names));
-    const left = await statesOf(host, packages);
-    const still = names.filter((name) => left.get(name)?.status === 'config-files');
-    if (still.length > 0)
-      throw new RefusedError(`dpkg reported success, but did not purge ${still.join(', ')}`, {
-        remedy: `purge them: dpkg --purge ${still.join(' ')}; then: bofh recover`,
-      });
+    if (packages.some(({ purged }) => purged === true)) await purgeRemoved(host, packages);
     await removeStore(host, store);
   },
   // apt and dpkg sync their own changes.
@@ -134,6 +123,11 @@ export const change = operation({
   }),
 });
 
+/** The keys that a change of these packages claims. */
+export function keysOf(packages: readonly ChangedPackage[]): readonly string[] {
+  return ['packages:dpkg', ...packages.map(({ name }) => `package:${name}`)];
+}
+
 /** `nginx 1.22.1-9 → 1.24.0-2` */
 export function inWords({ name, before, after, purged }: ChangedPackage): string {
   const old = before?.status === 'installed' ? before.version : undefined;
@@ -141,6 +135,22 @@ export function inWords({ name, before, after, purged }: ChangedPackage): string
   if (old === undefined) return `${name} ${after.version}`;
   if (old !== after.version) return `${name} ${old} → ${after.version}`;
   return `${name} ${after.hold ? 'held' : 'not held'}${after.auto ? ', automatic' : ''}`;
+}
+
+/** Removes the configuration files of the packages that are purged. */
+async function purgeRemoved(host: ChangeHost, packages: readonly ChangedPackage[]): Promise<void> {
+  const now = await statesOf(host, packages);
+  const names = packages
+    .filter(({ name, purged }) => purged === true && now.get(name)?.status === 'config-files')
+    .map(({ name }) => name);
+  if (names.length === 0) return;
+  await host.run(purge(names));
+  const left = await statesOf(host, packages);
+  const still = names.filter((name) => left.get(name)?.status === 'config-files');
+  if (still.length > 0)
+    throw new RefusedError(`dpkg reported success, but did not purge ${still.join(', ')}`, {
+      remedy: `purge them: dpkg --purge ${still.join(' ')}; then: bofh recover`,
+    });
 }
 
 function removed(packages: readonly ChangedPackage[]): readonly string[] {

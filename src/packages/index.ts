@@ -1,4 +1,4 @@
-export { inWords } from './change.ts';
+export { inWords, keysOf } from './change.ts';
 export {
   type PackageArgs,
   packageName,

@@ -63,17 +63,25 @@ export const changedPackage = z.strictObject({
   follows: z.exactOptional(z.literal(true)),
   /** Source of the .deb of the old version; missing if the undo needs none. */
   old: z.exactOptional(z.enum(['archive', 'repack'])),
-  /** Size of the new .deb, in bytes. */
-  size: z.exactOptional(z.int()),
 });
 
 export type ChangedPackage = z.infer<typeof changedPackage>;
 
+/** A package that will change. */
+export interface PlannedPackage extends ChangedPackage {
+  /** Size of the new .deb, in bytes. Missing if nothing is downloaded, or if it was not asked for. */
+  readonly size?: number;
+}
+
 /**
  * Lists the packages that the request changes, as apt would change them. RefusedError if apt
- * cannot.
+ * cannot. `sizes`: with the sizes of the downloads, for which apt reads all its lists once more.
  */
-export async function plannedPackages(host: ReadHost, args: PackageArgs): Promise<readonly ChangedPackage[]> {
+export async function plannedPackages(
+  host: ReadHost,
+  args: PackageArgs,
+  { sizes }: { readonly sizes: boolean },
+): Promise<readonly PlannedPackage[]> {
   const { install = [], upgrade = [], remove = [], purge = [], hold = [], unhold = [] } = args;
   const wanted = new Map(install.map((each) => [each.split('=')[0] ?? '', each.split('=')[1]]));
   refuseTwice([...wanted.keys(), ...remove, ...purge], 'both installed and removed');
@@ -135,7 +143,7 @@ export async function plannedPackages(host: ReadHost, args: PackageArgs): Promis
     const { auto, hold: held } = marks(each);
     if (auto !== there.auto || held !== there.hold) add(each, { version: there.version, auto, hold: held });
   }
-  return withSources(host, [...changed.values()]);
+  return withSources(host, [...changed.values()], { sizes });
 }
 
 function refuseTwice(all: readonly string[], what: string): void {
@@ -158,15 +166,16 @@ async function simulatedOrRefused(host: ReadHost, words: readonly string[]) {
 }
 
 /**
- * Adds the sizes of the downloads and the sources of the old versions. RefusedError if the undo
+ * Adds the sources of the old versions, and with `sizes` those of the downloads. RefusedError if the undo
  * could not get an old version.
  */
 async function withSources(
   host: ReadHost,
   all: readonly ChangedPackage[],
-): Promise<readonly ChangedPackage[]> {
+  { sizes }: { readonly sizes: boolean },
+): Promise<readonly PlannedPackage[]> {
   const old = all.filter(isReplaced);
-  const fresh = all.filter(isFetched);
+  const fresh = sizes ? all.filter(isFetched) : [];
   const words = [
     ...fresh.map(({ name: each, after }) => `${each}=${after?.version ?? ''}`),
     ...old.map(({ name: each, before }) => `${each}=${before?.version ?? ''}`),
@@ -186,7 +195,7 @@ async function withSources(
       },
     );
   return all.map((each) => {
-    const size = isFetched(each) ? sizeOf(each.name, each.after?.version) : undefined;
+    const size = sizes && isFetched(each) ? sizeOf(each.name, each.after?.version) : undefined;
     return {
       ...each,
       ...(isReplaced(each) ? { old: lost.includes(each) ? ('repack' as const) : ('archive' as const) } : {}),

@@ -12,10 +12,8 @@ export interface Known extends PackageState {
 /** Returns what dpkg and apt know about the packages of a host, by name. */
 export async function knownPackages(host: ReadHost): Promise<ReadonlyMap<string, Known>> {
   const keyOf = (name: string, architecture: string): string => `${name.replace(/:.*/, '')}:${architecture}`;
-  const auto = new Set(
-    (await host.run(autoPackages())).map(({ name, architecture }) => keyOf(name, architecture)),
-  );
-  const all = await host.run(packageStates());
+  const [marks, all] = await Promise.all([host.run(autoPackages()), host.run(packageStates())]);
+  const auto = new Set(marks.map(({ name, architecture }) => keyOf(name, architecture)));
   return new Map(
     all.map((each) => {
       const isAuto = auto.has(keyOf(each.name, each.architecture)) && each.status !== 'config-files';

@@ -36,6 +36,7 @@ export async function groupStep(
     return {
       ...{ action: 'remove', kind: 'group', name, details: [] },
       check: () => refusePrimary(host, there),
+      claims: { changes: [`group:${name}`, `gid:${String(there.gid)}`] },
       run: (tx) => tx.account.removeGroup({ name }),
     };
   }
@@ -44,6 +45,7 @@ export async function groupStep(
     if (absent === true) return undefined;
     return {
       ...{ action: 'create', kind: 'group', name, details: gid === undefined ? [] : [`gid ${String(gid)}`] },
+      claims: { changes: [`group:${name}`, ...(gid === undefined ? [] : [`gid:${String(gid)}`])] },
       run: async (tx, say) => {
         const made = await tx.account.createGroup({ name, ...present({ gid, system }) });
         if (gid === undefined) say(`gid ${String(made.gid)}`);
@@ -62,6 +64,7 @@ export async function userStep(host: ReadHost, { name, wanted }: UserResource): 
     return {
       ...{ action: 'remove', kind: 'user', name, details: [`${there.home} stays`] },
       check: () => refuseRunning(host, there),
+      claims: { changes: [`user:${name}`] },
       run: (tx) => tx.account.removeUser({ name }),
     };
   if (there === undefined) {
@@ -99,8 +102,20 @@ export async function userStep(host: ReadHost, { name, wanted }: UserResource): 
     ...(keys?.removed ?? []).map((key) => `removes the key ${keyInWords(key)}`),
   ];
   if (there !== undefined && details.length === 0) return undefined;
+  const changesKeys = (keys?.added.length ?? 0) + (keys?.removed.length ?? 0) > 0;
   return {
     ...{ action: there === undefined ? 'create' : 'change', kind: 'user', name, details },
+    claims: {
+      changes: [
+        ...(there === undefined || set.length > 0 ? [`user:${name}`] : []),
+        ...(there === undefined ? [`file:${home ?? `/home/${name}`}`] : []),
+        ...(isOwn ? [`group:${name}`] : []),
+        ...(isSet ? [`password:${name}`] : []),
+        ...joined.map((each) => `member:${name}@${each}`),
+        ...(changesKeys ? [`keys:${name}`] : []),
+      ],
+      needs: [`user:${name}`, ...joined.map((each) => `group:${each}`)],
+    },
     check: async () => {
       for (const each of joined) await existingGroup(host, each);
       if (shell !== undefined && shell !== there?.shell) await refuseMissingShell(host, shell);
@@ -118,7 +133,7 @@ export async function userStep(host: ReadHost, { name, wanted }: UserResource): 
         });
       if (isSet) await tx.account.setPassword({ user: name, password });
       for (const each of joined) await tx.account.setMembership({ user: name, group: each, member: true });
-      if (authorizedKeys !== undefined && (keys?.added.length ?? 0) + (keys?.removed.length ?? 0) > 0)
+      if (authorizedKeys !== undefined && changesKeys)
         await tx.account.setKeys({ user: name, keys: [...authorizedKeys] });
     },
   };

@@ -9,7 +9,7 @@ import { type EnsureName, isIn, type Resource } from './resource.ts';
 import { kernelModuleStep } from './kernel-module.ts';
 import { localeStep } from './locale.ts';
 import { sysctlStep } from './sysctl.ts';
-import { checkService, servicesOf } from './service.ts';
+import { checkService, type Services, servicesOf } from './service.ts';
 import { timezoneStep } from './timezone.ts';
 import {
   type Files,
@@ -93,7 +93,7 @@ export async function applyResources(
   // A missing object may be created by earlier packages (their directories, users and units), by earlier users
   // and groups, or by scripts.
   let mayCome = false;
-  const differing: Step[] = [];
+  const differing: Pick<Step, 'kind' | 'name' | 'claims'>[] = [];
   for (const one of resources)
     await named(one, async () => {
       if (one.kind === 'service') await checkService(look, one);
@@ -105,19 +105,22 @@ export async function applyResources(
         one.kind === 'apt-source'
       ) {
         const found = isLater(one) ? undefined : await step(one);
+        if (found !== undefined) differing.push(found);
         await found?.check?.();
         mayCome ||= found !== undefined;
       } else if (one.kind !== 'ensure' && !isOnMount(one.path)) {
         const found = await step(one);
-        await found?.check?.();
         if (found !== undefined) differing.push(found);
+        await found?.check?.();
       }
     }).catch((error: unknown) => {
       if (!mayCome || !mayBeBrought(one, error)) throw error;
+      if (one.kind === 'file' || one.kind === 'directory' || one.kind === 'link')
+        differing.push({ kind: one.kind, name: one.path });
     });
-  // One program locks all files, which would otherwise need one for each step.
-  if (differing.length > 0) await tx.reserve(keysOf(differing));
+  // One program locks all objects, which would otherwise need one for each step.
   const services = servicesOf(tx, host, resources);
+  if (differing.length > 0) await tx.reserve(keysOf(differing, services));
   const changes: HostChange[] = [];
   let brought: 'packages' | 'scripts' | undefined;
   // A plan does not read the lists of a new repository.
@@ -184,13 +187,21 @@ export async function applyResources(
   return changes;
 }
 
-/** The keys that the steps on these files, directories and links will claim. */
-function keysOf(steps: readonly HostChange[]): Claims {
+/** The keys that these steps will claim, as far as they are known. */
+function keysOf(steps: readonly Pick<Step, 'kind' | 'name' | 'claims'>[], services: Services): Claims {
   const named = (...kinds: readonly HostChange['kind'][]) =>
     steps.flatMap(({ kind, name }) => (kinds.includes(kind) ? [name] : []));
+  const paths = named('file', 'directory', 'link', 'lines');
   return {
-    changes: named('file', 'directory', 'link', 'lines').map((path) => `file:${path}`),
-    needs: named('directory').map((path) => `mnt:${path}`),
+    changes: [
+      ...paths.map((path) => `file:${path}`),
+      ...services.keysOf(paths),
+      ...steps.flatMap(({ claims }) => claims?.changes ?? []),
+    ],
+    needs: [
+      ...named('directory').map((path) => `mnt:${path}`),
+      ...steps.flatMap(({ claims }) => claims?.needs ?? []),
+    ],
   };
 }
 

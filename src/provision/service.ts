@@ -12,6 +12,8 @@ export type ServiceResource = Extract<Resource, { readonly kind: 'service' }>;
 
 /** Handles services while their files change. */
 export interface Services {
+  /** The keys of the services whose files these are. */
+  readonly keysOf: (paths: readonly string[]) => readonly string[];
   /** Called before each step that changes a path. */
   readonly before: (path: string) => Promise<void>;
   /** Applies one service when its turn comes, and returns what was done. */
@@ -66,6 +68,12 @@ export function servicesOf(
     }
   };
   return {
+    keysOf: (changed) =>
+      services
+        .filter(({ unit, wanted: { restartOn, reloadOn } }) =>
+          changed.some((path) => reads([...restartOn, ...reloadOn], path) || isFileOf(unit, path)),
+        )
+        .map(({ unit }) => `unit:${unit}`),
     before: async (path) => {
       if (services.length === 0 && !isIn(path, unitDirectory)) return;
       if (await isOff()) return;

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import type { Claims } from '../atomic/operation.ts';
 import { type FileStat, kindInWords, type ReadHost, textOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
@@ -19,6 +20,7 @@ import { textFile } from '../file/text.ts';
 import type { Tx } from '../operations.ts';
 import {
   inWords as packageInWords,
+  keysOf as packageKeys,
   type PackageArgs,
   plannedPackages,
   refuseUnready,
@@ -82,6 +84,8 @@ export interface Step extends HostChange {
   readonly run: (tx: Files, say: (detail: string) => void) => Promise<unknown>;
   /** RefusedError if the step cannot succeed. */
   readonly check?: () => Promise<void>;
+  /** Objects other than the path that it uses, as far as they are known before it runs. */
+  readonly claims?: Claims;
 }
 
 export type Files = Pick<Tx, 'account' | 'file' | 'kernel' | 'packages' | 'reserve' | 'service' | 'shell'>;
@@ -290,7 +294,7 @@ export async function packagesStep(
     hold: namesOf(({ hold }) => hold === true),
     unhold: namesOf(({ hold }) => hold === false),
   };
-  const packages = await plannedPackages(host, args);
+  const packages = await plannedPackages(host, args, { sizes: true });
   if (packages.length === 0) return undefined;
   const bytes = packages.reduce((sum, { size = 0 }) => sum + size, 0);
   const purged = packages.some((each) => each.purged === true);
@@ -312,6 +316,7 @@ export async function packagesStep(
       )
       .map(({ name }) => ({ kind: 'package', name, identity: '' })),
     check: () => refuseUnready(host),
+    claims: { changes: packageKeys(packages) },
     run: (tx) => tx.packages.change(args),
   };
 }

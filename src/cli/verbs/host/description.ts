@@ -42,19 +42,22 @@ export async function readDescription(
   { file, prune }: { readonly file: string; readonly prune: boolean },
 ): Promise<Described> {
   const path = resolve(file);
-  const exported = await ran(path, () =>
-    loadScript(path, {
-      cache: runtime.root ? 'read-write' : 'unused',
-      warn: (message, facts) => runtime.log.warn(message, { ...facts }),
-      ...present({ cacheDirectory: runtime.cacheDirectory }),
-    }),
-  );
+  const { host, engine } = bofh;
+  // The program that reads the facts runs while the file is compiled.
+  const [facts, exported] = await Promise.all([
+    factsOf(host),
+    ran(path, () =>
+      loadScript(path, {
+        cache: runtime.root ? 'read-write' : 'unused',
+        warn: (message, more) => runtime.log.warn(message, { ...more }),
+        ...present({ cacheDirectory: runtime.cacheDirectory }),
+      }),
+    ),
+  ]);
   if (typeof exported !== 'object' || exported === null || !('default' in exported))
     throw new UsageError(`${path} has no default export`, {
       remedy: 'export default defineHost((h) => { … })',
     });
-  const { host, engine } = bofh;
-  const facts = await factsOf(host);
   const resources = await ran(path, () => collect(exported.default as HostDescription, facts));
   const owner = { host: host.name, file: path };
   const { objects, removal } = await undescribed(host, readCreated(engine.store, owner), resources);
