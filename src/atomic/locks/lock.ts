@@ -274,8 +274,11 @@ function openLock(path: string): number {
 
 function noLock(path: string, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause;
+  const isFull = cause instanceof Error && 'code' in cause && cause.code === 'EMFILE';
   return new JournalError(`the lock ${path} cannot be created: ${messageOf(cause)}`, {
     cause,
-    remedy: `free space there: df ${dirname(path)}; or see why it cannot be written: ls -ld ${dirname(path)}; findmnt --target ${dirname(path)}`,
+    remedy: isFull
+      ? 'raise the limit of open files: ulimit -n 65536; then run the command again'
+      : `free space there: df ${dirname(path)}; or see why it cannot be written: ls -ld ${dirname(path)}; findmnt --target ${dirname(path)}`,
   });
 }

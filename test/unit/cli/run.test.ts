@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { failure, journalList, plan } from '../../../src/cli/output/answers/index.ts';
-import { bofh, builtCommand, type Ended, type Start } from './support/built.ts';
+import { bofh, builtCommand, type Ended, run as runProgram, type Start } from './support/built.ts';
 import { containing } from './support/containing.ts';
 
 const root = process.getuid?.() === 0;
@@ -47,6 +47,17 @@ function making(then: string): string {
 }
 
 describe('a script', () => {
+  it('that locks more objects than files can be open is refused with the limit', async () => {
+    const keys = `Array.from({ length: 200 }, (_, n) => 'test:${work}' + n)`;
+    const script = write(
+      'a.ts',
+      `import { atomic } from 'bofh'; await atomic('many', (tx) => tx.reserve({ changes: ${keys} }));`,
+    );
+    const words = [process.execPath, await builtCommand(), 'run', '--state-dir', join(work, 'state'), script];
+    const { stderr } = await runProgram('sh', ['-c', 'ulimit -n 128; exec "$@"', 'sh', ...words]);
+    expect(stderr).toMatch(/EMFILE[^]*next: raise the limit of open files: ulimit -n 65536/);
+  });
+
   it.runIf(root)('that needs a reserved object is refused, with the sequence that reserved it', async () => {
     const reserve = `await tx.reserve({ changes: ['test:${work}'] });`;
     const first = `${reserve} await tx.file.create({ path: ${JSON.stringify(join(work, 'made'))}, content: 'x' });`;
