@@ -30,6 +30,12 @@ export function globalsIn(root: Command): string {
   return `\nGlobal options (bofh help options):\n${list}`;
 }
 
+const values = `
+Values of options:
+  SIZE      a number and its unit, a power of 1024: 512m, 10g, 1.5t
+  DURATION  500ms, 30s, 5m or 1h; a number alone means seconds
+`;
+
 function showGlobals(root: Command): never {
   const help = root.createHelp();
   const output = root.configureOutput();
@@ -40,6 +46,6 @@ function showGlobals(root: Command): never {
   const lines = options.map((option, at) =>
     help.formatItem(terms[at] ?? '', width, help.optionDescription(option), help),
   );
-  output.writeOut?.(`Options of every command:\n${lines.join('\n')}\n`);
+  output.writeOut?.(`Options of every command:\n${lines.join('\n')}\n${values}`);
   throw new CommanderError(0, 'commander.help', '(outputHelp)');
 }

@@ -115,7 +115,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     new Option('--dry-run', 'show the plan and change nothing'),
     new Option('--yes', 'do not ask for confirmation'),
     new Option(
-      '--wait <TIME>',
+      '--wait <DURATION>',
       'if another bofh uses the same objects, wait this long for it, for example 60s',
     ),
     new Option(

@@ -41,6 +41,7 @@ describe('help and version', () => {
   it.each([
     [['help'], 'Usage: bofh [options]'],
     [['help', 'options'], '  --log-level <LEVEL>  debug, info'],
+    [['help', 'options'], '  DURATION  500ms, 30s, 5m or 1h; a number alone means seconds\n'],
     [['help', 'vm'], 'Usage: bofh vm [options]'],
     [['help', 'vm'], 'Global options (bofh help options):\n  --json --format '],
     [['vm', 'help', 'create'], 'Usage: bofh vm create [options]'],

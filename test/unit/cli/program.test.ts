@@ -275,7 +275,7 @@ describe('a command line without its noun, or without the value of an option', (
     ['restore x.json', "error: unknown command 'restore': did you mean vm restore?"],
     ['start web1', "error: unknown command 'start': did you mean xen start, vm start?"],
     ['list', "error: unknown command 'list': did you mean xen list, vm list, lvm list …?"],
-    ['--wait lvm list', "error: option '--wait <TIME>' argument missing"],
+    ['--wait lvm list', "error: option '--wait <DURATION>' argument missing"],
     ['--host vm list', "error: option '--host <NAME>' argument missing"],
   ])('%s', async (line, message) => {
     await expect(parsed(...line.split(' '))).rejects.toMatchObject({ message });

@@ -13,7 +13,7 @@ export default verb({
   answers: 'confirm',
   args: { id: ['[id]', 'ID of the sequence (default: the only one that waits for confirmation)'] },
   options: {
-    extend: value('<TIME>', 'do not confirm yet: move the deadline to this time from now', {
+    extend: value('<DURATION>', 'do not confirm yet: move the deadline to this time from now', {
       read: parseDuration,
     }),
   },

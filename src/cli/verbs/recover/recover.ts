@@ -40,12 +40,12 @@ export default verb({
       'recover journal ID although it was written under another machine-id, because this host got a new one',
     ),
     limit: value(
-      '<TIME>',
+      '<DURATION>',
       'with --boot: time limit for one journal; a journal that needs longer stays open (default: 5m)',
       { read: parseDuration },
     ),
     total: value(
-      '<TIME>',
+      '<DURATION>',
       'with --boot: after this time, do not start to recover another journal (default: 15m)',
       {
         read: parseDuration,

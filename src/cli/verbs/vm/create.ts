@@ -112,7 +112,7 @@ export default verb({
       '<FILE>',
       'apply this description (see bofh host apply) to its root filesystem before the first start, after the roles',
     ),
-    roleTimeout: value('<TIME>', 'with --role or --provision: longest time for each (default: 10m)', {
+    roleTimeout: value('<DURATION>', 'with --role or --provision: longest time for each (default: 10m)', {
       read: parseDuration,
     }),
     start: flag('start the guest'),

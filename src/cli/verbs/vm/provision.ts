@@ -14,7 +14,7 @@ export default verb({
   answers: 'vm provision',
   args: { name: ['<name>', 'name of the guest'], file: ['<file>', 'a description, see bofh host apply'] },
   options: {
-    time: value('<TIME>', 'longest time for all changes in the guest (default: 10m)', {
+    time: value('<DURATION>', 'longest time for all changes in the guest (default: 10m)', {
       read: parseDuration,
     }),
     snapshotSize: value(
