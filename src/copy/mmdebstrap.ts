@@ -62,13 +62,15 @@ export function mmdebstrap(
   return {
     tool: 'unshare',
     argv: [
-      ...['--mount', 'env', `TMPDIR=${work}`, 'mmdebstrap', '--format=tar', '--architectures=amd64'],
+      ...['--mount', 'env', `TMPDIR=${work}`, 'sh', '-s', '--'],
+      ...['mmdebstrap', '--format=tar', '--architectures=amd64'],
       ...(packages.length === 0 ? [] : [`--include=${packages.join(',')}`]),
       ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
       ...[suite, file],
       ...(mirror === undefined ? [] : [mirror]),
     ],
     access: 'change',
+    stdin: Buffer.from(withProxy),
     stop: 'safe',
     parse: nothing,
     classify,
@@ -78,6 +80,17 @@ export function mmdebstrap(
     },
   };
 }
+
+/**
+ * Runs its words with the proxy of apt on this host, which mmdebstrap does not read (1.3); by the environment,
+ * because mmdebstrap would leave an option of apt in the new system. Read from stdin, because a proxy can have a
+ * password.
+ */
+const withProxy = `eval "$(apt-config shell http Acquire::http::Proxy https Acquire::https::Proxy)"
+case $http in ''|DIRECT|false) ;; *) export http_proxy="$http" ;; esac
+case $https in ''|DIRECT|false) ;; *) export https_proxy="$https" ;; esac
+exec "$@" </dev/null
+`;
 
 /** The phases that mmdebstrap reports, in this order (1.3 and 1.5). */
 const phases = [

@@ -59,8 +59,8 @@ export const ruleBugs: readonly ProductBug[] = [
   }),
   bug('a lock that was lost before the intent is on disk is valid', 'unit/atomic/lock.test.ts', {
     file: 'atomic/locks/lock.ts',
-    old: 'find((key) => held.get(key)?.files.every(isNamed) !== true)',
-    now: 'find((key) => held.get(key) === undefined)',
+    old: 'find(([key]) => held.get(key)?.files.every(isNamed) !== true)',
+    now: 'find(([key]) => held.get(key) === undefined)',
   }),
   bug('a hole before the last append may be cut off', 'unit/atomic/lines.test.ts', {
     file: 'atomic/journal/lines.ts',

@@ -1,4 +1,8 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { recover, vm, withBofh } from '../../../src/index.ts';
 import { mmdebstrap } from '../../../src/copy/mmdebstrap.ts';
 import { commandLine } from '../../../src/command/index.ts';
@@ -136,14 +140,32 @@ describe('a Debian for new guests', () => {
   });
 });
 
+test.each([
+  ['', 'http= https='],
+  ['http DIRECT', 'http= https='],
+  ['http http://a:3142', 'http=http://a:3142 https='],
+  ['https http://me:secret@b:1', 'http= https=http://me:secret@b:1'],
+])('mmdebstrap gets the proxy of apt: %s', (setting, proxies) => {
+  const directory = mkdtempSync(join(tmpdir(), 'bofh-proxy-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const [name = '', value = ''] = setting.split(' ');
+  const answer = name === '' ? '' : `echo "${name}='${value}'"`;
+  writeFileSync(join(directory, 'apt-config'), `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
+  const { stdin } = mmdebstrap({ suite: 'trixie', file: '/srv/x', work: '/srv/y' });
+  if (!(stdin instanceof Uint8Array)) throw new TypeError('it reads no script');
+  const words = ['-s', '--', 'sh', '-c', 'cat; echo "http=$http_proxy https=$https_proxy"'];
+  const env = { PATH: `${directory}:${process.env['PATH'] ?? ''}` };
+  expect(execFileSync('sh', words, { input: stdin, env, encoding: 'utf8' })).toBe(`${proxies}\n`);
+});
+
 test('mmdebstrap gets its packages, keys and mirror, and a temporary directory of the step', () => {
   const at = { suite: 'trixie', file: '/srv/.bofh-x', work: '/srv/.bofh-x.d' };
 
   expect(commandLine(mmdebstrap(at))).toBe(
-    'unshare --mount env TMPDIR=/srv/.bofh-x.d mmdebstrap --format=tar --architectures=amd64 trixie /srv/.bofh-x',
+    'unshare --mount env TMPDIR=/srv/.bofh-x.d sh -s -- mmdebstrap --format=tar --architectures=amd64 trixie /srv/.bofh-x',
   );
   const all = { packages: ['vim', 'sudo'], mirror: 'http://localhost/debian', keyring: '/srv/k.gpg' };
   expect(commandLine(mmdebstrap({ ...at, ...all }))).toBe(
-    'unshare --mount env TMPDIR=/srv/.bofh-x.d mmdebstrap --format=tar --architectures=amd64 --include=vim,sudo --keyring=/srv/k.gpg trixie /srv/.bofh-x http://localhost/debian',
+    'unshare --mount env TMPDIR=/srv/.bofh-x.d sh -s -- mmdebstrap --format=tar --architectures=amd64 --include=vim,sudo --keyring=/srv/k.gpg trixie /srv/.bofh-x http://localhost/debian',
   );
 });

@@ -323,7 +323,7 @@ function listOfTree(
 /** `unshare --mount` with `mmdebstrap`, or with the script of `listUnmounted` or `chrootScript`. */
 function unshare(call: ToolCall): ReturnType<ToolModel> {
   if (call.argv.includes('--pid')) return inChroot(call);
-  const [, env, directory = '', tool, ...argv] = call.argv;
+  const [, env, directory = '', , , , tool, ...argv] = call.argv;
   if (env === 'env' && tool === 'mmdebstrap')
     return install({ ...call, argv }, directory.replace(/^TMPDIR=/, ''));
   const [type = '', path = ''] = call.argv.slice(5);
