@@ -61,8 +61,8 @@ const undo = z.strictObject({
 type Undo = z.infer<typeof undo>;
 
 /**
- * The group that a user gets before userdel, so that userdel does not also remove the group of its name; and the
- * home, because usermod(8) changes the group of the files in the home.
+ * What usermod(8) sets before userdel: another group, so that userdel does not also remove the group of the same
+ * name; and another home, because usermod would change the group of the files in the real one.
  */
 const beforeUserdel = { home: '/nonexistent', gid: 65534 };
 

@@ -114,7 +114,7 @@ export const removeDirectory = operation({
     const content = await host.readDir(at);
     if (content.length > 0)
       throw new RefusedError(
-        `${of.path} ${of.deferred === true ? 'is not removed' : 'was removed'}: another process has written to it since`,
+        `${of.path} cannot be removed: another process has written to it since ${of.deferred === true ? 'the step' : 'it was renamed'}`,
         {
           remedy: `it is at ${at} (${content.slice(0, 3).join(', ')}): copy what you need, remove that directory; then: bofh recover`,
         },

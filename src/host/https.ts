@@ -67,8 +67,8 @@ async function request(
 }
 
 /**
- * The proxy from `https_proxy`, unless `no_proxy` names the host or its domain. As for curl, but
- * `no_proxy` cannot contain a network (10.0.0.0/8).
+ * The proxy from `https_proxy`, unless `no_proxy` names the host or its domain. The same variables as for
+ * curl, but no `all_proxy`, no networks (10.0.0.0/8) in `no_proxy`, and 80 as the usual port of the proxy.
  */
 function proxyFor({ hostname }: URL): URL | undefined {
   const {

@@ -163,7 +163,7 @@ function primaryOf(parts: readonly UpPart[]): Member {
   const found = parts.find(({ resource }) => resource.state.role === 'Primary');
   if (found !== undefined) return found;
   const name = parts[0]?.resource.name ?? '';
-  throw new RefusedError(`${name} is not primary on any host: DRBD grows it only on a primary`, {
+  throw new RefusedError(`${name} is not primary on any host: DRBD grows it only while one host is primary`, {
     remedy: `make it primary on one host: bofh drbd promote ${name}`,
   });
 }

@@ -113,7 +113,10 @@ function refuseAlone({ name, role, volumes, connections }: ResourceState, volume
       },
     );
   if (role !== 'Primary' && !connections.some((each) => each.role === 'Primary'))
-    throw new RefusedError(`${name} is not primary on any host: DRBD grows it only on a primary`, {
-      remedy: `make it primary on one host: bofh drbd primary ${name}`,
-    });
+    throw new RefusedError(
+      `${name} is not primary on any host: DRBD grows it only while one host is primary`,
+      {
+        remedy: `make it primary on one host: bofh drbd primary ${name}`,
+      },
+    );
 }

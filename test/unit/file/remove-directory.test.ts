@@ -132,7 +132,9 @@ describe('a directory that the sequence empties', () => {
     const step = await take(removeDirectory, { path, emptied: emptied() }, host);
     rmSync(one());
     writeFileSync(join(path, 'theirs'), '');
-    await expect(step.finish()).rejects.toThrow('is not removed: another process has written to it since');
+    await expect(step.finish()).rejects.toThrow(
+      'cannot be removed: another process has written to it since the step',
+    );
     expect(readdirSync(path)).toEqual(['theirs']);
   });
 });

@@ -29,7 +29,7 @@ export default verb({
   args,
   options: {
     confirm: value(
-      '<TIME|off>',
+      '<DURATION|off>',
       'undo everything unless you run bofh confirm from a new connection within this time (default: 2m if a change could break the access to the host, else off)',
       { read: (text) => (text === 'off' ? text : parseDuration(text)) },
     ),
