@@ -11,6 +11,14 @@ export interface RootContent {
   readonly texts: ReadonlyMap<string, string>;
 }
 
+/** The files that are asked for: a name, or with `*` at its end each of these paths that begins so. */
+export function matching(files: readonly string[], paths: Iterable<string>): readonly string[] {
+  const all = [...paths];
+  return files.flatMap((file) =>
+    all.filter((path) => (file.endsWith('*') ? path.startsWith(file.slice(0, -1)) : path === file)),
+  );
+}
+
 /**
  * Reads an ext2, ext3 or ext4 that is not mounted, on a device or in a raw image. RefusedError if
  * it was not unmounted cleanly, because a part of it is then only in its journal.
@@ -30,7 +38,7 @@ export async function readRoot(
     for (const { name, kind } of (await host.run(debugfsEntries(device, `/${directory}`))) ?? []) {
       const path = posix.join(directory, name);
       paths.add(path);
-      if (kind === 'file' && files.includes(path))
+      if (kind === 'file' && matching(files, [path]).length > 0)
         texts.set(path, await host.run(debugfsText(device, `/${path}`)));
     }
   return { paths, texts };

@@ -1,5 +1,6 @@
 import { type FileStat, follow, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
 import { CommandError, RefusedError, ToolError, UsageError } from '../core/errors.ts';
+import { matching } from './read-root.ts';
 import type { Bytes } from '../core/units.ts';
 import { placesOf } from './archive.ts';
 import { tarList, tarText } from './commands.ts';
@@ -51,7 +52,7 @@ export async function readTar({
   const bytes = listing.members.reduce((sum, member) => sum + member.bytes, 0);
   const summary = { members: listing.members.length, bytes, archiveBytes: listing.archiveBytes };
   const texts = new Map<string, string>();
-  for (const path of files) {
+  for (const path of matching(files, places.keys())) {
     const [member, ...more] = listing.members.filter(({ name }) => name.replace(/^(?:\.\/)*/, '') === path);
     if (member?.type === '-' && more.length === 0)
       texts.set(path, await host.run(tarText(source, member.name)));

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import { mountEntries } from '../blockdevice/index.ts';
 import { type Answer, type ReadCommand, type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, type Reason, RefusedError, UsageError } from '../core/errors.ts';
+import { matching } from './read-root.ts';
 import type { Bytes } from '../core/units.ts';
 import { realPath } from '../mount/index.ts';
 import { statInside } from './inside.ts';
@@ -137,10 +138,11 @@ export async function contentOfTree(
   { tree, files }: { readonly tree: Tree; readonly files: readonly string[] },
 ): Promise<RootContent & { readonly summary: TarSummary }> {
   const texts = new Map<string, string>();
-  for (const path of files)
+  const paths = new Set(tree.entries.map(({ path }) => path));
+  for (const path of matching(files, paths))
     if ((await statInside(host, { root: tree.path, path })).stat?.kind === 'file')
       texts.set(path, Buffer.from(await host.readFile(posix.join(tree.path, path))).toString('latin1'));
-  return { summary: tree.summary, paths: new Set(tree.entries.map(({ path }) => path)), texts };
+  return { summary: tree.summary, paths, texts };
 }
 
 /**

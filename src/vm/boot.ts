@@ -93,12 +93,15 @@ export interface OldNames {
 export function grubMenu(
   { paths, texts }: RootContent,
   { names, uuids }: OldNames = { names: [] },
+  type?: CheckedCreate['type'],
 ): GrubMenu {
   const kernels = [...paths].filter((path) => /^boot\/vmlinu[xz]-./.test(path));
   if (kernels.length === 0)
     throw new RefusedError('the source has no kernel (boot/vmlinuz-…) that GRUB could boot', {
       remedy: remedyFor('install linux-image-amd64'),
     });
+  const newest = kernels.toSorted((one, other) => other.localeCompare(one, 'en', { numeric: true }));
+  if (type === 'pv') refuseCompressed(newest[0] ?? '', texts);
   const text = texts
     .get(grubConfig)
     ?.replaceAll(/(?<=\sroot=)\S+/g, (word) => (names.includes(word) ? '/dev/xvda' : word));
@@ -123,7 +126,6 @@ export function grubMenu(
   // In Debian, these two links point to the newest kernel.
   if (['vmlinuz', 'initrd.img'].every((link) => paths.has(link)))
     return { kernel: '/vmlinuz', ramdisk: '/initrd.img' };
-  const newest = kernels.toSorted((one, other) => other.localeCompare(one, 'en', { numeric: true }));
   for (const kernel of newest) {
     const ramdisk = ramdiskNames(kernel.replace(/^boot\/vmlinu[xz]-/, ''))
       .map((name) => `boot/${name}`)
@@ -133,6 +135,25 @@ export function grubMenu(
   throw new RefusedError(`the source has ${newest[0] ?? ''}, and no ramdisk (boot/initrd.img-…) for it`, {
     remedy: remedyFor('install initramfs-tools, run update-initramfs -c -k all'),
   });
+}
+
+/** Begin of the names of the files that say how the kernels of a root were configured. */
+export const kernelConfig = 'boot/config-';
+
+/**
+ * Throws RefusedError for a kernel that GRUB (2.06, 2.12) cannot unpack: in a PV guest it does so itself, by gzip, xz or
+ * lzo. The kernel of Debian 12 is compressed with xz, that of Debian 13 with zstd.
+ */
+function refuseCompressed(kernel: string, texts: RootContent['texts']): void {
+  const config = texts.get(kernel.replace(/^boot\/vmlinu[xz]-/, kernelConfig)) ?? '';
+  const by = /^CONFIG_KERNEL_(?<by>ZSTD|LZ4|LZMA|BZIP2)=y$/m.exec(config)?.groups?.by?.toLowerCase();
+  if (by === undefined) return;
+  throw new RefusedError(
+    `the kernel ${kernel} of the source is compressed with ${by}, and GRUB cannot unpack that for a PV guest`,
+    {
+      remedy: `boot it as PVH: ${option('--type pvh', "type: 'pvh'")}; or name a kernel of this host: ${option('--kernel FILE --ramdisk FILE', 'kernel and ramdisk')}`,
+    },
+  );
 }
 
 /**

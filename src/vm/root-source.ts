@@ -20,7 +20,7 @@ import { present } from '../core/present.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
-import { grubConfig, grubFile, type GrubMenu, grubMenu, type OldNames } from './boot.ts';
+import { grubConfig, grubFile, type GrubMenu, grubMenu, kernelConfig, type OldNames } from './boot.ts';
 import { checkPoolRoom } from './checks.ts';
 import type { FileCreate, SourcedCreate } from './bases.ts';
 import { type makeFilesystems, refuseHidden } from './data-disks.ts';
@@ -130,6 +130,7 @@ export async function planSource(
   const { source, size, thin: pool, sshKeys, disks = [] } = request;
   const files = [
     ...(request.boot === 'grub' ? [grubConfig] : []),
+    ...(request.boot === 'grub' && request.type === 'pv' ? [`${kernelConfig}*`] : []),
     ...(disks.some(({ luks }) => luks !== undefined) ? ['etc/crypttab'] : []),
   ];
   const insideOf = (content: RootContent, old?: OldNames): Inside => {
@@ -139,7 +140,7 @@ export async function planSource(
     if (runsInside(request)) refuseMissingDirectories(paths, request);
     return {
       ...identityFiles(identity, paths),
-      menu: request.boot === 'grub' ? grubMenu(content, old) : undefined,
+      menu: request.boot === 'grub' ? grubMenu(content, old, request.type) : undefined,
       crypttab: oldCrypttab(content, disks, 'the source'),
       // Debian 13 has this program of systemd in a package of its own.
       opensLuks: isIn(

@@ -94,6 +94,50 @@ describe('vm create --boot grub', () => {
   });
 });
 
+describe('the compression of the kernel', () => {
+  const version = '6.1';
+  const withKernel = (by: string): void => {
+    const content = `CONFIG_HAVE_KERNEL_ZSTD=y\n# CONFIG_KERNEL_GZIP is not set\nCONFIG_KERNEL_${by}=y\n`;
+    host = hostWithServer([...debianBoot, { path: `./boot/config-${version}`, content }]);
+    const superblock = {
+      ...({ type: 'ext4', usage: 'filesystem', uuid: oldRoot, version: '1.0' } as const),
+      ...{ blockSize: 4096, blocks: 4096, features: [] },
+    };
+    const files = {
+      [`boot/vmlinuz-${version}`]: 'x',
+      [`boot/config-${version}`]: content,
+      'boot/grub/grub.cfg': oldMenu,
+    };
+    host.admin.writeFile('/srv/web.qcow2', qcow2({ size: 16 * 1024 ** 2, superblock, files }));
+    host.admin.mkdir('/srv/root');
+    for (const name of ['boot', 'etc', 'dev', 'proc', 'sys', 'run', 'tmp'])
+      host.admin.mkdir(`/srv/root/${name}`);
+    for (const [name, text] of Object.entries({ ...files, 'boot/grub/grub.cfg': undefined }))
+      if (text !== undefined) host.admin.writeFile(`/srv/root/${name}`, text);
+    host.admin.writeFile(`/srv/root/boot/initrd.img-${version}`, 'x');
+  };
+  const sources = ['tar:/srv/debian.tar', 'image:/srv/web.qcow2', 'dir:/srv/root'];
+
+  test.each(sources)('is refused for a PV guest if GRUB cannot unpack it: %s', async (source) => {
+    withKernel('ZSTD');
+    const before = host.snapshot();
+    const error = await rejectionOf(typed(create.replace('tar:/srv/debian.tar', source)));
+    const refusal = error instanceof RefusedError ? error : (error as Error).cause;
+    expect(refusal).toMatchObject({
+      message: `the kernel boot/vmlinuz-${version} of the source is compressed with zstd, and GRUB cannot unpack that for a PV guest`,
+      remedy: expect.stringContaining('boot it as PVH: --type pvh; or ') as string,
+    });
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test.each(sources)('does not matter if GRUB unpacks it, or in a PVH guest: %s', async (source) => {
+    withKernel('XZ');
+    await typed(create.replace('tar:/srv/debian.tar', source));
+    withKernel('ZSTD');
+    await typed(`${create.replace('tar:/srv/debian.tar', source)} --type pvh`);
+  });
+});
+
 describe('the kernel that GRUB boots', () => {
   const menu = (...paths: readonly string[]) => grubMenu({ paths: new Set(paths), texts: new Map() });
 
