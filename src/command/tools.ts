@@ -118,6 +118,7 @@ export const tools = {
   xfs_io: { package: 'xfsprogs' },
   xfs_logprint: { package: 'xfsprogs' },
   xfs_repair: { package: 'xfsprogs' },
+  'xenstore-ls': { package: 'xenstore-utils' },
   xl: { package: 'xen-utils-common' },
   zstd: { package: 'zstd' },
 } as const satisfies Record<string, { readonly package: string }>;

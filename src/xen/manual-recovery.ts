@@ -71,6 +71,27 @@ export function settingRecovery({
   };
 }
 
+/** Asks the guest agent to thaw, as `agentThaw` does, in one line that can be typed. */
+const thaw = `$s = IO::Socket::UNIX->new(shift) or die "$!\\n"; print $s qq({"execute":"guest-fsfreeze-thaw"}\\n); print scalar <$s>`;
+
+/** Manual recovery for a guest whose filesystems were frozen. */
+export function freezeRecovery({
+  undo: { name, uuid, domid, socket },
+}: {
+  readonly undo: {
+    readonly name: string;
+    readonly uuid: string;
+    readonly domid: number;
+    readonly socket: string;
+  };
+}): ManualRecovery {
+  return {
+    what: `the frozen filesystems of the guest ${name} (uuid ${uuid}, domain ${String(domid)}), which must run, not paused, to be thawed; a restart of the guest ends the freeze too`,
+    look: [['xl', 'list', '-v']],
+    clear: [['perl', '-MIO::Socket::UNIX', '-e', thaw, socket]],
+  };
+}
+
 /**
  * Manual recovery for a disk of a running guest, by the name of the guest, because another guest may have the
  * domain ID then.

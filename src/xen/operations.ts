@@ -1,4 +1,5 @@
 export * from './operations/create.ts';
+export * from './operations/freeze.ts';
 export * from './operations/set.ts';
 export * from './operations/set-disk.ts';
 export * from './operations/set-interface.ts';
