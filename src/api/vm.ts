@@ -459,7 +459,12 @@ export async function restore(file: string, options: RestoreOptions = {}): Promi
   return single(`vm restore ${plan.name}`, (tx) => restoreVm(tx, host, plan));
 }
 
-const snapshotSchema = z.strictObject({ name: text, label: text, size: z.exactOptional(sizeOption) });
+const snapshotSchema = z.strictObject({
+  name: text,
+  label: text,
+  size: z.exactOptional(sizeOption),
+  freeze: z.exactOptional(z.boolean()),
+});
 
 /**
  * Creates a snapshot of a guest in a sequence of its own: of all its disks, which are logical volumes, at one
@@ -477,6 +482,11 @@ export async function createSnapshot(
      * disk). A snapshot whose space is full is lost.
      */
     readonly size?: Bytes | string;
+    /**
+     * Freezes the filesystems of a running guest for the moment of the snapshots, if the QEMU guest agent has a
+     * channel (default: true).
+     */
+    readonly freeze?: boolean;
   } = {},
 ): Promise<GuestSnapshot> {
   beginRecipe('vm.createSnapshot');
@@ -484,7 +494,7 @@ export async function createSnapshot(
   const asked = parsed('vm.createSnapshot', snapshotSchema, { ...options, name, label });
   const size = asked.size === undefined ? {} : { size: parseSize(asked.size) };
   const plan = await planning('vm.createSnapshot', { name, label }, () =>
-    planSnapshot({ host, site, name, label, ...size, now: new Date() }),
+    planSnapshot({ host, site, name, label, ...size, ...present({ freeze: asked.freeze }), now: new Date() }),
   );
   return single(`vm snapshot create ${name} ${label}`, (tx) => snapshotVm(tx, host, plan));
 }

@@ -30,7 +30,7 @@ import { loopTools } from './tools/blockdevice/loop.ts';
 import { labelTools } from './tools/filesystem/labels.ts';
 import { lvmChanges } from './tools/lvm/change.ts';
 import { lvmReports } from './tools/lvm/report.ts';
-import { magicTools } from './tools/blockdevice/magics.ts';
+import { magicTools, marksOf } from './tools/blockdevice/magics.ts';
 import { mkfsTools } from './tools/filesystem/mkfs.ts';
 import { mountTools } from './tools/mount/mounts.ts';
 import { networkTools } from './tools/network/network.ts';
@@ -48,6 +48,7 @@ import { kernelTools } from './tools/kernel/sysctl.ts';
 import { shellTools } from './tools/shell/sh.ts';
 import { sudoersTool } from './tools/file/visudo.ts';
 import { serviceTools } from './tools/service/systemctl.ts';
+import { agentScript, xenstoreLs } from './tools/xen/agent.ts';
 import { xlTools } from './tools/xen/xl.ts';
 import type { SimulatedProcess, World } from './world/world.ts';
 
@@ -87,6 +88,9 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...kernelTools,
   ...moduleTools,
   ...xlTools,
+  'xenstore-ls': xenstoreLs,
+  // The script for guest agents comes from stdin, that for marks of devices is an argument.
+  perl: (call) => (call.argv[0] === '-' ? agentScript(call) : marksOf(call)),
   visudo: sudoersTool,
   udevadm: (call) => sayNothing(call, call.argv[0] === 'settle'),
   logger: (call) => sayNothing(call, ['--tag', '--journald'].includes(call.argv[0] ?? '')),

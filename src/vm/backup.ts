@@ -29,6 +29,8 @@ export interface BackupPlan {
   readonly path: string;
   readonly time: string;
   readonly domain: Domain | undefined;
+  /** Whether the filesystems of the guest will be frozen. */
+  readonly frozen: boolean;
   readonly config: { readonly mode: number; readonly content: string };
   readonly disks: readonly BackupDisk[];
   /** Older backups of the guest that will be removed, oldest first. */
@@ -87,8 +89,9 @@ export async function planBackup(options: {
   const { hosts, site, name, how, now } = options;
   const { host } = hosts;
   const { to, directory } = await targetOf(hosts, options.directory);
-  const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize: how.snapshotSize, replicated: true };
-  const { guest, domain, disks: planned } = await planMoment(host, of);
+  const { snapshotSize, freeze } = how;
+  const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize, freeze, replicated: true };
+  const { guest, domain, frozen, disks: planned } = await planMoment(host, of);
   const base = posix.join(directory, backupName(name, now));
   const { recipients } = how;
   for (const file of recipients?.filter((each) => each.startsWith('/')) ?? []) {
@@ -102,7 +105,7 @@ export async function planBackup(options: {
   for (const disk of planned)
     disks.push({ ...disk, content: await contentOf(host, disk), file: `${base}.${disk.vdev}.${ending}` });
   return {
-    ...{ recipients, to, name, path: `${base}.json`, time: now.toISOString(), domain, disks },
+    ...{ recipients, to, name, path: `${base}.json`, time: now.toISOString(), domain, frozen, disks },
     config: await configOf(host, guest.file),
     surplus:
       how.keep === undefined ? [] : await outdated(to?.host ?? host, { directory, name, keep: how.keep }),
@@ -144,6 +147,8 @@ export interface SavedVm {
   /** Absolute path of the manifest. */
   readonly path: string;
   readonly time: string;
+  /** Whether its filesystems were frozen for the snapshots. */
+  readonly frozen: boolean;
   readonly disks: readonly SavedDisk[];
   /** Manifests of the older backups that were removed. */
   readonly removed: readonly string[];
@@ -154,7 +159,7 @@ export interface SavedVm {
  * as they are not needed. The manifest is written last, and makes the files a backup.
  */
 export async function backupVm(tx: Tx, hosts: Reachable, plan: BackupPlan): Promise<SavedVm> {
-  const { name, path, time, config, domain, recipients, to } = plan;
+  const { name, path, time, config, domain, frozen, recipients, to } = plan;
   const { host } = hosts;
   const there = to === undefined ? tx : stepsOn(tx, hosts, to);
   const snapshots = await takeSnapshots(tx, host, { ...plan, lasting: false });
@@ -175,10 +180,10 @@ export async function backupVm(tx: Tx, hosts: Reachable, plan: BackupPlan): Prom
     });
   }
   const state = domain === undefined ? 'off' : domain.state === 'paused' ? 'paused' : 'running';
-  const content = manifestText({ guest: name, time, state, config, disks });
+  const content = manifestText({ guest: name, time, state, frozen, config, disks });
   await there.file.create({ path, content, mode: 0o600 });
   for (const old of plan.surplus) await removeBackup(there, old);
-  return { name, host: to?.asked, path, time, disks, removed: plan.surplus.map((old) => old.path) };
+  return { name, host: to?.asked, path, time, frozen, disks, removed: plan.surplus.map((old) => old.path) };
 }
 
 /** Removes a backup, the manifest first: without it the files are no longer a backup. */

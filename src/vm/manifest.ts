@@ -45,6 +45,8 @@ const bodySchema = z.strictObject({
   /** When the backup began. */
   time: z.iso.datetime(),
   state: z.enum(['running', 'paused', 'off']),
+  /** Whether its filesystems were frozen. Missing: written by a bofh that could not freeze them. */
+  frozen: z.exactOptional(z.boolean()),
   config: z.strictObject({
     mode: z.int().check(z.minimum(0), z.maximum(0o777)),
     content: z.string().check(z.maxLength(1024 ** 2)),

@@ -12,6 +12,8 @@ import {
   type GuestConfig,
   guestConfigs,
   domainRemedy,
+  frozenNow,
+  usableAgent,
 } from '../xen/index.ts';
 import { wordsOf } from './guest-file.ts';
 import { unknownGuest, volumeOf } from './remove.ts';
@@ -37,12 +39,14 @@ export interface Moment {
   readonly name: string;
   readonly guest: GuestConfig;
   readonly domain: Domain | undefined;
+  /** Whether the filesystems of the guest will be frozen. */
+  readonly frozen: boolean;
   readonly disks: readonly SnapshotDisk[];
 }
 
 /**
  * Plans a snapshot of every disk of a guest. Throws RefusedError if one is not a logical volume, if there is
- * no space, or if the guest is neither running, paused nor off.
+ * no space, if the guest is neither running, paused nor off, or if its guest agent does not answer.
  *
  * @param suffix - Each snapshot is named after its volume: `web1-root-SUFFIX`.
  * @param use - The purpose of the snapshots, as a verb: "saves".
@@ -59,6 +63,8 @@ export async function planMoment(
     readonly otherwise?: string;
     /** Accept disks that DRBD replicates: the snapshot is one of the volume beneath (default: refuse them). */
     readonly replicated?: boolean;
+    /** Freeze the filesystems of a running guest with a guest agent (default: true). */
+    readonly freeze?: boolean | undefined;
     /** Paths, as in the configuration, of the disks to snapshot (default: all disks). */
     readonly only?: ReadonlySet<string>;
   },
@@ -79,7 +85,9 @@ export async function planMoment(
       disks.push(await planDisk(host, { ...of, disk, known }));
   if (disks.length === 0) throw new UsageError(`${name} has no disk`, { remedy: `bofh vm show ${name}` });
   await refuseNoRoom(host, disks);
-  return { name, guest, domain, disks };
+  const freezes = of.freeze !== false && domain?.state === 'running';
+  const frozen = freezes && (await usableAgent(host, domain)) !== undefined;
+  return { name, guest, domain, frozen, disks };
 }
 
 async function planDisk(
@@ -160,7 +168,7 @@ export interface Snapshot<D extends SnapshotDisk> {
 
 /**
  * Makes snapshots of all disks at one moment. A single disk needs no pause, because lvm suspends it; for
- * several disks the guest is paused.
+ * several disks the guest is paused. A guest with a guest agent freezes its filesystems before.
  *
  * @param lasting - False: the snapshots are removed at the end of the sequence, and thin ones are active.
  */
@@ -169,7 +177,7 @@ export async function takeSnapshots<D extends SnapshotDisk>(
   host: ReadHost,
   plan: Omit<Moment, 'disks' | 'guest'> & { readonly disks: readonly D[]; readonly lasting: boolean },
 ): Promise<readonly Snapshot<D>[]> {
-  const { name, disks, domain, lasting } = plan;
+  const { name, disks, domain, frozen, lasting } = plan;
   const pauses = disks.length > 1 && domain?.state === 'running';
   const temporary = tx.temporary;
   const origins = new Map<D, { readonly release: () => Promise<void> }>();
@@ -177,6 +185,8 @@ export async function takeSnapshots<D extends SnapshotDisk>(
   for (const disk of disks)
     if (!lasting && !disk.active && disk.room !== undefined)
       origins.set(disk, await temporary.lvm.activateLv({ vg: disk.vg, name: disk.volume }));
+  const running = domain?.state === 'running' ? { name, uuid: domain.uuid } : undefined;
+  const freeze = running && frozen ? await temporary.xen.freeze(running) : undefined;
   const pause = pauses
     ? await temporary.xen.set({ name, uuid: domain.uuid, setting: 'paused', to: 1 })
     : undefined;
@@ -199,7 +209,20 @@ export async function takeSnapshots<D extends SnapshotDisk>(
   if (disks.length > 1) await refuseChanged(host, plan, pauses ? 'paused' : domain?.state);
   for (const { replica } of disks) if (replica !== undefined) await refuseResized(host, name, replica);
   await pause?.release();
+  if (freeze !== undefined) await refuseThawed(host, name, freeze.socket);
+  await freeze?.release();
   return made;
+}
+
+/**
+ * Throws RefusedError if the guest thawed its filesystems by itself: then it may have written before the snapshots.
+ * Before, the guest was paused, and could not answer.
+ */
+async function refuseThawed(host: ReadHost, name: string, socket: string): Promise<void> {
+  if ((await host.run(frozenNow(socket))) === 'frozen') return;
+  throw new RefusedError(`the filesystems of ${name} were thawed before the snapshots were complete`, {
+    remedy: `run the command again, or do not freeze them: ${option('--no-freeze', 'freeze: false')}`,
+  });
 }
 
 /** Throws RefusedError if a replicated disk has another size than planned, or its data is no longer that of the guest. */

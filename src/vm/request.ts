@@ -91,6 +91,11 @@ const backupSchema = z.strictObject({
    * keys (default: it is not encrypted).
    */
   recipients: z.exactOptional(recipients),
+  /**
+   * Freezes the filesystems of a running guest for the moment of the snapshots, if the QEMU guest agent has a channel
+   * (default: true).
+   */
+  freeze: z.exactOptional(z.boolean()),
 });
 
 /** Options of a backup. */
@@ -101,6 +106,7 @@ export interface CheckedBackup {
   readonly keep?: number;
   readonly snapshotSize?: Bytes;
   readonly recipients?: readonly string[];
+  readonly freeze?: boolean;
 }
 
 const restoreSchema = z.strictObject({

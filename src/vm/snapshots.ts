@@ -23,6 +23,8 @@ const bodySchema = z.strictObject({
   /** ISO 8601. */
   time: z.iso.datetime(),
   state: z.enum(['running', 'paused', 'off']),
+  /** Whether its filesystems were frozen. Missing: written by a bofh that could not freeze them. */
+  frozen: z.exactOptional(z.boolean()),
   config: z.strictObject({ mode: z.int().check(z.minimum(0), z.maximum(0o777)), content: z.string() }),
   disks: z
     .array(
@@ -94,9 +96,11 @@ export async function planSnapshot(options: {
   readonly label: string;
   /** Space for changes of each disk (default: a fifth of the disk); thin volumes need none. */
   readonly size?: Bytes | undefined;
+  /** Freeze the filesystems of a running guest with a guest agent (default: true). */
+  readonly freeze?: boolean;
   readonly now: Date;
 }): Promise<SnapshotPlan> {
-  const { host, site, name, label, now } = options;
+  const { host, site, name, label, freeze, now } = options;
   checkGuestName(name);
   checkLabel(label);
   const path = pathOf(name, label);
@@ -105,7 +109,7 @@ export async function planSnapshot(options: {
       code: 'exists',
       remedy: `choose another name, or: bofh vm snapshot remove ${name} ${label}`,
     });
-  const of = { site, name, suffix: label, use: 'snapshots', snapshotSize: options.size };
+  const of = { site, name, suffix: label, use: 'snapshots', snapshotSize: options.size, freeze };
   const moment = await planMoment(host, of);
   return {
     ...moment,
@@ -116,11 +120,12 @@ export async function planSnapshot(options: {
 
 /** Creates the snapshots of the volumes, and then the file that makes them a snapshot of the guest. */
 export async function snapshotVm(tx: Tx, host: ReadHost, plan: SnapshotPlan): Promise<GuestSnapshot> {
-  const { name, label, path, time, config, domain } = plan;
+  const { name, label, path, time, config, domain, frozen } = plan;
   const made = await takeSnapshots(tx, host, { ...plan, lasting: true });
   const body: Body = {
     ...{ format: 1, guest: name, label, time, config },
     state: domain === undefined ? 'off' : domain.state === 'paused' ? 'paused' : 'running',
+    frozen,
     disks: made.map(({ disk: { vdev, vg, volume, uuid, snapshot }, uuid: snapshotUuid }) => ({
       ...{ vdev, vg, volume, uuid, snapshot, snapshotUuid },
     })),

@@ -111,10 +111,7 @@ const patience = 60;
 
 /** Freezes all filesystems of the guest that can be frozen; the answer is their number. */
 export function agentFreeze(socket: string): Command<number, 'change'> {
-  const command = agentCommand(
-    { socket, verb: 'freeze', seconds: patience },
-    z.int().check(z.nonnegative()),
-  );
+  const command = agentCommand({ socket, verb: 'freeze', seconds: patience }, z.int().check(z.nonnegative()));
   return { ...command, access: 'change' };
 }
 

@@ -1,4 +1,4 @@
-export { agentStatus, usableAgent } from './agent.ts';
+export { agentSocket, frozenNow, usableAgent } from './agent.ts';
 export { bridgeOf, missingBridge } from './bridge.ts';
 export { xlDisks, xlInfo, xlInterfaces } from './commands.ts';
 export * from './config/index.ts';

@@ -11,7 +11,7 @@ export interface DomainAdmin {
   /** Starts a domain without `xl` (default: 256 MiB, one virtual CPU and no disk). */
   startDomain(
     make: Pick<Domain, 'name'> &
-      Partial<Pick<Domain, 'uuid' | 'vcpus' | 'state' | 'built' | 'disks' | 'nics'>> & {
+      Partial<Pick<Domain, 'uuid' | 'vcpus' | 'state' | 'built' | 'disks' | 'nics' | 'agent'>> & {
         /** In bytes or as text: `128m`. */
         readonly memory?: Bytes | string;
         /** The most that it may get (default: what it has). */

@@ -2,6 +2,7 @@ import { loadedModules } from '../../kernel/module.ts';
 import { tagIn } from '../../blockdevice/tag.ts';
 import type { Command } from '../../command/index.ts';
 import { nameDevice, pageIn } from './overlay.ts';
+import { prepareAgent, prepareChannel } from './agent.ts';
 import { prepareAccounts } from './accounts.ts';
 import { ask, askDevice } from './ask.ts';
 import { isOfSpace, isOfSubvolumes, knowStream, prepareBtrfs } from './btrfs.ts';
@@ -206,6 +207,10 @@ export async function prepareReal<T>(
     case 'userdel':
     case 'usermod':
       return prepareAccounts(overlay, world, command);
+    case 'perl':
+      return command.argv[0] === '-' ? prepareAgent(overlay, world, command) : undefined;
+    case 'xenstore-ls':
+      return prepareChannel(overlay, world, command);
     case 'xl':
       return prepareXl(overlay, world, command);
     default:

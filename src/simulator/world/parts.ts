@@ -323,6 +323,13 @@ export interface Domain {
     /** The bridge to which it is connected. */
     readonly bridge: string;
   }[];
+  /** Its QEMU guest agent; missing: it has no channel for one. */
+  agent?: {
+    /** The socket of its channel on the host. */
+    readonly socket: string;
+    readonly filesystems: 'thawed' | 'frozen';
+    readonly answers: 'always' | 'never' | 'but freezes nothing';
+  };
   /** `half-built`: its creation was interrupted, and xl has no configuration for it. */
   readonly built: 'whole' | 'half-built';
 }

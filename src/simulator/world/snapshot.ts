@@ -83,12 +83,12 @@ function stateText(world: World, rewrite: Rewrite): string {
           `drbd ${name}/${volume} minor=${minor} ${disk} on ${lower ?? 'nothing'} ${size} ${replication === 'VerifyS' ? '' : (replication ?? '')}${paused === true ? ' paused' : ''}`,
       ),
     ]),
-    ...world.domains.map(({ name, uuid, state, memoryMiB, vcpus, weight, disks, nics }) => {
+    ...world.domains.map(({ name, uuid, state, memoryMiB, vcpus, weight, disks, nics, agent }) => {
       const parts = [
         ...disks.map(({ vdev, path }) => `${vdev}=${path}`),
         ...nics.map(({ mac, bridge }) => `${mac}=${bridge}`),
       ].join(',');
-      return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${vcpus}vcpus weight=${weight} ${parts}`;
+      return `domain ${name} ${uuid} ${state === 'blocked' ? 'running' : state} ${memoryMiB}MiB ${vcpus}vcpus weight=${weight} ${parts}${agent?.filesystems === 'frozen' ? ' frozen' : ''}`;
     }),
     ...packageLines(world),
     ...describeUnits(world),

@@ -51,7 +51,7 @@ export const freeze = operation({
     const { tool, argv } = command;
     throw new CommandError({ tool, argv, reason: 'unknown', what: 'the agent froze no filesystem' });
   },
-  value: ({ result }) => result,
+  value: ({ undo: { socket }, result }) => ({ socket, ...result }),
   look: async ({ undo, host }) => {
     const domain = await standing(host, undo);
     if (domain === undefined) return { state: 'gone' };

@@ -63,6 +63,7 @@ export const notOnRig = {
   'account.setPassword': inContainer,
   'account.removeGroup': inContainer,
   'account.removeUser': inContainer,
+  'xen.freeze': 'the guest of these trials has no agent: test/rig/vm-freeze.test.ts freezes one that has',
   'copy.debian': 'a machine of the rig reaches no mirror: test/loop/debian.test.ts runs mmdebstrap',
   'kernel.setParameter':
     'it would change the machine of the other trials: test/container/kernel.test.ts sets some',

@@ -234,6 +234,8 @@ export const vmBackup = z.strictObject({
   /** ISO 8601, in UTC. */
   time: text,
   disks: z.array(savedDisk),
+  /** Whether the filesystems of the guest were frozen for the snapshots. */
+  frozen: z.boolean(),
   /** Whether age encrypted the disks. The manifest, with the configuration, is never encrypted. */
   encrypted: z.boolean(),
   /** Manifests of older backups that were removed with their files. */
@@ -313,6 +315,8 @@ const guestSnapshot = {
   time: text,
   /** State of the guest at that time. */
   state: z.enum(['running', 'paused', 'off']),
+  /** Whether its filesystems were frozen for the snapshots. */
+  frozen: z.boolean(),
   disks: z.array(snapshotDisk),
 };
 

@@ -9,6 +9,7 @@ import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { named, one, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { noFreeze } from './freeze-option.ts';
 
 /** Asks for confirmation only if an older backup will be removed. */
 export default verb({
@@ -36,17 +37,19 @@ export default verb({
       'encrypt the disks with age(1) for this public key (age1…, ssh-ed25519 …), or for those in this file (default: not encrypted); may be repeated',
       { read: one, repeatable: true },
     ),
+    noFreeze,
   },
   examples: [
     'vm backup web1 /srv/backup',
     'vm backup web1 /srv/backup --keep 7 --snapshot-size 2g',
+    'vm backup web1 /srv/backup --no-freeze',
     'vm backup web1 /srv/backup --recipient /root/backup-key.pub',
     'vm backup web1 storage1:/srv/backup --keep 7',
   ],
-  run: (runtime, { name, directory: typed, keep, snapshotSize, recipient }) => {
+  run: (runtime, { name, directory: typed, keep, snapshotSize, recipient, noFreeze: unfrozen }) => {
     const directory = awayIn(typed) === undefined ? pathOn(runtime, typed) : typed;
     const recipients = recipient?.map((each) => (/^(?:age1|ssh-)/.test(each) ? each : pathOn(runtime, each)));
-    const how = present({ keep, snapshotSize, recipients });
+    const how = { ...present({ keep, snapshotSize, recipients }), ...(unfrozen ? { freeze: false } : {}) };
     checkBackup(how);
     const { mode, consent } = runtime.settings;
     return change<vm.SavedVm, VmBackup>(
@@ -68,14 +71,15 @@ export default verb({
               ...how,
               ...(asks ? { agreed: surplus.map(({ path }) => path) } : {}),
             }),
-          answer: ({ host, path, time, disks, removed }): Answer<VmBackup> => ({
+          answer: ({ host, path, time, frozen, disks, removed }): Answer<VmBackup> => ({
             data: {
-              ...{ name, host: host ?? null, path, time, removed: [...removed] },
+              ...{ name, host: host ?? null, path, time, frozen, removed: [...removed] },
               encrypted: recipients !== undefined,
               disks: disks.map(({ vdev, size, file }) => ({ vdev, size, fileSize: file.size })),
             },
             lines: [
               `${shown(path, host)} is a backup of ${name}, read back and verified`,
+              ...(frozen ? ['its filesystems were frozen for the snapshots'] : []),
               ...disks.map(
                 ({ vdev, size, file }) =>
                   `  ${vdev}: ${formatSize(size)}, compressed ${formatSize(file.size)}`,

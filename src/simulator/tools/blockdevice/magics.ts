@@ -15,7 +15,7 @@ import { metadataBlock, withMetadataBytes } from '../drbd/bytes.ts';
 import { laySectors, tableIn, withBytes, withoutSectors } from './sectors.ts';
 
 /** wipefs, blkdiscard (util-linux 2.38) and dd, for the bytes of signatures. */
-export const magicTools: Readonly<Record<string, ToolModel>> = { blkdiscard, dd, perl, wipefs };
+export const magicTools: Readonly<Record<string, ToolModel>> = { blkdiscard, dd, wipefs };
 
 /** The offset and bytes of the signatures of each type, as wipefs erases them. */
 const places: Readonly<Record<string, readonly (readonly [offset: number, bytes: string])[]>> = {
@@ -163,8 +163,8 @@ function listDevices({ world }: ToolCall, paths: readonly string[]): ReturnType<
   return ok(`{\n   "signatures": [\n${rows.join(',')}\n   ]\n}\n`);
 }
 
-/** Runs the only Perl script of bofh for devices: which marks, as `OFFSET:HEX`, each device has. */
-function perl(call: ToolCall): ReturnType<ToolModel> {
+/** The only Perl script of bofh for devices: which marks, as `OFFSET:HEX`, each device has. */
+export function marksOf(call: ToolCall): ReturnType<ToolModel> {
   const [option, , ...words] = call.argv;
   const first = words.findIndex((word) => word.startsWith('/'));
   if (option !== '-e' || first < 0) throw unmodelled(call, 'it reads marks of devices');

@@ -1,3 +1,4 @@
+import { present } from '../../../core/present.ts';
 import { type GuestConfig } from '../../../xen/config/index.ts';
 import { deviceByNumber, openers } from '../../world/devices.ts';
 import { resolve } from '../../world/resolve.ts';
@@ -75,7 +76,7 @@ export function refusalOfVifScript(world: World, bridge: string | undefined): st
 export function addDomain(
   world: World,
   make: Pick<Domain, 'name' | 'uuid' | 'memoryMiB' | 'vcpus' | 'disks' | 'state'> &
-    Partial<Pick<Domain, 'built' | 'most' | 'weight' | 'nics'>>,
+    Partial<Pick<Domain, 'built' | 'most' | 'weight' | 'nics' | 'agent'>>,
 ): Domain {
   const { name, uuid, memoryMiB, vcpus, disks, state, built = 'whole', weight = 256, nics = [] } = make;
   const { most = { memoryMiB, vcpus } } = make;
@@ -93,6 +94,7 @@ export function addDomain(
     most,
     weight,
     pauses: state === 'paused' ? 1 : 0,
+    ...present({ agent: make.agent }),
   };
   world.nextDomid += 1;
   world.domains = [...world.domains, domain];

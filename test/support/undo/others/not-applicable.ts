@@ -17,7 +17,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       crypt: 'close close.deferred key.remove reencrypt erase',
       btrfs: 'device.replace balance',
       drbd: 'adjust resize uuid.create invalidate invalidate.remote verify down',
-      xen: 'domain.create domain.set interface.set domain.shutdown',
+      xen: 'domain.create domain.freeze domain.set interface.set domain.shutdown',
     }),
   },
   'identity reused': {
@@ -30,7 +30,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       btrfs:
         'device.add device.replace subvolume.remove scrub balance quota.set qgroup.limit default.set property.set',
       drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify down secondary',
-      xen: 'domain.set interface.set domain.shutdown',
+      xen: 'domain.freeze domain.set interface.set domain.shutdown',
     }),
   },
   'the world moved on': {
@@ -46,7 +46,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       crypt: 'header.backup format format.detached header.restore open close resize key.add',
       btrfs: 'device.add device.remove send scrub balance quota.set qgroup.limit default.set property.set',
       drbd: 'config.create metadata.create metadata.remove down',
-      xen: 'domain.create domain.set disk.set interface.set domain.shutdown',
+      xen: 'domain.create domain.freeze domain.set disk.set interface.set domain.shutdown',
       service: 'enablement activity settle.open settle.close',
     }),
   },
@@ -62,7 +62,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       copy: 'debian save',
       btrfs: 'device.replace send scrub balance',
       drbd: 'attach detach connect disconnect sync.pause sync.resume adjust resize uuid.create invalidate invalidate.remote verify config.create config.remove up down primary secondary',
-      xen: 'domain.create domain.set disk.set interface.set domain.shutdown',
+      xen: 'domain.create domain.freeze domain.set disk.set interface.set domain.shutdown',
       service: 'activity settle.close',
     }),
   },

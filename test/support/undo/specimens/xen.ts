@@ -10,6 +10,16 @@ export const xen: Specimens['xen'] = {
       },
     },
   ],
+  freeze: [
+    {
+      stage: (host) => {
+        const { uuid } = runningGuest(host);
+        const agent = { socket: '/run/xen/web1.sock', filesystems: 'thawed', answers: 'always' } as const;
+        for (const domain of host.world.domains) domain.agent = agent;
+        return (tx) => tx.xen.freeze({ name: 'web1', uuid });
+      },
+    },
+  ],
   set: [
     {
       title: 'memory',

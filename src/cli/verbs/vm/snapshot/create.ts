@@ -5,6 +5,7 @@ import type { Answer } from '../../../output/answer.ts';
 import type { VmSnapshotCreate } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
 import { named, value, verb } from '../../../runtime/verb.ts';
+import { noFreeze } from '../freeze-option.ts';
 
 export default verb({
   changes: true,
@@ -18,22 +19,25 @@ export default verb({
         read: named(parseSize),
       },
     ),
+    noFreeze,
   },
   examples: ['vm snapshot create web1 before-upgrade', 'vm snapshot create web1 before-upgrade --size 2g'],
-  run: (runtime, { name, label, size }) =>
+  run: (runtime, { name, label, size, noFreeze: unfrozen }) =>
     change(
       runtime,
       {
-        act: () => vm.createSnapshot(name, label, present({ size })),
-        answer: ({ time, state, disks }): Answer<VmSnapshotCreate> => ({
+        act: () =>
+          vm.createSnapshot(name, label, { ...present({ size }), ...(unfrozen ? { freeze: false } : {}) }),
+        answer: ({ time, state, frozen = false, disks }): Answer<VmSnapshotCreate> => ({
           data: {
-            ...{ name, label, time, state },
+            ...{ name, label, time, state, frozen },
             disks: disks.map(({ vdev, vg, volume, snapshot }) => ({
               ...{ vdev, volume: `${vg}/${volume}`, snapshot: `${vg}/${snapshot}` },
             })),
           },
           lines: [
             `${label} is a snapshot of ${name}${state === 'off' ? '' : `, which was ${state}`}: ${disks.map(({ vdev }) => vdev).join(', ')} and its configuration`,
+            ...(frozen ? ['its filesystems were frozen for the snapshots'] : []),
             `go back to it: bofh vm snapshot restore ${name} ${label}`,
           ],
         }),

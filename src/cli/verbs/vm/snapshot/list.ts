@@ -19,8 +19,8 @@ export default verb({
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const { snapshots, problems } = await withBofh(bofh, () => vm.snapshots(present({ name })));
     const data: VmSnapshotList = {
-      snapshots: snapshots.map(({ guest, label, time, state, disks, why = null }) => ({
-        ...{ name: guest, label, time, state, why },
+      snapshots: snapshots.map(({ guest, label, time, state, frozen = false, disks, why = null }) => ({
+        ...{ name: guest, label, time, state, frozen, why },
         disks: disks.map(({ vdev, vg, volume, snapshot }) => ({
           ...{ vdev, volume: `${vg}/${volume}`, snapshot: `${vg}/${snapshot}` },
         })),
