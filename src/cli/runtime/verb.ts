@@ -260,7 +260,10 @@ export function addWords(command: Command, { args, options, examples, dashes, sc
 export function typedIn(command: Command, { args, options }: Verb): never {
   const given: Readonly<Record<string, unknown>> = command.opts();
   const values = Object.entries(options).map(([key, { parse }]) => {
-    const text = given[key];
+    const option = new Option(flagOf(key));
+    const value = given[option.attributeName()];
+    // Commander stores `--no-freeze` as `freeze`, which is true until it is typed.
+    const text = option.negate ? value === false : value;
     return [key, parse(isTyping(text) ? text : undefined, flagOf(key))];
   });
   // With `dashes` commander leaves unknown options among the words.

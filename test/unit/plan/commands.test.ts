@@ -60,6 +60,13 @@ async function withBackup(backups: 'none' | 'one' | 'one, and a guest'): Promise
   return host;
 }
 
+/** Its guest runs a guest agent. */
+function withAgent(host: SimulatedHost): SimulatedHost {
+  const agent = { socket: '/run/xen/web1.sock', filesystems: 'thawed', answers: 'always' } as const;
+  for (const domain of host.world.domains) domain.agent = agent;
+  return host;
+}
+
 /** A guest that is off, and was changed since its snapshot. */
 async function withSnapshot(): Promise<SimulatedHost> {
   const host = await withGuest(false);
@@ -362,6 +369,8 @@ const scenarios: readonly Scenario[] = [
   ['vm rename web1 shop --restart', () => withGuest(true)],
 
   ['vm backup web1 /srv/backup', () => withBackup('none')],
+  ['vm backup web1 /srv/backup', async () => withAgent(await withBackup('none'))],
+  ['vm backup web1 /srv/backup --no-freeze', async () => withAgent(await withBackup('none'))],
   ['vm backup web1 /srv/backup --keep 1', () => withBackup('one, and a guest')],
 
   [`vm restore ${oldBackup} --as shop --start`, () => withBackup('one, and a guest')],
@@ -372,6 +381,7 @@ const scenarios: readonly Scenario[] = [
   [`vm base remove bookworm-${today}`, withBase],
 
   ['vm snapshot create web1 before', () => withGuest(true)],
+  ['vm snapshot create web1 before', async () => withAgent(await withGuest(true))],
   ['vm snapshot create web1 before --size 32m', () => withGuest(false)],
   ['vm snapshot restore web1 before', withSnapshot],
   ['vm snapshot remove web1 before', withSnapshot],
