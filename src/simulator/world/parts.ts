@@ -327,7 +327,9 @@ export interface Domain {
   agent?: {
     /** The socket of its channel on the host. */
     readonly socket: string;
+    /** The state of its filesystems. */
     readonly filesystems: 'thawed' | 'frozen';
+    /** Whether it answers, and does what it is asked. */
     readonly answers: 'always' | 'never' | 'but freezes nothing';
   };
   /** `half-built`: its creation was interrupted, and xl has no configuration for it. */

@@ -172,7 +172,7 @@ describe('the filesystems of a guest with a guest agent', () => {
     expect(guest()?.agent?.filesystems).toBe('thawed');
   });
 
-  test('stay frozen while somebody has paused the guest', async () => {
+  test('stay frozen while the guest is paused', async () => {
     await kill('perl', 1);
     Object.assign(guest() ?? {}, { state: 'paused', pauses: 1 });
 
