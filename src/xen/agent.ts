@@ -91,7 +91,7 @@ function agentCommand<T>(
 ) {
   const parse = ({ stdout }: Answer): T => {
     if (!/^[^\n]+\n$/.test(stdout)) throw new ParseError('the agent did not answer with one line');
-    return z.strictObject({ return: schema }).parse(JSON.parse(stdout)).return as T;
+    return z.strictObject({ return: schema }).parse(JSON.parse(stdout)).return;
   };
   return {
     ...{ tool: 'perl' as const, argv: ['-', socket, verb, String(seconds)], stdin: script, parse },
