@@ -131,8 +131,8 @@ describe('the TypeScript of the README', () => {
 
 /** The words of a command line: quotes and `…` as the pages use them. */
 function wordsOf(line: string): readonly string[] {
-  return [...line.matchAll(/"(?<quoted>[^"]*)"|(?<bare>\S+)/g)].map(
-    ({ groups }) => groups?.quoted ?? groups?.bare ?? '',
+  return [...line.matchAll(/"(?<quoted>[^"]*)"|'(?<single>[^']*)'|(?<bare>\S+)/g)].map(
+    ({ groups }) => groups?.quoted ?? groups?.single ?? groups?.bare ?? '',
   );
 }
 
