@@ -76,8 +76,10 @@ describe.skipIf(!can.ok && !required)('the filesystems of a guest on a real Xen 
     return features.map((line) => line.includes('needs_recovery'));
   };
 
-  it('start with the agent on the second channel', async () => {
-    const channel = `channel = [ "connection=pty,name=unused", "connection=socket,path=/run/xen/web1-agent.sock,name=org.qemu.guest_agent.0" ]`;
+  it('start with the agent on a channel', async () => {
+    // The first channel never reaches a guest of Xen 4.17.
+    const first = defaultSuite() === 'bookworm' ? '"connection=pty,name=unused", ' : '';
+    const channel = `channel = [ ${first}"connection=socket,path=/run/xen/web1-agent.sock,name=org.qemu.guest_agent.0" ]`;
     await bofh(
       `vm create web1 --source tar:/srv/debian.tar.gz --size 500m --memory 192m --disk data=32m,mount=/srv/data --extra '${channel}' --start`,
     );
