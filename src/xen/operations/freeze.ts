@@ -64,7 +64,8 @@ export const freeze = operation({
     if (domain === undefined) return;
     if (domain.state !== 'running')
       throw new RefusedError(`the filesystems of ${undo.name} stay frozen while it is paused`, {
-        remedy: `bofh vm resume ${undo.name}; then: bofh recover`,
+        // Not `bofh vm resume`: the unfinished sequence has the guest.
+        remedy: `xl unpause ${undo.name}; then: bofh recover`,
       });
     await answering(undo, () => host.run(agentThaw(undo.socket)));
     if ((await status(host, undo)) === 'frozen') throw stillFrozen(undo, 'its agent did not thaw them');

@@ -179,7 +179,9 @@ describe('the filesystems of a guest with a guest agent', () => {
     const { code, stdout, stderr } = await typedOn(simulatedBofh({ host }), 'recover', { yes: true });
 
     expect(code).toBe(3);
-    expect(stdout + stderr).toContain('bofh vm resume web1; then: bofh recover');
+    expect(stdout + stderr).toContain('xl unpause web1; then: bofh recover');
+    // bofh itself refuses, because the unfinished sequence has the guest.
+    await expect(typed('vm resume web1')).rejects.toThrow('belongs to the unfinished sequence');
     Object.assign(guest() ?? {}, { state: 'blocked', pauses: 0 });
     expect(await typed('recover')).toMatchObject({ code: 0 });
     expect(guest()?.agent?.filesystems).toBe('thawed');
