@@ -93,7 +93,6 @@ export interface OldNames {
 export function grubMenu(
   { paths, texts }: RootContent,
   { names, uuids }: OldNames = { names: [] },
-  type?: CheckedCreate['type'],
 ): GrubMenu {
   const kernels = [...paths].filter((path) => /^boot\/vmlinu[xz]-./.test(path));
   if (kernels.length === 0)
@@ -101,7 +100,7 @@ export function grubMenu(
       remedy: remedyFor('install linux-image-amd64'),
     });
   const newest = kernels.toSorted((one, other) => other.localeCompare(one, 'en', { numeric: true }));
-  if (type === 'pv') refuseCompressed(newest[0] ?? '', texts);
+  refuseCompressed(newest[0] ?? '', texts);
   const text = texts
     .get(grubConfig)
     ?.replaceAll(/(?<=\sroot=)\S+/g, (word) => (names.includes(word) ? '/dev/xvda' : word));
@@ -137,7 +136,7 @@ export function grubMenu(
   });
 }
 
-/** Begin of the names of the files that say how the kernels of a root were configured. */
+/** Begin of the names of the files that say how the kernels of a root were configured; read for a PV guest. */
 export const kernelConfig = 'boot/config-';
 
 /**

@@ -140,7 +140,7 @@ export async function planSource(
     if (runsInside(request)) refuseMissingDirectories(paths, request);
     return {
       ...identityFiles(identity, paths),
-      menu: request.boot === 'grub' ? grubMenu(content, old, request.type) : undefined,
+      menu: request.boot === 'grub' ? grubMenu(content, old) : undefined,
       crypttab: oldCrypttab(content, disks, 'the source'),
       // Debian 13 has this program of systemd in a package of its own.
       opensLuks: isIn(
