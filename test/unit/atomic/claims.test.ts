@@ -156,6 +156,30 @@ describe('an object that another sequence has', () => {
     expect([tooEarly, had]).toEqual([false, true]);
   });
 
+  test.each([
+    ['locked before', true, async () => Promise.resolve()],
+    ['not locked before', false, (at: Claiming) => Promise.resolve(at.locks.release())],
+  ])('says whether all was %s', async (_, held, then) => {
+    const at = claiming(start());
+    await at.locks.take({ changes: ['a'], needs: ['b'] });
+    await then(at);
+
+    expect(await claim(at, 'toy', 1, { changes: ['a'], needs: ['b'] })).toBe(held);
+  });
+
+  test('that was waited for does not count as locked before', async () => {
+    const engine = start({ waitMs: 20_000 });
+    journal(engine, 'aaa', [{ changes: ['a'] }]);
+    const at = claiming(engine);
+    await at.locks.take({ changes: ['a'] });
+
+    const waiting = claim(at, 'toy', 1, { changes: ['a'] });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    engine.store.remove('aaa.journal');
+
+    expect(await waiting).toBe(false);
+  });
+
   test('is not waited for without a configured time, nor after a signal', async () => {
     const stopped = new AbortController();
     stopped.abort();

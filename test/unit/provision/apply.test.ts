@@ -129,6 +129,30 @@ describe('provision.apply', () => {
     });
   });
 
+  it.each([
+    ...['group:shop', 'gid:2001', 'user:alice', 'member:alice@shop', 'keys:alice'],
+    ...['packages:dpkg', 'package:nginx', 'unit:shop.service'],
+  ])('is refused before the first step if another sequence has %s', async (key) => {
+    const host = simulatedHost();
+    host.admin.publish([{ name: 'nginx', version: '1.0' }]);
+    const bofh = simulatedBofh({ host });
+    const key25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB9IKNenA7C5AkYQQbDkb3aCfufpNDKgUCFlvgiju+oR alice';
+    const described = defineHost((h) => {
+      h.file('/etc/first', { content: 'x' });
+      h.package('nginx');
+      h.group('shop', { gid: 2001 });
+      h.user('alice', { groups: ['shop'], authorizedKeys: [key25519] });
+      h.file('/etc/systemd/system/shop.service', { content: '[Service]\nExecStart=/bin/sleep 9\n' });
+      h.service('shop', { running: true });
+    });
+    await bofh.engine.locks.open().take({ changes: [key] });
+    const error = await rejectionOf(withBofh(bofh, () => api.apply(described)));
+
+    expect(error).toBeInstanceOf(JournalError);
+    expect(error).toMatchObject({ code: 'busy' });
+    expect(await host.stat('/etc/first')).toBeUndefined();
+  });
+
   it.each(['create', 'change'] as const)(
     'keeps the content of a secret file out of the journal and the answer: %s',
     async (how) => {
