@@ -82,7 +82,7 @@ export const setKeys = operation({
     const old = (await host.stat(`${of.home}/.ssh/${name}`)) && (await host.run(readKeys(of, name)));
     if (old !== undefined && digest(old) !== of.before)
       throw new RefusedError(`the old authorized keys of ${of.user} were edited after they were replaced`, {
-        remedy: `they are in ${of.home}/.ssh/.bofh-gone-${of.mark}: copy what you need, remove that file; then: bofh recover`,
+        remedy: `they are in ${of.home}/.ssh/${name}: copy what you need, remove that file; then: bofh recover`,
       });
     await host.run(endKeys(of, of.mark, { verb: 'end', made: false }));
   },
