@@ -86,15 +86,15 @@ export interface Common<A, U> {
    * Reads only. It checks the request and the host, records the old state, and chooses identities
    * such as a UUID. `mark`, the tag (`bofh.<id>.<n>`), is unique to the step. Throws UsageError for wrong input,
    * and RefusedError, with holders and a remedy, for a state of the host that does not allow the
-   * step. It is called twice: before the locks are taken, and again under them, unless the sequence
-   * had locked all objects before (`tx.reserve`). The second call gets what the first one returned as
-   * `chosen`: check everything again, and keep those identities.
+   * step. It is called twice: before the locks are taken, and again under them. The second call gets
+   * what the first one returned as `chosen`: check everything again, and keep those identities. There is no
+   * second call if the sequence had locked all objects before (`tx.reserve`) and the first one did not read `chosen`.
    */
   readonly prepare: (input: {
     readonly args: A;
     readonly mark: string;
     readonly host: ReadHost;
-    readonly chosen?: U;
+    readonly chosen?: U | undefined;
   }) => Promise<U>;
   /**
    * Names the objects of the step by key, such as `lv:vg0/web1` or `file:/etc/hosts`. They are locked,

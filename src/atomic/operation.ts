@@ -60,6 +60,7 @@ export interface Operation<A = never, V = unknown> {
     readonly args: unknown;
     readonly mark: string;
     readonly host: ReadHost;
+    /** Read only if the operation reads it. */
     readonly chosen?: unknown;
   }) => Promise<unknown>;
   readonly claims: (input: {
@@ -286,13 +287,17 @@ function head<A, U>(spec: Common<A, U>, lives: 'disk' | 'boot', restores: 'state
       );
     },
     journalled: (args) => json(spec.journalled?.(parse.args(args)) ?? args),
-    prepare: async ({ args, mark, host, chosen }) => {
-      const input = {
+    prepare: async (input) => {
+      const { args, mark, host } = input;
+      const given = {
         ...{ args: parse.args(args), mark, host },
-        ...(chosen === undefined ? {} : { chosen: parse.undo(chosen) }),
+        get chosen() {
+          const { chosen } = input;
+          return chosen === undefined ? undefined : parse.undo(chosen);
+        },
       };
       try {
-        return json(await spec.prepare(input));
+        return json(await spec.prepare(given));
       } catch (error) {
         throw namedError(stepName(spec.kind), args, error);
       }

@@ -1,5 +1,4 @@
 import { askedOnce } from '../../command/index.ts';
-import { present } from '../../core/present.ts';
 import { IdentityTaken, NotDone, RefusedError } from '../../core/errors.ts';
 import {
   claim,
@@ -114,15 +113,23 @@ function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims)
 
 /**
  * prepare → claims → locks → prepare again under them, keeping the identities chosen the first time. Once is enough
- * if the sequence had the locks before, and no other step ran meanwhile.
+ * if the sequence had the locks before, no other step ran meanwhile, and the operation does the same both times: what
+ * does not read `chosen` cannot tell the calls apart.
  */
 async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: number) {
   const { engine } = home;
   const mark = `bofh.${home.id}.${n}`;
-  const looked = async (chosen?: unknown): Promise<{ undoData: unknown; claims: Claims }> => {
+  let isSameTwice = true;
+  const looked = async (before?: unknown): Promise<{ undoData: unknown; claims: Claims }> => {
     const host = askedOnce(engine.host);
     const on = (path: string): Promise<DeviceKeys> => engine.on(path, host);
-    const undoData = await code.prepare({ args, mark, host, ...present({ chosen }) });
+    const undoData = await code.prepare({
+      ...{ args, mark, host },
+      get chosen() {
+        isSameTwice = false;
+        return before;
+      },
+    });
     return { undoData, claims: await code.claims({ args, undo: undoData, on }) };
   };
   const isAlone = (): boolean => home.running.size === 1 && home.isNewest(n);
@@ -130,7 +137,7 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   const first = await checkUnlessBusy(home, { kind: code.kind, args }, () => looked());
   const { undoData: chosen, claims } = first;
   const isStillAlone = wasAlone && isAlone();
-  if ((await claim(home, code.kind, n, claims)) && isStillAlone)
+  if ((await claim(home, code.kind, n, claims)) && isStillAlone && isSameTwice)
     return { undoData: chosen, claims: withHost(engine, claims) };
   const { undoData, claims: claimsNow } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))

@@ -40,6 +40,24 @@ describe('a step looks at its objects', () => {
     expect(looks()).toBe(1);
   });
 
+  it('twice if it can do something else the second time, because it reads `chosen`', async () => {
+    const { on } = counting();
+    const seen: unknown[] = [];
+    const code = operation({
+      ...recordSpec,
+      kind: 'acme.choosing',
+      prepare: async (input) => {
+        seen.push(input.chosen);
+        return recordSpec.prepare(input);
+      },
+    });
+    await on('records', async (tx) => {
+      await tx.reserve({ changes });
+      await tx.step(code, { name: 'a' });
+    });
+    expect(seen).toEqual([undefined, expect.objectContaining({})]);
+  });
+
   it.each([
     ['other objects', { changes: changes.slice(1) }],
     ['its objects, but shared', { needs: changes }],
@@ -80,5 +98,24 @@ describe('a step looks at its objects', () => {
       ]);
     });
     expect(looks()).toBe(2);
+  });
+
+  it('twice to start a guest, because only the second look checks whether it can start', async () => {
+    const host = simulatedHost();
+    const uuid = '6a1a2b3c-0d0e-4f00-8a00-000000000001';
+    host.admin.writeFile(
+      '/etc/xen/web1.cfg',
+      `name = 'web1'\nuuid = '${uuid}'\ntype = 'pv'\nkernel = '/boot/missing'\nmemory = 64\ndisk = []\n`,
+    );
+    const started = withBofh(simulatedBofh({ host }), () =>
+      atomic('start', async (tx) => {
+        await tx.reserve({
+          makes: ['dom:web1', `dom-uuid:${uuid}`],
+          needs: ['file:/etc/xen/web1.cfg'],
+        });
+        await tx.xen.create({ config: '/etc/xen/web1.cfg', name: 'web1' });
+      }),
+    );
+    await expect(started).rejects.toThrow('web1 is not started: there is no /boot/missing');
   });
 });
