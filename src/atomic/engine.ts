@@ -59,7 +59,7 @@ export interface Engine extends Places {
  * `stop` undoes the sequence when its body has ended; `abandon` leaves the journal open. With `again` (the
  * third and the fourth Ctrl-C), `abandon` is the second Ctrl-C. While the body runs its own code, the second
  * one only prints a message, the third one starts the undo although that code still runs, and the fourth one
- * leaves the journal open. `beneath` ends the wait for the body, but not for a running step.
+ * leaves the journal open. `undoNow` ends the wait for the body, but not for a running step.
  */
 export interface Signals {
   /** Undoes the sequence when its function has ended. */
@@ -69,7 +69,7 @@ export interface Signals {
   /** The third and the fourth Ctrl-C, if `abandon` is the second. */
   readonly again?: readonly AbortSignal[];
   /** Starts the undo although the function of the sequence still runs. A running step ends first. */
-  readonly beneath?: AbortSignal;
+  readonly undoNow?: AbortSignal;
 }
 
 /** The journal's record of the process that works on it. */

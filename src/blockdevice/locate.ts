@@ -66,19 +66,19 @@ export async function identityAt(host: ReadHost, path: string): Promise<string |
 
 async function search(host: ReadHost, identity: string): Promise<string | undefined> {
   for (const disk of await namesIn(host, '/sys/block')) {
-    for (const name of await withPartitions(host, disk)) {
-      const number = await kernelText(host, name);
+    for (const file of await devFiles(host, disk)) {
+      const number = await kernelText(host, file);
       if (number === undefined) continue;
       if (!isIdentity((await identityOfNumber(host, number)).identity, identity)) continue;
-      return `/dev/${name.split('/').at(-2) ?? ''}`;
+      return `/dev/${file.split('/').at(-2) ?? ''}`;
     }
   }
   return undefined;
 }
 
 /**
- * Returns the boot in which a device's identity is valid: without a serial number the identity of a
- * disk is its kernel name in that boot.
+ * Returns the current boot if the identity of a device is valid only in it, because without a serial number it is
+ * the kernel name of the disk; else undefined.
  */
 export async function bootOfName(host: ReadHost, identity: string): Promise<string | undefined> {
   const disk = identity.replace(/^dev:/, '').replace(/-part\d+$/, '');
@@ -92,9 +92,9 @@ export async function twinOf(
   fits: (path: string) => Promise<boolean>,
 ): Promise<string | undefined> {
   for (const disk of await namesIn(host, '/sys/block'))
-    for (const name of await withPartitions(host, disk)) {
-      const number = await kernelText(host, name);
-      const other = `/dev/${name.split('/').at(-2) ?? ''}`;
+    for (const file of await devFiles(host, disk)) {
+      const number = await kernelText(host, file);
+      const other = `/dev/${file.split('/').at(-2) ?? ''}`;
       if (number === undefined || other === path) continue;
       const bytes = await sizeOf(host, { number, path: other });
       // A loop device without a file, or a drive without a medium, has no size and no content.
@@ -122,7 +122,8 @@ export async function refuseElsewhere(
     );
 }
 
-async function withPartitions(host: ReadHost, disk: string): Promise<readonly string[]> {
+/** The files `dev` of a disk and of its partitions in sysfs. */
+async function devFiles(host: ReadHost, disk: string): Promise<readonly string[]> {
   const below = (await namesIn(host, `/sys/block/${disk}`)).filter((name) => name.startsWith(disk));
   return [`/sys/block/${disk}/dev`, ...below.map((name) => `/sys/block/${disk}/${name}/dev`)];
 }

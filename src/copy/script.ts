@@ -19,7 +19,7 @@ const args = z.strictObject({
   description: z.exactOptional(z.boolean()),
   /**
    * Filesystems of the root, the one for `/` first. This sequence must have created all of them, or
-   * with `snapshot` their devices.
+   * with `made: 'snapshot'` their devices.
    */
   mounts: z.readonly(
     z
@@ -38,8 +38,8 @@ const args = z.strictObject({
       .check(z.minLength(1)),
   ),
   /**
-   * What this sequence created: the filesystem of the root, only its device, onto which the
-   * filesystem was copied, or a snapshot of its device.
+   * What this sequence created. `filesystem`: the filesystem of the root. `device`: its device; the filesystem
+   * was copied onto it. `snapshot`: a snapshot of its device.
    */
   made: z.enum(['filesystem', 'device', 'snapshot']),
   /**
@@ -61,7 +61,7 @@ const undo = z.strictObject({
       }),
     ),
   ),
-  /** Name of the root's device at that time. */
+  /** Key of the root's device when the step was prepared. */
   key: z.string(),
   /** Key of the object that this sequence created, and whose removal also removes the root. */
   within: z.string(),
@@ -76,7 +76,7 @@ type Undo = z.infer<typeof undo>;
  * mount namespace and process namespace, with /proc, /sys, /dev and the name servers of this host.
  * Its processes end with it. The file is not in the root. A description is applied as by `bofh host
  * apply` in the root, with the Node.js and the bofh of this host, and its imports come from its own
- * directory: the root needs only the programs that its steps need, as a Debian has them.
+ * directory: the root needs only the programs that the steps run; every Debian root contains them.
  *
  * The script may change anything in the root, so it runs only in filesystems that the same sequence
  * created: their removal is its undo. Changes elsewhere are not undone.

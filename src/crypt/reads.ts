@@ -174,7 +174,10 @@ async function mappingAt(host: ReadHost, sys: string, dmUuid: string): Promise<M
   };
   const name = await text('dm/name');
   const { type, hex } = uuidOfMapping.exec(dmUuid)?.groups ?? {};
-  if (type === undefined) throw new ParseError(`the mapping ${name} has the uuid "${dmUuid}"`);
+  if (type === undefined)
+    throw new ParseError(
+      `the mapping ${name} has the device-mapper uuid "${dmUuid}", not one of the form CRYPT-TYPE-NAME`,
+    );
   const size = Number(await text('size')) * 512;
   if (!Number.isSafeInteger(size)) throw new ParseError(`the mapping ${name} has no size`);
   const uuid = hex?.replace(hyphens, '$<a>-$<b>-$<c>-$<d>-$<e>');

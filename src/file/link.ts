@@ -44,7 +44,8 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * Creates or removes a symbolic link, or with `from` replaces one in a single rename. A new link
- * gets a private name and is then linked to its own; an old link keeps a private name. The undo of
+ * is created under a private name, and gets the requested path as a second name (hard link); an old link keeps a
+ * private name until the commit. The undo of
  * a creation removes the link at the path only while it is the inode of the private name. The undo
  * of a removal is stuck if the path is in use again. A replaced link comes back only while the new
  * one is at the path.
@@ -82,7 +83,7 @@ export const link = operation({
       await host.run(symlink(target, change.private));
       await host.link(path, tombstone);
       const isOld = async () =>
-        (await says(host, tombstone, change.from)) && (await isAtPath(host, { path, tombstone }));
+        (await isLinkTo(host, tombstone, change.from)) && (await isAtPath(host, { path, tombstone }));
       if (!(await isOld())) throw changed;
       await host.rename(change.private, path);
     } else if (act === 'create') {
@@ -116,7 +117,7 @@ export const link = operation({
     if (own.kind !== 'symlink') return { state: 'not-ours', found: `${of.tombstone} is ${kindInWords(own)}` };
     if (of.act === 'create' && (await host.stat(of.path)) !== undefined && !(await isAtPath(host, of)))
       return { state: 'ours', found: `${of.path} is another object now and stays` };
-    if (of.change !== undefined && !(await isAtPath(host, of)) && !(await says(host, of.path, of.target)))
+    if (of.change !== undefined && !(await isAtPath(host, of)) && !(await isLinkTo(host, of.path, of.target)))
       return { state: 'ours', found: `${of.path} is another object now and stays` };
     return { state: 'ours' };
   },
@@ -138,11 +139,11 @@ export const link = operation({
     refuse: async ({ undo: { path, act, target }, host }) => {
       if (act === 'remove') return refuseTaken(host, path);
       await realParent(host, path);
-      if (!(await says(host, path, target))) throw editedSince(path);
+      if (!(await isLinkTo(host, path, target))) throw editedSince(path);
     },
     bringBack: async ({ undo: { path, act, target, tombstone }, host, from }) => {
       if (act !== 'create') await bringBackTo(host, { from, to: tombstone });
-      else if ((await host.stat(tombstone)) === undefined && (await says(host, path, target)))
+      else if ((await host.stat(tombstone)) === undefined && (await isLinkTo(host, path, target)))
         await host.link(path, tombstone);
       return {};
     },
@@ -190,7 +191,7 @@ async function changeOf(
 async function changeBack(host: ChangeHost, of: Undo, own: string): Promise<void> {
   if ((await host.stat(of.tombstone))?.kind === 'symlink') {
     // A rename onto another name of the same inode does nothing.
-    if (!(await isAtPath(host, of)) && (await says(host, of.path, of.target)))
+    if (!(await isAtPath(host, of)) && (await isLinkTo(host, of.path, of.target)))
       await host.rename(of.tombstone, of.path);
     else await unlink(host, of.tombstone);
   }
@@ -198,7 +199,7 @@ async function changeBack(host: ChangeHost, of: Undo, own: string): Promise<void
   await host.sync(posix.dirname(of.path));
 }
 
-async function says(host: ReadHost, path: string, target: string): Promise<boolean> {
+async function isLinkTo(host: ReadHost, path: string, target: string): Promise<boolean> {
   return (await host.stat(path))?.kind === 'symlink' && (await host.readLink(path)) === target;
 }
 

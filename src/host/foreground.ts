@@ -7,7 +7,7 @@ import { baseEnvironment } from './setting.ts';
 /**
  * Runs a program of this machine on the terminal until it ends. Returns its exit code, or 128 plus the number
  * of the signal that ended it. For interactive programs: bofh reads none of its output, and it must change
- * nothing that has an undo. Ctrl-C goes only to the program.
+ * nothing that has an undo. Ctrl-C ends only the program: bofh ignores it.
  */
 export async function inForeground(
   command: { readonly tool: Tool; readonly argv: readonly string[] },
@@ -15,8 +15,8 @@ export async function inForeground(
 ): Promise<number> {
   const { file, argv } = await programs(options)(command);
   const env = { ...baseEnvironment, TERM: process.env['TERM'] ?? 'dumb' };
-  const leave = (): void => undefined;
-  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, leave);
+  const ignore = (): void => undefined;
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore);
   try {
     return await new Promise<number>((resolve, reject) => {
       const child = spawn(file, argv, { stdio: 'inherit', env });
@@ -26,6 +26,6 @@ export async function inForeground(
       );
     });
   } finally {
-    for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.off(signal, leave);
+    for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.off(signal, ignore);
   }
 }

@@ -26,7 +26,7 @@ const watched = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The received signals, shared by all sequences of this process. */
 interface Watch {
-  readonly signals: Required<Omit<Signals, 'beneath'>>;
+  readonly signals: Required<Omit<Signals, 'undoNow'>>;
   readonly hear: (signal: NodeJS.Signals) => void;
   users: number;
 }

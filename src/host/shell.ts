@@ -1,7 +1,7 @@
 /**
  * The shell around a change holds the journal's lock (descriptor 3) while the tool runs. The tool does not
  * get this descriptor: lvm would close it, and a daemon that a tool leaves behind would keep the lock for
- * ever. The trap keeps the shell alive while a tool that got a signal with its group cleans up. Descriptors 4
+ * ever. If the process group gets a signal, the trap keeps the shell alive until the tool has cleaned up. Descriptors 4
  * to 9, which bofh may have inherited, are closed too; dash supports only one digit.
  */
 const closedButFourth = '3>&- 5>&- 6>&- 7>&- 8>&- 9>&-';

@@ -42,7 +42,7 @@ export async function metadataBackup(host: ReadHost, name: string): Promise<Meta
   const { uuid, seqno } = head;
   if (uuid !== vg.uuid || seqno !== vg.seqno)
     throw new RefusedError(
-      `${path} is out of date: it has uuid ${uuid}, change ${String(seqno)}; the group has ${vg.uuid}, change ${String(vg.seqno)}`,
+      `${path} is out of date: it has uuid ${uuid}, seqno ${String(seqno)}; the group has ${vg.uuid}, seqno ${String(vg.seqno)}`,
       renew,
     );
   return { uuid, seqno, text };

@@ -167,7 +167,7 @@ export async function deactivateNamingHolders(host: ChangeHost, of: VolumeAmong)
  * first, except a classic snapshot, which lvm deactivates only together with its origin. If the
  * volume is in use, the error names its holders.
  */
-export async function removeNamingHolders(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
+export async function removeOrNameHolders(host: ChangeHost, of: VolumeAmong, tag?: string): Promise<void> {
   const { vg, name, uuid } = of.lv;
   const meant = { vg, name, uuid, ...present({ tag }), ...(await udevOf(host)) };
   if (!isClassicSnapshot(of.lv)) {

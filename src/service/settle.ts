@@ -15,7 +15,7 @@ const undo = z.strictObject({
   unit,
   by,
   note: absolutePath,
-  /** Invocation of the run that the step found. Missing: the unit was not running. */
+  /** InvocationID of the unit when the step was prepared. Missing: the unit was not running. */
   invocation: z.exactOptional(z.string()),
   boot: z.string(),
   files: z.array(absolutePath),
@@ -148,8 +148,8 @@ export const reload = operation({
     state: (await host.stat(note)) === undefined ? 'gone' : 'ours',
   }),
   revert: async ({ undo: { note }, host }) => removeNote(host, note),
-  describe: ({ undo: { unit: name, note } }) => ({
-    what: `a ${name === undefined ? 'reload of systemd' : `restart of ${name}`}, which needs no undo`,
+  describe: ({ undo: { unit: name, by: how, note } }) => ({
+    what: `a ${name === undefined ? 'reload of systemd' : `${how} of ${name}`}, which needs no undo`,
     look: [['ls', note]],
     clear: [['rm', '--force', note]],
   }),

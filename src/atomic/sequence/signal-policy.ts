@@ -16,7 +16,7 @@ export interface SignalPolicy {
 /** The state of a sequence when a signal arrives. */
 interface CurrentWork {
   readonly name: string;
-  /** `body`: code of the body, and no call. `call`: functions of the body. `step`: a program. */
+  /** `body`: only the body itself. `call`: a function that it passed to `tx.effect` or `tx.call`. `step`: a step. */
   readonly now: () => 'body' | 'call' | 'step' | 'nothing';
   /** The last step or call. */
   readonly last: () => string | undefined;
@@ -24,10 +24,11 @@ interface CurrentWork {
 
 /**
  * Decides the effect of each signal after the first one. Without `again` the second one leaves the journal
- * open, whatever runs. With `again` the second Ctrl-C only shows what the sequence waits for.
+ * open, whatever runs. With `again` it does so only while a step or the undo runs; while code of the body runs,
+ * the second Ctrl-C shows what the sequence waits for.
  */
 export function signalPolicyOf(
-  { stop = never(), abandon: second, again, beneath }: Signals,
+  { stop = never(), abandon: second, again, undoNow }: Signals,
   doing: CurrentWork,
   tell: Engine['onWaiting'],
 ): SignalPolicy {
@@ -57,7 +58,7 @@ export function signalPolicyOf(
   };
   const watched = [
     ...[second, ...(again ?? [])].map((signal) => ({ signal, act: heard })),
-    { signal: beneath, act: giveUp },
+    { signal: undoNow, act: giveUp },
   ];
   // Many sequences and steps may listen at the same time; this is not a leak.
   setMaxListeners(0, stop, givenUp.signal, abandon.signal, ...watched.flatMap(({ signal }) => signal ?? []));

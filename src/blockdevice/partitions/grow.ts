@@ -131,6 +131,6 @@ async function beyond(host: ReadHost, { kernel, node }: Found, of: ChangeUndo): 
 
 function entriesOf(of: ChangeUndo): readonly [old: Partition, entry: Partition] {
   const [old, entry] = [entryOf(of.old, of.number), entryOf(of.table, of.number)];
-  if (old === undefined || entry === undefined) throw new TypeError('the partition is in both tables');
+  if (old === undefined || entry === undefined) throw new TypeError('the partition is not in both tables');
   return [old, entry];
 }

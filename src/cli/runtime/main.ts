@@ -108,7 +108,7 @@ async function invoke(run: Run, invocation: Invocation): Promise<number> {
     signals: {
       ...heard,
       stop: AbortSignal.any([heard.stop, run.sequences.stop]),
-      beneath: run.sequences.beneath,
+      undoNow: run.sequences.undoNow,
     },
     sequences: run.sequences,
     script: undefined,

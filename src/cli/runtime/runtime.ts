@@ -69,7 +69,7 @@ export interface Sequences {
   /** Aborted by `unwind`. */
   readonly stop: AbortSignal;
   /** Aborted by `unwind`, two seconds later. */
-  readonly beneath: AbortSignal;
+  readonly undoNow: AbortSignal;
 }
 
 /** Returns an empty list of sequences. */
@@ -77,7 +77,7 @@ export function openSequences(): Sequences {
   let count = 0;
   const waiting: (() => void)[] = [];
   const journals = new Map<string, () => StartedSequence | undefined>();
-  const [stop, beneath] = [new AbortController(), new AbortController()];
+  const [stop, undoNow] = [new AbortController(), new AbortController()];
   const idle = (): Promise<void> =>
     count === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve));
   return {
@@ -94,10 +94,10 @@ export function openSequences(): Sequences {
     started: () => [...journals.values()].flatMap((look) => look() ?? []),
     unwind: () => {
       stop.abort();
-      if (count > 0) setTimeout(() => beneath.abort(), 2000);
+      if (count > 0) setTimeout(() => undoNow.abort(), 2000);
       return idle();
     },
     stop: stop.signal,
-    beneath: beneath.signal,
+    undoNow: undoNow.signal,
   };
 }

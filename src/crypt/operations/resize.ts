@@ -165,7 +165,7 @@ async function change(
   const now = (await same(host, { dmUuid }))?.size;
   if (now !== to)
     throw new RefusedError(
-      `cryptsetup reported success, but ${mapping.path} has ${now ?? 'no'} bytes, not ${to}`,
+      `cryptsetup reported success, but ${mapping.path} ${now === undefined ? 'is closed' : `has ${now} bytes, not ${to}`}`,
       {
         remedy: `look at it: cryptsetup status ${mapping.name}`,
       },

@@ -5,7 +5,7 @@ import { type ManualRecovery, RefusedError, UsageError } from '../../core/errors
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { checkVgName } from '../names.ts';
-import { removeNamingHolders, syncGroup, udevOf, usableVg, type VolumeAmong } from '../reads.ts';
+import { removeOrNameHolders, syncGroup, udevOf, usableVg, type VolumeAmong } from '../reads.ts';
 import { copiesOf, isLinear, isRaid1, partsOf, refuseUnconvertible, refuseUnsynced } from './copies.ts';
 import { copyToDrop, placeForCopy } from './copy-places.ts';
 import { deviceKeys } from './device-keys.ts';
@@ -94,7 +94,7 @@ export const convertLv = operation({
     const now = await findKnown(host, of);
     if (now === undefined) return;
     if (isRaid1(now.lv)) await drop(host, of, now);
-    else for (const lv of partsOf(now)) await removeNamingHolders(host, { lv, all: now.all });
+    else for (const lv of partsOf(now)) await removeOrNameHolders(host, { lv, all: now.all });
   },
   afterCommit: async ({ undo: of, host }) => {
     const now = await findKnown(host, of);

@@ -7,7 +7,7 @@ import {
   dependentHolders,
   holdersOf,
   refuseMoved,
-  removeNamingHolders,
+  removeOrNameHolders,
   udevOf,
   usableVg,
   volumesOf,
@@ -121,5 +121,5 @@ export async function removeCreated(
       },
     );
   }
-  await removeNamingHolders(host, { lv, all }, of.tag);
+  await removeOrNameHolders(host, { lv, all }, of.tag);
 }

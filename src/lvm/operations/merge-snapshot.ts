@@ -11,7 +11,7 @@ import {
   everyHolderOf,
   holdersOf,
   refuseUnknownActivation,
-  removeNamingHolders,
+  removeOrNameHolders,
   syncGroup,
   udevOf,
   usableVg,
@@ -32,8 +32,8 @@ const undo = z.extend(knownVolume, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * Merges a snapshot into its origin after the commit, and waits for the end: later changes of the
- * origin are lost, and so is the snapshot. The origin keeps its name, uuid and tags. Refused while
+ * Merges a snapshot into its origin after the commit, and waits for the end: the changes of the
+ * origin since the snapshot was taken are lost, and so is the snapshot. The origin keeps its name, uuid and tags. Refused while
  * either is in use, because lvm would only schedule the merge for the next activation.
  */
 export const mergeSnapshot = deferred({
@@ -83,7 +83,7 @@ export const mergeSnapshot = deferred({
     const found = await findKnown(host, of);
     if (found === undefined) return;
     if (found.lv.merging) return goOn(host, of, found.all);
-    if (await isMerged(host, found.lv)) return removeNamingHolders(host, found);
+    if (await isMerged(host, found.lv)) return removeOrNameHolders(host, found);
     const pair = pairOf(found.lv, found.all);
     if (pair.origin.uuid !== of.origin.uuid)
       throw new RefusedError(
@@ -95,7 +95,7 @@ export const mergeSnapshot = deferred({
     await refuseUnmergeable(host, pair);
     const { vg, name } = found.lv;
     await host.run(lvmerge({ vg, name, sort: of.sort, ...(await udevOf(host)) }));
-    await refuseUndone(host, of);
+    await refuseUnfinished(host, of);
   },
   // Writes to the origin after the request must not be lost.
   content: {
@@ -247,10 +247,10 @@ async function goOn(host: ChangeHost, of: Undo, all: readonly LogicalVolume[]): 
   const udev = await udevOf(host);
   await host.run(refresh({ vg, name, uuid, ...udev }));
   await host.run(waitMerged({ vg, name, ...udev }));
-  await refuseUndone(host, of);
+  await refuseUnfinished(host, of);
 }
 
-async function refuseUndone(host: ReadHost, of: Undo): Promise<void> {
+async function refuseUnfinished(host: ReadHost, of: Undo): Promise<void> {
   if ((await findKnown(host, of))?.lv.merging === true) throw postponed(of);
 }
 

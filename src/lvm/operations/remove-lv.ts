@@ -13,7 +13,7 @@ import {
   holdersOf,
   inUse,
   refuseUnknownActivation,
-  removeNamingHolders,
+  removeOrNameHolders,
   syncGroup,
   udevOf,
   usableVg,
@@ -136,7 +136,7 @@ export const removeLv = operation({
       );
     }
     refuseDependents(lv, all);
-    await removeNamingHolders(host, { lv, all });
+    await removeOrNameHolders(host, { lv, all });
   },
   content: {
     lost: 'finished',

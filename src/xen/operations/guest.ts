@@ -14,8 +14,8 @@ import { backends, until } from '../wait.ts';
 export const guestSchema = z.strictObject({
   name: z.string(),
   /**
-   * The UUID, chosen before the step. It is the tag only together with the name, because xl starts two
-   * domains with one uuid.
+   * The UUID, chosen before the step. It does not prove alone that this step started a domain, because xl starts
+   * two with one uuid: the name must match too.
    */
   uuid: z.string(),
   config: z.string(),

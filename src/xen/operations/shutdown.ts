@@ -76,7 +76,7 @@ export const shutdown = operation({
     const { name, uuid, config, how, timeoutMs = 300_000 } = asked;
     const domain = await runningDomain(host, { name, uuid, how });
     const read = await configOf(host, { config, name, uuid });
-    // The undo starts the guest from this file: checked once, under the lock.
+    // The undo starts the guest from this file. Checked only in the second call, under the locks.
     if (chosen !== undefined) await checkConfig(host, { config, name, uuid });
     const disks = await disksOf(host, read);
     const macs = read.vifs.flatMap(({ mac }) => (mac === undefined ? [] : [mac]));
@@ -99,8 +99,8 @@ export const shutdown = operation({
   look: async ({ undo, host }) => {
     const { ours } = await findGuest(host, { guest: undo, ids: [] });
     if (await marked(host, undo)) return { state: 'ours' };
-    // Also if another guest has its name now: then this guest cannot be started again, which must not count
-    // as undone.
+    // If the guest is not there, the state is `ours` also if another guest has its name now: this one cannot be
+    // started again then, and that must not count as undone.
     return { state: ours.some(isThere) ? 'gone' : 'ours' };
   },
   revert: async ({ undo, host }) => {
@@ -177,11 +177,11 @@ async function end(host: ChangeHost, undo: Undo): Promise<void> {
   const { domid, timeoutMs } = undo;
   const isIt = ({ id }: { readonly id: number }): boolean => id === domid;
   const destroy = (): Promise<CommandError | undefined> => failureOf(host.run(xlDestroy({ id: domid })));
-  const asked =
+  const refusal =
     undo.how === 'destroy' ? undefined : await failureOf(host.run(xlShutdown({ id: domid, timeoutMs })));
-  const isRefused = asked?.reason === 'timeout' || asked?.reason === 'unknown';
+  const isRefused = refusal?.reason === 'timeout' || refusal?.reason === 'unknown';
   const isForced = undo.how === 'destroy' || (undo.how === 'shutdown or destroy' && isRefused);
-  const failure = isForced ? await destroy() : asked;
+  const failure = isForced ? await destroy() : refusal;
   const stopped = await until({
     limitMs: failure === undefined ? monitorMs : 0,
     check: async () => (await guestDomains(host, isIt)).length === 0,

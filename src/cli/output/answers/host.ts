@@ -49,7 +49,7 @@ const undescribed = z.readonly(
 /** `bofh host plan FILE` */
 export const hostPlan = z.strictObject({
   /** Whether a change can cut the connection to the host: `bofh host apply` then waits for a confirmation. */
-  canCutWayIn: z.boolean(),
+  canCutConnection: z.boolean(),
   /** The changes, in the order of the steps; empty: the host is as described. */
   changes: z.array(
     z.strictObject({

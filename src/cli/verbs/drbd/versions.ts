@@ -7,7 +7,8 @@ import { untilInterrupted } from '../../runtime/session.ts';
 
 /**
  * Warns if two hosts that replicate to each other have different versions of drbd-utils. Does not refuse,
- * because the module defines the network protocol and the metadata, and recipes compare its series.
+ * because the kernel module defines the network protocol and the metadata. Different series of the module, 8.4
+ * and 9, are refused elsewhere.
  */
 export async function warnOfVersions(runtime: Runtime, members: readonly Member[]): Promise<void> {
   const found: { readonly name: string; readonly version: string }[] = [];
@@ -22,7 +23,7 @@ export async function warnOfVersions(runtime: Runtime, members: readonly Member[
   );
 }
 
-/** The version on a host; undefined if it cannot be read, which the recipe refuses with all other reasons. */
+/** The version on a host; undefined if it cannot be read: the recipe refuses that later, in one error with all reasons. */
 async function versionOn(host: Member['host']): Promise<string | undefined> {
   try {
     return await utilsVersion(host);

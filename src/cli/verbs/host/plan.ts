@@ -27,10 +27,10 @@ export default verb({
     const { resources, undescribed } = await readDescription(runtime, bofh, { file, prune });
     const changes = await plannedChanges(bofh, resources);
     const all = changes.map((change) => ({ change, text: diffOf(change) }));
-    const canCutWayIn = changes.some(canLockOut);
+    const canCutConnection = changes.some(canLockOut);
     give(runtime, {
       data: {
-        canCutWayIn,
+        canCutConnection,
         changes: all.map(({ change, text }) => ({ ...asData(change), diff: text ?? null })),
         undescribed,
       },
@@ -41,7 +41,7 @@ export default verb({
           ...(diff && text !== undefined ? text.split('\n').map(printable) : []),
         ]),
         ...undescribedInWords(undescribed, { prune }),
-        ...(canCutWayIn ? [waitInWords(usualWaitMs)] : []),
+        ...(canCutConnection ? [waitInWords(usualWaitMs)] : []),
       ],
     });
     return 0;
