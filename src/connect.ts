@@ -274,8 +274,8 @@ const signals = z.strictObject({
   stop: z.optional(signal),
   abandon: z.optional(signal),
   again: z.optional(z.readonly(z.array(signal))),
-  beneath: z.optional(signal),
-});
+  undoNow: z.optional(signal),
+} satisfies Record<keyof Signals, unknown>);
 
 const connectOptions = z.strictObject({
   host: z.optional(
