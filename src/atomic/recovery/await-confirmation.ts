@@ -97,7 +97,10 @@ function confirmOf(id: string): string {
   return option(`bofh confirm ${id}`, `confirm('${id}')`);
 }
 
-/** Throws RolledBackError or InterruptedError if the sequence that has ended was undone. */
+/**
+ * Throws if the sequence has ended without a commit: RolledBackError or InterruptedError if it was undone, StuckError if it
+ * was abandoned, so that its changes stay.
+ */
 function expectCommitted(
   engine: Engine,
   {
@@ -109,6 +112,11 @@ function expectCommitted(
 ): void {
   const { closed, steps = [] } = closedJournal(engine, id)?.state ?? {};
   if (closed === 'committed') return;
+  if (closed === 'abandoned')
+    throw new StuckError(`"${name}" was abandoned while it waited for its confirmation`, {
+      ...{ id, committed: false },
+      remedy: `see what stays: bofh journal show ${id}`,
+    });
   const undone = steps.filter((step) => step.undone !== undefined).toReversed();
   const leftUntouched = undone.flatMap((step) => (step.undone?.notOurs === undefined ? [] : describe(step)));
   const details = { id, undone: undone.map((step) => describe(step)), leftUntouched };

@@ -7,7 +7,7 @@ import { type Engine, ownerLine } from '../../../src/atomic/engine.ts';
 import { adopt, append } from '../../../src/atomic/journal/journal-writer.ts';
 import { closedJournal, journalOf } from '../../../src/atomic/journal/scan.ts';
 import { confirmSequence, guardSequence } from '../../../src/atomic/recovery/confirmation.ts';
-import { recover } from '../../../src/atomic/recovery/recover.ts';
+import { abandon, recover } from '../../../src/atomic/recovery/recover.ts';
 import { AtomicOperationSequence, type Steps } from '../../../src/atomic/sequence/sequence.ts';
 import { InterruptedError, StuckError } from '../../../src/core/errors.ts';
 import { create, remove } from '../../../src/file/index.ts';
@@ -254,4 +254,19 @@ test('a confirmation at the deadline always gives one result, the same on disk a
     expect(!(confirmed instanceof Error)).toBe(isKept);
   }
   if (rounds > 6) console.info(ends);
+});
+
+test('a sequence that was abandoned while it waited is not reported as undone', async () => {
+  const all = await waiting(60);
+  const { engine, sequence } = all;
+
+  await abandon(engine, sequence.id, 'the change stays');
+
+  expect(await all.ended).toMatchObject({
+    code: 'stuck',
+    committed: false,
+    message: `"network" was abandoned while it waited for its confirmation`,
+    remedy: `see what stays: bofh journal show ${sequence.id}`,
+  });
+  expect(files(all)).toMatchObject({ new: 'new' });
 });
