@@ -118,6 +118,7 @@ export function advance(state: State | undefined, line: Line): State {
       own.committed = true;
       break;
     case 'closed':
+      own.awaiting = undefined;
       own.closed = line.outcome;
       break;
   }

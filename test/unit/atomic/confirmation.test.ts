@@ -270,3 +270,18 @@ test('a sequence that was abandoned while it waited is not reported as undone', 
   });
   expect(files(all)).toMatchObject({ new: 'new' });
 });
+
+test('a closed journal that could not be moved to the history waits for no confirmation', async () => {
+  const all = await waiting(60);
+  const { engine, sequence } = all;
+  const fails = (): never => {
+    throw new Error('the disk is read-only');
+  };
+
+  await abandon({ ...engine, store: { ...engine.store, rename: fails } }, sequence.id, 'the change stays');
+
+  const confirmed = confirmSequence(sequence.id, { engine, ...confirming });
+  await expect(confirmed).rejects.toThrow();
+  expect(await all.ended).toMatchObject({ code: 'stuck' });
+  expect(closedJournal(engine, sequence.id)?.state.closed).toBe('abandoned');
+});
