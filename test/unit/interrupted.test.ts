@@ -97,6 +97,31 @@ describe('a signal while the body of a sequence runs', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  it('that comes while its journal is created is not taken for a failure of the state directory', async () => {
+    const { bofh, signal } = person();
+    const { flock } = bofh.engine;
+    const engine: Bofh['engine'] = {
+      ...bofh.engine,
+      flock: async (wanted) => {
+        signal();
+        return await flock(wanted);
+      },
+    };
+    const seen: unknown[] = [];
+
+    const error = await rejectionOf(
+      withBofh({ ...bofh, engine }, () =>
+        atomic('b', async (tx) => {
+          seen.push(await rejectionOf(tx.lvm.createLv({ vg: 'vg0', name: 'b', size: '8m' })));
+        }),
+      ),
+    );
+
+    expect(seen).toEqual([expect.any(SequenceEnded)]);
+    expect(error).toBeInstanceOf(InterruptedError);
+    expect(host.snapshot()).toBe(before);
+  });
+
   it('waits for the body of a scope too', async () => {
     const { bofh, signal } = person();
     const seen: unknown[] = [];

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { messageOf, JournalError } from '../../core/errors.ts';
+import { BofhError, messageOf, JournalError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { ownerLine, type Engine } from '../engine.ts';
-import { openNew, type Journal } from './journal-writer.ts';
+import { AppendError, openNew, type Journal } from './journal-writer.ts';
 import type { BeginLine, Line } from './lines.ts';
 import { lock } from './scan.ts';
 import type { StoreFile } from './store.ts';
@@ -69,15 +69,16 @@ function discard(engine: Engine, id: string, file: StoreFile): void {
 }
 
 function unwritable({ store }: Engine, error: unknown): unknown {
+  const cause = error instanceof AppendError ? error.cause : error;
   // An error of bofh already explains itself.
-  if (error instanceof Error && !('code' in error)) return error;
+  if (cause instanceof BofhError || !(cause instanceof Error) || !('code' in cause)) return error;
   const { directory } = store;
-  const isFull = error instanceof Error && 'code' in error && error.code === 'ENOSPC';
   const other = `choose another directory with ${option('--state-dir', 'stateDir')}`;
-  return new JournalError(`the state directory ${directory} cannot be written: ${messageOf(error)}`, {
-    cause: error,
-    remedy: isFull
-      ? `free space there: df ${directory}; or ${other}`
-      : `see why: ls -ld ${directory}; findmnt --target ${directory}; or ${other}`,
+  return new JournalError(`the state directory ${directory} cannot be written: ${messageOf(cause)}`, {
+    cause,
+    remedy:
+      cause.code === 'ENOSPC'
+        ? `free space there: df ${directory}; or ${other}`
+        : `see why: ls -ld ${directory}; findmnt --target ${directory}; or ${other}`,
   });
 }
