@@ -101,7 +101,7 @@ function guarded(bofh: Bofh): Bofh {
     refuseNested('a sequence');
     return locks.open();
   };
-  return { ...bofh, engine: { ...bofh.engine, locks: { open } } };
+  return { ...bofh, engine: { ...bofh.engine, locks: { ...locks, open } } };
 }
 
 /** The schema of the options of `atomic`. */

@@ -1,8 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { atomic, type Bofh, connect, currentBofh, drbd, lvm, vm, withBofh, xen } from '../../src/index.ts';
+import {
+  atomic,
+  type Bofh,
+  connect,
+  currentBofh,
+  drbd,
+  lvm,
+  recover,
+  vm,
+  withBofh,
+  xen,
+} from '../../src/index.ts';
 import { BofhError, JournalError, UsageError } from '../../src/core/errors.ts';
 import { loadScript } from '../../src/script/load.ts';
 import { simulatedBofh } from '../../src/simulator/index.ts';
@@ -32,6 +43,19 @@ describe('a state directory', () => {
 
     expect(error).toBeInstanceOf(JournalError);
     expect((error as Error).message).toContain(file);
+  });
+
+  it('loses the files of unheld locks by recover(), as by bofh recover', async () => {
+    const bofh: Bofh = { ...connect({ stateDir: join(work, 'state') }), signals: {} };
+    const locks = bofh.engine.locks.open();
+    await locks.take({ needs: ['file:/x'] });
+    locks.release();
+    const file = join(work, 'state/journal/locks/file%3A%2Fx');
+    expect(existsSync(file)).toBe(true);
+
+    await withBofh(bofh, () => recover());
+
+    expect(existsSync(file)).toBe(false);
   });
 });
 
