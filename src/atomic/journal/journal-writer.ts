@@ -96,7 +96,9 @@ function withoutFruitless(bytes: Uint8Array, { lines, length }: Decoded): Uint8A
   let kept = lines.length;
   for (;;) {
     const begin = lines.slice(0, kept).findLastIndex(({ t }) => t !== 'blocked');
-    if (lines[begin]?.t !== 'recovery') break;
+    // Without the recovery after it, an `awaiting` would be valid again: the sequence could be
+    // confirmed, although a failed undo may have changed something.
+    if (lines[begin]?.t !== 'recovery' || lines[begin - 1]?.t === 'awaiting') break;
     kept = begin;
   }
   let end = length;

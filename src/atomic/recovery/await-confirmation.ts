@@ -98,8 +98,8 @@ function confirmOf(id: string): string {
 }
 
 /**
- * Throws if the sequence has ended without a commit: RolledBackError or InterruptedError if it was undone, StuckError if it
- * was abandoned, so that its changes stay.
+ * Throws if the sequence has ended without a commit: RolledBackError or InterruptedError if it was
+ * undone, StuckError if it was abandoned, so that its changes stay.
  */
 function expectCommitted(
   engine: Engine,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Engine, ownerLine } from '../../../src/atomic/engine.ts';
-import { adopt, append } from '../../../src/atomic/journal/journal-writer.ts';
+import { adopt, adoptAgain, append, type Journal } from '../../../src/atomic/journal/journal-writer.ts';
+import type { Line } from '../../../src/atomic/journal/lines.ts';
 import { closedJournal, journalOf } from '../../../src/atomic/journal/scan.ts';
 import { confirmSequence, guardSequence } from '../../../src/atomic/recovery/confirmation.ts';
 import { abandon, recover } from '../../../src/atomic/recovery/recover.ts';
@@ -165,20 +166,38 @@ test('a reboot ends the wait', async () => {
   expect(files(all)).toEqual(before);
 });
 
-test('a sequence that is partly undone cannot be confirmed', async () => {
-  const { engine, sequence, ended, stop } = await waiting(60);
-  stop.abort(new InterruptedError('SIGHUP came', { reason: 'SIGHUP' }));
-  await ended;
-  const name = `${sequence.id}.journal`;
-  const file = engine.store.open(name);
-  if (file === undefined) throw new Error('there is no journal');
-  const journal = adopt(engine.store, file, sequence.id, 'token');
-  append(journal, [
-    { t: 'recovery', ...ownerLine(engine) },
-    { t: 'undone', n: 2 },
-  ]);
-  file.close();
+/** A sequence that waits without a process, and whose undo an earlier recovery began. */
+async function partlyUndone(line: Line): Promise<Waiting> {
+  const all = await waiting(60);
+  all.stop.abort(new InterruptedError('SIGHUP came', { reason: 'SIGHUP' }));
+  await all.ended;
+  withJournal(all, adopt, (journal) => append(journal, [{ t: 'recovery', ...ownerLine(all.engine) }, line]));
+  return all;
+}
 
+function withJournal(
+  { engine, sequence }: Waiting,
+  open: typeof adopt,
+  act: (journal: Journal) => void = () => undefined,
+): void {
+  const file = engine.store.open(`${sequence.id}.journal`);
+  if (file === undefined) throw new Error('there is no journal');
+  act(open(engine.store, file, sequence.id, 'token'));
+  file.close();
+}
+
+test('a sequence that is partly undone cannot be confirmed', async () => {
+  const { engine, sequence } = await partlyUndone({ t: 'undone', n: 2 });
+
+  await expect(confirmSequence(sequence.id, { engine, ...confirming })).rejects.toThrow('does not wait');
+  expect(await recover(sequence.id, { engine, yes: true })).toMatchObject({ end: 'rolled-back' });
+});
+
+test('nor one with a step whose undo failed, after a recovery that was killed at its start', async () => {
+  const all = await partlyUndone({ t: 'blocked', n: 2, why: 'failed', message: 'it failed half-way' });
+  withJournal(all, adoptAgain);
+
+  const { engine, sequence } = all;
   await expect(confirmSequence(sequence.id, { engine, ...confirming })).rejects.toThrow('does not wait');
   expect(await recover(sequence.id, { engine, yes: true })).toMatchObject({ end: 'rolled-back' });
 });
