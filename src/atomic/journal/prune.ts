@@ -15,15 +15,18 @@ export const usualKeep: Keep = { days: 400, newest: 100, count: 5000 };
 
 const dayMs = 86_400_000;
 
-/** Lists the closed journals beyond these limits, oldest first. */
+/** Lists the closed journals beyond these limits, oldest first; not those that a running or interrupted undo needs. */
 export function surplus(store: Store, keep: Keep): readonly string[] {
   const oldest = Date.now() - keep.days * dayMs;
-  return byAge(store)
+  const ids = byAge(store)
     .filter(({ changed }, index, { length }) => {
       const rank = length - index;
       return rank > keep.count || (rank > keep.newest && changed < oldest);
     })
     .map(({ id }) => id);
+  if (ids.length === 0) return [];
+  const needed = undoneNow(store);
+  return ids.filter((id) => !needed.has(id));
 }
 
 /** Removes closed journals and their other files. Tags of these sequences on objects are unknown afterwards. */

@@ -54,6 +54,14 @@ describe('the history', () => {
     expect(surplus(store, { days: 400, newest: 100, count: 1 })).toEqual(['oldest', 'older']);
   });
 
+  it('keeps the journal of a sequence that is being undone, with its copies', () => {
+    for (const id of ['aa', 'bb']) lay(id, 500);
+    const begin = { t: 'begin', format: 1, id: 'dd', undoes: 'aa' } as unknown as Line;
+    writeFileSync(join(directory, 'dd.journal'), encode([begin], 0).bytes);
+
+    expect(surplus(store, { days: 400, newest: 0, count: 0 })).toEqual(['bb']);
+  });
+
   it('loses a journal with the files beside it, and nothing else', () => {
     for (const id of ['aa', 'aab']) lay(id, 1);
     mkdirSync(join(directory, 'history', 'aa.d'));
