@@ -68,7 +68,13 @@ export class Announcements {
       const { stop: _, created, ...begin } = this.#of;
       this.#creation = createJournal(this.#engine, begin, lines).then(async (journal) => {
         this.journal = journal;
-        await created?.(journal);
+        try {
+          await created?.(journal);
+        } catch (error) {
+          // The step does not act, so nothing of it is left.
+          if (intent.t === 'intent') append(journal, [{ t: 'undone', n: intent.n }]);
+          throw error;
+        }
         return journal;
       });
       return await this.#creation;

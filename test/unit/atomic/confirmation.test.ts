@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -232,7 +232,16 @@ test('a step with an inverse function cannot wait for a confirmation, and its ob
   await all.ended;
 });
 
-test('a guard that cannot be started leaves the host unchanged', async () => {
+test.each<[string, (tx: Steps, path: string) => Promise<unknown>]>([
+  ['a step', (tx, path) => tx.step(create, { path, content: '', mode: 0o644 })],
+  [
+    'a pair of functions',
+    (tx, path) => {
+      const forward = (): void => writeFileSync(path, '');
+      return tx.effect('a pair', forward, () => Promise.reject(new Error('there is nothing to undo')));
+    },
+  ],
+])('a guard that cannot be started leaves the host unchanged, before %s', async (_, step) => {
   const directory = mkdtempSync(join(tmpdir(), 'bofh-confirm-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   furnish(directory);
@@ -245,9 +254,7 @@ test('a guard that cannot be started leaves the host unchanged', async () => {
     },
   });
   const path = join(directory, 'data/new');
-  await expect(sequence.run((tx) => tx.step(create, { path, content: '', mode: 0o644 }))).rejects.toThrow(
-    'no systemd',
-  );
+  await expect(sequence.run((tx) => step(tx, path))).rejects.toThrow('is undone: no systemd');
   expect(existsSync(path)).toBe(false);
   expect(readdirSync(join(directory, 'journal'))).toEqual(['history']);
 });
