@@ -152,7 +152,7 @@ export interface AtomicOptions extends Pick<SequenceOptions, 'reverse' | 'writes
  *
  * Throws RolledBackError if it failed and everything was undone, newest first; StuckError if something is
  * left; the original error if it failed before the first change; UsageError inside another open sequence.
- * `reverse` returns the inverse for functions without one that `tx.call` calls.
+ * `tx.call` asks `reverse` for the inverse of a function that has none.
  */
 export async function atomic<T>(
   name: string,

@@ -9,8 +9,8 @@ import { atomic } from './atomic.ts';
 export type ApplyOptions = Pick<AtomicOptions, 'confirm' | 'log' | 'onEvent' | 'signal' | 'timeout' | 'wait'>;
 
 /**
- * Makes the host as described, in one sequence, from a description that is already collected. `answers`: those of a plan
- * since which nothing changed, for the checks before the first step.
+ * Applies a description that is already collected, in one sequence. `answers`: those of a plan since
+ * which nothing changed, for the checks before the first step.
  */
 export async function applyCollected(
   resources: readonly Resource[],

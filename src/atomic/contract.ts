@@ -88,7 +88,8 @@ export interface Common<A, U> {
    * and RefusedError, with holders and a remedy, for a state of the host that does not allow the
    * step. It is called twice: before the locks are taken, and again under them. The second call gets
    * what the first one returned as `chosen`: check everything again, and keep those identities. There is no
-   * second call if the sequence had locked all objects before (`tx.reserve`) and the first one did not read `chosen`.
+   * second call if the sequence had locked all objects before (`tx.reserve`), no other step ran meanwhile, and
+   * the first call did not read `chosen`.
    */
   readonly prepare: (input: {
     readonly args: A;

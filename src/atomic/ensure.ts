@@ -33,11 +33,8 @@ export interface Ensured<V> {
   readonly changed: boolean;
 }
 
-/** The argument for existing content; `ensure` never touches existing content. */
-const never = 'overwrite';
-
-/** The arguments of a create method that `ensure` takes too. */
-export type EnsureArgs<A> = Omit<A, typeof never>;
+/** The arguments of a create method, without `overwrite`: `ensure` never changes existing content. */
+export type EnsureArgs<A> = Omit<A, 'overwrite'>;
 
 /**
  * Pairs a create method with the function that finds an existing object. `find` returns undefined
@@ -47,7 +44,7 @@ export function ensurable<A, V extends F, F>(
   code: Operation<A, V>,
   find: Ensurable<A, F>['find'],
 ): Ensurable<A, F> {
-  return { code: code, find };
+  return { code, find };
 }
 
 /** The error for an option whose value on an existing object cannot be read. */
@@ -69,7 +66,8 @@ export function ensure<A, V>(
 ): Promise<Ensured<V>> {
   return steps.scope(`ensure ${code.kind}`, async (tx) => {
     const args = code.parseArgs(input) as A & object;
-    if (Object.hasOwn(args, never)) throw incomparable(never, 'it never changes existing content');
+    if (Object.hasOwn(args, 'overwrite'))
+      throw incomparable('overwrite', 'it never changes existing content');
     const look = async (): ReturnType<typeof find> => {
       try {
         return await find(host, args);

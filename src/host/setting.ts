@@ -42,7 +42,7 @@ export interface OutputFiles {
   readonly remove: () => void;
 }
 
-/** The complete environment of a tool, without the allow-list of `localHost({ env })`. */
+/** The environment of every tool; `localHost({ env })` adds to it. */
 export const baseEnvironment: Readonly<Record<string, string>> = {
   HOME: '/root',
   LC_ALL: 'C',

@@ -78,7 +78,7 @@ export function adopt(store: Store, file: StoreFile, id: string, token: string):
 }
 
 /**
- * As `adopt`, for a journal that an earlier recovery had open. Removes the lines of an earlier recovery that
+ * As `adopt`, for a journal that an earlier recovery may have left open. Removes the lines of an earlier recovery that
  * only found obstacles, and the output of its programs, so that a journal does not grow with each attempt.
  */
 export function adoptAgain(store: Store, file: StoreFile, id: string, token: string): Journal {

@@ -15,7 +15,10 @@ export const usualKeep: Keep = { days: 400, newest: 100, count: 5000 };
 
 const dayMs = 86_400_000;
 
-/** Lists the closed journals beyond these limits, oldest first; not those that a running or interrupted undo needs. */
+/**
+ * Lists the closed journals beyond these limits, oldest first; not those that a running or
+ * interrupted undo needs.
+ */
 export function surplus(store: Store, keep: Keep): readonly string[] {
   const oldest = Date.now() - keep.days * dayMs;
   const ids = byAge(store)

@@ -167,7 +167,7 @@ export async function openLocked(engine: Engine, name: string): Promise<StoreFil
   return kept === 'held' ? 'held' : openLocked(engine, name);
 }
 
-/** Locks a file, and checks that it still has this name. Closes it if that check fails. */
+/** Locks a file, and checks that it still has this name. Closes the file only if flock(2) itself fails. */
 export async function lock(
   engine: Engine,
   file: StoreFile,

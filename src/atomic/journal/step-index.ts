@@ -90,7 +90,7 @@ export function addStep(index: Index, step: Step): void {
   addUse(index.uses, intent);
 }
 
-/** Ignores an unknown place. */
+/** Ignores an unknown step. */
 export function changeStep(
   index: Index,
   n: number,

@@ -131,7 +131,7 @@ function statOf(place: string): Stats | undefined {
   try {
     return absent(() => lstatSync(place));
   } catch (error) {
-    // Without permission, the caller reports the error.
+    // The caller reports any other error, such as EACCES.
     if (!(error instanceof Error) || !('code' in error) || error.code !== 'ENOTDIR') throw error;
     throw new JournalError(`the state directory ${place} cannot be reached: ${messageOf(error)}`, {
       cause: error,

@@ -86,7 +86,10 @@ function said({ host }: Pick<Place, 'host'>, key: Key): string {
   return keyInWords(host.name, key);
 }
 
-/** Two parallel steps of one sequence must not use the same object. */
+/**
+ * Refuses a step that shares an object with a parallel step of the sequence; else adds its claims to
+ * `running`.
+ */
 function refuseParallel(at: Claiming, kind: string, n: number, claims: Claims): void {
   for (const running of at.running.values()) {
     const key = conflicting(running.claims, claims);

@@ -121,11 +121,11 @@ function isNamed({ fd, path }: LockFile): boolean {
 }
 
 /**
- * Attempts. More than one is rarely needed, because other sequences create and remove files only between
- * their steps.
+ * Attempts if a lock file loses its name before it is locked. More than one is rarely needed, because
+ * a sequence removes its lock files only when it ends.
  */
 const attempts = 100;
-/** Attempts: a sweep, or the bofh of another host that checks who has an object, locks it for a moment. */
+/** Attempts if a lock is refused: a sweep, or the bofh of another host that checks who has an object, locks it for a moment. */
 const triesWhenRefused = 3;
 
 async function takeAll(

@@ -230,7 +230,7 @@ async function takeJournal(id: string, options: RecoverOptions): Promise<StoreFi
   }
 }
 
-/** Attempts: a reader may hold the lock for a moment, or its process has just ended. */
+/** Attempts: a reader may hold the lock for a moment, or the process that held it has just ended. */
 const unseenLimit = 20;
 
 /**
@@ -355,7 +355,7 @@ export async function usesOf(
     const code = codes.get(step.n);
     if (code === undefined || code.defers(step.intent.undo)) return undefined;
     const { host } = placeOf(engine, step.intent.host);
-    return lookUnlessAway(code, { ...journalled(state, step), host });
+    return lookUnlessRefused(code, { ...journalled(state, step), host });
   };
   const used: string[] = [];
   for (const step of there) {
@@ -371,8 +371,11 @@ export async function usesOf(
   return used;
 }
 
-/** Looks at the object of a step. Undefined if its host cannot be reached: the undo will look again. */
-async function lookUnlessAway(
+/**
+ * Looks at the object of a step. Undefined if the look is refused, for example because a device is
+ * missing: the undo looks again.
+ */
+async function lookUnlessRefused(
   code: AnyOperation,
   input: Parameters<AnyOperation['look']>[0],
 ): Promise<Look | undefined> {

@@ -219,7 +219,7 @@ function claimsOf({ steps }: State): Claims {
 
 /**
  * Before anything is undone, compares the content of the topmost objects; the content below them is compared
- * when its step is undone. After a refusal the journal is removed.
+ * when its step is undone. If it throws, the journal is removed.
  */
 async function refuseChangedAbove(
   journal: Journal,

@@ -32,7 +32,7 @@ export interface StepHome extends Claiming {
   /** Whether no step has started since the one with this number. */
   readonly isNewest: (n: number) => boolean;
   /** Throws if the step changes an object that a temporary step opened; missing for a temporary step. */
-  readonly refuseBrief?: (code: AnyOperation, claims: Claims) => void;
+  readonly refuseOnTemporary?: (code: AnyOperation, claims: Claims) => void;
   /**
    * Writes an intent, durable; the first intent creates the journal. Throws if the sequence failed
    * meanwhile.
@@ -62,9 +62,9 @@ export async function takeStep(from: StepHome, code: AnyOperation, input: unknow
     home.running.set(n, { kind: code.kind, claims: {} });
     try {
       const { undoData, claims } = await prepare(home, code, args, n);
-      home.refuseBrief?.(code, claims);
+      home.refuseOnTemporary?.(code, claims);
       const journal = await home.announce(intentOf(home, code, { n, args, undoData, claims }));
-      keepLocked(home, journal, n, claims);
+      expectLocked(home, journal, n, claims);
       return await act(home, code, journal, { n, args, undoData, claims });
     } catch (error) {
       if (!(error instanceof IdentityTaken) || attempt === identityTries) throw error;
@@ -94,7 +94,7 @@ export async function takePair<T>(
       lives: 'disk',
       after: false,
     });
-    if (claims !== null) keepLocked(home, journal, n, claims);
+    if (claims !== null) expectLocked(home, journal, n, claims);
     return await run(n, journal);
   } finally {
     home.running.delete(n);
@@ -102,7 +102,7 @@ export async function takePair<T>(
 }
 
 /** Called before the step acts. If its lock was lost, marks the step as undone and throws. */
-function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims): void {
+function expectLocked(home: StepHome, journal: Journal, n: number, claims: Claims): void {
   try {
     refuseLostLock(home, claims);
   } catch (error) {
@@ -119,14 +119,14 @@ function keepLocked(home: StepHome, journal: Journal, n: number, claims: Claims)
 async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: number) {
   const { engine } = home;
   const mark = `bofh.${home.id}.${n}`;
-  let isSameTwice = true;
+  const twice = { isSame: true };
   const looked = async (before?: unknown): Promise<{ undoData: unknown; claims: Claims }> => {
     const host = askedOnce(engine.host);
     const on = (path: string): Promise<DeviceKeys> => engine.on(path, host);
     const undoData = await code.prepare({
       ...{ args, mark, host },
       get chosen() {
-        isSameTwice = false;
+        twice.isSame = false;
         return before;
       },
     });
@@ -137,7 +137,7 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   const first = await checkUnlessBusy(home, { kind: code.kind, args }, () => looked());
   const { undoData: chosen, claims } = first;
   const isStillAlone = wasAlone && isAlone();
-  if ((await claim(home, code.kind, n, claims)) && isStillAlone && isSameTwice)
+  if ((await claim(home, code.kind, n, claims)) && isStillAlone && twice.isSame)
     return { undoData: chosen, claims: withHost(engine, claims) };
   const { undoData, claims: claimsNow } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))

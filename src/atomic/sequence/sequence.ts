@@ -179,8 +179,9 @@ export class AtomicOperationSequence {
       signal: this.#signalPolicy.stop,
       step: (code, args) =>
         tracked(stepName(code.kind), async () => {
-          const refuseBrief = this.#refuseBrief.bind(this);
-          return (await takeStep({ ...this.#home(own, place), refuseBrief }, code, args)).value as never;
+          const refuseOnTemporary = this.#refuseOnTemporary.bind(this);
+          return (await takeStep({ ...this.#home(own, place), refuseOnTemporary }, code, args))
+            .value as never;
         }),
       temporary: (code, args) => tracked(stepName(code.kind), () => this.#temporary(own, place, code, args)),
       effect: (name, forward, inverse, options) =>
@@ -271,7 +272,7 @@ export class AtomicOperationSequence {
    * Throws UsageError for a lasting change of a device that a temporary step opened: when that is
    * closed, the change can be neither synced nor undone.
    */
-  #refuseBrief({ kind, lives }: AnyOperation, claims: Claims): void {
+  #refuseOnTemporary({ kind, lives }: AnyOperation, claims: Claims): void {
     const state = this.#journal?.state;
     if (lives !== 'disk' || state === undefined) return;
     for (const n of this.#temporaries) {

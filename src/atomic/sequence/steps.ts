@@ -44,8 +44,8 @@ export interface Steps {
    */
   scope<T>(name: string, body: (tx: Steps) => T | Promise<T>): Promise<T>;
   /**
-   * The same methods on another host, by its name. Steps there are undone with the rest. Throws JournalError
-   * for an unknown host.
+   * The same methods on another host, by its name. Steps there are undone with the rest. On a simulated host,
+   * throws UsageError for an unknown name.
    */
   on(host: string): Steps;
 }

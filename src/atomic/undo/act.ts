@@ -98,9 +98,8 @@ async function namingFull({ engine }: Unwinding, { intent }: Step, error: unknow
 }
 
 /**
- * An act and its sync on another host count only if it did not reboot in between: the reboot loses
- * unwritten data, and a later sync does not detect that. Going on in the middle would be wrong,
- * too.
+ * An act and its sync on another host count only if that host did not reboot in between: the reboot
+ * loses unwritten data, and a later sync does not detect that. The next action is then decided again.
  */
 async function inOneBoot(
   { engine }: Pick<Unwinding, 'engine'>,

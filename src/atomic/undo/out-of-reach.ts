@@ -28,8 +28,8 @@ export async function unlessOutOfReach<T>(
   try {
     return await work();
   } catch (error) {
-    const isTold = error instanceof RefusedError || error instanceof CommandError;
-    if (isTold && (await isOutOfReach(engine, journal, step))) return undefined;
+    const isRefusal = error instanceof RefusedError || error instanceof CommandError;
+    if (isRefusal && (await isOutOfReach(engine, journal, step))) return undefined;
     throw error;
   }
 }

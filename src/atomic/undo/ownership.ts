@@ -53,7 +53,7 @@ export async function expectStillOurs(
  */
 function dependenciesOf(state: State, n: number, claims: Claims): ReadonlyMap<Step, Key> {
   const { makers, holders } = state.index;
-  const leaned = new Map<Step, Key>();
+  const newestOf = new Map<Step, Key>();
   const last = (places: readonly number[] = [], is: (step: Step) => boolean): Step | undefined => {
     const found = places.findLast((place) => {
       const step = state.steps[place];
@@ -67,9 +67,9 @@ function dependenciesOf(state: State, n: number, claims: Claims): ReadonlyMap<St
     const newest =
       last(holders.get(key), ({ intent }) => intent.lives === 'disk') ?? last(holders.get(key), () => true);
     // A pair of functions has no `look`.
-    if (newest !== undefined && newest.intent.kind !== 'bare') leaned.set(newest, key);
+    if (newest !== undefined && newest.intent.kind !== 'bare') newestOf.set(newest, key);
   }
-  return leaned;
+  return newestOf;
 }
 
 /** The steps that changed an object before its newest step, back to the step that made it. */

@@ -10,7 +10,7 @@ interface Meaning {
   readonly remedy: (destination: string) => string;
 }
 
-const manualRecovery = (destination: string): string => `see why: ssh -v ${destination}`;
+const seeWhy = (destination: string): string => `see why: ssh -v ${destination}`;
 
 // The order matters: the messages for a changed key also contain those for an unverified one.
 const meanings: readonly Meaning[] = [
@@ -61,7 +61,7 @@ export function notConnected(host: string, destination: string, said: string): C
   }
   return new ConnectionError(`no connection to ${host}${quoted(said)}`, {
     ...{ host, connection: 'none' },
-    remedy: manualRecovery(destination),
+    remedy: seeWhy(destination),
   });
 }
 

@@ -36,7 +36,7 @@ import * as z from 'zod/mini';
 export interface SshHostOptions extends Partial<SshDestination>, KeyOptions, Pick<ProgramOptions, 'tools'> {
   /** The name of the host in bofh; without a `destination` also its name for ssh. */
   readonly name: string;
-  /** `terminal`: ssh may ask the user at the terminal, once. (default: ssh cannot ask). */
+  /** `terminal`: ssh may ask the user at the terminal, once (default: ssh cannot ask). */
   readonly ask?: 'terminal' | 'never';
   /** The journal directory of bofh on that host, its --state-dir (default: /var/lib/bofh). */
   readonly stateDir?: string;
