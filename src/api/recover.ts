@@ -41,8 +41,13 @@ export async function recover(request: RecoverRequest = {}): Promise<readonly Re
   const { engine: around, signals } = currentBofh();
   const engine = { ...around, find: findAmong(operations, around.find) };
   await removeJournalLeftovers(engine);
-  const open = (await openJournals(engine)).filter((each) => each.owner !== 'running');
-  const wanted = open.filter((each) => id === undefined || each.id === id);
+  const open = (await openJournals(engine)).filter((each) => id === undefined || each.id === id);
+  const wanted = open.filter((each) => each.owner !== 'running');
+  if (id !== undefined && open.length > 0 && wanted.length === 0)
+    throw new JournalError(`the sequence ${id} is still running`, {
+      code: 'busy',
+      remedy: `wait until it ends; see it: bofh journal show ${id}`,
+    });
   if (id !== undefined && wanted.length === 0)
     throw new JournalError(`there is no unfinished journal ${id}`, {
       code: 'not-found',

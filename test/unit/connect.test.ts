@@ -16,7 +16,7 @@ import {
 } from '../../src/index.ts';
 import { BofhError, JournalError, UsageError } from '../../src/core/errors.ts';
 import { loadScript } from '../../src/script/load.ts';
-import { simulatedBofh } from '../../src/simulator/index.ts';
+import { simulatedBofh, simulatedHost } from '../../src/simulator/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
 
 let work = '';
@@ -57,6 +57,32 @@ describe('a state directory', () => {
 
     expect(existsSync(file)).toBe(false);
   });
+});
+
+it('recover() says of a sequence that it is still running', async () => {
+  const bofh = simulatedBofh({ host: simulatedHost() });
+  let end = (): void => undefined;
+  const ends = new Promise<void>((over) => (end = over));
+  let running: Promise<void> | undefined;
+  await new Promise<void>((begun) => {
+    running = withBofh(bofh, () =>
+      atomic('long', async (tx) => {
+        await tx.file.create({ path: '/etc/x', content: '' });
+        begun();
+        await ends;
+      }),
+    );
+  });
+  const [file = ''] = bofh.engine.store.names('.').filter((name) => name.endsWith('.journal'));
+  const id = file.replace('.journal', '');
+
+  await expect(withBofh(bofh, () => recover({ id }))).rejects.toMatchObject({
+    code: 'busy',
+    message: `the sequence ${id} is still running`,
+  });
+  expect(await withBofh(bofh, () => recover())).toEqual([]);
+  end();
+  await running;
 });
 
 it.each<readonly [string, () => Promise<unknown>, string]>([

@@ -69,9 +69,10 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
       const key = conflicting(intent.claims ?? {}, claims);
       if (key !== undefined)
         throw new JournalError(
-          `${said(engine, key)} belongs to the sequence ${id} "${state.begin.name}" there`,
+          `${said(engine, key)} belongs to the sequence ${id} "${state.begin.name}" there${state.awaiting === undefined ? '' : ', which waits for its confirmation'}`,
           {
-            remedy: `on ${host.name}: bofh recover; then run the command again here`,
+            code: 'unfinished',
+            remedy: `on ${host.name}: ${state.awaiting === undefined ? 'bofh recover' : `bofh confirm ${id}, or bofh undo ${id}`}; then run the command again here`,
           },
         );
     }

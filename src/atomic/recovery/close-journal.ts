@@ -147,5 +147,6 @@ export function letGo(
     file?.close();
   };
   if (stillRunning === undefined) over();
-  else void stillRunning.finally(over);
+  // A failure of the act must not end the process as an unhandled rejection.
+  else void Promise.allSettled([stillRunning]).then(over);
 }

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { decode, encode, type Line } from '../../../src/atomic/journal/lines.ts';
-import { damagedEnd } from '../../../src/atomic/recovery/close-journal.ts';
+import { damagedEnd, letGo } from '../../../src/atomic/recovery/close-journal.ts';
 import { JournalError } from '../../../src/core/errors.ts';
 import { appendedApart } from '../cli/support/journals.ts';
 
@@ -173,4 +173,15 @@ test('reports an unknown kind of line, and an unknown format', () => {
   expect(() => decode(encode([begin, strange], 0).bytes, 'x')).toThrow(/line 2: "brewed" is not a line/);
   expect(() => decode(encode([newer], 0).bytes, 'x')).toThrow(/format 2 is newer/);
   expect(() => decode(encode([{ t: 'committed' }], 0).bytes, 'x')).toThrow(/does not begin/);
+});
+
+test('an act that fails after its journal was left is no unhandled rejection', async () => {
+  const closed: string[] = [];
+  letGo(
+    Promise.reject(new Error('it failed late')),
+    { release: () => closed.push('locks') },
+    { close: () => closed.push('journal') },
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(closed).toEqual(['locks', 'journal']);
 });
