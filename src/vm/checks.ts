@@ -100,6 +100,20 @@ export async function checkSpace(options: {
   );
 }
 
+/** New volumes, for `checkSpace`, by their group and thin pool. */
+export function byPlace<V extends { readonly vg: string; readonly pool?: string | undefined }>(
+  volumes: readonly V[],
+): readonly { readonly vg: string; readonly pool: string | undefined; readonly volumes: readonly V[] }[] {
+  const places = new Map<string, { vg: string; pool: string | undefined; volumes: V[] }>();
+  for (const volume of volumes) {
+    const { vg, pool } = volume;
+    const place = places.get(`${vg}/${pool ?? ''}`) ?? { vg, pool, volumes: [] };
+    place.volumes.push(volume);
+    places.set(`${vg}/${pool ?? ''}`, place);
+  }
+  return [...places.values()];
+}
+
 /** Throws RefusedError if the unpacked archive does not fit into the free part of a thin pool. */
 export async function checkPoolRoom(
   host: ReadHost,

@@ -6,7 +6,7 @@ import type { Bytes } from '../core/units.ts';
 import { checkLvName, type LogicalVolume } from '../lvm/index.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
-import { checkSpace } from './checks.ts';
+import { byPlace, checkSpace } from './checks.ts';
 import { rootOf, wordsOf } from './guest-file.ts';
 import { diskNames } from './names.ts';
 import { pathsOf, renamedVolume } from './rename.ts';
@@ -79,18 +79,9 @@ export async function clonedVolumes(
     const is = await roleOf(host, { lv, isRoot: root?.lv === lv, file: guest.file });
     volumes.push({ vg: lv.vg, name: lv.name, toVg, to: wanted, size: lv.size, ...present({ pool }), ...is });
   }
-  for (const { vg, pool } of placesOf(volumes)) {
-    const inside = volumes.filter((each) => each.toVg === vg && each.pool === pool);
-    await checkSpace({ host, vg, pool, wanted: inside.map(({ to: lv, size }) => ({ name: lv, size })) });
-  }
+  const copies = volumes.map(({ toVg, to: copy, size, pool }) => ({ vg: toVg, name: copy, size, pool }));
+  for (const { vg, pool, volumes: wanted } of byPlace(copies)) await checkSpace({ host, vg, pool, wanted });
   return volumes;
-}
-
-function placesOf(
-  volumes: readonly ClonedVolume[],
-): readonly { readonly vg: string; readonly pool: string | undefined }[] {
-  const places = new Map(volumes.map(({ toVg: vg, pool }) => [`${vg}/${pool ?? ''}`, { vg, pool }]));
-  return [...places.values()];
 }
 
 /** The role of a volume, from its content. */

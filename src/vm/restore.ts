@@ -18,6 +18,7 @@ import {
   withSettings,
 } from '../xen/index.ts';
 import {
+  byPlace,
   checkClashes,
   checkConfigPath,
   checkFreeMemory,
@@ -98,16 +99,10 @@ export async function planRestore(options: {
   await found.try(() => checkIdentity(host, backup, how));
   await found.try(() => refuseIncomplete(host, backup));
   await found.try(() => refuseTaken(host, { site, name, guest, backup }));
-  for (const [vg, pool] of new Map(disks.map((disk) => [disk.vg, disk.pool])))
-    await found.try(() => {
-      const wanted = disks.filter((disk) => disk.vg === vg);
-      return checkSpace({
-        host,
-        vg,
-        pool,
-        wanted: wanted.map(({ volume, size }) => ({ name: volume, size })),
-      });
-    });
+  for (const { vg, pool, volumes } of byPlace(disks)) {
+    const wanted = volumes.map(({ volume, size }) => ({ name: volume, size }));
+    await found.try(() => checkSpace({ host, vg, pool, wanted }));
+  }
   const path = await found.try(() => checkConfigPath(host, configPath(site, name)));
   const missing = await missingBoot(host, guest);
   if (how.start) await found.try(() => checkStart(host, { guest, missing, file }));

@@ -251,6 +251,24 @@ describe('vm restore', () => {
     expect(host.world.lvm[0]?.lvs.find(({ name }) => name === 'shop-root')?.pool).toBeDefined();
     await expect(restore(`${path} --as web9 --vg nope`)).rejects.toThrow(/nope/);
   });
+
+  test('needs space in the group only for the disks that were not thin', async () => {
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 100 });
+    await typed('vm disk create web1 data --size 2g --thin pool --vg vg0');
+    await typed('vm disk create web1 log --size 64m --vg vg0');
+    const { path } = await backup();
+    await remove();
+    const { extents } = host.world.lvm[0]?.pvs[0] ?? { extents: 0 };
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: extents - 100 - 120 });
+
+    const made = await restore(path);
+
+    expect(made.disks.map(({ volume }) => volume)).toContain('vg0/web1-data');
+    await remove();
+    host.admin.lvcreate({ vg: 'vg0', name: 'more', extents: 110 });
+    const error = await rejectionOf(restore(path));
+    expect(error).toMatchObject({ name: 'RefusedError', code: 'no-space' });
+  });
 });
 
 describe('vm verify and vm list-backups', () => {
