@@ -12,6 +12,7 @@ import type { Domain } from '../xen/index.ts';
 import { backupsIn, directoryAt } from './backups.ts';
 import { followed } from './checks.ts';
 import { type Backup, backupName, manifestText, type SavedDisk } from './manifest.ts';
+import { checkGuestName } from './names.ts';
 import { planMoment, type SnapshotDisk, takeSnapshots } from './moment.ts';
 import type { CheckedBackup } from './request.ts';
 
@@ -92,6 +93,7 @@ export async function planBackup(options: {
   const { snapshotSize, freeze } = how;
   const of = { site, name, suffix: 'backup', use: 'saves', snapshotSize, freeze, replicated: true };
   const { guest, domain, frozen, disks: planned } = await planMoment(host, of);
+  refuseUnrestorable(name);
   const base = posix.join(directory, backupName(name, now));
   const { recipients } = how;
   for (const file of recipients?.filter((each) => each.startsWith('/')) ?? []) {
@@ -110,6 +112,19 @@ export async function planBackup(options: {
     surplus:
       how.keep === undefined ? [] : await outdated(to?.host ?? host, { directory, name, keep: how.keep }),
   };
+}
+
+/** Refuses a guest that bofh did not create, with a name that it does not give: `readBackup` refuses this name. */
+function refuseUnrestorable(name: string): void {
+  try {
+    checkGuestName(name);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`a backup of ${name} could not be restored: ${error.message}`, {
+      cause: error,
+      remedy: `rename it first: bofh vm rename ${name} NAME`,
+    });
+  }
 }
 
 async function contentOf(

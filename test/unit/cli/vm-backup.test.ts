@@ -169,6 +169,24 @@ describe('vm backup', () => {
     });
   });
 
+  test('refuses a guest that could not be restored, because of its name', async () => {
+    host.admin.writeFile(
+      '/etc/xen/web_1.cfg',
+      config().replaceAll(/^(?:name|uuid) = .*$/gm, '') + "name = 'web_1'\n",
+    );
+    host.admin.removeFile('/etc/xen/web1.cfg');
+
+    const error = await rejectionOf(typed('vm backup web_1 /srv/backup'));
+
+    expect(error).toMatchObject({
+      name: 'UsageError',
+      remedy: expect.stringContaining('bofh vm rename web_1') as string,
+    });
+    expect(await files()).toEqual([]);
+    await typed('vm rename web_1 web-1');
+    expect((await typed('vm backup web-1 /srv/backup')).code).toBe(0);
+  });
+
   test('refuses snapshots that do not fit before anything changes', async () => {
     const before = host.snapshot();
     const error = await rejectionOf(backup('--snapshot-size 6g'));
