@@ -8,6 +8,7 @@ import { type Member, type Members, type Reachable, reserveOn, stepsOn } from '.
 import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
 import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
+import { autostartLinks, autostartPath } from './autostart.ts';
 import {
   checkClashes,
   checkConfigPath,
@@ -33,6 +34,8 @@ export interface MovePlan {
     /** `same`: the other host also has the configuration, as a standby, and both keep it. */
     readonly there: 'none' | 'same';
   };
+  /** The links that start it at boot: here they are removed, and there one is created (undefined: none is needed). */
+  readonly links: { readonly here: readonly string[]; readonly there: string | undefined };
   /** Undefined if the guest does not run; then it will not be started. */
   readonly domain: RemovePlan['domain'];
   /** The resources of its disks, in the order of their names. */
@@ -77,6 +80,11 @@ export async function planMove(options: {
   const own = isSame === true ? path : undefined;
   if (own === undefined)
     await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file)));
+  const links = await found.try(() => autostartLinks(host, path ?? guest.file));
+  const link =
+    links?.[0] === undefined
+      ? undefined
+      : await found.try(() => on(to.name, () => linkThere(to.host, { name, path: path ?? guest.file })));
   for (const mac of macsOf(guest))
     await found.try(() => on(to.name, () => checkClashes({ host: to.host, site, name, mac, own })));
   for (const vif of guest.vifs) await found.try(() => on(to.name, () => checkVif(to.host, vif)));
@@ -87,6 +95,7 @@ export async function planMove(options: {
   return {
     ...{ name, members, timeoutMs },
     config: { path, ...(await textFile(host, path)), there: own === undefined ? 'none' : 'same' },
+    links: { here: links ?? [], there: link },
     domain: domain ?? undefined,
     resources: used.map((each) => ({ name: each.name, isPrimary: each.state?.role === 'Primary' })),
   };
@@ -94,14 +103,19 @@ export async function planMove(options: {
 
 /**
  * Moves a guest: shuts it down here, hands over its disks, moves its configuration (or keeps both, if both
- * hosts had it), and starts it there. If a step fails, the guest runs here again.
+ * hosts had it) and its start at boot, and starts it there. If a step fails, the guest runs here again.
  */
 export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<MovedVm> {
-  const { name, config, domain } = plan;
+  const { name, config, domain, links } = plan;
   const [from, to] = plan.members;
   const [here, there] = [stepsOn(tx, hosts, from), stepsOn(tx, hosts, to)];
   const { path, content, mode } = config;
-  const keys = [`dom:${name}`, `file:${path}`, ...plan.resources.map((each) => `drbd:${each.name}`)];
+  const files = [path, ...links.here, links.there ?? []].flat();
+  const keys = [
+    `dom:${name}`,
+    ...new Set(files.map((each) => `file:${each}`)),
+    ...plan.resources.map((each) => `drbd:${each.name}`),
+  ];
   await reserveOn(tx, hosts, plan.members, keys);
   if (domain !== undefined)
     await here.xen.shutdown({
@@ -116,10 +130,10 @@ export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<
       ...{ name: resource, to, other: from, from: isPrimary ? from : undefined },
       ...{ sync: 'over', limitMs: 0 },
     });
-  if (config.there === 'none') {
-    await there.file.create({ path, content, mode });
-    await here.file.remove({ path, sha256: config.sha256 });
-  }
+  if (config.there === 'none') await there.file.create({ path, content, mode });
+  if (links.there !== undefined) await there.file.link({ path: links.there, to: path });
+  for (const each of links.here) await here.file.link({ path: each, to: null });
+  if (config.there === 'none') await here.file.remove({ path, sha256: config.sha256 });
   const started = domain === undefined ? undefined : await there.xen.create({ config: path, name });
   return {
     ...{ name, from: from.name, to: to.name, config: path, domid: started?.domid },
@@ -132,6 +146,14 @@ async function isSameThere([from, to]: Members, path: string): Promise<boolean> 
   if ((await to.host.stat(path))?.kind !== 'file') return false;
   const [own, its] = [await from.host.readFile(path), await to.host.readFile(path)];
   return Buffer.from(own).equals(Buffer.from(its));
+}
+
+/** The link to create on the other host; undefined if it has one. */
+async function linkThere(
+  host: ReadHost,
+  { name, path }: { readonly name: string; readonly path: string },
+): Promise<string | undefined> {
+  return (await autostartLinks(host, path)).length > 0 ? undefined : await autostartPath(host, name);
 }
 
 function macsOf({ vifs }: GuestConfig): readonly (string | undefined)[] {

@@ -145,8 +145,11 @@ async function removeReplicas(
   hosts: Reachable | undefined,
 ): Promise<void> {
   if (hosts === undefined) throw new UsageError('replicated disks need their two hosts');
-  if (peer !== undefined)
-    await stepsOn(tx, hosts, peer).file.remove({ path: peer.config, sha256: peer.sha256 });
+  if (peer !== undefined) {
+    const { file } = stepsOn(tx, hosts, peer);
+    for (const path of peer.links) await file.link({ path, to: null });
+    await file.remove({ path: peer.config, sha256: peer.sha256 });
+  }
   for (const each of removals) await removeReplica(tx, hosts, each);
 }
 

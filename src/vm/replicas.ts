@@ -12,6 +12,7 @@ import { membersOf } from '../replica/known-resource.ts';
 import { planRemove, type RemovePlan } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
 import { type Disk, domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
+import { autostartLinks } from './autostart.ts';
 import { refuseUnread } from './checks.ts';
 import { pathsOf, removableConfig, resourceNameOf, wordsOf } from './guest-file.ts';
 import { minorAt, resourceAt } from './start.ts';
@@ -23,7 +24,14 @@ import { minorAt, resourceAt } from './start.ts';
 export interface ReplicasPlan {
   readonly removals: readonly RemovePlan[];
   readonly peer:
-    | { readonly place: string; readonly name: string; readonly config: string; readonly sha256: string }
+    | {
+        readonly place: string;
+        readonly name: string;
+        readonly config: string;
+        readonly sha256: string;
+        /** The links that start it at boot there. */
+        readonly links: readonly string[];
+      }
     | undefined;
 }
 
@@ -265,5 +273,6 @@ async function configThere(
       },
     );
   const config = await removableConfig(host, only.file);
-  return { place, name: at, config, sha256: sha256(await host.readFile(config)) };
+  const links = await autostartLinks(host, config);
+  return { place, name: at, config, sha256: sha256(await host.readFile(config)), links };
 }

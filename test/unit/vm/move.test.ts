@@ -38,6 +38,20 @@ describe('vm move', () => {
     expect(await states(hosts.there.host())).toMatchObject([{ role: 'Primary' }]);
   });
 
+  it('moves its start at boot too', async () => {
+    const hosts = await guestOnTwo();
+    const { alpha, there } = hosts;
+    for (const host of [alpha, there.host()]) host.admin.mkdir('/etc/xen/auto');
+    const link = '/etc/xen/auto/web1.cfg';
+    await withBofh(hosts.here, () => vm.set('web1', { autostart: true }));
+    expect(await alpha.readLink(link)).toBe(config);
+
+    await moving(hosts);
+
+    expect(await alpha.stat(link)).toBeUndefined();
+    expect(await there.host().readLink(link)).toBe(config);
+  });
+
   it('keeps the configuration on both where both have it, in case one of them fails', async () => {
     const hosts = await guestOnTwo();
     const text = hosts.alpha.admin.readFile(config);

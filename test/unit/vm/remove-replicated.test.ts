@@ -50,6 +50,18 @@ describe('vm.remove of a guest with replicated disks', () => {
     expect(hosts.there.reserved()).toEqual([]);
   });
 
+  it('removes the links that start it at boot, on both hosts', async () => {
+    const hosts = await guestOnTwo();
+    hosts.there.host().admin.writeFile(config, hosts.alpha.admin.readFile(config));
+    const link = '/etc/xen/auto/web1.cfg';
+    for (const { admin } of [hosts.alpha, hosts.there.host()]) {
+      admin.mkdir('/etc/xen/auto');
+      admin.symlink(link, config);
+    }
+    await destroying(hosts);
+    for (const host of [hosts.alpha, hosts.there.host()]) expect(await host.stat(link)).toBeUndefined();
+  });
+
   const byName = "name = 'web1'\nkernel = '/boot/guest'\nmemory = 64\ndisk = ['drbd:web1,xvda,w']\n";
 
   it('also removes a disk that is named by its resource', async () => {
