@@ -138,6 +138,14 @@ export async function usableAgent(
   const status = await host.run(agentStatus(socket, answersIn)).catch((cause: unknown) => {
     if (!(cause instanceof CommandError)) throw cause;
     const why = cause.stderr.trim() || cause.reason;
+    if (/: \{"error"/.test(why))
+      throw new RefusedError(
+        `the QEMU guest agent of ${name} refuses the command guest-fsfreeze-status: ${why}`,
+        {
+          remedy: `allow the commands guest-fsfreeze-… in the guest (block-rpcs, or blacklist, in /etc/qemu/qemu-ga.conf); or ${without}`,
+          cause,
+        },
+      );
     throw new RefusedError(`${name} has a channel for the QEMU guest agent, but no agent answers: ${why}`, {
       ...(cause.reason === 'timeout' ? { code: 'timeout' } : {}),
       remedy: `start the agent in the guest: systemctl start qemu-guest-agent; or ${without}`,

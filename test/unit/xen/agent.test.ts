@@ -3,10 +3,11 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ParseError } from '../../../src/core/errors.ts';
+import { CommandError, ParseError } from '../../../src/core/errors.ts';
 import { localHost } from '../../../src/host/local.ts';
-import { agentFreeze, agentSocket, agentStatus } from '../../../src/xen/agent.ts';
+import { agentFreeze, agentSocket, agentStatus, usableAgent } from '../../../src/xen/agent.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { fakeHost } from './fake-host.ts';
 
 describe('the channel of a guest agent', () => {
   const top = '/local/domain/0/backend/console/5';
@@ -28,6 +29,21 @@ describe('the channel of a guest agent', () => {
     expect(parsed(store(channel.map((line) => line.replace('"4"', '"2"'))))).toBeUndefined();
     expect(parsed(store(channel.map((line) => line.replace('"socket"', '"pty"'))))).toBeUndefined();
     expect(parsed(console)).toBeUndefined();
+  });
+
+  test('to an agent that answers with an error has a remedy other than to start the agent', async () => {
+    const stderr = '/run/a.sock: {"error": {"class": "CommandNotFound", "desc": "disabled"}}\n';
+    const run: ReturnType<typeof fakeHost>['run'] = async (command) => {
+      if (command.tool === 'xenstore-ls')
+        return command.parse({ exitCode: 0, stdout: store(channel), stderr: '' });
+      throw new CommandError({ ...command, exitCode: 1, stdout: '', stderr, reason: 'unknown' });
+    };
+
+    expect(await rejectionOf(usableAgent({ ...fakeHost(), run }, { id: 5, name: 'web1' }))).toMatchObject({
+      name: 'RefusedError',
+      message: expect.stringContaining('web1 refuses the command guest-fsfreeze-status') as string,
+      remedy: expect.stringMatching(/^allow the commands .*; or do not freeze its filesystems/) as string,
+    });
   });
 
   test.each([
