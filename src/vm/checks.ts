@@ -131,9 +131,9 @@ export async function checkPoolRoom(
 
 /**
  * Checks that the directory of configurations exists, and that the name is free in it. Returns its path
- * without links.
+ * without links. `keeps`: the guest cannot get another name.
  */
-export async function checkConfigPath(host: ReadHost, configured: string): Promise<string> {
+export async function checkConfigPath(host: ReadHost, configured: string, keeps = false): Promise<string> {
   const directory = posix.dirname(configured);
   const kind = await kindOf(host, directory);
   if (kind !== 'directory')
@@ -150,7 +150,7 @@ export async function checkConfigPath(host: ReadHost, configured: string): Promi
   if (there !== undefined)
     throw new RefusedError(`${path} exists already: there is ${kindInWords(there)} of that name`, {
       code: 'exists',
-      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
+      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old${keeps ? '' : '; or choose another name'}`,
     });
   return path;
 }
@@ -166,13 +166,20 @@ export async function checkClashes(options: {
   readonly mac: string | undefined;
   /** The configuration file of this guest itself, which does not count. */
   readonly own?: string | undefined;
+  /** The guest keeps its name and addresses: no remedy offers others. */
+  readonly keeps?: boolean;
 }): Promise<void> {
-  const { host, site, name, mac, own } = options;
+  const { host, site, name, mac, own, keeps = false } = options;
   const [running] = await domains(host, (domain) => domain.name === name);
   if (running !== undefined)
     throw new RefusedError(
       `there is a domain ${name} already (id ${running.id}, uuid ${running.uuid}, ${running.state})`,
-      { code: 'exists', remedy: 'choose another name; see the guests: bofh vm list' },
+      {
+        code: 'exists',
+        remedy: keeps
+          ? `see which guest it is: bofh vm show ${name}`
+          : 'choose another name; see the guests: bofh vm list',
+      },
     );
   const { guests: all, problems } = await guestConfigs(host, site.guestConfigDirs);
   const guests = all.filter(({ file }) => file !== own);
@@ -181,9 +188,11 @@ export async function checkClashes(options: {
   if (sameName !== undefined)
     throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`, {
       code: 'exists',
-      remedy: `choose another name, or remove that guest: bofh vm remove ${name}`,
+      remedy: keeps
+        ? `if that is an old configuration of the same guest, move it away: mv ${sameName.file} ${sameName.file}.old`
+        : `choose another name, or remove that guest: bofh vm remove ${name}`,
     });
-  if (mac !== undefined) refuseUsedMac(guests, mac);
+  if (mac !== undefined) refuseUsedMac(guests, mac, keeps);
 }
 
 /** Throws UsageError for a MAC address that no interface can have, or `withoutBridge`. */
@@ -204,11 +213,13 @@ export function checkMac(mac: string, withoutBridge: boolean): void {
 }
 
 /** Throws RefusedError if one of the guests has the MAC address. */
-export function refuseUsedMac(guests: readonly GuestConfig[], mac: string): void {
+export function refuseUsedMac(guests: readonly GuestConfig[], mac: string, keeps = false): void {
   const used = guests.find((guest) => guest.vifs.some((vif) => vif.mac === mac));
   if (used !== undefined)
     throw new RefusedError(`the MAC address ${mac} belongs to ${used.name} (${used.file})`, {
-      remedy: `choose another MAC address, or leave ${option('--mac', 'mac')} out`,
+      remedy: keeps
+        ? `write another MAC address into ${used.file}; ${used.name} gets it at its next start`
+        : `choose another MAC address, or leave ${option('--mac', 'mac')} out`,
     });
 }
 
@@ -257,15 +268,20 @@ export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
     });
 }
 
-/** Checks that there is enough memory for one more guest, as libxl counts it. */
+/**
+ * Checks that there is enough memory for one more guest, as libxl counts it.
+ *
+ * @param otherwise - The remedy besides the shutdown of another guest (default: the option for its memory).
+ */
 export async function checkFreeMemory(
   host: ReadHost,
   guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'vcpus' | 'type'>,
+  otherwise = `give it less memory (${option('--memory', 'memory')})`,
 ): Promise<void> {
   const refusal = await memoryRefusal(host, guest);
   if (refusal !== undefined)
     throw new RefusedError(refusal, {
-      remedy: `give it less memory (${option('--memory', 'memory')}), or shut down another guest; see the guests: bofh vm list`,
+      remedy: `${otherwise}, or shut down another guest; see the guests: bofh vm list`,
     });
 }
 

@@ -59,6 +59,8 @@ export async function planMoment(
     readonly suffix: string;
     readonly use: string;
     readonly snapshotSize?: Bytes | undefined;
+    /** The option for `snapshotSize` (default: that of a backup). */
+    readonly sizeOption?: string;
     /** The remedy if a disk is not a logical volume (default: save it inside the guest). */
     readonly otherwise?: string;
     /** Accept disks that DRBD replicates: the snapshot is one of the volume beneath (default: refuse them). */
@@ -84,7 +86,7 @@ export async function planMoment(
     if (disk.devtype === 'disk' && of.only?.has(disk.path ?? '') !== false)
       disks.push(await planDisk(host, { ...of, disk, known }));
   if (disks.length === 0) throw new UsageError(`${name} has no disk`, { remedy: `bofh vm show ${name}` });
-  await refuseNoRoom(host, disks);
+  await refuseNoRoom(host, disks, of.sizeOption ?? option('--snapshot-size', 'snapshotSize'));
   const freezes = of.freeze !== false && domain?.state === 'running';
   const frozen = freezes && (await usableAgent(host, domain)) !== undefined;
   return { name, guest, domain, frozen, disks };
@@ -137,7 +139,11 @@ async function planDisk(
 }
 
 /** Throws RefusedError if a volume group has no space for all snapshots of these disks. */
-async function refuseNoRoom(host: ReadHost, disks: readonly SnapshotDisk[]): Promise<void> {
+async function refuseNoRoom(
+  host: ReadHost,
+  disks: readonly SnapshotDisk[],
+  sizeOption: string,
+): Promise<void> {
   for (const name of new Set(disks.map(({ vg }) => vg))) {
     const vg = await usableVg(host, name);
     const wanted = disks.flatMap(({ vg: own, room, volume }) => {
@@ -151,7 +157,7 @@ async function refuseNoRoom(host: ReadHost, disks: readonly SnapshotDisk[]): Pro
         `the snapshots need ${formatSize(extents * vg.extentSize)} in the volume group ${name}, where ${formatSize(vg.free)} is free`,
         {
           code: 'no-space',
-          remedy: `give each less with ${option('--snapshot-size', 'snapshotSize')}, or add a device: bofh lvm vg extend ${name} DEVICE`,
+          remedy: `give each less with ${sizeOption}, or add a device: bofh lvm vg extend ${name} DEVICE`,
         },
       );
   }

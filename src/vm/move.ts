@@ -79,17 +79,20 @@ export async function planMove(options: {
   const isSame = path === undefined ? false : await found.try(() => isSameThere(members, path));
   const own = isSame === true ? path : undefined;
   if (own === undefined)
-    await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file)));
+    await found.try(() => on(to.name, () => checkConfigPath(to.host, path ?? guest.file, true)));
   const links = await found.try(() => autostartLinks(host, path ?? guest.file));
   const link =
     links?.[0] === undefined
       ? undefined
       : await found.try(() => on(to.name, () => linkThere(to.host, { name, path: path ?? guest.file })));
   for (const mac of macsOf(guest))
-    await found.try(() => on(to.name, () => checkClashes({ host: to.host, site, name, mac, own })));
+    await found.try(() =>
+      on(to.name, () => checkClashes({ host: to.host, site, name, mac, own, keeps: true })),
+    );
   for (const vif of guest.vifs) await found.try(() => on(to.name, () => checkVif(to.host, vif)));
   await found.try(() => on(to.name, () => checkFiles(to.host, guest)));
-  if (domain !== null) await found.try(() => on(to.name, () => checkFreeMemory(to.host, guest)));
+  const less = `give ${name} less memory on ${from.name} (bofh vm set ${name} memory=SIZE)`;
+  if (domain !== null) await found.try(() => on(to.name, () => checkFreeMemory(to.host, guest, less)));
   found.throwAll();
   if (path === undefined || used === undefined) throw new TypeError('a refused request was planned');
   return {

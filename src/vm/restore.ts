@@ -254,7 +254,7 @@ async function checkStart(
       code: 'not-found',
       remedy: `leave out ${option('--start', 'start')}: bofh vm restore ${file}; then name another kernel in its configuration`,
     });
-  await checkFreeMemory(host, guest);
+  await checkFreeMemory(host, guest, `leave out ${option('--start', 'start')}`);
 }
 
 /**

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type ReadHost, refuseExposed } from '../command/index.ts';
 import { BofhError, RefusedError, UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
 import { sha256 } from '../file/index.ts';
 import { checkLvName, checkVgName, type LogicalVolume, lvs } from '../lvm/index.ts';
@@ -109,8 +110,9 @@ export async function planSnapshot(options: {
       code: 'exists',
       remedy: `choose another name, or: bofh vm snapshot remove ${name} ${label}`,
     });
-  const of = { site, name, suffix: label, use: 'snapshots', snapshotSize: options.size, freeze };
-  const moment = await planMoment(host, of);
+  const of = { site, name, suffix: label, use: 'snapshots', freeze };
+  const room = { snapshotSize: options.size, sizeOption: option('--size', 'size') };
+  const moment = await planMoment(host, { ...of, ...room });
   return {
     ...moment,
     ...{ label, path, time: now.toISOString() },

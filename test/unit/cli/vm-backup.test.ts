@@ -270,6 +270,16 @@ describe('vm restore', () => {
     await expect(restore(`${path} --as web9 --vg nope`)).rejects.toThrow(/nope/);
   });
 
+  test('with too little memory advises to restore without a start', async () => {
+    host.admin.writeFile('/etc/xen/web1.cfg', config().replace('memory = 128', 'memory = 640000'));
+    const { path } = await backup();
+    await remove();
+
+    const error = await rejectionOf(restore(`${path} --start`));
+
+    expect(error).toMatchObject({ remedy: expect.stringMatching(/^leave out --start, or/) as string });
+  });
+
   test('needs space in the group only for the disks that were not thin', async () => {
     host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 100 });
     await typed('vm disk create web1 data --size 2g --thin pool --vg vg0');

@@ -179,6 +179,11 @@ test.each([
   expect(host.snapshot()).toBe(before);
 });
 
+test('without room names its own option for the size', async () => {
+  const error = await rejectionOf(typed('vm snapshot create web1 big --size 6g'));
+  expect(error).toMatchObject({ remedy: expect.stringMatching(/^give each less with --size, or/) as string });
+});
+
 test('refuses a snapshot file that others can write', async () => {
   await create();
   host.admin.chown('/var/lib/bofh/snapshots', 1000);

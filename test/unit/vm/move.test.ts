@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
-import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { type BofhError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { ownAnd } from '../../../src/replica/hosts.ts';
 import * as vm from '../../../src/api/vm.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { guestOnTwo, moving } from './move-support.ts';
 
 const config = '/etc/xen/web1.cfg';
@@ -173,6 +174,39 @@ it('vm move is refused before the guest is stopped when another sequence uses it
 
 describe('vm move refuses, with both hosts unchanged', () => {
   type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
+  it.each<[string, (hosts: Hosts) => void, string]>([
+    [
+      'a file of that name there',
+      ({ there }) => there.host().admin.writeFile(config, "name = 'web1'\nmemory = 64\n"),
+      `mv ${config} ${config}.old`,
+    ],
+    [
+      'a domain of that name there',
+      ({ there }) => there.host().admin.startDomain({ name: 'web1' }),
+      'bofh vm show web1',
+    ],
+    [
+      'its MAC address there',
+      ({ alpha, there }) => {
+        const vif = "vif = ['mac=00:16:3e:00:00:01']\n";
+        alpha.admin.writeFile(config, alpha.admin.readFile(config) + vif);
+        there.host().admin.writeFile('/etc/xen/web2.cfg', `name = 'web2'\nmemory = 64\n${vif}`);
+      },
+      '/etc/xen/web2.cfg',
+    ],
+    [
+      'too little memory there',
+      ({ alpha }) => alpha.admin.writeFile(config, alpha.admin.readFile(config).replace('= 64', '= 640000')),
+      'on alpha (bofh vm set web1 memory=SIZE)',
+    ],
+  ])('%s, and does not advise another name, address or removal', async (_, change, words) => {
+    const hosts = await guestOnTwo();
+    change(hosts);
+    const { remedy } = (await rejectionOf(moving(hosts))) as BofhError;
+    expect(remedy).toContain(words);
+    expect(remedy).not.toMatch(/choose another|vm remove|leave mac|\(memory\)/);
+  });
+
   it.each<[string, (hosts: Hosts) => void, RegExp]>([
     [
       'a configuration that is not readable, and may be of a guest with the same disks',
