@@ -5,6 +5,7 @@ import { RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import { readGuestConfig } from '../xen/index.ts';
+import { resourceNameOf } from './guest-file.ts';
 import { milliseconds } from '../core/request.ts';
 import * as z from 'zod/mini';
 import { option } from '../core/option.ts';
@@ -54,7 +55,7 @@ export async function startVm(
   options: StartOptions & { readonly host: ReadHost; readonly config: string; readonly name: string },
 ): Promise<{ readonly domid: number }> {
   const { host, config, name, connectMs = 30_000, alone = false } = options;
-  for (const resource of await secondaries(host, config)) {
+  for (const resource of await secondaries(host, config, { named: true })) {
     const limitMs = tx.planning ? 0 : connectMs;
     if (!alone) await refuseUnmet(host, { guest: name, resource, limitMs, signal: tx.signal });
     await tx.drbd.primary({ name: resource });
@@ -93,15 +94,26 @@ async function refuseUnmet(
   );
 }
 
-/** The resources of its disks that are secondary on this host. */
-export async function secondaries(host: ReadHost, config: string): Promise<readonly string[]> {
-  const { disks } = await readGuestConfig(host, config);
-  const paths = disks.flatMap(({ path }) => (path?.startsWith('/dev/drbd') === true ? [path] : []));
-  if (paths.length === 0) return [];
+/**
+ * The resources of its disks that are secondary on this host. `named`: also those that the configuration names instead
+ * of their device; the script of such a disk makes them primary without a look at the other host.
+ */
+export async function secondaries(
+  host: ReadHost,
+  config: string,
+  { named = false }: { readonly named?: boolean } = {},
+): Promise<readonly string[]> {
+  const disks = (await readGuestConfig(host, config)).disks.filter(
+    (disk) => disk.path?.startsWith('/dev/drbd') === true || (named && resourceNameOf(disk) !== undefined),
+  );
+  if (disks.length === 0) return [];
   const all = await resources(host);
   const found = new Set<string>();
-  for (const path of paths) {
-    const resource = await resourceAt(host, all, path);
+  for (const disk of disks) {
+    const resource =
+      disk.path === undefined
+        ? all.find(({ name }) => name === resourceNameOf(disk))
+        : await resourceAt(host, all, disk.path);
     if (resource?.state?.role === 'Secondary') found.add(resource.name);
   }
   return [...found].sort();

@@ -54,6 +54,22 @@ describe('the start of a guest with a replicated disk', () => {
     expect(alpha.snapshot()).toBe(before);
   });
 
+  it('is refused too if the configuration names the resource instead of the device', async () => {
+    const { alpha, there, on } = await afterBoot();
+    const config = '/etc/xen/web1.cfg';
+    const text = alpha.admin.readFile(config);
+    alpha.admin.writeFile(config, text.replace('phy:/dev/drbd0', 'drbd:web1'));
+    there.cutReplication();
+
+    await expect(on(() => xen.start('web1', { connectMs: 0 }))).rejects.toThrow(
+      /web1 is not started: its disk web1 is Connecting here/,
+    );
+
+    there.mend();
+    await on(() => xen.start('web1'));
+    expect(await states(alpha)).toMatchObject([{ role: 'Primary' }]);
+  });
+
   it('waits until they are connected, as after a boot', async () => {
     const { alpha, there, on } = await afterBoot();
     there.cutReplication();
