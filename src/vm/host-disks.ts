@@ -15,7 +15,7 @@ export interface HostDisk {
   readonly mapping: Mapping | undefined;
 }
 
-/** The disks that are existing devices of this host. For another disk in the fstab, the error comes later. */
+/** The disks that are existing devices of this host. The caller refuses an fstab that needs another one. */
 export async function hostDisks(host: ReadHost, guest: GuestConfig): Promise<readonly HostDisk[]> {
   const found: HostDisk[] = [];
   for (const { vdev, path, access } of guest.disks) {

@@ -12,7 +12,11 @@ export function randomMac(): string {
   ].join(':');
 }
 
-/** Replaces the MAC addresses of a configuration, in the order of the interfaces that have one. */
+/**
+ * Replaces the MAC address of each interface that has one.
+ *
+ * @param macs - The new addresses, in the order of all interfaces (default: random).
+ */
 export function withMacs(config: ConfigFile, macs: readonly (string | undefined)[]): Buffer {
   const left = [...macs];
   return withItems(config, 'vif', (item) => {

@@ -22,7 +22,7 @@ const diskSchema = z.strictObject({
   /** Its thin pool; null for a linear volume. */
   pool: z.nullable(text),
   size: bytes,
-  /** The content that blkid found on the disk; null if blank. */
+  /** The content that blkid found on the disk; null if it is blank, or its volume was not active. */
   content: z.nullable(z.strictObject({ type: text, uuid: z.nullable(text), label: z.nullable(z.string()) })),
   /** SHA-256 of the content. */
   sha256: hash,

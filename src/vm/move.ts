@@ -70,8 +70,8 @@ export async function planMove(options: {
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
   const found = refusals();
-  const [there] = (await found.try(() => domains(host, (each) => each.name === name))) ?? [];
-  const domain = await found.try(() => domainOf(there, { guest, running: 'shutdown' }));
+  const [running] = (await found.try(() => domains(host, (each) => each.name === name))) ?? [];
+  const domain = await found.try(() => domainOf(running, { guest, running: 'shutdown' }));
   const path = await found.try(() => removableConfig(host, guest.file));
   await found.try(() => refuseUnread(problems, 'whether another guest has the same disks'));
   const used = await found.try(() => replicated(from, { guest, guests }));

@@ -57,7 +57,7 @@ export async function startVm(
   const { host, config, name, connectMs = 30_000, alone = false } = options;
   for (const resource of await secondaries(host, config, { named: true })) {
     const limitMs = tx.planning ? 0 : connectMs;
-    if (!alone) await refuseUnmet(host, { guest: name, resource, limitMs, signal: tx.signal });
+    if (!alone) await refuseUnconnected(host, { guest: name, resource, limitMs, signal: tx.signal });
     await tx.drbd.primary({ name: resource });
   }
   return await tx.xen.create({ config, name });
@@ -67,7 +67,7 @@ export async function startVm(
  * Throws RefusedError while the other host may have newer data of a resource; at once if this host is not
  * connecting to it.
  */
-async function refuseUnmet(
+async function refuseUnconnected(
   host: ReadHost,
   asked: {
     readonly guest: string;

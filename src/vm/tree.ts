@@ -11,7 +11,7 @@ import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
 import { configured } from './configured.ts';
-import { diskNamed } from './guest-file.ts';
+import { diskNamed, wordsOf } from './guest-file.ts';
 import {
   type ClosedDisk,
   luksAccess,
@@ -254,11 +254,13 @@ async function refuseSecondary(host: ReadHost, { name, file }: GuestConfig): Pro
 }
 
 function rootOf(guest: GuestConfig, disks: readonly HostDisk[]): HostDisk {
-  const { vdev, path = 'not a device of this host' } = diskNamed(guest, 'root');
+  const disk = diskNamed(guest, 'root');
+  const { vdev } = disk;
+  const path = wordsOf(disk);
   const root = disks.find((each) => each.vdev === vdev);
   if (root === undefined)
     throw new RefusedError(
-      `the root disk of ${guest.name}, ${vdev}, is ${path}, and that is not a block device here`,
+      `the root disk of ${guest.name}, ${vdev}, is ${path}, which is not a block device of this host`,
       {
         code: 'not-found',
         remedy: 'if it is a logical volume: bofh lvm activate VG/LV; a file: bofh block loop attach FILE',

@@ -52,8 +52,8 @@ function parseStore(stdout: string): ReadonlyMap<string, string> {
 
 /**
  * Sends one command to a guest agent, and prints its answer. The answer to `guest-sync-delimited` with a new number
- * shows that the agent runs, and ends what is left of earlier clients: late answers, and the echo of the terminal in
- * the guest while no agent has it open. Perl reads the script from stdin, so that errors show a short command.
+ * shows that the agent runs. What comes before it is skipped: late answers to earlier clients, and the echo of the
+ * terminal in the guest while no agent has it open. Perl reads the script from stdin, so that errors show a short command.
  */
 const script = `use strict; use Socket;
 my ($path, $verb, $limit) = @ARGV;
@@ -106,22 +106,25 @@ export function agentStatus(socket: string, seconds: number): ReadCommand<'thawe
   return { ...command, access: 'read', timeoutMs: (seconds + 5) * 1000 };
 }
 
-/** How long an agent that answers may take: before it freezes a filesystem, its kernel writes what is in memory. */
-const patience = 60;
+/** Time limit, in seconds, for a command of an agent that runs: a freeze first writes dirty pages to the disk. */
+const finishesIn = 60;
 
 /** Freezes all filesystems of the guest that can be frozen; the answer is their number. */
 export function agentFreeze(socket: string): Command<number, 'change'> {
-  const command = agentCommand({ socket, verb: 'freeze', seconds: patience }, z.int().check(z.nonnegative()));
+  const command = agentCommand(
+    { socket, verb: 'freeze', seconds: finishesIn },
+    z.int().check(z.nonnegative()),
+  );
   return { ...command, access: 'change' };
 }
 
 /** Thaws all filesystems of the guest; the answer is their number. */
 export function agentThaw(socket: string): Command<number, 'change'> {
-  const command = agentCommand({ socket, verb: 'thaw', seconds: patience }, z.int().check(z.nonnegative()));
+  const command = agentCommand({ socket, verb: 'thaw', seconds: finishesIn }, z.int().check(z.nonnegative()));
   return { ...command, access: 'change' };
 }
 
-/** How long an agent may take before it counts as not running. */
+/** Time in seconds after which an agent counts as not running. */
 const answersIn = 10;
 
 /**
@@ -161,5 +164,5 @@ export async function usableAgent(
 
 /** As `agentStatus`, with time for an agent that is still freezing. */
 export function frozenNow(socket: string): ReadCommand<'thawed' | 'frozen'> {
-  return agentStatus(socket, patience);
+  return agentStatus(socket, finishesIn);
 }

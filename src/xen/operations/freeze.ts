@@ -53,14 +53,14 @@ export const freeze = operation({
   },
   value: ({ undo: { socket }, result }) => ({ socket, ...result }),
   look: async ({ undo, host }) => {
-    const domain = await standing(host, undo);
+    const domain = await frozenDomain(host, undo);
     if (domain === undefined) return { state: 'gone' };
     // The agent of a paused guest cannot answer, and the guest cannot thaw anything by itself.
     if (domain.state !== 'running') return { state: 'ours' };
     return { state: (await status(host, undo)) === 'frozen' ? 'ours' : 'gone' };
   },
   revert: async ({ undo, host }) => {
-    const domain = await standing(host, undo);
+    const domain = await frozenDomain(host, undo);
     if (domain === undefined) return;
     if (domain.state !== 'running')
       throw new RefusedError(`the filesystems of ${undo.name} stay frozen while it is paused`, {
@@ -74,7 +74,7 @@ export const freeze = operation({
 });
 
 /** The domain that was frozen; undefined if it has ended. */
-async function standing(host: ReadHost, undo: Undo): Promise<Domain | undefined> {
+async function frozenDomain(host: ReadHost, undo: Undo): Promise<Domain | undefined> {
   const domain = await domainOf(host, undo);
   // While xl shows no configuration of any guest, the state of a paused one reads as `building`.
   const runs = domain !== undefined && ['running', 'paused', 'building'].includes(domain.state);
