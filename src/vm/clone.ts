@@ -19,6 +19,7 @@ import {
 } from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
+import { withSockets } from './channels.ts';
 import { type ClonedVolume, clonedVolumes } from './clone-volumes.ts';
 import { keysOf, sshOf } from './create.ts';
 import {
@@ -264,7 +265,8 @@ function configText(
     ...(vcpus !== undefined && vcpus > (guest.maxVcpus ?? vcpus) ? { maxvcpus: vcpus } : {}),
   };
   const named = withSettings({ text: Buffer.from(text), file }, settings);
-  const moved = withItems({ text: named, file }, 'disk', (item) => newTarget(item, volumes));
+  const apart = withSockets({ text: named, file }, { from: guest.name, to });
+  const moved = withItems({ text: apart, file }, 'disk', (item) => newTarget(item, volumes));
   const content = withAddress({ text: withMacs({ text: moved, file }, macs), file }, request.ip);
   const paths = guest.disks.map(({ path }) => path);
   const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((path) => paths.includes(path)));

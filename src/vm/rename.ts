@@ -7,6 +7,7 @@ import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { domains, guestConfigs, parseDisk, domainRemedy, withItems, withSettings } from '../xen/index.ts';
 import { autostartLinks } from './autostart.ts';
+import { withSockets } from './channels.ts';
 import { checkClashes } from './checks.ts';
 import { removableConfig, wordsOf } from './guest-file.ts';
 import { checkGuestName, diskNames } from './names.ts';
@@ -88,7 +89,8 @@ export async function planRename(options: {
   );
   if (path !== from) await checkNewFile(host, { from, path, owner: [stat?.uid, stat?.gid] });
   const named = withSettings({ text: bytes, file: from }, { name: to });
-  const content = withItems({ text: named, file: from }, 'disk', (item) => newTarget(item, volumes));
+  const apart = withSockets({ text: named, file: from }, { from: name, to });
+  const content = withItems({ text: apart, file: from }, 'disk', (item) => newTarget(item, volumes));
   const disks = guest.disks.map(({ path: disk }) => disk);
   const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((each) => disks.includes(each)));
   // A link such as /dev/disk/by-id/dm-name-… would lead nowhere afterwards.

@@ -26,6 +26,7 @@ import {
   followed,
   missingBoot,
 } from './checks.ts';
+import { withSockets } from './channels.ts';
 import { resourceNameOf } from './guest-file.ts';
 import { withMacs } from './mac.ts';
 import { type Backup, readBackup, type SavedDisk, whyIncomplete } from './manifest.ts';
@@ -200,6 +201,7 @@ function newConfig({
   });
   if (name === was) return text.toString('utf8');
   text = withSettings({ text, file }, { name, uuid: randomUuid() });
+  text = withSockets({ text, file }, { from: was, to: name });
   return withMacs({ text, file }, []).toString('utf8');
 }
 

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { type Answer, type Command, errnoReason, type ReadCommand, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, type Reason, RefusedError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
+import { guestDomains } from './domains.ts';
 
 /** The name of the channel of the agent (package qemu-guest-agent), as libvirt uses it too. */
 export const agentName = 'org.qemu.guest_agent.0';
@@ -137,7 +138,8 @@ export async function usableAgent(
 ): Promise<string | undefined> {
   const socket = await host.run(agentSocket({ id }));
   if (socket === undefined) return undefined;
-  const without = `do not freeze its filesystems: ${option('--no-freeze', 'freeze: false')}`;
+  await refuseSharedSocket(host, { id, name, socket });
+  const without = withoutFreeze();
   const status = await host.run(agentStatus(socket, answersIn)).catch((cause: unknown) => {
     if (!(cause instanceof CommandError)) throw cause;
     const why = cause.stderr.trim() || cause.reason;
@@ -160,6 +162,31 @@ export async function usableAgent(
     code: 'busy',
     remedy: `let the program that froze them thaw them; or ${without}`,
   });
+}
+
+/** Refuses a socket that is also that of another domain: its agent would freeze the filesystems of the other guest. */
+async function refuseSharedSocket(
+  host: ReadHost,
+  { id, name, socket }: { readonly id: number; readonly name: string; readonly socket: string },
+): Promise<void> {
+  for (const other of await guestDomains(host, (each) => each.id !== id)) {
+    const its = await host.run(agentSocket(other)).catch((error: unknown) => {
+      // The domain has ended meanwhile, or has no console.
+      if (error instanceof CommandError && error.reason === 'not-found') return undefined;
+      throw error;
+    });
+    if (its === socket)
+      throw new RefusedError(
+        `${name} and ${other.name ?? `domain ${other.id}`} have the same channel ${socket}`,
+        {
+          remedy: `give each its own path in channel of its configuration, and start both again; or ${withoutFreeze()}`,
+        },
+      );
+  }
+}
+
+function withoutFreeze(): string {
+  return `do not freeze its filesystems: ${option('--no-freeze', 'freeze: false')}`;
 }
 
 /** As `agentStatus`, with time for an agent that is still freezing. */

@@ -225,6 +225,19 @@ describe('vm restore', () => {
     expect(host.world.domains.map(({ name }) => name)).toEqual(['shop']);
   });
 
+  test('gives it another socket for its guest agent', async () => {
+    const channel =
+      'channel = [ "connection=socket,path=/run/xen/web1-agent.sock,name=org.qemu.guest_agent.0" ]\n';
+    host.admin.writeFile('/etc/xen/web1.cfg', config() + channel);
+    const { path } = await backup();
+    await restore(`${path} --as shop`);
+    await typed('vm clone web1 web2');
+    await typed('vm rename web1 web3');
+
+    for (const name of ['shop', 'web2', 'web3'])
+      expect(config(name)).toContain(channel.replace('web1', name));
+  });
+
   test('refuses an existing name, and says how to restore it under another name', async () => {
     const { path } = await backup();
     const error = await rejectionOf(restore(path));

@@ -85,6 +85,15 @@ describe('the filesystems of a guest with a guest agent', () => {
       'busy',
       /thaw them; or .*--no-freeze$/,
     ],
+    [
+      'another guest has the same channel',
+      () => {
+        set({});
+        host.admin.startDomain({ name: 'web2', ...present({ agent: guest()?.agent }) });
+      },
+      'refused',
+      /its own path in channel .*--no-freeze$/,
+    ],
   ])('are left as they are if %s: refused before anything changes', async (_, given, code, remedy) => {
     given();
     const before = host.snapshot();

@@ -33,13 +33,15 @@ describe('the channel of a guest agent', () => {
 
   test('to an agent that answers with an error has a remedy other than to start the agent', async () => {
     const stderr = '/run/a.sock: {"error": {"class": "CommandNotFound", "desc": "disabled"}}\n';
-    const run: ReturnType<typeof fakeHost>['run'] = async (command) => {
+    const host = fakeHost();
+    const run: typeof host.run = async (command) => {
       if (command.tool === 'xenstore-ls')
         return command.parse({ exitCode: 0, stdout: store(channel), stderr: '' });
+      if (command.tool !== 'perl') return host.run(command);
       throw new CommandError({ ...command, exitCode: 1, stdout: '', stderr, reason: 'unknown' });
     };
 
-    expect(await rejectionOf(usableAgent({ ...fakeHost(), run }, { id: 5, name: 'web1' }))).toMatchObject({
+    expect(await rejectionOf(usableAgent({ ...host, run }, { id: 5, name: 'web1' }))).toMatchObject({
       name: 'RefusedError',
       message: expect.stringContaining('web1 refuses the command guest-fsfreeze-status') as string,
       remedy: expect.stringMatching(/^allow the commands .*; or do not freeze its filesystems/) as string,

@@ -15,7 +15,7 @@ export const xen: Specimens['xen'] = {
       stage: (host) => {
         const { uuid } = runningGuest(host);
         const agent = { socket: '/run/xen/web1.sock', filesystems: 'thawed', answers: 'always' } as const;
-        for (const domain of host.world.domains) domain.agent = agent;
+        for (const domain of host.world.domains) if (domain.uuid === uuid) domain.agent = agent;
         return (tx) => tx.xen.freeze({ name: 'web1', uuid });
       },
     },
