@@ -77,11 +77,15 @@ async function refuseUnconnected(
   },
 ): Promise<void> {
   const { guest, resource: name, limitMs, signal } = asked;
-  let at: Connection | undefined;
+  let at: Pick<Connection, 'peer' | 'state'> | undefined;
   const check = async (): Promise<boolean> => {
     signal.throwIfAborted();
     const { state } = await resourceNamed(host, name);
-    at = state?.connections.find((each) => each.state !== 'Connected');
+    // DRBD forgets the connection after `drbdsetup del-peer`.
+    at =
+      state?.connections.length === 0
+        ? { peer: 'the other host', state: 'StandAlone' }
+        : state?.connections.find((each) => each.state !== 'Connected');
     return at === undefined || at.state === 'StandAlone';
   };
   await until({ limitMs, check });

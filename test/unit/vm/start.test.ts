@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as xen from '../../../src/api/xen.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
+import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { RolledBackError } from '../../../src/core/errors.ts';
 import { domains } from '../../../src/xen/index.ts';
 import { guestOnTwo } from './move-support.ts';
@@ -89,6 +90,27 @@ describe('the start of a guest with a replicated disk', () => {
 
     await expect(on(() => xen.start('web1', { connectMs: 3_600_000 }))).rejects.toThrow(
       /its disk web1 is StandAlone here/,
+    );
+  });
+
+  it('is refused without any connection, as `drbdsetup del-peer` leaves it', async () => {
+    const { alpha, here } = await afterBoot();
+    const lonely: SimulatedHost = {
+      ...alpha,
+      run: (command) =>
+        alpha.run({
+          ...command,
+          parse: (said) =>
+            command.parse({
+              ...said,
+              stdout: said.stdout.replaceAll(/^exists (?:connection|peer-device|path) .*\n/gm, ''),
+            }),
+        }),
+    };
+    const bofh = { ...here, host: lonely, engine: { ...here.engine, host: lonely } };
+
+    await expect(withBofh(bofh, () => xen.start('web1', { connectMs: 3_600_000 }))).rejects.toThrow(
+      /its disk web1 is StandAlone here, and it is unknown whether the other host has newer data/,
     );
   });
 
