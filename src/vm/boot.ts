@@ -141,7 +141,8 @@ export const kernelConfig = 'boot/config-';
 
 /**
  * Throws RefusedError for a kernel that GRUB cannot unpack: in a PV guest it does so itself, by gzip, xz or lzo. The
- * kernel of Debian 13 is compressed with zstd: GRUB 2.06 says "not xen image"; 2.12 was not tried.
+ * kernel of Debian 13 is compressed with zstd. GRUB 2.06 says "not xen image"; 2.12 has no module for it either, only
+ * gzio, lzopio and xzio.
  */
 function refuseCompressed(kernel: string, texts: RootContent['texts']): void {
   const config = texts.get(kernel.replace(/^boot\/vmlinu[xz]-/, kernelConfig)) ?? '';
