@@ -52,6 +52,12 @@ export function readCreated(store: Store, owner: Owner): readonly CreatedObject[
   });
 }
 
+function isAbsent(one: Resource): boolean {
+  if (one.kind === 'absent') return true;
+  const isNamed = one.kind === 'package' || one.kind === 'user' || one.kind === 'group';
+  return isNamed && one.wanted.absent !== undefined;
+}
+
 function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -89,9 +95,10 @@ export async function remember(
     }
     for (const each of created) objects.set(keyOf(each), each);
   }
-  // A missing object is forgotten: if others create it again, it belongs to them.
+  // A missing object is forgotten, also one that is described as absent: if others create it again,
+  // it belongs to them.
   const isThere = isThereOn(host);
-  const described = resources.filter(({ at }) => at !== pruned);
+  const described = resources.filter((one) => one.at !== pruned && !isAbsent(one));
   for (const one of undescribedOf([...objects.values()], described))
     if (!(await isThere(one))) objects.delete(keyOf(one));
   const now = [...objects.values()];

@@ -26,6 +26,7 @@ async function ran(words: readonly string[], options = {}) {
   return { exitCode: await runVerb(runtime, words), stdout: stdout(), stderr: stderr() };
 }
 
+const install = (name: string): void => void host.admin.install([{ name, version: '1.0' }]);
 const describing = (body: string, path = file): void =>
   writeFileSync(
     path,
@@ -161,6 +162,37 @@ describe('objects that are no longer in a description', () => {
     );
     expect(host.snapshot()).toBe(before);
   });
+
+  it.each([
+    ['a package', `h.package('lamp');`, `h.package('lamp', { absent: true });`, () => install('lamp')],
+    [
+      'a file',
+      `h.file('/etc/web', { content: 'x' });`,
+      `h.absent('/etc/web');`,
+      () => host.admin.writeFile('/etc/web', 'x'),
+    ],
+    [
+      'a group that userdel removed',
+      `h.group('alice', { gid: 1234 }); h.user('alice', { group: 'alice' });`,
+      `h.user('alice', { absent: true }); h.group('alice', { absent: true });`,
+      () => host.admin.writeFile('/etc/group', `${host.admin.readFile('/etc/group')}alice:x:1234:\n`),
+    ],
+  ])(
+    '%s stays if it was described as absent, and others created it again',
+    async (_, described, absent, create) => {
+      install('dpkg');
+      host.admin.publish([{ name: 'lamp', version: '1.0' }]);
+      host.admin.mkdir('/etc/skel');
+      await applying(described);
+      if (absent.includes('h.absent')) host.admin.removeFile('/etc/web');
+      const other = `h.directory('/srv/other');`;
+      await applying(absent + other);
+      create();
+      const before = host.snapshot();
+      expect(await applying(other, '--prune')).toBe('the host is as described\n');
+      expect(host.snapshot()).toBe(before);
+    },
+  );
 
   it('are not shown if gone, or created by a failed apply', async () => {
     await applying(`h.file('/etc/web', { content: '' });`);
