@@ -158,7 +158,8 @@ export interface Started {
 
 /**
  * Waits until a started unit has stayed up for `seconds`. RefusedError if it ends or restarts
- * meanwhile, as a oneshot does.
+ * meanwhile, as a oneshot does. The start job has ended, so `activating` means that the service
+ * has ended too, and systemd starts it again after RestartSec=.
  */
 export async function expectUp(
   host: ReadHost,
@@ -168,11 +169,12 @@ export async function expectUp(
   const run = invocation ?? first.InvocationID;
   for (let waited = over, now = first; ; waited += 0.5, now = await host.run(showUnit(unit))) {
     const isSame = now.InvocationID === run;
-    if (!isUp(now) || !isSame)
+    const isOver = !isUp(now) || (isSame && now.ActiveState === 'activating');
+    if (isOver || !isSame)
       throw new RefusedError(
         waited === 0
           ? `${unit} does not run: it is ${now.ActiveState}`
-          : isUp(now)
+          : !isOver
             ? `${unit} ended and was started again within ${String(Math.ceil(waited * 2) / 2)} s`
             : `${unit} did not stay up for ${String(seconds)} s: it is ${now.ActiveState}`,
         { remedy: `see why: journalctl --unit=${unit} --lines=50` },

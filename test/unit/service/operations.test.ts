@@ -1,8 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { beforeChange, reload, setActivity, setEnablement } from '../../../src/service/operations.ts';
+import { withAlso } from '../../../src/service/links.ts';
+import { expectUp, showUnit } from '../../../src/service/unit.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { take } from '../file/support.ts';
@@ -165,6 +168,12 @@ describe('enablement', () => {
   });
 });
 
+it('a comment that ends with a backslash does not hide Also=', async () => {
+  file('web.service', '[Install]\n# C:\\\nAlso=web.socket\n; D:\\\nWantedBy=multi-user.target\n');
+  const found = await host.run(showUnit(unit));
+  expect(await withAlso(host, found)).toEqual([unit, 'web.socket']);
+});
+
 describe('activity', () => {
   it.each([
     ['short.service', 5, /did not stay up for 5 s: it is inactive/],
@@ -182,6 +191,24 @@ describe('activity', () => {
     expect(error).toBeInstanceOf(RolledBackError);
     expect((error as RolledBackError).message).toMatch(message);
     expect(host.snapshot()).toBe(before);
+  });
+
+  it('a service that ended and waits for RestartSec= does not stay up', async () => {
+    host.admin.systemctl('start', unit);
+    let asked = 0;
+    const waiting: ReadHost = {
+      ...inside(),
+      run: async (command) => {
+        const answer = await host.run(command);
+        const isLater = command.tool === 'systemctl' && (asked += 1) > 2;
+        return isLater ? { ...answer, ActiveState: 'activating' } : answer;
+      },
+    };
+    const error = await rejectionOf(expectUp(waiting, { unit, seconds: 5 }));
+    expect(String(error)).toContain('web.service did not stay up for 5 s: it is activating');
+    expect(String(await rejectionOf(expectUp(waiting, { unit, seconds: 0 })))).toContain(
+      'web.service does not run: it is activating',
+    );
   });
 
   it('undo starts a stopped service again, and stops a started one, although others restarted it', async () => {
