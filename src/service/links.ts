@@ -60,8 +60,10 @@ async function alsoOf(host: ReadHost, { Id, FragmentPath, DropInPaths }: Unit): 
   for (const path of [FragmentPath, ...DropInPaths.split(' ')].filter((each) => each !== '')) {
     const text = new TextDecoder().decode(await host.readFile(path));
     let section = '';
-    // A backslash at the end of a line continues the line (systemd.syntax(7)).
-    for (const line of text.replaceAll(/\\\n/g, ' ').split('\n')) {
+    // A backslash at the end of a line continues the line, but not that of a comment
+    // (systemd.syntax(7)).
+    const lines = text.replaceAll(/^[ \t]*[#;].*\n/gm, '').replaceAll(/\\\n/g, ' ');
+    for (const line of lines.split('\n')) {
       section = /^\[(?<name>[^\]]*)\]\s*$/.exec(line)?.groups?.name ?? section;
       const names = /^\s*Also\s*=(?<names>.*)$/.exec(line)?.groups?.names;
       if (section === 'Install' && names !== undefined) found.push(...names.trim().split(/\s+/));
