@@ -77,9 +77,13 @@ export const removeUser = operation({
     await host.run(userdel(name));
   },
   sync: ({ host }) => syncDatabases(host),
-  describe: ({ undo: { name, uid, expires }, way }) => ({
+  describe: ({ undo: { name, uid, locked, expires }, way }) => ({
     what: `the user ${name} (uid ${String(uid)}), which is locked and will be removed`,
     look: [['getent', 'passwd', name]],
-    clear: [way === 'back' ? ['usermod', '--unlock', '--expiredate', expires, name] : ['userdel', name]],
+    clear: [
+      way === 'back'
+        ? ['usermod', ...(locked ? [] : ['--unlock']), '--expiredate', expires, name]
+        : ['userdel', name],
+    ],
   }),
 });

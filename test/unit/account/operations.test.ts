@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { removeUser } from '../../../src/account/operations.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
+import { take } from '../file/support.ts';
 
 let host: SimulatedHost;
 beforeEach(() => {
@@ -282,4 +284,14 @@ describe('when the old password, or its user, is gone', () => {
     expect(failed).toBeInstanceOf(RolledBackError);
     expect(await host.readDir(passwords)).toEqual([]);
   });
+});
+
+it.each([
+  ['unlocked', 'web:$y$j9T$old:19000:0:99999:7:::\n', ['usermod', '--unlock', '--expiredate', '', 'web']],
+  ['locked', 'web:!$y$j9T$old:19000:0:99999:7:::\n', ['usermod', '--expiredate', '', 'web']],
+] as const)('the manual recovery of a user that was %s leaves it so', async (_, shadow, clear) => {
+  passwd('web:x:1001:4::/srv:/bin/sh');
+  host.admin.writeFile('/etc/shadow', shadow, 0o640);
+  const step = await take(removeUser, { name: 'web' }, host.during({ outputs: '/nowhere', lock: -1 }));
+  expect(removeUser.describe?.({ undo: step.undo as never, way: 'back' } as never).clear).toEqual([clear]);
 });
