@@ -72,8 +72,7 @@ export async function refuseForeignFiles(
     const paths = deb === undefined ? [] : await host.run(filesOfDeb(deb));
     const there = await existingPaths(host, paths);
     if (there.length === 0) continue;
-    const known = new Set(await host.run(owned([...there, ...there.map(otherPlace)])));
-    const foreign = there.find((path) => !known.has(path) && !known.has(otherPlace(path)));
+    const foreign = await firstForeign(host, there);
     if (foreign !== undefined)
       throw new RefusedError(`${foreign} belongs to no package, and ${name} would overwrite it`, {
         code: 'exists',
@@ -81,6 +80,22 @@ export async function refuseForeignFiles(
       });
   }
 }
+
+/**
+ * Returns the first path that belongs to no package. Asks for some paths at a time: one command line
+ * cannot hold the paths of a large package (E2BIG), over ssh at most 128 KiB.
+ */
+async function firstForeign(host: ReadHost, paths: readonly string[]): Promise<string | undefined> {
+  for (let at = 0; at < paths.length; at += pathsAtATime) {
+    const some = paths.slice(at, at + pathsAtATime);
+    const known = new Set(await host.run(owned([...some, ...some.map(otherPlace)])));
+    const foreign = some.find((path) => !known.has(path) && !known.has(otherPlace(path)));
+    if (foreign !== undefined) return foreign;
+  }
+  return undefined;
+}
+
+const pathsAtATime = 200;
 
 /**
  * Returns those of the paths that exist. Reads each directory once instead of each path, because a

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
+import { refuseForeignFiles } from '../../../src/packages/store.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
@@ -227,4 +229,23 @@ describe('the undo of new packages', () => {
     await expect(stuck).rejects.toThrow(/others have edited \/etc\/lib.conf/);
     expect(packages(made)).toContain('lib 1:1.0 install ok installed');
   });
+});
+
+it('asks for the owners of many files with several commands, because one line cannot hold them', async () => {
+  const names = Array.from({ length: 5000 }, (_, at) => `a-rather-long-name-of-a-header-${String(at)}.h`);
+  const paths = names.map((name) => `/usr/include/boost/${name}`);
+  const lengths: number[] = [];
+  const host = {
+    ...simulatedHost(),
+    readDir: async (path: string) => (path.endsWith('/new') ? ['big_2_all.deb'] : names),
+    run: async ({ tool, argv }: { readonly tool: string; readonly argv: readonly string[] }) => {
+      if (tool === 'dpkg-deb') return paths;
+      lengths.push(argv.join(' ').length);
+      return argv.slice(2).filter((path) => path.startsWith('/usr/') && path !== paths.at(-1));
+    },
+  } as unknown as ReadHost;
+  const after = { version: '2', auto: false, hold: false };
+  const error = await failed(refuseForeignFiles(host, '/store', [{ name: 'big', after }]), RefusedError);
+  expect(error.message).toBe(`${paths.at(-1) ?? ''} belongs to no package, and big would overwrite it`);
+  expect(Math.max(...lengths)).toBeLessThan(128 * 1024);
 });
