@@ -26,7 +26,7 @@ export async function sourcesIn(host: ReadHost, file: string): Promise<readonly 
   return found;
 }
 
-/** Parses the text of such a file. */
+/** Parses the text of such a file. Leaves out the archives that it disables (`Enabled: no`). */
 export function parsedSources(text: string): readonly AptSource[] {
   return text
     .replaceAll(/^#.*\n/gm, '')
@@ -37,6 +37,8 @@ export function parsedSources(text: string): readonly AptSource[] {
           .exec(paragraph)
           ?.groups?.words?.trim()
           .split(/\s+/) ?? [];
+      const isDisabled = /^(?:no|false|without|off|disable)$/i.test(wordsOf('Enabled')[0] ?? '');
+      if (isDisabled) return { uris: [], suites: [], components: [] };
       return { uris: wordsOf('URIs'), suites: wordsOf('Suites'), components: wordsOf('Components') };
     })
     .filter(({ uris, suites }) => uris.length > 0 && suites.length > 0);
@@ -73,9 +75,11 @@ export async function listsOf(
   return { names: [...new Set(each.flat())], isComplete: each.every((names) => names.length > 0) };
 }
 
-/** apt names a list after its URI, without the method (URItoFileName in strutl.cc). */
+/**
+ * apt names a list after its URI, without the method and the password (URItoFileName in strutl.cc).
+ */
 export function prefixOf(uri: string, suite: string): string {
-  const base = uri.replace(/^[a-z]+:(?:\/\/)?/, '').replace(/\/*$/, '/');
+  const base = uri.replace(/^[a-z0-9+.-]+:(?:\/\/(?:[^/@]*@)?)?/i, '').replace(/\/*$/, '/');
   return quoted(suite.endsWith('/') ? `${base}${suite}` : `${base}dists/${suite}/`);
 }
 

@@ -2,7 +2,7 @@ import { beforeEach, expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
 import { UsageError } from '../../../src/core/errors.ts';
 import { type AptSourceRequest, defineHost, type HostBuilder, provision } from '../../../src/index.ts';
-import { prefixOf } from '../../../src/packages/sources.ts';
+import { parsedSources, prefixOf } from '../../../src/packages/sources.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { simulate } from '../../../src/simulator/real-host/simulate.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -116,5 +116,12 @@ it.each([
   ['http://127.0.0.1:81/r/~x_y/', 'stable', '127.0.0.1:81_r_%7ex%5fy_dists_stable_'],
   ['file:/srv/r', 'stable', '_srv_r_dists_stable_'],
   ['file:///srv/r/', './', '_srv_r_._'],
+  ['https://me:geheim@example.org/r', 'stable', 'example.org_r_dists_stable_'],
+  ['tor+http://example.org/r', 'stable', 'example.org_r_dists_stable_'],
   ['https://example.org/debian', 'bookworm/updates', 'example.org_debian_dists_bookworm_updates_'],
 ])('%s %s has the lists %s', (uri, suite, prefix) => expect(prefixOf(uri, suite)).toBe(prefix));
+
+it.each(['no', 'False', 'off'])('a file has no archive that it disables: Enabled: %s', (word) => {
+  const text = `URIs: http://a/\nSuites: x\nEnabled: ${word}\n\nURIs: http://b/\nSuites: y\nEnabled: yes\n`;
+  expect(parsedSources(text).map(({ uris }) => uris)).toEqual([['http://b/']]);
+});
