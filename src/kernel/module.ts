@@ -71,6 +71,14 @@ function showDepends(name: string): ReadCommand<readonly string[]> {
         .trimEnd()
         .split('\n')
         .flatMap((line) => {
+          if (line.startsWith('install '))
+            throw new RefusedError(
+              `modprobe would not load the kernel module ${name}, but run a command instead: ${line.trim()}`,
+              {
+                remedy:
+                  "remove that line from modprobe.d(5); see it: modprobe --showconfig | grep '^install '",
+              },
+            );
           const { file, builtIn } =
             /^(?:insmod \/\S*\/(?<file>[\w-]+)\.ko(?:\.\w+)?(?: .*)?|builtin (?<builtIn>\S+))\s*$/.exec(line)
               ?.groups ?? {};

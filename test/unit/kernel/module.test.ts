@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
 import { ParseError, RefusedError } from '../../../src/core/errors.ts';
-import { loadedModules, modprobe, moduleName, rmmod } from '../../../src/kernel/module.ts';
+import { loadedModules, modprobe, moduleName, neededModules, rmmod } from '../../../src/kernel/module.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -110,4 +111,12 @@ it.each([
   expect(error).toBeInstanceOf(RefusedError);
   expect(String(error)).toContain(message);
   expect(host.changes).toEqual([]);
+});
+
+it('refuses a module whose loading a command of modprobe.d(5) replaces', async () => {
+  const answer = { exitCode: 0, stdout: 'install /bin/false \n', stderr: '' };
+  const host: ReadHost = { ...simulatedHost(), run: async (command) => command.parse(answer) };
+  const error = await rejectionOf(neededModules(host, 'usb_storage'));
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(String(error)).toContain('but run a command instead: install /bin/false');
 });
