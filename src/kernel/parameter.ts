@@ -86,10 +86,6 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
     throw new RefusedError(`${key} is a secret, and bofh would show it in its plan and journal`, {
       remedy: `describe its file in /etc/sysctl.d with h.file and a Secret, then: systemctl restart systemd-sysctl`,
     });
-  if (isOneWay(key, value))
-    throw new RefusedError(`an undo could not restore ${key} after ${value}`, {
-      remedy: 'describe its file in /etc/sysctl.d with h.file, and reboot',
-    });
   if ((stat.mode & 0o222) === 0) throw readOnly(key, `no write permission on ${path}`);
   if ((stat.mode & 0o444) === 0)
     throw new RefusedError(`writing ${key} starts an action, which bofh could not undo`, {
@@ -105,6 +101,10 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
     throw new RefusedError(`${key} has more than one line, so it is not a single value`, {
       remedy: `look at it: cat ${path}`,
     });
+  if (isOneWay(key, value) && !isSameValue(now, value))
+    throw new RefusedError(`an undo could not restore ${key} after ${value}`, {
+      remedy: 'describe its file in /etc/sysctl.d with h.file, and reboot',
+    });
   return now;
 }
 
@@ -117,8 +117,10 @@ function isOneWay(key: string, value: string): boolean {
     /^kernel\.(?:modules_disabled|kexec_load_disabled|kexec_load_limit_\w+)$/.test(key) ||
     (key === 'kernel.unprivileged_bpf_disabled' && value === '1') ||
     (key === 'kernel.yama.ptrace_scope' && value === '3') ||
-    // With this value the kernel removes the IPv6 addresses and routes of the interface.
-    (/^net\.ipv6\.conf\.[^.]+\.disable_ipv6$/.test(key) && value !== '0')
+    // With another value than 0 the kernel removes the IPv6 addresses and routes of the interface. It
+    // sets `all` on every interface, so the undo of `all` = 0 would remove them too.
+    key === 'net.ipv6.conf.all.disable_ipv6' ||
+    (/^net\.ipv6\.conf\.(?!default\.)[^.]+\.disable_ipv6$/.test(key) && value !== '0')
   );
 }
 
@@ -131,6 +133,9 @@ function readOnly(key: string, why: string): RefusedError {
 /** Lists the parameters that the kernel changes together with this one. */
 export async function movedBy(host: ReadHost, key: string): Promise<readonly string[]> {
   const ip = /^net\.(?<ip>ipv[46])\.(?:ip_forward|conf\.all\.forwarding)$/.exec(key)?.groups?.ip;
+  // net/ipv6/addrconf.c
+  const each = /^net\.ipv6\.conf\.all\.(?<each>addr_gen_mode|ignore_routes_with_linkdown)$/.exec(key)?.groups
+    ?.each;
   const dirty = /^vm\.(?<which>dirty|dirty_background)_(?:ratio|bytes)$/.exec(key)?.groups?.which;
   const all =
     ip !== undefined
@@ -140,10 +145,14 @@ export async function movedBy(host: ReadHost, key: string): Promise<readonly str
             canonicalKey(`net/${ip}/conf/${name}/forwarding`),
           ),
         ]
-      : dirty !== undefined
-        ? [`vm.${dirty}_ratio`, `vm.${dirty}_bytes`]
-        : key === 'vm.overcommit_ratio' || key === 'vm.overcommit_kbytes'
-          ? ['vm.overcommit_ratio', 'vm.overcommit_kbytes']
-          : [];
-  return all.filter((each) => each !== key);
+      : each !== undefined
+        ? (await host.readDir('/proc/sys/net/ipv6/conf')).map((name) =>
+            canonicalKey(`net/ipv6/conf/${name}/${each}`),
+          )
+        : dirty !== undefined
+          ? [`vm.${dirty}_ratio`, `vm.${dirty}_bytes`]
+          : key === 'vm.overcommit_ratio' || key === 'vm.overcommit_kbytes'
+            ? ['vm.overcommit_ratio', 'vm.overcommit_kbytes']
+            : [];
+  return all.filter((moved) => moved !== key);
 }

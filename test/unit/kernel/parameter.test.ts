@@ -1,7 +1,15 @@
 import { expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import type { ReadHost } from '../../../src/command/index.ts';
 import { CommandError, RefusedError } from '../../../src/core/errors.ts';
-import { canonicalKey, parameterKey, parameterPath, setValue } from '../../../src/kernel/parameter.ts';
+import {
+  canonicalKey,
+  movedBy,
+  parameterKey,
+  parameterPath,
+  settable,
+  setValue,
+} from '../../../src/kernel/parameter.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -102,3 +110,31 @@ it.each([
   expect(String(error)).toContain(message);
   expect(host.changes).toEqual([]);
 });
+
+const ipv6 = '/proc/sys/net/ipv6/conf';
+
+it('refuses to set disable_ipv6 of all interfaces to 0 too, because the undo would remove addresses', async () => {
+  const of = simulatedHost();
+  const path = `${ipv6}/all/disable_ipv6`;
+  const host: ReadHost = {
+    ...of,
+    readFile: async (each) => (each === path ? Buffer.from('1\n') : of.readFile(each)),
+  };
+  const key = 'net.ipv6.conf.all.disable_ipv6';
+  expect(String(await rejectionOf(settable(host, key, '0')))).toContain(`could not restore ${key} after 0`);
+  expect(await settable(host, key, '1')).toBe('1');
+});
+
+it.each(['addr_gen_mode', 'ignore_routes_with_linkdown'])(
+  'the kernel sets %s of all on each interface',
+  async (name) => {
+    const host: ReadHost = {
+      ...simulatedHost(),
+      readDir: async (path) => (path === ipv6 ? ['all', 'default', 'eth0.100'] : []),
+    };
+    expect(await movedBy(host, `net.ipv6.conf.all.${name}`)).toEqual([
+      `net.ipv6.conf.default.${name}`,
+      `net.ipv6.conf.eth0/100.${name}`,
+    ]);
+  },
+);
