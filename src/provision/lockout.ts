@@ -38,6 +38,9 @@ export function canLockOut({ action, kind, name, details }: HostChange): boolean
           /^(?:removes the key|shell|home|sets the password|locks the password)/.test(each),
         ))
     );
+  const { unit } =
+    /^\/etc\/systemd\/system\/(?<unit>[^/]+)\.(?:service|socket)(?:\.d(?:\/|$)|$)/.exec(name)?.groups ?? {};
+  if (unit !== undefined && units.includes(unit)) return true;
   if (/\/\.ssh(?:\/authorized_keys2?)?$/.test(name)) return true;
   return files.some((each) =>
     each.endsWith('/') ? `${name}/`.startsWith(each) || each.startsWith(`${name}/`) : name === each,

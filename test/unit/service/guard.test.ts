@@ -45,6 +45,9 @@ test.each([
   ['packages', 'htop openssh-server', true],
   ['packages', 'sudo-ldap', false],
   ['file', '/etc/sshd', false],
+  ['file', '/etc/systemd/system/nftables.service.d/own.conf', true],
+  ['link', '/etc/systemd/system/sshd.service', true],
+  ['file', '/etc/systemd/system/nginx.service.d/own.conf', false],
 ] as const)('a change of the %s %s can cut the connection: %s', (kind, name, can) => {
   expect(canLockOut({ action: 'change', kind, name, details: [] })).toBe(can);
 });
