@@ -117,6 +117,8 @@ export async function userStep(host: ReadHost, { name, wanted }: UserResource): 
       needs: [`user:${name}`, ...joined.map((each) => `group:${each}`)],
     },
     check: async () => {
+      // usermod does not change the home of a user with processes.
+      if (there !== undefined && set.includes('home')) await refuseRunning(host, there);
       for (const each of joined) await existingGroup(host, each);
       if (shell !== undefined && shell !== there?.shell) await refuseMissingShell(host, shell);
     },

@@ -43,6 +43,26 @@ describe('users and groups of a description', () => {
     expect(run.mock.calls.map(([{ tool }]) => tool)).toEqual(['ip', 'setpriv']);
   });
 
+  it('a new home is refused before the first step while processes of the user run', async () => {
+    await apply((h) => h.user('web'));
+    const [before, run] = [host.snapshot(), host.run];
+    const changes = host.changes.length;
+    vi.spyOn(host, 'run').mockImplementation((command) =>
+      command.tool === 'find' && command.argv.includes('-uid')
+        ? (Promise.resolve([12]) as ReturnType<typeof run>)
+        : run(command),
+    );
+    const error = await rejectionOf(
+      apply((h) => {
+        h.file('/srv/first', { content: '' });
+        h.user('web', { home: '/srv/web' });
+      }),
+    );
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(String(error)).toContain('the user web has running processes');
+    expect([host.snapshot(), host.changes.length]).toEqual([before, changes]);
+  });
+
   it('change only where they differ', async () => {
     await apply((h) => h.user('web', { groups: ['adm'], authorizedKeys: [key] }));
     expect(
