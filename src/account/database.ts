@@ -96,7 +96,7 @@ export async function existingGroup(host: ReadHost, group: string | number): Pro
   if (typeof group === 'string') await refuseElsewhere(host, 'group', group);
   throw new RefusedError(`there is no group ${String(group)} in /etc/group`, {
     code: 'not-found',
-    remedy: 'describe the group with h.group, or correct the name',
+    remedy: 'create the group first (in a description: h.group), or correct the name',
   });
 }
 

@@ -122,8 +122,8 @@ export interface UserRequest {
    */
   readonly shell?: string;
   /**
-   * Path of the home of a new user; an existing user keeps its home (default: /home/NAME; a system
-   * user has none).
+   * Path of its home (default: unchanged; for a new user /home/NAME, a new system user has none). The
+   * home of an existing user is neither created nor moved.
    */
   readonly home?: string;
   /** Full name or purpose. */

@@ -143,7 +143,7 @@ function head(of: Readonly<Record<string, string>>): string {
   const set = Object.entries({ ...of, marker }).map(([key, value]) => `${key}=${posixWords([value])}\n`);
   return `umask 022
 ${set.join('')}
-# The other complete releases, the oldest first.
+# The other releases, the oldest first.
 others() {
   for each in "$all"/*/"$marker"; do
     [ -f "$each" ] || continue

@@ -120,10 +120,9 @@ export function refuseEnablement({ Id: unit, UnitFileState: state }: Unit, enabl
     transient: 'was created at run time, without a file',
     '': 'has no file',
   }[state as string];
-  throw new RefusedError(
-    `${unit} ${why ?? `is in the state ${state === '' ? 'unknown' : state}`}, so it cannot be ${verb} here`,
-    { remedy: 'leave out "enabled", or describe the unit that starts it' },
-  );
+  throw new RefusedError(`${unit} ${why ?? `is in the state ${state}`}, so it cannot be ${verb} here`, {
+    remedy: 'leave out "enabled", or describe the unit that starts it',
+  });
 }
 
 interface Survey {
