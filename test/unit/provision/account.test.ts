@@ -45,7 +45,8 @@ describe('users and groups of a description', () => {
 
   it('a new home is refused before the first step while processes of the user run', async () => {
     await apply((h) => h.user('web'));
-    const [before, run] = [host.snapshot(), host.run];
+    const before = host.snapshot();
+    const run: typeof host.run = host.run.bind(host);
     const changes = host.changes.length;
     vi.spyOn(host, 'run').mockImplementation((command) =>
       command.tool === 'find' && command.argv.includes('-uid')

@@ -26,7 +26,9 @@ async function ran(words: readonly string[], options = {}) {
   return { exitCode: await runVerb(runtime, words), stdout: stdout(), stderr: stderr() };
 }
 
-const install = (name: string): void => void host.admin.install([{ name, version: '1.0' }]);
+const install = (name: string): void => {
+  host.admin.install([{ name, version: '1.0' }]);
+};
 const describing = (body: string, path = file): void =>
   writeFileSync(
     path,
