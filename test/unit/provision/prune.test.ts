@@ -196,6 +196,18 @@ describe('objects that are no longer in a description', () => {
     },
   );
 
+  it('stay if others removed them, an apply had nothing to do, and others created them again', async () => {
+    const other = `h.directory('/srv/other');`;
+    await applying(`${other} h.file('/etc/web', { content: 'x' });`);
+    host.admin.removeFile('/etc/web');
+    expect(await applying(`${other} h.absent('/etc/web');`)).toBe('the host is as described\n');
+    host.admin.writeFile('/etc/web', 'x');
+
+    expect(await applying(other, '--prune')).toBe('the host is as described\n');
+
+    expect(host.admin.readFile('/etc/web').toString()).toBe('x');
+  });
+
   it('are not shown if gone, or created by a failed apply', async () => {
     await applying(`h.file('/etc/web', { content: '' });`);
     host.admin.removeFile('/etc/web');

@@ -57,8 +57,15 @@ export default verb({
         if (runtime.settings.mode === 'plan') return { act: () => applyCollected(resources), answer };
         const answers: Answers = new Map();
         const planned = await plannedChanges(bofh, resources, answers);
+        // The changes are committed: if this record is lost, --prune does not know their objects.
+        const note = (changes: readonly HostChange[]): Promise<void> =>
+          remember(bofh, owner, { changes, resources }).catch((error: unknown) => {
+            runtime.log.warn(`bofh forgets what ${owner.file} created: ${messageOf(error)}`, {});
+          });
         if (planned.length === 0)
-          return () => {
+          return async () => {
+            // An object that others removed is forgotten.
+            await note([]);
             give(runtime, answer(planned));
             return 0;
           };
@@ -76,10 +83,7 @@ export default verb({
           },
           act: async () => {
             const changes = await applyCollected(resources, { ...present({ confirm }), answers });
-            // The changes are committed: if this record is lost, --prune does not know their objects.
-            await remember(bofh, owner, { changes, resources }).catch((error: unknown) => {
-              runtime.log.warn(`bofh forgets what ${owner.file} created: ${messageOf(error)}`, {});
-            });
+            await note(changes);
             return changes;
           },
           answer,
