@@ -130,7 +130,10 @@ export function archivedIn(text: string): readonly Archived[] {
     });
 }
 
-/** Parses the output of `filesOfDeb`: a list of tar, with `\\` for a backslash. */
+/**
+ * Parses the output of `filesOfDeb`: a list of tar in the C locale, with escapes such as `\\` for a backslash and
+ * `\303\244` for ä.
+ */
 export function filesIn(text: string): readonly string[] {
   return text
     .split('\n')
@@ -141,9 +144,24 @@ export function filesIn(text: string): readonly string[] {
       const { type, path = '' } = found;
       const name =
         type === 'l' ? path.replace(/ -> .*$/, '') : type === 'h' ? path.replace(/ link to .*$/, '') : path;
-      return type === 'd' ? [] : [name.replaceAll('\\\\', '\\')];
+      return type === 'd' ? [] : [unescaped(name)];
     });
 }
+
+function unescaped(name: string): string {
+  return name.replaceAll(/(?:\\[0-7]{3})+|\\./g, (escape) => {
+    const bytes = [...escape.matchAll(/[0-7]{3}/g)].map(([octal]) => Number.parseInt(octal, 8));
+    if (bytes.length > 0) return new TextDecoder('utf-8', { fatal: true }).decode(Uint8Array.from(bytes));
+    const found = letters[escape.slice(1)];
+    if (found === undefined) throw new Error(`not an escape of tar: ${name}`);
+    return found;
+  });
+}
+
+/** The escapes of tar with one letter. */
+const letters: Readonly<Record<string, string>> = {
+  ...{ '\\': '\\', a: '\u0007', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' },
+};
 
 const entry = /^(?<type>[-dlhbcp])[rwxsStT-]{9} \S+ +\d+(?:,\d+)? \d{4}-\d\d-\d\d \d\d:\d\d \.(?<path>\/.*)$/;
 

@@ -87,6 +87,12 @@ describe('what dpkg and apt print', () => {
     );
   });
 
+  it('the names of files are in UTF-8, although tar escapes them in the C locale', () => {
+    const line = (path: string): string => `-rw-r--r-- root/root         0 2026-11-30 02:12 .${path}\n`;
+    const listed = line(String.raw`/usr/\303\244/F\305\221\ttan`) + line(String.raw`/a\\b\\303\\244`);
+    expect(filesIn(listed)).toEqual(['/usr/ä/Fő\ttan', String.raw`/a\b\303\244`]);
+  });
+
   it.each(everyVersion([['dpkg-query/search']]))('%s: owned files, and none without a package', (name) => {
     const command = commands.owned(['/usr/bin/perl', '/etc/nothing', '/usr/bin/[', '/bin/sh']);
 
