@@ -7,6 +7,7 @@ import { partWitness } from '../content/head.ts';
 import { identityOf, movedFrom } from '../keys.ts';
 import { locate, syncDevice } from '../locate.ts';
 import { type DeviceNode, deviceNode, sizeOf } from '../node.ts';
+import { recognise } from '../probe.ts';
 import { until } from '../wait.ts';
 import { readTable } from './commands.ts';
 import { isSameView, type KernelPartition, kernelPartitions } from './kernel.ts';
@@ -77,8 +78,8 @@ export interface Found {
   readonly node: DeviceNode;
   readonly bytes: 'unchanged' | 'changed';
   /**
-   * `new`: as this change wrote it. `half-written`: readable, but its two copies differ. If other
-   * programs have changed the table since: `changed, new entry` has the entry of this change,
+   * `new`: as this change wrote it. `half-written`: this change has written only a part of it. If
+   * other programs have changed the table since: `changed, new entry` has the entry of this change,
    * `changed, old entry` the one from before, `unrelated` neither.
    */
   readonly table: 'new' | 'half-written' | 'changed, new entry' | 'changed, old entry' | 'unrelated';
@@ -96,13 +97,28 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
   const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'unchanged' : 'changed';
   const now = await host.run(readTable(node.path));
   if (isSameTable(now, of.table)) return { node, kernel, bytes, table: 'new' };
-  // One copy is written after the other. The first copy of a new table is recognised by its id,
-  // which only this sequence knows.
   const isBegun =
     of.old === null
-      ? now === undefined && regions.some((each) => each.now.includes(guidBytes(of.table.id)))
+      ? now === undefined && (await isPartOfNew(host, node.path, { of, regions }))
       : isSameTable(now, of.old);
   return { node, kernel, bytes, table: isBegun ? 'half-written' : inChangedTable(now, of) };
+}
+
+/**
+ * Whether an interrupted step has written a part of a new gpt: one copy is written after the other,
+ * and its id, which only this sequence knows, shows whose it is. If the device has other content,
+ * another program has formatted it since and has left the second copy. A dos table is one sector,
+ * which is written completely or not at all.
+ */
+async function isPartOfNew(
+  host: ReadHost,
+  device: string,
+  { of, regions }: { readonly of: ChangeUndo; readonly regions: Awaited<ReturnType<typeof readRegions>> },
+): Promise<boolean> {
+  if (of.table.type !== 'gpt') return false;
+  if (!regions.some(({ now }) => now.includes(guidBytes(of.table.id)))) return false;
+  const found = await recognise(host, device);
+  return found === undefined || found.usage === 'partition-table';
 }
 
 function inChangedTable(now: PartitionTable | undefined, of: ChangeUndo): Found['table'] {

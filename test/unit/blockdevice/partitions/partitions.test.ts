@@ -195,6 +195,27 @@ describe('a partition table', () => {
     expect(await probe(host, device)).toMatchObject({ type: 'gpt', uuid: ownUuid });
     expect((await kernel()).length).toBe(1);
   });
+
+  test.each(['gpt', 'dos'] as const)(
+    'of %s that others replaced by other content is left untouched',
+    async (type) => {
+      const disk = 'disk:vdx';
+      const superblock = { type: 'xfs', usage: 'filesystem', uuid: ownUuid } as const;
+      const error = await rejectionOf(
+        does(async (tx) => {
+          await tx.block.createPartitionTable({ device, type });
+          const { sectors = new Map<number, Uint8Array>() } = host.world.live.get(disk) ?? {};
+          host.admin.format(device, superblock);
+          // Not every program erases the second copy at the end.
+          const atEnd = new Map([...sectors].filter(([index]) => index > 2048));
+          host.world.live.set(disk, { ...host.world.live.get(disk), sectors: atEnd });
+          await fails();
+        }),
+      );
+      expect(error).toBeInstanceOf(RolledBackError);
+      expect(await probe(host, device)).toMatchObject(superblock);
+    },
+  );
 });
 
 describe('a partition', () => {
