@@ -8,7 +8,7 @@ import {
 import type { ChangeHost } from '../command/index.ts';
 import { CommandError, type Holder } from '../core/errors.ts';
 import { umount } from './commands.ts';
-import { describe, mountOver, mountsAt, mountsOn } from './table.ts';
+import { describe, mountOver, mountsOn } from './table.ts';
 
 /**
  * Unmounts exactly this mount, or finds it gone. umount(2) takes a path and unmounts the topmost
@@ -49,11 +49,9 @@ function failed(mount: MountEntry, cause?: unknown): CommandError {
   return new CommandError({ tool, argv, reason: 'busy', cause });
 }
 
-/** Returns the mounts that hide a mount: at its path, or at a directory above it. */
-function hiding(entries: readonly MountEntry[], mount: MountEntry): readonly Holder[] {
-  const over = mountsAt(entries, mount.path).filter((entry) => !is(mount)(entry));
-  const top = over.at(-1);
-  const words = (entry: MountEntry): string => `${describe(entry)}, which hides it`;
-  if (top !== undefined) return [{ ...describeMount(top), words: words(top) }];
+/** Returns the mount that hides another one: at its path, or at a directory above it. */
+function hiding(entries: readonly MountEntry[], { path }: MountEntry): readonly Holder[] {
+  const top = mountOver(entries, path);
+  if (top !== undefined) return [{ ...describeMount(top), words: `${describe(top)}, which hides it` }];
   return [{ kind: 'unknown', words: 'another mount hides it: unmount that first' }];
 }

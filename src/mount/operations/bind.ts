@@ -90,7 +90,10 @@ export const bind = operation({
   // Others may have mounted the filesystem of its source: the step is not repeated, but must not be
   // forgotten.
   again: async ({ undo: { path, device, root }, host }) => {
-    if (mountsAt(await mountEntries(host), path).at(-1)?.root === root) return undefined;
+    const entries = await mountEntries(host);
+    const [there, from] = [mountsAt(entries, path).at(-1), mountOver(entries, device)];
+    // A reboot may have changed the number of the filesystem.
+    if (there?.root === root && there.device === from?.device) return undefined;
     throw new RefusedError(`${device} is not mounted on ${path} any more`, {
       remedy: `mkdir --parents ${shellWords([path])}; mount --bind ${shellWords([device, path])}`,
     });

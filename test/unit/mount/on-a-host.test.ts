@@ -142,6 +142,46 @@ test('after a reboot recovery does not undo an unmount', async () => {
   expect(await openJournals(bofhOn(next).engine)).toEqual([]);
 });
 
+test('after a reboot another filesystem is not taken for the directory that was bound there', async () => {
+  await failureOf(
+    does(async (tx) => {
+      await tx.mount.bind({ source: '/mnt/there', path: '/mnt/shown', mode: 'rw' });
+      await tx.file.create({ path: '/mnt/shown/new', content: 'new' });
+      host.kill();
+    }),
+  );
+  const next = host.reboot();
+  next.admin.mount('/dev/vg0/old', '/mnt/there');
+  next.admin.mount(device, '/mnt/shown');
+
+  await expect(recoverAll(next)).rejects.toThrow(/is not mounted on \/mnt\/shown any more/);
+
+  expect(await openJournals(bofhOn(next).engine)).toHaveLength(1);
+});
+
+test('a mount that another one hides, at a directory above it, stays, and the error names that one', async () => {
+  host.admin.mkdir('/mnt/there/deep');
+
+  const error = await failureOf(
+    does(async (tx) => {
+      await tx.mount.mount({ device, path: '/mnt/there/deep', mode: 'rw' });
+      host.admin.mount('/dev/vda', '/mnt/there');
+      await failNow();
+    }),
+  );
+
+  expect(error).toMatchObject({
+    code: 'stuck',
+    blocked: [
+      {
+        why: expect.stringMatching(
+          /\/dev\/vda mounted on \/mnt\/there \(mount \d+\), which hides it/,
+        ) as string,
+      },
+    ],
+  });
+});
+
 test('no password of a table is written to the journal', async () => {
   host.admin.writeFile(
     '/etc/fstab',
