@@ -40,7 +40,14 @@ export function headOf(
 export async function filesOf(
   host: ReadHost,
   of: { readonly vgUuid: string | undefined; readonly pvUuid: string },
-): Promise<readonly { readonly path: string; readonly vg: string; readonly seqno: number }[]> {
+): Promise<
+  readonly {
+    readonly path: string;
+    readonly vg: string;
+    readonly vgUuid: string;
+    readonly seqno: number;
+  }[]
+> {
   const found = [];
   for (const directory of [backupDirectory, archiveDirectory])
     for (const name of await namesIn(host, directory)) {
@@ -51,7 +58,7 @@ export async function filesOf(
       const head = headOf(text);
       if (head === undefined) continue;
       const isOfIt = of.vgUuid === undefined ? text.includes(`"${of.pvUuid}"`) : head.uuid === of.vgUuid;
-      if (isOfIt) found.push({ path, vg: head.name, seqno: head.seqno });
+      if (isOfIt) found.push({ path, vg: head.name, vgUuid: head.uuid, seqno: head.seqno });
     }
   return found;
 }

@@ -13,10 +13,11 @@ import { pvStarts } from './pv-commands.ts';
 import { isThin, whyFullPool } from './filling.ts';
 import { byLvm, roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
 import type { LogicalVolume, PhysicalVolume } from './objects.ts';
+import { reported } from './unreadable.ts';
 
 /** Returns the full layout, read once for all layers. */
 export async function layoutOf({ host, once }: Pick<LayerAt, 'host' | 'once'>): Promise<Layout> {
-  return once('lvm fullreport', () => host.run(layout()));
+  return once('lvm fullreport', () => reported(host, layout()));
 }
 
 /**
@@ -69,7 +70,7 @@ export const physicalVolume: Layer<ResizingPv> = {
   resize: async (tx, at, { size }) => {
     const uuid = at.content?.uuid ?? '';
     await tx.lvm.resizePv({ device: at.device.path, size: (await startOf(at, uuid)) + size });
-    const { pv } = findPv(await at.host.run(layout()), uuid);
+    const { pv } = findPv(await reported(at.host, layout()), uuid);
     if (pv === undefined)
       throw new ParseError(`lvm no longer knows the physical volume on ${at.device.path}`);
     return { size: pv.size, when: 'now' };

@@ -2,7 +2,9 @@ import * as z from 'zod/mini';
 import type { ReadCommand } from '../command/index.ts';
 import { classifyLvm } from './commands.ts';
 import { type LogicalVolume, type PhysicalVolume, toLv, toPv, toVg, type VolumeGroup } from './objects.ts';
+import { withoutNotice } from './report-commands.ts';
 import { lvRow, pvRow, vgRow } from './schema.ts';
+import { refuseUnreadable } from './unreadable.ts';
 
 /** A run of extents on a physical volume. */
 export interface Run {
@@ -74,7 +76,7 @@ export function layout(): ReadCommand<Layout> {
     tool: 'lvm',
     argv: ['fullreport', '--reportformat', 'json', '--units', 'b', '--nosuffix', '--all', ...options],
     access: 'read',
-    parse: ({ stdout }) => toLayout(layoutReport.parse(JSON.parse(stdout))),
+    parse: ({ stdout }) => toLayout(layoutReport.parse(JSON.parse(withoutNotice(stdout)))),
     classify: classifyLvm,
   };
 }
@@ -91,5 +93,7 @@ function toLayout({ report }: z.infer<typeof layoutReport>): Layout {
     const [row] = one.vg;
     return [{ ...toVg(row), volumes: one.lv.map(toLv), devices: one.pv.map(toPv), runs, segments }];
   });
-  return { groups, alone: report.flatMap((one) => ('vg' in one ? [] : one.pv.map(toPv))) };
+  const alone = report.flatMap((one) => ('vg' in one ? [] : one.pv));
+  refuseUnreadable(alone);
+  return { groups, alone: alone.map(toPv) };
 }

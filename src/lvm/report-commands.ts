@@ -137,7 +137,7 @@ function report<Row extends z.ZodMiniObject, T>(of: {
  * reports that there (2.03.16). If the report then shows what could not be read, the rest can be
  * used.
  */
-function withoutNotice(stdout: string): string {
+export function withoutNotice(stdout: string): string {
   return stdout.replace(/^ *Retrying metadata scan\.\n/gm, '');
 }
 

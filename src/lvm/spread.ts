@@ -3,6 +3,7 @@ import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { type LaidOutGroup, layout } from './layout.ts';
 import type { LogicalVolume } from './objects.ts';
+import { reported } from './unreadable.ts';
 
 /** The layout of a volume on several devices: striped or raid1. */
 export interface Spread {
@@ -41,7 +42,7 @@ export function spreadAmong(
  */
 export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Spread | undefined> {
   if (spreadType(lv) === undefined) return undefined;
-  const group = (await host.run(layout())).groups.find(({ uuid }) => uuid === lv.vgUuid);
+  const group = (await reported(host, layout())).groups.find(({ uuid }) => uuid === lv.vgUuid);
   const spread = group === undefined ? undefined : spreadAmong(group, lv);
   if (spread !== undefined) return spread;
   throw new RefusedError(`${lv.fullName} has segments with different layouts`, {

@@ -1,6 +1,6 @@
 import { commandLine, type ReadCommand, type ReadHost } from '../command/index.ts';
 import { BofhError, CommandError, ParseError, ToolError } from '../core/errors.ts';
-import { filesOf } from './backup-files.ts';
+import { archiveDirectory, backupDirectory, filesOf } from './backup-files.ts';
 import { unknownGroup } from './schema.ts';
 import { classifyLvm } from './commands.ts';
 
@@ -75,7 +75,12 @@ async function repairOf(host: ReadHost, { pv_name: device, pv_uuid: uuid }: Lost
       };
     const copies = (await host.run(metadataCopies(device))).filter(({ offset }) => !damaged.includes(offset));
     const copy = newest(copies);
-    const file = newest(await filesOf(host, { vgUuid: copy?.vgUuid, pvUuid: uuid }));
+    const files = await filesOf(host, { vgUuid: copy?.vgUuid, pvUuid: uuid });
+    const file = newest(files);
+    const groups = new Map([...copies, ...files].map((each) => [each.vgUuid, each.vg]));
+    // A device keeps copies of the groups that it was in before, and counts of two groups cannot be
+    // compared.
+    if (groups.size > 1) return { why, remedy: severalGroups(device, uuid, groups) };
     if (copy === undefined && file === undefined)
       return { why, remedy: `no copy of it was found: pvck --dump metadata_search ${device}` };
     const vg = file?.vg ?? copy?.vg ?? '';
@@ -92,6 +97,11 @@ async function repairOf(host: ReadHost, { pv_name: device, pv_uuid: uuid }: Lost
     if (!(error instanceof BofhError)) throw error;
     return { why, remedy: `see what copies of it there are: pvck --dump metadata_search ${device}` };
   }
+}
+
+function severalGroups(device: string, uuid: string, groups: ReadonlyMap<string, string>): string {
+  const names = [...groups].map(([vgUuid, vg]) => `${vg} (uuid ${vgUuid})`).join(' and ');
+  return `copies of several groups were found: ${names}; see them: pvck --dump metadata_search ${device}; grep --recursive --files-with-matches ${uuid} ${backupDirectory} ${archiveDirectory}; then, with the newest file of the group in which the device is now: pvck --repair --file FILE ${device}`;
 }
 
 function newest<T extends { readonly seqno: number }>(all: readonly T[]): T | undefined {

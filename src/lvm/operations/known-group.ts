@@ -3,6 +3,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { layout } from '../layout.ts';
 import { usableVg } from '../reads.ts';
+import { reported } from '../unreadable.ts';
 import type { PhysicalVolume, WholeGroup } from '../objects.ts';
 import { groupWhere, membersOf } from './groups.ts';
 import { pvOn } from './physical.ts';
@@ -83,7 +84,7 @@ export async function refuseUsed(
 ): Promise<void> {
   const used = leaving.filter(({ size, free }) => free < size);
   if (used.length === 0) return;
-  const vg = (await host.run(layout())).groups.find(({ uuid }) => uuid === vgUuid);
+  const vg = (await reported(host, layout())).groups.find(({ uuid }) => uuid === vgUuid);
   const names = used.flatMap((pv) =>
     (vg?.runs ?? []).flatMap(({ pvUuid, lvUuid }) =>
       pvUuid === pv.uuid && lvUuid !== undefined

@@ -8,6 +8,7 @@ import { resizedRecovery } from '../manual-recovery-resize.ts';
 import { layout } from '../layout.ts';
 import { pvresize, pvStarts } from '../pv-commands.ts';
 import { udevOf, usableVg } from '../reads.ts';
+import { reported } from '../unreadable.ts';
 import { findGroup, knownGroup, sameGroup } from './known-group.ts';
 import { accountedFor, claimsOn, knownPv, nodesOf, syncPvs, toKnown } from './known-pvs.ts';
 import { pvOf, pvOn } from './physical.ts';
@@ -163,7 +164,7 @@ async function refuseLost(
   host: ReadHost,
   { uuid, device, keeps }: { readonly uuid: string; readonly device: string; readonly keeps: number },
 ): Promise<void> {
-  const { groups } = await host.run(layout());
+  const { groups } = await reported(host, layout());
   const lost = new Set<string>();
   let end = 0;
   for (const { volumes, runs } of groups)
