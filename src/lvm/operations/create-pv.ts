@@ -10,6 +10,7 @@ import {
   overwriteSchema,
   probe,
   refuseChanged,
+  refuseElsewhere,
   refuseHeld,
   sameContent,
   signatureSchema,
@@ -107,14 +108,20 @@ async function find(host: ReadHost, of: Undo): Promise<{ readonly path?: string;
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return { look: { state: 'gone' } };
   const now = await probe(host, path);
-  if (now === undefined) return { path, look: { state: 'gone' } };
   if (pvUuidIn(now) === of.uuid) {
     // A device may get another number with a reboot, but keeps its name.
     const moved = await movedFrom(host, path, of.key);
     // Undo harms no other data, because it is refused while the physical volume is in a group.
     return { path, look: { state: 'ours', ...moved } };
   }
-  if (sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
+  const { identity, uuid } = of;
+  const what = `the physical volume of uuid ${uuid}`;
+  await refuseElsewhere(
+    host,
+    { path, identity, what },
+    async (other) => pvUuidIn(await probe(host, other)) === uuid,
+  );
+  if (now === undefined || sameContent(now, of.before ?? undefined)) return { path, look: { state: 'gone' } };
   return { path, look: { state: 'not-ours', found: `${path} holds ${contentInWords(now)}` } };
 }
 

@@ -200,3 +200,16 @@ test('a concurrent change between check and act: nothing is overwritten', async 
   expect(String(error)).toContain('; nothing was written');
   expect(holds()?.uuid).toBe(foreignPv);
 });
+
+test('on a disk that has another name after a reboot, because it has no serial number, is not reported as undone', async () => {
+  for (const each of host.world.disks) Object.assign(each, { serial: '' });
+  host.fault({ tool: 'pvcreate', mode: 'acts then crash' });
+  await failureOf(create());
+  host.clearFaults();
+  const next = host.reboot();
+  const made = next.world.live.get('disk:vdy');
+  next.world.live.set('disk:vdz', { ...made });
+  next.world.live.delete('disk:vdy');
+
+  await expect(recoverAll(next)).rejects.toThrow(/is not on \/dev\/vdy but on \/dev\/vdz/);
+});
