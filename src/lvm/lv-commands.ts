@@ -93,15 +93,28 @@ export interface Resized extends Udev {
   readonly extents: number;
 }
 
+/** A run of extents of a physical volume, by its path in lvm's reports. */
+export interface Place {
+  readonly path: string;
+  readonly start: number;
+  readonly count: number;
+}
+
+/**
+ * Formats a run of extents. lvm gives ":" and "@" in paths a meaning, unless escaped
+ * (dm_unescape_colons_and_at_signs).
+ */
+export function range({ path, start, count }: Place): string {
+  return `${path.replace(/[:@]/g, '\\$&')}:${start}-${start + count - 1}`;
+}
+
 /**
  * Extends a volume, on specific extents of one physical volume if given. lvm refuses a smaller
  * size.
  */
-export function lvextend(
-  lv: Resized & { readonly onto?: { readonly path: string; readonly start: number; readonly count: number } },
-): Command<void, 'change'> {
+export function lvextend(lv: Resized & { readonly onto?: Place }): Command<void, 'change'> {
   const { onto } = lv;
-  const place = onto === undefined ? [] : [`${onto.path}:${onto.start}-${onto.start + onto.count - 1}`];
+  const place = onto === undefined ? [] : [range(onto)];
   return change('lvextend', ['--extents', String(lv.extents), fullName(lv), ...place], lv);
 }
 

@@ -1,6 +1,7 @@
 import type { Way } from '../atomic/operation.ts';
 import type { ManualRecovery } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
+import { range } from './lv-commands.ts';
 import { show } from './manual-recovery.ts';
 
 /**
@@ -74,7 +75,7 @@ export function volumeResizedRecovery({
       look,
       clear: [['lvextend', '--size', `${from}b`, full]],
     };
-  const places = cut.map(({ device, start, count }) => `${device}:${start}-${start + count - 1}`);
+  const places = cut.map(({ device: path, start, count }) => range({ path, start, count }));
   return {
     what: `${itself}, shrunk from ${from} to ${to} bytes; its end was on ${places.join(', then ')}`,
     look: [...look, ['pvs', '--segments', '--options', 'pv_name,pv_uuid,pvseg_start,pvseg_size,lv_name']],

@@ -42,7 +42,7 @@ export function removedRecovery({
   const forward = sort === 'classic snapshot' ? snapshotRemoval : removal;
   const back: readonly Argv[] = [
     ['lvrename', vg, gone, name],
-    ...(wasActive ? [['lvchange', '--activate', 'y', '--select', itself, vg]] : []),
+    ...(wasActive ? [['lvchange', '--activate', 'y', '--ignoreactivationskip', '--select', itself, vg]] : []),
     ...(autoactivation ? [['lvchange', '--setautoactivation', 'y', '--select', itself, vg]] : []),
   ];
   return {

@@ -8,6 +8,7 @@ import { accountedFor, claimsOn, knownPv } from './known-pvs.ts';
 import { type Extents, extentsOf, type Piece, piece, placeOf, topName } from './moves.ts';
 import { plannedMove } from './planned-move.ts';
 import { change, type Udev } from '../commands.ts';
+import { type Place, range } from '../lv-commands.ts';
 
 const args = z.strictObject({
   /** The physical volume to empty. */
@@ -190,7 +191,7 @@ function movedRecovery({
 }): ManualRecovery {
   const place = ({ pvUuid, start }: Piece['from'], count: number): string => {
     const device = pvs.find(({ uuid }) => uuid === pvUuid)?.device ?? pvUuid;
-    return `${device}:${start}-${start + count - 1}`;
+    return range({ path: device, start, count });
   };
   const names = [...new Set(pieces.map(({ name }) => name))];
   const source = pvs[0]?.device ?? '';
@@ -210,13 +211,6 @@ function movedRecovery({
         ]),
     ],
   };
-}
-
-/** A run of extents of a physical volume, by its path in lvm's reports. */
-interface Place {
-  readonly path: string;
-  readonly start: number;
-  readonly count: number;
 }
 
 // In the foreground: lvmpolld would continue in the background if pvmove is killed.
@@ -240,11 +234,6 @@ export function pvmove(
 /** Aborts an unfinished move off a physical volume; also exits with 0 if there is none. */
 export function abortMove(of: Udev & { readonly path: string }): Command<void, 'change'> {
   return change('pvmove', ['--abort', of.path], of, inForeground);
-}
-
-function range({ path, start, count }: Place): string {
-  // lvm gives ":" and "@" in paths a meaning, unless escaped (dm_unescape_colons_and_at_signs).
-  return `${path.replace(/[:@]/g, '\\$&')}:${start}-${start + count - 1}`;
 }
 
 /** Reads the progress: `/dev/vdb: Moved: 12.34%`. */

@@ -4,7 +4,7 @@ import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import { lvmVersion } from '../commands.ts';
-import { changeTags, lvextend, lvreduce } from '../lv-commands.ts';
+import { changeTags, lvextend, lvreduce, type Place } from '../lv-commands.ts';
 import { pvSegments, pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { isClassicSnapshot, isThin, isThinPool } from '../filling.ts';
@@ -129,12 +129,7 @@ export async function tailOf(
 }
 
 /** Extends the volume. */
-export async function grow(
-  host: ChangeHost,
-  of: ResizeUndo,
-  to: Bytes,
-  onto?: { readonly path: string; readonly start: number; readonly count: number },
-): Promise<void> {
+export async function grow(host: ChangeHost, of: ResizeUndo, to: Bytes, onto?: Place): Promise<void> {
   const { lv } = await known(host, of);
   const extents = to / of.extentSize;
   const place = present({ onto });
