@@ -4,7 +4,7 @@ import { namesIn, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { partOfVolume } from './holders/above.ts';
-import { deviceByNumber, type Device } from './holders/device.ts';
+import { deviceByNumber, type Device, nodeNamed } from './holders/device.ts';
 import { type Facts, factsOf } from './holders/facts.ts';
 import { uppersOf } from './holders/tree.ts';
 import { identityOfNumber, splitLvmName } from './keys.ts';
@@ -156,7 +156,7 @@ async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'moun
     isSwap(facts, device),
     facts.guestDisks(),
   ]);
-  const path = mapping === undefined ? `/dev/${name.replaceAll('!', '/')}` : `/dev/mapper/${mapping}`;
+  const path = mapping === undefined ? nodeNamed(name) : `/dev/mapper/${mapping}`;
   return {
     ...{ name, number, path, unknown, key, size, swap },
     readOnly: readOnly === '1',

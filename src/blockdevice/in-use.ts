@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import { namesIn, type ReadHost } from '../command/index.ts';
 import { type Holder, RefusedError } from '../core/errors.ts';
-import { deviceByNumber } from './holders/device.ts';
+import { deviceByNumber, nodeNamed } from './holders/device.ts';
+import { directly } from './holders/direct.ts';
 import { factsOf } from './holders/facts.ts';
 import { deviceNode, kernelText } from './node.ts';
 import { everyHolder, inWords, remedyFor } from './holders/index.ts';
@@ -30,15 +31,14 @@ export async function refuseUsers(host: ReadHost, device: string): Promise<void>
 export async function refuseGuests(host: ReadHost, device: string, mode: 'ro' | 'rw'): Promise<void> {
   const facts = factsOf(host);
   const numbers = await beneath(host, (await deviceNode(host, device)).number);
-  const has = (await facts.guestDisks()).some(
+  const used = (await facts.guestDisks()).find(
     (disk) => numbers.has(disk.device) && (mode === 'rw' || disk.mode === 'rw'),
   );
-  if (!has) return;
-  for (const number of numbers) {
-    const below = await deviceByNumber(host, number);
-    const guests = (await everyHolder(host, `/dev/${below.name}`)).filter(({ kind }) => kind === 'guest');
-    if (guests.length > 0) throw inUse(device, guests);
-  }
+  if (used === undefined) return;
+  const disk = await deviceByNumber(host, used.device);
+  const found = await everyHolder(host, nodeNamed(disk.name));
+  const guests = found.filter(({ kind }) => kind === 'guest');
+  throw inUse(device, guests.length > 0 ? guests : (await directly(facts, disk)).guests);
 }
 
 /** Returns the numbers of a device and of all devices below it. */

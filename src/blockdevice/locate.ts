@@ -1,6 +1,7 @@
 import { type ChangeHost, namesIn, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { knownGroups, knownVolumes } from './commands.ts';
+import { nodeNamed } from './holders/device.ts';
 import { identityOf, identityOfNumber, isIdentity } from './keys.ts';
 import { ifDevice, kernelText, sizeOf } from './node.ts';
 import type { Bytes } from '../core/units.ts';
@@ -70,7 +71,7 @@ async function search(host: ReadHost, identity: string): Promise<string | undefi
       const number = await kernelText(host, file);
       if (number === undefined) continue;
       if (!isIdentity((await identityOfNumber(host, number)).identity, identity)) continue;
-      return `/dev/${file.split('/').at(-2) ?? ''}`;
+      return nodeNamed(file.split('/').at(-2) ?? '');
     }
   }
   return undefined;
@@ -94,7 +95,7 @@ export async function twinOf(
   for (const disk of await namesIn(host, '/sys/block'))
     for (const file of await devFiles(host, disk)) {
       const number = await kernelText(host, file);
-      const other = `/dev/${file.split('/').at(-2) ?? ''}`;
+      const other = nodeNamed(file.split('/').at(-2) ?? '');
       if (number === undefined || other === path) continue;
       const bytes = await sizeOf(host, { number, path: other });
       // A loop device without a file, or a drive without a medium, has no size and no content.

@@ -1,6 +1,7 @@
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { blkidProbe, blkidTagged, type Tag, type Tagged } from './commands.ts';
+import { nodeNamed } from './holders/device.ts';
 
 const pattern = /^(?<name>UUID|LABEL|PARTUUID|PARTLABEL|ID)=(?<value>.+)$/s;
 
@@ -79,7 +80,7 @@ function isSameBtrfs(one: Tagged, other: Tagged): boolean {
 async function refuseIfNoDeviceReadable(host: ReadHost): Promise<void> {
   const blocks = (await host.stat('/sys/block')) === undefined ? [] : await host.readDir('/sys/block');
   for (const block of blocks) {
-    const node = `/dev/${block.replaceAll('!', '/')}`;
+    const node = nodeNamed(block);
     const size = new TextDecoder().decode(await host.readFile(`/sys/block/${block}/size`));
     if (size === '0\n' || (await host.stat(node)) === undefined) continue;
     await host.run(blkidProbe(node));

@@ -9,6 +9,11 @@ export interface Device {
   readonly sys: string;
 }
 
+/** Returns the node of a device by the kernel's name, in which `!` stands for `/`. */
+export function nodeNamed(name: string): string {
+  return `/dev/${name.replaceAll('!', '/')}`;
+}
+
 /** Returns the device with this number. */
 export async function deviceByNumber(host: ReadHost, number: string): Promise<Device> {
   const sys = `/sys/dev/block/${number}`;

@@ -2,6 +2,7 @@ import type { ReadHost } from '../../command/index.ts';
 import { ParseError, RefusedError, ToolError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import type { GraphDevice } from '../graph.ts';
+import { nodeNamed } from '../holders/device.ts';
 import { inWords, remedyFor, holdersOfWhole } from '../holders/index.ts';
 import { fixed, type Layer, type Limits, type May } from '../layer.ts';
 import { kernelText } from '../node.ts';
@@ -77,5 +78,5 @@ async function placeOf(
   const own = (await kernelText(host, `/sys/dev/block/${number}/partition`)) ?? '';
   if (disk === undefined || more.length > 0 || !/^[1-9]\d*$/.test(own))
     throw new ParseError(`the kernel does not show the disk and the number of the partition ${name}`);
-  return { device: `/dev/${disk.replaceAll('!', '/')}`, number: Number(own) };
+  return { device: nodeNamed(disk), number: Number(own) };
 }

@@ -187,6 +187,14 @@ describe('locate', () => {
     expect(await locate(host, { ...known, path: '/dev/dm-0' })).toBe('/dev/dm-1');
   });
 
+  test('finds a disk whose name has a slash', async () => {
+    const cciss = treeHost({
+      ...disk('cciss!c0d0', '104:0'),
+      '/sys/devices/pci0000:00/virtio1/block/cciss!c0d0/serial': 'one\n',
+    });
+    expect(await locate(cciss, { path: '/dev/sdb', identity: 'dev:one' })).toBe('/dev/cciss/c0d0');
+  });
+
   /** A host that has no such device, whose lvm knows these. */
   const without = (groups: readonly object[], volumes: readonly object[]) =>
     treeHost({}, ({ tool }) =>

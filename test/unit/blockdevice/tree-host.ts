@@ -84,7 +84,8 @@ export function disk(name: string, number: string, partitions: Readonly<Record<s
   }));
   return Object.assign(
     {
-      [`/dev/${name}`]: `block ${number}`,
+      // The kernel writes a slash in a name as `!`.
+      [`/dev/${name.replaceAll('!', '/')}`]: `block ${number}`,
       [`/sys/dev/block/${number}`]: `-> ../../devices/pci0000:00/virtio1/block/${name}`,
       [`/sys/block/${name}`]: `-> ../devices/pci0000:00/virtio1/block/${name}`,
       [`${dir}/dev`]: `${number}\n`,

@@ -383,6 +383,7 @@ describe('refuseGuests', () => {
   });
   const stack: Tree = {
     ...disk('vdb', '254:16', { 1: '254:17' }),
+    ...disk('cciss!c0d0', '104:0'),
     ...mapped({ name: 'dm-2', number: '253:2', map: 'vg1-x', uuid: 'LVM-y' }, { vdb1: '254:17' }),
   };
   const ask = (path: string, tree: Tree, mode: 'ro' | 'rw' = 'ro') =>
@@ -390,6 +391,7 @@ describe('refuseGuests', () => {
 
   test.each([
     ['the device itself', '/dev/vdb', vbd('fe:10', 'w')],
+    ['a device whose name has a slash', '/dev/cciss/c0d0', vbd('68:0', 'w')],
     ['the disk of a partition', '/dev/vdb1', vbd('fe:10', 'w')],
     ['the device beneath a volume', '/dev/dm-2', vbd('fe:11', 'w!')],
     ['the disk of the partition beneath a volume', '/dev/dm-2', vbd('fe:10', 'w')],
