@@ -13,6 +13,7 @@ import { pvStarts } from './pv-commands.ts';
 import { isThin, whyFullPool } from './filling.ts';
 import { byLvm, roomFor, spreadAmong, unitOf, whyNotSmaller, whyNotSynced } from './spread.ts';
 import type { LogicalVolume, PhysicalVolume } from './objects.ts';
+import { dependents } from './reads.ts';
 import { reported } from './unreadable.ts';
 
 /** Returns the full layout, read once for all layers. */
@@ -209,7 +210,7 @@ function mayResize(lv: LogicalVolume, group: LaidOutGroup): May {
       why: `it is a snapshot of ${lv.origin.name}: its size is the space for changed blocks`,
       remedy: `to give it more space: bofh lvm resize ${lv.fullName} +SIZE`,
     };
-  const copies = group.volumes.filter(({ origin, pool }) => origin?.uuid === lv.uuid && pool === undefined);
+  const copies = dependents(lv, group.volumes);
   if (copies.length > 0)
     return {
       ...{ may: false, why: `it has snapshots (${copies.map(({ name }) => name).join(', ')})` },

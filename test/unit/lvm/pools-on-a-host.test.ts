@@ -280,6 +280,18 @@ describe.each([
   );
 });
 
+test('the outside origin itself is refused by bofh block resize before anything changes', async () => {
+  withVolume();
+  external();
+  host.admin.format('/dev/vg0/outside', { ...ext4, blockSize: 4096 });
+  const { runtime } = testRuntime(simulatedBofh({ host }), { yes: true });
+
+  const error = await failureOf(runVerb(runtime, 'block resize /dev/vg0/outside 32m'));
+
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(error).toMatchObject({ message: expect.stringContaining('it has snapshots (a)') as string });
+});
+
 describe('bofh lvm resize of a thin volume', () => {
   const cut = async (): Promise<unknown> =>
     runVerb(testRuntime(simulatedBofh({ host }), { yes: true }).runtime, 'lvm resize vg0/a 32m');
