@@ -4,7 +4,9 @@ import type { Changed } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../core/units.ts';
 import { bytesAt, directBytesAt } from '../bytes-at.ts';
-import { mountEntries } from '../mountinfo.ts';
+import { deviceByNumber } from '../holders/device.ts';
+import { factsOf } from '../holders/facts.ts';
+import { mountsOf } from '../holders/tree.ts';
 import { deviceNode, size } from '../node.ts';
 import { probe } from '../probe.ts';
 import { contentInWords } from './words.ts';
@@ -71,9 +73,9 @@ export async function blankChanged(
  * prove nothing.
  */
 export async function isMountedForWriting(host: ReadHost, device: string): Promise<boolean> {
-  const { number } = await deviceNode(host, device);
-  return (await mountEntries(host)).some(
-    (entry) => entry.device === number && entry.superOptions.split(',').includes('rw'),
+  const at = await deviceByNumber(host, (await deviceNode(host, device)).number);
+  return (await mountsOf(factsOf(host), at)).some(({ superOptions }) =>
+    superOptions.split(',').includes('rw'),
   );
 }
 

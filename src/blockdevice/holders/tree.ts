@@ -104,7 +104,8 @@ export async function within(facts: Facts, numbers: ReadonlySet<string>): Promis
   return found;
 }
 
-async function mountsOf(facts: Facts, { number, name }: Device): Promise<readonly MountEntry[]> {
+/** Returns the mounts of the filesystem on a device, also of a btrfs, which has its own number. */
+export async function mountsOf(facts: Facts, { number, name }: Device): Promise<readonly MountEntry[]> {
   const all = await facts.mounts();
   const isBtrfs = [...(await facts.btrfs()).values()].some((devices) => devices.includes(name));
   const found: MountEntry[] = [];
