@@ -18,7 +18,7 @@ import { option } from '../../core/option.ts';
 import { checkUuid, makeable, type Makeable } from '../types.ts';
 import { keepSeed, setUuid } from '../commands/uuid.ts';
 import { hasUndo, uuidState, type UuidState, checkUuidChange, changeUuid } from '../uuids.ts';
-import { randomUuid } from '../../core/random.ts';
+import { newUuid } from './create.ts';
 
 const args = z.strictObject({
   /** A device, so that it is clear which of two filesystems with the same uuid is meant. */
@@ -114,12 +114,6 @@ export const uuid = operation({
   sync: ({ undo: of, host }) => syncDevice(host, of),
   describe: ({ undo: of, way }) => uuidRecovery(of, way),
 });
-
-/** Returns a new uuid in the format of blkid. */
-function newUuid(type: Makeable): string {
-  if (type !== 'vfat') return randomUuid();
-  return randomUuid().slice(0, 8).toUpperCase().replace(/^.{4}/, '$&-');
-}
 
 async function typeAndUuid(
   host: ReadHost,
