@@ -19,6 +19,7 @@ export {
   namingHolders,
   remedyFor,
 } from './holders/index.ts';
+export { mountsOn } from './holders/tree.ts';
 export { escapePath } from './holders/units.ts';
 export { identityOf, isIdentity, keysOf, splitLvmName, movedFrom } from './keys.ts';
 export { bootOfName, identityAt, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';

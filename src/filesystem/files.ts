@@ -8,11 +8,12 @@ import {
   locate,
   type MountEntry,
   mountEntries,
+  mountsOn,
   probe,
 } from '../blockdevice/index.ts';
 import { type ChangeHost, orMissing, type ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError } from '../core/errors.ts';
-import { mountsOf, visible } from './mounted.ts';
+import { visible } from './mounted.ts';
 import { debugfsFeatures, debugfsRoot, type Files, listFiles, listUnmounted } from './commands/files.ts';
 
 /** A filesystem by its UUID, and its device. */
@@ -76,7 +77,7 @@ export async function filesWitness(host: ReadHost, of: Filesystem): Promise<stri
 async function wholeAt(host: ReadHost, { path }: DeviceNode): Promise<MountEntry | undefined> {
   return visible(
     host,
-    (await mountsOf(host, path)).filter(({ root }) => root === '/'),
+    (await mountsOn(host, path)).filter(({ root }) => root === '/'),
   );
 }
 

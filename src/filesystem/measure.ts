@@ -1,4 +1,11 @@
-import { contentInWords, holders, type MountEntry, recognise, type Signature } from '../blockdevice/index.ts';
+import {
+  contentInWords,
+  holders,
+  type MountEntry,
+  mountsOn,
+  recognise,
+  type Signature,
+} from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { type Holder, ParseError, RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
@@ -6,7 +13,7 @@ import { btrfsMinimum, btrfsSmallest, btrfsSuperblock } from './commands/btrfs.t
 import { dumpe2fs, extMinimum, type ExtSuperblock } from './commands/ext.ts';
 import { fatGeometry, freeAt, swapLastPage } from './commands/other.ts';
 import { xfsGeometry, xfsSuperblock } from './commands/xfs.ts';
-import { mountsOf, visible } from './mounted.ts';
+import { visible } from './mounted.ts';
 
 /** The types whose size bofh can read. */
 export type Measurable = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap';
@@ -51,7 +58,7 @@ export async function measureFound(
       },
     );
   const { type, uuid, label } = found;
-  const mounts = await mountsOf(host, device);
+  const mounts = await mountsOn(host, device);
   const at = { device, path: (await visible(host, mounts))?.path, isMounted: mounts.length > 0 };
   return { type, uuid, label, mounts, ...(await sizesOf(host, type, at)) };
 }

@@ -1,28 +1,9 @@
 import { posix } from 'node:path';
-import { deviceNode, mountEntries, type MountEntry, numberAt } from '../blockdevice/index.ts';
+import { mountEntries, type MountEntry, mountsOn } from '../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
 import { isWithin } from '../blockdevice/path.ts';
-
-/** Returns the mounts of the filesystem on a device, in the mount namespace of bofh. */
-export async function mountsOf(host: ReadHost, device: string): Promise<readonly MountEntry[]> {
-  const { number } = await deviceNode(host, device);
-  const found: MountEntry[] = [];
-  for (const entry of await mountEntries(host))
-    if (entry.device === number || (entry.type === 'btrfs' && (await isOn(host, entry, number))))
-      found.push(entry);
-  return found;
-}
-
-/**
- * Whether a mount is of this device. btrfs shows its own device number in mountinfo; its source is
- * the device that was named when mounting.
- */
-async function isOn(host: ReadHost, { source }: MountEntry, number: string): Promise<boolean> {
-  // The device that was named when mounting may be gone.
-  return (await numberAt(host, source)) === number;
-}
 
 /** Returns a mount that is visible at its path: no other mount covers this path or a directory above it. */
 export async function visible(
@@ -76,7 +57,7 @@ export async function whereMounted(
   act: (path: string) => Promise<void>,
 ): Promise<void> {
   const own = privatePath(of.mark);
-  const mounts = (await mountsOf(host, of.device)).filter(({ path }) => path !== own);
+  const mounts = (await mountsOn(host, of.device)).filter(({ path }) => path !== own);
   const writable = await visible(host, mounts.filter(isWritable));
   if (writable !== undefined) {
     await clearPrivate(host, of.mark);

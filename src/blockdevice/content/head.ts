@@ -4,10 +4,8 @@ import type { Changed } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../core/units.ts';
 import { bytesAt, directBytesAt } from '../bytes-at.ts';
-import { deviceByNumber } from '../holders/device.ts';
-import { factsOf } from '../holders/facts.ts';
-import { mountsOf } from '../holders/tree.ts';
-import { deviceNode, size } from '../node.ts';
+import { mountsOn } from '../holders/tree.ts';
+import { size } from '../node.ts';
 import { probe } from '../probe.ts';
 import { contentInWords } from './words.ts';
 
@@ -73,13 +71,10 @@ export async function blankChanged(
  * prove nothing.
  */
 export async function isMountedForWriting(host: ReadHost, device: string): Promise<boolean> {
-  const at = await deviceByNumber(host, (await deviceNode(host, device)).number);
-  return (await mountsOf(factsOf(host), at)).some(({ superOptions }) =>
-    superOptions.split(',').includes('rw'),
-  );
+  return (await mountsOn(host, device)).some(({ superOptions }) => superOptions.split(',').includes('rw'));
 }
 
-/** Whether the first bytes of a device or a file are zeros: all of them, up to 128 KiB. */
+/** Whether the first `size` bytes of a device or a file are zeros. Reads no more than 128 KiB. */
 export async function isZero(host: ReadHost, path: string, size: Bytes): Promise<boolean> {
   const { buffer } = await host.run(bytesAt(path, { from: 0, count: Math.min(head, size) }));
   return new Uint8Array(buffer).every((byte) => byte === 0);

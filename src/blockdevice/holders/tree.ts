@@ -1,9 +1,10 @@
 import type { Holder } from '../../core/errors.ts';
 import type { MountEntry } from '../mountinfo.ts';
+import { deviceNode } from '../node.ts';
 import { built, loopsOver, loopsWithin, partitions, type Upper } from './above.ts';
 import { type Device, deviceByNumber } from './device.ts';
-import type { Facts } from './facts.ts';
-import { follow } from '../../command/index.ts';
+import { type Facts, factsOf } from './facts.ts';
+import { follow, type ReadHost } from '../../command/index.ts';
 
 /** A device with everything on it. */
 export interface Node {
@@ -104,8 +105,13 @@ export async function within(facts: Facts, numbers: ReadonlySet<string>): Promis
   return found;
 }
 
-/** Returns the mounts of the filesystem on a device, also of a btrfs, which has its own number. */
-export async function mountsOf(facts: Facts, { number, name }: Device): Promise<readonly MountEntry[]> {
+/** Returns the mounts of the filesystem on a device, in the mount namespace of bofh. */
+export async function mountsOn(host: ReadHost, device: string): Promise<readonly MountEntry[]> {
+  const { number } = await deviceNode(host, device);
+  return mountsOf(factsOf(host), await deviceByNumber(host, number));
+}
+
+async function mountsOf(facts: Facts, { number, name }: Device): Promise<readonly MountEntry[]> {
   const all = await facts.mounts();
   const isBtrfs = [...(await facts.btrfs()).values()].some((devices) => devices.includes(name));
   const found: MountEntry[] = [];

@@ -6,6 +6,7 @@ import {
   holders,
   identityOf,
   locate,
+  mountsOn,
   movedFrom,
   probe,
   recognise,
@@ -15,7 +16,7 @@ import {
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
 import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
-import { isWritable, mountsOf, readOnly, visible } from '../mounted.ts';
+import { isWritable, readOnly, visible } from '../mounted.ts';
 import { theirs } from '../measure.ts';
 import { checkLabel, makeable } from '../types.ts';
 
@@ -111,7 +112,7 @@ async function labelled(
 }
 
 async function placeOf(host: ReadHost, of: Pick<LabelAt, 'device' | 'type'>): Promise<LabelAt> {
-  return { ...of, path: (await visible(host, await mountsOf(host, of.device)))?.path };
+  return { ...of, path: (await visible(host, await mountsOn(host, of.device)))?.path };
 }
 
 async function change(host: ChangeHost, at: LabelAt, to: string | null): Promise<void> {
@@ -129,7 +130,7 @@ async function harmedHolders(
 
 async function refuseUsed(host: ReadHost, at: LabelAt): Promise<void> {
   await refuseHeld(host, at.device, await harmedHolders(host, at));
-  const mounts = await mountsOf(host, at.device);
+  const mounts = await mountsOn(host, at.device);
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
     throw readOnly(at.device, mounts);
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isMountedForWriting } from '../../../../src/blockdevice/index.ts';
+import { isMountedForWriting, mountsOn } from '../../../../src/blockdevice/index.ts';
 import { disk, quiet, treeHost } from '../tree-host.ts';
 
 it.each([
@@ -17,4 +17,15 @@ it.each([
   });
 
   expect(await isMountedForWriting(host, '/dev/vdb')).toBe(expected);
+});
+
+it('a mounted btrfs on several devices is found by each of them, not only by the source of the mount', async () => {
+  const host = treeHost({
+    ...{ ...quiet, ...disk('vdb', '254:16'), ...disk('vdc', '254:32') },
+    '/proc/self/mountinfo': '40 22 0:45 / /mnt rw - btrfs /dev/vdc rw\n',
+    ...{ '/sys/fs/btrfs/5e1f/devices/vdb/dev': '', '/sys/fs/btrfs/5e1f/devices/vdc/dev': '' },
+  });
+
+  for (const device of ['/dev/vdb', '/dev/vdc'])
+    expect((await mountsOn(host, device)).map(({ path }) => path)).toEqual(['/mnt']);
 });
