@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { kindInWords, type ReadHost } from '../../command/index.ts';
+import { kindInWords, orMissing, type ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { findNames, otherNames, sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
@@ -35,7 +35,12 @@ async function fileBehind(host: ReadHost, path: string): Promise<string> {
   if (!path.startsWith('/')) throw new UsageError(`"${path}" is not an absolute path`);
   const parent = await realPath(host, posix.dirname(path));
   const file = posix.join(parent, posix.basename(path));
-  return (await host.stat(file))?.kind === 'symlink' ? realPath(host, file) : file;
+  if ((await host.stat(file))?.kind !== 'symlink') return file;
+  const behind = await orMissing(realPath(host, file));
+  if (behind !== undefined) return behind;
+  throw new RefusedError(`${file} is a symbolic link to a file that does not exist`, {
+    remedy: `see where it leads: readlink ${file}; then create that file; or remove the link: rm ${file}`,
+  });
 }
 
 /** Reads a file, one character per byte. */

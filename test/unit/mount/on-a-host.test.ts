@@ -182,6 +182,17 @@ test('a mount that another one hides, at a directory above it, stays, and the er
   });
 });
 
+test('a table that is a link to a missing file is refused, and the remedy creates no directory', async () => {
+  host.admin.symlink('/etc/crypttab', '/srv/none');
+
+  const failure = await failureOf(does((tx) => tx.mount.addCrypttab({ name: 'a', device, key: 'none' })));
+
+  expect(failure).toMatchObject({
+    message: '/etc/crypttab is a symbolic link to a file that does not exist',
+    remedy: expect.stringContaining('readlink /etc/crypttab') as string,
+  });
+});
+
 test('no password of a table is written to the journal', async () => {
   host.admin.writeFile(
     '/etc/fstab',
