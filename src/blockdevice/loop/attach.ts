@@ -143,8 +143,11 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
     throw new UsageError(
       `${file} has ${formatSize(stat.size)}: less than ${formatSize(limit)} after byte ${offset}`,
     );
-  if ((limit === 0 ? left : limit) < sectorSize)
-    throw new UsageError(`${file} has ${stat.size} bytes: less than one sector after byte ${offset}`);
+  const used = limit === 0 ? left : limit;
+  if (used < sectorSize)
+    throw new UsageError(
+      `${file}: ${Math.max(0, used)} bytes from byte ${offset} on are less than one sector of ${sectorSize} bytes`,
+    );
   return {
     ...{ file, inode: stat.inode, filesystem: stat.device, offset, limit, sectorSize, direct: false },
     mode: asked.mode ?? 'rw',

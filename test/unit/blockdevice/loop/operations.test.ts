@@ -90,7 +90,10 @@ describe('attachLoop', () => {
     );
     await expect(does((tx) => tx.block.attachLoop({ file: '/srv/link' }))).rejects.toThrow(/symbolic link/);
     await expect(does((tx) => tx.block.attachLoop({ file: '/srv' }))).rejects.toThrow(/directory/);
-    for (const part of [{ offset: '64k' }, { offset: '60k', size: '8k' }, { size: 511 }])
+    await expect(does((tx) => tx.block.attachLoop({ file, size: 511 }))).rejects.toThrow(
+      `${file}: 511 bytes from byte 0 on are less than one sector of 512 bytes`,
+    );
+    for (const part of [{ offset: '64k' }, { offset: '60k', size: '8k' }])
       await expect(does((tx) => tx.block.attachLoop({ file, ...part }))).rejects.toThrow(UsageError);
     expect(loops()).toEqual([]);
   });
