@@ -173,7 +173,7 @@ async function keyOf(host: ReadHost, { name, number }: Device, unknown: string[]
   try {
     return (await identityOfNumber(host, number)).key;
   } catch (error) {
-    unknown.push(`what it is called for good: ${whyUnreadable(error)}`);
+    unknown.push(`its permanent name: ${whyUnreadable(error)}`);
     return `dev:${name}`;
   }
 }

@@ -44,7 +44,8 @@ export async function fillFrom(
     throw new RefusedError(`${dmPath} is not as large as ${fullName}; nothing was written to it`, {
       remedy: `see what it is: lsblk ${dmPath}`,
     });
-  // A new thin volume reads as zeros; any other one has the old content of its extents, also after the content.
+  // A new thin volume reads as zeros. Any other one has old data in its extents: zeros after the
+  // content.
   if (!isThin && bytes < size) await writeZeros(host, { fullName, dmPath, size }, bytes - (bytes % 4096));
   const write = writeDevice(path, isThin ? 'holes' : 'written');
   const what = `the restore of ${fullName}`;

@@ -11,8 +11,8 @@ export type Filling = 'ok' | 'near' | 'full' | 'unknown';
 
 /**
  * Returns the usage of a thin pool or classic snapshot: the fuller of data and metadata. `unknown`:
- * it is not active, or the kernel no longer counts. A full pool fails the writes of all its
- * volumes; a full snapshot is invalid.
+ * it is not active, or the kernel no longer counts. At 100 % a pool fails the writes of all its
+ * volumes, and a snapshot is invalid.
  */
 export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling | undefined {
   const isPool = isThinPool(lv);

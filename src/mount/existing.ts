@@ -45,8 +45,8 @@ export const mount = ensurable(operations.mount, async (host, { device, path, ty
 });
 
 /**
- * Whether an option is set. The kernel does not list its defaults, and shows the path of a
- * subvolume from the top.
+ * Whether an option is set. The kernel does not list its defaults; a path of a subvolume that it
+ * shows begins with a slash.
  */
 function holds(all: ReadonlySet<string>, word: string): boolean {
   if (word === 'defaults') return true;

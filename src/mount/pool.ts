@@ -12,7 +12,7 @@ export type PoolRequest = Pick<MountRequest, 'device' | 'type'> & {
 /** A mount request of the pool, with the directory and the mode. */
 export type PlacedRequest = PoolRequest & Pick<MountRequest, 'path' | 'mode'>;
 
-/** The host functions that a pool needs; `bofh.ts` binds both to the ambient host. */
+/** The host functions that a pool needs; `api/mount.ts` binds both to the current `Bofh`. */
 export interface Mounter {
   /**
    * Mounts, calls the body with the path, and unmounts when the body ends in any way. Uses a

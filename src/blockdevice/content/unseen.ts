@@ -7,7 +7,7 @@ import { deviceNode, sizeOf } from '../node.ts';
 import { onceIn } from '../one-look.ts';
 import type { Signature } from '../schema.ts';
 
-// Content that some versions of blkid do not recognise, or none. `wipefs --all` does not erase it.
+// Content that only newer versions of blkid recognise, or none. `wipefs --all` does not erase it.
 const magics: readonly { readonly type: string; readonly at: number; readonly bytes: string }[] = [
   // libblkid recognises it since 2.40; Debian 11 and 12 have an older version.
   { type: 'bcachefs', at: 4120, bytes: '\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef' },

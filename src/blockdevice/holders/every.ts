@@ -56,8 +56,7 @@ export async function mountHoldersEverywhere(host: ReadHost, mount: MountEntry):
 }
 
 /**
- * Removes duplicates: a holder that is found in two ways, such as a mount in a mount, is ended
- * once.
+ * Removes duplicates: a holder can be found in two ways, such as a mount in a mount.
  */
 function distinct(holders: readonly Holder[]): readonly Holder[] {
   const keyOf = (holder: Holder): string =>

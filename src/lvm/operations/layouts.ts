@@ -60,9 +60,9 @@ export function layoutOf(
 }
 
 /**
- * Returns the data extents of a volume for a requested number, rounded up to complete stripes. For
- * a share (`50%FREE`): what remains without the other copies and one extent of metadata for each
- * copy. RefusedError if nothing remains.
+ * Returns the data extents of a volume for a requested number, rounded up to complete stripes. A
+ * share (`50%FREE`) is rounded down, and must also hold the other copies and one extent of metadata
+ * for each copy. RefusedError if nothing remains.
  */
 export function ownExtents(layout: LvLayout | undefined, asked: number, by: 'count' | 'share'): number {
   if (layout === undefined) return asked;
