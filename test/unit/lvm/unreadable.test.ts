@@ -111,8 +111,8 @@ describe('a volume group whose metadata was torn by a power cut', () => {
 
   describe('on a device that was in another group before', () => {
     const old = 'aaaaaa-aaaa-aaaa-aaaa-aaaa-aaaa-aaaaaa';
-    const remedyIn = async (host: SimulatedHost, run: SimulatedHost['run'] = host.run) =>
-      String(((await rejectionOf(lvs({ ...host, run }))) as ParseError).remedy);
+    const remedyIn = async (host: Parameters<typeof lvs>[0]) =>
+      String(((await rejectionOf(lvs(host))) as ParseError).remedy);
 
     test('is not restored from a file of that group, which has a higher count', async () => {
       const host = simulatedHost();
@@ -147,7 +147,7 @@ describe('a volume group whose metadata was torn by a power cut', () => {
             ),
         });
 
-      const remedy = await remedyIn(host, run);
+      const remedy = await remedyIn({ ...host, run });
 
       expect(remedy).toContain(
         `copies of several groups were found: vg0 (uuid ${group(host).uuid}) and old (uuid ${old}); see them: pvck --dump metadata_search /dev/vdb;`,
