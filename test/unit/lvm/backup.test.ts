@@ -28,7 +28,7 @@ test('returns the file that lvm itself wrote after its last change', async () =>
 
 describe('is refused', () => {
   test.each([
-    ['of an older state', () => changed(), /change 2; .*change 3/],
+    ['of an older state', () => changed(), /seqno 2; .*seqno 3/],
     [
       'of another group',
       () => host.admin.writeFile(path, recorded.replace('nmyIqu', 'aaaaaa')),
