@@ -205,7 +205,7 @@ describe('objects that are no longer in a description', () => {
 
     expect(await applying(other, '--prune')).toBe('the host is as described\n');
 
-    expect(host.admin.readFile('/etc/web').toString()).toBe('x');
+    expect(host.admin.readFile('/etc/web')).toBe('x');
   });
 
   it('are not shown if gone, or created by a failed apply', async () => {
