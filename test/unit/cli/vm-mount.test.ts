@@ -131,7 +131,7 @@ describe('vm mount', () => {
     [
       'a root that is not there',
       () => host.admin.lvrename('vg0', 'web1-root', 'x'),
-      /xvda, is \/dev\/vg0\/web1-root, and that is not a block device/,
+      /xvda, is \/dev\/vg0\/web1-root, which is not a block device/,
     ],
     [
       'a root that is encrypted',

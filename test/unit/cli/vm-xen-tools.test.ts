@@ -159,7 +159,7 @@ describe('a guest of xen-create-image with --dir', () => {
   });
 
   test.each([
-    ['vm mount web1', /is not a block device here/],
+    ['vm mount web1', /is not a block device of this host/],
     ['vm backup web1 /srv/backup', /is not a logical volume, and bofh saves only these/],
     ['vm snapshot create web1 x', /is not a logical volume, and bofh snapshots only these/],
     ['vm clone web1 web2', /is not a logical volume: bofh clones only these/],

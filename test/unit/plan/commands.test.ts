@@ -62,8 +62,10 @@ async function withBackup(backups: 'none' | 'one' | 'one, and a guest'): Promise
 
 /** Its guest runs a guest agent. */
 function withAgent(host: SimulatedHost): SimulatedHost {
-  const agent = { socket: '/run/xen/web1.sock', filesystems: 'thawed', answers: 'always' } as const;
-  for (const domain of host.world.domains) domain.agent = agent;
+  for (const domain of host.world.domains)
+    domain.agent = {
+      ...{ socket: `/run/xen/${domain.name ?? ''}.sock`, filesystems: 'thawed', answers: 'always' },
+    };
   return host;
 }
 
