@@ -5,6 +5,7 @@ import { fixed, type Layer, type LayerAt } from '../blockdevice/layer.ts';
 import { type Resource, resources } from './reads.ts';
 import { internalMetadata } from './size.ts';
 import type { Connection, VolumeState } from './state.ts';
+import { isResync } from './wait.ts';
 
 const why = 'its size is that of its backing devices on both hosts (bofh drbd grow RESOURCE SIZE)';
 
@@ -90,6 +91,7 @@ function syncOf({ peer, volumes }: Connection, { volume, size }: VolumeState) {
   const its = volumes.find((each) => each.volume === volume);
   if (its === undefined || its.replication === 'Off' || its.replication === 'Established') return [];
   const { replication, outOfSync = 0 } = its;
-  const done = size === undefined ? '' : `, ${String(Math.floor((1 - outOfSync / size) * 100))} %`;
+  const isKnown = size !== undefined && isResync(replication);
+  const done = isKnown ? `, ${String(Math.floor((1 - outOfSync / size) * 100))} %` : '';
   return [[`sync with ${peer}`, `${replication}${done}`] as const];
 }

@@ -6,11 +6,11 @@ import type { Bytes } from '../core/units.ts';
 import { resourceNamed } from './reads.ts';
 import { refusedConnectionChoices } from './problems.ts';
 import type { DiskState, ReplicationState } from './schema.ts';
-import type { Connection, ResourceState } from './state.ts';
+import { type Connection, reconnect, type ResourceState } from './state.ts';
 
 /**
- * `connection`: connected to every peer. `sync`: also up to date on all hosts. `verify`: no online
- * verification is running.
+ * `connection`: connected to every peer. `sync`: also up to date on all hosts. `verify`: connected to every
+ * peer, and no online verification is running.
  */
 export type WaitFor = 'connection' | 'sync' | 'verify';
 
@@ -22,7 +22,7 @@ export interface Towards {
   readonly replication: ReplicationState;
   readonly disk: DiskState;
   readonly peerDisk: DiskState;
-  /** Progress from 0 to 1; undefined if nothing is running, or if it is unknown. */
+  /** Progress of a resync from 0 to 1; undefined if none is running, or if its progress is unknown. */
   readonly done: number | undefined;
   readonly outOfSync: Bytes | undefined;
 }
@@ -32,16 +32,25 @@ export function towards({ volumes, connections }: ResourceState): readonly Towar
   return connections.flatMap(({ peer, state, volumes: theirs }) =>
     theirs.map(({ volume, replication, disk: peerDisk, outOfSync }) => {
       const own = volumes.find((each) => each.volume === volume);
-      const goesOn = replication !== 'Off' && replication !== 'Established';
       const size = own?.size ?? 0;
       return {
         ...{ volume, peer, connection: state, replication, peerDisk, outOfSync },
         disk: own?.disk ?? 'DUnknown',
         done:
-          goesOn && size > 0 && outOfSync !== undefined ? 1 - Math.min(outOfSync, size) / size : undefined,
+          isResync(replication) && size > 0 && outOfSync !== undefined
+            ? 1 - Math.min(outOfSync, size) / size
+            : undefined,
       };
     }),
   );
+}
+
+/**
+ * Whether a resync is running, so that `out-of-sync` shows how much is left. During a verification it
+ * shows only the differences found so far (drbd_bm_total_weight, 8.4).
+ */
+export function isResync(replication: ReplicationState): boolean {
+  return replication !== 'Off' && replication !== 'Established' && !isVerifying({ replication });
 }
 
 /** Whether the state is reached. */
@@ -53,22 +62,27 @@ export function isReached(state: ResourceState, what: WaitFor): boolean {
     case 'sync':
       return all.length > 0 && all.every(isSynced);
     case 'verify':
-      return !all.some(({ replication }) => replication === 'VerifyS' || replication === 'VerifyT');
+      return all.length > 0 && all.every(isAtRest);
   }
 }
 
-function isSynced({ connection, replication, disk, peerDisk }: Towards): boolean {
-  return (
-    connection === 'Connected' &&
-    replication === 'Established' &&
-    disk === 'UpToDate' &&
-    peerDisk === 'UpToDate'
-  );
+function isSynced(each: Towards): boolean {
+  return isAtRest(each) && each.disk === 'UpToDate' && each.peerDisk === 'UpToDate';
+}
+
+/** Connected, without a resync or a verification. */
+function isAtRest({ connection, replication }: Towards): boolean {
+  return connection === 'Connected' && replication === 'Established';
+}
+
+function isVerifying({ replication }: Pick<Towards, 'replication'>): boolean {
+  return replication === 'VerifyS' || replication === 'VerifyT';
 }
 
 /**
  * Waits for the state, and reports each poll. Throws RefusedError on timeout, if the resource is down, and at
- * once if the resource cannot reach the state by itself: it is StandAlone, or its resync is paused.
+ * once if the resource cannot reach the state by itself: it is StandAlone, its resync is paused, or its
+ * verification was interrupted.
  */
 export async function waitUntil(
   host: ReadHost,
@@ -115,8 +129,8 @@ export async function waitUntil(
 }
 
 function refuseHopeless(state: ResourceState, what: WaitFor): void {
-  if (what === 'verify') return;
   const { name, connections } = state;
+  if (what === 'verify') return refuseUnverified(state);
   const alone = connections.find((each) => each.state === 'StandAlone');
   if (alone !== undefined)
     throw new RefusedError(`${name} is StandAlone: it does not try to connect to ${alone.peer}`, {
@@ -130,6 +144,23 @@ function refuseHopeless(state: ResourceState, what: WaitFor): void {
         remedy: `continue it: bofh drbd resume-sync ${name}`,
       },
     );
+}
+
+/** A lost connection ends a verification before all blocks are compared, and nothing resumes it. */
+function refuseUnverified(state: ResourceState): void {
+  const { name } = state;
+  const other = towards(state).find(
+    (each) => !isAtRest(each) && !(each.connection === 'Connected' && isVerifying(each)),
+  );
+  if (other === undefined) return;
+  const first =
+    other.connection === 'Connected'
+      ? `wait for the resync: bofh drbd wait-sync ${name}`
+      : reconnect(name, state);
+  throw new RefusedError(
+    `the verification of ${name} was interrupted, so the hosts may differ (${inWords(other)})`,
+    { remedy: `${first}; then verify it again: bofh drbd verify ${name}` },
+  );
 }
 
 /** Formats a state: `volume 0 to peer: SyncTarget, Inconsistent here, UpToDate there, 42.1 %`. */

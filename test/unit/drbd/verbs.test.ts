@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Command } from '../../../src/command/index.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
-import { states, waitUntil } from '../../../src/drbd/index.ts';
+import { states, towards, waitUntil } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -458,5 +458,43 @@ describe('waiting', () => {
     const waits = waitUntil(up(), { name, what: 'sync', limitMs: 60_000, signal: ended.signal });
     ended.abort(new Error('ended'));
     await expect(waits).rejects.toThrow('ended');
+  });
+
+  it('a verification that lost its connection has no result', async () => {
+    const waits = (host: SimulatedHost) => waitUntil(host, { name, what: 'verify', limitMs: 60_000 });
+    await expect(waits(connected())).resolves.toMatchObject({ name });
+    const begun = connected();
+    begun.faults.watch(() => {
+      for (const volume of begun.world.drbd.resources[0]?.volumes ?? []) volume.replication = 'VerifyS';
+    });
+    const lost = waitUntil(begun, {
+      ...{ name, what: 'verify', limitMs: 60_000 },
+      onLook: () => begun.admin.setDrbd(name, { connection: 'StandAlone', peer: undefined }),
+    });
+    await expect(lost).rejects.toMatchObject({
+      message: expect.stringContaining('the verification of web1 was interrupted') as unknown,
+      remedy:
+        'connect them, and wait: bofh drbd connect web1; bofh drbd wait-sync web1; then verify it again: bofh drbd verify web1',
+    });
+    const resyncing = connected('Secondary', { disk: 'Inconsistent' });
+    for (const volume of resyncing.world.drbd.resources[0]?.volumes ?? []) volume.replication = 'SyncSource';
+    await expect(waits(resyncing)).rejects.toMatchObject({
+      remedy: 'wait for the resync: bofh drbd wait-sync web1; then verify it again: bofh drbd verify web1',
+    });
+  });
+
+  it('a verification has no known progress: out-of-sync is what it has found', () => {
+    const of = (replication: 'VerifyS' | 'SyncSource') =>
+      towards({
+        ...{ name, role: 'Secondary', suspended: [] },
+        volumes: [{ volume: 0, minor: 0, disk: 'UpToDate', size: 4096 }],
+        connections: [
+          {
+            ...{ peer: 'peer', nodeId: 0, state: 'Connected', role: 'Secondary', paths: [] },
+            volumes: [{ volume: 0, replication, disk: 'UpToDate', paused: [], outOfSync: 0 }],
+          },
+        ],
+      }).map(({ done }) => done);
+    expect([of('VerifyS'), of('SyncSource')]).toEqual([[undefined], [1]]);
   });
 });
