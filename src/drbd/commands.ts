@@ -65,13 +65,15 @@ const keyword =
 /**
  * The stderr of drbdadm without values of the configuration. drbdadm quotes the word that it could not parse,
  * and the whole command that failed, with `--shared-secret=…` (drbdadm_parser.c, drbdadm_main.c of drbd-utils
- * 9.22).
+ * 9.22). In a value it writes a backslash before a space (shell_escape of shared_tool.c).
  */
 export function withoutDrbdSecrets(stderr: string): string {
   return stderr
-    .replaceAll(/(?<=but got\s+)'[^'\n]*'?/g, (word) => (keyword.test(word) ? word : 'something else'))
+    .replaceAll(/(?<=but got\s+)'(?:[^\n]*'(?= \(|\n|$)|[^\n]*)/g, (word) =>
+      keyword.test(word) ? word : 'something else',
+    )
     .replaceAll(/Command '(?<words>\S+ \S+)[^\n]*'(?= (?:terminated|did not))/g, "Command '$<words> …'")
-    .replaceAll(/--(?<option>shared-secret|cram-hmac-alg)[= ]\S+/g, '--$<option>=…')
+    .replaceAll(/--(?<option>shared-secret|cram-hmac-alg)[= ](?:\\[^\n]|\S)+/g, '--$<option>=…')
     .replaceAll(/shared-secret\s+[^\n]*/g, 'shared-secret …');
 }
 
