@@ -1,10 +1,14 @@
 import { ensurable, incomparable } from '../atomic/ensure.ts';
+import { sha256 } from '../file/path.ts';
 import { checkNewConfig } from './new-config.ts';
 import * as operations from './operations.ts';
 import { configKey, deviceOf } from './operations/known-resource.ts';
 import { configured } from './reads.ts';
 
-/** Writes the configuration of a resource, or does nothing if the file already has this configuration. */
+/**
+ * Writes the configuration of a resource, or does nothing if the file already has this configuration. If the text
+ * differs, the error has only digests, because the existing file can contain a secret.
+ */
 export const createConfig = ensurable(operations.createConfig, async (host, args) => {
   checkNewConfig(args);
   const { name, hosts, protocol, options = {}, text, mode } = args;
@@ -44,10 +48,17 @@ export const createConfig = ensurable(operations.createConfig, async (host, args
           [asked, Object.fromEntries(Object.keys(asked).map((key) => [key, found.options[section]?.[key]]))],
         ]),
       ),
-      text: [text, content === undefined ? undefined : new TextDecoder().decode(content)],
+      text: [
+        text === undefined ? undefined : digest(text),
+        content === undefined ? undefined : digest(content),
+      ],
       mode: [mode, (await host.stat(found.file))?.mode],
     },
     value: { name, file: found.file, devices: (here?.volumes ?? []).map(({ minor }) => deviceOf(minor)) },
     show: `bofh drbd show ${name}`,
   };
 });
+
+function digest(content: Uint8Array | string): string {
+  return `sha256:${sha256(content)}`;
+}

@@ -45,6 +45,20 @@ describe('tx.drbd.createConfig', () => {
     expect(await host.stat(file)).toMatchObject({ mode: 0o644, links: 1 });
   });
 
+  it('shows only digests when an existing file has another text, because it can have a secret', async () => {
+    const host = replicated();
+    const written = configText(asked(), 'not told');
+    const secret = written.replace('protocol C;', 'protocol C;\n    shared-secret "geheim";');
+    host.admin.writeFile(file, secret);
+
+    const error = await refused(host, (tx) => tx.ensure.drbd.createConfig(asked({ text: written })));
+
+    expect(error.message).toMatch(
+      /text "sha256:[0-9a-f]{64}" was requested, but it is "sha256:[0-9a-f]{64}"$/,
+    );
+    await on(host, (tx) => tx.ensure.drbd.createConfig(asked({ text: secret })));
+  });
+
   it('omits node IDs where drbdadm does not know them, and quotes where needed', async () => {
     const host = replicated();
     const hosts = asked().hosts.map((each, nodeId) => ({
