@@ -1,5 +1,5 @@
 import { RefusedError } from '../core/errors.ts';
-import { type Statement, statementsIn, type Word } from './statements.ts';
+import { type Statement, statementsIn, type Word, word } from './statements.ts';
 
 /** The IPv4 address of a host. */
 interface End {
@@ -45,7 +45,7 @@ export function withOtherPeer(text: string, peer: OtherPeer): string {
     );
   const [here, there] = [hostIn(resource, own.name, peer), hostIn(resource, from, peer)];
   const edits = [
-    { ...there.name, text: to.name },
+    { ...there.name, text: word(to.name) },
     addressIn(there.of, to, peer),
     addressIn(here.of, own, peer),
     ...diskIn(there.of, peer),
@@ -97,7 +97,7 @@ function diskIn(host: Statement, peer: OtherPeer): readonly Edit[] {
   const [only, ...more] = paths;
   if (only === undefined || more.length > 0)
     throw unclear(peer, `it does not contain exactly one line for the disk of ${peer.from}, ${was}`);
-  return [{ ...only, text: is }];
+  return [{ ...only, text: word(is) }];
 }
 
 function unclear({ name, from }: OtherPeer, why: string): RefusedError {

@@ -35,3 +35,11 @@ export function statementsIn(text: string): readonly Statement[] {
   }
   return top;
 }
+
+/**
+ * A word for drbdadm's scanner, in quotes if necessary (user/v84/drbdadm_scanner.fl of 9.22, STRING
+ * and DQSTRING).
+ */
+export function word(text: string): string {
+  return /^[\w/.-]{1,128}$/.test(text) ? text : `"${text}"`;
+}

@@ -9,6 +9,7 @@ import type { Configured, ConfiguredHost } from '../config.ts';
 import { checkNewConfig, type NewConfig, newConfig } from '../new-config.ts';
 import { addressRemedy } from '../problems.ts';
 import { configured } from '../reads.ts';
+import { word } from '../statements.ts';
 import { configKey, deviceOf, isStandAlone, now, whileUp } from './known-resource.ts';
 import { refuseTaken } from './refuse-taken.ts';
 import { isIPv6 } from 'node:net';
@@ -128,7 +129,7 @@ function contentOf({ text, mode: _mode, whileUp: _, ...config }: Args, nodeIds: 
 }
 
 /**
- * Checks the file with drbdadm as if it were installed; Throws RefusedError, with drbdadm's message, if it is
+ * Checks the file with drbdadm as if it were installed. Throws RefusedError, with drbdadm's message, if it is
  * invalid.
  */
 async function tried(host: ReadHost, asked: Args): Promise<NodeIds> {
@@ -229,12 +230,4 @@ function hostText(
     `    address ${at}:${String(port)};`,
     '  }',
   ];
-}
-
-/**
- * A word for drbdadm's scanner, in quotes if necessary (user/v84/drbdadm_scanner.fl of 9.22, STRING
- * and DQSTRING).
- */
-function word(text: string): string {
-  return /^[\w/.-]{1,128}$/.test(text) ? text : `"${text}"`;
 }

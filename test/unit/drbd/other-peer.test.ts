@@ -42,6 +42,11 @@ describe('withOtherPeer', () => {
     );
   });
 
+  it('quotes a path that drbdadm could not read otherwise', () => {
+    const to = { ...peer.to, disk: { was: '/dev/vg0/web1', is: '/dev/data/web1+a' } };
+    expect(withOtherPeer(text, { ...peer, to })).toContain('disk "/dev/data/web1+a"; meta-disk internal;');
+  });
+
   it('does not look for a disk that has the same path there', () => {
     const shared = `resource web1 { disk /dev/vg0/web1; on alpha { address 10.0.0.1:1; } on beta { address 10.0.0.2:1; } }`;
     const same = { ...peer, to: { ...peer.to, disk: { was: '/dev/vg0/web1', is: '/dev/vg0/web1' } } };
