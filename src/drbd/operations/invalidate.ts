@@ -14,7 +14,9 @@ export const invalidate = laterChange({
   verb: 'invalidate',
   act: drbdInvalidate,
   shows: 'passes',
-  isDone: (state, volume) => isIn(state, volume, ['WFBitMapT', 'SyncTarget', 'PausedSyncT', 'StartingSyncT']),
+  // Between StartingSyncT and SyncTarget it waits for the UUID of the peer (abw_start_sync, 8.4).
+  isDone: (state, volume) =>
+    isIn(state, volume, ['StartingSyncT', 'WFSyncUUID', 'WFBitMapT', 'SyncTarget', 'PausedSyncT']),
   check: (state, volume) => {
     const { name, role } = state;
     if (role === 'Primary')
