@@ -1,7 +1,13 @@
 import { isIPv6 } from 'node:net';
 import { addressesOf } from './config.ts';
 import type { Resource } from './reads.ts';
-import type { Connection, PeerVolume, ResourceState, VolumeState } from './state.ts';
+import {
+  type Connection,
+  type PeerVolume,
+  reconnect,
+  type ResourceState,
+  type VolumeState,
+} from './state.ts';
 
 /** A problem of a resource, and its remedy. */
 export interface Finding {
@@ -97,12 +103,12 @@ function ofState(name: string, state: ResourceState): readonly Finding[] {
           ),
         ]
       : []),
-    ...state.volumes.flatMap((volume) => ofVolume(name, volume)),
+    ...state.volumes.flatMap((volume) => ofVolume(name, volume, state)),
     ...state.connections.flatMap((connection) => ofConnection(name, connection)),
   ];
 }
 
-function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding[] {
+function ofVolume(name: string, { volume, disk }: VolumeState, state: ResourceState): readonly Finding[] {
   const at = `volume ${String(volume)}`;
   switch (disk) {
     case 'UpToDate':
@@ -119,10 +125,7 @@ function ofVolume(name: string, { volume, disk }: VolumeState): readonly Finding
     case 'Outdated':
     case 'Consistent':
       return [
-        note(
-          `${at} is ${disk.toLowerCase()} here: the peer may have newer data`,
-          `connect it: bofh drbd connect ${name}`,
-        ),
+        note(`${at} is ${disk.toLowerCase()} here: the peer may have newer data`, reconnect(name, state)),
       ];
     default:
       return [problem(`${at} is ${disk} here`, 'see the kernel log: dmesg | grep drbd')];
@@ -165,7 +168,7 @@ function ofPeer(name: string, peer: string, { volume, replication, disk, paused 
   const stopped =
     paused.length === 0
       ? []
-      : [note(`${at} does not resync (${paused.join(', ')})`, `continue it: bofh drbd resume-sync ${name}`)];
+      : [note(`${at} does not resync (${paused.join(', ')})`, continued(name, peer, paused))];
   if (replication !== 'Established')
     return [
       ...stopped,
@@ -179,6 +182,17 @@ function ofPeer(name: string, peer: string, { volume, replication, disk, paused 
       `on ${peer}: bofh drbd status ${name}`,
     ),
   ];
+}
+
+/** Each host can end only its own pause; a dependency ends with the other resync (`resync-after`). */
+function continued(name: string, peer: string, paused: readonly string[]): string {
+  const resume = `bofh drbd resume-sync ${name}`;
+  const ways = [
+    ...(paused.includes('user') ? [`continue it: ${resume}`] : []),
+    ...(paused.includes('peer') ? [`continue it on ${peer}: ${resume}`] : []),
+    ...(paused.includes('dependency') ? [`wait until the resync before it ends: bofh drbd status`] : []),
+  ];
+  return ways.length === 0 ? log : ways.join('; ');
 }
 
 function note(words: string, remedy: string): Finding {

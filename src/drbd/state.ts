@@ -51,14 +51,17 @@ export interface PeerVolume {
 }
 
 /**
- * The commands that connect a resource again and wait. If this host is already connecting, the command to connect is
- * for the other host.
+ * The commands that connect a resource again and wait. If this host is already connecting, the command to
+ * connect is for the other host.
  */
 export function reconnect(name: string, state: ResourceState | undefined): string {
   const wait = `bofh drbd wait-sync ${name}`;
   if (state === undefined) return `bring it up, and wait: bofh drbd up ${name}; ${wait}`;
-  const isStandAlone = state.connections.some(({ state: now }) => now === 'StandAlone');
-  return isStandAlone || state.connections.length === 0
+  const { connections } = state;
+  const isStandAlone = connections.some(({ state: now }) => now === 'StandAlone');
+  if (connections.length > 0 && connections.every(({ state: now }) => now === 'Connected'))
+    return `wait for the resync: ${wait}`;
+  return isStandAlone || connections.length === 0
     ? `connect them, and wait: bofh drbd connect ${name}; ${wait}`
     : `connect the other host (there: bofh drbd connect ${name}), and wait here: ${wait}`;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Command } from '../../../src/command/index.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
-import { states, towards, waitUntil } from '../../../src/drbd/index.ts';
+import { findings, type ResourceState, states, towards, waitUntil } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -407,6 +407,15 @@ describe('operations without an inverse', () => {
     expect(await recovered(host)).toBe('committed, web1 is not up, and no longer configured here');
   });
 
+  it('an invalidated volume may still wait for the UUID of the peer', async () => {
+    const host = connected();
+    host.faults.watch(() => {
+      for (const volume of host.world.drbd.resources[0]?.volumes ?? [])
+        if (volume.replication === 'SyncTarget') volume.replication = 'WFSyncUUID';
+    });
+    await on(host, (tx) => tx.drbd.invalidate({ name }));
+  });
+
   it('verify needs a peer at rest, and something to compare by', async () => {
     const act = (tx: Tx) => tx.drbd.verify({ name });
     expect((await refused(connected(), act)).remedy).toContain('verify-alg crc32c');
@@ -496,5 +505,44 @@ describe('waiting', () => {
         ],
       }).map(({ done }) => done);
     expect([of('VerifyS'), of('SyncSource')]).toEqual([[undefined], [1]]);
+  });
+
+  const seen = (
+    to: Partial<ResourceState['connections'][number]>,
+    disk: 'Outdated' | 'UpToDate',
+    paused: string[] = [],
+  ) =>
+    findings({
+      name,
+      state: {
+        ...{ name, role: 'Secondary', suspended: [] },
+        volumes: [{ volume: 0, minor: 0, disk }],
+        connections: [
+          {
+            ...{ peer: 'peer', nodeId: 0, state: 'Connected', role: 'Secondary', paths: [] },
+            volumes: [{ volume: 0, replication: 'Established', disk: 'UpToDate', paused }],
+            ...to,
+          },
+        ],
+      },
+    });
+
+  it.each([
+    ['StandAlone', 'connect them, and wait: bofh drbd connect web1; bofh drbd wait-sync web1'],
+    [
+      'Connecting',
+      'connect the other host (there: bofh drbd connect web1), and wait here: bofh drbd wait-sync web1',
+    ],
+    ['Connected', 'wait for the resync: bofh drbd wait-sync web1'],
+  ] as const)('an outdated volume that is %s has a remedy that is not refused', (state, remedy) => {
+    expect(seen({ state }, 'Outdated')).toContainEqual(expect.objectContaining({ remedy }));
+  });
+
+  it.each([
+    [['user'], 'continue it: bofh drbd resume-sync web1'],
+    [['peer'], 'continue it on peer: bofh drbd resume-sync web1'],
+    [['dependency'], 'wait until the resync before it ends: bofh drbd status'],
+  ])('a resync that is paused by %j is continued where it was paused', (paused, remedy) => {
+    expect(seen({}, 'UpToDate', paused)).toContainEqual(expect.objectContaining({ remedy }));
   });
 });
