@@ -71,6 +71,14 @@ async function unitOf(host: ReadHost, unit: Unit): Promise<Finding> {
     wants.map((each) => `/etc/systemd/system/${each}`),
     name,
   );
+  // systemctl mask keeps the links to the unit, and /run is empty again at boot.
+  const mask = `/etc/systemd/system/${name}`;
+  const isMasked = (await host.stat(mask))?.kind === 'symlink' && (await host.readLink(mask)) === '/dev/null';
+  if (isMasked)
+    return finding('boot', unit.level, `${name} is masked: ${unit.otherwise}`, [
+      ['systemctl', 'unmask', name],
+      ...(enabled ? [] : [['systemctl', 'enable', name]]),
+    ]);
   if (installed && enabled) return finding('boot', 'ok', `${name} ${unit.for}`);
   const state = installed ? 'is not enabled' : 'is not installed';
   return finding('boot', unit.level, `${name} ${state}: ${unit.otherwise}`, [

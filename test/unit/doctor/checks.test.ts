@@ -220,6 +220,23 @@ describe('at boot', () => {
     });
   });
 
+  it('a masked unit does not run, although it is still enabled', async () => {
+    const host = at({});
+    const unit = '/etc/systemd/system/bofh-recover.service';
+    const stat: typeof host.stat = async (path) => {
+      const found = await host.stat(path);
+      return found === undefined || path !== unit ? found : { ...found, kind: 'symlink' };
+    };
+    const readLink: typeof host.readLink = async (path) =>
+      path === unit ? '/dev/null' : host.readLink(path);
+
+    expect((await bootUnits({ ...host, stat, readLink }))[0]).toMatchObject({
+      level: 'warning',
+      says: expect.stringContaining('is masked: after a power cut nothing is undone') as unknown,
+      run: ['systemctl unmask bofh-recover.service'],
+    });
+  });
+
   it('a host without systemd must run recovery itself', async () => {
     const files = { '/run/systemd/system/x': undefined };
     expect(await bootUnits(at({ files }))).toMatchObject([{ level: 'warning' }]);
