@@ -49,7 +49,8 @@ async function modulesOf(host: ReadHost, wanted: readonly Module[]): Promise<rea
       known === undefined
         ? `${name} (${use}) is not loaded, and without /lib/modules/${release} it is unknown whether it can be loaded`
         : `the kernel ${release} has no ${name}, which is for ${use}`;
-    found.push(finding('kernel', level, says, [['modprobe', name]]));
+    // modprobe cannot load a module that the lists do not have.
+    found.push(finding('kernel', level, says, known === undefined ? [['modprobe', name]] : []));
   }
   return found;
 }
