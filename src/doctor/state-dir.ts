@@ -38,19 +38,27 @@ async function owners(host: ReadHost, directory: string): Promise<readonly Findi
   for (const path of [posix.dirname(directory), directory]) {
     const stat = await host.stat(path);
     if (stat === undefined) continue;
-    const repair = [
-      ['chown', 'root:root', path],
-      ['chmod', '700', path],
-    ];
-    const say = (level: Finding['level'], says: string): void =>
+    const say = (level: Finding['level'], says: string, repair: readonly (readonly string[])[]): void =>
       void found.push(finding('state directory', level, `${path} ${says}`, repair));
+    const modes = [['chmod', path === directory ? '700' : 'go-w', path]];
+    const isOpen = (stat.mode & (path === directory ? 0o077 : 0o022)) !== 0;
     if (stat.kind !== 'directory')
-      say('problem', `is ${kindInWords(stat)}, not a directory: nothing can be changed`);
-    else if (stat.uid !== 0) say('problem', `belongs to user ${String(stat.uid)} and not to root`);
+      say('problem', `is ${kindInWords(stat)}, not a directory: nothing can be changed`, [
+        ['ls', '-ld', path],
+      ]);
+    else if (stat.uid !== 0)
+      say('problem', `belongs to user ${String(stat.uid)} and not to root`, [
+        ['chown', 'root:root', path],
+        ...(isOpen ? modes : []),
+      ]);
     else if ((stat.mode & 0o022) !== 0)
-      say('problem', `can be written by others (mode ${stat.mode.toString(8)}): nothing can be changed`);
+      say(
+        'problem',
+        `can be written by others (mode ${stat.mode.toString(8)}): nothing can be changed`,
+        modes,
+      );
     else if ((stat.mode & 0o077) !== 0 && path === directory)
-      say('warning', `can be read by others (mode ${stat.mode.toString(8)})`);
+      say('warning', `can be read by others (mode ${stat.mode.toString(8)})`, modes);
   }
   if (found.some(({ level }) => level === 'problem')) return found;
   const above = await exposedOn(host, directory, 'content');

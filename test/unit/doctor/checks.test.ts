@@ -168,10 +168,17 @@ describe('the state directory', () => {
   });
 
   it.each([
-    [0o777, 0, 'problem', 'can be written by others'],
-    [0o755, 0, 'warning', 'can be read by others'],
-    [0o700, 1000, 'problem', 'belongs to user 1000'],
-  ])('of mode %o and user %i is a %s', async (mode, uid, level, says) => {
+    [0o777, 0, 'problem', 'can be written by others', [`chmod 700 ${directory}`]],
+    [0o755, 0, 'warning', 'can be read by others', [`chmod 700 ${directory}`]],
+    [0o700, 1000, 'problem', 'belongs to user 1000', [`chown root:root ${directory}`]],
+    [
+      0o755,
+      1000,
+      'problem',
+      'belongs to user 1000',
+      [`chown root:root ${directory}`, `chmod 700 ${directory}`],
+    ],
+  ])('of mode %o and user %i is a %s', async (mode, uid, level, says, run) => {
     const host = at({});
     const stat: typeof host.stat = async (path) => {
       const found = await host.stat(path === directory ? '/etc' : path);
@@ -183,7 +190,18 @@ describe('the state directory', () => {
     );
 
     expect(found).toMatchObject([{ level, says: expect.stringContaining(says) as unknown }]);
-    expect(found[0]?.run).toEqual([`chown root:root ${directory}`, `chmod 700 ${directory}`]);
+    expect(found[0]?.run).toEqual(run);
+  });
+
+  it('in a directory that others can write keeps the other modes of that directory', async () => {
+    const host = at({});
+    const above = '/var/lib/bofh';
+    const stat: typeof host.stat = async (path) => {
+      const found = await host.stat(path === above ? '/etc' : path);
+      return found === undefined || path !== above ? found : { ...found, mode: 0o775, uid: 0 };
+    };
+    const found = await stateDirectory({ ...host, stat }, { directory, freeBytes: () => undefined }, true);
+    expect(wrong(found)).toMatchObject([{ level: 'problem', run: [`chmod go-w ${above}`] }]);
   });
 
   it('belongs to the deepest mount above it, and to the last of several at one place', () => {
