@@ -12,8 +12,11 @@ export async function fullVolumes(host: ReadHost, root: boolean): Promise<readon
 function findingOf(lv: LogicalVolume): Finding {
   if (isThinPool(lv)) {
     const says = `the thin pool ${lv.fullName} is full (${filledInWords(lv)}): writes to its volumes fail`;
-    const part = (lv.data ?? 0) >= fullLimit ? ['--size', '+SIZE'] : ['--metadata-size', '+128m'];
-    return finding('lvm', 'problem', says, [['bofh', 'lvm', 'pool', 'resize', lv.fullName, ...part]]);
+    const parts = [
+      ...((lv.data ?? 0) >= fullLimit ? ['--size', '+SIZE'] : []),
+      ...((lv.metadata ?? 0) >= fullLimit ? ['--metadata-size', '+128m'] : []),
+    ];
+    return finding('lvm', 'problem', says, [['bofh', 'lvm', 'pool', 'resize', lv.fullName, ...parts]]);
   }
   const enlarge = ['bofh', 'lvm', 'resize', lv.fullName, '+SIZE'];
   const name = `the snapshot ${lv.fullName} of ${lv.vg}/${lv.origin?.name ?? '?'}`;

@@ -46,6 +46,7 @@ it.each([
 it.each([
   ['data', { data: 96 }, '--size +SIZE'],
   ['metadata', { data: 10, metadata: 96 }, '--metadata-size +128m'],
+  ['both', { data: 96, metadata: 96 }, '--size +SIZE --metadata-size +128m'],
 ])('a thin pool that is full of %s has a valid remedy', async (_, filled, words) => {
   host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 16 });
   host.admin.fill('vg0', 'pool', filled);
