@@ -6,7 +6,14 @@ import { formatSize } from '../../core/units.ts';
 import { filesystemSync } from '../commands.ts';
 import { anyRoot } from '../place.ts';
 import { qgroupLimit, quotaOf } from '../quota.ts';
-import { askedSubvolume, findKnown, knownClaims, knownSubvolume, subvolumeNamed } from './known-subvolume.ts';
+import {
+  askedSubvolume,
+  findKnown,
+  knownClaims,
+  type KnownSubvolume,
+  knownSubvolume,
+  subvolumeNamed,
+} from './known-subvolume.ts';
 import { syncFilesystem } from './new-subvolume.ts';
 import { concurrentChange } from './concurrent-change.ts';
 
@@ -40,13 +47,7 @@ export const limitSubvolume = operation({
   prepare: async ({ args: { what: sort, limit: wanted, ...asked }, host }) => {
     const { known } = await subvolumeNamed(host, asked);
     const was = await limitOf(host, { ...known, what: sort });
-    if (was === undefined)
-      throw new RefusedError(
-        `quota accounting is disabled on the filesystem of ${asked.path}, so it cannot have a limit`,
-        {
-          remedy: `enable it: bofh btrfs quota enable ${known.mounted}`,
-        },
-      );
+    if (was === undefined) throw await noGroup(host, known);
     if (was === wanted)
       throw new RefusedError(`${asked.path} has that limit already`, {
         remedy: `there is nothing to do; see: bofh btrfs quota show ${known.mounted}`,
@@ -79,7 +80,7 @@ export const limitSubvolume = operation({
   }),
 });
 
-/** Returns the present limit; undefined if the subvolume is gone, or quotas are off. */
+/** Returns the present limit; undefined if the subvolume or its quota group is gone, or quotas are off. */
 async function limitNow(host: ReadHost, of: Undo): Promise<number | null | undefined> {
   return (await findKnown(host, of)) === undefined ? undefined : limitOf(host, of);
 }
@@ -92,6 +93,21 @@ async function limitOf(
   const group = quota.mode === 'off' ? undefined : quota.groups.find((each) => each.id === `0/${id}`);
   if (group === undefined) return undefined;
   return (sort === 'referenced' ? group.maxReferenced : group.maxExclusive) ?? null;
+}
+
+/** The error for a subvolume without a quota group. */
+async function noGroup(host: ReadHost, { fs, id, path, mounted }: KnownSubvolume): Promise<RefusedError> {
+  const { mode } = await quotaOf(host, await anyRoot(host, fs));
+  return mode === 'off'
+    ? new RefusedError(
+        `quota accounting is disabled on the filesystem of ${path}, so it cannot have a limit`,
+        {
+          remedy: `enable it: bofh btrfs quota enable ${mounted}`,
+        },
+      )
+    : new RefusedError(`${path} has no quota group 0/${id}, so it cannot have a limit`, {
+        remedy: `create the group: btrfs qgroup create 0/${id} ${mounted}; then run the command again`,
+      });
 }
 
 async function change(

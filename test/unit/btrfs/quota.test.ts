@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { subvolume } from '../../../src/btrfs/index.ts';
 import { qgroupLimit, quotaOf, quotaSet } from '../../../src/btrfs/quota.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, StuckError } from '../../../src/core/errors.ts';
@@ -57,6 +58,27 @@ describe('quotas', () => {
     };
     const { stderr } = await typed({ ...host, run }, ['btrfs', 'quota', 'show', '/srv/pool']);
     expect(stderr).toContain('these numbers are not complete');
+  });
+
+  test('a subvolume whose quota group is gone is refused with the command that creates it', async () => {
+    host.admin.btrfs('quota', 'enable', '/srv/pool');
+    const { id } = await subvolume(host, '/srv/pool/home');
+    const run: SimulatedHost['run'] = async (command) => {
+      if (command.argv[0] !== 'qgroup') return host.run(command);
+      const { parse } = command;
+      const without = (text: string) => text.replace(new RegExp(`^0/${id} .*\n`, 'm'), '');
+      return host.run({
+        ...command,
+        parse: (answer) => parse({ ...answer, stdout: without(answer.stdout) }),
+      });
+    };
+    const error = await failureOf(
+      withBofh(bofhOn({ ...host, run }), () => atomic('quotas', (tx) => limited(tx, 4096))),
+    );
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`/srv/pool/home has no quota group 0/${id}`) as unknown,
+      remedy: `create the group: btrfs qgroup create 0/${id} /srv/pool; then run the command again`,
+    });
   });
 
   test('that were enabled, and a limit, are undone', async () => {
