@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import type { ChangeHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { filesystemSync, setDefault } from '../commands.ts';
 import { anyRoot, keysAround, placeOf, subvolumeKey } from '../place.ts';
@@ -85,9 +85,17 @@ export const setDefaultSubvolume = operation({
   }),
 });
 
-async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
-  await refuseGone(host, fs, id);
+/** Sets the new default, or, as the undo, the previous one. */
+async function set(host: ChangeHost, of: Undo, id: number): Promise<void> {
+  const { fs } = of;
   const root = await anyRoot(host, fs);
+  if (id !== topLevelId && (await subvolumeById(host, { fs, id })) === undefined)
+    throw new RefusedError(`the subvolume ${id} of ${fs} is gone: it cannot be the default`, {
+      remedy:
+        id === of.id
+          ? 'choose another one: bofh btrfs set-default PATH'
+          : `set another default: btrfs subvolume set-default ID ${root}; then: bofh recover`,
+    });
   await host.run(setDefault({ id, path: root }));
   // Here the kernel does not commit at once, as it does when it creates a subvolume or sets its
   // flags (fs/btrfs/ioctl.c).
@@ -97,11 +105,4 @@ async function set(host: ChangeHost, { fs }: Undo, id: number): Promise<void> {
     throw new RefusedError(`btrfs did not make the subvolume ${id} the default: it is ${now}`, {
       remedy: `to see the reason, set it yourself: btrfs subvolume set-default ${id} ${root}; then: bofh recover`,
     });
-}
-
-async function refuseGone(host: ReadHost, fs: string, id: number): Promise<void> {
-  if (id === topLevelId || (await subvolumeById(host, { fs, id })) !== undefined) return;
-  throw new RefusedError(`the subvolume ${id} of ${fs} is gone: it cannot be the default`, {
-    remedy: 'choose another one: bofh btrfs set-default PATH',
-  });
 }

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
+import { subvolume } from '../../../src/btrfs/index.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { pool } from '../../support/undo/specimens/btrfs.ts';
@@ -158,6 +159,22 @@ describe('concurrent changes', () => {
       }),
     );
     expect(host.snapshot()).toContain('default "/web10"');
+  });
+
+  test('a default that is gone cannot be restored: another one is set with btrfs', async () => {
+    const { id } = await subvolume(host, at('web10'));
+    host.admin.btrfs('subvolume', 'set-default', String(id), '/srv/pool');
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.btrfs.setDefaultSubvolume({ path: at('home') });
+        host.admin.btrfs('subvolume', 'delete', '--commit-each', '--subvolid', String(id), '/srv/pool');
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).blocked[0]?.remedy).toBe(
+      'set another default: btrfs subvolume set-default ID /srv/pool; then: bofh recover',
+    );
   });
 });
 
