@@ -137,10 +137,11 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
     parse: ({ stdout, exitCode }) => {
       if (exitCode === 0 && /^No balance found on '.*'\n$/s.test(stdout)) return { state: 'none' };
       const { state, done, all, left } = balancing.exec(stdout)?.groups ?? {};
-      if (exitCode !== 1 || state === undefined)
+      const known = state === undefined ? undefined : balanceStates[state];
+      if (exitCode !== 1 || known === undefined)
         throw new ParseError(`btrfs: ${JSON.stringify(stdout)} is not the status of a balance`);
       return {
-        state: state === 'paused' ? 'paused' : state === 'running' ? 'running' : 'cancelling',
+        state: known,
         relocated: digits(done, 'what was moved'),
         expected: digits(all, 'what it moves'),
         leftPercent: digits(left, 'what is left'),
@@ -150,6 +151,10 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
   };
 }
 
+const balanceStates: Readonly<Record<string, Exclude<Balance['state'], 'none'>>> = {
+  ...{ running: 'running', paused: 'paused' },
+  ...{ 'running, cancel requested': 'cancelling', 'running, pause requested': 'pausing' },
+};
 const balancing =
   /^Balance on '.*' is (?<state>running|running, cancel requested|running, pause requested|paused)\n(?<done>\d+) out of about (?<all>\d+) chunks balanced \(\d+ considered\), +(?<left>\d+)% left\n$/s;
 

@@ -123,7 +123,7 @@ export interface Balanced {
 export type Balance =
   | { readonly state: 'none' }
   | {
-      readonly state: 'running' | 'paused' | 'cancelling';
+      readonly state: 'running' | 'paused' | 'pausing' | 'cancelling';
       readonly relocated: number;
       readonly expected: number;
       readonly leftPercent: number;

@@ -212,6 +212,10 @@ const rows: readonly Row<Input>[] = [
     'is running\n',
     'is running, cancel requested\n',
   ]),
+  at('balance', 'balance-status-running@6.2', 'one that is being paused', { state: 'pausing' }, [
+    'is running\n',
+    'is running, pause requested\n',
+  ]),
   at('balance', 'balance-status-running@6.2', 'a state that is new', /is not the status of a balance/, [
     'is running',
     'is asleep',

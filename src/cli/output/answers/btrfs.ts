@@ -94,7 +94,7 @@ export const btrfsBalanced = z.strictObject({ filesystem: text, relocated: count
 export const btrfsBalance = z.union([
   z.strictObject({ state: z.literal('none') }),
   z.strictObject({
-    state: z.enum(['running', 'paused', 'cancelling']),
+    state: z.enum(['running', 'paused', 'pausing', 'cancelling']),
     relocated: count,
     expected: count,
     leftPercent: count,
