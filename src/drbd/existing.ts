@@ -6,8 +6,8 @@ import { configKey, deviceOf } from './operations/known-resource.ts';
 import { configured } from './reads.ts';
 
 /**
- * Writes the configuration of a resource, or does nothing if the file already has this configuration. If the text
- * differs, the error has only digests, because the existing file can contain a secret.
+ * Writes the configuration of a resource, or does nothing if the file already has this configuration.
+ * If the text differs, the error has only digests, because the existing file can contain a secret.
  */
 export const createConfig = ensurable(operations.createConfig, async (host, args) => {
   checkNewConfig(args);

@@ -152,7 +152,7 @@ async function theOld(
   const known = await host.run(filesystemDevices(root));
   const missing = known.find(({ devid, path }) => devid === device && path === undefined);
   if (missing === undefined) throw noDevice(String(device), mounted);
-  // btrfs does not report the size of a missing device: it is at most the size of all others.
+  // btrfs reports only the size of all missing devices together.
   return {
     devid: missing.devid,
     uuid: null,

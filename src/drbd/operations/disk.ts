@@ -19,7 +19,10 @@ export async function refuseLost(
   );
 }
 
-/** Refuses a device that has grown: drbdadm would move its metadata, and that is irreversible. */
+/**
+ * Throws RefusedError for a disk that is lost or in use, or has no metadata at its end. If the disk has grown,
+ * drbdadm would move the metadata, and that is irreversible.
+ */
 export async function checkDisk(
   host: ReadHost,
   {
