@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { filesystemDevices } from './device-commands.ts';
@@ -49,8 +48,8 @@ export async function defaultSubvolume(host: ReadHost, path: string): Promise<nu
 }
 
 /**
- * Returns the subvolumes with bofh's private names in every mounted btrfs, by the root of one of
- * its subvolumes.
+ * Returns the subvolumes with bofh's private names, or in a directory with such a name, in every
+ * mounted btrfs, by the root of one of its subvolumes; without those of `hiddenFilesystems`.
  */
 export async function privateSubvolumes(
   host: ReadHost,
@@ -59,11 +58,16 @@ export async function privateSubvolumes(
   for (const root of (await mountedFilesystems(host)).values()) {
     if (root === undefined) continue;
     for (const row of await reads.subvolumes(host, root)) {
-      const name = posix.basename(row.shown);
-      if (name.startsWith('.bofh-')) found.push({ root, name, row });
+      const name = row.shown.split('/').find((part) => part.startsWith('.bofh-'));
+      if (name !== undefined) found.push({ root, name, row });
     }
   }
   return found;
+}
+
+/** Returns the UUID of each btrfs of which only directories are mounted: its subvolumes cannot be listed. */
+export async function hiddenFilesystems(host: ReadHost): Promise<readonly string[]> {
+  return [...(await mountedFilesystems(host))].flatMap(([fs, root]) => (root === undefined ? [fs] : []));
 }
 
 /** Reads the space usage of the filesystem of a path. */

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Engine } from '../atomic/engine.ts';
 import { kindOf, manualRecoveryOf } from '../atomic/undo/report.ts';
 import { type Step, endedWithBoot, exclusive, isLeft } from '../atomic/journal/state.ts';
+import { hiddenFilesystems } from '../btrfs/index.ts';
 import { withCurrentNames } from '../blockdevice/current-names.ts';
 import type { ReadHost } from '../command/index.ts';
 import { BofhError } from '../core/errors.ts';
@@ -53,7 +54,11 @@ export async function leftovers(asked: LeftoverSearch): Promise<readonly Finding
       () => exportedGroups(host),
     )),
     ...(await search('private files', () => taggedFiles(host, directoriesOf(asked)))),
-    ...(await search('btrfs subvolumes', () => taggedSubvolumes(host))),
+    ...(await search(
+      'btrfs subvolumes',
+      () => taggedSubvolumes(host),
+      () => partlyMounted(host),
+    )),
     ...(await search('private mounts', () => taggedOnRun(host))),
   ];
   if (found.some(({ level }) => level !== 'ok')) return found;
@@ -65,6 +70,17 @@ async function exportedGroups(host: ReadHost): Promise<readonly Finding[]> {
     finding('leftover', 'warning', `the volume group ${name} is exported: its content is unknown`, [
       ['vgimport', name],
     ]),
+  );
+}
+
+async function partlyMounted(host: ReadHost): Promise<readonly Finding[]> {
+  return (await hiddenFilesystems(host)).map((fs) =>
+    finding(
+      'leftover',
+      'warning',
+      `only a directory of the btrfs ${fs} is mounted: its subvolumes are unknown`,
+      [['mount', '-o', 'subvolid=5', `UUID=${fs}`, '/mnt']],
+    ),
   );
 }
 

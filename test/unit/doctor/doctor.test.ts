@@ -96,6 +96,26 @@ async function killedHalfWay(): Promise<{ readonly host: SimulatedHost; readonly
 }
 
 describe('bofh doctor', () => {
+  it('reports a btrfs whose subvolumes it cannot list', async () => {
+    pool(host);
+    for (const mount of host.world.mounts)
+      if (mount.path === '/srv/pool') Object.assign(mount, { root: '/snapshots' });
+
+    expect((await examined(host)).of('leftover')).toContainEqual(
+      expect.objectContaining({ level: 'warning', says: containing('its subvolumes are unknown') }),
+    );
+  });
+
+  it('names an incompletely received subvolume', async () => {
+    pool(host);
+    host.admin.mkdir('/srv/pool/.bofh-in-bofh.5e1f5e1f5e1f.2');
+    host.admin.btrfs('subvolume', 'create', '/srv/pool/.bofh-in-bofh.5e1f5e1f5e1f.2/home');
+
+    expect((await examined(host)).wrong).toMatchObject([
+      { says: containing('the btrfs subvolume .bofh-in-bofh.5e1f5e1f5e1f.2/home of /srv/pool') },
+    ]);
+  });
+
   it('names btrfs subvolumes with the tag of an unknown sequence, each by its ID', async () => {
     pool(host);
     host.admin.btrfs('subvolume', 'create', '/srv/pool/snapshots/.bofh-gone-bofh.5e1f5e1f5e1f.2');
