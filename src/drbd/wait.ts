@@ -130,7 +130,10 @@ export async function waitUntil(
 
 function refuseHopeless(state: ResourceState, what: WaitFor): void {
   const { name, connections } = state;
-  if (what === 'verify') return refuseUnverified(state);
+  if (what === 'verify') {
+    refuseUnverified(state);
+    return;
+  }
   const alone = connections.find((each) => each.state === 'StandAlone');
   if (alone !== undefined)
     throw new RefusedError(`${name} is StandAlone: it does not try to connect to ${alone.peer}`, {
