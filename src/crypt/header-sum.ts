@@ -1,4 +1,3 @@
-import { recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
@@ -11,6 +10,7 @@ export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader
     throw new RefusedError(`${file} is not a file with a backup of a header`, {
       remedy: `see what is there: ls -l ${file}`,
     });
+  await refuseDamaged(host, file);
   try {
     return await headerOf(host, file);
   } catch (error) {
@@ -32,11 +32,11 @@ export function sumOf({ version, uuid, label, keySlots }: LuksHeader): string {
 }
 
 /**
- * Returns the checksum of the header on a device; or `none`, `unreadable`, or `other` for content
- * that is not a header.
+ * Returns the checksum of the header on a device, or in a file; or `none`, `unreadable`, or `other`
+ * for content that is not a header.
  */
 export async function sumOn(host: ReadHost, path: string): Promise<string> {
-  const found = await recognise(host, path);
+  const { found } = await contentOf(host, path);
   if (found === undefined) return 'none';
   if (found.type !== 'crypto_LUKS') return 'other';
   try {

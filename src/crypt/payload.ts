@@ -3,7 +3,7 @@ import type { Changed } from '../atomic/operation.ts';
 import { deviceWitness } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import type { Bytes } from '../core/units.ts';
-import { fileSum, sumOn } from './header-sum.ts';
+import { isSum, sumOn } from './header-sum.ts';
 import { dataOffsets } from './new-luks.ts';
 import { headerOf } from './reads.ts';
 
@@ -38,7 +38,7 @@ export async function payloadOf(
  */
 export async function luksWitness(host: ReadHost, place: Place): Promise<string> {
   const { dataOffset } = await headerOf(host, place.header);
-  return `${await sumIn(host, place)} ${await deviceWitness(host, place.device, offsetIn(place, dataOffset))}`;
+  return `${await sumOn(host, place.header)} ${await deviceWitness(host, place.device, offsetIn(place, dataOffset))}`;
 }
 
 /**
@@ -55,9 +55,9 @@ export async function luksChanged(
     readonly touched: boolean;
   },
 ): Promise<Changed | undefined> {
-  const keysNow = await sumIn(host, place);
+  const keysNow = await sumOn(host, place.header);
   // An interrupted format may leave a device that cannot be opened.
-  if (['none', 'unreadable', 'other'].includes(keysNow))
+  if (!isSum(keysNow))
     return since.witness === undefined
       ? undefined
       : { found: `others wrote to the header in ${place.header}` };
@@ -77,8 +77,4 @@ export async function luksChanged(
  */
 function offsetIn({ device, header }: Place, dataOffset: Bytes): Bytes {
   return device === header ? dataOffset : 0;
-}
-
-function sumIn(host: ReadHost, { device, header }: Place): Promise<string> {
-  return device === header ? sumOn(host, device) : fileSum(host, header);
 }

@@ -4,7 +4,7 @@ import { kindInWords, type ReadHost, syncDirectoryOf } from '../../command/index
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedRecovery } from '../manual-recovery.ts';
-import { fileSum } from '../header-sum.ts';
+import { isSum, sumOn } from '../header-sum.ts';
 import { freeNames, linkNew, removeNames, removePrivateName } from '../../file/private-name.ts';
 import { saveHeader } from '../saved-header.ts';
 import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
@@ -82,7 +82,7 @@ async function survey(host: ReadHost, made: Undo, known: Result | undefined) {
   // An incomplete file is recognised only as a header.
   const unchanged =
     known === undefined
-      ? (await fileSum(host, made.private)) !== 'unreadable'
+      ? isSum(await sumOn(host, made.private))
       : there.size === known.size && sha256(await host.readFile(made.private)) === known.sha256;
   return { own, atPath: unchanged ? 'ours' : 'edited' } as const;
 }

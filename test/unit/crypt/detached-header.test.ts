@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
+import type { Answer } from '../../../src/command/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -35,6 +36,23 @@ function detached(): SimulatedHost {
 }
 
 const refused = async (host: SimulatedHost, more = {}): Promise<string> =>
+/** The same host, but the second copy of the header in a file, or on the device, is damaged. */
+function damaging(host: SimulatedHost, path: string): SimulatedHost {
+  const run: SimulatedHost['run'] = async (command) => {
+    const answer = await host.run(command);
+    const isMeant = path === device ? command.tool === 'dd' : command.argv.includes(path);
+    if (!isMeant || !isAnswer(answer)) return answer;
+    // A byte after the metadata: od prints 16 bytes in a line of 49 characters.
+    const at = command.tool === 'dd' ? 24_576 : (24_576 / 16) * 49 + 1;
+    return { ...answer, stdout: `${answer.stdout.slice(0, at)}1${answer.stdout.slice(at + 1)}` };
+  };
+  return { ...host, run };
+}
+
+function isAnswer(answer: unknown): answer is Answer {
+  return typeof answer === 'object' && answer !== null && 'stdout' in answer;
+}
+
   String(await refusalOf(host, () => format(host, more)));
 
 describe('crypt.format.detached', () => {
