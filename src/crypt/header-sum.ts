@@ -1,10 +1,10 @@
 import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
-import { DamagedHeader, headerOf } from './reads.ts';
+import { contentOf, DamagedHeader, headerOf, refuseDamaged } from './reads.ts';
 import type { LuksHeader } from './schema.ts';
 
-/** Reads the header in a file. RefusedError if there is none, or only a part. */
+/** Reads the header in a file. RefusedError if there is none, only a part, or a damaged copy. */
 export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader> {
   if ((await host.stat(file))?.kind !== 'file')
     throw new RefusedError(`${file} is not a file with a backup of a header`, {
@@ -47,14 +47,9 @@ export async function sumOn(host: ReadHost, path: string): Promise<string> {
   }
 }
 
-/** Returns the checksum of the LUKS header in a file, or `unreadable`. */
-export async function fileSum(host: ReadHost, file: string): Promise<string> {
-  try {
-    return sumOf(await headerOf(host, file));
-  } catch (error) {
-    if (isUnreadable(error)) return 'unreadable';
-    throw error;
-  }
+/** Whether a result of `sumOn` is a checksum. */
+export function isSum(result: string): boolean {
+  return !['none', 'unreadable', 'other'].includes(result);
 }
 
 /** Whether an error means that the header is unreadable. For LUKS1, cryptsetup reports it. */

@@ -3,7 +3,15 @@ import { type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { type Bytes, formatSize, parseSize } from '../core/units.ts';
-import { contentOf, headerOf, isLuksSignature, mappingNamed, mappingOn, statusNow } from './reads.ts';
+import {
+  contentOf,
+  headerOf,
+  isLuksSignature,
+  mappingNamed,
+  mappingOn,
+  refuseDamaged,
+  statusNow,
+} from './reads.ts';
 import type { LuksHeader, Mapping, MappingStatus } from './schema.ts';
 
 /**
@@ -51,6 +59,8 @@ export async function headerFor(
       remedy: `leave ${option('--header', 'header')} out`,
     });
   if (file !== undefined) await refuseExposed(host, file, 'there');
+  // `cryptsetup resize` reads it too.
+  await refuseDamaged(host, file ?? device);
   const header = await headerOf(host, file ?? device);
   if (header.uuid === uuid) return header;
   throw new RefusedError(

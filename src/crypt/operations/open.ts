@@ -91,7 +91,7 @@ export const open = operation({
     await checkKey(host, asked.key);
     await refuseHeld(host, device, await holders(host, device));
     const name = asked.name ?? chosen?.name ?? (await freeName(host, { device, uuid }));
-    await refuseTaken(host, { name, chosenBy: 'caller' });
+    await refuseTaken(host, { name, chosenBy: asked.name === undefined ? 'us' : 'caller' });
     return { ...common, name, adopted: null };
   },
   claims: async ({ undo: { device, name, luksUuid: uuid, adopted, header }, on }) => {

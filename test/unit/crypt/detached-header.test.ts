@@ -6,6 +6,7 @@ import { RefusedError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { headerOf, mappings } from '../../../src/crypt/index.ts';
+import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import {
   blankVolume,
@@ -35,7 +36,6 @@ function detached(): SimulatedHost {
   return host;
 }
 
-const refused = async (host: SimulatedHost, more = {}): Promise<string> =>
 /** The same host, but the second copy of the header in a file, or on the device, is damaged. */
 function damaging(host: SimulatedHost, path: string): SimulatedHost {
   const run: SimulatedHost['run'] = async (command) => {
@@ -53,6 +53,7 @@ function isAnswer(answer: unknown): answer is Answer {
   return typeof answer === 'object' && answer !== null && 'stdout' in answer;
 }
 
+const refused = async (host: SimulatedHost, more = {}): Promise<string> =>
   String(await refusalOf(host, () => format(host, more)));
 
 describe('crypt.format.detached', () => {
@@ -94,6 +95,21 @@ describe('crypt.format.detached', () => {
 
     expect((await headerOf(host, header)).keySlots).toHaveLength(1);
     expect(await host.readDir('/srv')).toEqual(['web1.header']);
+  });
+
+  it.each(['', 'zeros'])('killed while the new file has only %j is undone', async (content) => {
+    const host = blankVolume();
+    const before = host.snapshot();
+    host.fault({ tool: 'cryptsetup', argvIncludes: 'luksFormat', mode: 'acts then crash' });
+    await rejectionOf(format(host));
+    host.clearFaults();
+    const after = host.restart();
+    const [name = ''] = await after.readDir('/srv');
+    after.admin.writeFile(`/srv/${name}`, content, 0o600);
+
+    expect(await recoverAll(after)).toEqual({ how: 'done' });
+
+    expect(after.snapshot()).toBe(before);
   });
 
   it('leaves a replaced file alone', async () => {
@@ -182,6 +198,26 @@ describe('crypt.open by a header in a file', () => {
     expect(String(error)).toContain('bofh could not open it again');
     expect(host.world.mappings).toEqual([]);
   });
+});
+
+describe('a damaged copy of the header, which cryptsetup would overwrite', () => {
+  it.each([
+    ['open', header, (tx: Tx) => tx.crypt.open({ device, header, key })],
+    ['resize', header, (tx: Tx) => tx.crypt.resize({ name: 'web1', key, header })],
+    ['open the device with', device, (tx: Tx) => tx.crypt.open({ device, key })],
+    ['restore', '/srv/backup', (tx: Tx) => tx.crypt.restoreHeader({ device, file: '/srv/backup' })],
+  ] as readonly (readonly [string, string, (tx: Tx) => Promise<unknown>])[])(
+    'refuses to %s %s',
+    async (what, path, work) => {
+      const host = path === header ? detached() : encrypted();
+      if (what === 'restore') host.admin.luksHeaderBackup(device, '/srv/backup');
+      if (what === 'resize') await on(host, (tx) => tx.crypt.open({ device, header, key, name: 'web1' }));
+
+      const error = await rejectionOf(on(damaging(host, path), work));
+
+      expect(String(error)).toContain(`the second copy of the LUKS2 header of ${path} is damaged`);
+    },
+  );
 });
 
 describe('crypt.resize by a header in a file', () => {
