@@ -2,7 +2,8 @@ import { posix } from 'node:path';
 import type { Way } from '../atomic/operation.ts';
 import type { ManualRecovery } from '../core/errors.ts';
 import { noteOf } from '../file/notes.ts';
-import { headerOption } from './open-commands.ts';
+import { openedAs } from './names.ts';
+import { type ActivationFlag, activationOptions, headerOption } from './open-commands.ts';
 
 /** Manual recovery of `crypt.format`. */
 export function formattedRecovery({
@@ -42,14 +43,25 @@ export function openedRecovery({
 
 /** Manual recovery of `crypt.close`. */
 export function closedRecovery({
-  undo: { name, device, luksUuid },
+  undo: { name, dmUuid, device, luksUuid, mode, flags },
 }: {
-  readonly undo: { readonly name: string; readonly device: string; readonly luksUuid: string };
+  readonly undo: {
+    readonly name: string;
+    readonly dmUuid: string;
+    readonly device: string;
+    readonly luksUuid: string;
+    readonly mode: 'ro' | 'rw';
+    readonly flags: readonly ActivationFlag[];
+  };
 }): ManualRecovery {
+  const first = openedAs(dmUuid);
   return {
     what: `${device} (LUKS ${luksUuid}), which is no longer open as /dev/mapper/${name}`,
     look: [['dmsetup', 'info', '-c', '-o', 'name,uuid,open']],
-    clear: [['cryptsetup', 'open', device, name]],
+    clear: [
+      ['cryptsetup', 'open', ...activationOptions(mode, flags), device, first],
+      ...(first === name ? [] : [['dmsetup', 'rename', first, name]]),
+    ],
   };
 }
 

@@ -24,7 +24,7 @@ export const activationFlags = [
   'no_write_workqueue',
 ] as const;
 
-type ActivationFlag = (typeof activationFlags)[number];
+export type ActivationFlag = (typeof activationFlags)[number];
 
 /** Whether a text is a flag for opening a device. */
 export function isActivationFlag(text: string): text is ActivationFlag {
@@ -40,8 +40,7 @@ export function luksOpen({ device, name, mode, key, flags = [], header }: Openin
     tool: 'cryptsetup',
     argv: [
       ...['open', '--type', 'luks'],
-      ...(mode === 'ro' ? ['--readonly'] : []),
-      ...flags.map((flag) => (flag === 'discards' ? '--allow-discards' : `--perf-${flag}`)),
+      ...activationOptions(mode, flags),
       ...headerOption(header),
       ...['--key-file=-', device, name],
     ],
@@ -50,6 +49,14 @@ export function luksOpen({ device, name, mode, key, flags = [], header }: Openin
     parse: nothing,
     classify: classifyCryptsetup,
   };
+}
+
+/** Returns the options for the access mode and the flags of an open device. */
+export function activationOptions(mode: 'ro' | 'rw', flags: readonly ActivationFlag[]): readonly string[] {
+  return [
+    ...(mode === 'ro' ? ['--readonly'] : []),
+    ...flags.map((flag) => (flag === 'discards' ? '--allow-discards' : `--perf-${flag}`)),
+  ];
 }
 
 /** Returns the option for a detached header. */

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { closedRecovery } from '../../../src/crypt/manual-recovery.ts';
+import { close } from '../../../src/crypt/operations/close.ts';
 import { crypt } from '../../../src/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -83,6 +85,25 @@ describe('crypt.close', () => {
     host.admin.writeFile('/etc/other-key', 'anders', 0o600);
 
     expect(host.snapshot()).toBe(before);
+  });
+
+  it('shows how to open it by hand as it was open', async () => {
+    const host = opened();
+    const [mapping] = host.world.mappings;
+    if (mapping !== undefined) Object.assign(mapping, { name: 'yours', mode: 'ro' });
+    host.world.revision += 1;
+    const undo = await Promise.resolve(
+      close.prepare({ args: { name: 'yours', key }, mark: 'bofh.x.1', host, chosen: undefined }),
+    );
+
+    expect(
+      closedRecovery({
+        undo: { ...(undo as Parameters<typeof closedRecovery>[0]['undo']), flags: ['discards'] },
+      }).clear,
+    ).toEqual([
+      ['cryptsetup', 'open', '--readonly', '--allow-discards', '/dev/mapper/vg0-web1', 'mine'],
+      ['dmsetup', 'rename', 'mine', 'yours'],
+    ]);
   });
 
   it('leaves alone a mapping that others opened since', async () => {
