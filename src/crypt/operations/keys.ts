@@ -156,7 +156,9 @@ async function prepareSlot(
 ): Promise<{ readonly known: KnownDevice; readonly header: LuksHeader; readonly undo: AddUndo }> {
   for (const each of [key, newKey]) await checkKey(host, each);
   const { known, header } = await luksDevice(host, device);
-  const slot = freeSlot(header, chosen?.slot ?? asked);
+  if (asked === undefined && header.keySlots.some(({ slot }) => slot === chosen?.slot))
+    throw new IdentityTaken(`key slot ${chosen?.slot} of ${device} was taken meanwhile`);
+  const slot = freeSlot(device, header, chosen?.slot ?? asked);
   return {
     known,
     header,
@@ -179,8 +181,8 @@ async function costOf(
 }
 
 /**
- * Returns the slot that a key opens. Reads the key only once, because an administrator may have to
- * type it, or a program to print it.
+ * Returns the slot with the key of the data that a key opens. Does not try the key again under the
+ * locks, because an administrator may have to type it, or a program to print it.
  */
 async function slotOf(
   host: ReadHost,

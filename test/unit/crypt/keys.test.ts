@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { IdentityTaken } from '../../../src/core/errors.ts';
+import { addKey } from '../../../src/crypt/operations/keys.ts';
 import type { SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
