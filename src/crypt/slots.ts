@@ -115,7 +115,11 @@ export async function claimsOnKeys(
 }
 
 /** Returns the lowest free slot, or the requested one. */
-export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number | undefined): number {
+export function freeSlot(
+  device: string,
+  { version, keySlots, uuid }: LuksHeader,
+  asked: number | undefined,
+): number {
   const taken = new Set(keySlots.map(({ slot }) => slot));
   const all = Array.from({ length: slots[version] }, (_, slot) => slot);
   const free = asked ?? all.find((slot) => !taken.has(slot));
@@ -126,7 +130,7 @@ export function freeSlot({ version, keySlots, uuid }: LuksHeader, asked: number 
       : all.includes(asked)
         ? `key slot ${asked} of the LUKS device ${uuid} is in use`
         : `the LUKS device ${uuid} has no key slot ${asked}`,
-    { remedy: 'see the key slots: bofh crypt show DEVICE' },
+    { remedy: `see the key slots: bofh crypt show ${device}` },
   );
 }
 

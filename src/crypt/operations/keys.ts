@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
+import { IdentityTaken, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { addedRecovery, toRemoveRecovery } from '../manual-recovery.ts';
 import { keyOpens } from '../reads.ts';
@@ -189,8 +189,9 @@ async function slotOf(
   { known, header, key }: { readonly known: KnownDevice; readonly header: LuksHeader; readonly key: KeyRef },
   chosen: number | undefined,
 ): Promise<ChangeUndo['old']> {
-  for (const { slot, salt } of header.keySlots) {
-    if (chosen !== undefined && slot !== chosen) continue;
+  for (const { slot, salt, opens } of header.keySlots) {
+    // A killed reencryption leaves a slot that the key opens too, but not to the data.
+    if (opens !== 'data' || (chosen !== undefined && slot !== chosen)) continue;
     if (chosen === slot || (await keyOpens(host, { device: known.device, slot, key: keyOf(key, known) })))
       return { slot, salt };
   }

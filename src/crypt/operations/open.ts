@@ -19,7 +19,7 @@ import { luksClose, luksOpen, renameMapping } from '../open-commands.ts';
 import { checkKey } from '../check-key.ts';
 import { checkName, freeName, refuseTaken } from '../names.ts';
 import { noteOf, removeNote, writeNote } from '../../file/notes.ts';
-import { headerOf, isLuksSignature, mappingOn, mappings } from '../reads.ts';
+import { headerOf, isLuksSignature, mappingOn, mappings, refuseDamaged } from '../reads.ts';
 import { luksUuid, type Mapping } from '../schema.ts';
 
 const args = z.strictObject({
@@ -153,10 +153,9 @@ async function uuidOn(
   host: ReadHost,
   { device, header }: { readonly device: string; readonly header?: string },
 ): Promise<string> {
-  if (header !== undefined) {
-    await refuseExposed(host, header, 'there');
-    return (await headerOf(host, header)).uuid;
-  }
+  if (header !== undefined) await refuseExposed(host, header, 'there');
+  await refuseDamaged(host, header ?? device);
+  if (header !== undefined) return (await headerOf(host, header)).uuid;
   const found = await recognise(host, device);
   if (isLuksSignature(found)) return found.uuid;
   throw new RefusedError(`${device} is not a LUKS device: it holds ${contentInWords(found)}`, {

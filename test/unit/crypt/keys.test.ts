@@ -210,6 +210,29 @@ describe('crypt.changeKey', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  it('replaces the key of the data, not that of a killed reencryption', async () => {
+    const host = blankVolume();
+    host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 1: 'geheim' } });
+    await on(host, (tx) => tx.crypt.removeKey({ device, slot: 0 }));
+    host.admin.luksReencrypt({ device, key: 'geheim', done: 'nothing' });
+    expect(contentOf(host)?.luks?.slots.find(({ slot }) => slot === 0)?.opens).toBe('nothing');
+
+    await on(host, (tx) => tx.crypt.changeKey({ device, key, newKey: otherKey }));
+
+    expect([...slots(host)].sort()).toEqual([0, 2]);
+  });
+
+  it('takes another slot when its slot is taken between the checks', async () => {
+    const host = encrypted();
+    const args = { device, key, newKey: otherKey };
+    const chosen = await addKey.prepare({ args, mark: 'bofh.x.1', host, chosen: undefined });
+    await on(host, (tx) => tx.crypt.addKey(args));
+
+    const again = rejectionOf(Promise.resolve(addKey.prepare({ args, mark: 'bofh.x.1', host, chosen })));
+
+    expect(await again).toBeInstanceOf(IdentityTaken);
+  });
+
   it('is finished by recovery after a kill between the commit and the removal of the old key', async () => {
     const host = encrypted();
     host.fault({ tool: 'cryptsetup', argvIncludes: 'luksKillSlot', mode: 'crash here' });

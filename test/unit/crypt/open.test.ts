@@ -3,7 +3,7 @@ import { identityOf } from '../../../src/blockdevice/index.ts';
 import { open } from '../../../src/crypt/operations/open.ts';
 import { crypt } from '../../../src/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { IdentityTaken, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { parseSite } from '../../../src/site.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { recoverAll } from '../../../src/simulator/matrix/trial.ts';
@@ -85,6 +85,18 @@ describe('crypt.open', () => {
 
     expect(opened.name).toBe('vg0-web1-luks-2');
     expect([...names(host)].sort()).toEqual(['vg0-web1-luks', 'vg0-web1-luks-2']);
+  });
+
+  it('takes another name when the first is used between the checks', async () => {
+    const host = encrypted();
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 8 });
+    host.admin.luksFormat({ device: '/dev/vg0/other', uuid: uuid.replace('5', '6'), key: 'anders' });
+    const prepare = (chosen: Awaited<ReturnType<typeof open.prepare>> | undefined) =>
+      Promise.resolve(open.prepare({ args: { device, key }, mark: 'bofh.x.1', host, chosen }));
+    const chosen = await prepare(undefined);
+    host.admin.luksOpen('/dev/vg0/other', 'vg0-web1-luks');
+
+    expect(await rejectionOf(prepare(chosen))).toBeInstanceOf(IdentityTaken);
   });
 
   it('uses the name of the site file when called directly', async () => {
