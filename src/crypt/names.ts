@@ -23,7 +23,7 @@ export function checkName(name: string): void {
       : name === 'control' || name === '.' || name === '..' || name.startsWith('bofh.')
         ? 'is reserved'
         : undefined
-    : 'has characters other than letters, digits and # + . : = @ _ -';
+    : 'must consist of letters, digits and # + . : = @ _ -, and not begin with -';
   if (why !== undefined) throw new UsageError(`the name "${name}" of an open device ${why}`);
 }
 

@@ -32,7 +32,6 @@ export const luks2Metadata = z.object({
     z.discriminatedUnion('type', [
       z.object({
         type: z.literal('luks2'),
-        priority: z.exactOptional(z.int()),
         area: z.object({ size: bytes }),
         kdf,
       }),

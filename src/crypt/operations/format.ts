@@ -35,7 +35,7 @@ const undo = z.strictObject({
   device: z.string(),
   /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
-  /** The path of the device at that time. */
+  /** The key of the device at that time. */
   key: z.string(),
   /** Key of the object whose destruction removes the header. */
   container: z.string(),
