@@ -1,6 +1,7 @@
 import * as api from '../../index.ts';
-import { type Host, type ReadCommand, type ReadHost, unparsed } from '../../command/index.ts';
+import type { Host, ReadCommand, ReadHost } from '../../command/index.ts';
 import { CommandError, ConnectionError, ToolError } from '../../core/errors.ts';
+import { answerOf } from '../../host/answer.ts';
 import type { DryAsked, DryQuestion, DryReply } from './protocol.ts';
 import { present } from '../../core/present.ts';
 
@@ -15,7 +16,8 @@ export function askingHosts(): (name: string) => Host {
       const { tool, argv, timeoutMs, encoding } = command;
       const limit = present({ timeoutMs });
       const how = { ...limit, ...present({ encoding }) };
-      return answered(name, command, await ask(name, { what: 'run', tool, argv, ...how }));
+      const secret = command.shownOf === undefined ? {} : ({ isSecret: true } as const);
+      return answered(name, command, await ask(name, { what: 'run', tool, argv, ...how, ...secret }));
     };
     // The child can read files of this host itself.
     if (name === '') return { ...local, run };
@@ -61,18 +63,16 @@ function readsOf(name: string, ask: Ask): Omit<ReadHost, 'name' | 'run'> {
   };
 }
 
-function answered<T>(name: string, command: ReadCommand<T>, reply: DryReply): T {
-  const { tool, argv } = command;
+/** Returns the parsed output of a program. Throws as a host that runs it. */
+export async function answered<T>(name: string, command: ReadCommand<T>, reply: DryReply): Promise<T> {
+  const { tool, argv, encoding = 'utf8' } = command;
   if (!('answer' in reply)) throw failureOf(name, command, reply);
-  const { answer } = reply;
-  if (!(command.accepts ?? [0]).includes(answer.exitCode))
-    throw new CommandError({ tool, argv, reason: command.classify?.(answer) ?? 'unknown', ...answer });
-  try {
-    return command.parse(answer);
-  } catch (error) {
-    const of = `the output of ${[tool, ...argv].join(' ')} on ${name || 'this host'}`;
-    throw unparsed(command, { answer: of, stdout: answer.stdout, cause: error });
-  }
+  const { exitCode, stdout, stderr } = reply.answer;
+  const of = (bytes: Uint8Array) => ({ whole: () => bytes, tail: () => bytes });
+  const output = { stdout: of(Buffer.from(stdout, encoding)), stderr: of(Buffer.from(stderr)) };
+  const program = { tool, file: tool, argv };
+  const ran = { program, end: { how: 'exit', exitCode }, ...output } as const;
+  return answerOf(ran, command, { version: () => Promise.resolve(undefined) });
 }
 
 function failureOf(

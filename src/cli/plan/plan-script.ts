@@ -50,7 +50,10 @@ const anyExit = Array.from({ length: 256 }, (_, code) => code);
  * Answers a query of the child. The child parses the output itself, so it gets the raw output, with any exit
  * code.
  */
-async function answerTo({ host: own, engine }: Bofh, question: DryQuestion): Promise<DryReply> {
+export async function answerTo(
+  { host: own, engine }: Pick<Bofh, 'host' | 'engine'>,
+  question: DryQuestion,
+): Promise<DryReply> {
   const to = question.ask;
   try {
     const host = question.on === own.name ? own : engine.place?.(question.on)?.host;
@@ -69,10 +72,11 @@ async function answerTo({ host: own, engine }: Bofh, question: DryQuestion): Pro
 
 async function answerOf(
   host: Host,
-  { ask, tool, argv, timeoutMs, encoding }: DryQuestion & { readonly what: 'run' },
+  { ask, tool, argv, timeoutMs, encoding, isSecret }: DryQuestion & { readonly what: 'run' },
 ): Promise<DryReply> {
   if (!isTool(tool)) return { to: ask, failed: 'bofh runs no such program', reason: 'unknown' };
-  const how = { ...present({ timeoutMs, encoding }) };
+  const shownOf = isSecret === true ? () => '' : undefined;
+  const how = present({ timeoutMs, encoding, shownOf });
   const parse = (answer: Answer): Answer => answer;
   return { to: ask, answer: await host.run({ tool, argv, access: 'read', accepts: anyExit, parse, ...how }) };
 }

@@ -27,6 +27,8 @@ export type DryQuestion = { readonly ask: number; readonly on: string } & (
       readonly argv: readonly string[];
       readonly timeoutMs?: number;
       readonly encoding?: 'latin1';
+      /** The output can contain a secret: an error must not show it. */
+      readonly isSecret?: true;
     }
   | { readonly what: 'readFile' | 'readDir' | 'readLink' | 'stat'; readonly path: string }
   | { readonly what: 'facts' }
