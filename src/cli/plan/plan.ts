@@ -141,7 +141,7 @@ export async function planOf(
     throw new RefusedError('the dry run did not end, and the run would not end either', {
       remedy: 'the script began a sequence that it never awaited: look for a missing await',
     });
-  return { steps: await stepsOf(store, changes, started), ...found };
+  return { steps: await stepsOf(store, changes, started, find), ...found };
 }
 
 function refuseUnplanned(name: string): never {

@@ -2,7 +2,7 @@ import { decode } from '../../atomic/journal/lines.ts';
 import { keyInWords, objectsOf } from '../../atomic/locks/host-key.ts';
 import { fold, type State, type Step } from '../../atomic/journal/state.ts';
 import type { Store } from '../../atomic/journal/store.ts';
-import { findOperation } from '../../operations.ts';
+import type { Engine } from '../../atomic/index.ts';
 import type { Plan } from '../output/answers/index.ts';
 import type { ReportedChange } from './planning-host.ts';
 
@@ -27,14 +27,15 @@ export async function stepsOf(
   store: Store,
   changes: readonly PlannedChange[],
   started: readonly string[],
+  find: Engine['find'],
 ): Promise<Steps> {
-  const states = statesOf(store);
-  return withPairs(states, await grouped(states, changes, started), started).map(({ step }) => step);
+  const states = { of: statesOf(store), find };
+  return withPairs(states.of, await grouped(states, changes, started), started).map(({ step }) => step);
 }
 
 /** Groups the changes by step. A sequence that is not in `started` is being recovered. */
 async function grouped(
-  states: States,
+  states: Known,
   changes: readonly PlannedChange[],
   started: readonly string[],
 ): Promise<readonly Placed[]> {
@@ -104,9 +105,9 @@ function pairName(args: unknown): string {
   return typeof args === 'object' && args !== null && 'name' in args ? String(args.name) : '';
 }
 
-async function stepOf(states: States, change: PlannedChange, old: boolean): Promise<Steps[number]> {
+async function stepOf(known: Known, change: PlannedChange, old: boolean): Promise<Steps[number]> {
   const { id, n, kind } = change;
-  const { begin, steps, committed, closed } = states(id);
+  const { begin, steps, committed, closed } = known.of(id);
   // Every change of an interrupted sequence is an undo, or, after its commit, a part of the roll forward.
   const going: Steps[number]['when'] = committed ? 'after the commit' : 'undo';
   // A sequence that fails, and whose error the script catches, is undone in the plan as in the run.
@@ -120,11 +121,17 @@ async function stepOf(states: States, change: PlannedChange, old: boolean): Prom
     ...head,
     ...onHost(step.intent),
     objects,
-    ...(when === 'in turn' ? { undo: await undoOf(step) } : {}),
+    ...(when === 'in turn' ? { undo: await undoOf(step, known.find) } : {}),
   };
 }
 
 type States = (id: string) => State;
+
+/** The journals, and the operations of bofh and of the site. */
+interface Known {
+  readonly of: States;
+  readonly find: Engine['find'];
+}
 
 /** Reads the states of journals, each only once, because the plan has ended. */
 function statesOf(store: Store): States {
@@ -147,8 +154,8 @@ function stateOf(store: Store, id: string): State {
 }
 
 /** Returns a sentence about the undo of a step. */
-async function undoOf({ intent }: Step): Promise<string> {
-  const code = await findOperation(intent.kind, intent.version);
+async function undoOf({ intent }: Step, find: Engine['find']): Promise<string> {
+  const code = await find(intent.kind, intent.version);
   const inWords = (keys: readonly string[] = []) => keys.map((key) => keyInWords(intent.host, key));
   const [makes, changes] = [inWords(intent.claims?.makes), inWords(intent.claims?.changes)];
   const said: string[] = [];

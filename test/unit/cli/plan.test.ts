@@ -51,6 +51,17 @@ describe('a dry run', () => {
     expect(steps[3]?.changes.map(({ line }) => line).join('\n')).toMatch(/^umount /m);
   });
 
+  it('describes the undo of an operation of the site file', async () => {
+    const find: typeof real.engine.find = async (kind, version) => {
+      const code = await real.engine.find(kind, version);
+      return code === undefined ? undefined : { ...code, restores: 'state' };
+    };
+
+    const { steps } = await planOf({ ...real, engine: { ...real.engine, find } }, [], makeDisk);
+
+    expect(steps[1]?.undo).toContain('gets its former state back');
+  });
+
   it('changes nothing on the host that it reads', async () => {
     const before = host.snapshot();
 
