@@ -53,7 +53,10 @@ function known(
   if (error instanceof UsageError) return say(error, { host: untouched });
   if (error instanceof RefusedError) return say(error, { host: untouched });
   if (error instanceof ToolError) return say(error, { host: untouched });
-  if (error instanceof ParseError) return say(error, { host: 'unchanged (this command only reads)' });
+  if (error instanceof ParseError)
+    return say(error, {
+      host: circumstances.changes === false ? 'unchanged (this command only reads)' : untouched,
+    });
   if (error instanceof JournalError)
     return say(error, {
       host: untouched,

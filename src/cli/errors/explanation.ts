@@ -36,6 +36,8 @@ export interface Circumstances {
   /** The user script that threw the error. */
   readonly script?: string | undefined;
   readonly root: boolean;
+  /** False for a command that only reads (default: true). */
+  readonly changes?: boolean;
   /** Noun and verb that failed, if any. */
   readonly verb?: string | undefined;
   /** The host of `--host`: statements about the host mean this one. */

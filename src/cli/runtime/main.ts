@@ -165,12 +165,13 @@ function idleSignals() {
 }
 
 /** Explains the error, also if it is odd, or after an upgrade during the run. */
-async function explained({ runtime, sequences }: Run, error: unknown): Promise<Explanation> {
+async function explained({ runtime, sequences, changes }: Run, error: unknown): Promise<Explanation> {
   try {
     const { explain } = await import('../errors/explain.ts');
     return explain(error, {
       root: process.getuid?.() === 0,
       sequences,
+      changes,
       verb: runtime?.verb,
       on: runtime?.settings.host,
       ...(runtime?.script === undefined ? {} : { script: runtime.script }),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { failure } from '../../../src/cli/output/answers/index.ts';
 import { explain } from '../../../src/cli/errors/explain.ts';
+import { asTheScriptLeftIt } from '../../../src/cli/errors/explain-script.ts';
 import { asText } from '../../../src/cli/errors/explanation.ts';
 import {
   CommandError,
@@ -55,6 +56,14 @@ describe('an explanation', () => {
       '  host: unchanged',
       '  next: umount /mnt',
     ]);
+  });
+
+  it.each([
+    [{ changes: false }, 'unchanged (this command only reads)'],
+    [{ changes: true }, 'unchanged'],
+    [{ script: '/srv/x.ts' }, asTheScriptLeftIt],
+  ])('of output that is not understood says what the command does: %j', (more, host) => {
+    expect(explain(new ParseError('what?'), { ...root, ...more }).host).toBe(host);
   });
 
   it('of a journal error claims neither success nor a failed undo', () => {
