@@ -12,10 +12,16 @@ export async function confirm(runtime: Runtime, what: readonly string[]): Promis
   const where = settings.host === undefined ? '' : ` on ${settings.host}`;
   if (!terminal.interactive)
     throw new RefusedError(`"${verb}" needs confirmation${where}, but there is no terminal`, {
-      remedy: `${typed(commandLine)} --yes`,
+      remedy: typed(withYes(commandLine)),
     });
   if (await agrees(runtime, what)) return;
   throw notConfirmed(verb);
+}
+
+/** A word after `--` is no option. */
+function withYes(commandLine: readonly string[]): readonly string[] {
+  const end = commandLine.indexOf('--');
+  return end < 0 ? [...commandLine, '--yes'] : commandLine.toSpliced(end, 0, '--yes');
 }
 
 export function notConfirmed(verb: string): RefusedError {
