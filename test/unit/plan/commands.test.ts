@@ -62,10 +62,10 @@ async function withBackup(backups: 'none' | 'one' | 'one, and a guest'): Promise
 
 /** Its guest runs a guest agent. */
 function withAgent(host: SimulatedHost): SimulatedHost {
-  for (const domain of host.world.domains)
-    domain.agent = {
-      ...{ socket: `/run/xen/${domain.name ?? ''}.sock`, filesystems: 'thawed', answers: 'always' },
-    };
+  for (const domain of host.world.domains) {
+    const socket = `/run/xen/${domain.name}.sock`;
+    domain.agent = { socket, filesystems: 'thawed', answers: 'always' };
+  }
   return host;
 }
 
