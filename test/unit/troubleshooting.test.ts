@@ -13,17 +13,17 @@ import { create, does, withGuest } from './complaints/support.ts';
 import { typed } from './plan/support.ts';
 import { hostWithSource } from './simulator/support.ts';
 
-const told = (error: unknown): string => asText(explain(error, { root: true }));
+const told = (error: unknown, changes = true): string => asText(explain(error, { root: true, changes }));
 
 /** What a command line prints that does not do what it says. */
-async function said(host: SimulatedHost, line: string): Promise<string> {
+async function said(host: SimulatedHost, line: string, changes = true): Promise<string> {
   try {
     const { exitCode, stderr } = await typed(host, line.split(' '));
     expect(exitCode, line).not.toBe(0);
     return stderr;
   } catch (error) {
     // The runtime of the tests has a command line of its own.
-    return told(error).replace('bofh test', `bofh ${line}`);
+    return told(error, changes).replace('bofh test', `bofh ${line}`);
   }
 }
 
@@ -45,10 +45,14 @@ async function crashed(tool: 'tar' | 'xl' = 'tar'): Promise<SimulatedHost> {
   return host.restart();
 }
 
-async function withFault(fault: Parameters<SimulatedHost['fault']>[0], line: string): Promise<string> {
+async function withFault(
+  fault: Parameters<SimulatedHost['fault']>[0],
+  line: string,
+  changes = true,
+): Promise<string> {
   const host = withVolume();
   host.fault(fault);
-  return await said(host, line);
+  return await said(host, line, changes);
 }
 
 /** By heading of docs/troubleshooting.md: what prints its message. */
@@ -131,7 +135,7 @@ const cases: Readonly<Record<string, () => string | Promise<string>>> = {
     return await said(host, `--yes undo ${name.replace('.journal', '')}`);
   },
   'could not be parsed': () =>
-    withFault({ tool: 'lvs', access: 'read', mode: 'garbage answer', times: 99 }, 'lvm list'),
+    withFault({ tool: 'lvs', access: 'read', mode: 'garbage answer', times: 99 }, 'lvm list', false),
   'does not answer': () =>
     told(notConnected('web2', 'web2', 'ssh: connect to host web2 port 22: No route to host\r\n')),
   'is not in known_hosts': () => told(notConnected('web2', 'web2', 'Host key verification failed.\r\n')),
