@@ -61,6 +61,11 @@ xl create -q /etc/xen/hand.cfg`);
   it('is changed, renamed with its volume, and cloned; its comments stay', async () => {
     await bofh('vm set hand memory=112m');
     await bofh('vm rename hand shop');
+    // It was powered off: as the refusal says, its filesystem is checked first.
+    expect(await bofh('vm clone shop stall', 1)).toContain(
+      'bofh filesystem check /dev/vg0/shop-disk --repair',
+    );
+    await bofh('--yes filesystem check /dev/vg0/shop-disk --repair');
     await bofh('vm clone shop stall');
     const config = await text('cat /etc/xen/shop.cfg');
     for (const line of ['#  Made by hand; bofh keeps this line.', "'phy:/dev/vg0/shop-disk,xvda2,w'"])
