@@ -33,8 +33,9 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * Merges a snapshot into its origin after the commit, and waits for the end: the changes of the
- * origin since the snapshot was taken are lost, and so is the snapshot. The origin keeps its name, uuid and tags. Refused while
- * either is in use, because lvm would only schedule the merge for the next activation.
+ * origin since the snapshot was taken are lost, and so is the snapshot. The origin keeps its name,
+ * uuid and tags. Refused while either is in use, because lvm would only schedule the merge for the
+ * next activation.
  */
 export const mergeSnapshot = deferred({
   kind: 'lvm.snapshot.merge',
