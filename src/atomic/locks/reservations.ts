@@ -78,8 +78,14 @@ export function reservedIn(
       alone({ lock: lock(id), all: join(runDir, 'reservations.lock'), id, flock }, () => {
         const history = join(directory, 'history');
         mkdirSync(history, { mode: 0o700, recursive: true });
-        appendFileSync(join(directory, id), `abandoned ${JSON.stringify(because)}\n`, { flush: true });
-        renameSync(join(directory, id), join(history, id));
+        // Not the other way round: if it ended meanwhile, appending to it would make it again.
+        const moved = absent(() => {
+          renameSync(join(directory, id), join(history, id));
+          return true;
+        });
+        if (moved === undefined)
+          throw new JournalError(`the reservation ${id} has ended meanwhile: nothing is left to abandon`);
+        appendFileSync(join(history, id), `abandoned ${JSON.stringify(because)}\n`, { flush: true });
         rmSync(dirname(lock(id)), { recursive: true });
       }),
   };

@@ -234,6 +234,7 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
 async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step, boot);
   const before = await code.look(journalled);
+  let now = before;
   let kept: Kept;
   if (before.state === 'ours') {
     if (unwinding.trusted !== 'all') {
@@ -241,14 +242,15 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
       await refuseOvertaken({ engine, journal, discard }, { step, code, host: journalled.host });
     }
     kept = await keep(unwinding, step, code, journalled);
-    await actAndLook(
+    now = await actAndLook(
       () => code.afterCommit(journalled),
       () => code.look(journalled),
       step,
     );
   } else kept = await isKept(unwinding, step, code);
   await code.sync(journalled);
-  if (before.state === 'not-ours') return leave(step, 'finished', before);
+  // If others made theirs after this removal, the kept copy is still that of the step's object.
+  if (now.state === 'not-ours') return leave(step, 'finished', now, before === now ? {} : kept);
   const [away] = before.state === 'gone' ? await notMounted(unwinding, step) : [];
   if (away === undefined) return acted([{ t: 'finished', n: step.n, ...kept }]);
   const { clear = [] } = code.describe?.({ ...journalled, way: 'forward' }) ?? {};
@@ -286,9 +288,13 @@ function acted(lines: readonly Line[]): Acted {
   return { lines, leftUntouched: [], errors: [] };
 }
 
-function leave(step: Step, t: 'undone' | 'finished', look: Look): Acted {
+function leave(step: Step, t: 'undone' | 'finished', look: Look, kept: Kept = {}): Acted {
   const found = look.found ?? 'another object is in its place';
-  return { lines: [{ t, n: step.n, notOurs: found }], leftUntouched: [describe(step, found)], errors: [] };
+  return {
+    lines: [{ t, n: step.n, notOurs: found, ...kept }],
+    leftUntouched: [describe(step, found)],
+    errors: [],
+  };
 }
 
 function users({ holders = [] }: Look): string {

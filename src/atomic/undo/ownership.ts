@@ -1,4 +1,5 @@
 import { RefusedError } from '../../core/errors.ts';
+import { stepName } from '../../core/option.ts';
 import { codeOf, type Engine } from '../engine.ts';
 import { hostKey, keyInWords } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
@@ -40,7 +41,7 @@ export async function expectStillOurs(
     if (look.state === 'ours' && movedTo === undefined && look.found === undefined) continue;
     const found = movedTo === undefined ? (look.found ?? 'it is gone') : `it is ${movedTo} now`;
     throw new RefusedError(
-      `${kind} works on ${keyInWords(step.intent.host, key)}, which is not as this sequence left it: ${describe(step, found)}; nothing was done to it`,
+      `${stepName(kind)} works on ${keyInWords(step.intent.host, key)}, which is not as this sequence left it: ${describe(step, found)}; nothing was done to it`,
       { remedy: 'see whether it was another bofh: bofh journal list; then run the command again' },
     );
   }

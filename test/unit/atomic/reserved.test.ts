@@ -94,6 +94,15 @@ describe('a reservation that is abandoned', () => {
     expect(existsSync(at('run', 'away', 'aa11'))).toBe(false);
   });
 
+  test('and had ended meanwhile, is not made again', async () => {
+    lay('aa11');
+    rmSync(at('state', 'reservations', 'aa11'));
+
+    await expect(here().abandon('aa11', 'why')).rejects.toThrow('has ended meanwhile');
+
+    expect(here().list()).toEqual([]);
+  });
+
   test.each([
     ['while a program of it runs', 'away/aa11/lock', 'a program of sequence aa11 still runs on this host'],
     ['while another bofh reserves', 'reservations.lock', 'is reserving objects on this one at this moment'],

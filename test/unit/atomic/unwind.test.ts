@@ -17,7 +17,10 @@ const named = z.object({ name: z.string() });
 function puppet(lives: 'disk' | 'boot' = 'disk') {
   const asked: string[] = [];
   const looks = new Map<string, Look>();
-  const acts = { revert: async (_name: string): Promise<void> => undefined };
+  const acts = {
+    revert: async (_name: string): Promise<void> => undefined,
+    finish: async (_name: string): Promise<void> => undefined,
+  };
   const gone = (name: string): void => void looks.set(name, { state: 'gone' });
   const thing = operation({
     kind: 'toy.thing',
@@ -43,6 +46,7 @@ function puppet(lives: 'disk' | 'boot' = 'disk') {
     afterCommit: async ({ undo: { name } }) => {
       asked.push(`finish ${name}`);
       gone(name);
+      await acts.finish(name);
     },
   });
   const find = (): never => thing as never;
@@ -243,6 +247,18 @@ describe('after the commit', () => {
     expect(historyOf(engine, sequence.id).filter(({ t }) => t === 'finished')).toEqual([
       { t: 'finished', n: 1, ...more },
     ]);
+  });
+
+  test('an object that others make while it is removed is not touched, and the journal says so', async () => {
+    const toy = puppet();
+    toy.acts.finish = async (name) => void toy.looks.set(name, { state: 'not-ours', found: 'a foreign a' });
+    const engine = engineOf(toy);
+    const sequence = new AtomicOperationSequence({ engine, name: 'toys' });
+
+    await sequence.run(making(toy, ['a'], () => undefined));
+
+    expect(toy.asked).toEqual(['finish a']);
+    expect(historyOf(engine, sequence.id)).toContainEqual({ t: 'finished', n: 1, notOurs: 'a foreign a' });
   });
 });
 
