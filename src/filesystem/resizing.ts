@@ -9,6 +9,7 @@ import {
 } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { present } from '../core/present.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import type { ExtSuperblock } from './commands/ext.ts';
 import { isSettled, leastOf, type Measured, measure, theirs } from './measure.ts';
@@ -29,6 +30,8 @@ export interface ResizePlan {
   readonly from: number;
   readonly to: number;
   readonly when: 'now' | 'after the commit';
+  /** The number of the device in a btrfs. */
+  readonly devid?: number;
 }
 
 /** Plans a resize. RefusedError for an impossible request, before anything changes. */
@@ -46,7 +49,8 @@ export async function planResize(
   const { uuid, blockSize, blocks: from } = found;
   if (to !== from) await refuseUnmade(host, device, { found, to });
   const isNow = to !== from && type !== 'xfs' && (type === 'btrfs' || found.mounts.length === 0);
-  return { device, type, uuid, blockSize, from, to, when: isNow ? 'now' : 'after the commit' };
+  const when = isNow ? 'now' : 'after the commit';
+  return { device, type, uuid, blockSize, from, to, when, ...present({ devid: found.btrfs?.devid }) };
 }
 
 function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizable {

@@ -113,7 +113,11 @@ function write(directory: string, name: string, code: string | Buffer): void {
 function prune(directory: string): void {
   const names = readdirSync(directory);
   if (names.length <= kept) return;
-  const aged = names.map((name) => ({ name, at: statSync(join(directory, name)).mtimeMs }));
+  // Another bofh may have removed one meanwhile.
+  const aged = names.map((name) => ({
+    name,
+    at: statSync(join(directory, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  }));
   for (const { name } of aged.toSorted((a, b) => b.at - a.at).slice(kept))
     rmSync(join(directory, name), { force: true });
 }

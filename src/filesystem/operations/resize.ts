@@ -47,6 +47,8 @@ const undo = z.strictObject({
   to: count,
   /** A resize without an inverse runs after the commit. */
   when: z.enum(['now', 'after the commit']),
+  /** The number of the device in a btrfs. Missing in journals of an older bofh. */
+  devid: z.optional(count),
   /** Tag of the step, for the private directory if it mounts the filesystem temporarily. */
   mark: z.string(),
 });
@@ -258,7 +260,7 @@ async function harmedHolders(host: ReadHost, of: ResizeUndo, path: string): Prom
 
 /** Manual recovery: shows what a resize has left, and completes it. */
 function resizedRecovery(of: ResizeUndo, way: Way): ManualRecovery {
-  const { device, type, uuid, blockSize, from, to, when } = of;
+  const { device, type, uuid, blockSize, from, to, when, devid = 1 } = of;
   const isBack = way === 'back';
   const blocks = isBack ? from : to;
   const bytes = String(blocks * blockSize);
@@ -288,7 +290,7 @@ function resizedRecovery(of: ResizeUndo, way: Way): ManualRecovery {
         look: [['btrfs', 'inspect-internal', 'dump-super', device]],
         clear: [
           ['mount', device, '/mnt'],
-          ['btrfs', 'filesystem', 'resize', bytes, '/mnt'],
+          ['btrfs', 'filesystem', 'resize', `${String(devid)}:${bytes}`, '/mnt'],
           ['umount', '/mnt'],
         ],
       };

@@ -3,6 +3,7 @@ import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import { info } from '../../../src/filesystem/index.ts';
+import { resize as operation, type ResizeUndo } from '../../../src/filesystem/operations/resize.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -177,6 +178,15 @@ describe('undo', () => {
     await recoverAll(host);
     expect(await openJournals(bofhOn(host).engine)).toEqual([]);
   });
+});
+
+test('its manual recovery names the device of a btrfs by its number, which need not be 1', () => {
+  const of = { device, type: 'btrfs', uuid, blockSize: 4096, from: 100, to: 200, when: 'now' } as const;
+  const undo: ResizeUndo = { ...of, identity: 'i', key: 'k', container: 'c', mark: 'm', devid: 2 };
+
+  expect(operation.describe?.({ undo, way: 'back' }).clear[1]).toEqual([
+    ...['btrfs', 'filesystem', 'resize', '2:409600', '/mnt'],
+  ]);
 });
 
 describe('an act after the commit', () => {
