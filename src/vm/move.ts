@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import { orMissing, type ReadHost } from '../command/index.ts';
 import { type Resource, resourceNamed, resources } from '../drbd/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { textFile } from '../file/index.ts';
@@ -18,9 +18,10 @@ import {
   refuseUnread,
 } from './checks.ts';
 import { domainOf, type RemovePlan, unknownGuest } from './remove.ts';
-import { pathsOf, removableConfig } from './guest-file.ts';
+import { removableConfig, resourceNameOf, wordsOf } from './guest-file.ts';
 import type { CheckedMove } from './request.ts';
-import { resourceAt } from './start.ts';
+import { isReplicated } from './replicas.ts';
+import { resourceOf } from './start.ts';
 
 /** The plan to move a guest to another host. */
 export interface MovePlan {
@@ -120,6 +121,11 @@ export async function moveVm(tx: Tx, hosts: Reachable, plan: MovePlan): Promise<
     ...plan.resources.map((each) => `drbd:${each.name}`),
   ];
   await reserveOn(tx, hosts, plan.members, keys);
+  for (const member of config.there === 'same' ? plan.members : [from])
+    if ((await orMissing(textFile(member.host, path)))?.sha256 !== config.sha256)
+      throw new RefusedError(`${path} on ${member.name} was changed meanwhile; nothing was done`, {
+        remedy: 'run the command again',
+      });
   if (domain !== undefined)
     await here.xen.shutdown({
       name,
@@ -170,23 +176,32 @@ async function replicated(
   { guest, guests }: { readonly guest: GuestConfig; readonly guests: readonly GuestConfig[] },
 ): Promise<readonly Resource[]> {
   const all = await resources(host);
-  const of = (path: string): Promise<Resource | undefined> => resourceAt(host, all, path);
   const found = new Map<string, Resource>();
-  for (const { target, path, format } of guest.disks) {
-    if (format === 'empty') continue;
-    const resource = path === undefined ? undefined : await of(path);
+  for (const disk of guest.disks) {
+    if (disk.format === 'empty') continue;
+    const resource = await resourceOf(host, all, disk);
+    if (resource !== undefined && resourceNameOf(disk) !== undefined)
+      throw new RefusedError(
+        `the disk ${disk.vdev} of ${guest.name} is ${wordsOf(disk)}, so Xen makes the resource primary by itself: bofh moves only disks that name their device`,
+        {
+          remedy: `see its device: bofh drbd show ${resource.name}; name it in ${guest.file} (phy:/dev/drbdN), then run the command again`,
+        },
+      );
     if (resource === undefined)
-      throw new RefusedError(`the disk ${target} of ${guest.name} is not a DRBD device that is up on ${at}`, {
-        remedy: `see the resources: bofh drbd list; bring one up: bofh drbd up RESOURCE; or replicate the disk: bofh drbd convert VG/NAME --to HOST`,
-      });
+      throw new RefusedError(
+        `the disk ${wordsOf(disk)} of ${guest.name} is not a DRBD device that is up on ${at}`,
+        {
+          remedy: `see the resources: bofh drbd list; bring one up: bofh drbd up RESOURCE; or replicate the disk: bofh drbd convert VG/NAME --to HOST`,
+        },
+      );
     found.set(resource.name, resource);
   }
   for (const other of guests.filter(({ file }) => file !== guest.file))
-    for (const path of pathsOf(other)) {
-      const shared = /^\/dev\/drbd/.test(path) ? await of(path) : undefined;
+    for (const disk of other.disks) {
+      const shared = isReplicated(wordsOf(disk)) ? await resourceOf(host, all, disk) : undefined;
       if (shared !== undefined && found.has(shared.name))
         throw new RefusedError(
-          `${path} of the resource ${shared.name} is also a disk of the guest ${other.name}`,
+          `${wordsOf(disk)} of the resource ${shared.name} is also a disk of the guest ${other.name}`,
           {
             remedy: 'a resource moves to the other host as a whole: give each guest its own resource',
           },

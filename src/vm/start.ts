@@ -4,7 +4,7 @@ import { type Connection, type Resource, resourceNamed, resources } from '../drb
 import { RefusedError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
-import { readGuestConfig } from '../xen/index.ts';
+import { type Disk, readGuestConfig } from '../xen/index.ts';
 import { resourceNameOf } from './guest-file.ts';
 import { milliseconds } from '../core/request.ts';
 import * as z from 'zod/mini';
@@ -21,6 +21,17 @@ export async function resourceAt(
 ): Promise<Resource | undefined> {
   const minor = await minorAt(host, path);
   return all.find(({ state }) => state?.volumes.some((each) => each.minor === minor));
+}
+
+/** The DRBD resource of a disk, which names its device or the resource itself. */
+export async function resourceOf(
+  host: ReadHost,
+  all: readonly Resource[],
+  disk: Disk,
+): Promise<Resource | undefined> {
+  const byName = resourceNameOf(disk);
+  if (byName !== undefined) return all.find(({ name }) => name === byName);
+  return disk.path === undefined ? undefined : await resourceAt(host, all, disk.path);
 }
 
 /** The minor number of the DRBD device at a path; undefined if it is not one. */
@@ -114,10 +125,7 @@ export async function secondaries(
   const all = await resources(host);
   const found = new Set<string>();
   for (const disk of disks) {
-    const resource =
-      disk.path === undefined
-        ? all.find(({ name }) => name === resourceNameOf(disk))
-        : await resourceAt(host, all, disk.path);
+    const resource = await resourceOf(host, all, disk);
     if (resource?.state?.role === 'Secondary') found.add(resource.name);
   }
   return [...found].sort();

@@ -172,6 +172,26 @@ it('vm move is refused before the guest is stopped when another sequence uses it
   expect(hosts.there.reserved()).toEqual(['ff']);
 });
 
+it.each<[string, boolean, (hosts: Awaited<ReturnType<typeof guestOnTwo>>) => void]>([
+  ['on this host', false, ({ alpha }) => alpha.admin.writeFile(config, '# mine\n')],
+  ['on the other host, a standby', true, ({ there }) => there.host().admin.writeFile(config, '# mine\n')],
+])('vm move is refused before the guest is stopped when its configuration was changed %s', async (...row) => {
+  const [, isStandby, change] = row;
+  const hosts = await guestOnTwo();
+  const [before] = await domains(hosts.alpha, ({ name }) => name === 'web1');
+  if (isStandby) hosts.there.host().admin.writeFile(config, hosts.alpha.admin.readFile(config));
+  const { engine, site } = hosts.here;
+  const { moveVm, planMove } = await import('../../../src/vm/move.ts');
+  const members = await ownAnd(engine, 'there');
+  const plan = await planMove({ members, site, request: { name: 'web1', to: 'there' } });
+  change(hosts);
+
+  const moved = withBofh(hosts.here, () => atomic('move', (tx) => moveVm(tx, engine, plan)));
+
+  await expect(moved).rejects.toThrow('/etc/xen/web1.cfg on');
+  expect(await domains(hosts.alpha, ({ name }) => name === 'web1')).toMatchObject([{ id: before?.id }]);
+});
+
 describe('vm move refuses, with both hosts unchanged', () => {
   type Hosts = Awaited<ReturnType<typeof guestOnTwo>>;
   it.each<[string, (hosts: Hosts) => void, string]>([
@@ -247,6 +267,24 @@ describe('vm move refuses, with both hosts unchanged', () => {
           "name = 'web2'\nmemory = 64\ndisk = ['phy:/dev/drbd0,xvda,w']\n",
         ),
       /\/dev\/drbd0 of the resource web1 is also a disk of the guest web2/,
+    ],
+    [
+      'another guest that has one of its disks by the name of the resource',
+      ({ alpha }) =>
+        alpha.admin.writeFile(
+          '/etc/xen/web2.cfg',
+          "name = 'web2'\nmemory = 64\ndisk = ['drbd:web1,xvda,w']\n",
+        ),
+      /drbd:web1 of the resource web1 is also a disk of the guest web2/,
+    ],
+    [
+      'a disk that names its resource',
+      ({ alpha }) =>
+        alpha.admin.writeFile(
+          config,
+          alpha.admin.readFile(config).replace(/phy:\/dev\/drbd[^,]*/, 'drbd:web1'),
+        ),
+      /the disk xvda\d? of web1 is drbd:web1, so Xen makes the resource primary by itself/,
     ],
     [
       'data that are not up to date',
