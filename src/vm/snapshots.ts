@@ -64,12 +64,10 @@ export interface GuestSnapshots {
 
 /** Throws unless the label can be part of the name of a file and of a volume. */
 export function checkLabel(label: string): void {
-  if (label === 'backup')
+  if (label === 'backup' || label === 'provision')
     throw new UsageError(
-      '"backup" cannot be the name of a snapshot: vm backup uses this name for its own snapshots',
-      {
-        remedy: 'choose another name',
-      },
+      `"${label}" cannot be the name of a snapshot: vm ${label} uses this name for its own snapshots`,
+      { remedy: 'choose another name' },
     );
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$/.test(label)) return;
   throw new UsageError(

@@ -169,6 +169,7 @@ test.each([
   ['a label that is taken', 'vm snapshot create web1 before', /there is a snapshot before of web1 already/],
   ['a label with a slash', 'vm snapshot create web1 a/b', /cannot be the name of a snapshot/],
   ['the label of vm backup', 'vm snapshot create web1 backup', /cannot be the name of a snapshot/],
+  ['the label of vm provision', 'vm snapshot create web1 provision', /cannot be the name of a snapshot/],
   ['no such guest', 'vm snapshot create web9 x', /no guest web9 is configured/],
   ['no such snapshot', 'vm snapshot restore web1 x', /there is no snapshot x of web1/],
   ['no room', 'vm snapshot create web1 big --size 6g', /the snapshots need/],

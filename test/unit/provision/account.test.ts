@@ -154,6 +154,7 @@ describe('users and groups of a description', () => {
     ],
     ['no key', (h) => h.user('web', { authorizedKeys: ['ssh-ed25519 AAAA'] }), /is not a public key/],
     ['no name', (h) => h.user('-r'), /is not a valid account name/],
+    ['a uid', (h) => h.user('1000'), /is not a valid account name/],
     ['no hash', (h) => h.user('web', { password: new Secret('Geheim') }), /hash of crypt\(3\)/],
     ['more of what is absent', (h) => h.user('web', { absent: true, uid: 7 }), /has nothing else/],
     ['no field', (h) => h.user('web', { comment: 'a:b' }), /without ":"/],
