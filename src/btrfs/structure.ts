@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { deviceNode, recognise } from '../blockdevice/index.ts';
+import { deviceNode, numberAt, recognise } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { fstab, type FstabLine, unreadLine } from '../mount/index.ts';
@@ -86,12 +86,13 @@ async function linesOf(host: ReadHost, { fs, mount }: Place): Promise<readonly F
   const found: FstabLine[] = [];
   const { lines, unread } = await fstab(host);
   const isOurs = async (line: Pick<FstabLine, 'source' | 'target' | 'type'>): Promise<boolean> => {
-    const isDevice = line.source.startsWith('/dev/') && (await host.stat(line.source)) !== undefined;
-    return (
-      words.includes(line.source) ||
-      (line.type === 'btrfs' && line.target === mount.path) ||
-      (isDevice && numbers.has((await deviceNode(host, line.source)).number))
-    );
+    if (line.type === 'btrfs' && line.target === mount.path) return true;
+    // mount(8) allows quotes around the value of a tag.
+    const source = line.source.replace(/=(?<quote>["'])(?<value>.+)\k<quote>$/s, '=$<value>');
+    if (words.includes(source)) return true;
+    if (!/^(?:\/dev\/|PARTUUID=|PARTLABEL=|ID=)/.test(source)) return false;
+    const number = await numberAt(host, source);
+    return number !== undefined && numbers.has(number);
   };
   for (const line of unread) {
     const [source = '', target = ''] = line.words;

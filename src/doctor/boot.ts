@@ -4,6 +4,7 @@ import { type Finding, finding } from './finding.ts';
 const places = [
   '/etc/systemd/system',
   '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
   '/usr/lib/systemd/system',
   '/lib/systemd/system',
 ];

@@ -7,6 +7,7 @@ const folders = [
   '/etc/systemd/system',
   '/run/systemd/system',
   '/run/systemd/generator',
+  '/usr/local/lib/systemd/system',
   '/usr/lib/systemd/system',
   '/lib/systemd/system',
 ] as const;

@@ -25,7 +25,13 @@ export interface UnitState {
 const own = '/etc/systemd/system';
 
 /** Directories of unit files; the first one wins. */
-export const unitPaths = [own, '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+export const unitPaths = [
+  own,
+  '/run/systemd/system',
+  '/usr/local/lib/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+];
 
 export interface UnitFile {
   readonly path: string;

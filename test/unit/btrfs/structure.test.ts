@@ -50,11 +50,14 @@ describe('a base structure', () => {
       '/dev/vg0/pool /other btrfs subvolid=5,noatime 0 0',
       '/dev/vg0/pool /third btrfs subvol=/subvolumes/data 0 0',
       '/dev/vda / ext4 defaults 0 1',
+      'UUID="5e1f0000-0000-4000-8000-000000000001" /fifth btrfs defaults 0 0',
+      '/dev/none /sixth btrfs noauto 0 0',
     ];
     host.admin.writeFile('/etc/fstab', `${lines.join('\n')}\n`);
     expect((await make()).fstab.map(({ number, target }) => [number, target])).toEqual([
       [1, '/srv/pool'],
       [2, '/other'],
+      [5, '/fifth'],
     ]);
   });
 
