@@ -10,7 +10,9 @@ import { everyHolder, inWords, remedyFor } from './holders/index.ts';
 /** RefusedError that names every known holder of the device, if there is one. */
 export async function refuseHeld(host: ReadHost, device: string, who: readonly Holder[]): Promise<void> {
   if (who.length === 0) return;
-  throw inUse(device, await everyHolder(host, device));
+  const all = await everyHolder(host, device);
+  // They may have ended meanwhile, but the check that found them has refused already.
+  throw inUse(device, all.length > 0 ? all : who);
 }
 
 /**

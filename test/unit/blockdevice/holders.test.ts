@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { holders } from '../../../src/blockdevice/index.ts';
+import { holders, refuseHeld } from '../../../src/blockdevice/index.ts';
 import { ParseError } from '../../../src/core/errors.ts';
+import { simulatedHost } from '../../../src/simulator/index.ts';
 import { disk, mapped, quiet, treeHost, type Tree, virtual } from './tree-host.ts';
 
 const dm = mapped({ name: 'dm-1', number: '253:1', map: 'vg0-web1', uuid: 'LVM-x' }, {});
@@ -67,5 +68,14 @@ describe('holders', () => {
     async (text) => {
       await expect(of({ [swaps]: text })).rejects.toThrow(ParseError);
     },
+  );
+});
+
+test('a refusal names the holders that the check found, also if they have ended meanwhile', async () => {
+  const host = simulatedHost();
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 1 });
+  const who = [{ kind: 'unknown', words: 'in use by something' }] as const;
+  await expect(refuseHeld(host, '/dev/vg0/web1', who)).rejects.toThrow(
+    '/dev/vg0/web1 is in use: in use by something',
   );
 });
