@@ -181,21 +181,34 @@ async function costOf(
 }
 
 /**
- * Returns the slot with the key of the data that a key opens. Does not try the key again under the
- * locks, because an administrator may have to type it, or a program to print it.
+ * Returns the slot with the key of the data that a key opens. RefusedError if it opens more than one: without the one,
+ * the old key would still open the device. Does not try the key again under the locks, because an administrator may
+ * have to type it, or a program to print it.
  */
 async function slotOf(
   host: ReadHost,
   { known, header, key }: { readonly known: KnownDevice; readonly header: LuksHeader; readonly key: KeyRef },
   chosen: number | undefined,
 ): Promise<ChangeUndo['old']> {
+  const found: ChangeUndo['old'][] = [];
   for (const { slot, salt, opens } of header.keySlots) {
     // A killed reencryption leaves a slot that the key opens too, but not to the data.
-    if (opens !== 'data' || (chosen !== undefined && slot !== chosen)) continue;
-    if (chosen === slot || (await keyOpens(host, { device: known.device, slot, key: keyOf(key, known) })))
-      return { slot, salt };
+    if (opens !== 'data') continue;
+    const isIt =
+      chosen === undefined
+        ? await keyOpens(host, { device: known.device, slot, key: keyOf(key, known) })
+        : slot === chosen;
+    if (isIt) found.push({ slot, salt });
   }
-  throw new RefusedError(`the old key does not open any slot of ${known.device}`, {
+  const [first, second] = found;
+  if (first !== undefined && second === undefined) return first;
+  const device = known.device;
+  if (first !== undefined)
+    throw new RefusedError(
+      `the old key opens ${String(found.length)} slots of ${device} (${found.map(({ slot }) => slot).join(', ')}), but only one would be replaced`,
+      { remedy: `keep it in one of them first: bofh crypt remove-key ${device} ${String(second?.slot)}` },
+    );
+  throw new RefusedError(`the old key does not open any slot of ${device}`, {
     remedy: `pass the correct key: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
   });
 }

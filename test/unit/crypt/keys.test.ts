@@ -252,6 +252,17 @@ describe('crypt.changeKey', () => {
       await refused(host, () => on(host, (tx) => tx.crypt.changeKey({ device, key: otherKey, newKey: key }))),
     ).toContain('does not open any slot');
   });
+
+  it('refuses an old key in two slots, because it would still open the device', async () => {
+    const host = blankVolume();
+    host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 3: 'geheim' } });
+
+    expect(
+      await refused(host, () => on(host, (tx) => tx.crypt.changeKey({ device, key, newKey: otherKey }))),
+    ).toContain(`opens 2 slots of ${device} (0, 3), but only one would be replaced`);
+    await on(host, (tx) => tx.crypt.removeKey({ device, slot: 3 }));
+    await on(host, (tx) => tx.crypt.changeKey({ device, key, newKey: otherKey }));
+  });
 });
 
 describe('crypt.removeKey', () => {
