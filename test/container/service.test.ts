@@ -50,17 +50,19 @@ inContainers((machine) => {
     expect(await machine.must('bofh journal list')).not.toContain('unfinished');
   });
 
-  test.each(['exec sleep 3\n', 'exit 1\n'])(
-    'one that dies leaves everything as it was: %j',
-    async (program) => {
-      const before = await state();
-      const failed = await apply(web(program, 'User=daemon'));
-      expect(failed).toMatchObject({ exitCode: 5 });
-      expect(failed.text).toMatch(/web\.service (?:did not stay up for 5 s|does not run)/);
-      expect(await state()).toBe(before);
-      expect(await running()).toBe('sleep infinity\nnobody\n');
-    },
-  );
+  test.each([
+    ['exec sleep 3\n', ''],
+    ['exit 1\n', ''],
+    // It waits to be started again, and would be up and down for ever.
+    ['sleep 2; exit 1\n', 'Restart=on-failure\nRestartSec=30'],
+  ])('one that dies leaves everything as it was: %j %j', async (program, more) => {
+    const before = await state();
+    const failed = await apply(web(program, `User=daemon\n${more}`));
+    expect(failed).toMatchObject({ exitCode: 5 });
+    expect(failed.text).toMatch(/web\.service (?:did not stay up for 5 s|does not run)/);
+    expect(await state()).toBe(before);
+    expect(await running()).toBe('sleep infinity\nnobody\n');
+  });
 
   test('recover undoes everything after bofh was killed while it watched the service', async () => {
     const before = await state();

@@ -17,7 +17,7 @@ import { inRoot, projectAs } from './support.ts';
 import { testUnderSystemd } from './systemd.ts';
 
 // `npm run test:packages`, as root: in a Debian root of each release bofh is installed from a signed repository, upgraded with an open
-// journal, downgraded, removed and purged. It takes some minutes, and 2 GB in /var/tmp.
+// journal, downgraded, removed and purged. It takes some minutes, and 4 GB in /var/tmp.
 
 const releases = [
   { number: 12, suite: 'bookworm', file: 'bofh_1.0.0+deb12_amd64.deb' },
