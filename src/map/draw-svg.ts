@@ -100,15 +100,18 @@ function drawGroup(out: string[], group: HostMap['groups'][number], top: number)
 }
 
 /**
- * Draws the space of a group: each volume by its size, and the free space. Thin volumes use no space of the
- * group.
+ * Draws the space of a group: the free space is exact, and the volumes share the rest by their sizes, because a mirror
+ * uses more than its size, and a snapshot less. Thin volumes use no space of the group.
  */
-function bar(out: string[], { size, devices }: HostMap['groups'][number], y: number): void {
+function bar(out: string[], { size, free, devices }: HostMap['groups'][number], y: number): void {
   out.push(`<rect class="free" x="${margin}" y="${y}" width="${inner}" height="24"/>`);
+  const own = devices.filter((device) => !isThin(device));
+  const sum = own.reduce((all, device) => all + device.size, 0);
+  if (size === 0 || sum === 0) return;
+  const scale = (((size - free) / size) * inner) / sum;
   let x: number = margin;
-  for (const device of devices) {
-    if (isThin(device) || size === 0) continue;
-    const share = Math.min((device.size / size) * inner, margin + inner - x);
+  for (const device of own) {
+    const share = device.size * scale;
     const kind = kindOf(device);
     const label = cutName(`${kinds[kind].symbol} ${device.name}`, share - 6);
     out.push(

@@ -102,6 +102,19 @@ describe('bofh map', () => {
     await expect(drawSvg(map)).toMatchFileSnapshot('../../../docs/map.svg');
   });
 
+  it('draws no free space that mirrors use: the volumes end where it begins', async () => {
+    const map = await mapOf(await host());
+    const [group] = map.groups;
+    if (group === undefined) throw new Error('no group');
+    const svg = drawSvg({ ...map, groups: [{ ...group, free: group.size / 4 }] });
+
+    const bars = [...svg.matchAll(/<rect class="(\w+)" x="([\d.]+)" y="\d+" width="([\d.]+)" height="24"/g)];
+    const [, , left, whole] = bars.find(([, kind]) => kind === 'free') ?? [];
+    const [, , x, width] = bars.at(-1) ?? [];
+    const end = Number(x) + Number(width) - Number(left);
+    expect(end / Number(whole)).toBeCloseTo(0.75, 2);
+  });
+
   it.each([
     ['map', /^sim, .*\n\nvg0 {2}█/],
     ['map --svg', /^<svg .*<\/svg>\n$/s],
