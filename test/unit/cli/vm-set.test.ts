@@ -130,6 +130,7 @@ describe('vm set', () => {
     ['vcpus=0', /vcpus/, undefined],
     ['cpus=a', /must be all, or numbers such as 0-3/, undefined],
     ['autostart=maybe', /must be yes or no/, undefined],
+    ['constructor=1', /must be KEY=VALUE, with one of the keys memory, maxmem/, undefined],
     ['colour=red', /must be KEY=VALUE, with one of the keys memory, maxmem/, undefined],
     ['memory=1g memory=2g', /given twice/, undefined],
   ])('%s is refused, and nothing changes', async (settings, message, remedy) => {

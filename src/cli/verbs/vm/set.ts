@@ -70,7 +70,7 @@ function settingsIn(words: readonly string[]): SetRequest {
   const found = new Map<keyof SetRequest, unknown>();
   for (const word of words) {
     const { name = '', text = '' } = /^(?<name>[^=]+)=(?<text>.+)$/s.exec(word)?.groups ?? {};
-    const setting = settings[name];
+    const setting = Object.hasOwn(settings, name) ? settings[name] : undefined;
     if (setting === undefined)
       throw new UsageError(`${word}: must be KEY=VALUE, with one of the keys ${known}`, {
         remedy: 'bofh vm set --help',
