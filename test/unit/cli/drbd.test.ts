@@ -224,6 +224,20 @@ it('bofh drbd config create reads hosts, volumes and options', async () => {
   expect(written).toContain('  disk {\n    c-max-rate 1M;\n  }');
 });
 
+it('bofh drbd config create takes its lists in several options too', async () => {
+  const host = replicated();
+  const options = [
+    ...hosts.split(',').map((each) => `--hosts ${each}`),
+    '--volumes 5:/dev/vg0/a --volumes 6:/dev/vg0/b',
+    '--set net.verify-alg=sha256 --set disk.c-max-rate=1M',
+  ];
+  expect(await runVerb(at(host).runtime, ['drbd config create web2', ...options].join(' '))).toBe(0);
+  const written = Buffer.from(await host.readFile('/etc/drbd.d/web2.res')).toString('utf8');
+  expect(written.match(/disk \/dev\/vg0\/[ab];/g)).toHaveLength(4);
+  expect(written).toContain('verify-alg sha256;');
+  expect(written).toContain('c-max-rate 1M;');
+});
+
 it.each([
   ['a host without an address', '--hosts sim --volumes 5:/dev/a', '--hosts sim: must be NAME=ADDRESS:PORT'],
   ['a volume without a device', `--hosts ${hosts} --volumes 5`, '--volumes 5: must be MINOR:DEVICE'],
@@ -236,6 +250,16 @@ it.each([
     'an option without a section',
     `--hosts ${hosts} --volumes 5:/dev/a --set verify-alg=md5`,
     '--set verify-alg=md5: must be SECTION.OPTION=VALUE',
+  ],
+  [
+    'a volume of a host that is not named',
+    `--hosts ${hosts} --volumes 5:/dev/a,per=6:/dev/b`,
+    '--volumes per=6:/dev/b: per is not one of --hosts: sim, peer',
+  ],
+  [
+    'an option that is given twice',
+    `--hosts ${hosts} --volumes 5:/dev/a --set net.verify-alg=md5 --set net.verify-alg=sha1`,
+    '--set net.verify-alg is given twice',
   ],
 ])('bofh drbd config create refuses %s', async (_, options, words) => {
   const { runtime } = at(replicated());

@@ -14,24 +14,37 @@ export default verb({
   answers: 'drbd config create',
   args: { name: ['<resource>', 'name of the new resource'] },
   options: {
-    hosts: value('<NAME=ADDRESS:PORT,…>', 'hosts; IPv6 as [::1]:7788; append #1 to set a node id', {
+    hosts: value(
+      '<NAME=ADDRESS:PORT,…>',
+      'hosts; IPv6 as [::1]:7788; append #1 to set a node id; may be repeated',
+      {
+        required: true,
+        repeatable: true,
+        read: (text: string, name: string) => wordsIn(text).map((each) => hostIn(each, name)),
+      },
+    ),
+    volumes: value('<MINOR:DEVICE,…>', 'volumes; HOST=MINOR:DEVICE for one host only; may be repeated', {
       required: true,
-      read: (text: string, name: string) => wordsIn(text).map((each) => hostIn(each, name)),
-    }),
-    volumes: value('<MINOR:DEVICE,…>', 'volumes; HOST=MINOR:DEVICE for one host only', {
-      required: true,
+      repeatable: true,
       read: (text: string, name: string) => wordsIn(text).map((each) => volumeIn(each, name)),
     }),
     protocol,
     ensure: ensureFlag(),
-    set: value('<SECTION.OPTION=VALUE,…>', 'options of the sections net, disk or options, see drbd.conf(5)', {
-      read: sectionsIn,
-    }),
+    set: value(
+      '<SECTION.OPTION=VALUE,…>',
+      'options of the sections net, disk or options, see drbd.conf(5); may be repeated',
+      {
+        repeatable: true,
+        read: (text: string, name: string) => wordsIn(text).map((each) => settingIn(each, name)),
+      },
+    ),
   },
   examples: [
     'drbd config create web1 --hosts host1=10.0.0.1:7788,host2=10.0.0.2:7788 --volumes 0:/dev/vg0/web1',
   ],
-  run: (runtime, { name, hosts, volumes, protocol, set: options, ensure: isEnsured }) => {
+  run: (runtime, { name, hosts, volumes, protocol, set, ensure: isEnsured }) => {
+    refuseUnknownHost(hosts, volumes);
+    const options = sectionsOf(set ?? []);
     const config = {
       name,
       hosts: hosts.map((host) => ({ ...host, volumes: volumesOf(host.name, volumes) })),
@@ -83,18 +96,39 @@ function volumesOf(host: string, all: readonly ReturnType<typeof volumeIn>[]): N
   return its.map(({ minor, disk }) => ({ minor, disk }));
 }
 
-function sectionsIn(text: string, name: string): NewConfig['options'] {
-  const sections: Record<string, Record<string, string>> = {};
-  for (const each of wordsIn(text)) {
-    const {
-      section,
-      option = '',
-      value: to = '',
-    } = /^(?<section>net|disk|options)\.(?<option>[\w-]+)(?:=(?<value>.*))?$/.exec(each)?.groups ?? {};
-    if (section === undefined)
+/** Throws UsageError for a volume of a host that `--hosts` does not name. */
+function refuseUnknownHost(
+  hosts: readonly Pick<NewHost, 'name'>[],
+  volumes: readonly ReturnType<typeof volumeIn>[],
+): void {
+  const names = hosts.map(({ name }) => name);
+  for (const { on, minor, disk } of volumes)
+    if (on !== undefined && !names.includes(on))
       throw new UsageError(
-        `${name} ${each}: must be SECTION.OPTION=VALUE, for example net.verify-alg=sha256; sections are net, disk and options`,
+        `--volumes ${on}=${String(minor)}:${disk}: ${on} is not one of --hosts: ${names.join(', ')}`,
       );
+}
+
+type Setting = readonly [section: string, option: string, value: string];
+
+function settingIn(text: string, name: string): Setting {
+  const {
+    section,
+    option = '',
+    value: to = '',
+  } = /^(?<section>net|disk|options)\.(?<option>[\w-]+)(?:=(?<value>.*))?$/.exec(text)?.groups ?? {};
+  if (section === undefined)
+    throw new UsageError(
+      `${name} ${text}: must be SECTION.OPTION=VALUE, for example net.verify-alg=sha256; sections are net, disk and options`,
+    );
+  return [section, option, to];
+}
+
+function sectionsOf(settings: readonly Setting[]): NewConfig['options'] {
+  const sections: Record<string, Record<string, string>> = {};
+  for (const [section, option, to] of settings) {
+    if (Object.hasOwn(sections[section] ?? {}, option))
+      throw new UsageError(`--set ${section}.${option} is given twice`);
     sections[section] = { ...sections[section], [option]: to };
   }
   return Object.keys(sections).length === 0 ? undefined : sections;
