@@ -101,4 +101,16 @@ describe('bofh lvm tag', () => {
     });
     expect(ran()).toHaveLength(commands);
   });
+
+  test('an option that is typed again adds to the first one', async () => {
+    const { runtime } = testRuntime(simulatedBofh({ host }));
+
+    await runVerb(runtime, 'lvm tag vg0/a --add x --add y --remove one --remove two');
+    await runVerb(runtime, 'lvm create vg0/b --size 8m --tag x --tag y');
+
+    expect(host.world.lvm.flatMap(({ lvs }) => lvs.map(({ tags }) => tags.slice(-2)))).toEqual([
+      ['x', 'y'],
+      ['x', 'y'],
+    ]);
+  });
 });

@@ -16,14 +16,20 @@ export default verb({
     volume,
     overwrite: value(
       '<UUID,…>',
-      'UUID of existing metadata to overwrite, or the word "data" for content of unknown type',
+      'UUID of existing metadata to overwrite, or the word "data" for content of unknown type; may be repeated',
       {
         read: wordsIn,
+        repeatable: true,
       },
     ),
-    keep: value('<UUID,…>', 'UUID of the existing filesystem to keep: it becomes the content of the volume', {
-      read: wordsIn,
-    }),
+    keep: value(
+      '<UUID,…>',
+      'UUID of the existing filesystem to keep: it becomes the content of the volume; may be repeated',
+      {
+        read: wordsIn,
+        repeatable: true,
+      },
+    ),
   },
   examples: ['drbd create-md web1'],
   run: (runtime, { name, volume, overwrite = [], keep }) => {

@@ -12,7 +12,10 @@ export default verb({
   changes: false,
   answers: 'drbd next',
   options: {
-    on: value('<HOST,HOST>', 'hosts on which they must be free (default: this host)', { read: hostsIn }),
+    on: value('<HOST,…>', 'hosts on which they must be free; may be repeated (default: this host)', {
+      read: hostsIn,
+      repeatable: true,
+    }),
   },
   examples: ['drbd next --on host1,host2'],
   run: async (runtime, { on }) => {

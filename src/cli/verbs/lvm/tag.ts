@@ -4,6 +4,7 @@ import { type Answer, give } from '../../output/answer.ts';
 import type { LvmTag } from '../../output/answers/index.ts';
 import { change, plan } from '../../runtime/change.ts';
 import { commaList, value, verb } from '../../runtime/verb.ts';
+import { tags } from './options.ts';
 import { volumeOf } from './volume.ts';
 
 export default verb({
@@ -11,8 +12,8 @@ export default verb({
   answers: 'lvm tag',
   args: { volume: ['<vg/name>', 'logical volume, for example vg0/web1'] },
   options: {
-    add: value('<TAG,…>', 'tags to add', { read: commaList }),
-    remove: value('<TAG,…>', 'tags to remove', { read: commaList }),
+    add: tags,
+    remove: value('<TAG,…>', 'tags to remove; may be repeated', { read: commaList, repeatable: true }),
   },
   examples: ['lvm tag vg0/web1 --add backup,web'],
   run: (runtime, { volume, add = [], remove = [] }) => {
