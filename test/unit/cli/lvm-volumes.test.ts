@@ -38,6 +38,13 @@ const uuid = (): string => host.world.lvm[0]?.lvs[0]?.uuid ?? '';
 it.each([
   ['lvm create vg0/b --size 64', '--size: "64" has no unit', /^add one: b, k, m/],
   ['lvm create vg0/b --size 100%free', '--size: "100%free" is a share, not a size', /--extents 100%FREE$/],
+  ['lvm create vg0/b --size 10%', '--size: "10%" is a share, not a size', /--extents 10%FREE$/],
+  ['lvm create vg0/b --size 1.5%PVS', '--size: "1.5%PVS" is a share, not a size', /--extents 10%FREE$/],
+  [
+    'lvm snapshot create vg0/a s --size 20%origin',
+    '--size: "20%origin" is a share, not a size',
+    /--extents 20%ORIGIN$/,
+  ],
   [
     'lvm create /dev/vg0/b --size 8m',
     '"/dev/vg0/b" names no logical volume: write VG/NAME',

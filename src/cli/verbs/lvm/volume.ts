@@ -22,9 +22,12 @@ export function volumeOf(text: string): Volume {
 
 /** For `read`: a size. Refuses a share of the group, which is a number of extents. */
 export function sizeNotShare(text: string, name: string): number {
-  if (text.includes('%'))
+  if (text.includes('%')) {
+    const { part = '10', of = 'FREE' } =
+      /^(?<part>[1-9]\d?|100)%(?<of>FREE|VG|ORIGIN)?$/i.exec(text)?.groups ?? {};
     throw new UsageError(`${name}: "${text}" is a share, not a size`, {
-      remedy: `write a share as extents: --extents ${text.toUpperCase()}`,
+      remedy: `write a share as extents, for example: --extents ${part}%${of.toUpperCase()}`,
     });
+  }
   return named(parseSize)(text, name);
 }
