@@ -172,8 +172,8 @@ describe('bofh lvm vg remove and pv remove', () => {
     expect(host.world.lvm.map(({ name }) => name)).toEqual(['vg0']);
   });
 
-  it('report a missing group', async () => {
-    await expect(typed(host, ['--yes', 'lvm', 'vg', 'remove', 'nope'])).rejects.toThrow(
+  it.each([[['--yes']], [[]]])('report a missing group, without a question: %j', async (options) => {
+    await expect(typed(host, [...options, 'lvm', 'vg', 'remove', 'nope'])).rejects.toThrow(
       /no volume group "nope"/,
     );
   });

@@ -1,6 +1,6 @@
 import { atomic } from '../../../../bofh.ts';
 import type { ReadHost } from '../../../../command/index.ts';
-import { type PhysicalVolume, pvs } from '../../../../lvm/index.ts';
+import { type PhysicalVolume, pvs, usableVg } from '../../../../lvm/index.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { LvmVgRemove } from '../../../output/answers/index.ts';
 import { change } from '../../../runtime/change.ts';
@@ -19,6 +19,8 @@ export default verb({
   run: (runtime, { vg, devices: labelsToo }) => {
     return change<unknown, LvmVgRemove>(runtime, async ({ host }) => {
       const members = await membersOf(host, vg);
+      // Throws for a missing group, before anybody is asked about it.
+      if (members.length === 0) await usableVg(host, vg);
       const devices = members.flatMap(({ path }) => path ?? []);
       const labels = labelsToo ? members : [];
       const more = labels.length === 0 ? 'stay physical volumes' : 'lose their LVM labels';
@@ -41,7 +43,7 @@ export default verb({
   },
 });
 
-/** The physical volumes of a group; empty for a missing group, which the sequence reports. */
+/** The physical volumes of a group; empty for a missing group. */
 async function membersOf(host: ReadHost, name: string): Promise<readonly PhysicalVolume[]> {
   return (await pvs(host)).filter(({ vg }) => vg?.name === name);
 }
