@@ -186,6 +186,35 @@ describe('bofh lvm convert', () => {
     expect(await failureOf(work)).toBeInstanceOf(UsageError);
   });
 
+  test('does not ask about the copy of a linear volume', async () => {
+    const { runtime } = testRuntime(simulatedBofh({ host }));
+    const work = runVerb(runtime, 'lvm convert vg0/a linear');
+    expect(String(await failureOf(work))).toContain('vg0/a is linear already');
+  });
+
+  test('a signal during the sync: the answer says that the copy stays', async () => {
+    const stop = new AbortController();
+    const seen: SimulatedHost = {
+      ...host,
+      run: async (command) => {
+        const made = await host.run(command);
+        if (parts().length > 0 && volume()?.synced !== 12.5) {
+          Object.assign(volume() ?? {}, { synced: 12.5 });
+          stop.abort();
+        }
+        return made;
+      },
+    };
+    const { runtime } = testRuntime(simulatedBofh({ host: seen }));
+    const signals = { stop: stop.signal, abandon: new AbortController().signal };
+    const error = await failureOf(runVerb({ ...runtime, signals }, 'lvm convert vg0/a raid1'));
+    expect(error).toMatchObject({
+      message: '"lvm convert" was stopped; the copy of vg0/a stays, and the kernel continues to sync it',
+      remedy: 'see its progress: bofh lvm list',
+    });
+    expect(volume()?.synced).toBe(12.5);
+  });
+
   test('waits until the copy is in sync, unless told not to; asks before a copy is removed', async () => {
     const copy = { volume: 'vg0/a', path: '/dev/vg0/a', devices: ['/dev/vdx'] };
     expect(await says('raid1', {})).toEqual({ ...copy, type: 'raid1', synced: true });

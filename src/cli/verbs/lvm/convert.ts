@@ -1,6 +1,6 @@
 import * as lvm from '../../../api/lvm.ts';
 import { withBofh } from '../../../bofh.ts';
-import { UsageError } from '../../../core/errors.ts';
+import { InterruptedError, UsageError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import { usableVg, volumeNamed, waitSynced } from '../../../lvm/index.ts';
 import { give } from '../../output/answer.ts';
@@ -37,7 +37,9 @@ export default verb({
       return await dryRun(runtime, bofh, () => lvm.convertLv(asked));
     }
     const find = usableVg(bofh.host, vg).then((group) => volumeNamed(group, { name }));
-    const { uuid } = await untilInterrupted(runtime, find);
+    const { uuid, layout } = await untilInterrupted(runtime, find);
+    if (to === 'linear' && layout.join() === 'linear')
+      throw new UsageError(`${volume} is linear already: there is nothing to do`);
     if (to === 'linear')
       await confirm(runtime, [
         `${volume} (uuid ${uuid}) will lose one of its two copies. This cannot be undone.`,
@@ -47,8 +49,15 @@ export default verb({
     const isFilled = to === 'raid1' && !atOnce;
     const step = { n: 1, kind: 'lvm.lv.convert' };
     const command = { tool: 'lvm', argv: ['fullreport'] };
-    const tell = (fraction: number): void => progress.onProgress(step, { command, fraction });
-    if (isFilled) await untilInterrupted(runtime, waitSynced(bofh.host, { vg, name, tell }));
+    const tell = (fraction: number): void => {
+      if (runtime.signals.stop.aborted)
+        throw new InterruptedError(
+          `"${runtime.verb}" was stopped; the copy of ${volume} stays, and the kernel continues to sync it`,
+          { remedy: 'see its progress: bofh lvm list' },
+        );
+      progress.onProgress(step, { command, fraction });
+    };
+    if (isFilled) await waitSynced(bofh.host, { vg, name, tell });
     progress.end();
     const data: LvmConvert = {
       volume,
