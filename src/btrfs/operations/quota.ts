@@ -103,10 +103,20 @@ function refuseLimits(path: string, quota: Quota): void {
       !id.startsWith('0/') || maxReferenced !== undefined || maxExclusive !== undefined,
   );
   if (kept.length === 0) return;
+  const own = kept.filter(({ id }) => id.startsWith('0/'));
+  const remedies = [
+    ...(own.some((each) => each.maxReferenced !== undefined)
+      ? ['bofh btrfs quota limit SUBVOLUME none']
+      : []),
+    ...(own.some((each) => each.maxExclusive !== undefined)
+      ? ['bofh btrfs quota limit SUBVOLUME none --exclusive']
+      : []),
+    ...(own.length < kept.length ? [`btrfs qgroup destroy QGROUP ${path}`] : []),
+  ];
   throw new RefusedError(
     `limits or quota groups on ${path} would be lost: ${kept.map(({ id }) => id).join(', ')}`,
     {
-      remedy: `see them: bofh btrfs quota show ${path}; then remove the limits: bofh btrfs quota limit SUBVOLUME none; and the groups: btrfs qgroup destroy QGROUP ${path}`,
+      remedy: `see them: bofh btrfs quota show ${path}; then remove them: ${remedies.join('; ')}`,
     },
   );
 }

@@ -243,8 +243,15 @@ describe('bofh btrfs', () => {
       maxExclusive: 10485760,
       maxReferenced: null,
     });
-    await expect(refused(`quota disable ${path}`)).rejects.toThrow(/would be lost: 0\/256/);
-    await json(`${limit} none`);
+    await expect(refused(`quota disable ${path}`)).rejects.toMatchObject({
+      message: expect.stringMatching(/would be lost: 0\/256/) as unknown,
+      remedy: expect.stringMatching(
+        /then remove them: \S+ btrfs quota limit SUBVOLUME none --exclusive$/,
+      ) as unknown,
+    });
+    const { runtime, stdout } = at();
+    await runVerb(runtime, `btrfs ${limit} none`);
+    expect(stdout()).toBe('the limit of the exclusive data of /srv/pool/home is none; it was 10 MiB\n');
     expect(await runVerb(at().runtime, `btrfs quota disable ${path}`)).toBe(0);
     await expect(refused(`${limit} 10m`)).rejects.toThrow(/quota accounting is disabled/);
     await expect(refused(`${limit} much`)).rejects.toThrow(UsageError);

@@ -24,7 +24,7 @@ export default verb({
       answer: (data): Answer<BtrfsLimited> => ({
         data,
         lines: [
-          `the limit of ${printable(path)} is ${limitInWords(data.limit)}; it was ${limitInWords(data.was)}`,
+          `the limit of ${exclusive ? 'the exclusive data of ' : ''}${printable(path)} is ${limitInWords(data.limit)}; it was ${limitInWords(data.was)}`,
         ],
       }),
     });
