@@ -11,7 +11,12 @@ export const time = value(
   { read: parseDuration },
 );
 
-/** Option of the verbs for all guests. */
+/** Options of the verbs for all guests. */
+export const timeOfAll = value(
+  '<DURATION>',
+  'longest time to wait until replicated disks are connected, for all guests together (default: 30s)',
+  { read: parseDuration },
+);
 export const parallel = value(
   '<NUMBER>',
   'start or stop this many guests at the same time; guests in startOrder of the site file always one after the other (default: 4)',

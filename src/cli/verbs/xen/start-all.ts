@@ -2,14 +2,14 @@ import * as xen from '../../../api/xen.ts';
 import { present } from '../../../core/present.ts';
 import { flag, verb } from '../../runtime/verb.ts';
 import { allGuests } from './all.ts';
-import { alone, parallel, time } from './options.ts';
+import { alone, parallel, timeOfAll } from './options.ts';
 
 export default verb({
   changes: true,
   answers: 'xen start-all',
   options: {
     alone,
-    time,
+    time: timeOfAll,
     parallel,
     autostart: flag(
       'only the guests that start at boot (vm set NAME autostart=yes), as bofh-start-all.service does',
