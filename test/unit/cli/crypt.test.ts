@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
-import type { SimulatedHost } from '../../../src/simulator/index.ts';
+import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { understood } from '../../../src/simulator/run.ts';
 import { headerOf, luksDevices } from '../../../src/crypt/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { withUnreadable } from '../blockdevice/unreadable.ts';
 import { typed } from '../plan/support.ts';
+import { runVerb } from './support/run-verb.ts';
+import { testRuntime } from './support/runtime.ts';
 import { blankVolume, device, encrypted, programsOf, uuid } from '../crypt/support.ts';
 
 const said = async (host: SimulatedHost, line: string): Promise<string> =>
@@ -443,4 +445,14 @@ describe('bofh crypt with --header', () => {
     expect(String(error)).toContain('"keys/header" is relative, but there is no current directory on web2');
     expect(programsOf(host)).toEqual([]);
   });
+});
+
+it.each([
+  ['', '/dev/vg0/web1 will be overwritten, and its current content will be lost: ext4'],
+  ['--header /root/new.header ', 'will be overwritten when it is open and something writes to it'],
+])('bofh crypt format %sasks about the content that --overwrite names', async (header, question) => {
+  const { runtime, stderr } = testRuntime(simulatedBofh({ host: blankVolume() }), {}, ['n']);
+  const line = `crypt format ${device} --key file:/etc/key ${header}--overwrite ext4`;
+  await expect(runVerb(runtime, line)).rejects.toThrow('was not confirmed');
+  expect(stderr()).toContain(question);
 });

@@ -5,6 +5,7 @@ import { present } from '../../../core/present.ts';
 import { formatSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { CryptFormat } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { ensureFlag, unchanged } from '../../runtime/ensure.ts';
 import { overwriteOf } from '../../runtime/overwrite.ts';
@@ -38,7 +39,7 @@ export default verb({
           overwrite: named === undefined ? undefined : await withBofh(bofh, () => overwriteOf(device, named)),
         });
         return {
-          destroys: named === undefined ? [] : [`${device} holds ${named}: all of it will be lost`],
+          destroys: named === undefined ? [] : [lossOf(device, named, header)],
           act: async () => {
             if (header !== undefined) return crypt.formatDetached({ ...asked, header });
             if (!typed.ensure) return { ...(await crypt.format(asked)), header: null };
@@ -55,6 +56,13 @@ export default verb({
     );
   },
 });
+
+/** The question about the content that `--overwrite` names: the step refuses any other content. */
+function lossOf(device: string, named: string, header: string | undefined): string {
+  return header === undefined
+    ? `${printable(device)} will be overwritten, and its current content will be lost: ${printable(named)}`
+    : `${printable(device)} will be overwritten when it is open and something writes to it, and its current content will be lost: ${printable(named)}`;
+}
 
 type Formatted = Awaited<ReturnType<typeof crypt.format>> & {
   readonly header: string | null;
