@@ -53,7 +53,7 @@ export async function chainOf({ host, device, bare }: ChainRequest): Promise<Cha
   let current = lowest;
   let asked = 0;
   for (;;) {
-    const { link, offers } = await contentLink(look, current);
+    const { link, offers } = await contentLink(look, current, lowest);
     if (offers === 'closed') {
       const remedy = (await link.layer.toOpen?.(link.at)) ?? 'open what is in it first';
       return { links, asked, closed: { device: current, layer: link.layer.name, remedy } };
@@ -121,7 +121,9 @@ async function limitsOf({ limits, resize }: Layer<Tx>, at: LayerAt): Promise<Lim
 async function contentLink(
   look: Look,
   device: GraphDevice,
+  lowest: GraphDevice,
 ): Promise<{ readonly link: Link; readonly offers?: GraphDevice | 'closed' }> {
+  const bare = option(`bofh block resize --bare ${lowest.path} SIZE`, "what: 'device'");
   const found = await probed(look.host, device);
   if (found.state === 'no medium') throw found.error;
   if (found.state !== 'probed')
@@ -135,7 +137,7 @@ async function contentLink(
   if (content === undefined) refuseOpenWithoutHeader(atOf(look, device, content));
   if (content === undefined)
     throw new RefusedError(`${device.path} has no known content, but it may still contain data`, {
-      remedy: `to resize only the device: ${option('--bare', "what: 'device'")}`,
+      remedy: `to resize only the device: ${bare}`,
     });
   const at = atOf(look, device, content);
   const layer = layerFor(look.layers, 'content', at);
@@ -149,7 +151,7 @@ async function contentLink(
     throw new RefusedError(
       `${device.path} holds ${title}, which bofh cannot resize together with the device`,
       {
-        remedy: `to resize only the device, and its content yourself: ${option('--bare', "what: 'device'")}`,
+        remedy: `to resize only the device, and its content yourself: ${bare}`,
       },
     );
   // The layers above a closed one are unknown.

@@ -40,6 +40,16 @@ describe('vm resize', () => {
     expect(new Set(sizes(made)).size).toBe(1);
   });
 
+  test('names a command that resizes a disk without known content', async () => {
+    host.admin.format('/dev/vg0/web1-root', undefined);
+    const bare = 'bofh block resize --bare /dev/mapper/vg0-web1--root SIZE';
+
+    const { remedy = '' } = (await rejectionOf(resize('root 96m'))) as BofhError;
+
+    expect(remedy).toBe(`to resize only the device: ${bare}`);
+    expect(await typed(bare.replace('bofh ', '').replace('SIZE', '96m'), false)).toContain('64 MiB → 96 MiB');
+  });
+
   test('grows only the disk of a running guest, and says how to grow the rest', async () => {
     await typed('vm start web1');
 
