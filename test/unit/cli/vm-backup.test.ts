@@ -313,6 +313,20 @@ describe('vm restore', () => {
 });
 
 describe('vm verify and vm list-backups', () => {
+  test.each([
+    ['list-backups storage1:/srv/backup', 'bofh --host storage1 vm list-backups /srv/backup'],
+    ['verify storage1:/srv/web1.1.json', 'bofh --host storage1 vm verify /srv/web1.1.json'],
+    [
+      'restore storage1:/srv/web1.1.json',
+      'copy its files to this host: scp -p storage1:/srv/web1.1.* DIR; then: bofh vm restore DIR/web1.1.json',
+    ],
+  ])('vm %s: says how to read another host', async (line, remedy) => {
+    expect(await rejectionOf(typed(`vm ${line}`))).toMatchObject({
+      message: expect.stringContaining('is on another host') as unknown,
+      remedy,
+    });
+  });
+
   const listed = async () => {
     const { code, data } = await typed('vm list-backups /srv/backup');
     return { code, ...answers.vmListBackups.parse(data) };

@@ -4,8 +4,9 @@ import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { VmListBackups } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
-import { openSession, pathOn } from '../../runtime/session.ts';
+import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
+import { backupPath } from './backup-path.ts';
 
 /** Exit code 6 if a file with the name of a backup cannot be used. */
 export default verb({
@@ -15,7 +16,11 @@ export default verb({
   args: { directory: ['<directory>', 'directory with the backups'] },
   examples: ['vm list-backups /srv/backup', '--json vm list-backups /srv/backup'],
   run: async (runtime, { directory: typed }) => {
-    const directory = pathOn(runtime, typed);
+    const directory = backupPath(
+      runtime,
+      typed,
+      (host, path) => `bofh --host ${host} vm list-backups ${path}`,
+    );
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const { backups, problems } = await withBofh(bofh, () => vm.backups(directory));
     const data: VmListBackups = {

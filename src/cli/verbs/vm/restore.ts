@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import * as vm from '../../../api/vm.ts';
 import { present } from '../../../core/present.ts';
 import type { Answer } from '../../output/answer.ts';
@@ -6,6 +7,7 @@ import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { flag, value, verb } from '../../runtime/verb.ts';
+import { backupPath } from './backup-path.ts';
 
 export default verb({
   changes: true,
@@ -30,7 +32,12 @@ export default verb({
     'vm restore /srv/backup/web1.20261124T155337Z.json --identity /root/backup-key',
   ],
   run: (runtime, { file: typed, as, vg, thin, identity: key, start }) => {
-    const file = pathOn(runtime, typed);
+    const file = backupPath(
+      runtime,
+      typed,
+      (host, path) =>
+        `copy its files to this host: scp -p ${host}:${path.replace(/json$/, '*')} DIR; then: bofh vm restore DIR/${posix.basename(path)}`,
+    );
     return change(
       runtime,
       {

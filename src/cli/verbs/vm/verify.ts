@@ -3,8 +3,9 @@ import { withBofh } from '../../../bofh.ts';
 import { give } from '../../output/answer.ts';
 import type { VmVerify } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
-import { openSession, pathOn, untilInterrupted } from '../../runtime/session.ts';
+import { openSession, untilInterrupted } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
+import { backupPath } from './backup-path.ts';
 
 /** Exit code 6 if a file is damaged. */
 export default verb({
@@ -12,11 +13,12 @@ export default verb({
   answers: 'vm verify',
   args: { file: ['<file>', 'manifest of a backup'] },
   examples: ['vm verify /srv/backup/web1.20261124T155337Z.json'],
-  run: async (runtime, { file }) => {
+  run: async (runtime, { file: typed }) => {
+    const file = backupPath(runtime, typed, (host, path) => `bofh --host ${host} vm verify ${path}`);
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const { backup, disks } = await untilInterrupted(
       runtime,
-      withBofh(bofh, () => vm.verify(pathOn(runtime, file))),
+      withBofh(bofh, () => vm.verify(file)),
     );
     const damaged = disks.filter(({ why }) => why !== undefined);
     const data: VmVerify = {
