@@ -106,6 +106,17 @@ describe('bofh lvm rename', () => {
     ]);
   });
 
+  it('names /etc/crypttab where it has the old path as a device, and ignores comments', async () => {
+    host.admin.writeFile(
+      '/etc/crypttab',
+      '# web1 /dev/vg0/web-1\n#web1 /dev/vg0/web-1 none\n\n/dev/vg0/web-1 UUID=x none\n web1\t/dev/vg0/web-1 none luks\n',
+    );
+
+    expect((await answered()).namedIn).toEqual([
+      { file: '/etc/crypttab', path: '/dev/vg0/web-1', guest: null },
+    ]);
+  });
+
   it('says that an unreadable configuration may contain it', async () => {
     host.admin.writeFile('/etc/xen/web1.cfg', 'name = \n');
 

@@ -7,7 +7,10 @@ import { printable } from '../../output/text.ts';
 
 export type Naming = Pick<LvmRename, 'namedIn' | 'unread'>;
 
-/** Finds guest configurations and lines of /etc/fstab that name a path which is about to change. */
+/**
+ * Finds guest configurations, and lines of /etc/fstab and /etc/crypttab, that name a path which is about to
+ * change.
+ */
 export async function whoNames({ host, site }: Bofh, goes: (path: string) => boolean): Promise<Naming> {
   const names = (path: string): boolean => goes(posix.normalize(path));
   const dirs: string[] = [];
@@ -17,22 +20,25 @@ export async function whoNames({ host, site }: Bofh, goes: (path: string) => boo
   const inConfigs = guests.flatMap(({ name: guest, file, disks }) =>
     disks.flatMap(({ path = '' }) => (names(path) ? [{ file, path, guest }] : [])),
   );
-  const inFstab = (await fstabDevices(host))
-    .filter(names)
-    .map((path) => ({ file: fstab, path, guest: null }));
-  return { namedIn: [...inConfigs, ...inFstab], unread: problems.map(({ message }) => message) };
+  const inTables: Naming['namedIn'][number][] = [];
+  for (const { file, device } of tables)
+    for (const path of await devicesIn(host, file, device))
+      if (names(path)) inTables.push({ file, path, guest: null });
+  return { namedIn: [...inConfigs, ...inTables], unread: problems.map(({ message }) => message) };
 }
 
-const fstab = '/etc/fstab';
+/** The tables that the boot reads, and the word of a line that is the device: fstab(5), crypttab(5). */
+const tables = [
+  { file: '/etc/fstab', device: 0 },
+  { file: '/etc/crypttab', device: 1 },
+] as const;
 
-/**
- * The first word of each line (fstab(5)). In a comment it starts with #, and the path of a volume has no
- * characters that fstab escapes.
- */
-async function fstabDevices(host: ReadHost): Promise<readonly string[]> {
-  if ((await host.stat(fstab)) === undefined) return [];
-  const text = new TextDecoder().decode(await host.readFile(fstab));
-  return text.split('\n').flatMap((line) => /^\s*(?<device>\S+)/.exec(line)?.groups?.device ?? []);
+/** The devices in a table. The path of a volume has no characters that a table escapes. */
+async function devicesIn(host: ReadHost, file: string, device: number): Promise<readonly string[]> {
+  if ((await host.stat(file)) === undefined) return [];
+  const text = new TextDecoder().decode(await host.readFile(file));
+  const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
+  return lines.flatMap((words) => (words[0]?.startsWith('#') ? [] : (words[device] ?? [])));
 }
 
 /** The warning as text. `now` returns the path of a volume afterwards. */
