@@ -42,7 +42,7 @@ export default verb({
       throw new UsageError(`${volume} is linear already: there is nothing to do`);
     if (to === 'linear')
       await confirm(runtime, [
-        `${volume} (uuid ${uuid}) will lose one of its two copies. This cannot be undone.`,
+        `${volume} (uuid ${uuid}) will lose ${device === undefined ? 'one of its two copies' : `its copy on ${device}`}. This cannot be undone.`,
       ]);
     const act = () => lvm.convertLv({ ...asked, uuid });
     const { path, devices } = await logged(runtime, bofh.host, () => withBofh(bofh, act));
