@@ -17,4 +17,4 @@ export {
 } from './reads.ts';
 export { dataSize, deviceSizeFor, externalMetadata, internalMetadata } from './size.ts';
 export type { Connection, ResourceState } from './state.ts';
-export { inWords, type Towards, towards, waitUntil } from './wait.ts';
+export { inWords, isResync, type Towards, towards, waitUntil } from './wait.ts';

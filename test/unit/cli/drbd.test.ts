@@ -59,6 +59,21 @@ it('bofh drbd list prints a table, and says so when there is no resource', async
   expect(none.stderr()).toContain('there is no DRBD resource on this host');
 });
 
+it.each([
+  ['SyncTarget', 'SyncTarget 0.0 %'],
+  // During a verification, out-of-sync is what it has found.
+  ['VerifyS', 'VerifyS'],
+] as const)('bofh drbd list shows the progress of a resync only: %s', async (replication, sync) => {
+  const host = up();
+  const peer = { role: 'Secondary', disk: 'UpToDate' } as const;
+  host.admin.setDrbd('web1', { connection: 'Connected', peer });
+  for (const volume of host.world.drbd.resources[0]?.volumes ?? [])
+    Object.assign(volume, { replication, outOfSync: 67_067_904 });
+  const { runtime, stdout } = at(host);
+  await runVerb(runtime, 'drbd list');
+  expect(stdout().trimEnd().endsWith(`  ${sync}`)).toBe(true);
+});
+
 it('bofh drbd status shows problems and their remedies', async () => {
   const host = up();
   host.admin.setDrbd('web1', { connection: 'StandAlone' });

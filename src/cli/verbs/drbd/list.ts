@@ -1,6 +1,6 @@
 import { withBofh } from '../../../bofh.ts';
 import { formatSize } from '../../../core/units.ts';
-import type { ProcDevice, Resource } from '../../../drbd/index.ts';
+import { isResync, type ProcDevice, type Resource } from '../../../drbd/index.ts';
 import { give } from '../../output/answer.ts';
 import type { DrbdList } from '../../output/answers/index.ts';
 import { type Cell, stated } from '../../output/style.ts';
@@ -39,9 +39,12 @@ type Row = DrbdList[number];
 
 function peerRow({ size }: Row, peer: Row['peers'][number]): readonly Cell[] {
   const { name, role, connection, disk, replication, outOfSync } = peer;
-  const syncs = replication !== null && replication !== 'Off' && replication !== 'Established';
-  const done =
-    syncs && size !== null && outOfSync !== null ? `${replication} ${percent(1 - outOfSync / size)}` : '';
+  const rests = replication === null || replication === 'Off' || replication === 'Established';
+  const part =
+    !rests && isResync(replication) && size !== null && size > 0 && outOfSync !== null
+      ? ` ${percent(1 - Math.min(outOfSync, size) / size)}`
+      : '';
+  const done = rests ? '' : `${replication}${part}`;
   return [`${name} (${role})`, stated(connection), stated(disk), stated(done, 'warning')];
 }
 
