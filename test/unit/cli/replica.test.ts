@@ -54,6 +54,7 @@ describe('bofh drbd create', () => {
   it.each([
     ['one host', '--on alpha', '--on alpha: must be two hosts'],
     ['an address without a host', '--address 10.0.0.1', '--address 10.0.0.1: write HOST=ADDRESS'],
+    ['two addresses of a host', '--address a=10.0.0.1,b=10.0.0.2,a=10.0.0.3', '--address: a is given twice'],
     ['an address of another host', '--address gamma=10.0.0.3,there=10.0.0.2', 'is not one of the two'],
     ['an address for one host only', '--address there=10.0.0.2', 'name an address for each'],
     ['a port that is no number', '--port x', '--port x: must be a whole number'],

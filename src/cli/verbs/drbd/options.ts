@@ -10,14 +10,15 @@ export function wordsIn(text: string): string[] {
 
 /** For `read`: `web1=10.0.0.1,web2=10.0.0.2`. */
 export function addressesIn(text: string, name: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    text.split(',').map((each) => {
-      const { host, address } = /^(?<host>[^=]+)=(?<address>.+)$/.exec(each)?.groups ?? {};
-      if (host === undefined || address === undefined)
-        throw new UsageError(`${name} ${each}: write HOST=ADDRESS for each of the two hosts`);
-      return [host, address];
-    }),
-  );
+  const found = new Map<string, string>();
+  for (const each of text.split(',')) {
+    const { host, address } = /^(?<host>[^=]+)=(?<address>.+)$/.exec(each)?.groups ?? {};
+    if (host === undefined || address === undefined)
+      throw new UsageError(`${name} ${each}: write HOST=ADDRESS for each of the two hosts`);
+    if (found.has(host)) throw new UsageError(`${name}: ${host} is given twice`);
+    found.set(host, address);
+  }
+  return Object.fromEntries(found);
 }
 
 /** Options that several verbs of drbd have. */
