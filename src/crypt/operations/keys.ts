@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
 import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
-import { IdentityTaken, RefusedError } from '../../core/errors.ts';
+import { IdentityTaken, RefusedError, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { addedRecovery, toRemoveRecovery } from '../manual-recovery.ts';
 import { keyOpens } from '../reads.ts';
@@ -88,6 +88,7 @@ export const changeKey = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args, host, chosen }): Promise<ChangeUndo> => {
+    refuseSameFile(args);
     const { known, header, undo } = await prepareSlot(host, args, chosen);
     return { ...undo, old: await slotOf(host, { known, header, key: args.key }, chosen?.old.slot) };
   },
@@ -210,6 +211,14 @@ async function slotOf(
     );
   throw new RefusedError(`the old key does not open any slot of ${device}`, {
     remedy: `pass the correct key: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,
+  });
+}
+
+/** Refuses one file as both keys: the old key would still open the device. */
+function refuseSameFile({ key, newKey }: Pick<z.infer<typeof addArgs>, 'key' | 'newKey'>): void {
+  if (key.from !== 'file' || newKey.from !== 'file' || key.path !== newKey.path) return;
+  throw new UsageError(`${key.path} is the old key and the new one: nothing would change`, {
+    remedy: 'write the new key to another file, and name that one',
   });
 }
 

@@ -253,6 +253,14 @@ describe('crypt.changeKey', () => {
     ).toContain('does not open any slot');
   });
 
+  it('refuses one file as both keys, because the old key would still open the device', async () => {
+    const host = encrypted();
+
+    expect(
+      await refused(host, () => on(host, (tx) => tx.crypt.changeKey({ device, key, newKey: key }))),
+    ).toContain('is the old key and the new one: nothing would change');
+  });
+
   it('refuses an old key in two slots, because it would still open the device', async () => {
     const host = blankVolume();
     host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 3: 'geheim' } });

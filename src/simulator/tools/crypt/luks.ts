@@ -81,11 +81,15 @@ export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
   return { ...make, key: fingerprintOf(make.key), salt };
 }
 
-/** Whether the key opens a slot of the device; with `wanted`: that slot. */
+/**
+ * Whether the key opens a slot of the device; with `wanted`: that slot. A plan, which has no key, takes the first key of the
+ * data for the one that it opens.
+ */
 export function opensSlot({ slots }: Luks, key: string, wanted?: string): boolean {
-  return slots.some(
-    (slot) =>
-      [anyKey, fingerprintOf(key)].includes(slot.key) &&
-      (wanted === undefined || String(slot.slot) === wanted),
+  const own = slots.filter((slot) => slot.key === fingerprintOf(key));
+  const ofRealHost = slots.filter((slot) => slot.key === anyKey);
+  const first = ofRealHost.find(({ opens }) => opens === undefined) ?? ofRealHost[0];
+  return [...own, ...(own.length === 0 && first !== undefined ? [first] : [])].some(
+    ({ slot }) => wanted === undefined || String(slot) === wanted,
   );
 }
