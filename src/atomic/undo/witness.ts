@@ -1,6 +1,5 @@
 import { type ChangeHost, shellWords } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
-import { stepName } from '../../core/option.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { keyInWords } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
@@ -295,7 +294,7 @@ function isDiscarded({ discard }: Asking, step: Step): boolean {
 
 /** Another possible cause of changed bytes, if any. */
 function otherCause({ intent, done }: Step, boot: string): string | undefined {
-  if (done === undefined) return `${stepName(intent.kind)} was cut off before it was finished`;
+  if (done === undefined) return `${intent.kind} was cut off before it was finished`;
   return intent.boot === boot ? undefined : 'the host went down before its data was on the disk';
 }
 
