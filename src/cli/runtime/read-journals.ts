@@ -4,7 +4,7 @@ import { type OpenJournal, withOwners } from '../../atomic/recovery/recover.ts';
 import type { SeenReservation } from '../../atomic/locks/reservations.ts';
 import { journalOf } from '../../atomic/journal/scan.ts';
 import { fold, type State } from '../../atomic/journal/state.ts';
-import { JournalError, RefusedError } from '../../core/errors.ts';
+import { BofhError, JournalError, RefusedError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { messageOf } from '../output/text.ts';
 
@@ -178,19 +178,29 @@ function journalIds(names: readonly string[]): readonly string[] {
   return names.flatMap((name) => /^(?<id>.+)\.journal$/.exec(name)?.groups?.id ?? []);
 }
 
-function accessing<T>(engine: Engine, access: () => T): T {
+/**
+ * Accesses the state directory. Throws RefusedError without permission, JournalError for another error of the
+ * operating system.
+ */
+export function accessing<T>(
+  { store: { directory } }: Engine,
+  access: () => T,
+  to: 'read' | 'change' = 'read',
+): T {
   try {
     return access();
   } catch (error) {
-    const { directory } = engine.store;
-    if (!(error instanceof Error) || !('code' in error)) throw error;
+    // The errors of bofh itself have a code too, and their own remedy.
+    if (!(error instanceof Error) || error instanceof BofhError || !('code' in error)) throw error;
     if (error.code === 'EACCES')
-      throw new RefusedError(`only root may read the journals in ${directory}`, {
+      throw new RefusedError(`only root may ${to} the journals in ${directory}`, {
         cause: error,
         remedy: 'run it as root, for example with sudo',
       });
-    throw new JournalError(`the state directory ${directory} cannot be read: ${error.message}`, {
+    const done = to === 'read' ? 'read' : 'changed';
+    throw new JournalError(`the state directory ${directory} cannot be ${done}: ${error.message}`, {
       cause: error,
+      remedy: `see why: ls -ld ${directory}; findmnt --target ${directory}`,
     });
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -94,6 +94,19 @@ describe('bofh journal list', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain('only root may read the journals');
   });
+
+  it.each([['journal', 'list'], ['journal', 'prune'], ['recover']])(
+    '%s %s: says how to repair a directory that others can write',
+    async (...line) => {
+      layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
+      chmodSync(join(stateDir, 'journal'), 0o777);
+
+      const { exitCode, stderr } = await at(line);
+
+      expect(exitCode).toBe(4);
+      expect(stderr).toMatch(/next: chown \d+ \S+; chmod 700 \S+;/);
+    },
+  );
 });
 
 describe('bofh journal show', () => {

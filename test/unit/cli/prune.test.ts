@@ -38,6 +38,14 @@ const left = () => readdirSync(join(stateDir, 'journal', 'history')).map((name) 
 const ids = ({ stdout }: Ended) => journalPrune.parse(JSON.parse(stdout)).map(({ id }) => id);
 
 describe.skipIf(process.getuid?.() !== 0)('bofh journal prune', () => {
+  it('is refused for another user, as bofh journal list', async () => {
+    const { exitCode, stderr } = await bofh(['journal', 'prune', '--state-dir', stateDir], { uid: 65_534 });
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('only root may read the journals');
+    expect(stderr).toContain('next: run it as root');
+  });
+
   it('keeps the newest hundred, and removes others that are older than 400 days', async () => {
     expect(ids(await prune())).toEqual([]);
     for (let n = 0; n < 98; n += 1) lay(`ee${String(n)}`, 5);

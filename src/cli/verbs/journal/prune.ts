@@ -1,9 +1,9 @@
 import { type Keep, removeClosed, surplus, usualKeep } from '../../../atomic/journal/prune.ts';
-import { JournalError, UsageError } from '../../../core/errors.ts';
+import { UsageError } from '../../../core/errors.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalPrune } from '../../output/answers/index.ts';
 import { confirm } from '../../runtime/confirm.ts';
-import { timesIn } from '../../runtime/read-journals.ts';
+import { accessing, timesIn } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
@@ -27,16 +27,16 @@ export default verb({
     tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const { engine } = bofh;
-    const { directory } = engine.store;
-    const ids = accessing(directory, () => surplus(engine.store, kept));
+    const ids = accessing(engine, () => surplus(engine.store, kept));
     const data: JournalPrune = ids.map((id) => ({ id, at: timesIn(engine, `history/${id}.journal`).at }));
     if (runtime.settings.mode === 'plan') return await plan(runtime, data);
     await confirmUnusual(
       runtime,
       data,
-      accessing(directory, () => surplus(engine.store, alwaysGone)),
+      accessing(engine, () => surplus(engine.store, alwaysGone)),
     );
-    const remove = async (): Promise<void> => accessing(directory, () => removeClosed(engine.store, ids));
+    const remove = async (): Promise<void> =>
+      accessing(engine, () => removeClosed(engine.store, ids), 'change');
     if (ids.length > 0) await logged(runtime, bofh.host, remove, () => `${String(ids.length)} removed`);
     const rows = data.map(({ id, at: time }) => [id, { time }]);
     give(runtime, { data, head: ['ID', 'LAST CHANGE'], rows, none });
@@ -81,15 +81,4 @@ function days(text: string, name: string): number {
   throw new UsageError(`${name} ${text}: must be an age in days, for example 400d`, {
     remedy: '--keep 400d for an age in days, --keep-count 400 for a number of journals',
   });
-}
-
-function accessing<T>(directory: string, access: () => T): T {
-  try {
-    return access();
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    throw new JournalError(`the state directory ${directory} cannot be changed: ${error.message}`, {
-      cause: error,
-    });
-  }
 }
