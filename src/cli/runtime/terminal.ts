@@ -18,8 +18,8 @@ export interface Terminal {
   line(text: string): void;
   /** Draws the live line; undefined removes it. */
   draw(text: string | undefined): void;
-  /** Asks a question; undefined if the input ended (Ctrl-D), or the user gave up (Ctrl-C). */
-  ask(question: string): Promise<string | undefined>;
+  /** Asks a question; undefined if the input ended (Ctrl-D), the user gave up (Ctrl-C), or at `stop`. */
+  ask(question: string, stop: AbortSignal): Promise<string | undefined>;
   /** False if the reader of the answer has closed the pipe. */
   heard(): boolean;
   /**
@@ -84,22 +84,30 @@ export function openTerminal(streams: Streams = process, color: ColorWhen = 'aut
       drawn = text?.slice(0, Math.max(10, stderr.columns - 1));
       if (drawn !== undefined) err.write(drawn);
     },
-    ask: async (question) => {
+    ask: async (question, stop) => {
       clear();
       drawn = undefined;
-      return await asked(stdin, stderr, question);
+      return await asked(question, { input: stdin, output: stderr, stop });
     },
     heard: () => out.heard(),
     flush: () => out.flush(),
   };
 }
 
-async function asked(input: NodeJS.ReadStream, output: Out, question: string): Promise<string | undefined> {
+async function asked(
+  question: string,
+  {
+    input,
+    output,
+    stop,
+  }: { readonly input: NodeJS.ReadStream; readonly output: Out; readonly stop: AbortSignal },
+): Promise<string | undefined> {
   const { createInterface } = await import('node:readline/promises');
-  const lines = createInterface({ input, output });
+  // `signal` closes the interface.
+  const lines = createInterface({ input, output, signal: stop });
   try {
     const ended = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)));
-    return await Promise.race([lines.question(question), ended]);
+    return stop.aborted ? undefined : await Promise.race([lines.question(question), ended]);
   } finally {
     lines.close();
   }

@@ -111,7 +111,8 @@ async function proposed(found: readonly Proposal[]): Promise<SiteSettings> {
 }
 
 /** Asks for each value until it is valid. */
-async function choose({ terminal, verb: name }: Runtime, found: readonly Proposal[]): Promise<SiteSettings> {
+async function choose(runtime: Runtime, found: readonly Proposal[]): Promise<SiteSettings> {
+  const { terminal, signals } = runtime;
   const about = new Map(siteSettings(defaultSite).map((each) => [each.name, each.description]));
   let chosen: SiteSettings = {};
   terminal.line('Enter takes the value in brackets; - leaves the setting out.');
@@ -120,8 +121,8 @@ async function choose({ terminal, verb: name }: Runtime, found: readonly Proposa
     terminal.line(`\n${setting}: ${about.get(setting) ?? ''}`);
     terminal.line(printable(why));
     for (let answered = false; !answered; ) {
-      const answer = await terminal.ask(`${setting} [${printable(usual)}]: `);
-      if (answer === undefined) throw notConfirmed(name);
+      const answer = await terminal.ask(`${setting} [${printable(usual)}]: `, signals.stop);
+      if (answer === undefined) throw notConfirmed(runtime);
       const text = answer.trim() || usual;
       try {
         chosen = { ...chosen, ...(text === '-' ? {} : await read(text)) };
