@@ -52,6 +52,8 @@ export interface ReadText<T> {
   (text: string, name: string): T;
   /** The words that it accepts, if they are few. */
   readonly words?: readonly string[];
+  /** It reads a list: an option that is typed several times joins them. */
+  readonly list?: true;
 }
 
 /** An option with a value, such as `--size <SIZE>`. Undefined when it was not typed and has no default. */
@@ -80,9 +82,9 @@ export function value(
     readonly default?: string;
   } = {},
 ): OptionSpec<unknown> {
-  const { conflicts = [], short, hidden = false, required = false, repeatable = false } = more;
+  const { conflicts = [], short, hidden = false, required = false } = more;
   const read: ReadText<unknown> = more.read ?? ((text) => text);
-  const { words: choices = [] } = read;
+  const { words: choices = [], list: repeatable = more.repeatable ?? false } = read;
   const parse = (typed: Typing, name: string): unknown => {
     if (typeof typed === 'string') return read(typed, name);
     return typeof typed === 'object' ? typed.flatMap((text) => read(text, name)) : undefined;
@@ -129,8 +131,11 @@ export function one(text: string): string[] {
 }
 
 /** For `read`: words with commas between them. */
-export function commaList(text: string): string[] {
-  return text.split(',');
+export const commaList = listRead((text) => text.split(','));
+
+/** For `read`: the items of a text. */
+export function listRead<T>(items: (text: string) => T[]): ReadText<T[]> {
+  return Object.assign((text: string): T[] => items(text), { list: true } as const);
 }
 
 /** `<name>`, `[name]`, `<name...>` or `[name...]`, alone, or with its text in the help. */

@@ -59,6 +59,11 @@ describe('bofh mount add and remove', () => {
     expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'ro,nodev,noatime' });
   });
 
+  it('joins options that are typed apart, as mount(8)', async () => {
+    await run(`add ${device} /mnt -o nodev -o noatime,nosuid`);
+    expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'rw,nosuid,nodev,noatime' });
+  });
+
   it.each([
     [`mount add ${device} /srv/a/b`, '/srv/a: there is no such directory', /mkdir --parents \/srv\/a\/b$/],
     ['mount add /dev/vg0/none /mnt', '/dev/vg0/none: there is no such device', /^see all devices/],

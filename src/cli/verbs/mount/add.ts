@@ -6,7 +6,14 @@ import type { Answer } from '../../output/answer.ts';
 import type { MountAdd } from '../../output/answers/index.ts';
 import { changeOrEnsure, ensureFlag } from '../../runtime/ensure.ts';
 import { pathOn } from '../../runtime/session.ts';
-import { commaList, flag, value, verb } from '../../runtime/verb.ts';
+import { flag, listRead, value, verb } from '../../runtime/verb.ts';
+
+/** Refuses passwords before the typed line is logged. */
+const optionList = listRead((text) => {
+  const options = text.split(',');
+  refuseSecrets(options);
+  return options;
+});
 
 /** The mount stays until it is removed or the host reboots. */
 export default verb({
@@ -40,10 +47,3 @@ export default verb({
     });
   },
 });
-
-/** Refuses passwords before the typed line is logged. */
-function optionList(text: string): readonly string[] {
-  const options = commaList(text);
-  refuseSecrets(options);
-  return options;
-}

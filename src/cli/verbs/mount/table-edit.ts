@@ -5,6 +5,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { TableEdit } from '../../output/answers/index.ts';
 import { changeOrEnsure } from '../../runtime/ensure.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { listRead } from '../../runtime/verb.ts';
 
 interface Edited {
   readonly file: string;
@@ -32,11 +33,11 @@ export async function editTable(
 }
 
 /** For `read`: the options field of a line. Refuses passwords before the typed line is logged. */
-export function optionsField(text: string): readonly string[] {
-  const options = optionsIn(text);
+export const optionsField = listRead((text) => {
+  const options = [...optionsIn(text)];
   refuseSecrets(options);
   return options;
-}
+});
 
 /** Throws UsageError unless an option names a field to change. */
 export function refuseNoChange(fields: object, options: string): void {

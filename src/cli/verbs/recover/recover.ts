@@ -4,8 +4,9 @@ import type { RecoveredList } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose, untilInterrupted } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
-import { commaList, flag, value, verb } from '../../runtime/verb.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
 import { abandonOne } from './abandon.ts';
+import { objectList } from './object-list.ts';
 import { type BootLimit, bootLimit } from './boot-limit.ts';
 import { guardOne, recoverAll } from './recover-journals.ts';
 import { cutLastLine, damagedEnd } from '../../../atomic/recovery/recover.ts';
@@ -34,7 +35,7 @@ export default verb({
     discard: value(
       '<OBJECT,…>',
       'also undo the changes of these objects (copy the names from the error: fs:UUID, lv:vg0/web1); what others wrote to them is lost',
-      { read: (text) => commaList(text).filter((each) => each !== '') },
+      { read: objectList },
     ),
     ignoreMachineId: flag(
       'recover journal ID although it was written under another machine-id, because this host got a new one',

@@ -10,8 +10,9 @@ import { readById } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
-import { commaList, flag, value, verb } from '../../runtime/verb.ts';
+import { flag, value, verb } from '../../runtime/verb.ts';
 import { whatOf } from '../journal/planned-steps.ts';
+import { objectList } from '../recover/object-list.ts';
 import { tell } from '../recover/text.ts';
 
 export default verb({
@@ -25,7 +26,7 @@ export default verb({
     discard: value(
       '<OBJECT,…>',
       'also undo the changes of these objects, whose names are in the error (fs:UUID, lv:vg0/web1); what others wrote to them is lost',
-      { read: (text) => commaList(text).filter((each) => each !== '') },
+      { read: objectList },
     ),
   },
   examples: ['--dry-run undo 3f0c1a4e', 'undo 3f0c1a4e'],
