@@ -606,6 +606,19 @@ describe('bofh recover --boot', () => {
     expect(left(confirmed('dd44', 'guest'))).toBeUndefined();
   });
 
+  it.each([{}, { dryRun: true }])(
+    'a started guest counts more than an unreadable journal: %j',
+    async (said) => {
+      const guest = { ...bare(1), kind: 'xen.domain.create', claims: { makes: ['dom:web1'] } };
+      lay('dd44', [begin('dd44', 'guest'), guest]);
+      const damaged = simulatedBofh({ host }).engine.store.create('ee55.journal');
+      damaged.write(Buffer.from('damaged\n'), 0);
+      damaged.close();
+
+      expect(await runVerb(at(said).runtime, 'recover --boot')).toBe(3);
+    },
+  );
+
   it.each([
     'recover --unconfirmed',
     'recover abc --boot --unconfirmed',

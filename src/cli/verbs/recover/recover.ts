@@ -5,8 +5,8 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose, untilInterrupted } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { flag, value, verb } from '../../runtime/verb.ts';
-import { abandonOne } from './abandon.ts';
 import { objectList } from './object-list.ts';
+import { abandonOne } from './abandon.ts';
 import { type BootLimit, bootLimit } from './boot-limit.ts';
 import { guardOne, recoverAll } from './recover-journals.ts';
 import { cutLastLine, damagedEnd } from '../../../atomic/recovery/recover.ts';
@@ -133,7 +133,8 @@ async function recoverAtBoot(
   const left = earlier.flatMap((journal) => startedGuest(journal) ?? []);
   for (const { message } of left) runtime.terminal.line(message);
   const planned = earlier.filter((journal) => startedGuest(journal) === undefined);
-  return Math.max(await recoverAll(unattended, bofh, planned), left.length > 0 ? 3 : 0);
+  const exitCode = await recoverAll(unattended, bofh, planned);
+  return left.length > 0 ? 3 : exitCode;
 }
 
 /** Removes the damaged end of a journal after a confirmation. */
