@@ -1,7 +1,7 @@
 import { ConnectionError, JournalError } from '../../core/errors.ts';
 import { type Engine } from '../engine.ts';
 import { adopt, append, close } from '../journal/journal-writer.ts';
-import { fold, stepOf } from '../journal/state.ts';
+import { fold, type State, stepOf } from '../journal/state.ts';
 import { newId, decode } from '../journal/lines.ts';
 import { openLocked, takeDead } from '../journal/scan.ts';
 
@@ -42,29 +42,36 @@ export async function resolveStep(
   const file = await takeDead(engine, id);
   try {
     // A refusal writes nothing: this process takes the journal over only after the checks.
-    const state = fold(decode(file.read(), `${id}.journal`).lines);
-    const step = stepOf(state, n);
-    const show = `bofh journal show ${id}`;
-    if (step === undefined) throw new JournalError(`journal ${id} has no step ${n}`, { remedy: show });
-    if (step.undone !== undefined)
-      throw new JournalError(`step ${n} of journal ${id} is undone already`, {
-        remedy: `bofh recover ${id}`,
-      });
-    if (state.committed)
-      throw new JournalError(`journal ${id} is committed: nothing of it is undone`, { remedy: show });
-    if (state.closed !== undefined)
-      throw new JournalError(`journal ${id} is closed already`, { remedy: show });
-    const { kind, version } = step.intent;
-    if (kind !== 'bare' && (await engine.find(kind, version)) !== undefined)
-      throw new JournalError(`bofh itself can undo step ${n} of journal ${id} (${kind})`, {
-        remedy: `bofh recover ${id}`,
-      });
+    await refuseUnresolvable(engine, { id, n }, fold(decode(file.read(), `${id}.journal`).lines));
     const kept = `kept as it is, as ${engine.who.user} decided`;
     const journal = adopt(engine.store, file, id, newId());
     append(journal, [{ t: 'undone', n, ...(how === 'kept' ? { notOurs: kept } : {}) }]);
   } finally {
     file.close();
   }
+}
+
+/** Throws JournalError for a step that `resolveStep` cannot end. */
+export async function refuseUnresolvable(
+  engine: Engine,
+  { id, n }: { readonly id: string; readonly n: number },
+  state: State,
+): Promise<void> {
+  const step = stepOf(state, n);
+  const show = `bofh journal show ${id}`;
+  if (step === undefined) throw new JournalError(`journal ${id} has no step ${n}`, { remedy: show });
+  if (step.undone !== undefined)
+    throw new JournalError(`step ${n} of journal ${id} is undone already`, {
+      remedy: `bofh recover ${id}`,
+    });
+  if (state.committed)
+    throw new JournalError(`journal ${id} is committed: nothing of it is undone`, { remedy: show });
+  if (state.closed !== undefined) throw new JournalError(`journal ${id} is closed already`, { remedy: show });
+  const { kind, version } = step.intent;
+  if (kind !== 'bare' && (await engine.find(kind, version)) !== undefined)
+    throw new JournalError(`bofh itself can undo step ${n} of journal ${id} (${kind})`, {
+      remedy: `bofh recover ${id}`,
+    });
 }
 
 /**

@@ -4,6 +4,7 @@ import { InterruptedError, JournalError, RefusedError } from '../../core/errors.
 import type { Engine } from '../engine.ts';
 import { adoptAgain, append } from '../journal/journal-writer.ts';
 import { newId } from '../journal/lines.ts';
+import type { State } from '../journal/state.ts';
 import { closedJournal, isOwned, journalOf, openLocked, see } from '../journal/scan.ts';
 import { finalWitnesses } from '../undo/witness.ts';
 import { finishSequence, check, isWaiting, recover, type Recovered, type RecoverOptions } from './recover.ts';
@@ -36,22 +37,8 @@ export async function confirmSequence(
   let stillRunning: Promise<unknown> | undefined;
   try {
     const { state } = see(id, file);
-    const { awaiting, begin } = state;
-    if (awaiting === undefined)
-      throw new RefusedError(`sequence ${id} "${begin.name}" does not wait for a confirmation`, {
-        remedy: `bofh journal show ${id}`,
-      });
-    if (!isWaiting(state, engine.processes.self.boot))
-      throw new RefusedError(
-        `it is too late to confirm sequence ${id} "${begin.name}": bofh is rolling it back`,
-        {
-          remedy: `see the progress of the rollback: bofh journal show ${id}`,
-        },
-      );
-    if (connection !== undefined && connection === awaiting.connection)
-      throw new RefusedError('this connection made the change, so it does not show that a new one works', {
-        remedy: `open another connection and run there: bofh confirm ${id}`,
-      });
+    const awaiting = awaitingOf(id, state, { engine, connection });
+    const { begin } = state;
     const token = newId();
     if (moreSeconds === undefined)
       await check(id, state, { locks, token }, { engine, yes: true, ...signals });
@@ -67,6 +54,44 @@ export async function confirmSequence(
   } finally {
     letGo(stillRunning, locks, file);
   }
+}
+
+/** Throws what `confirmSequence` would throw, and changes nothing. Returns the name of the sequence. */
+export function checkConfirmable(
+  id: string,
+  how: { readonly engine: Engine; readonly connection: string | undefined },
+): string {
+  const { engine } = how;
+  const seen = journalOf(engine, id);
+  if (seen === undefined) throw hasEnded(engine, id);
+  if (isOwned(engine, seen)) throw atWork(engine, id);
+  awaitingOf(id, seen.state, how);
+  return seen.state.begin.name;
+}
+
+/** The wait of a sequence that can be confirmed now. Throws RefusedError. */
+function awaitingOf(
+  id: string,
+  state: State,
+  { engine, connection }: { readonly engine: Engine; readonly connection: string | undefined },
+): NonNullable<State['awaiting']> {
+  const { awaiting, begin } = state;
+  if (awaiting === undefined)
+    throw new RefusedError(`sequence ${id} "${begin.name}" does not wait for a confirmation`, {
+      remedy: `bofh journal show ${id}`,
+    });
+  if (!isWaiting(state, engine.processes.self.boot))
+    throw new RefusedError(
+      `it is too late to confirm sequence ${id} "${begin.name}": bofh is rolling it back`,
+      {
+        remedy: `see the progress of the rollback: bofh journal show ${id}`,
+      },
+    );
+  if (connection !== undefined && connection === awaiting.connection)
+    throw new RefusedError('this connection made the change, so it does not show that a new one works', {
+      remedy: `open another connection and run there: bofh confirm ${id}`,
+    });
+  return awaiting;
 }
 
 function hasEnded(engine: Engine, id: string): RefusedError {

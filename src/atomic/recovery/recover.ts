@@ -42,7 +42,14 @@ import { reachedByWriters } from '../undo/witness.ts';
 import { letGo } from './close-journal.ts';
 
 export { bootsOf, plan, type PlannedStep } from './plan.ts';
-export { abandon, cutLastLine, damagedEnd, resolveStep, removeJournalLeftovers } from './close-journal.ts';
+export {
+  abandon,
+  cutLastLine,
+  damagedEnd,
+  refuseUnresolvable,
+  resolveStep,
+  removeJournalLeftovers,
+} from './close-journal.ts';
 
 /** A journal on the disk that is not in the history. */
 export interface OpenJournal {

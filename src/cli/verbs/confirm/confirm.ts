@@ -1,4 +1,4 @@
-import { confirmSequence } from '../../../atomic/recovery/confirmation.ts';
+import { checkConfirmable, confirmSequence } from '../../../atomic/recovery/confirmation.ts';
 import { RefusedError } from '../../../core/errors.ts';
 import { sshConnection } from '../../../host/ssh-connection.ts';
 import { type ReadJournal, readById, readOpen } from '../../runtime/read-journals.ts';
@@ -6,6 +6,7 @@ import { openSession, refuseOtherHost } from '../../runtime/session.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { value, verb } from '../../runtime/verb.ts';
+import { showJournalPlan } from '../journal/journal-plan.ts';
 import { tell } from '../recover/text.ts';
 
 export default verb({
@@ -23,22 +24,18 @@ export default verb({
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'needed' });
     const { engine } = bofh;
     const { id } = typed === undefined ? onlyOne(await readOpen(engine)) : await readById(engine, typed);
+    const connection = sshConnection();
     if (runtime.settings.mode === 'plan') {
-      const head = [
+      const name = checkConfirmable(id, { engine, connection });
+      const [end, head] =
         extend === undefined
-          ? `dry run: the changes of ${id} would be kept`
-          : `dry run: the deadline of ${id} would be moved`,
-      ];
-      (await import('../../plan/plan.ts')).showPlan(
-        runtime,
-        { steps: [], refused: [], journals: [] },
-        { head },
-      );
-      return 0;
+          ? (['committed', `dry run: the changes of ${id} would be kept`] as const)
+          : (['unconfirmed', `dry run: the deadline of ${id} would be moved`] as const);
+      return await showJournalPlan(runtime, { id, name, end }, head);
     }
     const seconds = extend === undefined ? undefined : extend / 1000;
     const { abandon } = runtime.signals;
-    const asked = { engine, abandon, connection: sshConnection(), moreSeconds: seconds };
+    const asked = { engine, abandon, connection, moreSeconds: seconds };
     const { name, end, leftUntouched } = await logged(runtime, bofh.host, () => confirmSequence(id, asked));
     tell(runtime, [{ id, name, end, leftUntouched: [...leftUntouched] }]);
     return 0;
@@ -48,6 +45,8 @@ export default verb({
 function onlyOne(open: readonly ReadJournal[]): Pick<ReadJournal, 'id'> {
   const waiting = open.filter((each) => each.is === 'open' && each.open.state.awaiting !== undefined);
   const [only, ...more] = waiting;
+  const unreadable = open.find((each) => each.is === 'unreadable');
+  if (only === undefined && unreadable !== undefined) throw unreadable.error;
   if (only === undefined)
     throw new RefusedError('nothing waits for a confirmation', {
       code: 'not-found',

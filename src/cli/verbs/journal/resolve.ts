@@ -1,11 +1,14 @@
-import { resolveStep } from '../../../atomic/recovery/recover.ts';
-import { UsageError } from '../../../core/errors.ts';
+import type { Engine } from '../../../atomic/engine.ts';
+import { refuseUnresolvable, resolveStep } from '../../../atomic/recovery/recover.ts';
+import { JournalError, UsageError } from '../../../core/errors.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalResolve } from '../../output/answers/index.ts';
-import { readById } from '../../runtime/read-journals.ts';
+import { readById, type ReadJournal } from '../../runtime/read-journals.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { flag, verb } from '../../runtime/verb.ts';
+import { textOf } from '../../output/text.ts';
+import { showJournalPlan } from './journal-plan.ts';
 
 /** For a step whose inverse was code of a script that has ended. */
 export default verb({
@@ -28,16 +31,13 @@ export default verb({
     if (!/^[1-9]\d{0,8}$/.test(step)) throw new UsageError(`"${step}" is not the number of a step`);
     tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
-    const { id } = await readById(bofh.engine, typed);
+    const journal = await readById(bofh.engine, typed);
+    const { id } = journal;
     const how = undone ? ('undone' as const) : ('kept' as const);
     if (runtime.settings.mode === 'plan') {
-      const head = [`dry run: step ${step} of ${id} would be noted as ${how}, and the host stays as it is`];
-      (await import('../../plan/plan.ts')).showPlan(
-        runtime,
-        { steps: [], refused: [], journals: [] },
-        { head },
-      );
-      return 0;
+      const { name } = await resolvable(bofh.engine, journal, n);
+      const head = `dry run: step ${step} of ${id} would be noted as ${how}, and the host stays as it is`;
+      return await showJournalPlan(runtime, { id, name, end: 'open' }, head);
     }
     await logged(runtime, bofh.host, () => resolveStep(bofh.engine, { id, n, how }));
     const data: JournalResolve = { id, step: n, how };
@@ -48,3 +48,21 @@ export default verb({
     return 0;
   },
 });
+
+/** Throws JournalError for a step that cannot be resolved; returns the name of its sequence. */
+async function resolvable(
+  engine: Engine,
+  journal: ReadJournal,
+  n: number,
+): Promise<{ readonly name: string }> {
+  const { id } = journal;
+  if (journal.is === 'unreadable') throw journal.error;
+  if (journal.is === 'closed') throw new JournalError(`journal ${id} is closed already`);
+  const { state, owner } = journal.open;
+  if (owner !== 'dead')
+    throw new JournalError(`journal ${id} is in use`, {
+      remedy: `see how far it is: bofh journal show ${id}`,
+    });
+  await refuseUnresolvable(engine, { id, n }, state);
+  return { name: textOf(state.begin.name) };
+}

@@ -5,7 +5,13 @@ import {
   removeJournalLeftovers,
 } from '../../../atomic/recovery/recover.ts';
 import type { Bofh } from '../../../connect.ts';
-import { InterruptedError, JournalError, RefusedError, StuckError } from '../../../core/errors.ts';
+import {
+  InterruptedError,
+  JournalError,
+  RefusedError,
+  StuckError,
+  UsageError,
+} from '../../../core/errors.ts';
 import { explain } from '../../errors/explain.ts';
 import { asText } from '../../errors/explanation.ts';
 import { messageOf, oneLine, printable, textOf } from '../../output/text.ts';
@@ -176,6 +182,10 @@ export async function guardOne(
   { engine }: Bofh,
   id: string,
 ): Promise<number> {
+  if (runtime.settings.mode === 'plan')
+    throw new UsageError('--unconfirmed ID has no dry run: how it ends depends on the confirmation', {
+      remedy: `see what a rollback would undo: bofh journal show ${id}`,
+    });
   const { stop, abandon } = runtime.signals;
   const ended = await guardSequence(id, { engine, yes: true, stop, abandon });
   tell(runtime, ended === undefined ? [] : [{ ...ended, leftUntouched: [...ended.leftUntouched] }]);

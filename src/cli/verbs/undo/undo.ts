@@ -11,6 +11,7 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { flag, value, verb } from '../../runtime/verb.ts';
+import { showJournalPlan } from '../journal/journal-plan.ts';
 import { whatOf } from '../journal/planned-steps.ts';
 import { objectList } from '../recover/object-list.ts';
 import { tell } from '../recover/text.ts';
@@ -38,7 +39,8 @@ export default verb({
     if (journal.is === 'unreadable') throw journal.error;
     const { id } = journal;
     if (journal.is === 'open') {
-      if (journal.open.state.awaiting !== undefined) return await takeBack(runtime, bofh, id);
+      if (journal.open.state.awaiting !== undefined)
+        return await takeBack(runtime, bofh, { id, name: textOf(journal.open.state.begin.name) });
       throw new JournalError(`the sequence ${id} has not ended`, { remedy: `bofh recover ${id}` });
     }
     const history = closedJournals(bofh.engine);
@@ -69,16 +71,11 @@ export default verb({
 async function takeBack(
   runtime: Runtime<RecoveredList>,
   { engine, host }: Bofh,
-  id: string,
+  { id, name }: { readonly id: string; readonly name: string },
 ): Promise<number> {
   if (runtime.settings.mode === 'plan') {
-    const head = [`dry run: ${id}, which waits for its confirmation, would be rolled back now`];
-    (await import('../../plan/plan.ts')).showPlan(
-      runtime,
-      { steps: [], refused: [], journals: [] },
-      { head },
-    );
-    return 0;
+    const head = `dry run: ${id}, which waits for its confirmation, would be rolled back now`;
+    return await showJournalPlan(runtime, { id, name, end: 'rolled-back' }, head);
   }
   const { stop, abandon } = runtime.signals;
   const options = { engine, yes: true, unconfirmed: true, stop, abandon };
