@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
+import { ParseError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
@@ -39,6 +40,13 @@ it('bofh network list shows the domain ID alone without an answer from Xen', asy
   expect(await runVerb(runtime, 'network list')).toBe(0);
   const one = answers.networkList.parse(JSON.parse(stdout())).find(({ name }) => name === vif);
   expect(one).toMatchObject({ domid, guest: null });
+});
+
+it('bofh network list fails if the answer of xl cannot be parsed', async () => {
+  const { at, host } = stage();
+  host.fault({ tool: 'xl', access: 'read', mode: 'garbage answer' });
+
+  await expect(runVerb(at().runtime, 'network list')).rejects.toThrow(ParseError);
 });
 
 it('bofh network show prints one interface with its counters, and fails for an unknown one', async () => {

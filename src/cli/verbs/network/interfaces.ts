@@ -1,6 +1,6 @@
 import type { Bofh } from '../../../connect.ts';
 import type { Host } from '../../../command/index.ts';
-import { BofhError } from '../../../core/errors.ts';
+import { CommandError, ToolError } from '../../../core/errors.ts';
 import { domidOf, type Interface } from '../../../network/index.ts';
 import { xlList } from '../../../xen/commands.ts';
 import type { NetworkList, NetworkShow } from '../../output/answers/index.ts';
@@ -45,7 +45,7 @@ async function guestNames(host: Host): Promise<ReadonlyMap<number, string>> {
       (await host.run(xlList())).flatMap(({ id, name }) => (name === undefined ? [] : [[id, name] as const])),
     );
   } catch (error) {
-    if (error instanceof BofhError) return new Map();
+    if (error instanceof CommandError || error instanceof ToolError) return new Map();
     throw error;
   }
 }
