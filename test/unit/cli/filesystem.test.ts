@@ -40,6 +40,15 @@ describe('bofh filesystem show', () => {
   });
 });
 
+it('bofh filesystem create --ensure prints the label of the existing filesystem', async () => {
+  hold();
+  const { runtime, stdout } = at({ json: true });
+
+  expect(await runVerb(runtime, `filesystem create ${device} --type ext4 --ensure`)).toBe(0);
+
+  expect(JSON.parse(stdout())).toEqual({ device, type: 'ext4', uuid, label: 'root', changed: false });
+});
+
 describe('bofh filesystem resize', () => {
   it('prints the old and the new size', async () => {
     hold();

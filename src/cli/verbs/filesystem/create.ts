@@ -39,14 +39,22 @@ export default verb({
   examples: ['filesystem create /dev/vg0/web1 --type ext4 --label web1'],
   run: (runtime, { device, type, label, uuid, overwrite, ensure: isEnsured, ...options }) => {
     const asked = { device, type, options: present(options), ...present({ label, uuid }) };
-    const answer = (created: { readonly uuid: string }, changed = true): Answer<FilesystemCreate> => ({
-      data: { device, type, uuid: created.uuid, label: label ?? null },
+    const answer = (
+      created: { readonly uuid: string; readonly label?: string | undefined },
+      changed = true,
+    ): Answer<FilesystemCreate> => ({
+      data: { device, type, uuid: created.uuid, label: created.label ?? label ?? null },
       lines: [`${changed ? 'created ' : ''}${type} on ${printable(device)}, uuid ${created.uuid}`],
     });
     if (isEnsured)
       return changeOrEnsure(runtime, true, {
         create: () => filesystem.create(asked),
-        ensure: () => ensure.filesystem.create(asked),
+        ensure: async () => {
+          const { value: made, changed } = await ensure.filesystem.create(asked);
+          // A label that was not requested may be there.
+          const found = changed ? undefined : await filesystem.probe(device);
+          return { value: { ...made, label: found?.label }, changed };
+        },
         answer,
       });
     return overwriting<{ readonly uuid: string }, FilesystemCreate>(
