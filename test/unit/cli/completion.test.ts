@@ -53,6 +53,10 @@ describe('the script of bash', () => {
     mkdirSync(join(work, 'state/journal'), { recursive: true });
     for (const id of ['0123456789ab', '0ff000000000'])
       writeFileSync(join(work, `state/journal/${id}.journal`), '');
+    mkdirSync(join(work, 'state/journal/history'));
+    writeFileSync(join(work, 'state/journal/history/0aaaaaaaaaaa.journal'), '');
+    mkdirSync(join(work, 'other/journal'), { recursive: true });
+    writeFileSync(join(work, 'other/journal/0bbbbbbbbbbb.journal'), '');
   });
   afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -60,9 +64,15 @@ describe('the script of bash', () => {
     ['bofh vm sto', 'stop'],
     ['bofh journal show 01', '0123456789ab'],
     ['bofh recover 0', '0123456789ab 0ff000000000'],
+    ['bofh undo 0a', '0aaaaaaaaaaa'],
+    ['bofh --state-dir WORK/other recover 0', '0bbbbbbbbbbb'],
+    ['bofh recover --state-dir=WORK/other 0', '0bbbbbbbbbbb'],
     ['bofh vm create --type ', 'pv pvh hvm'],
   ])('completes "%s" with %s', async (line, expected) => {
-    const words = line.split(' ').map((word) => `'${word}'`);
+    const words = line
+      .replace('WORK', work)
+      .split(' ')
+      .map((word) => `'${word}'`);
     const script = `
       source <(bofh completion bash)
       COMP_WORDS=(${words.join(' ')}) COMP_CWORD=${String(words.length - 1)}

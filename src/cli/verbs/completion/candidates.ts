@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Argument, Command, Option } from 'commander';
 import { splitLvmName } from '../../../blockdevice/keys.ts';
 import { partOfVolume } from '../../../blockdevice/holders/above.ts';
+import { usualStateDir } from '../../../host/own-places.ts';
 import { choicesOf } from '../../runtime/verb.ts';
 
 /** A word that can come next, and its description. */
@@ -20,7 +21,7 @@ export async function candidates(
   const last = words.at(-1) ?? '';
   const at = placeOf(await commands(typed), typed);
   if (at === undefined) return [];
-  const found = await following(at, last);
+  const found = await following(at, last, stateDirIn(typed));
   return found === 'files' ? found : found.filter(([word]) => word.startsWith(last));
 }
 
@@ -57,6 +58,7 @@ function placeOf(root: Command, typed: readonly string[]): Place | undefined {
 async function following(
   { command, valueOf, argument }: Place,
   last: string,
+  stateDir: string,
 ): Promise<readonly Candidate[] | 'files'> {
   if (valueOf !== undefined) {
     const choices = choicesOf(valueOf);
@@ -65,7 +67,7 @@ async function following(
   }
   if (last.startsWith('-')) return optionsOf(command);
   if (command.commands.length > 0) return command.commands.map((each) => [each.name(), each.description()]);
-  return argument === undefined ? [] : names(command, argument.name());
+  return argument === undefined ? [] : names(command, argument.name(), stateDir);
 }
 
 /** The options of a command, including the global ones. */
@@ -80,7 +82,11 @@ function optionsOf(command: Command): readonly Candidate[] {
 }
 
 /** Names of objects for an argument of a verb. */
-async function names(command: Command, argument: string): Promise<readonly Candidate[] | 'files'> {
+async function names(
+  command: Command,
+  argument: string,
+  stateDir: string,
+): Promise<readonly Candidate[] | 'files'> {
   const noun = pathOf(command);
   if (argument.startsWith('vg/')) return described(await volumes(), 'logical volume');
   if (argument === 'name' && /^(?:vm|xen) (?!create)/.test(noun))
@@ -89,7 +95,7 @@ async function names(command: Command, argument: string): Promise<readonly Candi
     return described([...new Set((await volumes()).map((path) => path.split('/')[0] ?? ''))], 'volume group');
   if (argument === 'name' && noun.startsWith('crypt')) return described(await mappings(), 'open device');
   if (argument === 'resource') return described(await endingWith('/etc/drbd.d', '.res'), 'DRBD resource');
-  if (argument === 'id') return described(await journals(), 'journal');
+  if (argument === 'id') return described(await journals(stateDir, noun), 'journal');
   if (argument === 'file|device' || argument === 'device|number') return 'files';
   if (argument.includes('|'))
     return described(
@@ -144,7 +150,17 @@ async function mappings(): Promise<readonly string[]> {
   return (await mapped()).filter(([uuid]) => uuid.startsWith('CRYPT-')).map(([, name]) => name);
 }
 
-async function journals(): Promise<readonly string[]> {
-  const directory = process.env['BOFH_STATE_DIR'] ?? '/var/lib/bofh';
-  return endingWith(join(directory, 'journal'), '.journal');
+/** The state directory of the typed command. */
+function stateDirIn(typed: readonly string[]): string {
+  const at = typed.findLastIndex((word) => /^--state-dir(?:=|$)/.test(word));
+  const named = typed[at] === '--state-dir' ? typed[at + 1] : typed[at]?.slice('--state-dir='.length);
+  return named || process.env['BOFH_STATE_DIR'] || usualStateDir();
+}
+
+/** The unfinished journals, and the closed ones for a verb that accepts them. */
+async function journals(stateDir: string, verb: string): Promise<readonly string[]> {
+  const takesClosed = verb === 'undo' || verb === 'journal show';
+  const directories = ['journal', ...(takesClosed ? ['journal/history'] : [])];
+  const found = directories.map((directory) => endingWith(join(stateDir, directory), '.journal'));
+  return (await Promise.all(found)).flat();
 }
