@@ -64,6 +64,7 @@ export function settingsOf(
   const stateDir = namedDir ?? usualStateDir(env);
   if (!stateDir.startsWith('/'))
     throw new UsageError(`the state directory must be an absolute path, not "${stateDir}"`);
+  refuseEmpty({ '--host': options.host, '--site': options.site, '--log-file': options.logFile });
   if (options.format !== undefined && options.json === true)
     throw new UsageError('--format and --json exclude each other: JSON has every column');
   return {
@@ -82,6 +83,15 @@ export function settingsOf(
     color: parseColor(options.color ?? 'auto'),
     pager: options.pager === false ? undefined : pagerIn(env),
   };
+}
+
+/** Throws UsageError for an empty value: an unset variable of a script must not choose another host or file. */
+function refuseEmpty(values: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(values))
+    if (value === '')
+      throw new UsageError(`the value of ${name} is empty`, {
+        remedy: `leave ${name} out, or give it a value`,
+      });
 }
 
 const factors: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -25,6 +25,13 @@ describe('the settings of a command', () => {
     expect(() => settingsOf({ format: 'size', json: true }, {})).toThrow('--format and --json exclude each');
   });
 
+  it.each([{ host: '' }, { site: '' }, { logFile: '' }, { stateDir: '' }])(
+    'refuse an empty value: %j',
+    (options) => {
+      expect(() => settingsOf(options, {})).toThrow(UsageError);
+    },
+  );
+
   it('are safe by default', () => {
     expect(settingsOf({}, {})).toEqual({
       answer: 'text',
