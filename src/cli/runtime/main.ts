@@ -210,19 +210,25 @@ const answerLost = 74;
  * pipe is not an error: `| head` has read enough.
  */
 async function checkAnswer(run: Run, exitCode: number): Promise<number> {
-  const { terminal, runtime, sequences } = run;
+  const { terminal, runtime, sequences, changes, isReported } = run;
   const broken = await terminal.flush();
   if (broken === undefined) return exitCode;
   const failed = `could not be written: ${broken.message}`;
-  if (exitCode !== 0 || !run.changes) {
-    const host = exitCode === 0 ? 'unchanged (this command only reads)' : 'as the lines above say';
-    terminal.line(lines(`the answer ${failed}`, host));
+  if (!changes && !isReported) {
+    terminal.line(lines(`the answer ${failed}`, 'unchanged (this command only reads)'));
     return exitCode === 0 ? answerLost : exitCode;
+  }
+  if (exitCode !== 0) {
+    const isDone = exitCode === 6 && !isReported;
+    const host = isDone ? 'changed, but the answer reports a failure or a problem' : 'as the lines above say';
+    terminal.line(lines(`the answer ${failed}`, host));
+    return exitCode;
   }
   const committed = sequences.started().filter(({ end }) => end === 'committed');
   const made = committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" completed`;
   const details = committed.map(({ id, name }) => printable(`committed: "${name}" (${id})`));
-  terminal.line(lines(`${made}; only its answer ${failed}`, 'changed as requested', details));
+  const host = committed.length > 0 ? 'changed as requested' : 'as requested';
+  terminal.line(lines(`${made}; only its answer ${failed}`, host, details));
   return answerLost;
 }
 

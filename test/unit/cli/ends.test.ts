@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -146,6 +146,16 @@ describe.skipIf(!root)('an answer that cannot be written', () => {
 
     expect(stderr).toContain('"recover" completed; only its answer could not be written');
     expect(stderr).toContain('exit 74\n');
+  });
+
+  it('of a command that only reads does not point to lines that are not there', async () => {
+    mkdirSync(made('state/journal'), { recursive: true, mode: 0o700 });
+    write('state/journal/aa11.journal', 'damaged\n');
+
+    const { stderr } = await into('> /dev/full', 'journal', 'list', ...options());
+
+    expect(stderr).toContain('host: unchanged (this command only reads)');
+    expect(stderr).toContain('exit 4\n');
   });
 
   it('of a failed command keeps its exit code', async () => {
