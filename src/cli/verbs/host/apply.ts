@@ -31,7 +31,7 @@ export default verb({
     confirm: value(
       '<DURATION|off>',
       'undo everything unless you run bofh confirm from a new connection within this time (default: 2m if a change could break the access to the host, else off)',
-      { read: (text) => (text === 'off' ? text : parseDuration(text)) },
+      { read: (text, name) => (text === 'off' ? text : parseDuration(text, name)) },
     ),
     prune,
   },
