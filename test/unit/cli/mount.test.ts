@@ -59,6 +59,16 @@ describe('bofh mount add and remove', () => {
     expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'ro,nodev,noatime' });
   });
 
+  it('escapes the control characters of a mount', async () => {
+    const path = '/srv/\u001b[2J';
+    host.admin.mkdir(path);
+    const { runtime, stdout } = at();
+    await runVerb(runtime, ['mount', 'add', device, path]);
+    await runVerb(runtime, ['mount', 'remove', path]);
+    expect(stdout()).not.toContain('\u001b');
+    expect(stdout()).toContain('unmounted /dev/dm-0 from /srv/\\x1b[2J');
+  });
+
   it('joins options that are typed apart, as mount(8)', async () => {
     await run(`add ${device} /mnt -o nodev -o noatime,nosuid`);
     expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'rw,nosuid,nodev,noatime' });

@@ -122,8 +122,8 @@ function useInWords(use: StackUse): string {
     case 'swap':
       return '→ in use as swap';
     case 'guest':
-      return `→ disk of the guest ${use.name ?? 'with an unknown name'} (domid ${use.domid})`;
+      return `→ disk of the guest ${printable(use.name ?? 'with an unknown name')} (domid ${use.domid})`;
     case 'configured-guest':
-      return `→ disk of the guest ${use.name}, which is off (${printable(use.file)})`;
+      return `→ disk of the guest ${printable(use.name)}, which is off (${printable(use.file)})`;
   }
 }

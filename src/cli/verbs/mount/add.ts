@@ -4,6 +4,7 @@ import { present } from '../../../core/present.ts';
 import { refuseSecrets } from '../../../mount/index.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { MountAdd } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
 import { changeOrEnsure, ensureFlag } from '../../runtime/ensure.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { flag, listRead, value, verb } from '../../runtime/verb.ts';
@@ -42,7 +43,7 @@ export default verb({
       ensure: () => ensure.mount.mount(asked),
       answer: (made): Answer<MountAdd> => ({
         data: { source: device, path: made.path },
-        lines: [`${device} is mounted on ${made.path}`],
+        lines: [`${printable(device)} is mounted on ${printable(made.path)}`],
       }),
     });
   },

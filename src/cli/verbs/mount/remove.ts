@@ -3,6 +3,7 @@ import { UsageError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { MountRemove } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { value, verb } from '../../runtime/verb.ts';
@@ -23,7 +24,7 @@ export default verb({
       act: () => mount.unmount(asked),
       answer: (gone): Answer<MountRemove> => ({
         data: { source: gone.source, path: gone.path },
-        lines: [`unmounted ${gone.source} from ${gone.path}`],
+        lines: [`unmounted ${printable(gone.source)} from ${printable(gone.path)}`],
       }),
     });
   },

@@ -3,6 +3,7 @@ import { UsageError } from '../../../core/errors.ts';
 import { optionsIn, refuseSecrets } from '../../../mount/index.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { TableEdit } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
 import { changeOrEnsure } from '../../runtime/ensure.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { listRead } from '../../runtime/verb.ts';
@@ -25,7 +26,7 @@ export async function editTable(
     answer: ({ file, line }): Answer<TableEdit> => ({
       data: { file, line, next },
       lines: [
-        line === null ? `removed the line from ${file}` : `${file} has the line: ${line}`,
+        line === null ? `removed the line from ${file}` : `${file} has the line: ${printable(line)}`,
         `systemd reads it at the next boot, or after: ${next}`,
       ],
     }),

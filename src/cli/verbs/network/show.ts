@@ -3,6 +3,7 @@ import { withBofh } from '../../../bofh.ts';
 import { formatSize } from '../../../core/units.ts';
 import { give } from '../../output/answer.ts';
 import type { NetworkShow } from '../../output/answers/index.ts';
+import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { addressInWords, guestOf, withGuests } from './interfaces.ts';
@@ -39,5 +40,7 @@ function linesOf(one: NetworkShow): readonly string[] {
     ['received', counted(received)],
     ['sent', counted(sent)],
   ];
-  return rows.flatMap(([what, value]) => (value === undefined ? [] : [`${what.padEnd(10)} ${value}`]));
+  return rows.flatMap(([what, value]) =>
+    value === undefined ? [] : [`${what.padEnd(10)} ${printable(value)}`],
+  );
 }
