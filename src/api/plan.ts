@@ -68,7 +68,7 @@ export const plan = z.strictObject({
     )
     .check(
       z.describe(
-        'What would happen to journals: to unfinished ones by bofh recover, to closed ones by bofh journal prune.',
+        'What would happen to unfinished journals (bofh recover, confirm, undo and journal resolve) and to closed ones (bofh journal prune).',
       ),
     ),
 });
