@@ -43,6 +43,18 @@ describe('bofh block loop', () => {
     ).toEqual([]);
   });
 
+  it('attach --adopt accepts --offset 0, as without --adopt', async () => {
+    host.admin.losetup(file, { minor: 4 });
+
+    expect(await json('attach', file, '--adopt', '--offset', '0')).toMatchObject({ device: '/dev/loop4' });
+  });
+
+  it('a dry run of attach --adopt is an empty plan if the file is attached', async () => {
+    host.admin.losetup(file, { minor: 4 });
+
+    expect(await json('attach', file, '--adopt', '--dry-run')).toMatchObject({ format: 1, steps: [] });
+  });
+
   it('does not adopt another part, other options, or a device that is being detached', async () => {
     host.admin.losetup(file, { mode: 'ro' });
 

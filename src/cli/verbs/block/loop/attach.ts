@@ -6,7 +6,7 @@ import { parseSize } from '../../../../core/units.ts';
 import { type Answer, give } from '../../../output/answer.ts';
 import type { BlockLoopAttach } from '../../../output/answers/index.ts';
 import { printable } from '../../../output/text.ts';
-import { change } from '../../../runtime/change.ts';
+import { change, plan } from '../../../runtime/change.ts';
 import { changeOrEnsure, ensureFlag } from '../../../runtime/ensure.ts';
 import { pathOn } from '../../../runtime/session.ts';
 import { flag, value, verb } from '../../../runtime/verb.ts';
@@ -44,8 +44,12 @@ export default verb({
     }
     return change<{ readonly device: string }, BlockLoopAttach>(runtime, async (bofh) => {
       const attached = adopt
-        ? await withBofh(bofh, () => block.loopOver({ ...how, offset: bytes(offset), limit: bytes(size) }))
+        ? await withBofh(bofh, () =>
+            block.loopOver({ ...how, offset: bytes(part.offset), limit: bytes(size) }),
+          )
         : undefined;
+      if (attached !== undefined && runtime.settings.mode === 'plan')
+        return () => plan(runtime, bofh, () => Promise.resolve());
       if (attached !== undefined)
         return () => {
           give(runtime, answerOf({ device: attached.device, file, was: 'adopted' }));
