@@ -59,6 +59,13 @@ describe('bofh mount add and remove', () => {
     expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt', options: 'ro,nodev,noatime' });
   });
 
+  it('prints the path of a directory that is typed without one', async () => {
+    host.admin.mkdir(process.cwd());
+    const { runtime, stdout } = at({ json: true });
+    await runVerb(runtime, 'mount add --bind . /mnt');
+    expect(JSON.parse(stdout())).toEqual({ source: process.cwd(), path: '/mnt' });
+  });
+
   it('escapes the control characters of a mount', async () => {
     const path = '/srv/\u001b[2J';
     host.admin.mkdir(path);

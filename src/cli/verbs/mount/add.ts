@@ -37,13 +37,14 @@ export default verb({
       mode: readOnly ? ('ro' as const) : ('rw' as const),
       ...present({ path: path === undefined ? undefined : pathOn(runtime, path), options }),
     };
+    const source = bind ? pathOn(runtime, device) : device;
     const asked = { device, ...present({ type }), ...common };
     return changeOrEnsure(runtime, isEnsured, {
-      create: () => (bind ? mount.bind({ source: pathOn(runtime, device), ...common }) : mount.mount(asked)),
+      create: () => (bind ? mount.bind({ source, ...common }) : mount.mount(asked)),
       ensure: () => ensure.mount.mount(asked),
       answer: (made): Answer<MountAdd> => ({
-        data: { source: device, path: made.path },
-        lines: [`${printable(device)} is mounted on ${printable(made.path)}`],
+        data: { source, path: made.path },
+        lines: [`${printable(source)} is mounted on ${printable(made.path)}`],
       }),
     });
   },
