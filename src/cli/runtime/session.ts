@@ -68,7 +68,7 @@ export async function openSession(
 
 /** Prints whose journals a verb uses, because a user may expect those of root. */
 export function tellWhose({ root, settings, terminal }: Runtime): void {
-  if (root || settings.stateDirBy === 'named') return;
+  if (root || settings.quiet || settings.stateDirBy === 'named') return;
   terminal.line(`bofh: these are your own journals, in ${settings.stateDir}; use sudo for those of root`);
 }
 

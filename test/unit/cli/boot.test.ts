@@ -101,6 +101,14 @@ describe('bofh boot install', () => {
     ]);
   });
 
+  it('prints nothing on stderr with --quiet, and no next command if nothing is to do', async () => {
+    const [quiet, again, none] = [at({ quiet: true }), at({ quiet: true }), at()];
+    await install(quiet.runtime);
+    await remove(again.runtime);
+    await remove(none.runtime);
+    expect([quiet.stderr(), again.stderr(), none.stderr()]).toEqual(['', '', '']);
+  });
+
   it('writes its state directory and site file into the units', async () => {
     await install(at({ stateDir: '/srv/bofh', site: '/srv/site.json' }).runtime);
 

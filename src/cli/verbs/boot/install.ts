@@ -33,6 +33,7 @@ export default verb({
     const found = await find(host);
     giveUnits(runtime, found);
     for (const line of keptAndLost(runtime, installed, options)) runtime.terminal.line(line);
+    if (runtime.settings.quiet) return 0;
     const off = found.filter(({ unit, enabled }) => unit.atBoot && !enabled);
     const next = off.length === 0 ? 'daemon-reload' : `enable ${off.map(({ unit }) => unit.name).join(' ')}`;
     runtime.terminal.line(`next: systemctl ${next}`);
@@ -48,11 +49,12 @@ function keptAndLost(
 ): readonly string[] {
   const from = installed?.stateDir ?? rootStateDir;
   const moved = installed !== undefined && from !== (stateDir ?? rootStateDir);
+  const isTold = !settings.quiet;
   return [
-    ...(settings.stateDirBy === 'default' && stateDir !== undefined
+    ...(isTold && settings.stateDirBy === 'default' && stateDir !== undefined
       ? [`the units keep --state-dir ${stateDir}`]
       : []),
-    ...(settings.site === undefined && site !== undefined ? [`the units keep --site ${site}`] : []),
+    ...(isTold && settings.site === undefined && site !== undefined ? [`the units keep --site ${site}`] : []),
     ...(moved ? [`unfinished sequences in ${from} are no longer recovered at boot`] : []),
   ];
 }

@@ -31,7 +31,8 @@ export default verb({
     if (runtime.settings.mode === 'plan') return await plan(runtime, bofh, change);
     await logged(runtime, bofh.host, () => withBofh(bofh, change));
     giveUnits(runtime, await findUnits(bofh.host, units));
-    runtime.terminal.line('next: systemctl daemon-reload');
+    if (!runtime.settings.quiet && found.some(isRemovable))
+      runtime.terminal.line('next: systemctl daemon-reload');
     return 0;
   },
 });
