@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
@@ -10,6 +11,7 @@ import type { Program, Runtime } from '../../../src/cli/runtime/runtime.ts';
 import { bootUnits, withoutHeader } from '../../../src/cli/verbs/boot/units.ts';
 import { type BeginLine, encode, type Line } from '../../../src/atomic/journal/lines.ts';
 import { fold } from '../../../src/atomic/journal/state.ts';
+import { withinLimit } from '../../../src/cli/verbs/recover/boot-limit.ts';
 import { startedGuest } from '../../../src/cli/verbs/recover/recover.ts';
 import type { ReadJournal } from '../../../src/cli/runtime/read-journals.ts';
 import {
@@ -18,6 +20,7 @@ import {
   simulatedHost,
   type SimulatedHost,
 } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { bofhOn, hostWithSource, vmCreate } from '../simulator/support.ts';
 import { containing } from './support/containing.ts';
 import { bare, begin } from './support/journals.ts';
@@ -509,6 +512,16 @@ describe('bofh recover --boot', () => {
     host = host.reboot();
     expect(await runVerb(at().runtime, 'recover --boot')).toBe(0);
     expect(volumes()).toBe(false);
+  });
+
+  it('does not let wait for a program if none runs', async () => {
+    const { engine } = simulatedBofh({ host });
+    const limit = { journalMs: 20, until: performance.now() + 1000 };
+    const ended = withinLimit(engine, 'aa11', limit, (over) =>
+      delay(10_000, undefined, over === undefined ? {} : { signal: over }),
+    );
+
+    expect(await rejectionOf(ended)).toMatchObject({ remedy: 'bofh recover aa11' });
   });
 
   it('leaves sequences of this boot open', async () => {

@@ -49,16 +49,20 @@ export async function withinLimit<T>(
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
+  const running = stillRunning(engine, id);
   throw new CommandError({
     ...{ tool: 'bofh', argv: ['recover', id], reason: 'timeout' },
-    what: `it was not finished within ${String(Math.ceil(ms / 1000))} s, and is left open${stillRunning(engine, id)}`,
-    remedy: `when that has ended (until then bofh refuses every other use of its objects): bofh recover ${id}`,
+    what: `it was not finished within ${String(Math.ceil(ms / 1000))} s, and is left open${running === '' ? '' : `; still at work: ${running}`}`,
+    remedy:
+      running === ''
+        ? `bofh recover ${id}`
+        : `when that has ended (until then bofh refuses every other use of its objects): bofh recover ${id}`,
   });
 }
 
+/** The programs that still work for a journal, as text; empty if there are none. */
 function stillRunning(engine: Engine, id: string): string {
   const inode = engine.store.inode(`${id}.journal`);
   const holders = inode === undefined ? [] : engine.processes.holders()(inode, outputsOf(engine.store, id));
-  const running = holders.map(({ pid, command }) => `process ${String(pid)} (${printable(command)})`);
-  return running.length === 0 ? '' : `; still at work: ${running.join(', ')}`;
+  return holders.map(({ pid, command }) => `process ${String(pid)} (${printable(command)})`).join(', ');
 }
