@@ -84,12 +84,16 @@ function inWords(found: readonly Finding[], { paint, columns }: Look): readonly 
         ...run.map((command) => `${margin}run: ${printable(command)}`),
       ]),
   );
-  const problems = count('problem');
+  const [problems, warnings] = [count('problem'), count('warning')];
   const end =
     problems === 0
       ? paint('good', 'nothing is wrong')
       : paint('bad', `${String(problems)} ${problems === 1 ? 'problem' : 'problems'}`);
-  return [...lines, '', `${end}; ${String(count('warning'))} warnings, ${String(count('ok'))} ok`];
+  return [
+    ...lines,
+    '',
+    `${end}; ${String(warnings)} ${warnings === 1 ? 'warning' : 'warnings'}, ${String(count('ok'))} ok`,
+  ];
 }
 
 async function siteOf(
