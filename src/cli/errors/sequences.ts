@@ -10,7 +10,7 @@ import { messageOf, oneLine, printable } from '../output/text.ts';
 export function startedIn(store: Store, id: string): StartedSequence | undefined {
   try {
     const state = stateIn(store, id);
-    return state === undefined ? undefined : toldBy(state);
+    return state === undefined ? undefined : resultOf(state);
   } catch (error) {
     // An unknown state is reported as open.
     return { id, name: '?', end: 'open', left: [`its journal cannot be read: ${oneLine(messageOf(error))}`] };
@@ -30,7 +30,7 @@ function stateIn(store: Store, id: string): State | undefined {
   return undefined;
 }
 
-function toldBy(state: State): StartedSequence {
+function resultOf(state: State): StartedSequence {
   const { id, name } = state.begin;
   const left = state.steps
     .filter((step) => isLeft(state, step))

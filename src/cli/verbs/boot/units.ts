@@ -34,7 +34,8 @@ export interface Unit {
 export interface FoundUnit {
   readonly unit: Unit;
   /**
-   * `outdated`: written by bofh for another bofh, Node.js or state directory. `foreign`: edited, or not created by bofh.
+   * `outdated`: written by bofh for another bofh, Node.js or state directory. `foreign`: edited, or
+   * not created by bofh.
    */
   readonly state: 'absent' | 'installed' | 'outdated' | 'foreign';
   /** Only for a file. */
@@ -58,8 +59,9 @@ export function bootUnits(words: readonly string[], stateDir: string): readonly 
 }
 
 /**
- * Looks for a unit on the host. It is enabled if the link of systemctl exists. A unit of the Debian package counts if it starts the same
- * program with the same options; its path is that of the package.
+ * Looks for a unit on the host. It is enabled if the link of systemctl exists. A unit of the Debian
+ * package counts if it starts the same program with the same options; its path is that of the
+ * package.
  */
 export async function findUnit(
   host: ReadHost,

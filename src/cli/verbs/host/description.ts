@@ -78,8 +78,8 @@ async function ran<T>(path: string, code: () => Promise<T>): Promise<T> {
 }
 
 /**
- * The planned changes: the steps run on a simulated host that reads from the real one. `answers` receives what the real
- * one answered.
+ * The planned changes: the steps run on a simulated host that reads from the real one. `answers`
+ * receives what the real one answered.
  */
 export async function plannedChanges(
   bofh: Bofh,

@@ -16,7 +16,7 @@ import { confirm } from '../../runtime/confirm.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { tell } from './text.ts';
 
-/** Needs no site file: the journal has everything that an undo needs. */
+/** Needs no site file: the journal has all data that an undo needs. Only operations of the site are in that file. */
 export default verb({
   changes: true,
   answers: 'recover',
