@@ -107,7 +107,11 @@ async function asked(
   const lines = createInterface({ input, output, signal: stop });
   try {
     const ended = new Promise<undefined>((resolve) => lines.once('close', () => resolve(undefined)));
-    return stop.aborted ? undefined : await Promise.race([lines.question(question), ended]);
+    if (stop.aborted) return undefined;
+    const answer = await Promise.race([lines.question(question), ended]);
+    // The question is still the last line.
+    if (answer === undefined) output.write('\n');
+    return answer;
   } finally {
     lines.close();
   }
