@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { diffOf } from '../../../src/cli/verbs/host/diff.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { noting } from '../../support/noting-reads.ts';
@@ -54,6 +55,18 @@ describe('bofh host apply', () => {
     expect(reads.filter((line) => line.includes('apt-cache show'))).toHaveLength(1);
   });
 });
+
+it.each([
+  ['create', '', 'a\nb\n', '--- /dev/null\n+++ /x\n@@ -0,0 +1,2 @@\n+a\n+b'],
+  ['change', 'a\n', '', '--- /x\n+++ /x\n@@ -1,1 +0,0 @@\n-a'],
+] as const)(
+  '%s: the diff of an empty file has the line numbers of diff(1)',
+  (action, before, after, diff) => {
+    const content = { before: Buffer.from(before), after: Buffer.from(after) };
+
+    expect(diffOf({ action, kind: 'file', name: '/x', details: [], content })).toBe(diff);
+  },
+);
 
 describe('bofh host plan', () => {
   it('shows what differs, and changes nothing', async () => {

@@ -12,10 +12,15 @@ export function diffOf({ name, action, content }: HostChange): string | undefine
     `--- ${action === 'create' ? '/dev/null' : name}`,
     `+++ ${name}`,
     ...hunks.flatMap(({ oldStart, oldLines, newStart, newLines, lines }) => [
-      `@@ -${String(oldStart)},${String(oldLines)} +${String(newStart)},${String(newLines)} @@`,
+      `@@ -${rangeOf(oldStart, oldLines)} +${rangeOf(newStart, newLines)} @@`,
       ...lines,
     ]),
   ].join('\n');
+}
+
+/** The lines of a hunk. As in diff(1), an empty range begins after the line before it. */
+function rangeOf(start: number, lines: number): string {
+  return `${String(lines === 0 ? start - 1 : start)},${String(lines)}`;
 }
 
 /** The text of bytes; undefined for bytes that are not UTF-8, or contain NUL. */
