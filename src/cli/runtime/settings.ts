@@ -110,6 +110,13 @@ export function parseDuration(text: string, name = 'duration'): number {
   return Math.round(ms);
 }
 
+/** As `parseDuration`, and more than 0. */
+export function parseWait(text: string, name: string): number {
+  const ms = parseDuration(text, name);
+  if (ms === 0) throw new UsageError(`${name} ${text}: must be more than 0`);
+  return ms;
+}
+
 function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((each) => each === text);
   if (level === undefined)

@@ -57,6 +57,11 @@ describe('a dry run of a sequence that waits for its confirmation', () => {
     },
   );
 
+  it('confirm --extend 0 is refused: it would roll back at once', async () => {
+    const extend = typedOn(simulatedBofh({ host }), 'confirm --extend 0');
+    await expect(extend).rejects.toThrow('--extend 0: must be more than 0');
+  });
+
   it('recover ID --unconfirmed has none: it would wait, and roll back', async () => {
     expect(await rejectionOf(dry('recover aa11 --unconfirmed'))).toBeInstanceOf(UsageError);
     expect(host.snapshot()).toBe(stateDir);

@@ -3,7 +3,7 @@ import { RefusedError } from '../../../core/errors.ts';
 import { sshConnection } from '../../../host/ssh-connection.ts';
 import { type ReadJournal, readById, readOpen } from '../../runtime/read-journals.ts';
 import { openSession, refuseOtherHost } from '../../runtime/session.ts';
-import { parseDuration } from '../../runtime/settings.ts';
+import { parseWait } from '../../runtime/settings.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { value, verb } from '../../runtime/verb.ts';
 import { showJournalPlan } from '../journal/journal-plan.ts';
@@ -15,7 +15,7 @@ export default verb({
   args: { id: ['[id]', 'ID of the sequence (default: the only one that waits for confirmation)'] },
   options: {
     extend: value('<DURATION>', 'do not confirm yet: move the deadline to this time from now', {
-      read: parseDuration,
+      read: parseWait,
     }),
   },
   examples: ['confirm', 'confirm 3f0c1a4e', 'confirm 3f0c1a4e --extend 5m'],

@@ -7,7 +7,7 @@ import type { HostChange } from '../../../provision/apply.ts';
 import { remember } from '../../../provision/created.ts';
 import { canLockOut } from '../../../provision/lockout.ts';
 import { change } from '../../runtime/change.ts';
-import { parseDuration } from '../../runtime/settings.ts';
+import { parseWait } from '../../runtime/settings.ts';
 import { value, verb } from '../../runtime/verb.ts';
 import { give } from '../../output/answer.ts';
 import {
@@ -31,7 +31,7 @@ export default verb({
     confirm: value(
       '<DURATION|off>',
       'undo everything unless you run bofh confirm from a new connection within this time (default: 2m if a change could break the access to the host, else off)',
-      { read: (text, name) => (text === 'off' ? text : parseDuration(text, name)) },
+      { read: (text, name) => (text === 'off' ? text : parseWait(text, name)) },
     ),
     prune,
   },
