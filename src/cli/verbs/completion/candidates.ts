@@ -17,12 +17,25 @@ export async function candidates(
   words: readonly string[],
   commands: (words: readonly string[]) => Promise<Command>,
 ): Promise<readonly Candidate[] | 'files'> {
-  const typed = words.slice(0, -1);
-  const last = words.at(-1) ?? '';
+  const { typed, last } = withoutEquals(words);
   const at = placeOf(await commands(typed), typed);
   if (at === undefined) return [];
   const found = await following(at, last, stateDirIn(typed));
   return found === 'files' ? found : found.filter(([word]) => word.startsWith(last));
+}
+
+/** bash splits --type=pv at the equals sign: here it is --type pv. */
+function withoutEquals(words: readonly string[]): {
+  readonly typed: readonly string[];
+  readonly last: string;
+} {
+  const isEquals = (word: string, at: number): boolean =>
+    word === '=' && words[at - 1]?.startsWith('--') === true;
+  const isAtEquals = isEquals(words.at(-1) ?? '', words.length - 1);
+  return {
+    typed: words.slice(0, -1).filter((word, at) => !isEquals(word, at)),
+    last: isAtEquals ? '' : (words.at(-1) ?? ''),
+  };
 }
 
 interface Place {
