@@ -514,6 +514,11 @@ describe('bofh recover --boot', () => {
     expect(volumes()).toBe(false);
   });
 
+  it('--limit 0 is refused', async () => {
+    const recovered = runVerb(at().runtime, 'recover --boot --limit 0');
+    await expect(recovered).rejects.toThrow('--limit 0: must be more than 0');
+  });
+
   it('does not let wait for a program if none runs', async () => {
     const { engine } = simulatedBofh({ host });
     const limit = { journalMs: 20, until: performance.now() + 1000 };

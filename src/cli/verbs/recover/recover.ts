@@ -3,7 +3,7 @@ import { readById, readOpen, rawBytes, type ReadJournal } from '../../runtime/re
 import type { RecoveredList } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, tellWhose, untilInterrupted } from '../../runtime/session.ts';
-import { parseDuration } from '../../runtime/settings.ts';
+import { parseDuration, parseWait } from '../../runtime/settings.ts';
 import { flag, value, verb } from '../../runtime/verb.ts';
 import { objectList } from './object-list.ts';
 import { abandonOne } from './abandon.ts';
@@ -43,7 +43,7 @@ export default verb({
     limit: value(
       '<DURATION>',
       'with --boot: time limit for one journal; a journal that needs longer stays open (default: 5m)',
-      { read: parseDuration },
+      { read: parseWait },
     ),
     total: value(
       '<DURATION>',
