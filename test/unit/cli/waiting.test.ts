@@ -1,7 +1,9 @@
 import { uptime } from 'node:os';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { BeginLine } from '../../../src/atomic/journal/lines.ts';
-import { plan } from '../../../src/cli/output/answers/index.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { accessing } from '../../../src/cli/runtime/read-journals.ts';
+import { journalList, plan } from '../../../src/cli/output/answers/index.ts';
 import { JournalError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -57,6 +59,22 @@ describe('a dry run of a sequence that waits for its confirmation', () => {
     },
   );
 
+  it('journal resolve is refused while the sequence runs', async () => {
+    const nothing = () => undefined;
+    await withBofh(simulatedBofh({ host }), () =>
+      atomic('running', async (tx) => {
+        await tx.effect('call the API', nothing, nothing);
+        const { data } = await jsonOn(simulatedBofh({ host }), 'journal list');
+        const id = journalList.parse(data).find(({ name }) => name === 'running')?.id ?? '';
+
+        expect(await rejectionOf(dry(`journal resolve ${id} 1 --keep`))).toMatchObject({
+          message: `journal ${id} is in use`,
+          remedy: `see how far it is: bofh journal show ${id}`,
+        });
+      }),
+    );
+  });
+
   it('confirm --extend 0 is refused: it would roll back at once', async () => {
     const extend = typedOn(simulatedBofh({ host }), 'confirm --extend 0');
     await expect(extend).rejects.toThrow('--extend 0: must be more than 0');
@@ -65,6 +83,18 @@ describe('a dry run of a sequence that waits for its confirmation', () => {
   it('recover ID --unconfirmed has none: it would wait, and roll back', async () => {
     expect(await rejectionOf(dry('recover aa11 --unconfirmed'))).toBeInstanceOf(UsageError);
     expect(host.snapshot()).toBe(stateDir);
+  });
+});
+
+it('an error of the operating system has a command that shows its cause', async () => {
+  const broken = (): never => {
+    throw Object.assign(new Error('EIO: i/o error, scandir'), { code: 'EIO' });
+  };
+  const { engine } = simulatedBofh({ host });
+  const reading = Promise.resolve().then(() => accessing(engine, broken));
+
+  expect(await rejectionOf(reading)).toMatchObject({
+    remedy: expect.stringMatching(/^see why: ls -ld (\S+); findmnt --target \1$/) as string,
   });
 });
 
