@@ -32,7 +32,6 @@ interface More {
   readonly conflicts?: readonly string[];
   readonly short?: string;
   readonly hidden?: boolean;
-  readonly repeatable?: boolean;
 }
 
 /** An option without a value, such as `--zeros`. True when it was typed. */
@@ -84,13 +83,14 @@ export function value(
 ): OptionSpec<unknown> {
   const { conflicts = [], short, hidden = false, required = false } = more;
   const read: ReadText<unknown> = more.read ?? ((text) => text);
-  const { words: choices = [], list: repeatable = more.repeatable ?? false } = read;
+  const { words: choices = [], list: repeatable = false } = read;
   const parse = (typed: Typing, name: string): unknown => {
     if (typeof typed === 'string') return read(typed, name);
     return typeof typed === 'object' ? typed.flatMap((text) => read(text, name)) : undefined;
   };
   return {
-    ...{ placeholder, help, required, default: more.default, short, conflicts, hidden, repeatable },
+    help: repeatable ? `${help}; may be repeated` : help,
+    ...{ placeholder, required, default: more.default, short, conflicts, hidden, repeatable },
     ...{ choices, parse },
   };
 }
@@ -126,16 +126,14 @@ export function oneOf<const W extends string>(...words: readonly [W, W, ...W[]])
 }
 
 /** For `read` of an option that is typed once for each value. */
-export function one(text: string): string[] {
-  return [text];
-}
+export const one = listRead((text) => [text]);
 
 /** For `read`: words with commas between them. */
 export const commaList = listRead((text) => text.split(','));
 
-/** For `read`: the items of a text. */
-export function listRead<T>(items: (text: string) => T[]): ReadText<T[]> {
-  return Object.assign((text: string): T[] => items(text), { list: true } as const);
+/** For `read`: the items of a text. The option may be typed several times. */
+export function listRead<T>(items: (text: string, name: string) => readonly T[]): ReadText<T[]> {
+  return Object.assign((text: string, name: string) => [...items(text, name)], { list: true } as const);
 }
 
 /** `<name>`, `[name]`, `<name...>` or `[name...]`, alone, or with its text in the help. */

@@ -5,7 +5,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { DrbdMetadata } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
-import { value, verb } from '../../runtime/verb.ts';
+import { listRead, value, verb } from '../../runtime/verb.ts';
 import { volume, wordsIn } from './options.ts';
 
 export default verb({
@@ -16,20 +16,14 @@ export default verb({
     volume,
     overwrite: value(
       '<UUID,…>',
-      'UUID of existing metadata to overwrite, or the word "data" for content of unknown type; may be repeated',
+      'UUID of existing metadata to overwrite, or the word "data" for content of unknown type',
       {
-        read: wordsIn,
-        repeatable: true,
+        read: listRead(wordsIn),
       },
     ),
-    keep: value(
-      '<UUID,…>',
-      'UUID of the existing filesystem to keep: it becomes the content of the volume; may be repeated',
-      {
-        read: wordsIn,
-        repeatable: true,
-      },
-    ),
+    keep: value('<UUID,…>', 'UUID of the existing filesystem to keep: it becomes the content of the volume', {
+      read: listRead(wordsIn),
+    }),
   },
   examples: ['drbd create-md web1'],
   run: (runtime, { name, volume, overwrite = [], keep }) => {

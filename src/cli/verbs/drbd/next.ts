@@ -5,16 +5,15 @@ import { present } from '../../../core/present.ts';
 import { give } from '../../output/answer.ts';
 import type { DrbdNext } from '../../output/answers/index.ts';
 import { openSession } from '../../runtime/session.ts';
-import { value, verb } from '../../runtime/verb.ts';
+import { listRead, value, verb } from '../../runtime/verb.ts';
 import { wordsIn } from './options.ts';
 
 export default verb({
   changes: false,
   answers: 'drbd next',
   options: {
-    on: value('<HOST,…>', 'hosts on which they must be free; may be repeated (default: this host)', {
-      read: hostsIn,
-      repeatable: true,
+    on: value('<HOST,…>', 'hosts on which they must be free (default: this host)', {
+      read: listRead(hostsIn),
     }),
   },
   examples: ['drbd next --on host1,host2'],

@@ -16,9 +16,8 @@ export default verb({
   answers: 'lvm remove',
   args: { volume: ['<vg/name>', 'logical volume, for example vg0/web1'] },
   options: {
-    diskOf: value('<GUEST,…>', 'remove it although it is a disk of these guests; may be repeated', {
+    diskOf: value('<GUEST,…>', 'remove it although it is a disk of these guests', {
       read: commaList,
-      repeatable: true,
     }),
   },
   examples: ['lvm remove vg0/web1'],

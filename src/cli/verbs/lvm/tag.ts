@@ -13,7 +13,7 @@ export default verb({
   args: { volume: ['<vg/name>', 'logical volume, for example vg0/web1'] },
   options: {
     add: tags,
-    remove: value('<TAG,…>', 'tags to remove; may be repeated', { read: commaList, repeatable: true }),
+    remove: value('<TAG,…>', 'tags to remove', { read: commaList }),
   },
   examples: ['lvm tag vg0/web1 --add backup,web'],
   run: (runtime, { volume, add = [], remove = [] }) => {

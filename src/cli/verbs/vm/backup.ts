@@ -34,8 +34,8 @@ export default verb({
     ),
     recipient: value(
       '<KEY>',
-      'encrypt the disks with age(1) for this public key (age1…, ssh-ed25519 …), or for those in this file (default: not encrypted); may be repeated',
-      { read: one, repeatable: true },
+      'encrypt the disks with age(1) for this public key (age1…, ssh-ed25519 …), or for those in this file (default: not encrypted)',
+      { read: one },
     ),
     noFreeze,
   },

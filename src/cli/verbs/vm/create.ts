@@ -15,7 +15,7 @@ import { ensureFlag, unchanged } from '../../runtime/ensure.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { parseDuration } from '../../runtime/settings.ts';
 import { pathOn, untilInterrupted } from '../../runtime/session.ts';
-import { flag, named, one, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
+import { flag, listRead, named, one, oneOf, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { keyFile, keyInGuest } from './key-file.ts';
 import { reachOptions } from './reach-options.ts';
 import { addressesIn } from '../drbd/options.ts';
@@ -52,8 +52,8 @@ export default verb({
     swap: value('<SIZE>', 'size of its swap (default: no swap)', { read: named(parseSize) }),
     disk: value(
       '<NAME=SIZE,…>',
-      'a data disk: NAME=SIZE[,fs=ext4|xfs|btrfs][,mount=/DIR][,luks=KEYFILE] (default: ext4, not mounted, not encrypted); luks encrypts it with the key in a file of this host; may be repeated',
-      { read: diskOf, repeatable: true },
+      'a data disk: NAME=SIZE[,fs=ext4|xfs|btrfs][,mount=/DIR][,luks=KEYFILE] (default: ext4, not mounted, not encrypted); luks encrypts it with the key in a file of this host',
+      { read: listRead(diskOf) },
     ),
     memory: value('<SIZE>', 'memory', { read: named(parseSize), default: '256m' }),
     vcpus: value('<NUMBER>', 'virtual CPUs', { read: wholeNumber, default: '1' }),
@@ -87,9 +87,8 @@ export default verb({
         read: oneOf('direct', 'grub'),
       },
     ),
-    extra: value('<LINE>', 'add this line to its configuration, see xl.cfg(5); may be repeated', {
+    extra: value('<LINE>', 'add this line to its configuration, see xl.cfg(5)', {
       read: one,
-      repeatable: true,
     }),
     kernel: value(
       '<FILE>',
@@ -105,8 +104,8 @@ export default verb({
     ),
     role: value(
       '<ROLE>',
-      'run this script from /etc/bofh/roles.d (rolesDir of the site file) in the root filesystem of the guest, before its first start; may be repeated',
-      { read: one, repeatable: true },
+      'run this script from /etc/bofh/roles.d (rolesDir of the site file) in the root filesystem of the guest, before its first start',
+      { read: one },
     ),
     provision: value(
       '<FILE>',

@@ -8,7 +8,7 @@ import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { pathOn } from '../../runtime/session.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
-import { flag, value, verb } from '../../runtime/verb.ts';
+import { flag, listRead, value, verb } from '../../runtime/verb.ts';
 import { keyFile } from './key-file.ts';
 
 export default verb({
@@ -22,8 +22,8 @@ export default verb({
     readOnly: flag('mount it read-only'),
     keyFile: value(
       '<DISK=FILE>',
-      'open an encrypted disk with the key in this file of the host (default: the key file in the guest); DISK is its name in vm create --disk, in the guest (xvdb) or in its /etc/crypttab; may be repeated',
-      { read: diskAndFile, repeatable: true },
+      'open an encrypted disk with the key in this file of the host (default: the key file in the guest); DISK is its name in vm create --disk, in the guest (xvdb) or in its /etc/crypttab',
+      { read: listRead(diskAndFile) },
     ),
   },
   examples: [

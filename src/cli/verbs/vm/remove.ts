@@ -21,14 +21,9 @@ export default verb({
       read: parseDuration,
     }),
     forceOff: flag('power it off hard first if it is running', { conflicts: ['stop'] }),
-    keepDisk: value(
-      '<DISK>',
-      'keep this disk: its name in the guest, such as xvdc, or that of vm create; may be repeated',
-      {
-        read: one,
-        repeatable: true,
-      },
-    ),
+    keepDisk: value('<DISK>', 'keep this disk: its name in the guest, such as xvdc, or that of vm create', {
+      read: one,
+    }),
     keepReplicas: flag('keep replicated disks on both hosts'),
     on: value(
       '<HOST,HOST>',

@@ -6,7 +6,7 @@ import type { Tx } from '../../../../operations.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { DrbdConfigCreate } from '../../../output/answers/index.ts';
 import { changeOrEnsure, ensureFlag } from '../../../runtime/ensure.ts';
-import { value, verb } from '../../../runtime/verb.ts';
+import { listRead, value, verb } from '../../../runtime/verb.ts';
 import { protocol, wordsIn } from '../options.ts';
 
 export default verb({
@@ -14,30 +14,19 @@ export default verb({
   answers: 'drbd config create',
   args: { name: ['<resource>', 'name of the new resource'] },
   options: {
-    hosts: value(
-      '<NAME=ADDRESS:PORT,…>',
-      'hosts; IPv6 as [::1]:7788; append #1 to set a node id; may be repeated',
-      {
-        required: true,
-        repeatable: true,
-        read: (text: string, name: string) => wordsIn(text).map((each) => hostIn(each, name)),
-      },
-    ),
-    volumes: value('<MINOR:DEVICE,…>', 'volumes; HOST=MINOR:DEVICE for one host only; may be repeated', {
+    hosts: value('<NAME=ADDRESS:PORT,…>', 'hosts; IPv6 as [::1]:7788; append #1 to set a node id', {
       required: true,
-      repeatable: true,
-      read: (text: string, name: string) => wordsIn(text).map((each) => volumeIn(each, name)),
+      read: listRead((text, name) => wordsIn(text).map((each) => hostIn(each, name))),
+    }),
+    volumes: value('<MINOR:DEVICE,…>', 'volumes; HOST=MINOR:DEVICE for one host only', {
+      required: true,
+      read: listRead((text, name) => wordsIn(text).map((each) => volumeIn(each, name))),
     }),
     protocol,
     ensure: ensureFlag(),
-    set: value(
-      '<SECTION.OPTION=VALUE,…>',
-      'options of the sections net, disk or options, see drbd.conf(5); may be repeated',
-      {
-        repeatable: true,
-        read: (text: string, name: string) => wordsIn(text).map((each) => settingIn(each, name)),
-      },
-    ),
+    set: value('<SECTION.OPTION=VALUE,…>', 'options of the sections net, disk or options, see drbd.conf(5)', {
+      read: listRead((text, name) => wordsIn(text).map((each) => settingIn(each, name))),
+    }),
   },
   examples: [
     'drbd config create web1 --hosts host1=10.0.0.1:7788,host2=10.0.0.2:7788 --volumes 0:/dev/vg0/web1',

@@ -12,14 +12,9 @@ export default verb({
   answers: 'lvm pv move',
   args: { device: ['<device>', 'device of the physical volume, for example /dev/sdb'] },
   options: {
-    to: value(
-      '<DEVICE,…>',
-      'target devices, in this order; may be repeated (default: all others of the group)',
-      {
-        read: commaList,
-        repeatable: true,
-      },
-    ),
+    to: value('<DEVICE,…>', 'target devices, in this order (default: all others of the group)', {
+      read: commaList,
+    }),
     volume: value('<VG/NAME>', 'move only this logical volume', { read: volumeOf }),
   },
   examples: ['lvm pv move /dev/sdb', 'lvm pv move /dev/sdb --to /dev/sdc --volume vg0/web1'],

@@ -14,8 +14,8 @@ export default verb({
   options: {
     package: value(
       '<PACKAGE>',
-      'install this package in addition to openssh-server, linux-image-amd64 and debianPackages of the site file; may be repeated',
-      { read: one, repeatable: true },
+      'install this package in addition to openssh-server, linux-image-amd64 and debianPackages of the site file',
+      { read: one },
     ),
     mirror: value('<URL>', 'mirror (default: debianMirror of the site file, or those of mmdebstrap)'),
     keyring: value(
