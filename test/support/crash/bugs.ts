@@ -97,12 +97,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'no sync before `finished`',
-    patches: [
-      act(
-        'await code.sync(journalled);\n  // If others made theirs',
-        '// If others made theirs',
-      ),
-    ],
+    patches: [act('await code.sync(journalled);\n  // If others made theirs', '// If others made theirs')],
   },
   {
     name: 'no truncation after a failed write',

@@ -6,7 +6,12 @@ import type { ProductBug, Tests } from './product-bugs.ts';
 
 /** The project with a bug in it, as a copy of its own: its sources and its tests. Gives the folder. */
 export function copyOfProject(bug: Pick<ProductBug, 'name' | 'patches'>): string {
-  const parts = { src: 'src', test: 'test', 'package.json': 'package.json' };
+  const parts = {
+    src: 'src',
+    test: 'test',
+    'package.json': 'package.json',
+    'site-specific.ts': 'site-specific.ts',
+  };
   return copyWithBug(bug, parts, 'src');
 }
 

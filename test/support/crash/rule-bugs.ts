@@ -171,15 +171,11 @@ export const ruleBugs: readonly ProductBug[] = [
     old: 'isNew(key, at) ? newObject(uses) : objectOf(',
     now: 'isNew(key, at) ? objectOf(uses, key) : objectOf(',
   }),
-  bug(
-    'an act after the commit runs without a witness of what it destroys',
-    'unit/filesystem/committed-without-its-device.test.ts',
-    {
-      file: 'atomic/undo/witness.ts',
-      old: 'const witness = await content.witness({ ...journalled(journal.state, step), host });\n    if (witness',
-      now: 'const witness = await content.witness({ ...journalled(journal.state, step), host }).catch(() => undefined);\n    if (witness',
-    },
-  ),
+  bug('an act after the commit runs without a witness of what it destroys', 'unit/atomic/unwind.test.ts', {
+    file: 'atomic/undo/witness.ts',
+    old: 'const witness = await content.witness({ ...journalled(journal.state, step), host });\n    if (witness',
+    now: 'const witness = await content.witness({ ...journalled(journal.state, step), host }).catch(() => undefined);\n    if (witness',
+  }),
 ];
 
 interface Patched {

@@ -20,6 +20,7 @@ function puppet(lives: 'disk' | 'boot' = 'disk') {
   const acts = {
     revert: async (_name: string): Promise<void> => undefined,
     finish: async (_name: string): Promise<void> => undefined,
+    witness: async (): Promise<string | undefined> => undefined,
   };
   const gone = (name: string): void => void looks.set(name, { state: 'gone' });
   const thing = operation({
@@ -42,6 +43,12 @@ function puppet(lives: 'disk' | 'boot' = 'disk') {
       asked.push(`revert ${name}`);
       gone(name);
       await acts.revert(name);
+    },
+    content: {
+      lost: 'finished',
+      of: 'device',
+      witness: () => acts.witness(),
+      changed: () => Promise.resolve(undefined),
     },
     afterCommit: async ({ undo: { name } }) => {
       asked.push(`finish ${name}`);
@@ -260,6 +267,17 @@ describe('after the commit', () => {
     expect(toy.asked).toEqual(['finish a']);
     expect(historyOf(engine, sequence.id)).toContainEqual({ t: 'finished', n: 1, notOurs: 'a foreign a' });
   });
+});
+
+test('what an act after the commit destroys is undone instead if it cannot be read before the commit', async () => {
+  const toy = puppet();
+  toy.acts.witness = async () => Promise.reject(new RefusedError('input/output error'));
+  const sequence = new AtomicOperationSequence({ engine: engineOf(toy), name: 'toys' });
+
+  const error = await rejectionOf(sequence.run(making(toy, ['a'], () => undefined)));
+
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect(toy.asked).toEqual(['revert a']);
 });
 
 function historyOf({ store }: Engine, id: string): readonly Line[] {
