@@ -213,28 +213,37 @@ async function checkAnswer(run: Run, exitCode: number): Promise<number> {
   const { terminal, runtime, sequences, changes, isReported } = run;
   const broken = await terminal.flush();
   if (broken === undefined) return exitCode;
-  const failed = `could not be written: ${broken.message}`;
   if (!changes && !isReported) {
-    terminal.line(lines(`the answer ${failed}`, 'unchanged (this command only reads)'));
+    const host = 'unchanged (this command only reads)';
+    terminal.line(lost(broken, { failed: 'the answer', host, next: 'run the command again' }));
     return exitCode === 0 ? answerLost : exitCode;
   }
   if (exitCode !== 0) {
     const isDone = exitCode === 6 && !isReported;
     const host = isDone ? 'changed, but the answer reports a failure or a problem' : 'as the lines above say';
-    terminal.line(lines(`the answer ${failed}`, host));
+    terminal.line(lost(broken, { failed: 'the answer', host, next: seeJournals }));
     return exitCode;
   }
   const committed = sequences.started().filter(({ end }) => end === 'committed');
   const made = committed.length > 0 ? 'the change was made' : `"${runtime?.verb ?? ''}" completed`;
   const details = committed.map(({ id, name }) => printable(`committed: "${name}" (${id})`));
   const host = committed.length > 0 ? 'changed as requested' : 'as requested';
-  terminal.line(lines(`${made}; only its answer ${failed}`, host, details));
+  terminal.line(lost(broken, { failed: `${made}; only its answer`, host, next: seeJournals, details }));
   return answerLost;
 }
 
-function lines(failed: string, host: string, details: readonly string[] = []): string {
-  const next = 'free space on the disk where the answer is written; see what was done: bofh journal list';
-  return asText({ class: 'Error', failed, host, next, details, exitCode: answerLost });
+const seeJournals = 'see what was done: bofh journal list';
+
+function lost(
+  broken: Error,
+  of: Pick<Explanation, 'failed' | 'host' | 'next'> & { readonly details?: readonly string[] },
+): string {
+  const isFull = 'code' in broken && (broken.code === 'ENOSPC' || broken.code === 'EDQUOT');
+  return asText({
+    ...{ class: 'Error', host: of.host, details: of.details ?? [], exitCode: answerLost },
+    failed: `${of.failed} could not be written: ${broken.message}`,
+    next: `${isFull ? 'free space on the disk where the answer is written; then ' : ''}${of.next}`,
+  });
 }
 
 /**

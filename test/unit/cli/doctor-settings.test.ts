@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { parseSite } from '../../../src/site.ts';
+import { parseSite, siteFileHere } from '../../../src/site.ts';
 import { simulatedBofh } from '../../../src/simulator/index.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
@@ -25,7 +25,7 @@ it('bofh doctor --settings shows each value and where it was set', async () => {
     volumeGroup: ['vg0', 'site file', '/etc/bofh/site-specific.json'],
     guestConfigDirs: [['/etc/xen'], 'default', null],
     bridge: [null, 'default', null],
-    site: [null, 'default', null],
+    site: [siteFileHere(undefined) ?? null, 'default', null],
     stateDir: ['/var/lib/bofh', 'default', null],
   });
 });

@@ -154,7 +154,9 @@ describe.skipIf(!root)('an answer that cannot be written', () => {
 
     const { stderr } = await into('> /dev/full', 'journal', 'list', ...options());
 
-    expect(stderr).toContain('host: unchanged (this command only reads)');
+    expect(stderr).toContain(
+      'host: unchanged (this command only reads)\n  next: free space on the disk where the answer is written; then run the command again\n',
+    );
     expect(stderr).toContain('exit 4\n');
   });
 

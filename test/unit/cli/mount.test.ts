@@ -33,6 +33,18 @@ describe('bofh mount list', () => {
     expect(answers.mountList.parse(JSON.parse(all.stdout())).map(({ path }) => path)).toContain('/proc');
   });
 
+  it('shows a mount whose source is the tag of a virtiofs', async () => {
+    const [root] = host.world.mounts;
+    if (root === undefined) throw new TypeError('the root is not mounted');
+    const share = { ...root, id: 900, path: '/share', source: 'share', type: 'virtiofs' };
+    host.world.mounts = [...host.world.mounts, share];
+    const { runtime, stdout } = at();
+
+    await runVerb(runtime, 'mount list');
+
+    expect(stdout()).toMatch(/^900 +\/share +share +virtiofs /m);
+  });
+
   it('prints a table, with the directory of a bind mount', async () => {
     await run('add --bind /etc /mnt');
     const { runtime, stdout } = at();

@@ -1,4 +1,4 @@
-import { sitePaths } from '../../../site.ts';
+import { siteFileHere, sitePaths } from '../../../site.ts';
 import { siteSettings } from '../../../site-settings.ts';
 import { give } from '../../output/answer.ts';
 import type { DoctorSettings } from '../../output/answers/index.ts';
@@ -42,7 +42,7 @@ function ofCommand({ settings }: Runtime): readonly Row[] {
   return [
     {
       name: 'site',
-      value: site ?? null,
+      value: site ?? siteFileHere(undefined) ?? null,
       ...(site === undefined ? origin('default', null) : originOf('BOFH_SITE', '--site', site)),
       description: `the site file (default: the first that exists of ${sitePaths.join(', ')})`,
     },

@@ -5,6 +5,9 @@ import type { MountList } from '../../output/answers/index.ts';
 import { openSession } from '../../runtime/session.ts';
 import { flag, verb } from '../../runtime/verb.ts';
 
+/** The source of these may be a bare name: a tag of virtiofs or 9p, a pool of ZFS, a program of FUSE. */
+const named = /^(?:virtiofs|9p|zfs|fuse(?:\..+)?)$/;
+
 /** Without `--all` only mounts whose source is a device, a share or a directory. */
 export default verb({
   changes: false,
@@ -15,7 +18,7 @@ export default verb({
   run: async (runtime, { all }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const found = await withBofh(bofh, () => mount.mounts());
-    const shown = all ? found : found.filter(({ source }) => /[/:]/.test(source));
+    const shown = all ? found : found.filter(({ source, type }) => /[/:]/.test(source) || named.test(type));
     const data: MountList = shown.map(({ id, path, source, root, type, options, superOptions }) => ({
       ...{ id, path, source, root, type },
       options: options.split(','),
