@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import { type ChangeHost, kindInWords, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath, ownerNumber, realParent } from '../file/path.ts';
 import { useradd, userdel, usermod } from './commands.ts';
@@ -186,7 +186,7 @@ async function isHome(
     `${home} is ${kindInWords(stat)} of uid ${String(stat.uid)}, but ${name} has the uid ${String(uid)}`,
     {
       code: 'exists',
-      remedy: `move it away, or make the user its owner: chown --recursive ${String(uid)} ${home}`,
+      remedy: `move it away, or make the user its owner: chown --recursive ${String(uid)} ${inShell(home)}`,
     },
   );
 }

@@ -20,10 +20,7 @@ export const newName = z
 /** The name of an existing user or group. getent(1) takes a number for a uid or gid. */
 export const accountName = z
   .string()
-  .check(
-    z.regex(/^(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$/, 'is not a valid account name'),
-    z.maxLength(32),
-  );
+  .check(z.regex(/^(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]*\$?$/, 'is not a valid account name'), z.maxLength(32));
 
 /** A field of /etc/passwd. */
 export const field = z.string().check(z.regex(/^[^:\n\0]*$/, 'must be one line without ":"'));

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath, ownerNumber, sha256, sha256Hex } from '../file/path.ts';
 import { endKeys, putKeys, readKeys } from './as-user.ts';
@@ -57,7 +57,7 @@ export const setKeys = operation({
     const content = contentOf(keys);
     if (content === (before ?? ''))
       throw new RefusedError(`the authorized keys of ${user} are already as requested`, {
-        remedy: `see them: cat ${home}/.ssh/authorized_keys`,
+        remedy: `see them: cat ${inShell(`${home}/.ssh/authorized_keys`)}`,
       });
     const made = (await host.stat(posix.join(home, '.ssh'))) === undefined;
     return {

@@ -1,3 +1,4 @@
+import { inShell } from '../command/index.ts';
 import { ensurable, incomparable } from '../atomic/ensure.ts';
 import { sizeOrZero } from '../core/request.ts';
 import { parseSize } from '../core/units.ts';
@@ -16,7 +17,7 @@ export const createImage = ensurable(operations.createImage, async (host, { file
     keys: [`file:${file}`],
     compared: { kind: ['file', stat.kind], size: [bytes, stat.size], mode: [mode, stat.mode] },
     value: { file, size: bytes },
-    show: `stat ${file}`,
+    show: `stat ${inShell(file)}`,
   };
 });
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { deviceNode, kernelText, type MountEntry, type Signature } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { type BtrfsSuperblock, btrfsSuperblock } from '../filesystem/index.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
@@ -147,7 +147,7 @@ export async function refuseNeededDevice(
   const { spaces, missing, used } = await host.run(filesystemUsage(await anyRoot(host, fs)));
   if (others.length === 0)
     throw new RefusedError(`the btrfs on ${mounted} has no other device`, {
-      remedy: `add another one first: bofh btrfs device add ${mounted} DEVICE; or unmount the filesystem: umount ${mounted}; then wipe it: bofh block wipe ${device} --overwrite ${fs}`,
+      remedy: `add another one first: bofh btrfs device add ${inShell(mounted)} DEVICE; or unmount the filesystem: umount ${inShell(mounted)}; then wipe it: bofh block wipe ${device} --overwrite ${fs}`,
     });
   if (missing > 0)
     throw new RefusedError(`devices of the btrfs on ${mounted} are missing`, {

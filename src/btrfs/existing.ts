@@ -1,3 +1,4 @@
+import { inShell } from '../command/index.ts';
 import { ensurable } from '../atomic/ensure.ts';
 import * as operations from './operations.ts';
 import { refuseName } from './operations/new-subvolume.ts';
@@ -20,6 +21,6 @@ export const createSubvolume = ensurable(operations.createSubvolume, async (host
       found === undefined || uuid === undefined
         ? undefined
         : { id: found.id, uuid, path: place.path, filesystem: place.fs },
-    show: uuid === undefined ? `ls -ld ${place.path}` : `bofh btrfs show ${place.path}`,
+    show: uuid === undefined ? `ls -ld ${inShell(place.path)}` : `bofh btrfs show ${inShell(place.path)}`,
   };
 });

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
-import { kindInWords, type ReadHost } from '../command/index.ts';
+import { inShell, kindInWords, type ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { realPath } from '../mount/index.ts';
@@ -59,7 +59,9 @@ export async function placeFor(host: ReadHost, path: string): Promise<Place> {
   // A mount point at this path hides the entry of btrfs.
   const mount = mountOver(await mountEntries(host), real);
   if (mount.id !== directory.mount.id)
-    throw new RefusedError(`${real} is a mount point (${mount.source})`, { remedy: `umount ${real}` });
+    throw new RefusedError(`${real} is a mount point (${mount.source})`, {
+      remedy: `umount ${inShell(real)}`,
+    });
   return { ...directory, inside: posix.join(directory.inside, name), path: real };
 }
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { describeMount, mountsElsewhere } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError, RefusedError } from '../core/errors.ts';
 import { getDefault, isNoSubvolume, rootId } from './commands.ts';
 import { anyRoot, mountsOf, subvolumeOf } from './place.ts';
@@ -199,7 +199,7 @@ export async function everyHolderOf(
 export function refuseTopLevel({ id }: Subvolume, path: string): void {
   if (id !== topLevelId) return;
   throw new RefusedError(`${path} is the top level of its filesystem`, {
-    remedy: `name a subvolume in it: bofh btrfs list ${path}`,
+    remedy: `name a subvolume in it: bofh btrfs list ${inShell(path)}`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { anyRoot, type Place, placeOf } from './place.ts';
@@ -141,7 +141,7 @@ async function uuidOf(host: ReadHost, source: string, path = source): Promise<st
     found === undefined
       ? `${source} is not a subvolume`
       : `${source} has no uuid, by which bofh could recognise its snapshots`,
-    { remedy: `the subvolumes of its filesystem: bofh btrfs list ${source}` },
+    { remedy: `the subvolumes of its filesystem: bofh btrfs list ${inShell(source)}` },
   );
 }
 

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { deviceNode, numberAt, recognise } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { fstab, type FstabLine, unreadLine } from '../mount/index.ts';
 import { filesystemDevices } from './device-commands.ts';
@@ -51,7 +51,7 @@ export async function structureOf(
     if (each !== undefined && (await host.stat(each)) !== undefined)
       throw new RefusedError(`${each} exists already`, {
         code: 'exists',
-        remedy: `rename it: mv ${each} ${each}.old; then run the command again`,
+        remedy: `rename it: mv ${inShell(each)} ${inShell(`${each}.old`)}; then run the command again`,
       });
   await refuseUsed(host, place.fs);
   return {

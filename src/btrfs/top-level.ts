@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Changed } from '../atomic/operation.ts';
 import { inWords, mountHolders, remedyFor } from '../blockdevice/index.ts';
-import { type ChangeHost, type ReadHost, isOdd } from '../command/index.ts';
+import { type ChangeHost, inShell, isOdd, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { directoryChanged, directoryWitness } from '../filesystem/index.ts';
 import { moveNew } from '../file/move-new.ts';
@@ -65,7 +65,7 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   );
   if (deeper !== undefined)
     throw new RefusedError(`${called(deeper)} is in a directory of the top level: no snapshot includes it`, {
-      remedy: `move it into ${top.at} itself: mv ${posix.join(top.at, deeper.path ?? 'PATH')} ${top.at}; or remove it: bofh btrfs remove ${posix.join(top.at, deeper.path ?? 'PATH')}`,
+      remedy: `move it into ${top.at} itself: mv ${inShell(posix.join(top.at, deeper.path ?? 'PATH'))} ${inShell(top.at)}; or remove it: bofh btrfs remove ${inShell(posix.join(top.at, deeper.path ?? 'PATH'))}`,
     });
   const shown = (await mountsOf(host, fs)).findLast(({ path }) => path === top.at);
   if (shown?.root !== '/')
@@ -130,7 +130,7 @@ export async function bringBack(host: ChangeHost, of: Aside): Promise<void> {
     if ((await host.stat(to)) === undefined) await host.run(moveNew(from, to));
     if ((await host.stat(from)) !== undefined)
       throw new RefusedError(`${from} cannot be renamed back to ${to}: that name is in use now`, {
-        remedy: `look at both: ls -ld ${from} ${to}; move one of them away; then: bofh recover`,
+        remedy: `look at both: ls -ld ${inShell(from)} ${inShell(to)}; move one of them away; then: bofh recover`,
       });
   }
   await host.removeDir(gone);

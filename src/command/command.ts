@@ -139,6 +139,17 @@ export function shellWords(words: readonly string[]): string {
     .join(' ');
 }
 
+/** Quotes one word as `shellWords` does: for a path in a remedy. */
+export function inShell(word: string): string {
+  return shellWords([word]);
+}
+
+/** The remedy for an object that is in the way, which is looked at first. */
+export function moveAway(path: string): string {
+  const old = inShell(`${path}.old`);
+  return `see what it is: ls -ld ${inShell(path)}; then move it away: mv ${inShell(path)} ${old}`;
+}
+
 /** Quotes words so that any POSIX shell reads exactly these words. None may be odd (`isOdd`). */
 export function posixWords(words: readonly string[]): string {
   return words.map(quote).join(' ');

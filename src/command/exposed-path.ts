@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { inShell } from './command.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { FileStat, ReadHost } from './host.ts';
 
@@ -49,7 +50,7 @@ export function* exposedPart(
     // redirect its name.
     const replaceable = parentShared || stat.kind === 'directory' || last === 'content';
     if (foreign && replaceable && !(isLast && last === 'there' && !parentShared))
-      return { at, why: `belongs to user ${stat.uid}`, repair: `chown root ${at}` };
+      return { at, why: `belongs to user ${stat.uid}`, repair: `chown root ${inShell(at)}` };
     if (stat.kind === 'symlink') {
       links += 1;
       if (target === undefined || links > mostLinks)
@@ -68,7 +69,7 @@ export function* exposedPart(
       return {
         at,
         why: `can be written by others (mode ${stat.mode.toString(8)})`,
-        repair: `chmod go-w ${at}`,
+        repair: `chmod go-w ${inShell(at)}`,
       };
     const [name, ...rest] = left;
     if (name === undefined) return undefined;

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type ChangeHost, type Command, follow, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, type Command, follow, inShell, type ReadHost } from '../command/index.ts';
 import { BofhError, CommandError, RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import {
@@ -51,7 +51,7 @@ export const debian = operation({
     if ((await host.stat(work)) !== undefined)
       throw new RefusedError(`${work} exists already`, {
         code: 'exists',
-        remedy: `move it away: mv ${work} ${work}.old`,
+        remedy: `move it away: mv ${inShell(work)} ${inShell(`${work}.old`)}`,
       });
     return { suite, file, private: own, work };
   },

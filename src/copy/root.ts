@@ -12,7 +12,7 @@ import {
   remedyFor,
   refuseGuests,
 } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError, RefusedError } from '../core/errors.ts';
 import {
   debugfsFeatures,
@@ -132,7 +132,7 @@ async function removePrivateMount(host: ChangeHost, path: string): Promise<void>
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
   if (others.length > 0)
     throw new RefusedError(`${path} was created by this sequence, but something else is mounted over it`, {
-      remedy: `see what is mounted there: findmnt ${path}; then unmount it: umount ${path}; then: bofh recover`,
+      remedy: `see what is mounted there: findmnt ${inShell(path)}; then unmount it: umount ${inShell(path)}; then: bofh recover`,
     });
   if (mounted !== undefined) await unmount(host, mounted);
   if ((await host.stat(path)) !== undefined) await host.removeDir(path);
@@ -155,7 +155,7 @@ async function mountPrivately(
     throw new RefusedError(
       `${node.path} is not mounted on ${path}, or not only ${node.path} is mounted there`,
       {
-        remedy: `see what is mounted there: findmnt ${path}`,
+        remedy: `see what is mounted there: findmnt ${inShell(path)}`,
       },
     );
 }
@@ -174,11 +174,11 @@ export async function checkMounted(
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === root);
   if (mounted?.device !== number || mounted.root !== '/' || others.length > 0)
     throw new RefusedError(`${path} is not mounted on ${root}, or not only ${path} is mounted there`, {
-      remedy: `see what is mounted there: findmnt ${root}`,
+      remedy: `see what is mounted there: findmnt ${inShell(root)}`,
     });
   if ((await holding(host, of)) === undefined)
     throw new RefusedError(`${path} does not hold the filesystem ${of.filesystem}`, {
-      remedy: `see what is mounted there: findmnt ${path}`,
+      remedy: `see what is mounted there: findmnt ${inShell(path)}`,
     });
   if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
     throw new RefusedError(`${root} is mounted read-only`, {

@@ -1,4 +1,11 @@
-import { type FileStat, follow, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
+import {
+  type FileStat,
+  follow,
+  inShell,
+  kindInWords,
+  type ReadHost,
+  refuseExposed,
+} from '../command/index.ts';
 import { CommandError, RefusedError, ToolError, UsageError } from '../core/errors.ts';
 import { matching } from './read-root.ts';
 import type { Bytes } from '../core/units.ts';
@@ -125,5 +132,5 @@ export async function refuseUnsafeScript(
     throw new RefusedError(`there is no file ${path}`, { code: 'not-found', remedy: 'name one that exists' });
   await refuseExposed(host, path, 'content');
   if (as === 'program' && (stat.mode & 0o100) === 0)
-    throw new RefusedError(`${path} is not executable`, { remedy: `chmod u+x ${path}` });
+    throw new RefusedError(`${path} is not executable`, { remedy: `chmod u+x ${inShell(path)}` });
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import { mountEntries } from '../blockdevice/index.ts';
-import { type Answer, type ReadCommand, type ReadHost, refuseExposed } from '../command/index.ts';
+import { type Answer, inShell, type ReadCommand, type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, type Reason, RefusedError, UsageError } from '../core/errors.ts';
 import { matching } from './read-root.ts';
 import type { Bytes } from '../core/units.ts';
@@ -109,7 +109,7 @@ export async function readTree(host: ReadHost, source: string, mounts?: 'include
   if (mounted !== undefined && mounts === undefined)
     throw new RefusedError(`${mounted.path} is mounted in ${path}, and would not be copied`, {
       code: 'in-use',
-      remedy: `umount ${mounted.path}; or copy what is in it to another directory`,
+      remedy: `umount ${inShell(mounted.path)}; or copy what is in it to another directory`,
     });
   if (isWithin('/run/bofh/mnt', path))
     throw new RefusedError(`${path} contains /run/bofh/mnt, where the new root is mounted`, {

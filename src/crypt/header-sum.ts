@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
 import { contentOf, DamagedHeader, headerOf, refuseDamaged } from './reads.ts';
@@ -8,7 +8,7 @@ import type { LuksHeader } from './schema.ts';
 export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader> {
   if ((await host.stat(file))?.kind !== 'file')
     throw new RefusedError(`${file} is not a file with a backup of a header`, {
-      remedy: `see what is there: ls -l ${file}`,
+      remedy: `see what is there: ls -l ${inShell(file)}`,
     });
   await refuseDamaged(host, file);
   try {

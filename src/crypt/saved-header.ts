@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type Command, nothing, type ChangeHost, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, type Command, inShell, nothing, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { headerOf } from './reads.ts';
 import { luksHeaderBackup } from './header-commands.ts';
@@ -35,7 +35,7 @@ async function checkSaved(
   const stat = await host.stat(file);
   const failed = (tool: string, why: string): RefusedError =>
     new RefusedError(`${tool} reported success, but ${why}`, {
-      remedy: `see the header: cryptsetup luksDump ${device}; and the file: ls -l ${file}`,
+      remedy: `see the header: cryptsetup luksDump ${device}; and the file: ls -l ${inShell(file)}`,
     });
   if (stat?.kind !== 'file') throw failed('cryptsetup', `${file} is not there`);
   if ((await headerOf(host, file)).uuid !== uuid)

@@ -1,5 +1,5 @@
 import { kernelText } from '../blockdevice/node.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 
@@ -39,7 +39,7 @@ export async function memoryFor(
     throw new RefusedError(
       `there is no ${directory}: without it drbdmeta cannot find the metadata on a disk that has grown`,
       {
-        remedy: `create it: mkdir -p ${directory}`,
+        remedy: `create it: mkdir -p ${inShell(directory)}`,
       },
     );
   const path = memoryOf(minor);

@@ -14,7 +14,7 @@ import {
 } from '../blockdevice/index.ts';
 import { eraseArgs, planErase } from '../blockdevice/wipe/plan.ts';
 import { writeBytes } from '../blockdevice/wipe/commands.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError, type ManualRecovery } from '../core/errors.ts';
 import { refuseFullBeneath } from '../lvm/index.ts';
 import { act } from './act.ts';
@@ -84,7 +84,7 @@ function destroying(how: 'discard' | 'zero') {
       const { node: path, state } = found;
       if (state.is === 'others')
         throw new RefusedError(`${state.found}; nothing was destroyed`, {
-          remedy: `see what it is: wipefs ${path}; to keep its data: bofh recover --abandon ID --because "…"`,
+          remedy: `see what it is: wipefs ${inShell(path)}; to keep its data: bofh recover --abandon ID --because "…"`,
         });
       await refuseHeld(host, path, await holders(host, path));
       await refuseOtherData(host, of, path);

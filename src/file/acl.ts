@@ -1,6 +1,13 @@
 import * as z from 'zod/mini';
 import { mountEntries } from '../blockdevice/index.ts';
-import { type Command, type FileStat, errnoReason, nothing, type ReadHost } from '../command/index.ts';
+import {
+  type Command,
+  errnoReason,
+  type FileStat,
+  inShell,
+  nothing,
+  type ReadHost,
+} from '../command/index.ts';
 import { type CommandError, ParseError, RefusedError } from '../core/errors.ts';
 import { ownerNumber } from './path.ts';
 
@@ -150,7 +157,7 @@ export async function wholeAclChange(
 ): Promise<AclChange> {
   if (defaultAcl !== undefined && stat.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory, so it cannot have a default ACL`, {
-      remedy: `see what it is: ls -ld ${path}`,
+      remedy: `see what it is: ls -ld ${inShell(path)}`,
     });
   const now = await host.run(getfacl(path));
   const access =
@@ -277,6 +284,6 @@ export async function refuseNoAcl(host: ReadHost, path: string, asked: AclReques
 export function unsupported(path: string, cause?: CommandError): RefusedError {
   return new RefusedError(`the filesystem of ${path} has no POSIX ACLs, or is mounted without them`, {
     cause,
-    remedy: `see its type and options: findmnt --target ${path}`,
+    remedy: `see its type and options: findmnt --target ${inShell(path)}`,
   });
 }

@@ -1,7 +1,14 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import { type ChangeHost, type FileStat, type ReadHost, syncDirectoryOf } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type FileStat,
+  inShell,
+  moveAway,
+  type ReadHost,
+  syncDirectoryOf,
+} from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, refuseNoAcl } from './acl.ts';
@@ -106,7 +113,7 @@ export const change = operation({
       if ((await host.stat(name)) !== undefined)
         throw new RefusedError(`${name} exists already`, {
           code: 'exists',
-          remedy: `see what it is: ls -ld ${name}; then move it away: mv ${name} ${name}.old`,
+          remedy: moveAway(name),
         });
     const { secret } = rest;
     return {
@@ -213,6 +220,6 @@ async function expectOld(host: ChangeHost, of: Undo, path: string): Promise<void
 
 function edited(path: string): RefusedError {
   return new RefusedError(`${path} was edited concurrently and is left untouched`, {
-    remedy: `see it: stat ${path}; then run the command again`,
+    remedy: `see it: stat ${inShell(path)}; then run the command again`,
   });
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, type ReadHost, syncDirectoryOf } from '../command/index.ts';
+import { type FileStat, inShell, kindInWords, type ReadHost, syncDirectoryOf } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, defaultAclEntries, refuseNoAcl } from './acl.ts';
@@ -205,12 +205,12 @@ async function removeEmpty(remove: () => Promise<void>): Promise<void> {
 function taken(path: string, how: string): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
     code: 'exists',
-    remedy: `see what it is: ls -ld ${path}; then use it, or choose another name`,
+    remedy: `see what it is: ls -ld ${inShell(path)}; then use it, or choose another name`,
   });
 }
 
 function changed(path: string): RefusedError {
   return new RefusedError(`${path} was changed concurrently`, {
-    remedy: `look at it: ls -ld ${path}; then run the command again`,
+    remedy: `look at it: ls -ld ${inShell(path)}; then run the command again`,
   });
 }

@@ -1,7 +1,14 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation, type OperationSpec } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, type ReadHost, syncDirectoryOf } from '../command/index.ts';
+import {
+  type FileStat,
+  inShell,
+  kindInWords,
+  moveAway,
+  type ReadHost,
+  syncDirectoryOf,
+} from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aclEntries, refuseNoAcl } from './acl.ts';
@@ -108,7 +115,7 @@ export const creation = {
     const { atPath } = await survey(host, wanted);
     if (atPath !== 'ours')
       throw new RefusedError(`${wanted.path} was changed concurrently`, {
-        remedy: `see it: stat ${wanted.path}; move it away, then run the command again`,
+        remedy: `see it: stat ${inShell(wanted.path)}; move it away, then run the command again`,
       });
     return null;
   },
@@ -200,6 +207,6 @@ function taken(path: string, how: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
     code: 'exists',
     cause,
-    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
+    remedy: `${moveAway(path)}; or choose another name`,
   });
 }

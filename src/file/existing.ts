@@ -1,5 +1,5 @@
 import { ensurable } from '../atomic/ensure.ts';
-import type { FileStat, ReadHost } from '../command/index.ts';
+import { type FileStat, inShell, type ReadHost } from '../command/index.ts';
 import { aclChange, type AclRequest, ownMode } from './acl.ts';
 import { bytesOf, realParent, sha256 } from './path.ts';
 import * as operations from './operations.ts';
@@ -31,7 +31,7 @@ export const create = ensurable(operations.create, async (host, args) => {
       group: [gid, stat.gid],
     },
     value: { path },
-    show: `stat ${path}`,
+    show: `stat ${inShell(path)}`,
   };
 });
 
@@ -55,7 +55,7 @@ export const createDirectory = ensurable(operations.createDirectory, async (host
       group: [gid, stat.gid],
     },
     value: { path },
-    show: `ls -ld ${path}`,
+    show: `ls -ld ${inShell(path)}`,
   };
 });
 

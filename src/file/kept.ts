@@ -2,9 +2,11 @@ import { posix } from 'node:path';
 import {
   type ChangeHost,
   type Command,
-  type FileStat,
-  kindInWords,
   errnoReason,
+  type FileStat,
+  inShell,
+  kindInWords,
+  moveAway,
   nothing,
   type ReadHost,
 } from '../command/index.ts';
@@ -90,7 +92,7 @@ async function copyDurably(host: ChangeHost, from: string, to: string): Promise<
   );
   if (made === undefined || !isSame)
     throw new RefusedError(`cp reported success, but ${to} differs from ${from}`, {
-      remedy: `compare them: stat ${from} ${to}`,
+      remedy: `compare them: stat ${inShell(from)} ${inShell(to)}`,
     });
   if (made.kind !== 'symlink') await host.sync(to);
   return made;
@@ -104,7 +106,9 @@ async function removeAny(host: ChangeHost, path: string): Promise<void> {
 }
 
 export function editedSince(path: string): RefusedError {
-  return new RefusedError(`${path} was edited since, and stays as it is`, { remedy: `see it: stat ${path}` });
+  return new RefusedError(`${path} was edited since, and stays as it is`, {
+    remedy: `see it: stat ${inShell(path)}`,
+  });
 }
 
 /** RefusedError if the path of a removed object is in use, so that the object cannot come back. */
@@ -114,12 +118,12 @@ export async function refuseTaken(host: ReadHost, path: string): Promise<void> {
   if (there !== undefined)
     throw new RefusedError(`there is ${kindInWords(there)} at ${path} again`, {
       code: 'exists',
-      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
+      remedy: moveAway(path),
     });
 }
 
 export function damaged(path: string, from: string): RefusedError {
   return new RefusedError(`the kept copy of ${path} has changed: ${from}`, {
-    remedy: `see it: stat ${from}; then write ${path} yourself`,
+    remedy: `see it: stat ${inShell(from)}; then write ${path} yourself`,
   });
 }

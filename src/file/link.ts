@@ -4,7 +4,9 @@ import { operation } from '../atomic/operation.ts';
 import {
   type ChangeHost,
   type Command,
+  inShell,
   kindInWords,
+  moveAway,
   nothing,
   type ReadHost,
   syncDirectoryOf,
@@ -66,7 +68,10 @@ export const link = operation({
     if (to === null && there?.kind !== 'symlink')
       throw new RefusedError(
         there === undefined ? `there is no link ${path}` : `${path} is not a link but ${kindInWords(there)}`,
-        { remedy: `see what it is: ls -ld ${path}`, ...(there === undefined ? { code: 'not-found' } : {}) },
+        {
+          remedy: `see what it is: ls -ld ${inShell(path)}`,
+          ...(there === undefined ? { code: 'not-found' } : {}),
+        },
       );
     const act = to === null ? 'remove' : 'create';
     const tombstone = besideWith(path, to === null ? `gone-${mark}` : mark);
@@ -77,7 +82,7 @@ export const link = operation({
     act === 'create' ? { makes: [`file:${path}`] } : { changes: [`file:${path}`] },
   run: async ({ undo: { path, act, target, tombstone, change }, host }) => {
     const changed = new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-      remedy: `see it: stat ${path}; then run the command again`,
+      remedy: `see it: stat ${inShell(path)}; then run the command again`,
     });
     if (change !== undefined) {
       await host.run(symlink(target, change.private));
@@ -179,7 +184,9 @@ async function changeOf(
 ): Promise<Undo> {
   const there = await host.stat(path);
   if (there?.kind !== 'symlink' || (await host.readLink(path)) !== from)
-    throw new RefusedError(`${path} is not a link to ${from}`, { remedy: `see what it is: ls -ld ${path}` });
+    throw new RefusedError(`${path} is not a link to ${from}`, {
+      remedy: `see what it is: ls -ld ${inShell(path)}`,
+    });
   const names = { tombstone: besideWith(path, `gone-${mark}`), private: besideWith(path, mark) };
   for (const name of Object.values(names))
     if ((await host.stat(name)) !== undefined) throw taken(name, 'it does not belong to this step');
@@ -225,6 +232,6 @@ function taken(path: string, how: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
     code: 'exists',
     cause,
-    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
+    remedy: moveAway(path),
   });
 }

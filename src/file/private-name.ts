@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Look, Way } from '../atomic/operation.ts';
-import { type ChangeHost, kindInWords, type ReadHost, syncDirectoryOf } from '../command/index.ts';
+import { type ChangeHost, kindInWords, moveAway, type ReadHost, syncDirectoryOf } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { besideWith, realParent, sameFile } from './path.ts';
 
@@ -95,6 +95,6 @@ function taken(path: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already: a new file never replaces another`, {
     code: 'exists',
     cause,
-    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
+    remedy: `${moveAway(path)}; or choose another name`,
   });
 }

@@ -1,7 +1,14 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, refuseExposed, syncDirectoryOf } from '../command/index.ts';
+import {
+  type FileStat,
+  inShell,
+  kindInWords,
+  moveAway,
+  refuseExposed,
+  syncDirectoryOf,
+} from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { bringBackTo, keepAt, refuseTaken } from './kept.ts';
 import { moveNew } from './move-new.ts';
@@ -58,7 +65,7 @@ export const removeDirectory = operation({
           ? `there is no directory ${path}`
           : `${path} is not a directory but ${kindInWords(stat)}`,
         {
-          remedy: `see what it is: ls -ld ${path}`,
+          remedy: `see what it is: ls -ld ${inShell(path)}`,
           ...(stat === undefined ? { code: 'not-found' as const } : {}),
         },
       );
@@ -174,7 +181,7 @@ export function refuseContent(path: string, content: readonly string[]): void {
 function taken(path: string): RefusedError {
   return new RefusedError(`${path} exists already`, {
     code: 'exists',
-    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
+    remedy: moveAway(path),
   });
 }
 

@@ -5,7 +5,9 @@ import { bytesAt, fileHolders, partWitness, refuseUsedFile } from '../blockdevic
 import {
   type ChangeHost,
   type FileStat,
+  inShell,
   kindInWords,
+  moveAway,
   type ReadHost,
   refuseExposed,
   syncDirectoryOf,
@@ -73,14 +75,14 @@ export const removal = {
     const hash = await hashOf(host, path, stat.size);
     if (expected !== undefined && hash !== expected) {
       throw new RefusedError(`${path}: its content has changed`, {
-        remedy: `see it: stat ${path}; then run the command again`,
+        remedy: `see it: stat ${inShell(path)}; then run the command again`,
       });
     }
     const tombstone = besideWith(path, `gone-${mark}`);
     if ((await host.stat(tombstone)) !== undefined)
       throw new RefusedError(`${tombstone} exists already`, {
         code: 'exists',
-        remedy: `see what it is: ls -ld ${tombstone}; then move it away: mv ${tombstone} ${tombstone}.old`,
+        remedy: moveAway(tombstone),
       });
     return { path, tombstone, sha256: hash, inode: stat.inode, ...birthOf(stat), ...present({ secret }) };
   },
@@ -155,7 +157,7 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
   if (stat === undefined)
     throw new RefusedError(`there is no file ${path}`, {
       code: 'not-found',
-      remedy: `look for it: ls -l ${posix.dirname(path)}`,
+      remedy: `look for it: ls -l ${inShell(posix.dirname(path))}`,
     });
   if (stat.kind === 'file') {
     await refuseExposed(host, path, 'there');
@@ -166,7 +168,7 @@ export async function checkRemovable(host: ReadHost, path: string): Promise<File
       remedy: `the file that it points to: readlink -f ${path}`,
     });
   throw new RefusedError(`${path} is not a regular file but ${kindInWords(stat)}`, {
-    remedy: `bofh removes only regular files; see what it is: ls -ld ${path}`,
+    remedy: `bofh removes only regular files; see what it is: ls -ld ${inShell(path)}`,
   });
 }
 
@@ -186,7 +188,7 @@ export async function refuseMountPoint(host: ReadHost, path: string): Promise<vo
   throw new RefusedError(`${path} is a mount point, so it can be neither replaced nor removed`, {
     code: 'busy',
     holders,
-    remedy: `see what is mounted there: findmnt ${path}`,
+    remedy: `see what is mounted there: findmnt ${inShell(path)}`,
   });
 }
 
@@ -230,6 +232,6 @@ export async function linkBack(
 
 function changed({ path }: Undo): RefusedError {
   return new RefusedError(`${path} was changed concurrently, and stays as it is`, {
-    remedy: `see it: stat ${path}; then run the command again`,
+    remedy: `see it: stat ${inShell(path)}; then run the command again`,
   });
 }

@@ -6,6 +6,7 @@ import {
   type ChangeHost,
   commandWords,
   type FileStat,
+  inShell,
   kindInWords,
   type ReadHost,
   refuseExposed,
@@ -115,11 +116,11 @@ export const setAttributes = operation({
     if (stat === undefined)
       throw new RefusedError(`there is no file or directory ${path}`, {
         code: 'not-found',
-        remedy: `look for it: ls -l ${posix.dirname(path)}`,
+        remedy: `look for it: ls -l ${inShell(posix.dirname(path))}`,
       });
     if (stat.kind !== 'file' && stat.kind !== 'directory')
       throw new RefusedError(`${path} is not a file or directory but ${kindInWords(stat)}`, {
-        remedy: `see what it is: ls -ld ${path}`,
+        remedy: `see what it is: ls -ld ${inShell(path)}`,
       });
     await refuseExposed(host, path, 'there');
     const asked = present({ uid, gid, mode });
@@ -150,7 +151,7 @@ export const setAttributes = operation({
     const stat = await host.stat(of.path);
     if (!isObject(stat, of) || !isDeepStrictEqual(await attributesOf(host, stat, of), of.before))
       throw new RefusedError(`${of.path} was changed concurrently, and stays as it is`, {
-        remedy: `see it: stat ${of.path}; then run the command again`,
+        remedy: `see it: stat ${inShell(of.path)}; then run the command again`,
       });
     if (of.after.uid !== of.before.uid || of.after.gid !== of.before.gid)
       await host.run(chown(of.path, of.after.uid, of.after.gid));
@@ -178,7 +179,7 @@ export const setAttributes = operation({
       const { state, found } = await look(host, of);
       if (state === 'not-ours')
         throw new RefusedError(found ?? `${of.path} is another object now`, {
-          remedy: `see it: stat ${of.path}`,
+          remedy: `see it: stat ${inShell(of.path)}`,
         });
     },
     // The undo of a newer step may just have created the file again, with another inode.

@@ -1,6 +1,13 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type ChangeHost, type Command, errnoReason, nothing, type ReadHost } from '../command/index.ts';
+import {
+  type ChangeHost,
+  type Command,
+  errnoReason,
+  inShell,
+  nothing,
+  type ReadHost,
+} from '../command/index.ts';
 import { CommandError, ParseError, RefusedError } from '../core/errors.ts';
 
 /**
@@ -132,7 +139,7 @@ function withoutXattrs(path: string, of: string, cause?: CommandError): RefusedE
   const which = `${of.slice(0, of.indexOf('.'))}.*`;
   return new RefusedError(`the filesystem of ${at} does not support extended attributes ${which}`, {
     cause,
-    remedy: `see its type and options: findmnt --target ${at}`,
+    remedy: `see its type and options: findmnt --target ${inShell(at)}`,
   });
 }
 

@@ -1,3 +1,4 @@
+import { inShell } from '../command/index.ts';
 import { holders, inWords, remedyFor } from '../blockdevice/index.ts';
 import { type Layer, type LayerAt, type Limits, type May, fixed } from '../blockdevice/layer.ts';
 import type { Bytes } from '../core/units.ts';
@@ -95,7 +96,7 @@ async function mayGrow(host: LayerAt['host'], path: string, found: Measured): Pr
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
     return {
       ...{ may: false, why: 'it is mounted read-only, or where another mount hides it' },
-      remedy: `mount it for writing, or unmount it: umount ${path}`,
+      remedy: `mount it for writing, or unmount it: umount ${inShell(path)}`,
     };
   return { may: true };
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { mountEntries, type MountEntry, mountsOn } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
 import { isWithin } from '../blockdevice/path.ts';
@@ -77,7 +77,7 @@ export async function whereMounted(
 export function readOnly(device: string, mounts: readonly MountEntry[]): RefusedError {
   const path = mounts[0]?.path ?? '';
   return new RefusedError(`${device} is mounted read-only, or where another mount hides it (${path})`, {
-    remedy: `mount -o remount,rw ${path}; or umount ${path}`,
+    remedy: `mount -o remount,rw ${inShell(path)}; or umount ${inShell(path)}`,
   });
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Download, LocalHost } from '../command/index.ts';
+import { type Download, inShell, type LocalHost } from '../command/index.ts';
 import { BofhError, InterruptedError, RefusedError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
 import { fileReads } from './files.ts';
@@ -66,7 +66,7 @@ async function prepare(directory: string): Promise<void> {
   const { kind, uid, mode } = (await fileReads.stat(directory)) ?? {};
   if (kind === 'directory' && uid === process.geteuid?.() && ((mode ?? 0) & 0o077) === 0) return;
   throw new RefusedError(`${directory} is not a directory that only root can enter`, {
-    remedy: `see what is in it, and correct it: chown root: ${directory}; chmod 0700 ${directory}`,
+    remedy: `see what is in it, and correct it: chown root: ${inShell(directory)}; chmod 0700 ${inShell(directory)}`,
   });
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { mountEntries } from '../blockdevice/index.ts';
-import { type Command, nothing, type ReadHost, textOf } from '../command/index.ts';
+import { type Command, inShell, nothing, type ReadHost, textOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 
 /** A kernel parameter as sysctl.d(5) spells it: `net.ipv4.ip_forward`, `net/ipv4/conf/eth0.100/forwarding`. */
@@ -99,7 +99,7 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
   const now = await runningValue(host, key);
   if (now === undefined || now.includes('\n'))
     throw new RefusedError(`${key} has more than one line, so it is not a single value`, {
-      remedy: `look at it: cat ${path}`,
+      remedy: `look at it: cat ${inShell(path)}`,
     });
   if (isOneWay(key, value) && !isSameValue(now, value))
     throw new RefusedError(`an undo could not restore ${key} after ${value}`, {

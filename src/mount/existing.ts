@@ -1,6 +1,6 @@
 import { ensurable } from '../atomic/ensure.ts';
 import { deviceNode, keysOf, mountEntries } from '../blockdevice/index.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { UsageError } from '../core/errors.ts';
 import * as operations from './operations.ts';
 import { rowOf } from './operations/table.ts';
@@ -40,7 +40,7 @@ export const mount = ensurable(operations.mount, async (host, { device, path, ty
       options: [words, words.filter((word) => holds(all, word))],
     },
     value: { path: real },
-    show: `findmnt ${real}`,
+    show: `findmnt ${inShell(real)}`,
   };
 });
 

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import {
-  commandLine,
   type ChangeHost,
+  commandLine,
   type FileStat,
+  inShell,
   kindInWords,
   type ReadHost,
   refuseExposed,
@@ -93,7 +94,7 @@ export async function ownDirectory(host: ReadHost, path: string): Promise<string
   const stat = await host.stat(real);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
-      remedy: `see what it is: ls -ld ${path}; then name a directory`,
+      remedy: `see what it is: ls -ld ${inShell(path)}; then name a directory`,
     });
   await refuseExposed(host, real, 'there');
   return real;
@@ -128,7 +129,7 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
   const stat: FileStat | undefined = await host.stat(path);
   if (stat?.kind !== 'directory')
     throw new RefusedError(`${path} is not a directory but ${kindInWords(stat)}`, {
-      remedy: `move it away: mv ${path} ${path}.old; then run the command again`,
+      remedy: `move it away: mv ${inShell(path)} ${inShell(`${path}.old`)}; then run the command again`,
     });
 }
 

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Look } from '../atomic/operation.ts';
 import { describeMount, mountEntries, type MountEntry, numberAt } from '../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../core/errors.ts';
 import { emptyDirectory, makePrivateMounts, ownDirectory, privateMounts, realPath } from './paths.ts';
 import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
@@ -48,7 +48,7 @@ export async function chooseDirectory(
   if ((await host.stat(own)) !== undefined)
     throw new RefusedError(`${own} exists already`, {
       code: 'exists',
-      remedy: `see what is mounted there: findmnt ${own}; if it is not needed: umount ${own}; then: rmdir ${own}`,
+      remedy: `see what is mounted there: findmnt ${inShell(own)}; if it is not needed: umount ${inShell(own)}; then: rmdir ${inShell(own)}`,
     });
   return { path: own, private: true };
 }
@@ -91,7 +91,7 @@ async function survey(host: ReadHost, made: Made, known: Known | undefined): Pro
   if (others.length === 0) return { entries, mine };
   throw new RefusedError(
     `${made.device} is mounted on ${made.path} more than once (mounts ${[...ids].join(', ')}): it is unknown which one this sequence created`,
-    { remedy: `unmount it yourself: umount ${made.path}; then: bofh recover` },
+    { remedy: `unmount it yourself: umount ${inShell(made.path)}; then: bofh recover` },
   );
 }
 
@@ -196,6 +196,6 @@ async function freeDirectory(host: ReadHost, path: string, hides: true | undefin
   if (there === undefined) return hides === true ? ownDirectory(host, real) : emptyDirectory(host, real);
   throw new RefusedError(`${path} is in use: ${describe(there)}`, {
     code: 'in-use',
-    remedy: `unmount it: umount ${path}; or choose another mount point`,
+    remedy: `unmount it: umount ${inShell(path)}; or choose another mount point`,
   });
 }

@@ -1,4 +1,4 @@
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import {
   changePackages,
@@ -112,7 +112,7 @@ export async function refuseEdited(host: ReadHost, packages: readonly ChangedPac
     `the undo would purge ${names.join(', ')}, and others have edited ${all.join(', ')}`,
     {
       code: 'has-data',
-      remedy: `copy what you need: cp --archive ${path} ${path}.kept; then: dpkg --purge ${names.join(' ')}; bofh recover`,
+      remedy: `copy what you need: cp --archive ${inShell(path)} ${inShell(`${path}.kept`)}; then: dpkg --purge ${names.join(' ')}; bofh recover`,
     },
   );
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import { act, expect, isAs, isThere, mark, finishInterrupted, refuseEdited, statesOf } from './acts.ts';
@@ -46,7 +46,7 @@ export const change = operation({
     if ((await host.stat(store)) !== undefined)
       throw new RefusedError(`${store} exists already`, {
         code: 'exists',
-        remedy: `move it away: mv ${store} ${store}.old`,
+        remedy: `move it away: mv ${inShell(store)} ${inShell(`${store}.old`)}`,
       });
     return { store, packages };
   },

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type ChangeHost, namesIn, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, namesIn, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { emptyDirectory } from '../file/empty-directory.ts';
 import { download, filesOfDeb, owned, repack } from './commands.ts';
@@ -76,7 +76,7 @@ export async function refuseForeignFiles(
     if (foreign !== undefined)
       throw new RefusedError(`${foreign} belongs to no package, and ${name} would overwrite it`, {
         code: 'exists',
-        remedy: `move it away: mv ${foreign} ${foreign}.old`,
+        remedy: `move it away: mv ${inShell(foreign)} ${inShell(`${foreign}.old`)}`,
       });
   }
 }

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Claims } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, type ReadHost, textOf } from '../command/index.ts';
+import { type FileStat, kindInWords, moveAway, type ReadHost, textOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
@@ -112,7 +112,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
   const there = await host.stat(path);
   const other = (wanted: string): RefusedError =>
     new RefusedError(`${path} is ${kindInWords(there)}, and the description has a ${wanted} there`, {
-      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
+      remedy: moveAway(path),
     });
   switch (one.kind) {
     case 'file': {

@@ -1,6 +1,6 @@
 import { BofhError, InterruptedError, RolledBackError, StuckError } from '../core/errors.ts';
 import { formatSize } from '../core/units.ts';
-import { type KeyRef, keyRefText, type ReadHost } from '../command/index.ts';
+import { inShell, type KeyRef, keyRefText, type ReadHost } from '../command/index.ts';
 import { lagging } from '../stack/lagging.ts';
 import type { GrowPlan } from './grow.ts';
 
@@ -13,12 +13,8 @@ interface Grown {
 
 /** The command that grows the layers on the disk to its new size. */
 function finishing({ grow, path }: Grown, key?: KeyRef): string {
-  const with_ = key === undefined ? '' : ` --key ${quoted(keyRefText(key))}`;
+  const with_ = key === undefined ? '' : ` --key ${inShell(keyRefText(key))}`;
   return `bofh block resize ${path} ${String(grow.to)}b${with_}`;
-}
-
-function quoted(word: string): string {
-  return /^[\w/.:@=+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /**

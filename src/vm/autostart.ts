@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { follow, orMissing, type ReadHost } from '../command/index.ts';
+import { follow, inShell, orMissing, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 
 /** xendomains starts the guests in this directory at boot (XENDOMAINS_AUTO of /etc/default/xendomains). */
@@ -22,13 +22,13 @@ export async function autostartPath(host: ReadHost, name: string): Promise<strin
   if ((await namesIn(host)) === undefined)
     throw new RefusedError(`there is no directory ${directory}: xendomains starts no guest at boot`, {
       code: 'not-found',
-      remedy: `create it: mkdir ${directory}; and install xendomains: apt-get install xen-utils-common`,
+      remedy: `create it: mkdir ${inShell(directory)}; and install xendomains: apt-get install xen-utils-common`,
     });
   const there = await host.stat(path);
   if (there === undefined) return path;
   throw new RefusedError(`${path} exists already, and is not a link to the configuration of ${name}`, {
     code: 'exists',
-    remedy: `see what it is: ls -l ${path}`,
+    remedy: `see what it is: ls -l ${inShell(path)}`,
   });
 }
 

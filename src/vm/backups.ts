@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { sha256File } from '../blockdevice/image/compressed.ts';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { BofhError, UsageError } from '../core/errors.ts';
 import { realPath } from '../mount/index.ts';
 import { type Backup, isManifestName, readBackup, whyIncomplete } from './manifest.ts';
@@ -51,7 +51,7 @@ export async function directoryAt(host: ReadHost, directory: string): Promise<st
   if (real !== undefined && (await host.stat(real))?.kind === 'directory') return real;
   throw new UsageError(`there is no directory ${directory}`, {
     code: 'not-found',
-    remedy: `create it, for root only: install --directory --mode=0700 ${directory}`,
+    remedy: `create it, for root only: install --directory --mode=0700 ${inShell(directory)}`,
   });
 }
 

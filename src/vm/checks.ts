@@ -1,5 +1,13 @@
 import { posix } from 'node:path';
-import { type FileStat, follow, kindInWords, orMissing, type ReadHost } from '../command/index.ts';
+import {
+  type FileStat,
+  follow,
+  inShell,
+  kindInWords,
+  moveAway,
+  orMissing,
+  type ReadHost,
+} from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { checkVgName, poolNamed, refuseFullPool, usableVg } from '../lvm/index.ts';
@@ -150,7 +158,7 @@ export async function checkConfigPath(host: ReadHost, configured: string, keeps 
   if (there !== undefined)
     throw new RefusedError(`${path} exists already: there is ${kindInWords(there)} of that name`, {
       code: 'exists',
-      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old${keeps ? '' : '; or choose another name'}`,
+      remedy: `${moveAway(path)}${keeps ? '' : '; or choose another name'}`,
     });
   return path;
 }
@@ -189,7 +197,7 @@ export async function checkClashes(options: {
     throw new RefusedError(`the guest ${name} is configured already, in ${sameName.file}`, {
       code: 'exists',
       remedy: keeps
-        ? `if that is an old configuration of the same guest, move it away: mv ${sameName.file} ${sameName.file}.old`
+        ? `if that is an old configuration of the same guest, move it away: mv ${inShell(sameName.file)} ${inShell(`${sameName.file}.old`)}`
         : `choose another name, or remove that guest: bofh vm remove ${name}`,
     });
   if (mac !== undefined) refuseUsedMac(guests, mac, keeps);

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { follow, kindInWords, type ReadHost } from '../command/index.ts';
+import { follow, inShell, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
@@ -178,7 +178,7 @@ export async function planDiskAttach(
         ? `there is no device ${device}`
         : `${device} is ${kindInWords(stat)}, not a block device`,
       stat?.kind === 'file'
-        ? { remedy: `attach a loop device to it first: bofh block loop attach ${path}` }
+        ? { remedy: `attach a loop device to it first: bofh block loop attach ${inShell(path)}` }
         : { code: 'not-found', remedy: 'see the devices: bofh block tree' },
     );
   const [taken = await guestWithResource(host, guests, device)] = await guestsWithDisk(

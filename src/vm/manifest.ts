@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { follow, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
+import { follow, inShell, kindInWords, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { version } from '../core/version.ts';
 import { sha256 } from '../file/index.ts';
@@ -101,7 +101,7 @@ export async function readBackup(host: ReadHost, file: string): Promise<Backup> 
     });
   if (stat.kind === 'directory')
     throw new UsageError(`${file} is a directory: name the manifest of a backup`, {
-      remedy: `bofh vm list-backups ${file}`,
+      remedy: `bofh vm list-backups ${inShell(file)}`,
     });
   if (stat.kind !== 'file' || stat.size > largest)
     throw noManifest(file, `it is not a regular file, or too large`);

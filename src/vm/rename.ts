@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, moveAway, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { sha256, textFile } from '../file/index.ts';
 import { checkLvName, dmName, type LogicalVolume } from '../lvm/index.ts';
@@ -205,12 +205,12 @@ async function checkNewFile(
   if ((await host.stat(path)) !== undefined)
     throw new RefusedError(`${path} exists already`, {
       code: 'exists',
-      remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
+      remedy: `${moveAway(path)}; or choose another name`,
     });
   await textFile(host, from);
   if (owner.some((id) => id !== 0))
     throw new RefusedError(`${from} does not belong to root, but the renamed file would belong to root`, {
-      remedy: `chown root:root ${from}`,
+      remedy: `chown root:root ${inShell(from)}`,
     });
 }
 
@@ -229,7 +229,7 @@ async function newLinks(
     if (own && (await host.stat(fresh)) !== undefined)
       throw new RefusedError(`${fresh} exists already`, {
         code: 'exists',
-        remedy: `see what it is: ls -l ${fresh}`,
+        remedy: `see what it is: ls -l ${inShell(fresh)}`,
       });
     links.push({ path: link, to: null }, { path: fresh, to: target });
   }

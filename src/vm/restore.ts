@@ -1,6 +1,6 @@
 import { randomUuid } from '../core/random.ts';
 import { posix } from 'node:path';
-import type { ReadHost } from '../command/index.ts';
+import { inShell, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
@@ -123,7 +123,7 @@ async function refuseWritableByOthers(host: ReadHost, path: string): Promise<voi
     `${path} can be written by other users than root, and it contains the guest's configuration`,
     {
       code: 'denied',
-      remedy: `if you trust its content: chown root:root ${path}; chmod go-w ${path}`,
+      remedy: `if you trust its content: chown root:root ${inShell(path)}; chmod go-w ${inShell(path)}`,
     },
   );
 }
@@ -161,7 +161,7 @@ async function checkIdentity(
   const asked = option('--identity FILE', 'identity');
   if (isEncrypted && identity === undefined)
     throw new UsageError(`the backup ${path} is encrypted`, {
-      remedy: `name the file with the secret key of age: ${option(`bofh vm restore ${path} --identity FILE`, "identity: 'FILE'")}`,
+      remedy: `name the file with the secret key of age: ${option(`bofh vm restore ${inShell(path)} --identity FILE`, "identity: 'FILE'")}`,
     });
   if (identity === undefined) return;
   if (!isEncrypted)
@@ -208,7 +208,8 @@ function newConfig({
 async function refuseIncomplete(host: ReadHost, { path, directory, disks }: Backup): Promise<void> {
   for (const disk of disks) {
     const why = await whyIncomplete(host, directory, disk);
-    if (why !== undefined) throw new RefusedError(why, { remedy: `see the rest: bofh vm verify ${path}` });
+    if (why !== undefined)
+      throw new RefusedError(why, { remedy: `see the rest: bofh vm verify ${inShell(path)}` });
   }
 }
 
@@ -254,7 +255,7 @@ async function checkStart(
   if (missing.length > 0)
     throw new RefusedError(`this host has no ${missing.join(' and no ')}, which the guest boots from`, {
       code: 'not-found',
-      remedy: `leave out ${option('--start', 'start')}: bofh vm restore ${file}; then name another kernel in its configuration`,
+      remedy: `leave out ${option('--start', 'start')}: bofh vm restore ${inShell(file)}; then name another kernel in its configuration`,
     });
   await checkFreeMemory(host, guest, `leave out ${option('--start', 'start')}`);
 }

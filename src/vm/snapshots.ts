@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
-import { type ReadHost, refuseExposed } from '../command/index.ts';
+import { inShell, type ReadHost, refuseExposed } from '../command/index.ts';
 import { BofhError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
@@ -190,7 +190,7 @@ async function readSnapshot(host: ReadHost, path: string): Promise<GuestSnapshot
 function unreadable(path: string, why: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} does not describe a snapshot of a guest: ${why}`, {
     cause,
-    remedy: `look at it: cat ${path}`,
+    remedy: `look at it: cat ${inShell(path)}`,
   });
 }
 

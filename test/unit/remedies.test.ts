@@ -94,6 +94,23 @@ describe('the next command in errors and hints', () => {
     expect(wrong).toEqual([]);
   });
 
+  // A space in it would make it two words, and `rm /srv/a b` removes what nobody named.
+  it('quotes a path', () => {
+    const command =
+      /(?:^|: |; |or )(?:ls -ld?|mv|rm|rmdir|stat|umount|findmnt(?: --target)?|cat|readlink|mkdir(?: -p)?|ch(?:mod|own) \S+) $/;
+    const others = /^(?:simulator\/|cli\/plan\/|command\/asked-once|filesystem\/commands\/files)/;
+    const found: string[] = [];
+    for (const { name, file } of files())
+      eachNode(file, (node, line) => {
+        if (others.test(name) || !ts.isTemplateExpression(node)) return;
+        const before = [node.head.text, ...node.templateSpans.map(({ literal }) => literal.text)];
+        for (const [at, { expression }] of node.templateSpans.entries())
+          if (command.test(before[at] ?? '') && !/^(?:inShell|inOctal|String)\(/.test(expression.getText()))
+            found.push(`${name}:${String(line)}: ${expression.getText()}`);
+      });
+    expect(found).toEqual([]);
+  });
+
   it('finds the names of a file on every filesystem', () => {
     expect(texts().filter(({ text }) => text.includes('find / -xdev'))).toEqual([]);
     expect(texts().filter(({ text }) => text.includes('find / -samefile x'))).toHaveLength(1);

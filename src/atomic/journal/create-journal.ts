@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { inShell } from '../../command/index.ts';
 import { BofhError, messageOf, JournalError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { ownerLine, type Engine } from '../engine.ts';
@@ -79,6 +80,6 @@ function unwritable({ store }: Engine, error: unknown): unknown {
     remedy:
       cause.code === 'ENOSPC'
         ? `free space there: df ${directory}; or ${other}`
-        : `see why: ls -ld ${directory}; findmnt --target ${directory}; or ${other}`,
+        : `see why: ls -ld ${inShell(directory)}; findmnt --target ${inShell(directory)}; or ${other}`,
   });
 }

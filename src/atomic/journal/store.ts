@@ -20,7 +20,7 @@ import {
 import { dirname, join } from 'node:path';
 import { JournalError, messageOf } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
-import { exposedHere } from '../../command/index.ts';
+import { exposedHere, inShell } from '../../command/index.ts';
 
 /** An open file of the state directory. All calls are synchronous, because the engine relies on their order. */
 export interface StoreFile {
@@ -115,7 +115,7 @@ export function refuseUntrusted(directory: string): true | undefined {
       throw new JournalError(
         `${place} cannot hold the journals: it is not your own directory, writable only by you`,
         {
-          remedy: `chown ${String(uid)} ${place}; chmod 700 ${place}; or choose another directory with ${option('--state-dir DIRECTORY', 'stateDir')}`,
+          remedy: `chown ${String(uid)} ${inShell(place)}; chmod 700 ${inShell(place)}; or choose another directory with ${option('--state-dir DIRECTORY', 'stateDir')}`,
         },
       );
   }

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type LocalHost, lockName } from '../../command/index.ts';
+import { inShell, type LocalHost, lockName } from '../../command/index.ts';
 import { messageOf, JournalError } from '../../core/errors.ts';
 import type { Claims, Key } from '../operation.ts';
 import { exclusive } from '../journal/state.ts';
@@ -279,6 +279,6 @@ function noLock(path: string, cause: unknown): JournalError {
     cause,
     remedy: isFull
       ? 'raise the limit of open files: ulimit -n 65536; then run the command again'
-      : `free space there: df ${dirname(path)}; or see why it cannot be written: ls -ld ${dirname(path)}; findmnt --target ${dirname(path)}`,
+      : `free space there: df ${inShell(dirname(path))}; or see why it cannot be written: ls -ld ${inShell(dirname(path))}; findmnt --target ${inShell(dirname(path))}`,
   });
 }

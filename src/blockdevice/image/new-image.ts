@@ -3,13 +3,14 @@ import { posix } from 'node:path';
 import type { Look, OperationSpec } from '../../atomic/operation.ts';
 import {
   type ChangeHost,
+  type Command,
   type FileStat,
   kindInWords,
+  moveAway,
+  nothing,
   type ReadHost,
   refuseExposed,
   syncDirectoryOf,
-  type Command,
-  nothing,
 } from '../../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize, parseSize } from '../../core/units.ts';
@@ -207,7 +208,7 @@ function taken(path: string, cause?: unknown): RefusedError {
   return new RefusedError(`${path} exists already`, {
     code: 'exists',
     cause,
-    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
+    remedy: `${moveAway(path)}; or choose another name`,
   });
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { type ChangeHost, kindInWords, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { type ChangeHost, inShell, kindInWords, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { CommandError, IdentityTaken, NotDone, RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
 import { fileHolders, holders, inWords as holdersInWords, remedyFor } from '../holders/index.ts';
@@ -128,7 +128,7 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   if (stat === undefined)
     throw new RefusedError(`there is no file ${file}`, {
       code: 'not-found',
-      remedy: `create it: ${option(`bofh block image create ${file} SIZE`, 'block.createImage')}`,
+      remedy: `create it: ${option(`bofh block image create ${inShell(file)} SIZE`, 'block.createImage')}`,
     });
   if (stat.kind !== 'file')
     throw new RefusedError(`${file} is not a regular file but ${kindInWords(stat)}`, {

@@ -16,7 +16,7 @@ import {
   signatureSchema,
   wipeSignatures,
 } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { btrfsSuperblock, checkDevice } from '../../filesystem/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
@@ -64,7 +64,7 @@ export const addDevice = operation({
     refuseReadOnly(mount);
     if (await isMember(host, { fs, device }))
       throw new RefusedError(`${device} is a device of the btrfs on ${mount.path} already`, {
-        remedy: `there is nothing to do; see: bofh btrfs device list ${mount.path}`,
+        remedy: `there is nothing to do; see: bofh btrfs device list ${inShell(mount.path)}`,
       });
     await refuseExclusive(host, { fs, mounted: mount.path }, ['balance paused']);
     const args = { device, type: 'btrfs', ...present({ overwrite }) } as const;

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import type { ChangeHost } from '../../command/index.ts';
+import { type ChangeHost, inShell } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { filesystemSync, setDefault } from '../commands.ts';
 import { anyRoot, keysAround, placeOf, subvolumeKey } from '../place.ts';
@@ -40,16 +40,16 @@ export const setDefaultSubvolume = operation({
     const subvolume = await subvolumeAt(host, real);
     if (subvolume === undefined)
       throw new RefusedError(`${path} is not a subvolume`, {
-        remedy: `the subvolumes of its filesystem: bofh btrfs list ${mount.path}`,
+        remedy: `the subvolumes of its filesystem: bofh btrfs list ${inShell(mount.path)}`,
       });
     if (expected !== undefined && subvolume.uuid !== expected)
       throw new RefusedError(`another subvolume is at ${path} now: its uuid is ${subvolume.uuid ?? 'none'}`, {
-        remedy: `look at it: bofh btrfs show ${path}; then name the right one`,
+        remedy: `look at it: bofh btrfs show ${inShell(path)}; then name the right one`,
       });
     const was = await defaultOf(host, fs);
     if (was === subvolume.id)
       throw new RefusedError(`${path} is already the default subvolume of its filesystem`, {
-        remedy: `there is nothing to do; see: bofh btrfs show ${path}`,
+        remedy: `there is nothing to do; see: bofh btrfs show ${inShell(path)}`,
       });
     return { fs, device: mount.source, mounted: mount.path, inside, id: subvolume.id, was };
   },

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { keysAround, type Place, placeOf, subvolumeKey } from '../place.ts';
 import { called, refuseTopLevel, subvolumeAt, subvolumeById } from '../reads.ts';
@@ -63,7 +63,7 @@ export function identified(
     });
   if (expected !== undefined && uuid !== expected)
     throw new RefusedError(`another subvolume is at ${path} now: its uuid is ${uuid}, not ${expected}`, {
-      remedy: `look at it: bofh btrfs show ${path}; then name the right one`,
+      remedy: `look at it: bofh btrfs show ${inShell(path)}; then name the right one`,
     });
   return { ...found, uuid };
 }

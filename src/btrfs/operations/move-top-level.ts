@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, moveAway, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
 import { subvolumeKey } from '../place.ts';
@@ -76,7 +76,7 @@ export const moveTopLevel = operation({
     if (taken !== undefined)
       throw new RefusedError(`${posix.join(top, gone)} exists already`, {
         code: 'exists',
-        remedy: `see what it is: ls -ld ${posix.join(top, gone)}; then move it away: mv ${posix.join(top, gone)} ${posix.join(top, gone)}.old`,
+        remedy: moveAway(posix.join(top, gone)),
       });
     await refuseUsed(host, wanted.fs);
     await contentOf(host, wanted.fs);

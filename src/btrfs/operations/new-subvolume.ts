@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { ContentSpec } from '../../atomic/contract.ts';
 import type { Claims, DeviceKeys, Look } from '../../atomic/operation.ts';
-import { type ChangeHost, kindInWords, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { type ChangeHost, kindInWords, moveAway, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type ManualRecovery, ParseError, RefusedError, UsageError } from '../../core/errors.ts';
 import { moveNew } from '../../file/move-new.ts';
 import { filesystemSync } from '../commands.ts';
@@ -257,6 +257,6 @@ export function newSubvolumeRecovery(
 function taken(path: string, how: string): RefusedError {
   return new RefusedError(`${path} exists already: ${how}`, {
     code: 'exists',
-    remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old; or choose another name`,
+    remedy: `${moveAway(path)}; or choose another name`,
   });
 }

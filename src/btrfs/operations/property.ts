@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import type { ChangeHost } from '../../command/index.ts';
+import { type ChangeHost, inShell } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { setReadOnly } from '../commands.ts';
 import { reach } from '../place.ts';
@@ -81,7 +81,7 @@ function refuseReceived(subvolume: Subvolume, wanted: 'ro' | 'rw', path: string)
   throw new RefusedError(
     `${called(subvolume)} was received: if it becomes writable, it can no longer be the parent of an incremental stream`,
     {
-      remedy: `take a writable snapshot of it: ${option(`bofh btrfs snapshot create ${path} SNAPSHOT --rw`, "btrfs.snapshot with mode: 'rw'")}`,
+      remedy: `take a writable snapshot of it: ${option(`bofh btrfs snapshot create ${inShell(path)} SNAPSHOT --rw`, "btrfs.snapshot with mode: 'rw'")}`,
     },
   );
 }
@@ -96,7 +96,7 @@ async function set(host: ChangeHost, of: Undo, wanted: 'ro' | 'rw'): Promise<voi
   const path = await reach(host, { fs: of.fs, inside: `/${now.path ?? ''}` });
   if ((await subvolumeAt(host, path))?.id !== of.id)
     throw new RefusedError(`another subvolume is at ${path} now; nothing was done`, {
-      remedy: `see it: bofh btrfs show ${path}; then run the command again`,
+      remedy: `see it: bofh btrfs show ${inShell(path)}; then run the command again`,
     });
   await host.run(setReadOnly(path, wanted));
   const after = await stillKnown(host, of);

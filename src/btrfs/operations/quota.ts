@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import type { ChangeHost } from '../../command/index.ts';
+import { type ChangeHost, inShell } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { filesystemSync } from '../commands.ts';
 import { anyRoot, placeOf } from '../place.ts';
@@ -43,7 +43,7 @@ export const setQuota = operation({
     const now = await quotaOf(host, mount.path);
     if (now.mode === wanted)
       throw new RefusedError(`quota accounting is ${inWords[wanted]} already on ${mount.path}`, {
-        remedy: `there is nothing to do; see: bofh btrfs quota show ${mount.path}`,
+        remedy: `there is nothing to do; see: bofh btrfs quota show ${inShell(mount.path)}`,
       });
     refuseLimits(mount.path, now);
     return { fs, device: mount.source, mounted: mount.path, mode: wanted };
@@ -116,7 +116,7 @@ function refuseLimits(path: string, quota: Quota): void {
   throw new RefusedError(
     `limits or quota groups on ${path} would be lost: ${kept.map(({ id }) => id).join(', ')}`,
     {
-      remedy: `see them: bofh btrfs quota show ${path}; then remove them: ${remedies.join('; ')}`,
+      remedy: `see them: bofh btrfs quota show ${inShell(path)}; then remove them: ${remedies.join('; ')}`,
     },
   );
 }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Look, OperationSpec } from '../../atomic/operation.ts';
-import { type ChangeHost, kindInWords, type ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, kindInWords, moveAway, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { subvolumeSnapshot } from '../commands.ts';
@@ -84,7 +84,7 @@ export async function planReceived(
   if ((await host.stat(at)) !== undefined)
     throw new RefusedError(`${at} exists already`, {
       code: 'exists',
-      remedy: `see what it is: ls -ld ${at}; then move it away: mv ${at} ${at}.old`,
+      remedy: moveAway(at),
     });
   const { name, uuid: streamUuid, parentUuid } = stream;
   await refuseFullMembers(host, planned.fs, `receiving ${planned.path}`);
@@ -192,7 +192,7 @@ async function clearInbox(host: ChangeHost, wanted: ReceivedUndo): Promise<void>
     const subvolume = await subvolumeAt(host, path);
     if (subvolume === undefined)
       throw new RefusedError(`${path} is not a subvolume: it was not received, and stays`, {
-        remedy: `see what it is: ls -ld ${path}; then move it to another directory: mv ${path} DIRECTORY; then: bofh recover`,
+        remedy: `see what it is: ls -ld ${inShell(path)}; then move it to another directory: mv ${inShell(path)} DIRECTORY; then: bofh recover`,
       });
     await deleteById(host, { fs: wanted.fs, subvolume });
   }

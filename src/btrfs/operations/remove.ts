@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, moveAway, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { moveNew } from '../../file/move-new.ts';
 import { reach, subvolumeKey } from '../place.ts';
@@ -49,7 +49,7 @@ export const removeSubvolume = operation({
     if ((await host.stat(at)) !== undefined)
       throw new RefusedError(`${at} exists already`, {
         code: 'exists',
-        remedy: `see what it is: ls -ld ${at}; then move it away: mv ${at} ${at}.old`,
+        remedy: moveAway(at),
       });
     return { ...known, gone };
   },
@@ -142,7 +142,9 @@ async function move(host: ChangeHost, of: Undo, to: string): Promise<void> {
   if (at(after) === to) return;
   throw new RefusedError(
     `${called(after)} could not be renamed to ${wanted}: that name is in use, or ${old} is another object now`,
-    { remedy: `look at both: ls -ld ${old} ${wanted}; move the wrong one away; then: bofh recover` },
+    {
+      remedy: `look at both: ls -ld ${inShell(old)} ${inShell(wanted)}; move the wrong one away; then: bofh recover`,
+    },
   );
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { DeviceKeys } from '../../atomic/operation.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { keysAround, reach, subvolumeKey } from '../place.ts';
 import { called, subvolumeAt } from '../reads.ts';
@@ -74,7 +74,7 @@ async function pathOf(host: ReadHost, known: KnownSubvolume): Promise<string> {
   const found = await subvolumeAt(host, path);
   if (found?.id !== known.id || found.uuid !== known.uuid)
     throw new RefusedError(`another subvolume is at ${path} now; nothing was done`, {
-      remedy: `see it: bofh btrfs show ${path}; then run the command again`,
+      remedy: `see it: bofh btrfs show ${inShell(path)}; then run the command again`,
     });
   refuseWritable(found);
   return path;

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
 import { placeOf, reach, subvolumeKey } from '../place.ts';
@@ -103,7 +103,7 @@ async function theSource(
   const found = await subvolumeAt(host, path);
   if (found === undefined)
     throw new RefusedError(`${path} is not a subvolume: only a subvolume can have a snapshot`, {
-      remedy: `the subvolumes of its filesystem: bofh btrfs list ${path}`,
+      remedy: `the subvolumes of its filesystem: bofh btrfs list ${inShell(path)}`,
     });
   return identified(found, { path, expected });
 }

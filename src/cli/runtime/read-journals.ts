@@ -1,3 +1,4 @@
+import { inShell } from '../../command/index.ts';
 import type { Engine } from '../../atomic/engine.ts';
 import { decode, type Line } from '../../atomic/journal/lines.ts';
 import { type OpenJournal, withOwners } from '../../atomic/recovery/recover.ts';
@@ -200,7 +201,7 @@ export function accessing<T>(
     const done = to === 'read' ? 'read' : 'changed';
     throw new JournalError(`the state directory ${directory} cannot be ${done}: ${error.message}`, {
       cause: error,
-      remedy: `see why: ls -ld ${directory}; findmnt --target ${directory}`,
+      remedy: `see why: ls -ld ${inShell(directory)}; findmnt --target ${inShell(directory)}`,
     });
   }
 }

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { posix } from 'node:path';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { contentInWords, holders, locate, recognise, refuseHeld } from '../../blockdevice/index.ts';
-import { type ChangeHost, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sha256, sha256Hex } from '../../file/path.ts';
 import { restoredRecovery } from '../manual-recovery.ts';
@@ -60,7 +60,7 @@ export const restoreHeader = operation({
     const { known, header } = await luksDevice(host, device);
     if (isHeaderFile(known))
       throw new RefusedError(`${device} is a file with a header: bofh restores a backup only to a device`, {
-        remedy: `close the device that is open with it; then copy the backup over it: cp ${file} ${device}`,
+        remedy: `close the device that is open with it; then copy the backup over it: cp ${inShell(file)} ${device}`,
       });
     await refuseExposed(host, file, 'there');
     const backup = await backupIn(host, file);
@@ -154,7 +154,7 @@ async function putBack(host: ChangeHost, made: Undo): Promise<void> {
     const holds = now === 'other' ? `holds ${contentInWords(found)}` : 'has a header with other keys';
     throw new RefusedError(
       `${path} ${holds} now, written by another process; the previous header is saved in ${made.saved}`,
-      { code: 'has-data', remedy: `if it is not needed: rm ${made.saved}; then: bofh recover` },
+      { code: 'has-data', remedy: `if it is not needed: rm ${inShell(made.saved)}; then: bofh recover` },
     );
   }
   await refuseHeld(host, path, await holders(host, path));

@@ -12,7 +12,7 @@ import {
   refuseHeld,
   syncDevice,
 } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, CommandError, type Holder, NotDone, RefusedError } from '../../core/errors.ts';
 import { sizeOrMax, sizeOrMaxOption } from '../../core/request.ts';
 import { btrfsAt, btrfsResize } from '../commands/btrfs.ts';
@@ -195,7 +195,7 @@ async function changeBtrfs(host: ChangeHost, of: ResizeUndo, { path, blocks, fou
   const uuid = await host.run(btrfsAt(path));
   if (uuid !== of.uuid || found.btrfs === undefined)
     throw new RefusedError(`${path} is the btrfs ${uuid} now; nothing was done`, {
-      remedy: `see the mount: findmnt ${path}; then run the command again`,
+      remedy: `see the mount: findmnt ${inShell(path)}; then run the command again`,
     });
   await host.run(btrfsResize({ path, devid: found.btrfs.devid, size: blocks * of.blockSize }));
 }

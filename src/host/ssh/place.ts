@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inShell } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 
 /** A private directory with the socket of the shared connection. */
@@ -45,7 +46,7 @@ function parent(): string {
   const { uid, mode } = lstatSync(directory);
   if (uid !== 0 || (mode & 0o022) !== 0)
     throw new RefusedError(`others can write to ${directory}, the directory for the connection`, {
-      remedy: `chown root ${directory}; chmod 700 ${directory}`,
+      remedy: `chown root ${inShell(directory)}; chmod 700 ${inShell(directory)}`,
     });
   return directory;
 }

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { type Changed, operation } from '../../atomic/operation.ts';
 import { blankChanged, partWitness, size } from '../../blockdevice/index.ts';
 import { absolutePath } from '../../blockdevice/path.ts';
-import { type ReadHost, refuseExposed } from '../../command/index.ts';
+import { inShell, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import type { Bytes } from '../../core/units.ts';
 import { madeRecovery } from '../manual-recovery.ts';
@@ -203,7 +203,7 @@ async function sourceOf(
   if ((await host.stat(file))?.kind !== 'file')
     throw new RefusedError(`there is no file ${file}`, {
       code: 'not-found',
-      remedy: `look for it: ls -l ${file}`,
+      remedy: `look for it: ls -l ${inShell(file)}`,
     });
   await refuseExposed(host, file, 'there');
   if (bytes <= size) return { from: file };

@@ -1,4 +1,4 @@
-import type { ReadHost } from '../../command/index.ts';
+import { inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
 import { fullreport, pvs } from '../report-commands.ts';
@@ -44,7 +44,7 @@ export async function refuseGroupName(host: ReadHost, name: string): Promise<voi
   const path = `/dev/${name}`;
   if ((await host.stat(path)) === undefined) return;
   throw new RefusedError(`${path} exists, although lvm has no volume group "${name}"`, {
-    remedy: `choose another name; or see what it is: ls -ld ${path}; then remove it`,
+    remedy: `choose another name; or see what it is: ls -ld ${inShell(path)}; then remove it`,
   });
 }
 

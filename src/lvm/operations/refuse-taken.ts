@@ -1,5 +1,5 @@
 import { identityAt, locate } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import { inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { formatSize } from '../../core/units.ts';
 import { takenRemedy } from '../manual-recovery.ts';
@@ -27,7 +27,7 @@ export async function refuseTaken(
     // leftover.
     refuseExisting((await volumesOf(host, vg.uuid)) ?? [], name);
     throw new RefusedError(`${path} exists, although lvm has no ${vg.name}/${name}`, {
-      remedy: `see what it is: ls -l ${path}; then remove it`,
+      remedy: `see what it is: ls -l ${inShell(path)}; then remove it`,
     });
   }
 }

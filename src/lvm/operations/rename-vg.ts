@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { everyHolder, holders } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { groupRenamedRecovery } from '../manual-recovery-group.ts';
 import { checkNewVgName, checkVgName, dmName } from '../names.ts';
@@ -91,7 +91,7 @@ async function refuseRename(host: ReadHost, vg: WholeGroup, to: string): Promise
     const path = pathIn(to, lv);
     if ((await host.stat(path)) !== undefined && !(await leadsTo(host, path, identityOfVolume(lv))))
       throw new RefusedError(`${path} exists: ${lv.fullName} cannot have that name`, {
-        remedy: `see what it is: ls -l ${path}; then remove it`,
+        remedy: `see what it is: ls -l ${inShell(path)}; then remove it`,
       });
     if ((await usersOf(host, [vg.name, to], lv)).length > 0)
       throw inUse(lv, await everyHolder(host, await deviceOf(host, lv)));

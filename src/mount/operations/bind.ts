@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { mountEntries, numberAt } from '../../blockdevice/index.ts';
-import { kindInWords, type ReadHost, refuseExposed, shellWords } from '../../command/index.ts';
+import { inShell, kindInWords, type ReadHost, refuseExposed, shellWords } from '../../command/index.ts';
 import { ParseError, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
@@ -83,7 +83,7 @@ export const bind = operation({
       });
     if (mode === 'ro' && !isReadOnly)
       throw new RefusedError(`${device} could not be bind-mounted read-only on ${path}`, {
-        remedy: `see how it is mounted: findmnt ${path}`,
+        remedy: `see how it is mounted: findmnt ${inShell(path)}`,
       });
     return { mountId: made.id };
   },

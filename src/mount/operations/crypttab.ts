@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deviceNode } from '../../blockdevice/index.ts';
-import { orMissing, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { inShell, orMissing, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { absolutePath } from '../../file/path.ts';
 import { lineBytes, lineText, word } from '../tab/fields.ts';
@@ -119,12 +119,12 @@ async function check(host: ReadHost, { device, key, options }: CrypttabEntry): P
   const stat = await host.stat(key);
   if (stat === undefined)
     throw new RefusedError(`there is no key file ${key}`, {
-      remedy: `create it first, readable only by root: install --mode=0600 FILE ${key}`,
+      remedy: `create it first, readable only by root: install --mode=0600 FILE ${inShell(key)}`,
     });
   await refuseExposed(host, key, 'there');
   if (stat.kind === 'file' && (stat.mode & 0o077) !== 0)
     throw new RefusedError(`the key file ${key} can be read by others (mode ${stat.mode.toString(8)})`, {
-      remedy: `chmod go= ${key}`,
+      remedy: `chmod go= ${inShell(key)}`,
     });
 }
 

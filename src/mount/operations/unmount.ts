@@ -11,7 +11,7 @@ import {
   refuseGuests,
   remedyFor,
 } from '../../blockdevice/index.ts';
-import type { ChangeHost, ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { bindMount, mount as mountCommand } from '../commands.ts';
 import { isOf } from '../step-mount.ts';
@@ -74,7 +74,7 @@ export const unmount = operation({
     const entry = await topmost(host, entries, path);
     if (mountId !== undefined && mountId !== entry.id)
       throw new RefusedError(`${path} has another mount now: ${describe(entry)}, not mount ${mountId}`, {
-        remedy: `see what is mounted there: findmnt ${path}`,
+        remedy: `see what is mounted there: findmnt ${inShell(path)}`,
       });
     await refuseHeld(host, entry);
     const { boot } = await host.facts();
@@ -174,7 +174,7 @@ async function neededToRemount(
   if (shown === undefined)
     throw new RefusedError(
       `${describe(entry)} (${type}) could not be mounted again: bofh unmounts only filesystems on devices, and bind mounts of directories that are mounted elsewhere too`,
-      { remedy: `if no undo is needed: umount ${path}` },
+      { remedy: `if no undo is needed: umount ${inShell(path)}` },
     );
   return { ...known, options: [...flags, ...user], shown };
 }
@@ -186,7 +186,7 @@ async function refuseLeaving(host: ReadHost, { device, source, path }: MountEntr
   if (new TextDecoder().decode(await host.readFile(file)).trim() !== '1') return;
   throw new RefusedError(
     `the kernel detaches the loop device ${source} when ${path} is unmounted, so an undo could not mount it again`,
-    { remedy: `if no undo is needed: umount ${path}` },
+    { remedy: `if no undo is needed: umount ${inShell(path)}` },
   );
 }
 

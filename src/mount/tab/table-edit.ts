@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type ChangeHost, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
+import { type ChangeHost, inShell, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { writeLike } from '../../file/attributes.ts';
 import { applyEdit, revertEdit } from './edit.ts';
@@ -55,7 +55,7 @@ async function expectBefore(host: ReadHost, of: TableUndo): Promise<string | und
   const { content } = await readTable(host, of.file);
   if ((content === undefined ? null : hashOf(content)) === of.before) return content;
   throw new RefusedError(`${of.file} was edited concurrently and is left untouched`, {
-    remedy: `see it: stat ${of.file}; then run the command again`,
+    remedy: `see it: stat ${inShell(of.file)}; then run the command again`,
   });
 }
 

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { kindInWords, orMissing, type ReadHost } from '../../command/index.ts';
+import { inShell, kindInWords, orMissing, type ReadHost } from '../../command/index.ts';
 import { RefusedError, UsageError } from '../../core/errors.ts';
 import { findNames, otherNames, sha256 } from '../../file/path.ts';
 import { realPath } from '../paths.ts';
@@ -21,7 +21,7 @@ export async function readTable(host: ReadHost, path: string): Promise<TableFile
   if (stat === undefined) return { file, content: undefined };
   if (stat.kind !== 'file')
     throw new RefusedError(`${path} is not a file but ${kindInWords(stat)}`, {
-      remedy: `see what it is: ls -ld ${file}`,
+      remedy: `see what it is: ls -ld ${inShell(file)}`,
     });
   if ((await otherNames(host, file, stat)) > 0)
     throw new RefusedError(`${file} has another hard link: bofh would change only one of the two`, {
@@ -39,7 +39,7 @@ async function fileBehind(host: ReadHost, path: string): Promise<string> {
   const behind = await orMissing(realPath(host, file));
   if (behind !== undefined) return behind;
   throw new RefusedError(`${file} is a symbolic link to a file that does not exist`, {
-    remedy: `see where it leads: readlink ${file}; then create that file; or remove the link: rm ${file}`,
+    remedy: `see where it leads: readlink ${inShell(file)}; then create that file; or remove the link: rm ${inShell(file)}`,
   });
 }
 

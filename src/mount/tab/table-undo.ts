@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { ReadHost } from '../../command/index.ts';
+import { moveAway, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, besideWith, sha256Hex } from '../../file/path.ts';
 import { applyEdit, editAt, type LineEdit, lineEdit } from './edit.ts';
@@ -55,6 +55,6 @@ export async function refusePrivate(host: ReadHost, { private: own, back }: Tabl
     if ((await host.stat(path)) !== undefined)
       throw new RefusedError(`${path} exists already`, {
         code: 'exists',
-        remedy: `see what it is: ls -ld ${path}; then move it away: mv ${path} ${path}.old`,
+        remedy: moveAway(path),
       });
 }

@@ -206,6 +206,14 @@ describe('before anything changes', () => {
     );
   });
 
+  it('a name with a space is one word in the remedy', async () => {
+    const odd = join(dir, 'a b');
+    symlinkSync('/nowhere', odd);
+    await expect(take(create, { ...args(), path: odd }, host)).rejects.toMatchObject({
+      remedy: `see what it is: ls -ld '${odd}'; then move it away: mv '${odd}' '${odd}.old'; or choose another name`,
+    });
+  });
+
   it('a missing directory is refused and named', async () => {
     await expect(take(create, { ...args(), path: join(dir, 'no/file') }, host)).rejects.toThrow(
       `there is no directory ${dir}/no for file`,

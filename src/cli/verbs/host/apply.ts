@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { applyCollected } from '../../../api/apply-collected.ts';
-import type { Answers } from '../../../command/index.ts';
+import { type Answers, inShell } from '../../../command/index.ts';
 import { messageOf, RefusedError } from '../../../core/errors.ts';
 import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
@@ -78,7 +78,7 @@ export default verb({
             answers.clear();
             if (!isDeepStrictEqual(await plannedChanges(bofh, resources, answers), planned))
               throw new RefusedError('the host changed since the plan that was confirmed', {
-                remedy: `see the new one: bofh host plan ${file}`,
+                remedy: `see the new one: bofh host plan ${inShell(file)}`,
               });
           },
           act: async () => {
