@@ -35,6 +35,7 @@ describe('bofh filesystem show', () => {
 
     const told = answers.filesystemShow.parse(JSON.parse(json.stdout()));
     expect(told).toMatchObject({ type: 'ext4', uuid, size: 160 * mebibyte, mountedOn: ['/mnt'] });
+    expect(words.stdout()).toMatch(/^device {3}\/dev\/vg0\/web1 \(\/dev\/dm-\d\)$/m);
     expect(words.stdout()).toMatch(/^size {5}160 MiB \(167772160 bytes\)$/m);
     expect(words.stdout()).toMatch(/^mounted {2}\/mnt$/m);
   });

@@ -17,15 +17,17 @@ export default verb({
   run: async (runtime, { device }) => {
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const data: FilesystemDetails = await withBofh(bofh, () => filesystem.show(device));
-    give(runtime, { data, lines: detailsInWords(data, runtime.terminal.look) });
+    give(runtime, { data, lines: detailsInWords(data, device, runtime.terminal.look) });
     return 0;
   },
 });
 
-function detailsInWords(of: FilesystemDetails, { paint }: Look): readonly string[] {
+function detailsInWords(of: FilesystemDetails, typed: string, { paint }: Look): readonly string[] {
+  // The node of a volume, such as /dev/dm-3, tells people nothing.
+  const device = typed === of.device ? typed : `${typed} (${of.device})`;
   const percent = of.used === null ? undefined : percentOf(of.used, of.size);
   const rows: readonly (readonly [string, string])[] = [
-    ['device', printable(of.device)],
+    ['device', printable(device)],
     ['type', of.type],
     ['uuid', of.uuid],
     ['label', of.label === null ? '-' : printable(of.label)],
