@@ -135,7 +135,7 @@ function plainly(message: string): string | undefined {
 
 function textOf({ message, path = [] }: Issue, value: unknown, known: readonly string[]): string {
   const keys = path.map((part) => String(typeof part === 'object' ? part.key : part));
-  const at = keys.join('.');
+  const at = isAtConsole() ? inWords(keys) : keys.join('.');
   const around = keys.slice(0, -1).reduce<unknown>(memberOf, value);
   const last = keys.at(-1);
   if (last !== undefined && typeof around === 'object' && memberOf(around, last) === undefined)
@@ -157,6 +157,14 @@ function textOf({ message, path = [] }: Issue, value: unknown, known: readonly s
           .replaceAll(/ ?\| ?/g, ', ')
           .replace(/, (?=[^,]*$)/, ' or ')}`);
   return at === '' ? wrong : `${at}: ${wrong}`;
+}
+
+/** The way to a value in words, for the console, whose options have other names: `block size` for `blockSize`. */
+function inWords(keys: readonly string[]): string {
+  return keys
+    .filter((key) => !/^\d+$/.test(key))
+    .map((key) => key.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))
+    .join(' ');
 }
 
 /** The text for unknown options; `names` are in quotation marks. */

@@ -38,6 +38,37 @@ const faults: readonly (readonly [string, readonly string[], () => Promise<unkno
     '--memory 1 KiB: a guest needs',
     /memory 1 B: a guest needs/,
   ],
+  [
+    'an item of a list',
+    ['mount', 'add', '/dev/vg0/a', '/mnt', '-o', 'a b'],
+    () =>
+      atomic('x', (tx) =>
+        tx.mount.mount({ device: '/dev/vg0/a', path: '/mnt', options: ['a b'], mode: 'rw' }),
+      ),
+    'options: ',
+    /options\.0: /,
+  ],
+  [
+    'a name of two words',
+    [
+      '--yes',
+      'filesystem',
+      'create',
+      '/dev/vg0/a',
+      '--type',
+      'ext4',
+      '--block-size',
+      '5000',
+      '--overwrite',
+      'ext4',
+    ],
+    () =>
+      atomic('x', (tx) =>
+        tx.filesystem.create({ device: '/dev/vg0/a', type: 'ext4', options: { blockSize: 5000 } }),
+      ),
+    'block size: ',
+    /blockSize: /,
+  ],
 ];
 
 async function textOf(call: Promise<unknown>): Promise<string> {
