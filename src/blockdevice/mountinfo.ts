@@ -1,6 +1,7 @@
 import { nameOf, type ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { onceIn } from './one-look.ts';
+import { isWithin } from './path.ts';
 
 /** One mount of bofh's mount namespace, from /proc/self/mountinfo (proc(5)). */
 export interface MountEntry {
@@ -68,4 +69,25 @@ export function unescapeOctal(text: string): string {
   return text.replace(/\\(?<code>[0-7]{3})/g, (_, code: string) =>
     String.fromCharCode(Number.parseInt(code, 8)),
   );
+}
+
+/** Returns a mount that is visible at its path: no other mount covers this path or a directory above it. */
+export async function visible(
+  host: ReadHost,
+  mounts: readonly MountEntry[],
+): Promise<MountEntry | undefined> {
+  const all = await mountEntries(host);
+  return mounts.find((mount) => {
+    const below = ancestors(all, mount);
+    return !all.some((other) => !below.has(other.id) && isWithin(mount.path, other.path));
+  });
+}
+
+/** Returns the IDs of a mount and its parent mounts. */
+function ancestors(all: readonly MountEntry[], mount: MountEntry): ReadonlySet<number> {
+  const parents = new Map(all.map(({ id, parent }) => [id, parent]));
+  const found = new Set<number>();
+  for (let id: number | undefined = mount.id; id !== undefined && !found.has(id); id = parents.get(id))
+    found.add(id);
+  return found;
 }

@@ -7,8 +7,11 @@ import { classifyDevice } from './commands.ts';
 import { hasStream } from './content/stream.ts';
 import { unseen } from './content/unseen.ts';
 import { holders, inWords, remedyFor } from './holders/index.ts';
+import { mountsOn } from './holders/tree.ts';
+import { type MountEntry, visible } from './mountinfo.ts';
 import { deviceNode } from './node.ts';
 import { probe } from './probe.ts';
+import { xfsGeometry } from './xfs.ts';
 
 /** Where a type of content stores its size: the range to read, and how to decode it. */
 interface SuperblockPlace {
@@ -64,6 +67,8 @@ export async function reachOf(host: ReadHost, device: string): Promise<Reach | u
 export async function reachAs(host: ReadHost, device: string, type: string): Promise<Reach['bytes']> {
   const place = Object.hasOwn(places, type) ? places[type] : undefined;
   if (place === undefined) return 'unknown';
+  const mounts = type === 'xfs' ? await mountsOn(host, device) : [];
+  if (mounts.length > 0) return mountedXfs(host, mounts);
   const { path } = await deviceNode(host, device);
   const bytes = place.size(await host.run(bytesAt(path, place)));
   if (!Number.isSafeInteger(bytes) || bytes <= 0)
@@ -71,6 +76,17 @@ export async function reachAs(host: ReadHost, device: string, type: string): Pro
       `${device}: the superblock of the ${type} contains an impossible size: ${bytes} bytes`,
     );
   return bytes;
+}
+
+/**
+ * Returns the end of a mounted xfs, from the kernel: its superblock on the device is out of date
+ * after growth (`xfsSuperblock`).
+ */
+async function mountedXfs(host: ReadHost, mounts: readonly MountEntry[]): Promise<Reach['bytes']> {
+  const at = await visible(host, mounts);
+  if (at === undefined) return 'unknown';
+  const { blockSize, blocks } = await host.run(xfsGeometry(at.path));
+  return blockSize * blocks;
 }
 
 /**

@@ -10,10 +10,10 @@ import {
   mountEntries,
   mountsOn,
   probe,
+  visible,
 } from '../blockdevice/index.ts';
 import { type ChangeHost, orMissing, type ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, ParseError } from '../core/errors.ts';
-import { visible } from './mounted.ts';
 import { debugfsFeatures, debugfsRoot, type Files, listFiles, listUnmounted } from './commands/files.ts';
 
 /** A filesystem by its UUID, and its device. */

@@ -1,10 +1,10 @@
 import { inShell } from '../command/index.ts';
-import { holders, inWords, remedyFor } from '../blockdevice/index.ts';
+import { holders, inWords, remedyFor, visible } from '../blockdevice/index.ts';
 import { type Layer, type LayerAt, type Limits, type May, fixed } from '../blockdevice/layer.ts';
 import type { Bytes } from '../core/units.ts';
 import { formatSize } from '../core/units.ts';
 import { isSettled, leastOf, type Measured, measureFound, theirs } from './measure.ts';
-import { isWritable, visible } from './mounted.ts';
+import { isWritable } from './mounted.ts';
 import { resizable, toSettle, unsettled } from './resizing.ts';
 import { newSwap } from './new-swap.ts';
 import { present } from '../core/present.ts';

@@ -5,6 +5,8 @@ import {
   mountsOn,
   recognise,
   type Signature,
+  visible,
+  xfsGeometry,
 } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { type Holder, ParseError, RefusedError } from '../core/errors.ts';
@@ -12,8 +14,7 @@ import type { Bytes } from '../core/units.ts';
 import { btrfsMinimum, btrfsSmallest, btrfsSuperblock } from './commands/btrfs.ts';
 import { dumpe2fs, extMinimum, type ExtSuperblock } from './commands/ext.ts';
 import { fatGeometry, freeAt, swapLastPage } from './commands/other.ts';
-import { xfsGeometry, xfsSuperblock } from './commands/xfs.ts';
-import { visible } from './mounted.ts';
+import { xfsSuperblock } from './commands/xfs.ts';
 
 /** The types whose size bofh can read. */
 export type Measurable = 'ext2' | 'ext3' | 'ext4' | 'xfs' | 'btrfs' | 'vfat' | 'swap';

@@ -1,30 +1,8 @@
 import { posix } from 'node:path';
-import { mountEntries, type MountEntry, mountsOn } from '../blockdevice/index.ts';
+import { mountEntries, type MountEntry, mountsOn, visible } from '../blockdevice/index.ts';
 import { type ChangeHost, inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { mountPrivately, umountPrivate } from './commands/other.ts';
-import { isWithin } from '../blockdevice/path.ts';
-
-/** Returns a mount that is visible at its path: no other mount covers this path or a directory above it. */
-export async function visible(
-  host: ReadHost,
-  mounts: readonly MountEntry[],
-): Promise<MountEntry | undefined> {
-  const all = await mountEntries(host);
-  return mounts.find((mount) => {
-    const below = ancestors(all, mount);
-    return !all.some((other) => !below.has(other.id) && isWithin(mount.path, other.path));
-  });
-}
-
-/** Returns the IDs of a mount and its parent mounts. */
-function ancestors(all: readonly MountEntry[], mount: MountEntry): ReadonlySet<number> {
-  const parents = new Map(all.map(({ id, parent }) => [id, parent]));
-  const found = new Set<number>();
-  for (let id: number | undefined = mount.id; id !== undefined && !found.has(id); id = parents.get(id))
-    found.add(id);
-  return found;
-}
 
 /** Whether one of these mounts is writable. */
 export function isWritable({ options, superOptions }: MountEntry): boolean {

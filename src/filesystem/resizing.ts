@@ -6,6 +6,7 @@ import {
   refuseUsers,
   remedyFor,
   size as deviceSize,
+  visible,
 } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
@@ -13,7 +14,7 @@ import { present } from '../core/present.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import type { ExtSuperblock } from './commands/ext.ts';
 import { isSettled, leastOf, type Measured, measure, theirs } from './measure.ts';
-import { isWritable, readOnly, visible } from './mounted.ts';
+import { isWritable, readOnly } from './mounted.ts';
 import { newSwap } from './new-swap.ts';
 
 /** The types that bofh can resize. */

@@ -12,11 +12,12 @@ import {
   recognise,
   refuseHeld,
   syncDevice,
+  visible,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
 import { type LabelAt, labelOf, relabel } from '../commands/label.ts';
-import { isWritable, readOnly, visible } from '../mounted.ts';
+import { isWritable, readOnly } from '../mounted.ts';
 import { theirs } from '../measure.ts';
 import { checkLabel, makeable } from '../types.ts';
 

@@ -18,6 +18,8 @@ export interface Superblock {
   readonly blockSize?: number;
   /** Size in blocks of the filesystem. Missing (content that a test wrote): as large as the device. */
   readonly blocks?: number;
+  /** For an xfs that grew: the former size, which its device shows as long as this mount exists. */
+  readonly outOfDate?: { readonly blocks: number; readonly mountId: number };
   /** Number and UUID of the device within its btrfs; only for a device that was added to one. */
   readonly member?: {
     /** Its number in the filesystem. */

@@ -9,13 +9,9 @@ import {
 } from '../../../src/filesystem/commands/btrfs.ts';
 import { dumpe2fs, e2fsckPreen, extMinimum, resize2fs } from '../../../src/filesystem/commands/ext.ts';
 import { fatGeometry, freeAt, mountPrivately, swapLastPage } from '../../../src/filesystem/commands/other.ts';
-import {
-  classify as classifyXfs,
-  xfsGeometry,
-  xfsGrow,
-  xfsSuperblock,
-} from '../../../src/filesystem/commands/xfs.ts';
+import { classify as classifyXfs, xfsGrow, xfsSuperblock } from '../../../src/filesystem/commands/xfs.ts';
 import { lastGroup } from '../../../src/filesystem/resizing.ts';
+import { xfsGeometry } from '../../../src/blockdevice/index.ts';
 import { everyVersion, recorded } from '../blockdevice/fixtures.ts';
 
 const device = '/dev/x';

@@ -260,6 +260,49 @@ describe('a filesystem on it', () => {
   });
 });
 
+describe('a mounted xfs on it, whose superblock on the device is out of date', () => {
+  const xfs = { ...ext4, type: 'xfs' } as const;
+  let mountId: number;
+  beforeEach(() => {
+    host.admin.format('/dev/vg0/a', xfs);
+    mountId = host.admin.mount('/dev/vg0/a', '/mnt').id;
+  });
+  // As xfs_growfs leaves it.
+  const growsTo64m = () =>
+    host.admin.format('/dev/vg0/a', { ...xfs, outOfDate: { blocks: (32 * mib) / 4096, mountId } });
+
+  test('that grew into the new space blocks the undo', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await resize(tx, '64m');
+        growsTo64m();
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify((error as StuckError).blocked)).toContain('xfs reaches to 64 MiB');
+    expect(volume().extents).toBe(16);
+  });
+
+  test('that grew cannot be cut, also where another mount hides it', async () => {
+    await does((tx) => resize(tx, '64m'));
+    growsTo64m();
+    expect(String(await failureOf(does((tx) => resize(tx, '32m', consent))))).toMatch(
+      /xfs reaches to 64 MiB/,
+    );
+    host.admin.lvcreate({ vg: 'vg0', name: 'b', extents: 1 });
+    host.admin.format('/dev/vg0/b', { ...ext4, uuid: '0c0ffee0-0000-4000-8000-00000000000b' });
+    host.admin.mount('/dev/vg0/b', '/mnt');
+    expect(String(await failureOf(does((tx) => resize(tx, '32m', consent))))).toMatch(
+      /but is in use: .*mounted on \/mnt/,
+    );
+  });
+
+  test('that has not grown does not block the undo', async () => {
+    await expectUndone(host, () => does(async (tx) => [await resize(tx, '64m'), await failNow()]));
+  });
+});
+
 describe('an open LUKS on it', () => {
   const mapping = () => {
     const [only] = host.world.mappings;

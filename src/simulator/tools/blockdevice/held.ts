@@ -46,3 +46,13 @@ export function mountedAt(world: World, path: string, types: RegExp): Held | und
 export function mountedDevice(world: World, { device, type, source }: Mount): Device | undefined {
   return type === 'btrfs' ? deviceAt(world, source) : deviceByNumber(world, device);
 }
+
+/**
+ * Returns the size of an xfs in its superblock on the device: a mounted one does not write through
+ * the page cache of the device, so after growth it is the former one.
+ */
+export function xfsBlocksOnDevice({ superblock, blocks, mounts }: Held): number {
+  const { outOfDate } = superblock;
+  const isMounted = mounts.some(({ id }) => id === outOfDate?.mountId);
+  return outOfDate !== undefined && isMounted ? outOfDate.blocks : blocks;
+}

@@ -4,6 +4,7 @@ import { one, readOptions, unmodelled } from '../../options.ts';
 import { resolve } from '../../world/resolve.ts';
 import { ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from './device-at.ts';
+import { heldBy, xfsBlocksOnDevice } from './held.ts';
 import { luksBytes } from '../crypt/text.ts';
 import { luksAt } from '../crypt/luks.ts';
 import { blocksOf, bytesOn } from './magics.ts';
@@ -62,9 +63,9 @@ function sizeIn(
   } else if (superblock?.type === 'swap' && from === 1024) {
     bytes.setUint32(4, (superblock.blocks ?? Math.floor(device.size / 4096)) - 1, true);
   } else if (superblock?.type === 'xfs' && from === 0) {
-    const blockSize = superblock.blockSize ?? 4096;
-    bytes.setUint32(4, blockSize);
-    bytes.setBigUint64(8, BigInt(superblock.blocks ?? Math.floor(device.size / blockSize)));
+    const held = heldBy(call.world, `/dev/${device.name}`, /^xfs$/);
+    bytes.setUint32(4, superblock.blockSize ?? 4096);
+    bytes.setBigUint64(8, BigInt(held === undefined ? 0 : xfsBlocksOnDevice(held)));
   } else if (superblock?.type === 'btrfs' && from === 65536) {
     const blockSize = superblock.blockSize ?? 4096;
     const blocks = superblock.blocks ?? Math.floor(device.size / blockSize);

@@ -1,10 +1,11 @@
 import { resolve } from '../../world/resolve.ts';
+import type { Superblock } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 import { deviceAt } from '../blockdevice/device-at.ts';
 import { superblockBytes } from '../blockdevice/superblock-bytes.ts';
 import { devicesOf, memberOf } from '../btrfs/devices.ts';
-import { type Held, heldBy, mountedAt } from '../blockdevice/held.ts';
+import { type Held, heldBy, mountedAt, xfsBlocksOnDevice } from '../blockdevice/held.ts';
 import { btrfsLabel, xfsLabel } from './labels.ts';
 import { xfsUuid } from './uuids.ts';
 import { one, readOptions, unmodelled } from '../../options.ts';
@@ -27,11 +28,16 @@ export const sizeTools: Readonly<Record<string, ToolModel>> = {
  * Sets the size. The superblock stays in the page cache of the device until a sync; a mounted
  * filesystem writes it itself.
  */
-function setBlocks(world: World, { storage, mounts }: Held, blocks: number): void {
+function setBlocks(
+  world: World,
+  { storage, mounts }: Held,
+  blocks: number,
+  more?: Pick<Superblock, 'outOfDate'>,
+): void {
   for (const contents of mounts.length > 0 ? [world.live, world.durable] : [world.live]) {
     const content = contents.get(storage);
     if (content?.superblock !== undefined)
-      contents.set(storage, { ...content, superblock: { ...content.superblock, blocks } });
+      contents.set(storage, { ...content, superblock: { ...content.superblock, blocks, ...more } });
   }
 }
 
@@ -141,7 +147,8 @@ function xfsDb(call: ToolCall): ReturnType<ToolModel> {
           1,
           `xfs_db: ${path} is not a valid XFS filesystem (unexpected SB magic number 0x00000000)\nUse -F to force a read attempt.`,
         );
-  const { blockSize, blocks } = held;
+  const { blockSize } = held;
+  const blocks = xfsBlocksOnDevice(held);
   const free = blocks - usedOf(world, held);
   return ok(`blocksize = ${blockSize}\ndblocks = ${blocks}\nagblocks = ${groupBlocks}\nfdblocks = ${free}\n`);
 }
@@ -168,7 +175,10 @@ function xfsGrowfs(call: ToolCall): ReturnType<ToolModel> {
   if (wanted > room) return failed(1, `data size ${wanted} too large, maximum is ${room}`, said);
   if (wanted === blocks) return ok(`${said}data size unchanged, skipping\n`);
   if (wanted < blocks) throw unmodelled(call, 'bofh never asks it to shrink one');
-  setBlocks(world, held, wanted);
+  const [mount] = held.mounts;
+  setBlocks(world, held, wanted, {
+    ...(mount === undefined ? {} : { outOfDate: { blocks: xfsBlocksOnDevice(held), mountId: mount.id } }),
+  });
   return ok(`${said}data blocks changed from ${blocks} to ${wanted}\n`);
 }
 

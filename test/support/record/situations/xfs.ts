@@ -1,7 +1,8 @@
+import { xfsGeometry } from '../../../../src/blockdevice/index.ts';
 import { mkfsXfs } from '../../../../src/filesystem/commands.ts';
 import { checkOf } from '../../../../src/filesystem/commands/check.ts';
 import { labelOf, relabel } from '../../../../src/filesystem/commands/label.ts';
-import { xfsGeometry, xfsGrow, xfsSuperblock } from '../../../../src/filesystem/commands/xfs.ts';
+import { xfsGrow, xfsSuperblock } from '../../../../src/filesystem/commands/xfs.ts';
 import type { Group } from '../situation.ts';
 
 const device = '/dev/loop3';
