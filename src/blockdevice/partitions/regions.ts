@@ -18,6 +18,11 @@ export const savedRegion = z.strictObject({
 
 export type SavedRegion = z.infer<typeof savedRegion>;
 
+/**
+ * Boot code, before a dos table and before the protective one of a gpt. sfdisk keeps it (2.38), and
+ * a boot loader may write it at any time, so it is neither saved nor restored.
+ */
+const bootCode: Bytes = 440;
 /** 128 entries of 128 bytes each, as every tool creates them (UEFI 2.10, 5.3.1). */
 const entries: Bytes = 128 * 128;
 
@@ -33,12 +38,12 @@ export function regionsOf(of: {
   readonly old: PartitionTable | undefined;
 }): readonly { readonly offset: Bytes; readonly length: Bytes }[] {
   const { type, sectorSize, size, old } = of;
-  const first = { offset: 0, length: sectorSize };
-  if (type === 'dos') return [first];
+  const first = (length: Bytes) => ({ offset: bootCode, length: length - bootCode });
+  if (type === 'dos') return [first(sectorSize)];
   const last = { offset: size - entries - sectorSize, length: entries + sectorSize };
   const before = old?.usable?.to ?? last.offset;
   const moved = before === last.offset ? [] : [{ offset: before, length: last.length }];
-  return [...moved, last, { offset: 0, length: 2 * sectorSize + entries }];
+  return [...moved, last, first(2 * sectorSize + entries)];
 }
 
 /** Reads the regions, for the undo. */

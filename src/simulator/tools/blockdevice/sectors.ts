@@ -28,6 +28,8 @@ export interface TableEntry {
 }
 
 const sector = 512;
+/** Length of the boot code, which sfdisk keeps. */
+const bootCode = 440;
 const backupSectors = 33;
 const efiPart = Buffer.from('EFI PART');
 
@@ -71,26 +73,69 @@ export function laySectors({ sectors }: Content, bytes: Uint8Array, from: number
 }
 
 /**
- * Returns the content with a table, as sfdisk writes it: both copies, or the one sector of dos. The
- * model stores it as JSON within its frame.
+ * Returns the content with a table, as sfdisk writes it: both copies, or the first sector of dos.
+ * Keeps the boot code at the start. The model stores the entries of a gpt as JSON.
  */
 export function withTable(content: Content, size: number, table: Table): Content {
-  const json = Buffer.from(JSON.stringify(table));
-  const signed = Buffer.alloc(sector);
-  signed.set([0x55, 0xaa], 510);
-  if (table.type === 'dos') {
-    signed.set(json);
-    signed.writeUInt32LE(json.length, 440);
-    return withBytes(content, 0, signed);
-  }
-  const copy = Buffer.alloc((backupSectors - 1) * sector);
-  copy.writeUInt32LE(json.length, 0);
-  copy.set(json, 4);
+  const signed = Buffer.alloc(sector - bootCode);
+  signed.set([0x55, 0xaa], 510 - bootCode);
+  if (table.type === 'dos') return withDos(content, signed, table);
+  const copy = asJson(table, (backupSectors - 1) * sector);
   const header = Buffer.alloc(sector);
   header.set(efiPart);
   header.set(diskGuid(table.id), 56);
   const last = withBytes(content, size - backupSectors * sector, Buffer.concat([copy, header]));
-  return withBytes(last, 0, Buffer.concat([signed, header, copy]));
+  return withBytes(last, bootCode, Buffer.concat([signed, header, copy]));
+}
+
+/** Stores logical partitions as JSON behind the first sector. */
+function withDos(content: Content, signed: Buffer, { id, partitions }: Table): Content {
+  signed.writeUInt32LE(Number(id), 0);
+  for (const { number, start, size, type, bootable = false } of partitions) {
+    if (number > 4) continue;
+    const at = dosEntry(number) - bootCode;
+    signed.set([bootable ? 0x80 : 0, 0, 0, 0, Number.parseInt(type, 16)], at);
+    signed.writeUInt32LE(start, at + 8);
+    signed.writeUInt32LE(size, at + 12);
+  }
+  const logical = partitions.filter(({ number }) => number > 4);
+  const primary = withBytes(content, bootCode, signed);
+  return logical.length === 0 ? primary : withBytes(primary, sector, asJson(logical, 8 * sector));
+}
+
+function dosIn(first: Buffer, behind: Buffer): Table | undefined {
+  const id = first.readUInt32LE(bootCode);
+  if (first.readUInt16LE(510) !== 0xaa55 || id === 0) return undefined;
+  const primary = [1, 2, 3, 4].map((number): TableEntry => {
+    const entry = first.subarray(dosEntry(number), dosEntry(number) + 16);
+    const [flag, type = 0] = [entry[0], entry[4]];
+    const run = { number, start: entry.readUInt32LE(8), size: entry.readUInt32LE(12) };
+    return { ...run, type: type.toString(16), ...(flag === 0x80 ? { bootable: true } : {}) };
+  });
+  const partitions = primary.filter(({ size }) => size > 0);
+  const logical = (jsonIn(behind) ?? []) as readonly TableEntry[];
+  return {
+    type: 'dos',
+    id: `0x${id.toString(16).padStart(8, '0')}`,
+    partitions: [...partitions, ...logical],
+  };
+}
+
+function dosEntry(number: number): number {
+  return 446 + 16 * (number - 1);
+}
+
+function asJson(value: unknown, length: number): Buffer {
+  const json = Buffer.from(JSON.stringify(value));
+  const bytes = Buffer.alloc(length);
+  bytes.writeUInt32LE(json.length, 0);
+  bytes.set(json, 4);
+  return bytes;
+}
+
+function jsonIn(bytes: Buffer): unknown {
+  const length = bytes.readUInt32LE(0);
+  return length > 0 ? JSON.parse(bytes.subarray(4, 4 + length).toString('utf8')) : undefined;
 }
 
 /** Returns the table that can be read, from either copy. */
@@ -102,19 +147,15 @@ export function tableIn(content: Content | undefined, size: number): Table | und
     return bytes;
   };
   const copyLength = (backupSectors - 1) * sector;
-  const parsed = (json: Buffer): Table => JSON.parse(json.toString('utf8')) as Table;
   for (const [header, copy] of [
     [sector, 2 * sector],
     [size - sector, size - backupSectors * sector],
   ] as const) {
     if (!read(header, 8).equals(efiPart)) continue;
-    const bytes = read(copy, copyLength);
-    const length = bytes.readUInt32LE(0);
-    if (length > 0) return parsed(bytes.subarray(4, 4 + length));
+    const table = jsonIn(read(copy, copyLength));
+    if (table !== undefined) return table as Table;
   }
-  const first = read(0, sector);
-  const length = first.readUInt32LE(440);
-  return first.readUInt16LE(510) === 0xaa55 && length > 0 ? parsed(first.subarray(0, length)) : undefined;
+  return dosIn(read(0, sector), read(sector, 8 * sector));
 }
 
 function diskGuid(uuid: string): Buffer {

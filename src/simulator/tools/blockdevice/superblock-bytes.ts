@@ -43,7 +43,8 @@ export function superblockBytes(call: ToolCall): ReturnType<ToolModel> {
     return ok(hexLines(whole.subarray(from)));
   }
   if (!plain || more.length > 0 || device === undefined) throw unmodelled(call, 'it shows bytes of a device');
-  const isBlocks = count >= 4096 || (from === 0 && count === 512);
+  // The first sector, or the part of it that a dos table has.
+  const isBlocks = count >= 4096 || ((from === 0 || from === 440) && from + count === 512);
   return ok(
     hexLines(isBlocks ? bytesOn(call.world, device, { from, count }) : sizeIn(call, device, { from, count })),
   );

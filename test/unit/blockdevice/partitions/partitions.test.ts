@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../../src/bofh.ts';
+import { bytesAt } from '../../../../src/blockdevice/bytes-at.ts';
 import { kernelPartitions } from '../../../../src/blockdevice/partitions/kernel.ts';
 import {
   appendPartition,
@@ -248,6 +249,29 @@ describe('a partition', () => {
     expect(String(error)).toMatch(/a later step fails/);
     expect(host.snapshot()).toBe(before);
   });
+
+  test.each(['gpt', 'dos'] as const)(
+    'is undone without the boot code that others wrote to the %s disk',
+    async (type) => {
+      partitionedDisk(host, type);
+      host.admin.writeBytes(device, 0, new Uint8Array(440).fill(0x90));
+      const before = host.snapshot();
+      const bootCode = Buffer.alloc(440, 0xeb);
+      const error = await rejectionOf(
+        does(async (tx) => {
+          await tx.block.growPartition({ device, number: 1, size: 24 * mebibyte });
+          await tx.block.addPartition({ device, size: 8 * mebibyte });
+          // As grub-install does.
+          host.admin.writeBytes(device, 0, bootCode);
+          await fails();
+        }),
+      );
+      expect(error).toBeInstanceOf(RolledBackError);
+      expect(host.snapshot()).toBe(before);
+      const { buffer } = await host.run(bytesAt(device, { from: 0, count: 512 }));
+      expect(Buffer.from(buffer, 0, 440)).toEqual(bootCode);
+    },
+  );
 
   test.each(['add', 'grow'] as const)('of others stays when an %s is undone', async (verb) => {
     partitionedDisk(host, 'gpt');
