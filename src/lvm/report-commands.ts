@@ -15,7 +15,7 @@ import {
   type WholeGroup,
 } from './objects.ts';
 import { refuseUnreadable } from './unreadable.ts';
-import { fullReport, lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
+import { fullReport, imageRow, lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
 /** Which volume group to report (default: all). */
 export interface ReportScope {
@@ -28,6 +28,18 @@ export interface ReportScope {
  */
 export function lvs(scope: ReportScope = {}): ReadCommand<readonly LogicalVolume[]> {
   return report({ tool: 'lvs', item: 'lv', row: lvRow, convert: toLv, flags: ['--all'], scope });
+}
+
+/**
+ * Reads the uuid of each image of a raid that is in sync (lvs(8), `lv_image_synced`; the kernel's
+ * status has a letter for each image).
+ */
+export function syncedImages(): ReadCommand<readonly string[]> {
+  const command = report({
+    ...{ tool: 'lvs', item: 'lv', row: imageRow, flags: ['--all'], scope: {} },
+    convert: ({ lv_uuid, lv_image_synced }) => (lv_image_synced === true ? [lv_uuid] : []),
+  });
+  return { ...command, parse: (answer) => command.parse(answer).flat() };
 }
 
 /** Reads every volume group. */

@@ -44,6 +44,9 @@ const bracketed = (pattern: RegExp) =>
     z.transform((text) => text.replace(/[[\]]/g, '')),
   );
 
+/** A row of `lvs` about the images of raids. lvm has no value for other volumes. */
+export const imageRow = z.object({ lv_uuid: uuid, lv_image_synced: kernelFlag('image synced') });
+
 /** A row of `lvs`. Its keys are the requested columns. */
 export const lvRow = z.object({
   lv_uuid: uuid,

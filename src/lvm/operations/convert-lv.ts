@@ -6,7 +6,15 @@ import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { checkVgName } from '../names.ts';
 import { removeOrNameHolders, syncGroup, udevOf, usableVg, type VolumeAmong } from '../reads.ts';
-import { copiesOf, isLinear, isRaid1, partsOf, refuseUnconvertible, refuseUnsynced } from './copies.ts';
+import {
+  copiesOf,
+  isLinear,
+  isRaid1,
+  partsOf,
+  refuseOnlySynced,
+  refuseUnconvertible,
+  refuseUnsynced,
+} from './copies.ts';
 import { copyToDrop, placeForCopy } from './copy-places.ts';
 import { deviceKeys } from './device-keys.ts';
 import { askedVolume, findKnown, known, knownVolume, volumeNamed } from './known-volume.ts';
@@ -133,13 +141,15 @@ async function ourCopy(host: ReadHost, { on }: ConvertUndo, of: VolumeAmong) {
 
 async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promise<void> {
   const { lv } = now;
-  if ((await ourCopy(host, of, now)) === undefined)
+  const own = await ourCopy(host, of, now);
+  if (own === undefined)
     throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: no copy was removed`, {
       remedy: `see where the copies are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
   // Checks that the other copy is intact, even while the new one is synced: otherwise lvm would not
   // report a failure.
   if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is removed');
+  if (lv.synced !== 100) await refuseOnlySynced(host, now, own);
   const devices = await pathsOf(host, of);
   await host.run(dropCopy({ vg: lv.vg, name: lv.name, devices, ...(await udevOf(host)) }));
   const after = await known(host, of);

@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { pvSegments } from '../report-commands.ts';
+import { pvSegments, syncedImages } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import { refuseUnknownActivation, type VolumeAmong } from '../reads.ts';
 import type { LogicalVolume } from '../objects.ts';
@@ -75,4 +75,16 @@ export function refuseUnsynced({ fullName, synced, health }: LogicalVolume, what
       remedy: `wait: lvs -o +copy_percent ${fullName}; then run the command again`,
     },
   );
+}
+
+/**
+ * RefusedError if the copy to remove is in sync and the other one is not: after a failure of its
+ * device, the other one is synced from this one. lvconvert would remove it (_raid_extract_images of
+ * 2.03.16 refuses only the first image of a raid that is not in sync).
+ */
+export async function refuseOnlySynced(host: ReadHost, of: VolumeAmong, { image }: Copy): Promise<void> {
+  const synced = await reported(host, syncedImages());
+  const others = (await copiesOf(host, of)).filter((copy) => copy.image.uuid !== image.uuid);
+  if (!synced.includes(image.uuid) || others.every((copy) => synced.includes(copy.image.uuid))) return;
+  refuseUnsynced(of.lv, `the other copy is synced from ${image.fullName}, which is not removed`);
 }

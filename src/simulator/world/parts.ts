@@ -18,8 +18,13 @@ export interface Superblock {
   readonly blockSize?: number;
   /** Size in blocks of the filesystem. Missing (content that a test wrote): as large as the device. */
   readonly blocks?: number;
-  /** For an xfs that grew: the former size, which its device shows as long as this mount exists. */
-  readonly outOfDate?: { readonly blocks: number; readonly mountId: number };
+  /** For an xfs that grew: the superblock on its device is out of date as long as it is mounted. */
+  readonly outOfDate?: {
+    /** The former size in blocks. */
+    readonly blocks: number;
+    /** ID of the mount. */
+    readonly mountId: number;
+  };
   /** Number and UUID of the device within its btrfs; only for a device that was added to one. */
   readonly member?: {
     /** Its number in the filesystem. */
@@ -218,6 +223,8 @@ export interface LogicalVolume {
   data?: number;
   metadata?: number;
   synced?: number;
+  /** For an image of a raid: it is being synced from another one. */
+  outOfSync?: true;
   health?: string;
 }
 

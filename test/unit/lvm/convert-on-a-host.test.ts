@@ -92,6 +92,24 @@ describe('convertLv to raid1', () => {
     expect(parts()).toHaveLength(4);
   });
 
+  const syncing = (image: string): void => {
+    Object.assign(volume() ?? {}, { synced: 42.5 });
+    Object.assign(group().hidden?.find(({ name }) => name === image) ?? {}, { outOfSync: true });
+  };
+
+  test('is undone while that copy is being synced', async () => {
+    const before = host.snapshot();
+    await failureOf(thenFails(() => syncing('a_rimage_1')));
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('is stuck while the old copy is being synced from the new one', async () => {
+    const error = await failureOf(thenFails(() => syncing('a_rimage_0')));
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain('the other copy is synced from vg0/a_rimage_1, which is not removed');
+    expect(parts()).toHaveLength(4);
+  });
+
   test('leaves alone a copy that others added since', async () => {
     await failureOf(
       thenFails(() => {

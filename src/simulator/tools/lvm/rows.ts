@@ -94,6 +94,7 @@ function lvRow(
     ['data_percent', percent(lv.data ?? (origin === undefined && lv.pool === undefined ? undefined : 0))],
     ['metadata_percent', percent(lv.metadata)],
     ['copy_percent', percent(lv.synced)],
+    ['lv_image_synced', lv.role === 'private,raid,image' && lv.outOfSync !== true ? 'image synced' : ''],
     ['lv_health_status', lv.health ?? ''],
     ['lv_merging', lv.merging === true || merging.has(lv.uuid) ? 'merging' : ''],
     ['lv_skip_activation', lv.skipped === true ? 'skip activation' : ''],
