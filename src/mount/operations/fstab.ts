@@ -88,13 +88,7 @@ export const removeFstab = tableOperation({
   }),
   plan: async ({ args: { of }, find }) => {
     const key = keyOf(of);
-    if (key === '/')
-      throw new RefusedError(
-        'the line of the root filesystem cannot be removed: without it the host may not boot',
-        {
-          remedy: 'change it: bofh mount fstab set / --options OPTIONS; or edit it yourself',
-        },
-      );
+    if (key === '/') throw withoutRoot('be removed');
     return { was: find(key), key };
   },
   validate: verify,
@@ -121,6 +115,7 @@ export const changeFstab = tableOperation({
     const old = parseFstab(content).lines.find(({ number }) => number === was.number);
     if (old === undefined) throw new TypeError('the line that was found is not there');
     const entry = changed(old, to);
+    if (key === '/' && keyOfFstab(entry) !== key) throw withoutRoot('get another mount point');
     refuseKnown(keyOfFstab(entry), was);
     const becomes = textOf(entry, changedFstab(old.bytes, to));
     if (becomes === was.text)
@@ -129,6 +124,13 @@ export const changeFstab = tableOperation({
   },
   validate: verify,
 });
+
+function withoutRoot(done: string): RefusedError {
+  return new RefusedError(
+    `the line of the root filesystem cannot ${done}: without it the host may not boot`,
+    { remedy: 'change its options: bofh mount fstab set / --options OPTIONS; or edit it yourself' },
+  );
+}
 
 /**
  * Returns the index for a new line. mount(8) processes the lines in order, so mounts inside the new

@@ -193,6 +193,19 @@ test('a table that is a link to a missing file is refused, and the remedy create
   });
 });
 
+test('the line of the root filesystem is neither removed nor given another mount point', async () => {
+  const before = host.snapshot();
+  for (const edit of [
+    (tx: Tx) => tx.mount.removeFstab({ of: '/' }),
+    (tx: Tx) => tx.mount.changeFstab({ of: '/', to: { target: '/mnt/web1' } }),
+    (tx: Tx) => tx.mount.changeFstab({ of: '/', to: { target: 'none', type: 'swap' } }),
+  ])
+    expect(await failureOf(does(edit))).toMatchObject({
+      message: expect.stringMatching(/^the line of the root filesystem cannot /) as string,
+    });
+  expect(host.snapshot()).toBe(before);
+});
+
 test('no password of a table is written to the journal', async () => {
   host.admin.writeFile(
     '/etc/fstab',
