@@ -31,7 +31,7 @@ export function resizedRecovery({
 
 /** Manual recovery of a resized volume. Neither program accepts a selection: look first. */
 export function volumeResizedRecovery({
-  undo: { vg, lvUuid, name, from, to, cut, pool, tag, origin, when },
+  undo: { vg, lvUuid, name, from, to, extentSize, cut, pool, tag, origin, when },
   way,
 }: {
   readonly undo: {
@@ -40,6 +40,7 @@ export function volumeResizedRecovery({
     readonly name: string;
     readonly from: number;
     readonly to: number;
+    readonly extentSize: Bytes;
     readonly cut: readonly { readonly device: string; readonly start: number; readonly count: number }[];
     readonly pool?: { readonly name: string };
     readonly tag: string;
@@ -76,9 +77,14 @@ export function volumeResizedRecovery({
       clear: [['lvextend', '--size', `${from}b`, full]],
     };
   const places = cut.map(({ device: path, start, count }) => range({ path, start, count }));
+  let size = to;
   return {
     what: `${itself}, shrunk from ${from} to ${to} bytes; its end was on ${places.join(', then ')}`,
     look: [...look, ['pvs', '--segments', '--options', 'pv_name,pv_uuid,pvseg_start,pvseg_size,lv_name']],
-    clear: [['lvextend', '--size', `${from}b`, full, ...places]],
+    // One run after the other, as the undo does: lvm would reorder several at once.
+    clear: cut.map(({ count }, at) => {
+      size += count * extentSize;
+      return ['lvextend', '--size', `${size}b`, full, places[at] ?? ''];
+    }),
   };
 }

@@ -31,3 +31,16 @@ test('escapes colons in the path of a device with extents, which lvm would read 
   expect(moved?.clear.at(-1)).toEqual(['pvmove', '--name', 'vg0/web1', '/dev/vdc:0-3', escaped]);
   expect(shrunk.clear).toEqual([['lvextend', '--size', '8b', 'vg0/web1', escaped]]);
 });
+
+test('restores the cut extents one run after the other: lvm takes the longest of several first', () => {
+  const cut = [
+    { pvUuid: 'a', device: '/dev/vdb', start: 8, count: 2 },
+    { pvUuid: 'a', device: '/dev/vdb', start: 12, count: 3 },
+  ];
+  const undo = { ...known, from: 36, to: 16, extentSize: 4, tag: 't', cut };
+
+  expect(volumeResizedRecovery({ undo, way: 'back' }).clear).toEqual([
+    ['lvextend', '--size', '24b', 'vg0/web1', '/dev/vdb:8-9'],
+    ['lvextend', '--size', '36b', 'vg0/web1', '/dev/vdb:12-14'],
+  ]);
+});
