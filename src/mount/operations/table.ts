@@ -159,7 +159,10 @@ function refuseKnown({ file, known, key, table }: About, but?: Row): void {
     });
 }
 
-/** Manual recovery: removes or restores the line with sed(1). */
+/** sed(1) appends nothing to an empty file. */
+const append = `test -z "$(tail --bytes=1 "$2")" || echo >>"$2"; printf '%s\\n' "$1" >>"$2"`;
+
+/** Manual recovery: removes, changes or appends the line. */
 function editRecovery({ file, edit, about, private: own, back }: TableUndo): ManualRecovery {
   const pattern = (line: string): string => line.replace(/[\\.*[\]^$/]/g, String.raw`\$&`);
   const inPlace = (script: string): readonly string[] => [
@@ -171,18 +174,20 @@ function editRecovery({ file, edit, about, private: own, back }: TableUndo): Man
   ];
   const { before, after } = edit;
   const lines = [before, after].filter((line) => line !== null);
-  const script =
+  const change =
     after === null
-      ? `$a\\${(before ?? '').replaceAll('\\', '\\\\')}`
-      : before === null
-        ? `/^${pattern(after)}$/d`
-        : `s/^${pattern(after)}$/${before.replace(/[\\&/]/g, String.raw`\$&`)}/`;
+      ? ['sh', '-c', append, 'sh', before ?? '', file]
+      : inPlace(
+          before === null
+            ? `/^${pattern(after)}$/d`
+            : `s/^${pattern(after)}$/${before.replace(/[\\&/]/g, String.raw`\$&`)}/`,
+        );
   return {
     what: `the line of ${about}, which was ${before === null ? 'added' : after === null ? 'removed' : 'changed'}`,
     look: [
       ...lines.map((line) => ['grep', '--line-number', '--fixed-strings', '--line-regexp', '--', line, file]),
       ['ls', '-l', own, back],
     ],
-    clear: [inPlace(script), ['rm', '--force', own, back]],
+    clear: [change, ['rm', '--force', own, back]],
   };
 }

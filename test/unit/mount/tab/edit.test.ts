@@ -1,5 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { removeCrypttab } from '../../../../src/mount/operations/crypttab.ts';
 import { applyEdit, editAt, revertEdit, stateOf } from '../../../../src/mount/tab/edit.ts';
+import { planEdit } from '../../../../src/mount/tab/table-undo.ts';
 
 const table = '# head\na\nb\nc\n';
 const adding = editAt(table, { index: 4, before: null, after: 'new' });
@@ -66,5 +72,30 @@ describe('the undo after others edited the table', () => {
     ['a changed line that was changed back', changing, 'b\n', 'not made'],
   ])('recognises %s', (_, edit, now, state) => {
     expect(stateOf(now, edit)).toBe(state);
+  });
+});
+
+describe('the manual recovery of an edit', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'bofh-edit-'));
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  const line = String.raw`data /dev/a\040b none luks,x=&.*[$]^/`;
+  it.each([
+    ['the only line, which was removed', `${line}\n`, 0, line, null],
+    ['the last line, which was removed', `# head\n${line}\n`, 1, line, null],
+    ['a line, which was removed above a line without an end', `${line}\nb`, 0, line, null],
+    ['a line, which was added', '# head\n', 1, null, line],
+    ['a line, which was changed', `# head\n${line}\n`, 1, line, `${line},more`],
+  ])('restores %s', (_, content, index, before, after) => {
+    const file = join(dir, 'crypttab');
+    const asked = { index, before, after, table: 'crypttab', about: 'data', mark: 'bofh.1' } as const;
+    const undo = planEdit({ file, content }, asked);
+    writeFileSync(file, applyEdit(content, undo.edit));
+
+    const { clear = [] } = removeCrypttab.describe?.({ undo, way: 'back' }) ?? {};
+    for (const [tool = '', ...argv] of clear) execFileSync(tool, argv);
+
+    const sorted = (text: string): readonly string[] => text.trimEnd().split('\n').sort();
+    expect(sorted(readFileSync(file, 'utf8'))).toEqual(sorted(content));
   });
 });
