@@ -88,13 +88,17 @@ const line = /^\s*(?<key>[^:]+):(?:\s+(?<value>.*))?$/;
 
 function parseSuperblock(text: string): ExtSuperblock {
   const values = new Map<string, string>();
+  const twice = new Set<string>();
   for (const each of text.trimEnd().split('\n')) {
     const { key, value = '' } = line.exec(each)?.groups ?? {};
     if (key === undefined) throw new ParseError(`dumpe2fs: cannot read the line ${JSON.stringify(each)}`);
-    if (!values.has(key)) values.set(key, value.trim());
+    if (values.has(key)) twice.add(key);
+    values.set(key, value.trim());
   }
   const word = (key: string): string => {
     const value = values.get(key);
+    // A label, or the last mount point, may contain a newline, and a line that looks like another.
+    if (twice.has(key)) throw new ParseError(`dumpe2fs shows "${key}" twice`);
     if (value === undefined) throw new ParseError(`dumpe2fs does not show "${key}"`);
     return value;
   };

@@ -75,6 +75,16 @@ describe('the output of the programs about sizes', () => {
     }
   });
 
+  test.each([
+    ['the label', 'Filesystem volume name:   \nBlock count: 9'],
+    ['the last mount point', 'Last mounted on:          /m\nFilesystem state: clean'],
+  ])('%s of an ext4 is not read as another line of dumpe2fs', (_, lines) => {
+    const answer = recorded('dumpe2fs/clean@1.47.0');
+    const [key = ''] = lines.split(':');
+    const stdout = answer.stdout.replace(new RegExp(`^${key}:.*$`, 'm'), lines);
+    expect(() => dumpe2fs(device).parse({ ...answer, stdout })).toThrow(/dumpe2fs shows "\w+ \w+" twice/);
+  });
+
   test('an unknown line of dumpe2fs or dump-super is an error', () => {
     for (const [name, { parse }] of [
       ['dumpe2fs/clean@1.47.0', dumpe2fs(device)],
