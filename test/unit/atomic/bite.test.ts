@@ -11,7 +11,7 @@ import { productBugs } from '../../support/crash/product-bugs.ts';
 import { ruleBugs } from '../../support/crash/rule-bugs.ts';
 
 const depth = process.env.BOFH_BITE === 'whole' ? 'whole' : 'quick';
-const timeout = 600_000;
+const timeout = 1_800_000;
 const inProduct = depth === 'whole' ? [...productBugs, ...ruleBugs] : productBugs.slice(0, 1);
 const has = { strace: spawnSync('strace', ['-V']).status === 0, root: process.getuid?.() === 0 };
 
