@@ -253,8 +253,9 @@ export async function planDiskRemoval(
       code: 'in-use',
       remedy: `bofh vm stop ${name}; then run the command again`,
     });
-  const only = { ...guest, disks: guest.disks.filter(({ vdev }) => vdev === plan.disk) };
-  const { found, volumes } = await disksOf(host, { guest: only, guests, problems });
+  const staying = guest.disks.filter(({ vdev }) => vdev !== plan.disk);
+  const only = { ...guest, disks: guest.disks.filter((each) => !staying.includes(each)) };
+  const { found, volumes } = await disksOf(host, { guest: only, staying, guests, problems });
   for (const each of found) await refuseRemoval(host, each, undefined);
   const [volume] = volumes;
   const [{ lv } = {}] = found;

@@ -46,12 +46,22 @@ export function wordsOf(disk: Disk): string {
  * root disk.
  */
 export function diskNamed(guest: GuestConfig, name: string): Disk {
-  const disk =
+  const own = guest.disks.find(({ vdev }) => vdev === name.replace(/^\/dev\//, ''));
+  const [disk, ...more] =
     name === 'root'
-      ? rootOf(guest)
-      : (guest.disks.find(({ vdev }) => vdev === name.replace(/^\/dev\//, '')) ??
-        guest.disks.find(({ path }) => path?.endsWith(`/${guest.name}-${name}`)));
-  if (disk !== undefined) return disk;
+      ? [rootOf(guest) ?? []].flat()
+      : own === undefined
+        ? guest.disks.filter(({ path }) => path?.endsWith(`/${guest.name}-${name}`))
+        : [own];
+  if (disk !== undefined && more.length === 0) return disk;
+  // The same name in two volume groups.
+  if (disk !== undefined)
+    throw new RefusedError(
+      `${guest.name} has more than one disk ${name}: ${[disk, ...more].map((each) => `${each.vdev} (${wordsOf(each)})`).join(', ')}`,
+      {
+        remedy: `name one by its name in the guest: ${[disk, ...more].map(({ vdev }) => vdev).join(' or ')}`,
+      },
+    );
   const names = guest.disks.map(({ vdev }) => vdev).join(', ');
   throw new RefusedError(
     name === 'root'

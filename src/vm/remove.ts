@@ -70,7 +70,7 @@ export async function planRemove(options: {
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
   const staying = (await found.try(() => disksToKeep(guest, keepDisks))) ?? [];
   const removed = { ...guest, disks: guest.disks.filter((disk) => !staying.includes(disk)) };
-  const disks = await found.try(() => disksOf(host, { guest: removed, guests, problems }));
+  const disks = await found.try(() => disksOf(host, { guest: removed, staying, guests, problems }));
   // A guest with snapshots is refused: its volumes cannot be removed separately from them.
   const isFree = await found.try(async () => {
     await refuseSnapshots(host, name);
@@ -205,12 +205,14 @@ function inUse({ name, id, state }: Domain): RefusedError {
 
 /**
  * The logical volumes among the guest's disks, active or not. Refuses a volume that is also a disk of another
- * guest.
+ * guest, or a disk of this one that stays.
  */
 export async function disksOf(
   host: ReadHost,
   options: {
     readonly guest: GuestConfig;
+    /** Other disks of the guest, which stay (default: none). */
+    readonly staying?: readonly Disk[];
     readonly guests: readonly GuestConfig[];
     readonly problems: readonly ConfigProblem[];
   },
@@ -220,9 +222,14 @@ export async function disksOf(
   /** The volumes themselves, each with its group. */
   readonly found: readonly { readonly lv: LogicalVolume; readonly all: readonly LogicalVolume[] }[];
 }> {
-  const { guest, guests, problems } = options;
+  const { guest, staying = [], guests, problems } = options;
   refuseUnread(problems, 'whether another guest uses the same disks');
   const known = await lvs(host);
+  const stay = new Map<string, string>();
+  for (const { path, vdev } of staying) {
+    const volume = path === undefined ? undefined : await volumeOf(host, known, path);
+    if (volume !== undefined) stay.set(volume.uuid, vdev);
+  }
   const others = new Map<string, string>();
   for (const other of guests.filter(({ file }) => file !== guest.file))
     for (const path of pathsOf(other)) {
@@ -243,6 +250,11 @@ export async function disksOf(
     if (user !== undefined)
       throw new RefusedError(`${path} is also a disk of the guest ${user}`, {
         remedy: 'remove the disk from one of the two configurations: bofh vm disk detach GUEST DISK',
+      });
+    const same = volume === undefined ? undefined : stay.get(volume.uuid);
+    if (same !== undefined)
+      throw new RefusedError(`${path} is also the disk ${same} of ${guest.name}, which would stay`, {
+        remedy: `keep the volume: bofh vm disk detach ${guest.name} ${disk.vdev}; then run the command again if more should be removed`,
       });
     if (volume === undefined) kept.push(path);
     // One volume with two paths is one disk to remove.

@@ -134,4 +134,38 @@ describe('vm remove', () => {
     expect(await host.stat('/srv/guests/web1.cfg')).toBeUndefined();
     expect(await names()).toEqual([]);
   });
+
+  const twice =
+    "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/vg0/web1-root,xvda,w', 'phy:/dev/vg0/web1-data,xvdb,w', 'phy:/dev/mapper/vg0-web1--data,xvdc,r']\n";
+
+  it.each([
+    ['kept', () => vm.remove({ name: 'web1', running: 'refuse', keepDisks: ['xvdb'] })],
+    ['another disk of the guest', async () => vm.removeDisk('web1', 'xvdc')],
+  ])('removes no volume that is also %s', async (_, remove) => {
+    host.admin.lvcreate({ vg: 'vg0', name: 'web1-data', extents: 1 });
+    host.admin.writeFile('/etc/xen/web1.cfg', twice);
+
+    await expect(on(remove)).rejects.toThrow(/web1-+data is also the disk xvd[bc] of web1, which would stay/);
+
+    expect(await names()).toEqual(['web1-data', 'web1-root']);
+  });
+
+  it.each([
+    ['vm remove', () => vm.remove({ name: 'web1', running: 'refuse', keepDisks: ['data'] })],
+    ['vm disk remove', async () => vm.removeDisk('web1', 'data')],
+    ['vm disk detach', async () => vm.detachDisk('web1', 'data')],
+  ])('%s refuses the name of a disk that is in two volume groups', async (_, remove) => {
+    host = simulatedHost({ volumeGroups: ['vg0', 'vg1'].map((name) => ({ name, size: '1g' })) });
+    host.admin.lvcreate({ vg: 'vg0', name: 'web1-root', extents: 2 });
+    for (const vg of ['vg0', 'vg1']) host.admin.lvcreate({ vg, name: 'web1-data', extents: 1 });
+    host.admin.writeFile(
+      '/etc/xen/web1.cfg',
+      "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/vg0/web1-root,xvda,w', 'phy:/dev/vg0/web1-data,xvdb,w', 'phy:/dev/vg1/web1-data,xvdc,w']\n",
+    );
+
+    await expect(on(remove)).rejects.toMatchObject({
+      message: expect.stringContaining('more than one disk data: xvdb (/dev/vg0/web1-data), xvdc') as string,
+      remedy: 'name one by its name in the guest: xvdb or xvdc',
+    });
+  });
 });
