@@ -102,8 +102,10 @@ export async function onEachGuest(
   act: (row: driver.StartRow, file: string | undefined) => Promise<PowerRow>,
 ): Promise<readonly PowerRow[]> {
   const { host, site, planning } = currentBofh();
-  const { guests: all, problems } = await driver.guestConfigs(host, site.guestConfigDirs);
-  const guests = autostart ? await startedAtBoot(host, all) : all;
+  const { guests: all, problems, repeated } = await driver.guestConfigs(host, site.guestConfigDirs);
+  // Of a guest with two files either may be the right one: its row among the unreadable files names both.
+  const known = backwards ? all : all.filter(({ name }) => !repeated.has(name));
+  const guests = autostart ? await startedAtBoot(host, known) : known;
   const domains = await driver.domains(host);
   const held = backwards ? new Set<string>() : await heldGuests();
   const isLeftOut = (name: string): boolean =>

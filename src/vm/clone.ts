@@ -9,14 +9,8 @@ import { textFile } from '../file/index.ts';
 import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import {
-  type ConfigFile,
-  domains,
-  type GuestConfig,
-  guestConfigs,
-  withItems,
-  withSettings,
-} from '../xen/index.ts';
+import { guestIn } from './configured.ts';
+import { type ConfigFile, domains, type GuestConfig, withItems, withSettings } from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
 import { withSockets } from './channels.ts';
@@ -33,7 +27,7 @@ import {
 } from './identity.ts';
 import { randomMac, withMacs } from './mac.ts';
 import { checkGuestName, configPath } from './names.ts';
-import { disksOf, unknownGuest } from './remove.ts';
+import { disksOf } from './remove.ts';
 import { newTarget, pathsOf } from './rename.ts';
 import type { CheckedClone } from './request.ts';
 
@@ -76,9 +70,7 @@ export async function planClone(options: {
   const { host, site, name, to, request } = options;
   checkGuestName(to);
   if (to === name) throw new UsageError(`${name} cannot be its own clone`, { remedy: 'choose another name' });
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
+  const { guest, guests, problems } = await guestIn(host, { name, site });
   await refuseRunning(host, name, to);
   const found = refusals();
   await found.try(() => checkClashes({ host, site, name: to, mac: undefined }));

@@ -1,26 +1,66 @@
 import type { ReadHost } from '../command/index.ts';
+import { checkText } from '../core/checks.ts';
+import { RefusedError } from '../core/errors.ts';
 import type { Site } from '../site.ts';
 import { type ConfigProblem, type Domain, domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
-import { unknownGuest } from './remove.ts';
-import { checkText } from '../core/checks.ts';
 
-/** A configured guest, all other guests, and its domain if it is not off. */
-export interface Configured {
+/** A configured guest, and all other guests. */
+export interface FoundGuest {
   readonly guest: GuestConfig;
   readonly guests: readonly GuestConfig[];
   readonly problems: readonly ConfigProblem[];
+}
+
+/** A configured guest, all other guests, and its domain if it is not off. */
+export interface Configured extends FoundGuest {
   readonly domain: Domain | undefined;
 }
 
-/** Finds a guest. Throws RefusedError if it has no configuration. */
+/** Finds a guest. Throws RefusedError if it has no configuration, or more than one. */
 export async function configured(
   host: ReadHost,
   { name, site }: { readonly name: string; readonly site: Site },
 ): Promise<Configured> {
   checkText('the name of the guest', name);
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
+  const found = await guestIn(host, { name, site });
+  const { guest } = found;
+  const [domain] = await domains(host, (each) => each.name === name || each.uuid === guest.uuid);
+  return { ...found, domain };
+}
+
+/** As `configured`, without its domain. */
+export async function guestIn(
+  host: ReadHost,
+  { name, site }: { readonly name: string; readonly site: Site },
+): Promise<FoundGuest> {
+  const { guests, problems, repeated } = await guestConfigs(host, site.guestConfigDirs);
+  refuseRepeated(name, repeated);
   const guest = guests.find((each) => each.name === name);
   if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
-  const [domain] = await domains(host, (each) => each.name === name || each.uuid === guest.uuid);
-  return { guest, guests, problems, domain };
+  return { guest, guests, problems };
+}
+
+/** Throws RefusedError for a guest in two files, such as an old copy of its configuration: either may be the right one. */
+export function refuseRepeated(name: string, repeated: ReadonlyMap<string, readonly string[]>): void {
+  const files = repeated.get(name);
+  if (files === undefined) return;
+  throw new RefusedError(`the guest ${name} has more than one configuration: ${files.join(', ')}`, {
+    remedy: `keep one, and rename each other file, so that its name does not end with .cfg: mv FILE FILE.old`,
+  });
+}
+
+/** The error for an unknown guest. */
+async function unknownGuest(
+  host: ReadHost,
+  options: { readonly name: string; readonly site: Site; readonly problems: readonly ConfigProblem[] },
+): Promise<RefusedError> {
+  const { name, site, problems } = options;
+  const [domain] = await domains(host, (each) => each.name === name);
+  const also = domain === undefined ? '' : `, but a domain with that name exists (id ${domain.id})`;
+  const texts = problems.map(({ message }) => message).join('; ');
+  const unread = problems.length === 0 ? '' : `; these files could not be read: ${texts}`;
+  return new RefusedError(
+    `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
+    { code: 'not-found', remedy: 'see the guests: bofh vm list' },
+  );
 }

@@ -8,6 +8,7 @@ import { domains, guestConfigs, parseConfig, type Setting, type Settings, settin
 import { autostartLinks } from './autostart.ts';
 import type { CheckedCreate } from './create-request.ts';
 import { refuseWithoutGroup } from './checks.ts';
+import { refuseRepeated } from './configured.ts';
 import { type CreatedVm, describeGuest } from './create.ts';
 
 const mib = 1024 ** 2;
@@ -23,7 +24,8 @@ export async function existingGuest(
 ): Promise<Found<CreatedVm> | undefined> {
   if (request.drbd !== undefined)
     throw incomparable(option('--drbd', 'drbd'), 'bofh cannot compare the disks on two hosts');
-  const { guests } = await guestConfigs(host, site.guestConfigDirs);
+  const { guests, repeated } = await guestConfigs(host, site.guestConfigDirs);
+  refuseRepeated(request.name, repeated);
   const guest = guests.find(({ name }) => name === request.name);
   if (guest === undefined) return undefined;
   const { vg, wanted, data, text, ssh } = await describeGuest(host, { site, request });

@@ -5,18 +5,18 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { checkLvName, type LogicalVolume, lvs, usableVg } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
+import { guestIn } from './configured.ts';
 import {
   type Disk,
   type Domain,
   domains,
   type GuestConfig,
-  guestConfigs,
   domainRemedy,
   frozenNow,
   usableAgent,
 } from '../xen/index.ts';
 import { wordsOf } from './guest-file.ts';
-import { unknownGuest, volumeOf } from './remove.ts';
+import { volumeOf } from './remove.ts';
 import { copyHere, isReplicated } from './replicas.ts';
 
 /** A disk of a guest, and its planned snapshot. */
@@ -72,9 +72,7 @@ export async function planMoment(
   },
 ): Promise<Moment> {
   const { site, name } = of;
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
+  const { guest } = await guestIn(host, { name, site });
   const [domain] = await domains(host, (each) => each.name === name);
   if (domain !== undefined && domain.state !== 'running' && domain.state !== 'paused')
     throw new RefusedError(`the domain ${name} (id ${domain.id}) is ${domain.state}`, {

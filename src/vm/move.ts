@@ -7,7 +7,8 @@ import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
-import { domains, type GuestConfig, guestConfigs } from '../xen/index.ts';
+import { guestIn } from './configured.ts';
+import { domains, type GuestConfig } from '../xen/index.ts';
 import { autostartLinks, autostartPath } from './autostart.ts';
 import {
   checkClashes,
@@ -17,7 +18,7 @@ import {
   followed,
   refuseUnread,
 } from './checks.ts';
-import { domainOf, type RemovePlan, unknownGuest } from './remove.ts';
+import { domainOf, type RemovePlan } from './remove.ts';
 import { removableConfig, resourceNameOf, wordsOf } from './guest-file.ts';
 import type { CheckedMove } from './request.ts';
 import { isReplicated } from './replicas.ts';
@@ -67,9 +68,7 @@ export async function planMove(options: {
   const [from, to] = members;
   const { host } = from;
   const { name, timeoutMs = 300_000 } = request;
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
+  const { guest, guests, problems } = await guestIn(host, { name, site });
   const found = refusals();
   const [running] = (await found.try(() => domains(host, (each) => each.name === name))) ?? [];
   const domain = await found.try(() => domainOf(running, { guest, running: 'shutdown' }));

@@ -15,11 +15,11 @@ import {
   type Domain,
   domains,
   type GuestConfig,
-  guestConfigs,
   domainRemedy,
 } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import { autostartLinks } from './autostart.ts';
+import { guestIn } from './configured.ts';
 import { refuseUnread } from './checks.ts';
 import { diskNamed, pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
@@ -62,9 +62,7 @@ export async function planRemove(options: {
   readonly members?: Members | undefined;
 }): Promise<RemovePlan> {
   const { host, site, name, running, timeoutMs = 120_000, keepDisks = [], members } = options;
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
+  const { guest, guests, problems } = await guestIn(host, { name, site });
   const found = refusals();
   const there = await found.try(() => domains(host, (each) => each.name === name));
   const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
@@ -151,22 +149,6 @@ async function removeReplicas(
     await file.remove({ path: peer.config, sha256: peer.sha256 });
   }
   for (const each of removals) await removeReplica(tx, hosts, each);
-}
-
-/** The error for an unknown guest. */
-export async function unknownGuest(
-  host: ReadHost,
-  options: { readonly name: string; readonly site: Site; readonly problems: readonly ConfigProblem[] },
-): Promise<RefusedError> {
-  const { name, site, problems } = options;
-  const [domain] = await domains(host, (each) => each.name === name);
-  const also = domain === undefined ? '' : `, but a domain with that name exists (id ${domain.id})`;
-  const texts = problems.map(({ message }) => message).join('; ');
-  const unread = problems.length === 0 ? '' : `; these files could not be read: ${texts}`;
-  return new RefusedError(
-    `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
-    { code: 'not-found', remedy: 'see the guests: bofh vm list' },
-  );
 }
 
 /**

@@ -4,6 +4,7 @@ import { sha256 } from '../file/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
+import { guestIn } from './configured.ts';
 import {
   type ConfigValue,
   type Domain,
@@ -11,14 +12,12 @@ import {
   type GivenResources,
   givenTo,
   type GuestConfig,
-  guestConfigs,
   type GuestSetting,
   parseConfig,
   refuseMissingMemory,
   withSettings,
 } from '../xen/index.ts';
 import { autostartLinks, autostartPath } from './autostart.ts';
-import { unknownGuest } from './remove.ts';
 import type { CheckedSet } from './request.ts';
 
 /** A setting that changes, or has not taken effect yet. Memory is in MiB. */
@@ -74,9 +73,7 @@ export async function planSet(options: {
   readonly settings: CheckedSet;
 }): Promise<SetPlan> {
   const { host, site, name, settings } = options;
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
+  const { guest } = await guestIn(host, { name, site });
   checkLimits(guest, settings);
   const config = await realPath(host, guest.file);
   const text = await host.readFile(config);

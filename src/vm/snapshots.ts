@@ -8,11 +8,12 @@ import { sha256 } from '../file/index.ts';
 import { checkLvName, checkVgName, type LogicalVolume, lvs } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { domains, guestConfigs } from '../xen/index.ts';
+import { guestIn } from './configured.ts';
+import { domains } from '../xen/index.ts';
 import { configOf } from './backup.ts';
 import { type Moment, planMoment, takeSnapshots } from './moment.ts';
 import { checkGuestName } from './names.ts';
-import { unknownGuest, volumeOf } from './remove.ts';
+import { volumeOf } from './remove.ts';
 import { directory, snapshotFiles } from './snapshot-files.ts';
 
 const text = z.string().check(z.minLength(1), z.maxLength(255));
@@ -235,9 +236,7 @@ export async function planSnapshotRestore(options: {
 }): Promise<SnapshotRestorePlan> {
   const { host, site, name, label } = options;
   const found = await findSnapshot(host, name, label);
-  const { guests, problems } = await guestConfigs(host, site.guestConfigDirs);
-  const guest = guests.find((each) => each.name === name);
-  if (guest === undefined) throw await unknownGuest(host, { name, site, problems });
+  const { guest } = await guestIn(host, { name, site });
   const [domain] = await domains(host, (each) => each.name === name);
   if (domain !== undefined)
     throw new RefusedError(

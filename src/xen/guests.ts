@@ -20,6 +20,15 @@ export interface ConfigProblem {
   readonly remedy?: string;
 }
 
+/** The configured guests, and what could not be read. */
+export interface GuestConfigs {
+  /** Ordered by name; of a guest with more than one file only the first. */
+  readonly guests: readonly GuestConfig[];
+  readonly problems: readonly ConfigProblem[];
+  /** The files of each guest that is in more than one, by its name: it is unknown which of them counts. */
+  readonly repeated: ReadonlyMap<string, readonly string[]>;
+}
+
 /** A configured guest, running or not. */
 export interface Domu {
   readonly name: string;
@@ -44,7 +53,8 @@ export async function readGuestConfig(host: ReadHost, file: string): Promise<Gue
 export async function guestConfigs(
   host: ReadHost,
   dirs: readonly string[] = defaultConfigDirs,
-): Promise<{ readonly guests: readonly GuestConfig[]; readonly problems: readonly ConfigProblem[] }> {
+): Promise<GuestConfigs> {
+  const repeated = new Map<string, readonly string[]>();
   const guests = new Map<string, GuestConfig>();
   const problems: ConfigProblem[] = [];
   const trying = async (file: string, work: () => Promise<void>): Promise<void> => {
@@ -70,11 +80,13 @@ export async function guestConfigs(
     await trying(file, async () => {
       const guest = await readGuestConfig(host, file);
       const other = guests.get(guest.name);
-      if (other !== undefined)
+      if (other !== undefined) {
+        repeated.set(guest.name, [...(repeated.get(guest.name) ?? [other.file]), file]);
         throw new UsageError(`${file}: the guest ${guest.name} is also in ${other.file}`);
+      }
       guests.set(guest.name, guest);
     });
-  return { guests: [...guests.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), problems };
+  return { guests: [...guests.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), problems, repeated };
 }
 
 /**

@@ -145,7 +145,9 @@ describe('vm remove', () => {
     host.admin.lvcreate({ vg: 'vg0', name: 'web1-data', extents: 1 });
     host.admin.writeFile('/etc/xen/web1.cfg', twice);
 
-    await expect(on(remove)).rejects.toThrow(/web1-+data is also the disk xvd[bc] of web1, which would stay/);
+    await expect(on<unknown>(remove)).rejects.toThrow(
+      /web1-+data is also the disk xvd[bc] of web1, which would stay/,
+    );
 
     expect(await names()).toEqual(['web1-data', 'web1-root']);
   });
@@ -163,7 +165,7 @@ describe('vm remove', () => {
       "name = 'web1'\nmemory = 64\ndisk = ['phy:/dev/vg0/web1-root,xvda,w', 'phy:/dev/vg0/web1-data,xvdb,w', 'phy:/dev/vg1/web1-data,xvdc,w']\n",
     );
 
-    await expect(on(remove)).rejects.toMatchObject({
+    await expect(on<unknown>(remove)).rejects.toMatchObject({
       message: expect.stringContaining('more than one disk data: xvdb (/dev/vg0/web1-data), xvdc') as string,
       remedy: 'name one by its name in the guest: xvdb or xvdc',
     });
