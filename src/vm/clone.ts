@@ -9,8 +9,8 @@ import { textFile } from '../file/index.ts';
 import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { guestIn } from './configured.ts';
-import { type ConfigFile, domains, type GuestConfig, withItems, withSettings } from '../xen/index.ts';
+import { domainOfGuest, guestIn } from './configured.ts';
+import { type ConfigFile, type GuestConfig, withItems, withSettings } from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
 import { withSockets } from './channels.ts';
@@ -71,7 +71,7 @@ export async function planClone(options: {
   checkGuestName(to);
   if (to === name) throw new UsageError(`${name} cannot be its own clone`, { remedy: 'choose another name' });
   const { guest, guests, problems } = await guestIn(host, { name, site });
-  await refuseRunning(host, name, to);
+  await refuseRunning(host, guest, to);
   const found = refusals();
   await found.try(() => checkClashes({ host, site, name: to, mac: undefined }));
   const path = await found.try(() => checkConfigPath(host, configPath(site, to)));
@@ -162,8 +162,9 @@ async function fill(tx: Tx, volume: ClonedVolume, device: string): Promise<strin
   return undefined;
 }
 
-async function refuseRunning(host: ReadHost, name: string, to: string): Promise<void> {
-  const [running] = await domains(host, (each) => each.name === name);
+async function refuseRunning(host: ReadHost, guest: GuestConfig, to: string): Promise<void> {
+  const { name } = guest;
+  const running = await domainOfGuest(host, guest);
   if (running === undefined) return;
   throw new RefusedError(
     `${name} runs as domain ${running.id} (${running.state}): its disks would change during the copy`,

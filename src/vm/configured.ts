@@ -28,6 +28,24 @@ export async function configured(
   return { ...found, domain };
 }
 
+/**
+ * The domain of a guest; undefined if it is off. Throws RefusedError if a domain has its uuid under another name: it may be
+ * this guest, and use its disks.
+ */
+export async function domainOfGuest(host: ReadHost, guest: GuestConfig): Promise<Domain | undefined> {
+  const found = await domains(host, ({ name, uuid }) => name === guest.name || uuid === guest.uuid);
+  const own = found.find(({ name }) => name === guest.name) ?? found.find(({ name }) => name === undefined);
+  const [renamed] = found;
+  if (own !== undefined || renamed === undefined) return own;
+  throw new RefusedError(
+    `the domain ${renamed.name ?? ''} (id ${renamed.id}) has the uuid of ${guest.name}, so it may use its disks`,
+    {
+      code: 'in-use',
+      remedy: `if it is ${guest.name}, give it back its name: xl rename ${renamed.id} ${guest.name}; if it is another guest, give one of the two another uuid in its configuration`,
+    },
+  );
+}
+
 /** As `configured`, without its domain. */
 export async function guestIn(
   host: ReadHost,

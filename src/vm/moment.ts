@@ -5,7 +5,7 @@ import { type Bytes, formatSize } from '../core/units.ts';
 import { checkLvName, type LogicalVolume, lvs, usableVg } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { guestIn } from './configured.ts';
+import { domainOfGuest, guestIn } from './configured.ts';
 import {
   type Disk,
   type Domain,
@@ -73,7 +73,7 @@ export async function planMoment(
 ): Promise<Moment> {
   const { site, name } = of;
   const { guest } = await guestIn(host, { name, site });
-  const [domain] = await domains(host, (each) => each.name === name);
+  const domain = await domainOfGuest(host, guest);
   if (domain !== undefined && domain.state !== 'running' && domain.state !== 'paused')
     throw new RefusedError(`the domain ${name} (id ${domain.id}) is ${domain.state}`, {
       remedy: domainRemedy(domain),

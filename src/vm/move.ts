@@ -7,8 +7,8 @@ import { on, refusals } from '../core/refusals.ts';
 import { type Member, type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { changeRole } from '../replica/role.ts';
 import type { Site } from '../site.ts';
-import { guestIn } from './configured.ts';
-import { domains, type GuestConfig } from '../xen/index.ts';
+import { domainOfGuest, guestIn } from './configured.ts';
+import { type GuestConfig } from '../xen/index.ts';
 import { autostartLinks, autostartPath } from './autostart.ts';
 import {
   checkClashes,
@@ -70,7 +70,7 @@ export async function planMove(options: {
   const { name, timeoutMs = 300_000 } = request;
   const { guest, guests, problems } = await guestIn(host, { name, site });
   const found = refusals();
-  const [running] = (await found.try(() => domains(host, (each) => each.name === name))) ?? [];
+  const running = await found.try(() => domainOfGuest(host, guest));
   const domain = await found.try(() => domainOf(running, { guest, running: 'shutdown' }));
   const path = await found.try(() => removableConfig(host, guest.file));
   await found.try(() => refuseUnread(problems, 'whether another guest has the same disks'));

@@ -9,17 +9,10 @@ import type { Tx } from '../operations.ts';
 import { type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
-import {
-  type ConfigProblem,
-  type Disk,
-  type Domain,
-  domains,
-  type GuestConfig,
-  domainRemedy,
-} from '../xen/index.ts';
+import { type ConfigProblem, type Disk, type Domain, type GuestConfig, domainRemedy } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import { autostartLinks } from './autostart.ts';
-import { guestIn } from './configured.ts';
+import { domainOfGuest, guestIn } from './configured.ts';
 import { refuseUnread } from './checks.ts';
 import { diskNamed, pathsOf, removableConfig, wordsOf } from './guest-file.ts';
 import { isReplicated, planReplicas, type ReplicasPlan } from './replicas.ts';
@@ -64,8 +57,8 @@ export async function planRemove(options: {
   const { host, site, name, running, timeoutMs = 120_000, keepDisks = [], members } = options;
   const { guest, guests, problems } = await guestIn(host, { name, site });
   const found = refusals();
-  const there = await found.try(() => domains(host, (each) => each.name === name));
-  const domain = await found.try(() => domainOf(there?.[0], { guest, running }));
+  const there = await found.try(() => domainOfGuest(host, guest));
+  const domain = await found.try(() => domainOf(there, { guest, running }));
   const staying = (await found.try(() => disksToKeep(guest, keepDisks))) ?? [];
   const removed = { ...guest, disks: guest.disks.filter((disk) => !staying.includes(disk)) };
   const disks = await found.try(() => disksOf(host, { guest: removed, staying, guests, problems }));
@@ -76,11 +69,11 @@ export async function planRemove(options: {
   });
   // Checks before the domain is ended whether the volumes can be removed.
   for (const { lv, all } of isFree === true ? (disks?.found ?? []) : [])
-    await found.try(() => refuseRemoval(host, { lv, all }, there?.[0]?.id));
+    await found.try(() => refuseRemoval(host, { lv, all }, there?.id));
   const replicas =
     members === undefined
       ? undefined
-      : await found.try(() => planReplicas({ members, host, site, guest, guests, domid: there?.[0]?.id }));
+      : await found.try(() => planReplicas({ members, host, site, guest, guests, domid: there?.id }));
   const config = await found.try(() => removableConfig(host, guest.file));
   const links = await found.try(() => autostartLinks(host, guest.file));
   found.throwAll();

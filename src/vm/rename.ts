@@ -5,8 +5,8 @@ import { sha256, textFile } from '../file/index.ts';
 import { checkLvName, dmName, type LogicalVolume } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { guestIn } from './configured.ts';
-import { domains, parseDisk, domainRemedy, withItems, withSettings } from '../xen/index.ts';
+import { domainOfGuest, guestIn } from './configured.ts';
+import { parseDisk, domainRemedy, withItems, withSettings } from '../xen/index.ts';
 import { autostartLinks } from './autostart.ts';
 import { withSockets } from './channels.ts';
 import { checkClashes } from './checks.ts';
@@ -60,7 +60,7 @@ export async function planRename(options: {
   const { guest, guests, problems } = await guestIn(host, { name, site });
   await checkClashes({ host, site, name: to, mac: undefined });
   await refuseSnapshots(host, name);
-  const [running] = await domains(host, (each) => each.name === name);
+  const running = await domainOfGuest(host, guest);
   if (running !== undefined && !how.restart)
     throw new RefusedError(
       `${name} runs as domain ${running.id}, and its disks cannot be renamed while it runs`,

@@ -8,8 +8,7 @@ import { sha256 } from '../file/index.ts';
 import { checkLvName, checkVgName, type LogicalVolume, lvs } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import { guestIn } from './configured.ts';
-import { domains } from '../xen/index.ts';
+import { domainOfGuest, guestIn } from './configured.ts';
 import { configOf } from './backup.ts';
 import { type Moment, planMoment, takeSnapshots } from './moment.ts';
 import { checkGuestName } from './names.ts';
@@ -237,7 +236,7 @@ export async function planSnapshotRestore(options: {
   const { host, site, name, label } = options;
   const found = await findSnapshot(host, name, label);
   const { guest } = await guestIn(host, { name, site });
-  const [domain] = await domains(host, (each) => each.name === name);
+  const domain = await domainOfGuest(host, guest);
   if (domain !== undefined)
     throw new RefusedError(
       `${name} runs as domain ${domain.id}: its disks cannot be restored while it runs`,

@@ -47,3 +47,29 @@ describe('a guest with an old copy of its configuration', () => {
     expect(host.world.domains).toEqual([]);
   });
 });
+
+describe('a guest whose domain was renamed', () => {
+  it.each<[string, () => Promise<unknown>]>([
+    ['vm snapshot create', () => vm.createSnapshot('web1', 'before')],
+    ['vm backup', () => vm.backup('web1', '/root')],
+    ['vm rename', () => vm.rename('web1', 'web2')],
+    ['vm clone', () => vm.clone('web1', 'web2')],
+    ['vm remove', () => vm.remove({ name: 'web1', running: 'refuse' })],
+  ])('%s is refused, because it may run', async (_, act) => {
+    const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
+    host.admin.removeFile('/etc/xen/web1-old.cfg');
+    host.admin.writeFile(
+      '/etc/xen/web1.cfg',
+      `${host.admin.readFile('/etc/xen/web1.cfg')}uuid = '${uuid}'\n`,
+    );
+    host.admin.startDomain({ name: 'web1-test', uuid });
+    const before = host.snapshot();
+
+    await expect(on(act)).rejects.toMatchObject({
+      message: expect.stringContaining('the domain web1-test (id 1) has the uuid of web1') as string,
+      remedy: expect.stringContaining('xl rename 1 web1') as string,
+    });
+
+    expect(host.snapshot()).toBe(before);
+  });
+});
