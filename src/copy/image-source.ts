@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { bytesAt, holders, identityOf, refuseHeld, size } from '../blockdevice/index.ts';
+import { bytesAt, deviceWitness, holders, identityOf, refuseHeld, size } from '../blockdevice/index.ts';
 import { follow, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
@@ -86,6 +86,21 @@ export async function refuseReplaced(host: ReadHost, { path, identity }: ImageSo
   throw new RefusedError(`${path} is missing or has changed`, {
     code: 'differs',
     remedy: `see what is there: ls -lL ${path}`,
+  });
+}
+
+/**
+ * Reads a device, and throws RefusedError if it is in use afterwards, or was written to: no lock of bofh stops `xl create`
+ * or mount(8), and what was read would be a mixture of old and new data.
+ */
+export async function readUnchanged<T>(host: ReadHost, path: string, read: () => Promise<T>): Promise<T> {
+  const before = await deviceWitness(host, path);
+  const found = await read();
+  await refuseHeld(host, path, await holders(host, path));
+  if ((await deviceWitness(host, path)) === before) return found;
+  throw new RefusedError(`${path} was written to while it was copied`, {
+    code: 'differs',
+    remedy: `see what uses it: bofh block tree ${path}; end that, then run the command again; or copy a snapshot of it`,
   });
 }
 

@@ -24,7 +24,7 @@ import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
 import { refuseFullBeneath, watchingRoom } from '../lvm/index.ts';
 import { imageCompare, imageConvert, imageFormats } from './image-commands.ts';
-import { imageSource, refuseReplaced } from './image-source.ts';
+import { imageSource, readUnchanged, refuseReplaced } from './image-source.ts';
 
 const args = z.strictObject({
   /** Absolute path of an image file, or of an unused block device. */
@@ -114,9 +114,12 @@ export const image = operation({
     await refuseReplaced(host, source);
     const { path, format, from, partition: part } = source;
     const { device } = of;
-    await watchingRoom(host, { devices: [device], what: `the copy of ${path} onto ${device}` }, (signal) =>
-      host.run({ ...imageConvert({ source: path, format, from, part, device }), signal }),
-    );
+    const copy = () =>
+      watchingRoom(host, { devices: [device], what: `the copy of ${path} onto ${device}` }, (signal) =>
+        host.run({ ...imageConvert({ source: path, format, from, part, device }), signal }),
+      );
+    await (from === 'device' ? readUnchanged(host, path, copy) : copy());
+    await refuseReplaced(host, source);
     if ((await probe(host, device)) === undefined) throw unrecognised(source, device);
     return null;
   },

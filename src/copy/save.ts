@@ -28,6 +28,7 @@ import {
 } from '../file/private-name.ts';
 import { watchingRoom } from '../lvm/index.ts';
 import { newFileContent } from './file-witness.ts';
+import { readUnchanged } from './image-source.ts';
 
 /** Who can decrypt a file: each a public key of age or SSH, or the absolute path of a file with such keys. */
 export const recipients = z.readonly(
@@ -110,7 +111,9 @@ export const save = operation({
   run: async ({ undo: of, host }) => {
     const path = of.identity === undefined ? of.device : await sameDevice(host, of);
     await host.writeNew(of.private, '', { mode: 0o600 });
-    const sums = await copied(host, path, of);
+    const copy = () => copied(host, path, of);
+    // This host cannot ask a device of the other one.
+    const sums = await (of.identity === undefined ? copy() : readUnchanged(host, path, copy));
     await host.sync(of.private);
     const { sha256, fileSha256 } = await readBack(host, of, sums);
     await linkNew(host, of);
