@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { follow, inShell, orMissing, type ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { realPath } from '../mount/index.ts';
 
 /** xendomains starts the guests in this directory at boot (XENDOMAINS_AUTO of /etc/default/xendomains). */
 const directory = '/etc/xen/auto';
@@ -8,12 +9,20 @@ const directory = '/etc/xen/auto';
 /** The symbolic links by which xendomains starts the guest of a config file at boot. */
 export async function autostartLinks(host: ReadHost, config: string): Promise<readonly string[]> {
   const found: string[] = [];
+  const wanted = await resolved(host, config);
   for (const name of (await namesIn(host)) ?? []) {
     const path = posix.join(directory, name);
-    if ((await host.stat(path))?.kind === 'symlink' && (await follow(host, path)).path === config)
+    if ((await host.stat(path))?.kind === 'symlink' && (await resolved(host, path)) === wanted)
       found.push(path);
   }
   return found;
+}
+
+/** A path without links, also of a file that does not exist: the site, or the link, may name its directory by a link. */
+async function resolved(host: ReadHost, path: string): Promise<string> {
+  const { path: at } = await follow(host, path);
+  const above = await orMissing(realPath(host, posix.dirname(at)));
+  return above === undefined ? at : posix.join(above, posix.basename(at));
 }
 
 /** The path of a guest's new link. Throws RefusedError if it cannot be created. */

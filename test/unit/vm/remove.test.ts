@@ -127,11 +127,13 @@ describe('vm remove', () => {
     host.admin.mkdir('/srv/guests');
     host.admin.writeFile('/srv/guests/web1.cfg', text);
     host.admin.symlink('/etc/guests', '/srv/guests');
+    host.admin.symlink('/etc/xen/auto/web1.cfg', '/srv/guests/web1.cfg');
     const site = { ...defaultSite, guestConfigDirs: ['/etc/guests'] };
 
     await withBofh(simulatedBofh({ host, site }), () => vm.remove({ name: 'web1', running: 'refuse' }));
 
     expect(await host.stat('/srv/guests/web1.cfg')).toBeUndefined();
+    expect(await host.readDir('/etc/xen/auto')).toEqual([]);
     expect(await names()).toEqual([]);
   });
 
