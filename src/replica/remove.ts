@@ -51,6 +51,8 @@ export async function planRemove(options: {
     const { place, name: at, resource } = part;
     await found.try(() => on(at, () => refuseInUse(part, place === ending?.place ? ending : undefined)));
     await found.try(() => on(at, () => refuseDown(part, parts.length > 1 ? 'goes too' : 'stays')));
+    if (parts.length === 1 && options.volumes === 'removed')
+      await found.try(() => on(at, () => refuseOnlyCopy(part)));
     const disks = await found.try(() =>
       on(at, () => disksOf(part, isKeeper(part) ? 'kept' : options.volumes)),
     );
@@ -107,6 +109,20 @@ function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   if (state === undefined) return;
   refuseUnlikeConfigured({ ...resource, state });
   if (peer === 'stays' && state.role !== 'Primary') refuseNeeded(state);
+}
+
+/** Refuses to remove the only complete copy: a peer that stays, and is connected, does not have all data yet. */
+function refuseOnlyCopy({ resource: { name, state } }: Part): void {
+  const whole = (state?.volumes ?? []).filter(({ disk }) => disk === 'UpToDate').map(({ volume }) => volume);
+  for (const { peer, state: connection, volumes } of state?.connections ?? [])
+    for (const { volume, disk } of volumes)
+      if (connection === 'Connected' && disk !== 'UpToDate' && whole.includes(volume))
+        throw new RefusedError(
+          `volume ${String(volume)} of ${name} is ${disk} on ${peer}, so this host has the only complete data`,
+          {
+            remedy: `wait for the resync: bofh drbd wait-sync ${name}; or keep the volume: ${option('--keep-volumes', "volumes: 'kept'")}`,
+          },
+        );
 }
 
 /** The metadata of every volume. Throws RefusedError if the data on this host is not up to date. */

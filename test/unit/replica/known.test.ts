@@ -43,6 +43,19 @@ describe('drbd.remove', () => {
     expect(hosts.there.host().world.lvm[0]?.lvs).toHaveLength(1);
   });
 
+  it('refuses to remove only the part that has the only complete data', async () => {
+    const hosts = await made();
+    for (const volume of hosts.there.host().world.drbd.resources[0]?.volumes ?? [])
+      Object.assign(volume, { disk: 'Inconsistent', replication: 'SyncTarget' });
+    const error = await refusal(hosts, () => drbd.remove({ name: 'web1', hosts: 'this' }));
+    expect(error.message).toMatch(
+      /volume 0 of web1 is Inconsistent on \S+, so this host has the only complete/,
+    );
+    // Its data stays on this host.
+    await withBofh(hosts.here, () => drbd.remove({ name: 'web1', hosts: 'this', volumes: 'kept' }));
+    expect(hosts.alpha.world.lvm[0]?.lvs).toHaveLength(1);
+  });
+
   it('refuses a primary, and volumes with snapshots, all at once', async () => {
     const hosts = await made({ primary: 'there' });
     hosts.alpha.admin.snapshot({ vg: 'vg0', name: 'snap', origin: 'web1', extents: 2 });
