@@ -6,6 +6,7 @@ import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
 import { sha256 } from '../file/index.ts';
 import { checkLvName, checkVgName, type LogicalVolume, lvs } from '../lvm/index.ts';
+import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
@@ -262,7 +263,7 @@ export async function planSnapshotRestore(options: {
   return {
     ...found,
     file: {
-      ...{ path: guest.file, sha256: sha256(Buffer.from(now.content)) },
+      ...{ path: await realPath(host, guest.file), sha256: sha256(Buffer.from(now.content)) },
       ...(isSame ? {} : { content: found.config.content }),
     },
     later,

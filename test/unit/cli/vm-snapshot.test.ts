@@ -45,6 +45,20 @@ const write = (path: string, text: string) => {
   host.admin.umount('/mnt/x');
 };
 
+test('a guest goes back to its snapshot if its configuration is a link', async () => {
+  const before = config();
+  host.admin.writeFile('/srv/web1.cfg', before);
+  host.admin.removeFile('/etc/xen/web1.cfg');
+  host.admin.symlink('/etc/xen/web1.cfg', '/srv/web1.cfg');
+  await create();
+  await typed('vm set web1 memory=256m');
+
+  await restore();
+
+  expect(host.admin.readFile('/srv/web1.cfg')).toBe(before);
+  expect((await host.stat('/etc/xen/web1.cfg'))?.kind).toBe('symlink');
+});
+
 test('a guest goes back to its snapshot, with its configuration', async () => {
   const [before, root] = [config(), contentOf('web1-root')];
   const { disks, state } = await create();
