@@ -108,6 +108,13 @@ export async function checkSpace(options: {
   );
 }
 
+/** Throws UsageError if two new volumes would have the same name: the second one would fail after the first was filled. */
+export function refuseSameName(wanted: readonly { readonly name: string }[], remedy: string): void {
+  const twice = wanted.find(({ name }, at) => wanted.findIndex((each) => each.name === name) < at);
+  if (twice !== undefined)
+    throw new UsageError(`two disks of the guest would have the same volume ${twice.name}`, { remedy });
+}
+
 /** New volumes, for `checkSpace`, by their group and thin pool. */
 export function byPlace<V extends { readonly vg: string; readonly pool?: string | undefined }>(
   volumes: readonly V[],

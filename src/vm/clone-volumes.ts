@@ -1,12 +1,13 @@
 import { contentInWords, probe } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
 import type { Bytes } from '../core/units.ts';
 import { checkLvName, type LogicalVolume } from '../lvm/index.ts';
 import type { Site } from '../site.ts';
 import type { GuestConfig } from '../xen/index.ts';
-import { byPlace, checkSpace } from './checks.ts';
+import { byPlace, checkSpace, refuseSameName } from './checks.ts';
 import { rootOf, wordsOf } from './guest-file.ts';
 import { diskNames } from './names.ts';
 import { pathsOf, renamedVolume } from './rename.ts';
@@ -80,6 +81,10 @@ export async function clonedVolumes(
     volumes.push({ vg: lv.vg, name: lv.name, toVg, to: wanted, size: lv.size, ...present({ pool }), ...is });
   }
   const copies = volumes.map(({ toVg, to: copy, size, pool }) => ({ vg: toVg, name: copy, size, pool }));
+  refuseSameName(
+    copies.map((each) => ({ name: `${each.vg}/${each.name}` })),
+    `leave out ${option('--vg', 'vg')}, or rename one of the volumes: bofh lvm rename VG/NAME ${name}-NAME; then write the new path into ${guest.file}`,
+  );
   for (const { vg, pool, volumes: wanted } of byPlace(copies)) await checkSpace({ host, vg, pool, wanted });
   return volumes;
 }

@@ -18,7 +18,15 @@ import type { CheckedCreate } from './create-request.ts';
 import { withBase } from './bases.ts';
 import { bootSettings } from './boot.ts';
 import { refuseUnsafeScript } from '../copy/index.ts';
-import { checkClashes, checkConfigPath, checkFreeMemory, checkMac, checkVif, followed } from './checks.ts';
+import {
+  checkClashes,
+  checkConfigPath,
+  checkFreeMemory,
+  checkMac,
+  checkVif,
+  followed,
+  refuseSameName,
+} from './checks.ts';
 import { type DataDisk, makeFilesystems } from './data-disks.ts';
 import { planLuks } from './disk-luks.ts';
 import { createDisk, type DiskPlan, planReplicas, planVolumes } from './disks.ts';
@@ -125,7 +133,8 @@ export async function planCreate(options: {
   const wanted = lvs(names, request);
   for (const each of [...wanted, ...copies])
     if (vg !== undefined) await found.try(() => checkLvName(vg, each.name));
-  await found.try(() => refuseSameName([...wanted, ...copies]));
+  // The site's patterns for root and swap may give the same name.
+  await found.try(() => refuseSameName([...wanted, ...copies], 'choose another name for the data disk'));
   const disks = await found.try(() =>
     disksOn === undefined
       ? planVolumes({ host, vg, wanted, copies, pool: request.thin })
@@ -308,15 +317,6 @@ function lvs(names: { readonly root: string; readonly swap: string }, request: S
     ...(swap > 0 ? [{ name: names.swap, size: swap }] : []),
     ...disks.map((each) => ({ name: `${name}-${each.name}`, size: each.size, zeros: true })),
   ];
-}
-
-/** Refuses equal names: the site's patterns for root and swap may give the same one. */
-function refuseSameName(wanted: readonly { readonly name: string }[]): void {
-  const twice = wanted.find(({ name }, at) => wanted.findIndex((each) => each.name === name) < at);
-  if (twice !== undefined)
-    throw new UsageError(`two disks of the guest would have the same volume ${twice.name}`, {
-      remedy: 'choose another name for the data disk',
-    });
 }
 
 function checkNumbers({ vcpus, memory, size, source, type }: SizedCreate): void {

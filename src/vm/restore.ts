@@ -25,6 +25,7 @@ import {
   checkSpace,
   followed,
   missingBoot,
+  refuseSameName,
 } from './checks.ts';
 import { withSockets } from './channels.ts';
 import { resourceNameOf } from './guest-file.ts';
@@ -100,6 +101,12 @@ export async function planRestore(options: {
   await found.try(() => checkIdentity(host, backup, how));
   await found.try(() => refuseIncomplete(host, backup));
   await found.try(() => refuseTaken(host, { site, name, guest, backup }));
+  await found.try(() =>
+    refuseSameName(
+      disks.map(({ vg, volume }) => ({ name: `${vg}/${volume}` })),
+      `leave out ${option('--vg', 'vg')}, so that each volume gets its own group`,
+    ),
+  );
   for (const { vg, pool, volumes } of byPlace(disks)) {
     const wanted = volumes.map(({ volume, size }) => ({ name: volume, size }));
     await found.try(() => checkSpace({ host, vg, pool, wanted }));
