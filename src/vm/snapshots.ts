@@ -287,6 +287,8 @@ export async function restoreSnapshot(tx: Tx, plan: SnapshotRestorePlan): Promis
 export interface SnapshotRemovalPlan extends GuestSnapshot {
   /** The volumes that still exist, by their current names. */
   readonly volumes: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
+  /** Volumes, as `VG/LV`, that are not snapshots of the guest's disks any more: they stay. */
+  readonly kept: readonly string[];
 }
 
 /** Finds the volumes of a snapshot that still exist. */
@@ -297,11 +299,16 @@ export async function planSnapshotRemoval(
 ): Promise<SnapshotRemovalPlan> {
   const found = await findSnapshot(host, name, label);
   const known = await lvs(host);
-  const volumes = found.disks.flatMap(({ uuid: of, snapshotUuid }) => {
-    const lv = known.find(({ uuid, origin }) => uuid === snapshotUuid && origin?.uuid === of);
-    return lv === undefined ? [] : [{ vg: lv.vg, name: lv.name, uuid: lv.uuid }];
-  });
-  return { ...found, volumes };
+  const volumes: { vg: string; name: string; uuid: string }[] = [];
+  const kept: string[] = [];
+  for (const { uuid: of, snapshotUuid } of found.disks) {
+    const lv = known.find(({ uuid }) => uuid === snapshotUuid);
+    if (lv === undefined) continue;
+    if (lv.origin?.uuid === of) volumes.push({ vg: lv.vg, name: lv.name, uuid: lv.uuid });
+    // A thin snapshot outlives its origin, and is then the only one with this data.
+    else kept.push(`${lv.vg}/${lv.name}`);
+  }
+  return { ...found, volumes, kept };
 }
 
 /** Removes a snapshot; the guest does not change. */

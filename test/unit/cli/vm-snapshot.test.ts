@@ -4,7 +4,7 @@ import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { jsonOn } from './support/run-verb.ts';
+import { jsonOn, typedOn } from './support/run-verb.ts';
 
 let host: SimulatedHost;
 afterEach(() => {
@@ -154,6 +154,19 @@ test('a snapshot is removed, and the guest stays as it is', async () => {
   await create();
   await typed('vm snapshot remove web1 before');
   expect(host.snapshot()).toBe(before);
+});
+
+test('a thin snapshot whose origin is gone stays, and is named', async () => {
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 80 });
+  await typed(`vm create web2 ${made.replace('xenbr0', 'xenbr0 --thin pool')}`);
+  await typed('vm snapshot create web2 before');
+  host.admin.lvremove('vg0', 'web2-root');
+
+  const { stdout } = await typedOn(simulatedBofh({ host }), 'vm snapshot remove web2 before', { yes: true });
+
+  expect(stdout).toContain('vg0/web2-root-before stays');
+  expect(volumes()).toContain('web2-root-before');
+  expect(volumes()).not.toContain('web2-swap-before');
 });
 
 test('a guest with snapshots is neither removed nor renamed', async () => {

@@ -24,9 +24,15 @@ export default verb({
             `the snapshot ${label} of ${name} (${localTime(time)}) will be removed; the guest stays as it is`,
           ],
           act: () => vm.removeSnapshot(name, label),
-          answer: ({ volumes }): Answer<VmSnapshotRemove> => ({
+          answer: ({ volumes, kept }): Answer<VmSnapshotRemove> => ({
             data: { name, label, volumes: volumes.map((each) => `${each.vg}/${each.name}`) },
-            lines: [`the snapshot ${label} of ${name} is removed`],
+            lines: [
+              `the snapshot ${label} of ${name} is removed`,
+              ...kept.map(
+                (volume) =>
+                  `${volume} stays: it is not a snapshot of a disk of ${name} any more; to remove it: bofh lvm remove ${volume}`,
+              ),
+            ],
           }),
         };
       },
