@@ -107,7 +107,7 @@ describe('vm create --role', () => {
     ],
     ['one twice', '--role web --role web', /--role "web" is given twice/],
     ['a limit without a role', '--role-timeout 5m', /--role-timeout needs --role or --provision/],
-    ['no time at all', '--role web --role-timeout 0s', /roleTimeoutMs/],
+    ['no time at all', '--role web --role-timeout 0s', /role timeout ms/],
   ])('refuses %s, and changes nothing', async (_, options, why) => {
     const before = host.snapshot();
 
