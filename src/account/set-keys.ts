@@ -86,12 +86,30 @@ export const setKeys = operation({
       });
     await host.run(endKeys(of, of.mark, { verb: 'end', made: false }));
   },
-  describe: ({ undo: { home, mark } }) => ({
+  describe: ({ undo: { home, mark, ...of }, way }) => ({
     what: `the file ${home}/.ssh/authorized_keys, whose old content is in .bofh-gone-${mark} beside it`,
     look: [['ls', '-la', `${home}/.ssh`]],
-    clear: [['rm', '--force', ...namesOf({ home, mark })]],
+    clear:
+      way === 'back' ? backWords({ home, mark, ...of }) : [['rm', '--force', ...namesOf({ home, mark })]],
   }),
 });
+
+/**
+ * Commands that restore the old file, or remove a first one. As the user, who could replace a
+ * directory in the path by a link.
+ */
+function backWords({ user, home, mark, made, before }: Undo): readonly (readonly string[])[] {
+  const as = ['runuser', '--user', user, '--'];
+  const dir = `${home}/.ssh`;
+  const [own = '', old = ''] = namesOf({ home, mark });
+  return [
+    before === undefined
+      ? [...as, 'find', dir, '-maxdepth', '1', '-samefile', own, '-delete']
+      : [...as, 'mv', '--no-target-directory', old, `${dir}/authorized_keys`],
+    [...as, 'rm', '--force', own],
+    ...(made ? [[...as, 'rmdir', '--ignore-fail-on-non-empty', dir]] : []),
+  ];
+}
 
 /** Returns the content of a file with these lines, one character for each byte. */
 export function contentOf(keys: readonly string[]): string {

@@ -113,12 +113,19 @@ export const setPassword = operation({
     await syncDatabases(host);
     await syncWithParent(host, directory);
   },
-  describe: ({ undo: { user, saved } }) => ({
+  describe: ({ undo: { user, saved, before }, way }) => ({
     what: `the password of ${user}, whose old hash is in ${saved}`,
     look: [['passwd', '--status', user]],
-    clear: [['rm', saved]],
+    clear: [
+      ...(way === 'back' ? [['sh', '-e', '-c', setOld, 'sh', user, saved, before]] : []),
+      ['rm', saved],
+    ],
   }),
 });
+
+/** Sets the saved hash of a user again, if the file has it completely. */
+const setOld =
+  'hash=$(cut -d: -f2- "$2"); [ "$(printf %s "$hash" | sha256sum | cut -c1-64)" = "$3" ]; printf "%s:%s\\n" "$1" "$hash" | chpasswd --encrypted';
 
 function newHash(password: string, old: string): string {
   return password === 'locked' ? `!${old}` : password;

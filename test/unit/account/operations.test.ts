@@ -1,5 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { removeUser } from '../../../src/account/operations.ts';
+import { removeUser, setKeys, setPassword } from '../../../src/account/operations.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -294,4 +299,64 @@ it.each([
   host.admin.writeFile('/etc/shadow', shadow, 0o640);
   const step = await take(removeUser, { name: 'web' }, host.during({ outputs: '/nowhere', lock: -1 }));
   expect(removeUser.describe?.({ undo: step.undo as never, way: 'back' } as never).clear).toEqual([clear]);
+});
+
+describe('the manual recovery before the commit', () => {
+  const clearOf = (of: typeof setKeys | typeof setPassword, undo: object) =>
+    of.describe?.({ undo: undo as never, way: 'back' } as never).clear ?? [];
+  const home = '/home/web';
+  const asUser = ['runuser', '--user', 'web', '--'];
+  const keys = { user: 'web', uid: 1000, gid: 1000, home, mark: 'ID.1', after: '0'.repeat(64) };
+
+  it('puts the old keys back', () => {
+    expect(clearOf(setKeys, { ...keys, made: false, before: '1'.repeat(64) })).toEqual([
+      [
+        ...asUser,
+        'mv',
+        '--no-target-directory',
+        `${home}/.ssh/.bofh-gone-ID.1`,
+        `${home}/.ssh/authorized_keys`,
+      ],
+      [...asUser, 'rm', '--force', `${home}/.ssh/.bofh-ID.1`],
+    ]);
+  });
+
+  it('removes the first keys, and a directory for them', () => {
+    expect(clearOf(setKeys, { ...keys, made: true })).toEqual([
+      [
+        ...asUser,
+        'find',
+        `${home}/.ssh`,
+        '-maxdepth',
+        '1',
+        '-samefile',
+        `${home}/.ssh/.bofh-ID.1`,
+        '-delete',
+      ],
+      [...asUser, 'rm', '--force', `${home}/.ssh/.bofh-ID.1`],
+      [...asUser, 'rmdir', '--ignore-fail-on-non-empty', `${home}/.ssh`],
+    ]);
+  });
+
+  it.each([
+    ['complete', '19000:$y$j9T$old', 'web:$y$j9T$old\n'],
+    ['empty after a power cut', '', undefined],
+  ])('sets the old hash of a password from a file that is %s', (_, text, given) => {
+    const directory = mkdtempSync(join(tmpdir(), 'bofh-password-'));
+    const [saved, out] = [join(directory, 'saved'), join(directory, 'out')];
+    writeFileSync(saved, text);
+    writeFileSync(join(directory, 'chpasswd'), `#!/bin/sh\ncat > ${out}\n`, { mode: 0o755 });
+    const before = createHash('sha256').update('$y$j9T$old').digest('hex');
+    const [set = [], ...more] = clearOf(setPassword, {
+      user: 'web',
+      uid: 1000,
+      saved,
+      before,
+      after: '0'.repeat(64),
+    });
+    spawnSync(set[0] ?? '', set.slice(1), { env: { PATH: `${directory}:/usr/bin:/bin` } });
+    expect(existsSync(out) ? readFileSync(out, 'utf8') : undefined).toBe(given);
+    expect(more).toEqual([['rm', saved]]);
+    rmSync(directory, { recursive: true });
+  });
 });
