@@ -86,7 +86,7 @@ export async function finishInterrupted(
   const fresh = half.filter(({ before }) => before?.status !== 'installed').map(({ name }) => name);
   const debs = half
     .filter(isReplaced)
-    .map(({ name }) => debOf(old, name))
+    .map(({ name }) => debOf(old, name, packages))
     .filter((file) => file !== undefined);
   if (debs.length > 0) {
     await host.run(unpackOver(debs));

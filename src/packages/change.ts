@@ -74,7 +74,7 @@ export const change = operation({
     const gone = packages.filter(
       (each) => each.before?.status !== 'installed' && isThere(now.get(each.name)),
     );
-    const debs = back.map(({ name }) => debOf(old, name)).filter((file) => file !== undefined);
+    const debs = back.map(({ name }) => debOf(old, name, packages)).filter((file) => file !== undefined);
     if (debs.length < back.length)
       throw new RefusedError(`the old packages are not in ${store}`, {
         remedy: `install them: apt-get install ${back.map((each) => `${each.name}=${each.before?.version ?? ''}`).join(' ')}`,

@@ -35,7 +35,7 @@ export async function fillStore(
         await host.run(repack(directory, name));
     const wanted = packages.filter(part === 'new' ? isFetched : isReplaced);
     const files = await debsIn(host, directory);
-    const missing = wanted.filter(({ name }) => debOf(files, name) === undefined);
+    const missing = wanted.filter(({ name }) => debOf(files, name, wanted) === undefined);
     if (missing.length > 0 || files.length !== wanted.length)
       throw new RefusedError(
         `apt reported success, but ${directory} does not contain the expected packages; missing: ${missing.map(({ name }) => name).join(', ')}`,
@@ -52,9 +52,23 @@ export async function debsIn(host: ReadHost, directory: string): Promise<readonl
   return (await namesIn(host, directory)).map((file) => posix.join(directory, file));
 }
 
-/** Returns the .deb of a package among these files. */
-export function debOf(files: readonly string[], name: string): string | undefined {
-  return files.find((file) => posix.basename(file).startsWith(`${name.split(':')[0] ?? ''}_`));
+/**
+ * Returns the .deb of a package among the files of these packages. `libc6` and `libc6:i386` differ
+ * only in the end of their file names.
+ */
+export function debOf(
+  files: readonly string[],
+  name: string,
+  packages: readonly Pick<ChangedPackage, 'name'>[],
+): string | undefined {
+  const [own = '', architecture] = name.split(':');
+  const isOf = (file: string, each = ''): boolean => file.endsWith(`_${each}.deb`);
+  const others = packages.flatMap((each) => each.name.split(':').slice(1));
+  return files.find(
+    (file) =>
+      posix.basename(file).startsWith(`${own}_`) &&
+      (architecture === undefined ? !others.some((each) => isOf(file, each)) : isOf(file, architecture)),
+  );
 }
 
 /**
@@ -68,7 +82,7 @@ export async function refuseForeignFiles(
 ): Promise<void> {
   const files = await debsIn(host, posix.join(store, 'new'));
   for (const { name } of packages.filter(isFetched)) {
-    const deb = debOf(files, name);
+    const deb = debOf(files, name, packages);
     const paths = deb === undefined ? [] : await host.run(filesOfDeb(deb));
     const there = await existingPaths(host, paths);
     if (there.length === 0) continue;

@@ -3,7 +3,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { refuseForeignFiles } from '../../../src/packages/store.ts';
+import { debOf, refuseForeignFiles } from '../../../src/packages/store.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
@@ -248,4 +248,13 @@ it('asks for the owners of many files with several commands, because one line ca
   const error = await failed(refuseForeignFiles(host, '/store', [{ name: 'big', after }]), RefusedError);
   expect(error.message).toBe(`${paths.at(-1) ?? ''} belongs to no package, and big would overwrite it`);
   expect(Math.max(...lengths)).toBeLessThan(128 * 1024);
+});
+
+it('finds the .deb of each architecture of a package', () => {
+  const files = ['/s/lib-a_1%3a2.0_all.deb', '/s/libc6_2.36_amd64.deb', '/s/libc6_2.36_i386.deb'];
+  const all = ['lib-a', 'libc6', 'libc6:i386'].map((name) => ({ name }));
+
+  for (const each of [files, files.toReversed()])
+    expect(all.map(({ name }) => debOf(each, name, all))).toEqual(files);
+  expect(debOf(files.slice(0, 2), 'libc6:i386', all)).toBeUndefined();
 });
