@@ -104,24 +104,22 @@ export const change = operation({
       ['dpkg-query', '--list', ...packages.map(({ name }) => name)],
     ],
     clear: [
-      ...(way === 'back'
-        ? [
-            ['dpkg', '--configure', '-a'],
-            [
-              'apt-get',
-              'install',
-              '--allow-downgrades',
-              ...packages
-                .filter(({ before }) => before?.status !== 'installed')
-                .map(({ name }) => `${name}-`),
-              ...packages.filter(isReplaced).map(({ name, before }) => `${name}=${before?.version ?? ''}`),
-            ],
-          ]
-        : []),
+      ...(way === 'back' ? [['dpkg', '--configure', '-a'], restoring(store, packages)] : []),
       ['rm', '--recursive', store],
     ],
   }),
 });
+
+/**
+ * The command that restores the old packages. From the store: the archives may not have their
+ * versions any more, and never have a repacked one.
+ */
+function restoring(store: string, packages: readonly ChangedPackage[]): readonly string[] {
+  const gone = packages.filter(({ before }) => before?.status !== 'installed').map(({ name }) => `${name}-`);
+  const install = ['apt-get', 'install', '--allow-downgrades', ...gone];
+  if (!packages.some(isReplaced)) return install;
+  return ['find', posix.join(store, 'old'), '-name', '*.deb', '-exec', ...install, '{}', '+'];
+}
 
 /** The keys that a change of these packages claims. */
 export function keysOf(packages: readonly ChangedPackage[]): readonly string[] {

@@ -3,6 +3,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
+import { change } from '../../../src/packages/change.ts';
 import { debOf, refuseForeignFiles } from '../../../src/packages/store.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -257,4 +258,22 @@ it('finds the .deb of each architecture of a package', () => {
   for (const each of [files, files.toReversed()])
     expect(all.map(({ name }) => debOf(each, name, all))).toEqual(files);
   expect(debOf(files.slice(0, 2), 'libc6:i386', all)).toBeUndefined();
+});
+
+it('the manual recovery installs the old packages from the store', () => {
+  const kept = { version: '1.0', auto: false, hold: false };
+  const packages = [
+    {
+      name: 'lamp',
+      before: { ...kept, status: 'installed' },
+      after: { ...kept, version: '2.0' },
+      old: 'repack',
+    },
+    { name: 'lib', after: kept },
+  ];
+  const of = { undo: { store: '/var/lib/bofh/packages-T.1', packages }, way: 'back' };
+  expect(change.describe?.(of as never).clear).toContainEqual([
+    ...['find', '/var/lib/bofh/packages-T.1/old', '-name', '*.deb', '-exec'],
+    ...['apt-get', 'install', '--allow-downgrades', 'lib-', '{}', '+'],
+  ]);
 });
