@@ -1,7 +1,17 @@
 import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { RefusedError } from '../core/errors.ts';
-import { expectUp, isOneshot, isUp, loadedUnit, showUnit, systemctl, type Unit, unitName } from './unit.ts';
+import {
+  expectUp,
+  isOneshot,
+  isUp,
+  loadedUnit,
+  showUnit,
+  stoppedWith,
+  systemctl,
+  type Unit,
+  unitName,
+} from './unit.ts';
 import type { ReadHost } from '../command/index.ts';
 
 const args = z.strictObject({
@@ -17,13 +27,16 @@ const undo = z.strictObject({
   unit: unitName,
   running: z.boolean(),
   failed: z.boolean(),
+  /** The running units that systemd stops together with this one. */
+  stops: z.exactOptional(z.array(z.string())),
 });
 
 type Undo = z.infer<typeof undo>;
 
 /**
  * `tx.service.setActivity`: starts a unit and checks that it stays up, or stops it. Undo stops it
- * or starts it again, as a new process; after a reboot, undo leaves it as the boot did.
+ * or starts it again, as a new process, with the units that systemd stopped together with it
+ * (`Requires=`, `BindsTo=`, `PartOf=`). After a reboot, undo leaves it as the boot did.
  */
 export const setActivity = operation({
   kind: 'service.activity',
@@ -41,9 +54,15 @@ export const setActivity = operation({
       throw new RefusedError(`${unit} ${running ? 'runs' : 'is stopped'} already`, {
         remedy: `see it: systemctl status ${unit}`,
       });
-    return { unit, running, failed: found.ActiveState === 'failed' };
+    const stops = running ? [] : await runningWith(host, unit);
+    return {
+      unit,
+      running,
+      failed: found.ActiveState === 'failed',
+      ...(stops.length === 0 ? {} : { stops }),
+    };
   },
-  claims: ({ undo: { unit } }) => ({ changes: [`unit:${unit}`] }),
+  claims: ({ undo: { unit, stops = [] } }) => ({ changes: [unit, ...stops].map((each) => `unit:${each}`) }),
   run: async ({ args: { unit, running, seconds = 5 }, host }) => {
     await host.run(systemctl(running ? 'start' : 'stop', unit));
     if (running) await expectUp(host, { unit, seconds });
@@ -56,24 +75,46 @@ export const setActivity = operation({
     const isLeft = now.ActiveState !== 'inactive' && (now.ActiveState !== 'failed' || !of.failed);
     return { state: isLeft ? 'ours' : 'gone' };
   },
-  revert: async ({ undo: { unit, running, failed }, host }) => {
+  revert: async ({ undo: { unit, running, failed, stops = [] }, host }) => {
     const before = await host.run(showUnit(unit));
     if (!running) {
+      const down = [before];
+      for (const each of stops) {
+        const now = await host.run(showUnit(each));
+        if (!isUp(now) && now.LoadState === 'loaded') down.push(now);
+      }
       // systemd refuses to start a unit that was started too often.
-      if (before.ActiveState === 'failed') await host.run(systemctl('reset-failed', unit));
-      await host.run(systemctl('start', unit));
+      for (const { Id: each, ActiveState: state } of down)
+        if (state === 'failed') await host.run(systemctl('reset-failed', each));
+      // At once: after the start of the first one, an interrupted undo would find nothing to do.
+      await host.run(systemctl('start', ...down.map(({ Id: each }) => each)));
       return;
     }
     if (before.ActiveState !== 'failed') await host.run(systemctl('stop', unit));
     const now = await host.run(showUnit(unit));
     if (now.ActiveState === 'failed' && !failed) await host.run(systemctl('reset-failed', unit));
   },
-  describe: ({ undo: { unit, running } }) => ({
+  describe: ({ undo: { unit, running, stops = [] } }) => ({
     what: `the unit ${unit}, which ${running ? 'was stopped' : 'ran'}`,
     look: [['systemctl', 'status', unit]],
-    clear: [['systemctl', running ? 'stop' : 'start', unit]],
+    clear: [['systemctl', running ? 'stop' : 'start', unit, ...stops]],
   }),
 });
+
+/**
+ * Lists the running units that systemd stops together with a unit. Leaves out targets, because their
+ * start would start everything that they want.
+ */
+async function runningWith(host: ReadHost, unit: string): Promise<string[]> {
+  const all = [unit];
+  for (const each of all)
+    for (const other of await host.run(stoppedWith(each))) if (!all.includes(other)) all.push(other);
+  const running: string[] = [];
+  for (const each of all.slice(1))
+    if (/\.(?:service|socket|timer|path|mount|automount|swap)$/.test(each))
+      if (isUp(await host.run(showUnit(each)))) running.push(each);
+  return running;
+}
 
 /**
  * RefusedError for a unit that cannot be started and stopped. The undo needs the opposite action

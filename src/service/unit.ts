@@ -69,6 +69,30 @@ export function showUnit(unit: string): ReadCommand<Unit> {
   };
 }
 
+/**
+ * Properties with the units that systemd stops when it stops a unit (unit-dependency-atom.c).
+ */
+export const stopProperties = 'RequiredBy,RequisiteOf,BoundBy,ConsistsOf,PropagatesStopTo';
+
+/** Lists the units that systemd stops when it stops this one: they need it, or are a part of it. */
+export function stoppedWith(unit: string): ReadCommand<readonly string[]> {
+  return {
+    tool: 'systemctl',
+    argv: ['show', `--property=${stopProperties}`, '--', unit],
+    access: 'read',
+    parse: ({ stdout }) => {
+      const lines = stdout.split('\n').slice(0, -1);
+      if (lines.length === 0) throw new Error('it shows no property');
+      return lines.flatMap((line) => {
+        const { key = '', names = '' } = /^(?<key>\w+)=(?<names>.*)$/.exec(line)?.groups ?? {};
+        if (!stopProperties.split(',').includes(key)) throw new Error(`a line is wrong: ${line}`);
+        return names.split(' ').filter((name) => name !== '');
+      });
+    },
+    classify: reasonOf,
+  };
+}
+
 /** Whether systemd is not running, as in the root of a guest that is off. */
 export function isOffline(): ReadCommand<boolean> {
   return {

@@ -333,3 +333,27 @@ describe('the steps around a change of the configuration', () => {
     });
   });
 });
+
+it('the undo of a stop also starts the units that systemd stopped with it', async () => {
+  file('db.service', '[Service]\nExecStart=/usr/bin/db\n');
+  file('app.service', '[Unit]\nRequires=db.service\n[Service]\nExecStart=/usr/bin/app\n');
+  file('part.service', '[Unit]\nPartOf=app.service\n[Service]\nExecStart=/usr/bin/part\n');
+  file('idle.service', '[Unit]\nBindsTo=db.service\n[Service]\nExecStart=/usr/bin/idle\n');
+  for (const each of ['db', 'app', 'part', 'idle']) host.admin.systemctl('start', `${each}.service`);
+  host.admin.systemctl('stop', 'idle.service');
+  const running = (): readonly string[] =>
+    units().flatMap((line) => /^unit (\w+)\.service active/.exec(line)?.[1] ?? []);
+  const before = running();
+
+  const error = await rejectionOf(
+    sequence(async (tx) => {
+      await tx.service.setActivity({ unit: 'db.service', running: false });
+      expect(running()).toEqual([]);
+      throw new Error('later');
+    }),
+  );
+
+  expect(error).toBeInstanceOf(RolledBackError);
+  expect(before).toHaveLength(3);
+  expect(running()).toEqual(before);
+});

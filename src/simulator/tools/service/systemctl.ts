@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { unitProperties } from '../../../service/unit.ts';
+import { stopProperties, unitProperties } from '../../../service/unit.ts';
 import { readOptions, unmodelled } from '../../options.ts';
 import { makeDir } from '../../world/files.ts';
 import { resolve } from '../../world/resolve.ts';
@@ -28,10 +28,12 @@ export const serviceTools: Readonly<Record<string, ToolModel>> = {
       return ok();
     }
     const [dashes, unit = '', ...more] = rest;
-    if (dashes !== '--' || unit === '' || more.length > 0) throw unmodelled(call, 'it takes one unit');
+    if (dashes !== '--' || unit === '' || (more.length > 0 && verb !== 'start'))
+      throw unmodelled(call, 'it takes one unit');
     const act = verbs[verb];
     if (act === undefined) throw unmodelled(call, `the verb ${verb} is new to it`);
-    return act(call.world, unit);
+    const answers = [unit, ...more].map((each) => act(call.world, each));
+    return answers.find(({ exitCode }) => exitCode !== 0) ?? ok();
   },
   sleep: (call) => {
     const [seconds = '', ...more] = call.argv;
@@ -51,6 +53,8 @@ const verbs: Readonly<Record<string, Verb>> = {
     if (known === undefined && unitFile(world, unit) === undefined)
       return failed(5, `Failed to stop ${unit}: Unit ${unit} not loaded.`);
     if (known?.active === 'active') put(world, unit, { ...known, active: 'inactive' });
+    for (const [other, { active }] of stopsWith(world, unit))
+      if (active === 'active') verbs['stop']?.(world, other);
     return ok();
   },
   reload: (world, unit) => {
@@ -134,6 +138,15 @@ function show(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const [, property, dashes, asked = '', ...more] = call.argv;
   readOptions(call, { flags: ['--'], values: ['--property'] });
+  if (property === `--property=${stopProperties}` && more.length === 0) {
+    const names = stopsWith(world, asked).map(([name]) => name);
+    return ok(
+      stopProperties.replaceAll(
+        /(\w+),?/g,
+        (_, key) => `${String(key)}=${key === 'RequiredBy' ? names.join(' ') : ''}\n`,
+      ),
+    );
+  }
   if (property !== `--property=${unitProperties}` || dashes !== '--' || more.length > 0)
     throw unmodelled(call, 'it shows the properties that bofh reads, of one unit');
   const file = unitFile(world, asked);
@@ -187,6 +200,12 @@ function show(call: ToolCall): ReturnType<ToolModel> {
 export function isWritten(world: World, path: string): boolean {
   const there = resolve(world, path, 'follow');
   return there.found && there.inode.real === undefined;
+}
+
+/** Returns the loaded units that need a unit, or are a part of it. */
+function stopsWith({ units }: World, unit: string): readonly (readonly [string, UnitState])[] {
+  const keys = ['Requires', 'Requisite', 'BindsTo', 'PartOf'];
+  return [...units].filter(([, { text }]) => keys.some((key) => wordsIn(text, 'Unit', key).includes(unit)));
 }
 
 function isActive({ units }: World, unit: string): boolean {
