@@ -36,6 +36,7 @@ import {
   fileMode,
   hasAttributes,
   inodeNumber,
+  otherNames,
   ownerNumber,
   realParent,
 } from './path.ts';
@@ -139,7 +140,7 @@ export const setAttributes = operation({
       throw new RefusedError(`the owner of the file ${path} cannot be changed in place`, {
         remedy: 'use tx.file.change with its current content and the new owner',
       });
-    if (stat.kind === 'file' && stat.links > 1)
+    if (stat.kind === 'file' && (await otherNames(host, path, stat)) > 0)
       throw new RefusedError(`${path} has another hard link, whose mode would change too`, {
         remedy: findNames(path),
       });

@@ -2,9 +2,10 @@ import { chmodSync, linkSync, mkdirSync, rmdirSync, statSync, symlinkSync, write
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
-import { RefusedError } from '../../../src/core/errors.ts';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import { setAttributes } from '../../../src/file/operations.ts';
-import { simulatedHost } from '../../../src/simulator/index.ts';
+import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { scratch, take } from './support.ts';
 
@@ -180,4 +181,22 @@ it.each(rows)('%s is refused', async (_, before, asked, message) => {
   const error = await rejectionOf(take(setAttributes, { path, ...asked }, host));
   expect(error).toBeInstanceOf(RefusedError);
   expect(String(error)).toContain(message);
+});
+
+it('also sets the mode of a file that an earlier step of the sequence created', async () => {
+  const machine = simulatedHost();
+  let mode: number | undefined;
+  const failed = await rejectionOf(
+    withBofh(simulatedBofh({ host: machine }), () =>
+      atomic('test', async (tx) => {
+        await tx.file.create({ path: '/etc/web.conf', content: '' });
+        await tx.file.setAttributes({ path: '/etc/web.conf', mode: 0o600 });
+        mode = (await machine.stat('/etc/web.conf'))?.mode;
+        throw new Error('later');
+      }),
+    ),
+  );
+  expect(failed).toBeInstanceOf(RolledBackError);
+  expect(mode).toBe(0o600);
+  expect(await machine.stat('/etc/web.conf')).toBeUndefined();
 });
