@@ -22,7 +22,7 @@ const args = z.strictObject({
   path: absolutePath,
   /** Target of the symbolic link; null removes it. */
   to: z.nullable(z.string().check(z.minLength(1))),
-  /** The present target, which `to` replaces. RefusedError if the link has another one. */
+  /** The present target, which `to` replaces or removes. RefusedError if the link has another one. */
   from: z.exactOptional(z.string().check(z.minLength(1))),
 });
 
@@ -73,6 +73,7 @@ export const link = operation({
           ...(there === undefined ? { code: 'not-found' } : {}),
         },
       );
+    if (to === null && from !== undefined && (await host.readLink(path)) !== from) throw notTo(path, from);
     const act = to === null ? 'remove' : 'create';
     const tombstone = besideWith(path, to === null ? `gone-${mark}` : mark);
     if ((await host.stat(tombstone)) !== undefined) throw taken(tombstone, 'it does not belong to this step');
@@ -183,10 +184,7 @@ async function changeOf(
   }: { readonly path: string; readonly to: string; readonly from: string; readonly mark: string },
 ): Promise<Undo> {
   const there = await host.stat(path);
-  if (there?.kind !== 'symlink' || (await host.readLink(path)) !== from)
-    throw new RefusedError(`${path} is not a link to ${from}`, {
-      remedy: `see what it is: ls -ld ${inShell(path)}`,
-    });
+  if (there?.kind !== 'symlink' || (await host.readLink(path)) !== from) throw notTo(path, from);
   const names = { tombstone: besideWith(path, `gone-${mark}`), private: besideWith(path, mark) };
   for (const name of Object.values(names))
     if ((await host.stat(name)) !== undefined) throw taken(name, 'it does not belong to this step');
@@ -226,6 +224,12 @@ export function symlink(target: string, path: string): Command<void, 'change'> {
     parse: nothing,
     classify: ({ stderr }) => (/File exists/.test(stderr) ? 'exists' : 'unknown'),
   };
+}
+
+function notTo(path: string, target: string): RefusedError {
+  return new RefusedError(`${path} is not a link to ${target}`, {
+    remedy: `see what it is: ls -ld ${inShell(path)}`,
+  });
 }
 
 function taken(path: string, how: string, cause?: unknown): RefusedError {

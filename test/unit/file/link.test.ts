@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChangeHost } from '../../../src/command/index.ts';
 import { RefusedError } from '../../../src/core/errors.ts';
 import { link } from '../../../src/file/operations.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { mark, scratch, take } from './support.ts';
 
 let dir: string;
@@ -152,4 +153,15 @@ it.each(rows)('%s is refused', async (_, before, to, message) => {
   const error: unknown = await take(link, { path, to }, host).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(RefusedError);
   expect((error as RefusedError).message).toContain(message);
+});
+
+it('is not removed if it does not lead to the target that the caller has seen', async () => {
+  symlinkSync('theirs', path);
+  const error = await rejectionOf(take(link, { path, to: null, from: 'ours' }, host));
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(String(error)).toContain('is not a link to ours');
+
+  const step = await take(link, { path, to: null, from: 'theirs' }, host);
+  await step.run();
+  expect(existsSync(path)).toBe(false);
 });
