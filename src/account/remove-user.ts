@@ -62,9 +62,13 @@ export const removeUser = operation({
     return null;
   },
   value: () => undefined,
-  look: async ({ undo: { name, uid, expires }, host }) => {
+  look: async ({ undo: { name, uid, locked, expires }, host }) => {
     if ((await userNamed(host, name))?.uid !== uid) return { state: 'gone' };
-    return { state: (await shadowOf(host, name)).expires === expiredOn(expires) ? 'ours' : 'gone' };
+    const now = await shadowOf(host, name);
+    if (now.expires === expiredOn(expires)) return { state: 'ours' };
+    if (now.expires === expires) return { state: 'gone' };
+    const left = !locked && now.hash.startsWith('!') ? ', and its password is still locked' : '';
+    return { state: 'not-ours', found: `others changed the day on which ${name} expires${left}` };
   },
   revert: async ({ undo: { name, locked, expires }, host }) => {
     await refuseLocked(host);

@@ -360,3 +360,19 @@ describe('the manual recovery before the commit', () => {
     rmSync(directory, { recursive: true });
   });
 });
+
+it('the undo of a removed user names the lock that it leaves after others changed the expiry', async () => {
+  passwd('web:x:1001:4::/srv:/bin/sh');
+  const shadow = (hash: string, expires: string): void =>
+    host.admin.writeFile('/etc/shadow', `web:${hash}:19000:0:99999:7::${expires}:\n`, 0o640);
+  shadow('$y$j9T$old', '');
+  const step = await take(removeUser, { name: 'web' }, host.during({ outputs: '/nowhere', lock: -1 }));
+  await step.run();
+  expect(await step.look()).toEqual({ state: 'ours' });
+
+  shadow('!$y$j9T$old', '30000');
+  expect(await step.look()).toMatchObject({
+    state: 'not-ours',
+    found: expect.stringContaining('password is still locked') as string,
+  });
+});
