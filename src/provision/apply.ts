@@ -96,7 +96,7 @@ export async function applyResources(
   const differing: Pick<Step, 'kind' | 'name' | 'claims'>[] = [];
   for (const one of resources)
     await named(one, async () => {
-      if (one.kind === 'service') await checkService(look, one);
+      if (one.kind === 'service') await checkService(look, one, resources);
       else if (
         one.kind === 'package' ||
         one.kind === 'group' ||

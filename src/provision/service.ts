@@ -164,12 +164,21 @@ async function settleOffline(
  * RefusedError for a state that the unit cannot have. A unit that does not exist yet may be created
  * by an earlier step.
  */
-export async function checkService(host: ReadHost, { unit, wanted }: ServiceResource): Promise<void> {
+export async function checkService(
+  host: ReadHost,
+  one: ServiceResource,
+  resources: readonly Resource[],
+): Promise<void> {
+  const { unit, wanted } = one;
   if (await host.run(isOffline())) return;
   if ((await host.run(showUnit(unit))).LoadState === 'not-found') return;
   const found = await loadedUnit(host, unit);
   if (wanted.enabled !== undefined) refuseEnablement(found, wanted.enabled);
-  if (wanted.running !== undefined) await refuseActivity(host, found, wanted.running);
+  const before = resources.slice(0, resources.indexOf(one));
+  const stopped = before.flatMap((each) =>
+    each.kind === 'service' && each.wanted.running === false ? [each.unit] : [],
+  );
+  if (wanted.running !== undefined) await refuseActivity(host, found, wanted.running, stopped);
   if (wanted.reloadOn.length > 0 && found.CanReload === 'no')
     throw new RefusedError(`${unit} cannot be reloaded: it has no ExecReload=`, {
       remedy: 'use restartOn instead of reloadOn',

@@ -48,7 +48,10 @@ export async function undescribed(
     gone.add(name);
   }
   const order = ['service', 'absent', 'package', 'user', 'group'];
-  const sorted = removal.toSorted((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+  // A service last, because a running socket, timer or path would start it again.
+  const rank = (one: Resource): number =>
+    order.indexOf(one.kind) - (one.kind === 'service' && !one.unit.endsWith('.service') ? 1 : 0);
+  const sorted = removal.toSorted((a, b) => rank(a) - rank(b));
   return { objects: objects.toSorted(byName), removal: inOrder(sorted) };
 }
 

@@ -118,9 +118,14 @@ async function runningWith(host: ReadHost, unit: string): Promise<string[]> {
 
 /**
  * RefusedError for a unit that cannot be started and stopped. The undo needs the opposite action
- * too.
+ * too. `stopped`: units that earlier steps stop.
  */
-export async function refuseActivity(host: ReadHost, unit: Unit, running: boolean): Promise<void> {
+export async function refuseActivity(
+  host: ReadHost,
+  unit: Unit,
+  running: boolean,
+  stopped: readonly string[] = [],
+): Promise<void> {
   const { Id: name, ActiveState: state, CanStart: canStart, CanStop: canStop } = unit;
   const verb = running ? 'start' : 'stop';
   if (isOneshot(unit))
@@ -144,7 +149,7 @@ export async function refuseActivity(host: ReadHost, unit: Unit, running: boolea
     );
   if (running) return;
   for (const trigger of unit.TriggeredBy.split(' ').filter((each) => each !== ''))
-    if (isUp(await host.run(showUnit(trigger))))
+    if (!stopped.includes(trigger) && isUp(await host.run(showUnit(trigger))))
       throw new RefusedError(`${trigger} would start ${name} again`, {
         remedy: `stop it first: systemctl stop ${trigger}`,
       });

@@ -118,6 +118,14 @@ describe('objects that are no longer in a description', () => {
     expect(await applying('')).toBe('the host is as described\n');
   });
 
+  it('a path unit is stopped before the service that it starts', async () => {
+    host.admin.mkdir('/etc/systemd/system');
+    await applying(`h.file('/etc/systemd/system/web.path', { content: '[Path]\\nPathExists=/srv/web\\n' });
+      h.file('/etc/systemd/system/web.service', { content: '[Service]\\nExecStart=/bin/x\\n' });
+      h.service('web.path', { running: true }); h.service('web', { running: true });`);
+    expect(await applying('', '--prune')).toMatch(/^stop web\.path\nstop web\.service\n/);
+  });
+
   it.each([
     ['--prune', '', '--prune'],
     [

@@ -312,3 +312,30 @@ describe('h.service', () => {
     expect(wrong.slice(0, 1)).toEqual([]);
   }, 300_000);
 });
+
+describe('a service and the socket that starts it', () => {
+  const described = (h: HostBuilder): void => {
+    h.file(`${own}/web.service`, { content: '[Service]\nExecStart=/bin/sleep infinity\n' });
+    h.file(`${own}/web.socket`, { content: '[Socket]\nListenStream=/run/web\n' });
+    h.service('web.socket', { running: true });
+    h.service('web', { running: true });
+  };
+
+  it('are both stopped if the description names the socket first', async () => {
+    await apply(described);
+    const stopped = (h: HostBuilder): void => {
+      h.service('web.socket', { running: false });
+      h.service('web', { running: false });
+    };
+    expect(await services(stopped)).toEqual(['stop web.socket', 'stop web.service']);
+  });
+
+  it('are refused the other way round', async () => {
+    await apply(described);
+    const stopped = (h: HostBuilder): void => {
+      h.service('web', { running: false });
+      h.service('web.socket', { running: false });
+    };
+    expect(await rejectionOf(apply(stopped))).toBeInstanceOf(RefusedError);
+  });
+});
