@@ -123,7 +123,12 @@ export async function plannedPackages(
       ...(after === undefined && purge.includes(each) ? { purged: true as const } : {}),
     });
   };
+  const needed = new Set([...wanted.keys(), ...upgrade, ...hold, ...unhold]);
   for (const { act, name: each, version } of acts) {
+    if (act === 'remove' && needed.has(each))
+      throw new RefusedError(`apt would remove ${each}, which must be installed`, {
+        remedy: `see why: apt-get --simulate install ${words.join(' ')}`,
+      });
     if (installed(each)?.hold === true && !named.has(each))
       throw new RefusedError(`${each} is held, and this would change it`, {
         remedy: `see the held packages: apt-mark showhold; to let it change: apt-mark unhold ${each}`,

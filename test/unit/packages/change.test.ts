@@ -277,3 +277,15 @@ it('the manual recovery installs the old packages from the store', () => {
     ...['apt-get', 'install', '--allow-downgrades', 'lib-', '{}', '+'],
   ]);
 });
+
+it.each<readonly [string, Request]>([
+  ['needs another one that is removed', { install: ['lamp'], remove: ['lib'] }],
+  ['conflicts with a new one', { install: ['lamp', 'dark'] }],
+])('refuses to remove a package that is asked for, because it %s', async (_, request) => {
+  const host = before();
+  await run(host, { upgrade: ['lamp'] });
+  const old = host.snapshot();
+
+  expect(String(await refused(host, request))).toContain('apt would remove lamp, which must be installed');
+  expect(host.snapshot()).toBe(old);
+});
