@@ -4,6 +4,7 @@ export {
   packageName,
   packageVersion,
   plannedPackages,
+  removedWith,
 } from './plan.ts';
 export { type AptSource, listsOf } from './sources.ts';
 export { knownPackages, refuseUnready } from './state.ts';

@@ -151,6 +151,14 @@ export async function plannedPackages(
   return withSources(host, [...changed.values()], { sizes });
 }
 
+/** Lists the other packages that apt would remove together with these. */
+export async function removedWith(host: ReadHost, names: readonly string[]): Promise<readonly string[]> {
+  const words = names.map((each) => `${each}-`);
+  return (await simulatedOrRefused(host, words)).flatMap(({ act, name: each }) =>
+    act === 'remove' && !names.includes(each) ? [each] : [],
+  );
+}
+
 function refuseTwice(all: readonly string[], what: string): void {
   const twice = all.find((each, at) => all.indexOf(each) !== at);
   if (twice !== undefined) throw new UsageError(`the package ${twice} is named twice, or ${what}`);

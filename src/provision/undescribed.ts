@@ -1,8 +1,9 @@
 import { groupNamed, userNamed } from '../account/database.ts';
 import type { ReadHost } from '../command/index.ts';
+import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { sha256 } from '../file/path.ts';
-import { knownPackages } from '../packages/index.ts';
+import { knownPackages, removedWith } from '../packages/index.ts';
 import { isEnabled } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
 import { isUp, showUnit, unitName } from '../service/unit.ts';
@@ -38,10 +39,13 @@ export async function undescribed(
   const objects: Undescribed[] = [];
   const removal: Resource[] = [];
   const gone = new Set<string>();
-  for (const one of left) {
+  const there: CreatedObject[] = [];
+  for (const one of left) if (await isThere(one)) there.push(one);
+  const packages = there.flatMap(({ kind, name }) => (kind === 'package' ? [name] : []));
+  for (const one of there) {
     const { kind, name } = one;
-    if (!(await isThere(one))) continue;
-    const stays = await whyStays(host, one, gone);
+    const stays =
+      kind === 'package' ? await whyNeeded(host, name, packages) : await whyStays(host, one, gone);
     objects.push({ kind, name, ...present({ stays }) });
     if (stays !== undefined) continue;
     removal.push(...(await removing(host, one)));
@@ -109,6 +113,22 @@ export async function identityOn(host: ReadHost, { kind, name }: CreatedObject):
   if (found?.kind !== (kind === 'link' ? 'symlink' : kind)) return undefined;
   if (kind === 'file') return sha256(await host.readFile(name));
   return kind === 'link' ? host.readLink(name) : `${found.inode} ${found.birth ?? ''}`.trim();
+}
+
+/** Reason why a package stays: others, which the description has not created, need it. */
+async function whyNeeded(
+  host: ReadHost,
+  name: string,
+  packages: readonly string[],
+): Promise<string | undefined> {
+  const all = await removedWith(host, [name]).catch((error: unknown) => {
+    if (error instanceof RefusedError) return error;
+    throw error;
+  });
+  if (all instanceof RefusedError) return all.message;
+  const needs = all.filter((each) => !packages.includes(each));
+  if (needs.length === 0) return undefined;
+  return `apt would also remove ${needs.slice(0, 3).join(', ')}${needs.length > 3 ? ', …' : ''}`;
 }
 
 async function whyStays(

@@ -101,6 +101,25 @@ describe('objects that are no longer in a description', () => {
     expect((await ran(['host', 'plan', other, '--prune'])).stdout).toBe('the host is as described\n');
   });
 
+  it.each([
+    ['of an administrator', ''],
+    ['of the description', `h.package('shop');`],
+  ])('exclude a package that another one %s needs', async (_, body) => {
+    install('dpkg');
+    host.admin.publish([
+      { name: 'lamp', version: '1.0' },
+      { name: 'oil', version: '1.0' },
+      { name: 'shop', version: '1.0', depends: ['lamp'] },
+    ]);
+    await applying(`h.package('lamp'); h.package('oil');`);
+    host.admin.install([{ name: 'shop', version: '1.0', depends: ['lamp'] }]);
+
+    const said = await applying(body, '--prune');
+    expect(said).toContain('no longer described: package lamp (it stays: apt would also remove shop)');
+    expect(host.snapshot()).toMatch(/^package lamp 1\.0 install ok installed\npackage shop 1\.0/m);
+    expect(host.snapshot()).not.toContain('package oil');
+  });
+
   it('may be a user, a group and a package', async () => {
     host.admin.install([{ name: 'dpkg', version: '1.21.22' }]);
     host.admin.publish([
