@@ -1,4 +1,4 @@
-import { groupNamed, userNamed } from '../account/database.ts';
+import { groupNamed, userNamed, usersOf } from '../account/database.ts';
 import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
@@ -41,11 +41,13 @@ export async function undescribed(
   const gone = new Set<string>();
   const there: CreatedObject[] = [];
   for (const one of left) if (await isThere(one)) there.push(one);
-  const packages = there.flatMap(({ kind, name }) => (kind === 'package' ? [name] : []));
+  const namesOf = (of: CreatedObject['kind']): readonly string[] =>
+    there.flatMap(({ kind, name }) => (kind === of ? [name] : []));
+  const [packages, users] = [namesOf('package'), namesOf('user')];
   for (const one of there) {
     const { kind, name } = one;
     const stays =
-      kind === 'package' ? await whyNeeded(host, name, packages) : await whyStays(host, one, gone);
+      kind === 'package' ? await whyNeeded(host, name, packages) : await whyStays(host, one, { gone, users });
     objects.push({ kind, name, ...present({ stays }) });
     if (stays !== undefined) continue;
     removal.push(...(await removing(host, one)));
@@ -134,13 +136,21 @@ async function whyNeeded(
 async function whyStays(
   host: ReadHost,
   one: CreatedObject,
-  gone: ReadonlySet<string>,
+  { gone, users }: { readonly gone: ReadonlySet<string>; readonly users: readonly string[] },
 ): Promise<string | undefined> {
   const { kind, name } = one;
   const now = await identityOn(host, one);
   if (now === undefined) return `it is no ${kind} now`;
   if (one.identity === undefined) return 'bofh does not know its content';
   if (now !== one.identity) return kind === 'file' ? 'it was edited since' : `it is another ${kind} now`;
+  if (kind === 'group') {
+    const { gid, members = [] } = (await groupNamed(host, name)) ?? {};
+    const owners = (await usersOf(host)).filter((each) => each.gid === gid);
+    const needs = [...owners.map((each) => each.name), ...members].filter((each) => !users.includes(each));
+    return needs.length === 0
+      ? undefined
+      : `it has the members ${needs.slice(0, 3).join(', ')}${needs.length > 3 ? ', …' : ''}`;
+  }
   if (kind !== 'directory') return undefined;
   const others = (await host.readDir(name)).filter((each) => !gone.has(`${name}/${each}`));
   if (others.length === 0) return undefined;

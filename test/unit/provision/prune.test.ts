@@ -120,6 +120,22 @@ describe('objects that are no longer in a description', () => {
     expect(host.snapshot()).not.toContain('package oil');
   });
 
+  it.each([
+    ['member', 'team:x:1000:bob\n', 4],
+    ['user, whose primary group it is,', 'team:x:1000:\n', 1000],
+  ])('exclude a group with another %s', async (_, line, gid) => {
+    await applying(`h.group('team', { gid: 1000 });`);
+    const group = host.admin.readFile('/etc/group').replace(/^team:.*\n/m, line);
+    host.admin.writeFile('/etc/group', group);
+    host.admin.writeFile(
+      '/etc/passwd',
+      `${host.admin.readFile('/etc/passwd')}bob:x:1001:${String(gid)}::/:/bin/sh\n`,
+    );
+
+    expect(await applying('', '--prune')).toContain('group team (it stays: it has the members bob)');
+    expect(host.admin.readFile('/etc/group')).toBe(group);
+  });
+
   it('may be a user, a group and a package', async () => {
     host.admin.install([{ name: 'dpkg', version: '1.21.22' }]);
     host.admin.publish([
