@@ -76,7 +76,7 @@ inContainers((machine) => {
     expect(await running()).toBe('sleep infinity\nnobody\n');
   });
 
-  test('watches a service again that PartOf= restarts with another one', async () => {
+  test('watches a service again that PartOf= restarts with another one; the undo of a stop starts both', async () => {
     const both = (version: string): string => `import { defineHost } from 'bofh';
 export default defineHost((h) => {
   for (const [name, more] of [['part', 'PartOf=lead.service'], ['lead', '']]) {
@@ -90,6 +90,16 @@ export default defineHost((h) => {
     const second = await apply(both('2'));
     expect(second.exitCode, second.text).toBe(0);
     expect(second.text).toMatch(/restart part\.service[^]*restart lead\.service/);
+    expect(await machine.must('systemctl is-active part lead')).toBe('active\nactive\n');
+
+    // systemd stops the part together with the one that it belongs to.
+    const dies = await apply(`import { defineHost } from 'bofh';
+export default defineHost((h) => {
+  h.service('lead', { running: false });
+  h.file('/etc/systemd/system/dies.service', { content: '[Service]\\nExecStart=/bin/sleep 2\\n' });
+  h.service('dies', { running: true });
+});`);
+    expect(dies, dies.text).toMatchObject({ exitCode: 5 });
     expect(await machine.must('systemctl is-active part lead')).toBe('active\nactive\n');
     await machine.must(
       'systemctl stop part lead; rm /etc/systemd/system/part.service /etc/systemd/system/lead.service; systemctl daemon-reload',
