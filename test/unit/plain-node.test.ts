@@ -135,7 +135,6 @@ describe('in plain Node.js', () => {
   it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-    ['SIGHUP', 129],
   ] as const)(
     '%s sent up to three times: the second says where the body is, the third undoes while it runs',
     async (signal, code) => {
@@ -167,6 +166,30 @@ describe('in plain Node.js', () => {
       expect(exitCode).toBe(code);
     },
   );
+
+  it.each([
+    ['twice, as by a closed terminal', ['SIGHUP', 'SIGHUP'], 129],
+    ['after SIGTERM, as by systemd', ['SIGTERM', 'SIGHUP'], 143],
+    ['before SIGTERM', ['SIGHUP', 'SIGTERM'], 129],
+  ] as const)('SIGHUP %s lets the undo end', async (_when, signals, code) => {
+    const { exitCode, lines } = await plainNode(
+      `try {
+         await withBofh(simulated, () => atomic('a', async (tx) => {
+           await tx.effect('x', () => undefined, async () => {
+             console.log('ready');
+             await delay(500);
+             console.log('undone');
+           });
+           console.log('ready');
+           await delay(5000, undefined, { signal: tx.signal });
+         }));
+       } catch (error) { console.log(error.name, error.reason); }`,
+      signals,
+    );
+
+    expect(lines).toEqual(['ready', 'ready', 'undone', `InterruptedError ${signals[0]}`]);
+    expect(exitCode).toBe(code);
+  });
 
   it('a program that handles signals itself continues', async () => {
     const { exitCode, lines } = await plainNode(
