@@ -32,6 +32,7 @@ import {
 } from './operations.ts';
 import { overrideSite, type SiteSettings } from './site.ts';
 import { siteSettings, type SiteSetting } from './site-settings.ts';
+import { harmless } from './core/listener.ts';
 import { present } from './core/present.ts';
 import { withRandom } from './core/random.ts';
 import { checkFunction } from './core/checks.ts';
@@ -175,7 +176,7 @@ function tellRefused(name: string, error: unknown, options: Pick<AtomicOptions, 
   const onEvent = options?.onEvent;
   if (typeof onEvent !== 'function') return;
   const of = { id: '', name, number: 1, at: Date.now(), direction: 'forward' } as const;
-  onEvent({ ...of, ...endOf('none', { error }) });
+  harmless(`a listener of the events of "${name}"`, onEvent)({ ...of, ...endOf('none', { error }) });
 }
 
 async function started<T>(

@@ -17,6 +17,7 @@ import { isRoot, rootRunDir, usualRunDir, usualStateDir } from './host/own-place
 import { thisUser } from './host/process.ts';
 import { findAmong, fullBeneath } from './operations.ts';
 import { defaultSite, type Site, siteOfProgram } from './site.ts';
+import { harmless } from './core/listener.ts';
 import { present } from './core/present.ts';
 import type { Random } from './core/random.ts';
 import { naming } from './core/checks.ts';
@@ -115,7 +116,7 @@ export function connect(
   const places = naming('connect', byName, () =>
     around === undefined ? placesOf(options.host, site) : placesWithin(around, options.host, site),
   );
-  const { waitMs, onProgress } = { ...around?.engine, ...options };
+  const waitMs = options.waitMs ?? around?.engine.waitMs;
   const self = thisUser();
   const engine: Engine = {
     who: { ...self, bofh: version },
@@ -133,10 +134,10 @@ export function connect(
     ...(options.argv === undefined ? {} : { who: { user: self.user, argv: options.argv, bofh: version } }),
     ...places,
     ...present({
-      onLeftUntouched: options.onLeftUntouched,
-      onWaiting: options.onWaiting,
+      onLeftUntouched: listener('onLeftUntouched', options.onLeftUntouched),
+      onWaiting: listener('onWaiting', options.onWaiting),
+      onProgress: listener('onProgress', options.onProgress),
       waitMs,
-      onProgress,
     }),
     ...listening(around?.engine.onEvent, options),
   };
@@ -147,14 +148,20 @@ export function connect(
   };
 }
 
+function listener<A extends readonly unknown[]>(name: string, listen?: (...args: A) => unknown) {
+  return listen === undefined ? undefined : harmless(`the listener ${name}`, listen);
+}
+
 /** Calls both listeners: that of a sequence does not replace that of the program. */
 function listening(
   around: Engine['onEvent'],
   { onEvent, log }: { readonly onEvent?: Engine['onEvent']; readonly log?: EventLog },
 ): Pick<Engine, 'onEvent'> {
-  const all = [around, onEvent, log === undefined ? undefined : logEvents(log)].filter(
-    (each) => each !== undefined,
-  );
+  const all = [
+    around,
+    listener('onEvent', onEvent),
+    listener('log', log === undefined ? undefined : logEvents(log)),
+  ].filter((each) => each !== undefined);
   if (all.length === 0) return {};
   return {
     onEvent: (event) => {

@@ -217,6 +217,60 @@ describe('a listener', () => {
     expect(await warned).toMatchObject({ message: expect.stringContaining('broken') as unknown });
   });
 
+  it('that is an async function and fails changes nothing', async () => {
+    const warned = new Promise((resolve) => process.once('warning', resolve));
+    const broken = (): Promise<never> => Promise.reject(new Error('broken'));
+
+    const made = await withBofh(simulatedBofh(), () =>
+      atomic('x', (tx) => tx.lvm.createLv(volume('a')), { onEvent: broken }),
+    );
+
+    expect(made).toMatchObject({ name: 'a' });
+    expect(await warned).toMatchObject({ message: expect.stringContaining('broken') as unknown });
+  });
+
+  it('that throws does not keep the event from another one', async () => {
+    const types: string[] = [];
+    const broken = (): never => {
+      throw new Error('broken');
+    };
+
+    await withBofh(simulatedBofh(), () =>
+      withBofh(connect({ onEvent: broken }), () =>
+        atomic('x', (tx) => tx.lvm.createLv(volume('a')), { onEvent: ({ type }) => void types.push(type) }),
+      ),
+    );
+
+    expect(types.at(-1)).toBe('ended');
+  });
+
+  it('that throws does not hide why a sequence was refused', async () => {
+    const refused = withBofh(simulatedBofh(), () =>
+      atomic('x', 'no function' as never, {
+        onEvent: () => {
+          throw new Error('broken');
+        },
+      }),
+    );
+
+    await expect(refused).rejects.toThrow(/the body/);
+  });
+
+  it.each([
+    ['onLeftUntouched', 'left untouched'],
+    ['onWaiting', 'waits'],
+  ] as const)('%s that throws affects no sequence', (name, text) => {
+    const context = withBofh(simulatedBofh(), () =>
+      connect({
+        [name]: () => {
+          throw new Error('broken');
+        },
+      }),
+    );
+
+    expect(() => context.engine[name]?.(text)).not.toThrow();
+  });
+
   it('of the context gets recipes and single steps too, beside that of a sequence', async () => {
     const [all, one]: [string[], string[]] = [[], []];
     await withBofh(simulatedBofh(), () =>

@@ -1,4 +1,5 @@
 import { BofhError, messageOf, StuckError } from '../../core/errors.ts';
+import { harmless } from '../../core/listener.ts';
 import { present } from '../../core/present.ts';
 import type { EventStep, SequenceEventBody, SequenceEvent, EventReporter } from '../events.ts';
 import type { Line } from '../journal/lines.ts';
@@ -14,6 +15,7 @@ export function eventReporterOf(
   listen: (event: SequenceEvent) => void,
   of: { readonly id: string; readonly name: string },
 ): EventReporter {
+  const tell = harmless(`a listener of the events of "${of.name}"`, listen);
   let number = 0;
   let direction: SequenceEvent['direction'] = 'forward';
   const scopes = new Map<number, string>();
@@ -27,14 +29,7 @@ export function eventReporterOf(
     const own = what.type === 'step-undone' ? 'back' : direction;
     if (what.type === 'undo-done' && what.scope !== undefined) direction = 'forward';
     number += 1;
-    try {
-      listen({ ...of, number, at: Date.now(), direction: own, ...what });
-    } catch (error) {
-      process.emitWarning(
-        `a listener of the events of "${of.name}" failed: ${messageOf(error)}`,
-        'BofhWarning',
-      );
-    }
+    tell({ ...of, number, at: Date.now(), direction: own, ...what });
   };
   return {
     report,
