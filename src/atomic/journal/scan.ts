@@ -1,4 +1,4 @@
-import { orMissing, type ReadHost } from '../../command/index.ts';
+import { inShell, orMissing, type ReadHost } from '../../command/index.ts';
 import { JournalError } from '../../core/errors.ts';
 import type { Engine } from '../engine.ts';
 import { decode, type Line } from './lines.ts';
@@ -50,6 +50,22 @@ export function closedJournal({ store }: Pick<Engine, 'store'>, id: string): Clo
   } finally {
     file.close();
   }
+}
+
+/**
+ * Throws for an open journal that is in the history too: it is an old copy, of a backup of the state directory.
+ * Recovery would undo what was committed since.
+ */
+export function refuseRestored(engine: Pick<Engine, 'store'>, id: string, { closed }: State): void {
+  const ended = closed === undefined ? closedJournal(engine, id) : undefined;
+  if (ended === undefined) return;
+  const { directory } = engine.store;
+  throw new JournalError(
+    `journal ${id} is open, but the history has it as ${ended.state.closed ?? 'open'}: it is probably from a backup of ${directory}; nothing was touched`,
+    {
+      remedy: `if ${directory} was restored from a backup: mv ${inShell(`${directory}/${id}.journal`)} /root/`,
+    },
+  );
 }
 
 /** Reads the journals of the bofh on another host; none if that host never had any. */

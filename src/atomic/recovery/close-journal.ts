@@ -3,7 +3,7 @@ import { type Engine } from '../engine.ts';
 import { adopt, append, close } from '../journal/journal-writer.ts';
 import { fold, type State, stepOf } from '../journal/state.ts';
 import { newId, decode } from '../journal/lines.ts';
-import { openLocked, takeDead } from '../journal/scan.ts';
+import { openLocked, refuseRestored, takeDead } from '../journal/scan.ts';
 
 /**
  * Closes a journal without touching the objects, and records the reason. Resolves to the hosts that could not
@@ -13,6 +13,7 @@ import { openLocked, takeDead } from '../journal/scan.ts';
 export async function abandon(engine: Engine, id: string, because: string): Promise<readonly string[]> {
   const file = await takeDead(engine, id);
   try {
+    refuseRestored(engine, id, fold(decode(file.read(), `${id}.journal`).lines));
     const journal = adopt(engine.store, file, id, newId());
     if (journal.state.closed !== undefined) throw new JournalError(`journal ${id} is closed already`);
     const away: string[] = [];

@@ -19,6 +19,7 @@ import {
   journalOf,
   journals,
   openLocked,
+  refuseRestored,
   see,
   type Seen,
   workedOn,
@@ -256,6 +257,7 @@ export async function check(
   { locks, token }: { readonly locks: ObjectLocks; readonly token: string },
   { engine, yes, stop, onWait, discard = [], ignoreMachineId = false }: RecoverOptions,
 ): Promise<void> {
+  refuseRestored(engine, id, state);
   if (!ignoreMachineId) refuseOtherMachine(engine, id, state);
   const codes = await codesOf(engine, id, state);
   await lockObjects(locks, state);

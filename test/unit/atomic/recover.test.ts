@@ -67,6 +67,23 @@ test('moves a closed journal that was not moved yet', async () => {
   expect(readdirSync(journals)).toEqual(['history']);
 });
 
+test('refuses an open journal that the history has as committed: it is from a backup', async () => {
+  const { engine, journals } = place();
+  left(engine, 'one', [scope]);
+  const backup = readFileSync(join(journals, 'one.journal'));
+  rmSync(join(journals, 'one.journal'));
+  left(engine, 'one', [{ t: 'committed' }, { t: 'closed', outcome: 'committed' }]);
+  await recover('one', { engine, yes: false });
+  writeFileSync(join(journals, 'one.journal'), backup);
+
+  const why = /one is open, but the history has it as committed.*nothing was touched/;
+  await expect(recover('one', { engine, yes: true })).rejects.toThrow(why);
+  await expect(abandon(engine, 'one', 'x')).rejects.toThrow(why);
+
+  expect(readFileSync(join(journals, 'one.journal'))).toEqual(backup);
+  expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toContain('"committed"');
+});
+
 const taken = { end: 'rolled-back' };
 test.each([
   ['another machine-id', { machine: 'theirs' }, {}, /^journal one was started under another machine-id/],

@@ -1,3 +1,4 @@
+import { refuseRestored } from '../../../atomic/journal/scan.ts';
 import { guardSequence } from '../../../atomic/recovery/confirmation.ts';
 import {
   recover as recoverJournal,
@@ -162,6 +163,7 @@ async function recoverAsking(
  */
 async function withPlan(bofh: Bofh, journal: ReadJournal, { ignoreMachineId = false }: How) {
   try {
+    if (journal.is === 'open') refuseRestored(bofh.engine, journal.id, journal.open.state);
     if (journal.is === 'open' && !ignoreMachineId)
       refuseOtherMachine(bofh.engine, journal.id, journal.open.state);
     return { journal, plan: await planOf(bofh, journal) };
