@@ -1,5 +1,6 @@
 import type { End } from './program.ts';
 import { startPiped } from './start.ts';
+import { timeLimit } from './time-limit.ts';
 
 /** Returns whether the output so far is a complete answer; `too much`: it exceeds the limit. */
 type IsComplete = (chunk: Uint8Array) => boolean | 'too much';
@@ -45,9 +46,9 @@ export async function openRequestChannel(program: Parameters<typeof startPiped>[
     ended: () => end,
     request: async (line, timeoutMs, isComplete) => {
       hold('ref');
-      let timer: NodeJS.Timeout | undefined;
+      let stopClock = (): void => undefined;
       const outcome = await new Promise<'answered' | 'too much' | 'late' | 'gone'>((resolve) => {
-        timer = setTimeout(() => resolve('late'), timeoutMs);
+        stopClock = timeLimit(timeoutMs, () => resolve('late'));
         const listen = (complete: IsComplete) => (chunk: Uint8Array) => {
           const enough = complete(chunk);
           if (enough !== false) resolve(enough === true ? 'answered' : enough);
@@ -56,7 +57,7 @@ export async function openRequestChannel(program: Parameters<typeof startPiped>[
         void closed.then(() => resolve('gone'));
         stdin.write(line);
       });
-      clearTimeout(timer);
+      stopClock();
       listening = undefined;
       if (outcome === 'late' || outcome === 'too much') child.kill();
       hold('unref');

@@ -6,6 +6,7 @@ import { CommandError, ToolError } from '../core/errors.ts';
 import { membersOf, processStat } from '../core/proc.ts';
 import type { End, Program } from './program.ts';
 import { filledDescriptor } from './stdin.ts';
+import { timeLimit } from './time-limit.ts';
 
 /** The maximum size of the output in bytes; more is an error. */
 export const outputLimit = 64 * 1024 * 1024;
@@ -123,7 +124,7 @@ async function outputOf(
 ): Promise<Collected> {
   return await new Promise<Collected>((resolve, reject) => {
     const fail = (error: Error): void => {
-      clearTimeout(timer);
+      stopClock();
       signalGroup(child, 'SIGKILL', terminal === 'ours' ? 'alone' : 'group');
       // A daemon that the program left may hold the pipes forever, and a process in an
       // uninterruptible wait does not die.
@@ -132,11 +133,11 @@ async function outputOf(
       child.unref();
       reject(error);
     };
-    const timer = setTimeout(() => fail(timeout(program, timeoutMs)), timeoutMs);
+    const stopClock = timeLimit(timeoutMs, () => fail(timeout(program, timeoutMs)));
     const stdout = gather(child.stdout, () => fail(tooLong(program)));
     const stderr = gather(child.stderr, () => fail(tooLong(program)));
     child.then((result) => {
-      clearTimeout(timer);
+      stopClock();
       resolve({ end: endOf(result), stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr) });
     }, fail);
   });

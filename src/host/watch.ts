@@ -5,6 +5,7 @@ import { tail } from './outputs.ts';
 import type { Program } from './program.ts';
 import type { HostEvent, OutputFiles } from './setting.ts';
 import type { Started } from './start.ts';
+import { timeLimit } from './time-limit.ts';
 
 /** Why bofh ended a program, as the text of its error. */
 export interface Stopped {
@@ -53,22 +54,20 @@ export function stopping(
   for (const signal of signals) signal.addEventListener('abort', interrupt, { once: true });
   // A signal may have been aborted while the program was starting.
   if (signals.some(({ aborted }) => aborted)) interrupt();
-  const limit =
+  const stopClock =
     timeoutMs === undefined
       ? undefined
-      : setTimeout(
-          () =>
-            stop({
-              reason: 'timeout',
-              what: `stopped after ${timeoutMs} ms; it may have done all or a part of its work`,
-            }),
-          timeoutMs,
-        ).unref();
+      : timeLimit(timeoutMs, () =>
+          stop({
+            reason: 'timeout',
+            what: `stopped after ${timeoutMs} ms; it may have done all or a part of its work`,
+          }),
+        );
   return {
     because: () => why,
     end: () => {
       for (const signal of signals) signal.removeEventListener('abort', interrupt);
-      clearTimeout(limit);
+      stopClock?.();
       clearTimeout(grace);
     },
   };

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import type { Answer, ReadCommand } from '../../../src/command/index.ts';
@@ -24,6 +26,7 @@ import { dumpe2fs } from '../../../src/filesystem/commands/ext.ts';
 import { swapLastPage } from '../../../src/filesystem/commands/other.ts';
 import { xfsSuperblock } from '../../../src/filesystem/commands/xfs.ts';
 import {
+  asProcess,
   changing,
   hostWith,
   program,
@@ -44,6 +47,29 @@ describe('a read', () => {
     const answer = await host.run(reading());
 
     expect(answer).toEqual({ exitCode: 0, stdout: ' a\n\n', stderr: 'warning\n' });
+  });
+
+  test('is not too late if bofh itself was stopped meanwhile', async () => {
+    const tool = program(
+      temporaryDirectory(),
+      'tar',
+      "head -c 300000 /dev/zero | tr '\\0' x; sleep 0.2; echo done",
+    );
+    const script = join(import.meta.dirname, 'stopped.ts');
+    const child = spawn(process.execPath, [...asProcess(script), tool], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout.on('data', (part: Buffer) => (said += part.toString()));
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    await until('the tool runs', () => said.includes('program started'));
+
+    child.kill('SIGSTOP');
+    await delay(2000);
+    child.kill('SIGCONT');
+    await ended;
+
+    expect(said).toBe('program started\nprogram ended\ndone\n');
   });
 
   test('gets its arguments as they are, never through a shell', async () => {

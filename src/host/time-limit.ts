@@ -1,0 +1,19 @@
+/** A timer that is later than this was not late because of other work, but because this process was stopped. */
+const slackMs = 500;
+
+/**
+ * Calls `late` after this time, unless the returned function is called before. If this process was stopped
+ * meanwhile (Ctrl-Z), the time begins again: the program may have ended, or may have waited for bofh to read.
+ */
+export function timeLimit(ms: number, late: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    const due = performance.now() + ms;
+    timer = setTimeout(() => {
+      if (performance.now() - due > slackMs) begin();
+      else late();
+    }, ms).unref();
+  };
+  begin();
+  return () => clearTimeout(timer);
+}
