@@ -39,7 +39,7 @@ import { checkFunction } from './core/checks.ts';
 import { callable, milliseconds, parsed } from './core/request.ts';
 import * as z from 'zod/mini';
 import { endOf } from './atomic/sequence/event-reporter.ts';
-import { ambient, type Bofh, connect, eventLog } from './connect.ts';
+import { ambient, type Bofh, connect, eventLog, refuseOtherCopy } from './connect.ts';
 
 const sequences = new AsyncLocalStorage<AtomicOperationSequence>();
 /** The handle of the open sequence that a recipe is part of. */
@@ -53,9 +53,10 @@ let local: Bofh | undefined;
 
 /**
  * Returns the ambient `Bofh`: that of the enclosing `withBofh`, or else `connect()`. Throws UsageError
- * if the site file cannot be used.
+ * if the site file cannot be used, or in the context of another copy of this library.
  */
 export function currentBofh(): Bofh {
+  refuseOtherCopy();
   return ambient.getStore() ?? (local ??= guarded(connect()));
 }
 

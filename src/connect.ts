@@ -51,6 +51,24 @@ export const ambient: {
   readonly run: <T>(bofh: Bofh, body: () => T) => T;
 } = new AsyncLocalStorage<Bofh>();
 
+/** For each copy of bofh in this process: whether the code that runs is in a context of that copy. */
+const copies: Set<() => boolean> = ((globalThis as Record<symbol, unknown>)[Symbol.for('bofh.copies')] ??=
+  new Set()) as Set<() => boolean>;
+const isInContext = (): boolean => ambient.getStore() !== undefined;
+copies.add(isInContext);
+
+/**
+ * Throws UsageError in the context or the sequence of another copy of bofh: this copy does not know its host, nor that it is a
+ * dry run or a test, and would change this host in a sequence of its own.
+ */
+export function refuseOtherCopy(): void {
+  if (isInContext() || ![...copies].some((isIn) => isIn())) return;
+  throw new UsageError('another copy of bofh is loaded, and this code runs in its context', {
+    remedy:
+      'load one copy: npm ls bofh; a package that uses bofh names it in peerDependencies, or gets its functions as arguments',
+  });
+}
+
 /**
  * Creates a `Bofh`. Missing options come from the enclosing context (such as that of `bofh run`); without
  * one, they are the defaults of the command line: the site file (BOFH_SITE, or the one in /etc/bofh) and
@@ -99,6 +117,7 @@ export function connect(
     readonly onWaiting?: Engine['onWaiting'];
   } = {},
 ): Bofh {
+  refuseOtherCopy();
   const around = ambient.getStore();
   parsed('connect', connectOptions, options);
   const { signals = around?.signals } = options;

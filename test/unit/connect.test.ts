@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   atomic,
   type Bofh,
@@ -130,4 +130,20 @@ describe('connect()', () => {
       delete process.env['BOFH_STATE_DIR'];
     }
   });
+});
+
+// The last test of the file, because it loads the modules again.
+it('another copy of the library does nothing in the context of the first one', async () => {
+  vi.resetModules();
+  const other = await import('../../src/bofh.ts');
+  const began: string[] = [];
+
+  const refused = withBofh(simulatedBofh(), () => other.atomic('x', () => began.push('x')));
+
+  await expect(refused).rejects.toMatchObject({
+    code: 'invalid',
+    message: 'another copy of bofh is loaded, and this code runs in its context',
+  });
+  expect(began).toEqual([]);
+  expect(other.currentBofh().host).not.toBe(currentBofh().host);
 });
