@@ -170,17 +170,26 @@ export function cannotTell(id: string, object?: string): JournalError {
   });
 }
 
+/** Attempts: the name of a file is given to another one only when its sequence ends. */
+const tries = 50;
+
 /**
  * Opens and locks a file; `held` if another process has the lock; undefined if the file does not exist (any
- * more).
+ * more). Throws JournalError on a filesystem that numbers its inodes again at each access.
  */
 export async function openLocked(engine: Engine, name: string): Promise<StoreFile | 'held' | undefined> {
-  const file = engine.store.open(name);
-  if (file === undefined) return undefined;
-  const kept = await lock(engine, file, name);
-  if (kept === 'locked') return file;
-  file.close();
-  return kept === 'held' ? 'held' : openLocked(engine, name);
+  for (let attempt = 0; attempt < tries; attempt += 1) {
+    const file = engine.store.open(name);
+    if (file === undefined) return undefined;
+    const kept = await lock(engine, file, name);
+    if (kept === 'locked') return file;
+    file.close();
+    if (kept === 'held') return 'held';
+  }
+  const { directory } = engine.store;
+  throw new JournalError(`${directory}/${name} cannot be locked: its inode number changes all the time`, {
+    remedy: `see which filesystem that is: findmnt --target ${inShell(directory)}; the journals need a local one`,
+  });
 }
 
 /** Locks a file, and checks that it still has this name. Closes the file only if flock(2) itself fails. */

@@ -84,6 +84,18 @@ test('refuses an open journal that the history has as committed: it is from a ba
   expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toContain('"committed"');
 });
 
+test('refuses a filesystem whose inode numbers change', async () => {
+  const { engine } = place();
+  left(engine, 'one', [scope]);
+  let count = 0;
+  const flock = (): Promise<undefined> => Promise.resolve(undefined);
+  const store = { ...engine.store, inode: () => `1:${String((count += 1))}` };
+
+  const recovering = recover('one', { engine: { ...engine, flock, store }, yes: true });
+
+  await expect(recovering).rejects.toThrow(/one.journal cannot be locked: its inode number changes/);
+});
+
 const taken = { end: 'rolled-back' };
 test.each([
   ['another machine-id', { machine: 'theirs' }, {}, /^journal one was started under another machine-id/],
