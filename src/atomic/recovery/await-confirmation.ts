@@ -6,7 +6,7 @@ import type { Engine, Signals } from '../engine.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import type { Awaiting } from '../journal/lines.ts';
 import { closedJournal, journalOf } from '../journal/scan.ts';
-import { interruption } from '../sequence/signal.ts';
+import { interruption, isHangUp } from '../sequence/signal.ts';
 import { describe } from '../undo/report.ts';
 import { isWaiting, recover } from './recover.ts';
 import { present } from '../../core/present.ts';
@@ -79,8 +79,7 @@ export async function untilConfirmed(
       return;
     }
     until = seen.state.awaiting?.until ?? until;
-    const isHangUp = stop.aborted && (stop.reason as { reason?: unknown } | undefined)?.reason === 'SIGHUP';
-    if (isHangUp || abandon.aborted)
+    if (isHangUp(stop) || abandon.aborted)
       throw new StuckError(`"${name}" still waits for its confirmation`, {
         ...{ id, committed: false, cause: interruption(name, stop) },
         remedy: `to keep it: ${confirmOf(id)}; to roll it back: ${option(`bofh undo ${id}`, `undo('${id}')`)}`,

@@ -38,6 +38,11 @@ function reasonOf({ reason }: AbortSignal): unknown {
   return given instanceof InterruptedError ? given.reason : given;
 }
 
+/** Whether the terminal was closed. */
+export function isHangUp(stop: AbortSignal): boolean {
+  return stop.aborted && reasonOf(stop) === 'SIGHUP';
+}
+
 /** Text of a reason; empty for the AbortError of `abort()` without a reason. */
 function why(reason: unknown): string {
   if (reason instanceof Error ? reason.name === 'AbortError' : typeof reason !== 'string') return '';

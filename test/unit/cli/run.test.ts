@@ -418,7 +418,10 @@ describe.skipIf(!root)('a script with a sequence', () => {
     expect(existsSync(join(work, 'made'))).toBe(false);
   });
 
-  it('that catches every error and continues is ended by the second signal', async () => {
+  it.each([
+    ['the second signal', 'SIGINT'],
+    ['a closed terminal', 'SIGHUP'],
+  ] as const)('that catches every error and continues is ended by %s', async (_by, signal) => {
     const script = write(
       'a.ts',
       `import { atomic } from 'bofh';
@@ -440,7 +443,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     });
     onTestFinished(() => void child.kill('SIGKILL'));
     const ended = new Promise((end) => child.once('close', (...how) => end(how)));
-    child.stdout.on('data', () => child.kill('SIGINT'));
+    child.stdout.on('data', () => child.kill(signal));
 
     expect(await ended).toEqual([130, null]);
     expect(existsSync(join(work, 'made'))).toBe(false);

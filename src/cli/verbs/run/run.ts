@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { resolve } from 'node:path';
 import { withBofh } from '../../../bofh.ts';
+import { isHangUp } from '../../../atomic/sequence/signal.ts';
 import { InterruptedError, StuckError, UsageError } from '../../../core/errors.ts';
 import { inProgram } from '../../../core/option.ts';
 import { present } from '../../../core/present.ts';
@@ -91,13 +92,16 @@ function exitCodeNow(): number {
  */
 async function toItsEnd(runtime: Runtime, script: () => Promise<void>): Promise<void> {
   const { signals, sequences } = runtime;
+  const never = new Promise<never>(() => undefined);
   const drained = new Promise<'drained'>((tell) => process.once('beforeExit', () => tell('drained')));
   const stopped = aborted(signals.stop).then(async () => {
     if (sequences.count() === 0)
       throw new InterruptedError('the script was interrupted; no sequence was open');
-    return await new Promise<never>(() => undefined);
+    return await never;
   });
-  const left = aborted(signals.abandon).then(async () => {
+  // After a SIGHUP nobody can send a second signal.
+  const hungUp = aborted(signals.stop).then(() => (isHangUp(signals.stop) ? undefined : never));
+  const left = Promise.race([aborted(signals.abandon), hungUp]).then(async () => {
     await sequences.idle();
     await turn();
     throw new InterruptedError('the script was interrupted; its sequences have ended');
