@@ -99,7 +99,7 @@ async function toItsEnd(runtime: Runtime, script: () => Promise<void>): Promise<
       throw new InterruptedError('the script was interrupted; no sequence was open');
     return await never;
   });
-  // After a SIGHUP nobody can send a second signal.
+  // The terminal is closed, so its user cannot send a second signal.
   const hungUp = aborted(signals.stop).then(() => (isHangUp(signals.stop) ? undefined : never));
   const left = Promise.race([aborted(signals.abandon), hungUp]).then(async () => {
     await sequences.idle();
