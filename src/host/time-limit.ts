@@ -1,5 +1,8 @@
-/** A timer that is later than this was not late because of other work, but because this process was stopped. */
+/** A timer that is later than this was hardly late because of other work, but because this process was stopped. */
 const slackMs = 500;
+
+/** So often the time begins again: a process that is always late must reach its limit too. */
+const most = 10;
 
 /**
  * Calls `late` after this time, unless the returned function is called before. If this process was stopped
@@ -7,10 +10,12 @@ const slackMs = 500;
  */
 export function timeLimit(ms: number, late: () => void): () => void {
   let timer: NodeJS.Timeout | undefined;
+  let begun = 0;
   const begin = (): void => {
+    begun += 1;
     const due = performance.now() + ms;
     timer = setTimeout(() => {
-      if (performance.now() - due > slackMs) begin();
+      if (performance.now() - due > slackMs && begun <= most) begin();
       else late();
     }, ms).unref();
   };
