@@ -62,3 +62,11 @@ export interface Reservations {
    */
   readonly release: (id: string) => Promise<void>;
 }
+
+/** The remedy for a reservation of another host. It can outlive its sequence if this host was restored from a backup. */
+export function endReservation(
+  { id, coordinator }: { readonly id: string; readonly coordinator: string },
+  here = 'here',
+): string {
+  return `finish it on ${coordinator}: bofh recover; only if it has ended there (bofh journal show ${id}), or if ${coordinator} will never come back, ${here}: bofh recover --abandon ${id} --because "…"`;
+}

@@ -19,7 +19,7 @@ export function reservations(seen: readonly SeenReservation[], nowMs: number): r
     return finding(
       'reservation',
       'warning',
-      `the sequence ${id} "${name}" of the bofh on ${coordinator} has reserved ${what}, last ${age(nowMs - changedMs)} ago: finish it on ${coordinator} (bofh recover); abandon it here only if ${coordinator} never comes back`,
+      `the sequence ${id} "${name}" of the bofh on ${coordinator} has reserved ${what}, last ${age(nowMs - changedMs)} ago: finish it on ${coordinator} (bofh recover); abandon it here only if it has ended there, or ${coordinator} never comes back`,
       [['bofh', 'journal', 'show', id], abandon(id, `${coordinator} never comes back`)],
     );
   });

@@ -187,6 +187,9 @@ describe('another host with an unfinished sequence', () => {
 
       expect(refused).toBeInstanceOf(JournalError);
       expect((refused as Error).message).toMatch(/is reserved by sequence \S+ "test" of the bofh on /);
+      expect((refused as JournalError).remedy).toMatch(
+        /only if it has ended there \(bofh journal show \S+\), or if /,
+      );
     });
 
     expect(left()).toHaveLength(2);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { endReservation } from '../../command/index.ts';
 import { JournalError, UsageError } from '../../core/errors.ts';
 import { option, stepName } from '../../core/option.ts';
 import { type AtWork, atWorkOn, isRefusal, type CheckedStep } from './at-work.ts';
@@ -47,7 +48,7 @@ function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
     if (key !== undefined)
       throw new JournalError(`${key} is reserved by sequence ${id} "${name}" of the bofh on ${coordinator}`, {
         code: 'busy',
-        remedy: `finish it on ${coordinator}: bofh recover; only if ${coordinator} will never come back, here: bofh recover --abandon ${id} --because "…"`,
+        remedy: endReservation({ id, coordinator }),
       });
   }
 }

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lockName, type Reservations, type Reserving, type StillRunning } from '../../command/index.ts';
+import {
+  endReservation,
+  lockName,
+  type Reservations,
+  type Reserving,
+  type StillRunning,
+} from '../../command/index.ts';
 import { CommandError, JournalError } from '../../core/errors.ts';
 import { text } from '../answer.ts';
 import { type AwayPlace, members, said } from './away.ts';
@@ -211,7 +217,7 @@ function whoHas(host: string, word: string, [, from = '', sequence = '']: readon
   const id = sequence.split(' ')[1] ?? '';
   return {
     by: `the ${sequence}, which the bofh of ${coordinator} works on`,
-    remedy: `finish it, on ${coordinator}: bofh recover; only if ${coordinator} will never come back, on ${host}: bofh recover --abandon ${id} --because "…"`,
+    remedy: endReservation({ id, coordinator }, `on ${host}`),
   };
 }
 

@@ -61,6 +61,6 @@ function inWords({
     ),
     '',
     `next: on ${printable(coordinator)}, make sure that it ends: bofh journal show ${id}; bofh recover ${id};`,
-    `      bofh recover --abandon ${id} --because "…" here, only when ${printable(coordinator)} never comes back`,
+    `      bofh recover --abandon ${id} --because "…" here, only when it has ended there, or ${printable(coordinator)} never comes back`,
   ];
 }
