@@ -51,15 +51,18 @@ export const ambient: {
   readonly run: <T>(bofh: Bofh, body: () => T) => T;
 } = new AsyncLocalStorage<Bofh>();
 
-/** For each copy of bofh in this process: whether the code that runs is in a context of that copy. */
+/**
+ * For each copy of bofh in this process: whether the code that runs is in a context of that copy.
+ */
 const copies: Set<() => boolean> = ((globalThis as Record<symbol, unknown>)[Symbol.for('bofh.copies')] ??=
   new Set()) as Set<() => boolean>;
 const isInContext = (): boolean => ambient.getStore() !== undefined;
 copies.add(isInContext);
 
 /**
- * Throws UsageError in the context or the sequence of another copy of bofh: this copy does not know its host, nor that it is a
- * dry run or a test, and would change this host in a sequence of its own.
+ * Throws UsageError in the context or the sequence of another copy of bofh: this copy does not know
+ * its host, nor that it is a dry run or a test, and would change this host in a sequence of its
+ * own.
  */
 export function refuseOtherCopy(): void {
   if (isInContext() || ![...copies].some((isIn) => isIn())) return;

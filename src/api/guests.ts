@@ -103,7 +103,8 @@ export async function onEachGuest(
 ): Promise<readonly PowerRow[]> {
   const { host, site, planning } = currentBofh();
   const { guests: all, problems, repeated } = await driver.guestConfigs(host, site.guestConfigDirs);
-  // Of a guest with two files either may be the right one: its row among the unreadable files names both.
+  // Of a guest with two files either may be the right one: its row among the unreadable files names
+  // both.
   const known = backwards ? all : all.filter(({ name }) => !repeated.has(name));
   const guests = autostart ? await startedAtBoot(host, known) : known;
   const domains = await driver.domains(host);

@@ -71,7 +71,10 @@ export function unescapeOctal(text: string): string {
   );
 }
 
-/** Returns a mount that is visible at its path: no other mount covers this path or a directory above it. */
+/**
+ * Returns a mount that is visible at its path: no other mount covers this path or a directory above
+ * it.
+ */
 export async function visible(
   host: ReadHost,
   mounts: readonly MountEntry[],

@@ -63,7 +63,10 @@ export interface Reservations {
   readonly release: (id: string) => Promise<void>;
 }
 
-/** The remedy for a reservation of another host. It can outlive its sequence if this host was restored from a backup. */
+/**
+ * The remedy for a reservation of another host, which can outlive its sequence if this host is
+ * restored from a backup.
+ */
 export function endReservation(
   { id, coordinator }: { readonly id: string; readonly coordinator: string },
   here = 'here',

@@ -90,8 +90,8 @@ export async function refuseReplaced(host: ReadHost, { path, identity }: ImageSo
 }
 
 /**
- * Reads a device, and throws RefusedError if it is in use afterwards, or was written to: no lock of bofh stops `xl create`
- * or mount(8), and what was read would be a mixture of old and new data.
+ * Reads a device, and throws RefusedError if it is in use afterwards, or was written to: no lock of
+ * bofh stops `xl create` or mount(8), and what was read would be a mixture of old and new data.
  */
 export async function readUnchanged<T>(host: ReadHost, path: string, read: () => Promise<T>): Promise<T> {
   const before = await deviceWitness(host, path);

@@ -159,7 +159,10 @@ function textOf({ message, path = [] }: Issue, value: unknown, known: readonly s
   return at === '' ? wrong : `${at}: ${wrong}`;
 }
 
-/** The way to a value in words, for the console, whose options have other names: `block size` for `blockSize`. */
+/**
+ * The way to a value in words, for the console, whose options have other names: `block size` for
+ * `blockSize`.
+ */
 function inWords(keys: readonly string[]): string {
   return keys
     .filter((key) => !/^\d+$/.test(key))

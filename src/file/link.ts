@@ -22,7 +22,9 @@ const args = z.strictObject({
   path: absolutePath,
   /** Target of the symbolic link; null removes it. */
   to: z.nullable(z.string().check(z.minLength(1))),
-  /** The present target, which `to` replaces or removes. RefusedError if the link has another one. */
+  /**
+   * The present target, which `to` replaces or removes. RefusedError if the link has another one.
+   */
   from: z.exactOptional(z.string().check(z.minLength(1))),
 });
 

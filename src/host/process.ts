@@ -75,9 +75,9 @@ function newWatch(): Watch {
     // The exit code is that without a handler, unless the program handles the signal too, or has set an exit
     // code.
     if (process.listenerCount(signal) === 1) process.exitCode ??= 128 + constants.signals[signal];
-    // A closed terminal sends SIGHUP twice: bash to its jobs, and the kernel when bash has ended. systemd sends
-    // it together with SIGTERM (SendSIGHUP=, for the session of a user). So it interrupts, but is no sign that
-    // an administrator does not want to wait for the undo.
+    // A closed terminal sends SIGHUP twice: bash to its jobs, and the kernel when bash has ended.
+    // systemd sends it together with SIGTERM (SendSIGHUP=, for the session of a user). So it
+    // interrupts, but is no sign that an administrator does not want to wait for the undo.
     const one = signal === 'SIGHUP' ? each[0] : each[counted];
     if (signal !== 'SIGHUP') counted += 1;
     if (one?.signal.aborted === false) one.abort(new InterruptedError(`${signal} came`, { reason: signal }));

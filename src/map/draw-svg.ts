@@ -100,8 +100,9 @@ function drawGroup(out: string[], group: HostMap['groups'][number], top: number)
 }
 
 /**
- * Draws the space of a group: the free space is exact, and the volumes share the rest by their sizes, because a mirror
- * uses more than its size, and a snapshot less. Thin volumes use no space of the group.
+ * Draws the space of a group: the free space is exact, and the volumes share the rest by their
+ * sizes, because a mirror uses more than its size, and a snapshot less. Thin volumes use no space
+ * of the group.
  */
 function bar(out: string[], { size, free, devices }: HostMap['groups'][number], y: number): void {
   out.push(`<rect class="free" x="${margin}" y="${y}" width="${inner}" height="24"/>`);

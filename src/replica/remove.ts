@@ -111,7 +111,10 @@ function refuseDown({ resource }: Part, peer: 'stays' | 'goes too'): void {
   if (peer === 'stays' && state.role !== 'Primary') refuseNeeded(state);
 }
 
-/** Refuses to remove the only complete copy: a peer that stays, and is connected, does not have all data yet. */
+/**
+ * Refuses to remove the only complete copy: a peer that stays, and is connected, does not have all
+ * data yet.
+ */
 function refuseOnlyCopy({ resource: { name, state } }: Part): void {
   const whole = (state?.volumes ?? []).filter(({ disk }) => disk === 'UpToDate').map(({ volume }) => volume);
   for (const { peer, state: connection, volumes } of state?.connections ?? [])

@@ -102,8 +102,8 @@ export const setActivity = operation({
 });
 
 /**
- * Lists the running units that systemd stops together with a unit. Leaves out targets, because their
- * start would start everything that they want.
+ * Lists the running units that systemd stops together with a unit. Leaves out targets, because
+ * their start would start everything that they want.
  */
 async function runningWith(host: ReadHost, unit: string): Promise<string[]> {
   const all = [unit];

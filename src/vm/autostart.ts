@@ -18,7 +18,10 @@ export async function autostartLinks(host: ReadHost, config: string): Promise<re
   return found;
 }
 
-/** A path without links, also of a file that does not exist: the site, or the link, may name its directory by a link. */
+/**
+ * A path without links, also of a file that does not exist: the site, or the link, may name its
+ * directory by a link.
+ */
 async function resolved(host: ReadHost, path: string): Promise<string> {
   const { path: at } = await follow(host, path);
   const above = await orMissing(realPath(host, posix.dirname(at)));

@@ -108,7 +108,10 @@ export async function checkSpace(options: {
   );
 }
 
-/** Throws UsageError if two new volumes would have the same name: the second one would fail after the first was filled. */
+/**
+ * Throws UsageError if two new volumes would have the same name: the second one would fail after
+ * the first was filled.
+ */
 export function refuseSameName(wanted: readonly { readonly name: string }[], remedy: string): void {
   const twice = wanted.find(({ name }, at) => wanted.findIndex((each) => each.name === name) < at);
   if (twice !== undefined)

@@ -29,8 +29,8 @@ export async function configured(
 }
 
 /**
- * The domain of a guest; undefined if it is off. Throws RefusedError if a domain has its uuid under another name: it may be
- * this guest, and use its disks.
+ * The domain of a guest; undefined if it is off. Throws RefusedError if a domain has its uuid under
+ * another name: it may be this guest, and use its disks.
  */
 export async function domainOfGuest(host: ReadHost, guest: GuestConfig): Promise<Domain | undefined> {
   const found = await domains(host, ({ name, uuid }) => name === guest.name || uuid === guest.uuid);
@@ -58,7 +58,10 @@ export async function guestIn(
   return { guest, guests, problems };
 }
 
-/** Throws RefusedError for a guest in two files, such as an old copy of its configuration: either may be the right one. */
+/**
+ * Throws RefusedError for a guest in two files, such as an old copy of its configuration: either
+ * may be the right one.
+ */
 export function refuseRepeated(name: string, repeated: ReadonlyMap<string, readonly string[]>): void {
   const files = repeated.get(name);
   if (files === undefined) return;

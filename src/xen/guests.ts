@@ -25,7 +25,10 @@ export interface GuestConfigs {
   /** Ordered by name; of a guest with more than one file only the first. */
   readonly guests: readonly GuestConfig[];
   readonly problems: readonly ConfigProblem[];
-  /** The files of each guest that is in more than one, by its name: it is unknown which of them counts. */
+  /**
+   * The files of each guest that is in more than one, by its name: it is unknown which of them
+   * counts.
+   */
   readonly repeated: ReadonlyMap<string, readonly string[]>;
 }
 

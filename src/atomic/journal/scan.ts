@@ -53,8 +53,8 @@ export function closedJournal({ store }: Pick<Engine, 'store'>, id: string): Clo
 }
 
 /**
- * Throws for an open journal that is in the history too: it is an old copy, of a backup of the state directory.
- * Recovery would undo what was committed since.
+ * Throws for an open journal that is in the history too: it is an old copy, of a backup of the
+ * state directory. Recovery would undo what was committed since.
  */
 export function refuseRestored(engine: Pick<Engine, 'store'>, id: string, { closed }: State): void {
   const ended = closed === undefined ? closedJournal(engine, id) : undefined;

@@ -56,7 +56,9 @@ export async function confirmSequence(
   }
 }
 
-/** Throws what `confirmSequence` would throw, and changes nothing. Returns the name of the sequence. */
+/**
+ * Throws what `confirmSequence` would throw, and changes nothing. Returns the name of the sequence.
+ */
 export function checkConfirmable(
   id: string,
   how: { readonly engine: Engine; readonly connection: string | undefined },

@@ -180,8 +180,8 @@ function journalIds(names: readonly string[]): readonly string[] {
 }
 
 /**
- * Accesses the state directory. Throws RefusedError without permission, JournalError for another error of the
- * operating system.
+ * Accesses the state directory. Throws RefusedError without permission, JournalError for another
+ * error of the operating system.
  */
 export function accessing<T>(
   { store: { directory } }: Engine,

@@ -85,7 +85,10 @@ export function settingsOf(
   };
 }
 
-/** Throws UsageError for an empty value: an unset variable of a script must not choose another host or file. */
+/**
+ * Throws UsageError for an empty value: an unset variable of a script must not choose another host
+ * or file.
+ */
 function refuseEmpty(values: Readonly<Record<string, string | undefined>>): void {
   for (const [name, value] of Object.entries(values))
     if (value === '')

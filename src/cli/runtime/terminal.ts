@@ -18,7 +18,10 @@ export interface Terminal {
   line(text: string): void;
   /** Draws the live line; undefined removes it. */
   draw(text: string | undefined): void;
-  /** Asks a question; undefined if the input ended (Ctrl-D), the user gave up (Ctrl-C), or at `stop`. */
+  /**
+   * Asks a question; undefined if the input ended (Ctrl-D), the user gave up (Ctrl-C), or at
+   * `stop`.
+   */
   ask(question: string, stop: AbortSignal): Promise<string | undefined>;
   /** False if the reader of the answer has closed the pipe. */
   heard(): boolean;

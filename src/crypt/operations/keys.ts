@@ -182,9 +182,9 @@ async function costOf(
 }
 
 /**
- * Returns the slot with the key of the data that a key opens. RefusedError if it opens more than one: without the one,
- * the old key would still open the device. Does not try the key again under the locks, because an administrator may
- * have to type it, or a program to print it.
+ * Returns the slot with the key of the data that a key opens. RefusedError if it opens more than
+ * one, because only one is replaced. Does not try the key again under the locks, because an
+ * administrator may have to type it, or a program to print it.
  */
 async function slotOf(
   host: ReadHost,

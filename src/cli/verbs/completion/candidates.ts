@@ -127,7 +127,9 @@ function pathOf(command: Command): string {
   return parent?.parent ? `${pathOf(parent)} ${command.name()}` : command.name();
 }
 
-/** Names in a directory; none if it is missing or unreadable, because completion shows no errors. */
+/**
+ * Names in a directory; none if it is missing or unreadable, because completion shows no errors.
+ */
 async function list(directory: string): Promise<readonly string[]> {
   return readdir(directory).catch(() => []);
 }

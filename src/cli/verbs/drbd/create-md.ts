@@ -17,9 +17,7 @@ export default verb({
     overwrite: value(
       '<UUID,…>',
       'UUID of existing metadata to overwrite, or the word "data" for content of unknown type',
-      {
-        read: listRead(wordsIn),
-      },
+      { read: listRead(wordsIn) },
     ),
     keep: value('<UUID,…>', 'UUID of the existing filesystem to keep: it becomes the content of the volume', {
       read: listRead(wordsIn),

@@ -41,6 +41,4 @@ export const minor = value('<N>', 'minor number (default: the lowest free on bot
 export const protocol = value('<A|B|C>', 'protocol (default: C)', { read: oneOf('A', 'B', 'C') });
 export const volume = value('<NUMBER>', 'number of the volume', { read: wholeNumber });
 export const keepVolume = flag('the same', { hidden: true });
-export const waitTime = value('<DURATION>', 'longest time to wait (default: 5m)', {
-  read: parseDuration,
-});
+export const waitTime = value('<DURATION>', 'longest time to wait (default: 5m)', { read: parseDuration });

@@ -1,7 +1,10 @@
 import type { Plan } from '../../output/answers/index.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 
-/** The dry run of a verb that only writes to a journal, or rolls a sequence back. Resolves to the exit code. */
+/**
+ * The dry run of a verb that only writes to a journal, or rolls a sequence back. Resolves to the
+ * exit code.
+ */
 export async function showJournalPlan(
   runtime: Runtime,
   journal: Pick<Plan['journals'][number], 'id' | 'name' | 'end'>,

@@ -16,9 +16,7 @@ export default verb({
     keep: value('<AGE>', 'remove all journals older than this (default: 400d, but the newest 100 are kept)', {
       read: days,
     }),
-    keepCount: value('<NUMBER>', 'largest number of journals to keep (default: 5000)', {
-      read: wholeNumber,
-    }),
+    keepCount: value('<NUMBER>', 'largest number of journals to keep (default: 5000)', { read: wholeNumber }),
   },
   examples: ['journal prune', 'journal prune --keep 30d'],
   run: async (runtime, { keep, keepCount }) => {

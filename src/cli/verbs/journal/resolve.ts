@@ -10,7 +10,10 @@ import { flag, verb } from '../../runtime/verb.ts';
 import { textOf } from '../../output/text.ts';
 import { showJournalPlan } from './journal-plan.ts';
 
-/** For a step whose inverse was code of a script that has ended, or whose operation this bofh does not know. */
+/**
+ * For a step whose inverse was code of a script that has ended, or whose operation this bofh does
+ * not know.
+ */
 export default verb({
   changes: true,
   answers: 'journal resolve',

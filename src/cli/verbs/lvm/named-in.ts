@@ -8,8 +8,8 @@ import { printable } from '../../output/text.ts';
 export type Naming = Pick<LvmRename, 'namedIn' | 'unread'>;
 
 /**
- * Finds guest configurations, and lines of /etc/fstab and /etc/crypttab, that name a path which is about to
- * change.
+ * Finds guest configurations, and lines of /etc/fstab and /etc/crypttab, that name a path which is
+ * about to change.
  */
 export async function whoNames({ host, site }: Bofh, goes: (path: string) => boolean): Promise<Naming> {
   const names = (path: string): boolean => goes(posix.normalize(path));
@@ -27,7 +27,9 @@ export async function whoNames({ host, site }: Bofh, goes: (path: string) => boo
   return { namedIn: [...inConfigs, ...inTables], unread: problems.map(({ message }) => message) };
 }
 
-/** The tables that the boot reads, and the word of a line that is the device: fstab(5), crypttab(5). */
+/**
+ * The tables that the boot reads, and the word of a line that is the device: fstab(5), crypttab(5).
+ */
 const tables = [
   { file: '/etc/fstab', device: 0 },
   { file: '/etc/crypttab', device: 1 },

@@ -16,9 +16,7 @@ export default verb({
   answers: 'lvm remove',
   args: { volume: ['<vg/name>', 'logical volume, for example vg0/web1'] },
   options: {
-    diskOf: value('<GUEST,…>', 'remove it although it is a disk of these guests', {
-      read: commaList,
-    }),
+    diskOf: value('<GUEST,…>', 'remove it although it is a disk of these guests', { read: commaList }),
   },
   examples: ['lvm remove vg0/web1'],
   run: (runtime, { volume, diskOf = [] }) => {

@@ -5,7 +5,10 @@ import type { MountList } from '../../output/answers/index.ts';
 import { openSession } from '../../runtime/session.ts';
 import { flag, verb } from '../../runtime/verb.ts';
 
-/** The source of these may be a bare name: a tag of virtiofs or 9p, a pool of ZFS, a program of FUSE. */
+/**
+ * The source of these may be a bare name: a tag of virtiofs or 9p, a pool of ZFS, a program of
+ * FUSE.
+ */
 const named = /^(?:virtiofs|9p|zfs|fuse(?:\..+)?)$/;
 
 /** Without `--all` only mounts whose source is a device, a share or a directory. */

@@ -16,7 +16,10 @@ import { confirm } from '../../runtime/confirm.ts';
 import { logged } from '../../runtime/system-log.ts';
 import { tell } from './text.ts';
 
-/** Needs no site file: the journal has all data that an undo needs. Only operations of the site are in that file. */
+/**
+ * Needs no site file: the journal has all data that an undo needs. Only operations of the site are
+ * in that file.
+ */
 export default verb({
   changes: true,
   answers: 'recover',
@@ -48,9 +51,7 @@ export default verb({
     total: value(
       '<DURATION>',
       'with --boot: after this time, do not start to recover another journal (default: 15m)',
-      {
-        read: parseDuration,
-      },
+      { read: parseDuration },
     ),
     unconfirmed: flag(
       'with --boot: only sequences that wait for a confirmation; runs before the network is up. With ID: wait for the confirmation, and roll back if it does not come in time (bofh starts this itself)',

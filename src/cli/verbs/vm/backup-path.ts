@@ -4,8 +4,9 @@ import type { Runtime } from '../../runtime/runtime.ts';
 import { pathOn } from '../../runtime/session.ts';
 
 /**
- * The absolute path of a backup, or of a directory with backups, for a verb that reads only its own host.
- * Throws UsageError for `HOST:/PATH`, as `vm backup` takes it; `remedy` says what to type instead.
+ * The absolute path of a backup, or of a directory with backups, for a verb that reads only its own
+ * host. Throws UsageError for `HOST:/PATH`, as `vm backup` takes it; `remedy` says what to type
+ * instead.
  */
 export function backupPath(
   runtime: Pick<Runtime, 'settings'>,

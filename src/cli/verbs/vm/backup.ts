@@ -23,9 +23,7 @@ export default verb({
     keep: value(
       '<NUMBER>',
       'keep this many backups of this guest, including the new one, and remove older ones (default: keep all)',
-      {
-        read: wholeNumber,
-      },
+      { read: wholeNumber },
     ),
     snapshotSize: value(
       '<SIZE>',

@@ -42,9 +42,7 @@ export default verb({
     partition: value(
       '<NUMBER>',
       'with an image: number of the partition with its root filesystem (default: the only partition that has one)',
-      {
-        read: wholeNumber,
-      },
+      { read: wholeNumber },
     ),
     size: value('<SIZE>', 'size of its root filesystem, for example 2g (default: the size of the image)', {
       read: named(parseSize),
@@ -87,9 +85,7 @@ export default verb({
         read: oneOf('direct', 'grub'),
       },
     ),
-    extra: value('<LINE>', 'add this line to its configuration, see xl.cfg(5)', {
-      read: one,
-    }),
+    extra: value('<LINE>', 'add this line to its configuration, see xl.cfg(5)', { read: one }),
     kernel: value(
       '<FILE>',
       'kernel that xl loads (--boot direct); needs --ramdisk (default: guestKernel of the site file)',

@@ -82,8 +82,8 @@ export function newSlot(world: World, make: Omit<LuksSlot, 'salt'>): LuksSlot {
 }
 
 /**
- * Whether the key opens a slot of the device; with `wanted`: that slot. A plan, which has no key, takes the first key of the
- * data for the one that it opens.
+ * Whether the key opens a slot of the device; with `wanted`: that slot. In a plan, which has no
+ * keys, every key opens the first slot with the key of the data.
  */
 export function opensSlot({ slots }: Luks, key: string, wanted?: string): boolean {
   const own = slots.filter((slot) => slot.key === fingerprintOf(key));

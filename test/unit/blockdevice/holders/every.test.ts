@@ -307,6 +307,13 @@ describe('everyHolder', () => {
         'systemctl stop mnt.automount mnt.mount',
       ],
     ]);
+    const local = { ...mounted, '/run/systemd/system/x': '', '/usr/local/lib/systemd/system/mnt.mount': '' };
+    expect(await of(local)).toEqual([
+      [
+        'mounted on /mnt (mount 40), where systemd mounts it (mnt.mount, in /usr/local/lib/systemd/system)',
+        'systemctl stop mnt.mount',
+      ],
+    ]);
     expect(await of(mounted)).toEqual([['mounted on /mnt (mount 40)', 'umount /mnt']]);
   });
 });
