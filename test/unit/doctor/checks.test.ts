@@ -231,6 +231,16 @@ describe('at boot', () => {
     ]);
   });
 
+  it('a unit below /usr/local/lib is installed', async () => {
+    const name = 'bofh-recover.service';
+    const files = {
+      [`/etc/systemd/system/${name}`]: undefined,
+      [`/usr/local/lib/systemd/system/${name}`]: '',
+    };
+
+    expect((await bootUnits(at({ files })))[0]).toMatchObject({ level: 'ok' });
+  });
+
   it('a missing unit is reported with the command that installs it', async () => {
     const files = { '/etc/systemd/system/bofh-recover.service': undefined };
 

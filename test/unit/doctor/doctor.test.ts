@@ -212,6 +212,16 @@ describe('bofh doctor', () => {
     expect(stdout()).toMatch(/\n1 problem; 0 warnings, \d+ ok\n$/);
   });
 
+  it('counts one warning in the singular', async () => {
+    const replica = up();
+    replica.admin.drbdadm('down', 'web1');
+    const { runtime, stdout } = testRuntime(bofhOf(replica));
+
+    await runVerb(runtime, 'doctor');
+
+    expect(stdout()).toMatch(/; 1 warning, \d+ ok\n$/);
+  });
+
   it('names an interrupted sequence and its leftovers, with the command that finishes it', async () => {
     const { host: after, id } = await killedHalfWay();
 
