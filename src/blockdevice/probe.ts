@@ -141,7 +141,7 @@ function isLabelUnclear(found: Signature | undefined): found is Signature {
 }
 
 /**
- * Whether DRBD, a mapping, an array, a loop device or a guest uses the device. They write past its
+ * Whether DRBD, a mapping, an array, a loop device, a guest or a target uses the device. They write past its
  * page cache, which exists as long as they have the device open: a second read would return data
  * from before their writes.
  */
@@ -149,6 +149,7 @@ async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<bo
   const facts = factsOf(host);
   const device = await deviceByNumber(host, number);
   if ((await built(facts, device)).length > 0 || (await loopsOver(facts, device)).length > 0) return true;
+  if ((await facts.served()).some((each) => each.number === number)) return true;
   return (await facts.guestDisks()).some((disk) => disk.device === number);
 }
 

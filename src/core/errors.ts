@@ -30,6 +30,10 @@ export type Holder =
   | (Held & { readonly kind: 'volume'; readonly volume: string })
   | (Held & { readonly kind: 'btrfs'; readonly filesystem: string })
   | (Held & { readonly kind: 'guest'; readonly domid: number; readonly name?: string })
+  /** A SCSI or NVMe target of this host serves it to other hosts. */
+  | (Held & { readonly kind: 'target'; readonly name: string })
+  /** The NFS server of this host exports the directory. */
+  | (Held & { readonly kind: 'export'; readonly path: string })
   /** The object is in use, but no user was found; or something that bofh could not examine may use it. */
   | (Held & { readonly kind: 'unknown' });
 

@@ -163,6 +163,56 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
     expect(await freed(stuck)).toEqual([expect.stringMatching(/^xl shutdown -w \d+$/)]);
   });
 
+  it('names the SCSI target that serves it to other hosts', async () => {
+    const target = '/sys/kernel/config/target/core/iblock_0/web1';
+    const stuck = await stuckBy(
+      `modprobe target_core_iblock; mkdir -p ${target}; echo udev_path=${at} > ${target}/control
+      echo ${at} > ${target}/udev_path; echo 1 > ${target}/enable`,
+    );
+
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'target', name: 'web1' })]);
+    expect(stuck.holders[0]?.free).toEqual(['targetcli', '/backstores/block', 'delete', 'web1']);
+    // What targetcli does; it is not installed here.
+    await machine.run(`rmdir ${target}`);
+    expect(await freed({ ...stuck, holders: [] })).toEqual([]);
+  });
+
+  it('names the NVMe target that serves it to other hosts', async () => {
+    const subsystem = '/sys/kernel/config/nvmet/subsystems/s1';
+    const space = `${subsystem}/namespaces/1`;
+    const stuck = await stuckBy(
+      `modprobe nvmet; mkdir ${subsystem} ${space}; echo -n ${at} > ${space}/device_path; echo 1 > ${space}/enable`,
+    );
+
+    expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'target', name: 's1' })]);
+    expect(await freed(stuck)).toEqual([`sh -c 'echo 0 > ${space}/enable'`]);
+  });
+
+  it('names the NFS export of its filesystem, and a deleted file of it behind a loop device', async () => {
+    const unmount = async (code: number): Promise<string> => {
+      const { exitCode, stderr } = await machine.run('bofh --yes mount remove /mnt', { check: 'return' });
+      expect([exitCode, stderr]).toEqual([code, stderr]);
+      return stderr;
+    };
+    await machine.run(
+      `lvcreate --quiet -y -L 64M -n shared vg0; mkfs.ext4 -q /dev/vg0/shared; mount /dev/vg0/shared /mnt
+      modprobe nfsd; mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
+      echo 'nfsd 127.0.0.1 2147483647 *' > /proc/net/rpc/auth.unix.ip/channel
+      echo '* /mnt 2147483647 33 65534 65534 0' > /proc/net/rpc/nfsd.export/channel`,
+    );
+
+    expect(await unmount(1)).toContain('is in use: exported by NFS: /mnt to * [exportfs -f]');
+    // What exportfs does; it is not installed here.
+    await machine.run('date +%s > /proc/net/rpc/nfsd.export/flush; sleep 1');
+    await machine.run('truncate -s 8M /mnt/disk.img; losetup /dev/loop5 /mnt/disk.img; rm /mnt/disk.img');
+    expect(await unmount(1)).toContain(
+      'its file /mnt/disk.img (deleted) is behind the loop device /dev/loop5 [losetup --detach /dev/loop5]',
+    );
+    await machine.run('losetup --detach /dev/loop5');
+    await unmount(0);
+    await machine.run('lvremove -y vg0/shared');
+  });
+
   it('names the unit by which systemd would mount it again after umount', async () => {
     await machine.run(
       `echo '${at} /srv/data ext4 noauto,nofail,x-systemd.automount 0 0' >> /etc/fstab; mkdir -p /srv/data`,

@@ -4,7 +4,8 @@ import type { Device } from './device.ts';
 import type { Facts } from './facts.ts';
 
 /**
- * Returns the direct users that are not devices: mounts of bofh's mount namespace, swap and guests.
+ * Returns the direct users that are not devices: mounts of bofh's mount namespace, swap, guests
+ * and targets.
  */
 export async function directly(
   facts: Facts,
@@ -13,13 +14,16 @@ export async function directly(
   readonly mounts: readonly Holder[];
   readonly swaps: readonly Holder[];
   readonly guests: readonly Holder[];
+  readonly targets: readonly Holder[];
 }> {
-  const [mounted, swap, domains] = await Promise.all([
+  const [mounted, swap, domains, targets] = await Promise.all([
     mounts(facts, device),
     swaps(facts, device),
     guests(facts, device),
+    facts.served(),
   ]);
-  return { mounts: mounted, swaps: swap, guests: domains };
+  const serving = targets.filter(({ number }) => number === device.number).map(({ holder }) => holder);
+  return { mounts: mounted, swaps: swap, guests: domains, targets: serving };
 }
 
 // btrfs shows its own number in mountinfo; its devices are in sysfs as long as it is mounted.

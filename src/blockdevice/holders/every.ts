@@ -18,7 +18,7 @@ import { isWithin } from '../path.ts';
 /**
  * Returns every holder that prevents the removal of a device, in the order in which to end them:
  * the devices on it and their users, processes, mounts also of other mount namespaces, swap, guests
- * by name; and what could not be examined. Looks at every process, so call it only after a failure.
+ * by name, targets and NFS exports; and what could not be examined. Looks at every process, so call it only after a failure.
  */
 export async function holdersEverywhere(host: ReadHost, device: string): Promise<readonly Holder[]> {
   const facts = factsOf(host);
@@ -122,8 +122,8 @@ async function assemble(view: View, node: Node): Promise<readonly Holder[]> {
 }
 
 /**
- * Returns holders of the device other than processes and devices: mounts, in all namespaces, swap
- * and guests.
+ * Returns holders of the device other than processes and devices: mounts, in all namespaces, swap,
+ * guests and targets.
  */
 async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]): Promise<readonly Holder[]> {
   const { facts, others, ourPeers } = view;
@@ -136,7 +136,7 @@ async function ownOf(view: View, device: Device, mounts: readonly MountEntry[]):
   const incomplete = mounts.length > 0 ? [] : direct.mounts.filter(({ kind }) => kind === 'btrfs');
   const guests: Holder[] = [];
   for (const guest of direct.guests) guests.push(await named(facts.host, guest));
-  return [...elsewhere, ...here, ...incomplete, ...direct.swaps, ...guests];
+  return [...elsewhere, ...here, ...incomplete, ...direct.swaps, ...guests, ...direct.targets];
 }
 
 /** Adds the name of a guest to its disk, and the command that ends the guest, if xl lists it. */

@@ -1,17 +1,19 @@
-import { type FileStat, namesIn, type ReadHost } from '../../command/index.ts';
+import { type FileStat, namesIn, orMissing, type ReadHost } from '../../command/index.ts';
 import { ParseError } from '../../core/errors.ts';
 import { onceIn } from '../one-look.ts';
 import { type MountEntry, mountEntries, unescapeOctal } from '../mountinfo.ts';
 import { kernelText, statIfVisible } from '../node.ts';
 import { type DrbdStores, drbdStores } from './drbd-stores.ts';
+import { type Export, exports, type Served, served } from './served.ts';
+import { loopBacking } from '../commands.ts';
 
 /** A loop device and its backing file. */
 export interface LoopDevice {
   readonly name: string;
   /** The path of the backing file, when it was attached. */
   readonly file: string;
-  /** The file that is at that path now. */
-  readonly stat: FileStat | undefined;
+  /** The file, as far as it is known. */
+  readonly stat: Pick<FileStat, 'kind' | 'device' | 'node'> | undefined;
 }
 
 /** A swap area that is in use. */
@@ -40,6 +42,10 @@ export interface Facts {
   readonly loops: () => Promise<readonly LoopDevice[]>;
   readonly guestDisks: () => Promise<readonly GuestDisk[]>;
   readonly drbd: () => Promise<DrbdStores>;
+  /** What the SCSI and NVMe targets of this host serve to others. */
+  readonly served: () => Promise<readonly Served[]>;
+  /** What its NFS server exports. */
+  readonly exports: () => Promise<readonly Export[]>;
   /** Sockets with a path, in bofh's network namespace. */
   readonly sockets: () => Promise<readonly { readonly inode: number; readonly path: string }[]>;
 }
@@ -58,6 +64,8 @@ function newFacts(host: ReadHost): Facts {
     loops: memo(() => loops(host)),
     guestDisks: memo(() => guestDisks(host)),
     drbd: memo(() => drbdStores(host)),
+    served: memo(() => served(host)),
+    exports: memo(() => exports(host)),
     sockets: memo(() => sockets(host)),
   };
 }
@@ -96,9 +104,20 @@ async function loops(host: ReadHost): Promise<readonly LoopDevice[]> {
   const names = (await namesIn(host, '/sys/block')).filter((name) => name.startsWith('loop'));
   const found = names.map(async (name): Promise<readonly LoopDevice[]> => {
     const file = await kernelText(host, `/sys/block/${name}/loop/backing_file`);
-    return file === undefined ? [] : [{ name, file, stat: await statIfVisible(host, file) }];
+    if (file === undefined) return [];
+    const isDeleted = file.endsWith(' (deleted)');
+    return [{ name, file, stat: await (isDeleted ? deletedFile(host, name) : statIfVisible(host, file)) }];
   });
   return (await Promise.all(found)).flat();
+}
+
+/** A file without a name keeps its filesystem in use; undefined: only root may ask for it. */
+async function deletedFile(host: ReadHost, loop: string): Promise<LoopDevice['stat']> {
+  const backing = await orMissing(host.run(loopBacking(`/dev/${loop}`)));
+  const [major, minor] = backing?.split(':') ?? [];
+  return major === undefined || minor === undefined
+    ? undefined
+    : { kind: 'file', device: `${major}:${minor}` };
 }
 
 const backend = /^vbd-(?<domid>\d+)-\d+$/;

@@ -6,6 +6,7 @@ import type { Facts } from './facts.ts';
 import { describeMount } from './mounts.ts';
 import { usersOf } from './processes.ts';
 import type { Scan, Use } from './scan.ts';
+import { exportTable } from './served.ts';
 import { isWithin } from '../path.ts';
 
 interface OnFilesystem {
@@ -28,7 +29,7 @@ export interface Through {
 
 /**
  * Returns the users of the files of a filesystem, or of the open device: processes, swap files,
- * overlays and mounts in it.
+ * targets, NFS exports, overlays and mounts in it.
  */
 export async function onFilesystem(
   { facts, scan }: { readonly facts: Facts; readonly scan: Scan },
@@ -48,6 +49,8 @@ export async function onFilesystem(
   return [
     ...processes,
     ...(await swapFiles(facts, numbers, only?.path)),
+    ...(await servedFiles(facts, numbers, only?.path)),
+    ...(await exported(facts, mounts)),
     ...overlays(all, mounts),
     ...stacked,
   ];
@@ -153,6 +156,17 @@ async function swapFiles(
     }));
 }
 
+async function servedFiles(
+  facts: Facts,
+  numbers: ReadonlySet<string>,
+  only: string | undefined,
+): Promise<readonly Holder[]> {
+  return (await facts.served())
+    .filter(({ file }) => file?.device !== undefined && numbers.has(file.device))
+    .filter(({ file }) => only === undefined || isWithin(file?.path ?? '', only))
+    .map(({ holder, file }) => ({ ...holder, words: `its file ${file?.path ?? ''} is ${holder.words}` }));
+}
+
 /** Returns the overlays that have a layer below one of these mounts. */
 function overlays(all: readonly MountEntry[], mounts: readonly MountEntry[]): readonly Holder[] {
   const found = all.filter(({ type, superOptions }) => {
@@ -166,5 +180,36 @@ function overlays(all: readonly MountEntry[], mounts: readonly MountEntry[]): re
   return found.map((entry) => {
     const holder = describeMount(entry);
     return { ...holder, words: `a layer of the overlay on ${entry.path} (mount ${entry.id})` };
+  });
+}
+
+/**
+ * Returns the exports that keep one of these mounts in use. An export of a directory may include
+ * the mounts below (crossmnt): then that of the directory must end.
+ */
+async function exported(
+  { host, exports: all, mounts }: Facts,
+  of: readonly MountEntry[],
+): Promise<readonly Holder[]> {
+  const used = await all();
+  if (used.length === 0) return [];
+  const table = (await mounts()).toSorted((a, b) => a.path.length - b.path.length);
+  const known = await exportTable(host);
+  return used.flatMap(({ path, clients }) => {
+    const at = table.findLast((entry) => isWithin(path, entry.path));
+    if (at === undefined || !of.some(({ id }) => id === at.id)) return [];
+    const own = known.filter((each) => clients.split(',').includes(each.clients));
+    const exact = own.filter((each) => each.path === path);
+    const above = own.filter((each) => isWithin(path, each.path));
+    const words = `exported by NFS: ${path} to ${clients === '' ? 'unknown clients' : clients}`;
+    // The server forgets an export that exportfs does not know, until a client uses it again.
+    const ends = (exact.length > 0 ? exact : above).map((each) => [
+      'exportfs',
+      '-u',
+      `${each.clients}:${each.path}`,
+    ]);
+    return (ends.length === 0 ? [['exportfs', '-f']] : ends).map(
+      (free): Holder => ({ kind: 'export', path, words, free }),
+    );
   });
 }

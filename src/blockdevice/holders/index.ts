@@ -17,8 +17,8 @@ export { inWords, remedyFor } from './words.ts';
 
 /**
  * Returns the current holders of a device, fast and only from the kernel's data: mounts (of bofh's
- * mount namespace), swap, devices on top of it, loop devices over it, guests that use it, and the
- * same for its partitions. An empty list does not prove that the device is unused: `everyHolder`
+ * mount namespace), swap, devices on top of it, loop devices over it, guests that use it, targets
+ * that serve it to other hosts, and the same for its partitions. An empty list does not prove that the device is unused: `everyHolder`
  * also looks at processes and other mount namespaces.
  */
 export async function holders(host: ReadHost, device: string): Promise<readonly Holder[]> {
@@ -32,12 +32,12 @@ export async function holdersOfWhole(host: ReadHost, device: string): Promise<re
 
 async function wholeOf(facts: Facts, device: Device): Promise<readonly Holder[]> {
   // At the same time: over ssh each answer takes a round trip.
-  const [{ mounts, swaps, guests }, ...above] = await Promise.all([
+  const [{ mounts, swaps, guests, targets }, ...above] = await Promise.all([
     directly(facts, device),
     built(facts, device),
     loopsOver(facts, device),
   ]);
-  return [...mounts, ...swaps, ...above.flat().map(({ holder }) => holder), ...guests];
+  return [...mounts, ...swaps, ...above.flat().map(({ holder }) => holder), ...guests, ...targets];
 }
 
 async function holdersOf(facts: Facts, device: Device): Promise<readonly Holder[]> {

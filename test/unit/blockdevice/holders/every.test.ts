@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { everyHolder, mountEntries, mountHolders, refuseGuests } from '../../../../src/blockdevice/index.ts';
+import {
+  everyHolder,
+  holders,
+  mountEntries,
+  mountHolders,
+  refuseGuests,
+} from '../../../../src/blockdevice/index.ts';
 import { CommandError } from '../../../../src/core/errors.ts';
 import { disk, mapped, quiet, treeHost, type Tree, virtual } from '../tree-host.ts';
 
@@ -290,6 +296,39 @@ describe('everyHolder', () => {
     expect(await of(vbd, '', { xl: listed('web1', '------').replace('  7 ', '  8 ') })).toEqual(expected);
   });
 
+  const scsi = (adapter: string, info: string): Tree => ({
+    [`/sys/kernel/config/target/core/${adapter}/hba_info`]: 'HBA Index: 1\n',
+    [`/sys/kernel/config/target/core/${adapter}/web1/enable`]: '1\n',
+    [`/sys/kernel/config/target/core/${adapter}/web1/info`]: `Status: ACTIVATED  Max Queue Depth: 0\n        ${info}\n`,
+  });
+  const iblock =
+    'iBlock device: dm-1  UDEV PATH: /dev/vg0/web1  readonly: 0\n        Major: 253 Minor: 1  CLAIMED: IBLOCK';
+  const namespace = '/sys/kernel/config/nvmet/subsystems/s1/namespaces/3';
+  const nvme = (enable: string): Tree => ({
+    [`${namespace}/enable`]: enable,
+    [`${namespace}/device_path`]: '/dev/mapper/vg0-web1\n',
+  });
+
+  // Neither a process nor the kernel's `holders` shows them (Linux 6.1).
+  test('names the SCSI or NVMe target that serves it to other hosts, also in the quick list', async () => {
+    const iscsi = [
+      ['served by the SCSI target of this host as web1', 'targetcli /backstores/block delete web1'],
+    ];
+    expect(await of(scsi('iblock_0', iblock))).toEqual(iscsi);
+    expect(await holders(hostOf(scsi('iblock_0', iblock)), '/dev/dm-1')).toHaveLength(1);
+    expect(await of(scsi('iblock_0', iblock.replace('Minor: 1', 'Minor: 2')))).toEqual([]);
+    expect(await of(nvme('1\n'))).toEqual([
+      ['served by the NVMe target of this host as s1, namespace 3', `sh -c echo 0 > ${namespace}/enable`],
+    ]);
+    expect(await of(nvme('0\n'))).toEqual([]);
+  });
+
+  test('does not take a target that it cannot read for none', async () => {
+    await expect(holders(hostOf(scsi('iblock_0', 'no idea')), '/dev/dm-1')).rejects.toThrow(
+      '/sys/kernel/config/target/core/iblock_0/web1/info does not say what it serves',
+    );
+  });
+
   test('names the unit by which systemd mounts it, and stops that instead', async () => {
     const unit = { ...mounted, '/run/systemd/system/x': '', '/run/systemd/generator/mnt.mount': '' };
     const automount = { ...unit, '/run/systemd/generator/mnt.automount': '' };
@@ -367,6 +406,71 @@ describe('mountHolders', () => {
     const scan = `${works}/proc/8/cwd ${device} 2 41ed 0:0\n`;
 
     expect(await on(two, scan)).toEqual([['process 7 (sleep) works in /mnt/deep', 'kill 7']]);
+  });
+
+  const nfs = (...lines: readonly string[]): Tree => ({
+    '/proc/fs/nfsd/exports': ['# Version 1.1', '# Path Client(Flags) # IPs', ...lines, ''].join('\n'),
+  });
+  const etab = '/\t10.0.0.0/24(rw,crossmnt)\n/mnt\t10.0.0.0/24(rw,sync)\n/mnt\t*.example.org(ro)\n/srv/a\\040b\t*(ro)\n';
+
+  test('names the NFS export that keeps it in use, with the command that ends that', async () => {
+    const tree = { ...mounted, ...nfs('/mnt\t10.0.0.0/24(rw,sync)', '/srv/a\\040b\t*(ro)') };
+
+    expect(await on({ ...tree, '/var/lib/nfs/etab': etab })).toEqual([
+      ['exported by NFS: /mnt to 10.0.0.0/24', 'exportfs -u 10.0.0.0/24:/mnt'],
+    ]);
+    expect(await on(tree)).toEqual([['exported by NFS: /mnt to 10.0.0.0/24', 'exportfs -f']]);
+    // An export of the root directory with crossmnt; an export of a directory in it.
+    const more = { ...mounted, ...nfs('# /mnt/a\\040b\t*(ro,crossmnt)'), '/var/lib/nfs/etab': '/\t*(ro)\n' };
+    expect(await on(more)).toEqual([['exported by NFS: /mnt/a b to *', 'exportfs -u *:/']]);
+    await expect(on({ ...mounted, ...nfs('?') })).resolves.toEqual([
+      [expect.stringContaining('/proc/fs/nfsd/exports: cannot read the line "?"'), undefined],
+    ]);
+  });
+
+  test('leaves out the export of a mount that is in it', async () => {
+    const table = `${mounted['/proc/self/mountinfo']}50 40 0:60 / /mnt/a rw - tmpfs t rw\n`;
+
+    expect(await on({ '/proc/self/mountinfo': table, ...nfs('/mnt/a/b\t*(ro)') })).toEqual([
+      ['t mounted on /mnt/a (mount 50)', 'umount /mnt/a'],
+    ]);
+  });
+
+  test('names a SCSI target that serves a file in it', async () => {
+    const at = '/sys/kernel/config/target/core/fileio_1/img';
+    const info =
+      'Status: ACTIVATED\n        TCM FILEIO ID: 0        File: /mnt/my file  Size: 8388608  Mode: O_DSYNC Async: 0\n';
+    const tree = { ...mounted, [`${at}/enable`]: '1\n', [`${at}/info`]: info };
+    const host = hostOf({ ...tree, '/mnt/my file': '' });
+    const found = await mountHolders(
+      {
+        ...host,
+        stat: async (path) => {
+          const stat = await host.stat(path);
+          return path === '/mnt/my file' && stat !== undefined ? { ...stat, device: '253:1' } : stat;
+        },
+      },
+      await entry(mounted),
+    );
+
+    expect(found.map(({ words, free }) => [words, free?.join(' ')])).toEqual([
+      [
+        'its file /mnt/my file is served by the SCSI target of this host as img',
+        'targetcli /backstores/fileio delete img',
+      ],
+    ]);
+  });
+
+  test('names a loop device over a file in it that was deleted', async () => {
+    const loop = virtual('loop5', '7:5', { 'loop/backing_file': '/mnt/g (deleted)\n' });
+    const json = '{"loopdevices":[{"name":"/dev/loop5","back-ino":13,"back-maj:min":"     253:1  "}]}';
+    const host = hostOf({ ...mounted, ...loop }, '', { losetup: json });
+
+    const found = await mountHolders(host, await entry(mounted));
+
+    expect(found.map(({ words, free }) => [words, free?.join(' ')])).toEqual([
+      ['its file /mnt/g (deleted) is behind the loop device /dev/loop5', 'losetup --detach /dev/loop5'],
+    ]);
   });
 
   test('names processes with a socket in it', async () => {
