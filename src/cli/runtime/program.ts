@@ -178,6 +178,29 @@ const usualWords: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^(?:guests?|domus?|domains?)$/, ['vm']],
 ];
 
+/** Programs that an administrator types without bofh, and the commands of bofh for their work. */
+const programs: readonly (readonly [RegExp, string])[] = [
+  [/^lv\w+$/, 'lvm'],
+  [/^vg\w+$/, 'lvm vg'],
+  [/^pv\w+$/, 'lvm pv'],
+  [/^u(?:n)?mount$/, 'mount remove'],
+  [/^findmnt$/, 'mount list'],
+  [/^mk(?:e2)?fs(?:\.\w+)?$/, 'filesystem create'],
+  [/^(?:resize2fs|xfs_growfs)$/, 'filesystem resize'],
+  [/^lsblk$/, 'block tree'],
+  [/^wipefs$/, 'block wipe'],
+  [/^blkdiscard$/, 'block discard'],
+  [/^losetup$/, 'block loop'],
+  [/^(?:parted|[cs]?fdisk|sgdisk)$/, 'block partition'],
+  [/^drbd(?:adm|setup)$/, 'drbd'],
+  [/^xl$/, 'xen'],
+];
+
+/** The end of the name of a program of lvm, where the verb of bofh has another name. */
+const ofLvm: Readonly<Record<string, string>> = {
+  ...{ s: 'list', display: 'list', extend: 'resize', reduce: 'resize' },
+};
+
 /**
  * Returns an error with the probably intended command, instead of the standard message and help.
  */
@@ -196,9 +219,20 @@ function meantBy(
   const meant = names.flatMap((name) => commandIn(command, name) ?? [])[0];
   const unknown = `error: unknown command '${word}': did you mean`;
   if (meant !== undefined) return { message: `${unknown} ${meant.name()}?`, at: nameOf(meant) };
+  const program = command.parent === null ? programFor(command, word) : undefined;
+  if (program !== undefined) return { message: `${unknown} ${nameOf(program)}?`, at: nameOf(program) };
   const verbs = command.commands.flatMap((noun) => commandIn(noun, word) ?? []).map(nameOf);
   if (verbs.length === 0) return undefined;
   return { message: `${unknown} ${verbs.slice(0, 3).join(', ')}${verbs.length > 3 ? ' …' : ''}?` };
+}
+
+/** Returns the command for the work of a program such as `lvcreate`. */
+function programFor(bofh: Command, program: string): Command | undefined {
+  const path = programs.find(([usual]) => usual.test(program))?.[1].split(' ') ?? [];
+  const found = path.reduce<Command | undefined>((at, name) => at && commandIn(at, name), bofh);
+  if (path[0] !== 'lvm' || found === undefined) return found === bofh ? undefined : found;
+  const verb = program.slice(2);
+  return commandIn(found, verb) ?? commandIn(found, ofLvm[verb]) ?? found;
 }
 
 function commandIn(command: Command, name: unknown): Command | undefined {
