@@ -40,7 +40,8 @@ export function copyAttributes(
     access: 'change',
     // Without the package attr no program can read the attributes, so that cp itself must say what it did.
     parse: ({ stdout }) => {
-      if (stdout === '') throw new ParseError(`cp: it does not name ${to}`);
+      if (stdout === '')
+        throw new ParseError(`cp --verbose printed nothing: it is unknown whether ${to} has the attributes`);
     },
     classify: errnoReason,
   };

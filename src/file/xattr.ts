@@ -33,7 +33,7 @@ export const xattrValues = z.readonly(
     .check(
       z.refine(
         (all) => Object.keys(all).every(isXattrName),
-        'has a name that does not begin with user. or trusted., is too long or not ASCII',
+        'has a name that does not begin with user. or trusted., is too long, or contains a blank, "=", "\\" or a character that is not ASCII',
       ),
     ),
 );
@@ -46,8 +46,8 @@ export interface XattrRequest {
 }
 
 /**
- * `getfattr`: the value of an extended attribute in base64, or null if the file, or a missing file,
- * does not have it. Undefined if its filesystem has no such attributes.
+ * `getfattr`: the value of an extended attribute in base64; null if the file does not have it, or
+ * does not exist. Undefined if its filesystem has no such attributes.
  */
 export function getfattr(path: string, of: string): Command<string | null | undefined, 'read'> {
   return {
@@ -75,7 +75,7 @@ export function getfattr(path: string, of: string): Command<string | null | unde
 
 /** `setfattr`: sets an extended attribute to a value in base64, or removes it. */
 export function setfattr(path: string, of: string, to: string | null): Command<void, 'change'> {
-  // Of the empty value `0s` setfattr sets nothing, and exits with 0.
+  // setfattr exits with 0 for the value `0s`, but sets nothing.
   const value = to === '' || to === null ? (to ?? '') : `0s${to}`;
   const set = to === null ? [`--remove=${of}`] : [`--name=${of}`, `--value=${value}`];
   return {

@@ -89,7 +89,7 @@ export type Resource = Placed &
 export interface WantedFile extends Owned {
   readonly content: Uint8Array;
   readonly secret: boolean;
-  /** A user that the file names. The user must exist. */
+  /** The user in the lines of a file in /etc/cron.d, who must exist. */
   readonly user?: string;
   /** Source of the content, until it is rendered. */
   readonly template?: WantedTemplate;

@@ -131,7 +131,8 @@ function textWith(
 ): string {
   const own = config.hosts.find(({ name }) => name === up.name);
   const to = config.hosts.find(({ name }) => name !== up.name);
-  if (own === undefined || to === undefined) throw new TypeError('a configuration of two hosts has not both');
+  if (own === undefined || to === undefined)
+    throw new TypeError(`the new configuration does not have both ${up.name} and another host`);
   const disk = { was: diskOf(up, from), is: to.volumes[0]?.disk ?? '' };
   return withOtherPeer(text, { name: config.name, own, from, to: { ...to, disk } });
 }

@@ -25,7 +25,7 @@ export interface PartCopy {
   readonly partition: ImagePartition | undefined;
 }
 
-/** An image whose files are copied into a new root, because its root is not a single ext4. */
+/** An image whose files are copied into a new root, because they cannot be copied as one ext4 (see root-source.ts). */
 export interface TreeImage extends Pick<ImageSource, 'path' | 'format'> {
   /** The root, for messages. */
   readonly where: string;
@@ -210,7 +210,9 @@ function unmountable(part: Part, path: string, cause: CommandError): RefusedErro
   const { type, uuid = '' } = part;
   const said = cause.stderr.split('\n').find((line) => line !== '') ?? cause.message;
   const twice =
-    type === 'btrfs' ? `; or another device of this host has a btrfs with the uuid ${uuid}: blkid` : '';
+    type === 'btrfs'
+      ? `; see whether another device has a btrfs of the same uuid: blkid --match-token UUID=${uuid}`
+      : '';
   return new RefusedError(`the ${type} on ${namedPart(part, path)} cannot be mounted: ${said}`, {
     cause,
     remedy: `see why in the kernel log: dmesg${twice}; if this kernel is too old for it, then on a host with a newer one: ${packRemedy}`,

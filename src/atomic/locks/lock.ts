@@ -12,8 +12,9 @@ type Mode = 'shared' | 'exclusive';
 /** The object locks of one sequence: held until it closes. */
 export interface ObjectLocks {
   /**
-   * Takes all keys of a step at once, never waiting; returns the first key that another process
-   * holds, or undefined.
+   * Takes all keys of a step at once, or none; returns the first key that another process holds, or
+   * undefined. Does not wait for that process: tries again for at most 100 ms, because `recover`
+   * holds a lock for a moment.
    */
   take(claims: Claims): Promise<Key | undefined>;
   /** Whether the sequence already has the locks of all these keys. */

@@ -19,7 +19,7 @@ export function keptAt(
   return `${keptIn}/${id}.kept/${String(n)}`;
 }
 
-/** Free space, in bytes, that copies leave for the journals. */
+/** With less free space, in bytes, nothing is kept. */
 const reserve = 64 * 1024 ** 2;
 
 /**

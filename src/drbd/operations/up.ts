@@ -36,8 +36,8 @@ const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 's
 
 const undoDown = z.extend(undo, {
   /**
-   * Set if the resource was StandAlone: a file, kept until the next boot, which marks that it must be
-   * StandAlone again once it is up.
+   * Set if the resource was StandAlone: a file in /run, which exists from when the undo begins to bring
+   * the resource up until it is StandAlone again.
    */
   alone: z.exactOptional(z.string()),
 });
@@ -53,7 +53,7 @@ export const up = operation({
   ...common,
   kind: 'drbd.up',
   args: z.extend(args, {
-    /** The peer is up and stays up: the undo waits until the peer has ended their connection. */
+    /** The peer is up and stays up: the undo is refused while it is connected. */
     peerStays: z.exactOptional(z.literal(true)),
   }),
   undo,
@@ -98,8 +98,8 @@ export const up = operation({
 });
 
 /**
- * Takes down a resource that is secondary and complete, and used neither here nor by a peer. The undo brings
- * it up as configured, and disconnects it if it was StandAlone. Until then it connects to its peer, as after
+ * Takes down a resource that is secondary, as configured, with every disk attached, and used neither here
+ * nor by a peer. The undo brings it up as configured, and disconnects it if it was StandAlone. Until then it connects to its peer, as after
  * a boot: hosts in split brain separate again.
  */
 export const down = operation({

@@ -15,8 +15,8 @@ export interface RemoteScript {
   readonly script: string;
   readonly words: readonly string[];
   /**
-   * What a running shell may do instead of starting another one: start the words as a `program`, without
-   * input, or run the script itself, because it only reads `files` of the kernel.
+   * How the shell of a `Reader` may run it without starting another shell: it starts the words as a
+   * `program`, without input, or evaluates the script itself, which only reads `files` of the kernel.
    */
   readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;
@@ -37,7 +37,7 @@ export type Outcome =
     }
   /** The server allows no further session, so the script was not started. */
   | { readonly how: 'full' }
-  /** No output came back. `said` is from ssh, or from the login shell. */
+  /** The script was not started. `said`: what ssh or the login shell printed. */
   | { readonly how: 'not-begun'; readonly said: string; readonly exitCode: number | undefined }
   | { readonly how: 'lost' };
 
@@ -84,7 +84,10 @@ export function remoteLine(
   return remoteShell(as, [frame, mark, limit, script, ...words]);
 }
 
-/** The command line of a shell with the environment of all programs of bofh: its script, `$0`, and its words. */
+/**
+ * Returns the command line of a shell with the environment in which bofh runs every program. `words`: its
+ * script, `$0` and its arguments.
+ */
 export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): string {
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
   const sudo = as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : [];

@@ -11,8 +11,8 @@ export const tableUndo = z.strictObject({
   /** The file itself, not a symbolic link. */
   file: absolutePath,
   /**
-   * The new file before the rename, and the one that the undo creates. Their names contain the
-   * mark.
+   * The new file before the rename, and the one that the undo creates, to which the step first writes
+   * a copy of the table for findmnt. Their names contain the mark.
    */
   private: absolutePath,
   back: absolutePath,

@@ -19,9 +19,9 @@ export async function preparePackages<T>(
     (command.access === 'read' && !isOfStore && world.packages.isChanged !== true)
   )
     return ask(overlay, command);
-  // Without archives apt chooses nothing: the undo of a step removes only what the step installed.
-  const isWithoutArchives = argv.includes('Dir::Etc::sourcelist=/dev/null');
-  if (command.tool === 'apt-cache' || (argv.includes('--simulate') && !isOfStore && !isWithoutArchives))
+  // Without repositories apt finds no version to install: so the undo removes what the step installed.
+  const isWithoutRepositories = argv.includes('Dir::Etc::sourcelist=/dev/null');
+  if (command.tool === 'apt-cache' || (argv.includes('--simulate') && !isOfStore && !isWithoutRepositories))
     throw new UnknownInPlan('cannot tell what apt would do after another change of packages', {
       remedy: 'plan the first change, run that, then plan the rest',
     });

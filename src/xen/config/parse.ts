@@ -21,8 +21,8 @@ export const deepest = 16;
 
 /**
  * Parses xl.cfg: the grammar of libxlu_cfg_y.y (xen.git tools/libs/util, Xen 4.17): `key = value` and `key += value`,
- * ended by a newline or `;`. In a list a newline may be anywhere, except before a value that has no comma before it;
- * the last value may have a comma. Throws UsageError "FILE:LINE: …what was expected".
+ * ended by a newline or `;`. In a list newlines may be anywhere, but do not replace the comma between two values;
+ * a comma after the last value is allowed. Throws UsageError "FILE:LINE: …what was expected".
  */
 export function parseConfig(input: {
   readonly text: Uint8Array | string;
@@ -123,6 +123,8 @@ function joined(
   if (before.kind === 'string' && more.kind === 'string')
     return { kind: 'string', text: before.text + more.text, line: before.line };
   throw new UsageError(
-    `${file}:${more.line}: expected a ${before.kind === 'number' ? 'plain "=": += adds to strings and lists' : before.kind} for ${name.text} +=, found a ${more.kind}`,
+    before.kind === 'number'
+      ? `${file}:${more.line}: expected = for ${name.text}, which is a number: += only adds to strings and lists`
+      : `${file}:${more.line}: expected a ${before.kind} for ${name.text} +=, found a ${more.kind}`,
   );
 }

@@ -9,7 +9,7 @@ import { testRuntime } from './support/runtime.ts';
 test.each([
   ['on another host', { host: 'dom1' }, ['x'], 'ssh -t dom1 xl console web1'],
   ['with --json', { json: true }, ['x'], 'leave out --json'],
-  ['without a terminal', {}, [], 'less /var/log/xen/console/guest-web1.log'],
+  ['without a terminal', {}, [], '/var/log/xen/console/guest-web1.log if xenconsoled runs with --log=guest'],
   ['of a guest that is off', {}, ['x'], 'bofh vm start web1'],
 ])('bofh vm console %s is refused, and says what to type', async (_, options, answers, next) => {
   const bofh = bofhOn(hostWithSource());

@@ -4,12 +4,13 @@ import type { CryptKey } from '../../output/answers/index.ts';
 import { change } from '../../runtime/change.ts';
 import { verb } from '../../runtime/verb.ts';
 import { args, newKeyRequest, options } from './new-key.ts';
+import { keyFor } from './options.ts';
 
 export default verb({
   changes: true,
   answers: 'crypt change-key',
   args,
-  options,
+  options: { ...options, key: keyFor('the key to replace') },
   examples: ['crypt change-key /dev/vg0/data --key file:/root/old.key --new-key ask'],
   run: (runtime, typed) => {
     const { device } = typed;

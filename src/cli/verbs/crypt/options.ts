@@ -3,11 +3,16 @@ import { UsageError } from '../../../core/errors.ts';
 import { oneOf, value, wholeNumber } from '../../runtime/verb.ts';
 
 /** Options that several verbs of crypt have. */
-export const key = value(
-  '<KEY>',
-  'source of the key: file:/PATH, command:/PROGRAM ARG… (its output), credential:NAME (systemd credential), site:NAME (a key of the site file), or ask (default: ask)',
-  { read: parseKeyRef },
-);
+export const key = keyFor('the key');
+
+/** The option for the source of a key; `what`: whose. */
+export function keyFor(what: string) {
+  return value(
+    '<KEY>',
+    `source of ${what}: file:/PATH, command:/PROGRAM ARG… (its output), credential:NAME (systemd credential), site:NAME (a key of the site file), or ask (default: ask)`,
+    { read: parseKeyRef },
+  );
+}
 export const header = value('<FILE>', 'file with the header, if the header is not on the device');
 /** Options for the cost of guessing the key. */
 export const cost = {

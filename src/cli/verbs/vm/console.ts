@@ -20,7 +20,7 @@ export default verb({
       throw new UsageError('the console has no JSON output', { remedy: 'leave out --json' });
     if (!terminal.interactive)
       throw new RefusedError('the console needs a terminal, but there is none', {
-        remedy: `read what it has printed: less /var/log/xen/console/guest-${name}.log`,
+        remedy: `run it on a terminal; what the guest printed is in /var/log/xen/console/guest-${name}.log if xenconsoled runs with --log=guest (/etc/default/xen)`,
       });
     const { bofh } = await openSession(runtime, { site: 'used', root: 'not-needed' });
     const domain = await withBofh(bofh, async () => domainOf(await guestNamed('vm.console', name)));

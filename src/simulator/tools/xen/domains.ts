@@ -8,7 +8,7 @@ import { deviceAt } from '../blockdevice/device-at.ts';
 import { freeMemoryMiB } from './xl-list.ts';
 
 /**
- * Returns the last message of libxl for a domain that it could not create. The id of the domain is
+ * Returns the last messages of libxl for a domain that it could not create. The id of the domain is
  * not used again.
  */
 export function giveUp(world: World): string {
@@ -23,6 +23,7 @@ export function giveUp(world: World): string {
 
 /**
  * Returns why libxl 4.17 would not create this domain, in its words (fixtures in test/fixtures/xl).
+ * Adds the disks that it opens to `disks`.
  */
 export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[]): string | undefined {
   const domid = world.nextDomid;

@@ -57,7 +57,7 @@ describe('an invalid xl.cfg gives the place and what was expected', () => {
     ['a=-1', 'xl.cfg is not Python'],
     ['a=1.5', 'xl.cfg is not Python'],
     ['a=x', 'x.cfg:1: expected a quoted string, a number or a list, found a name'],
-    ['a=1\na+=[2]', 'x.cfg:2: expected a plain "=": += adds to strings and lists for a +=, found a list'],
+    ['a=1\na+=[2]', 'x.cfg:2: expected = for a, which is a number: += only adds to strings and lists'],
     ['a="1"\na+=[2]', 'x.cfg:2: expected a string for a +=, found a list'],
     [String.raw`a="\q"`, 'x.cfg:1: "\\q" is not an escape that xl knows'],
     ['a="\0"', 'x.cfg:1: a string contains a NUL byte: xl would cut it off there'],
