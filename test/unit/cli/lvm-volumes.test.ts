@@ -83,6 +83,17 @@ describe('bofh lvm resize', () => {
     expect(volumes()).toEqual([['a', size / 4]]);
   });
 
+  it('says that the filesystem keeps its size, and how to grow it', async () => {
+    await runVerb(at().runtime, 'filesystem create /dev/vg0/a --type ext4');
+    const { runtime, stdout } = at();
+
+    await resize(runtime, 'vg0/a', '+8m');
+
+    expect(stdout()).toBe(
+      'vg0/a has 40 MiB now (32 MiB before)\nthe ext4 on it keeps its size; to grow it too: bofh filesystem resize /dev/vg0/a max\n',
+    );
+  });
+
   it('to the current size changes nothing, and says so', async () => {
     const { runtime, stdout } = at();
     const before = host.snapshot();

@@ -1,7 +1,7 @@
 import * as lvm from '../../../api/lvm.ts';
-import { reachOf, recognise } from '../../../blockdevice/index.ts';
+import { holders, reachOf, recognise } from '../../../blockdevice/index.ts';
 import type { ReadHost } from '../../../command/index.ts';
-import { RefusedError, UsageError } from '../../../core/errors.ts';
+import { BofhError, RefusedError, UsageError } from '../../../core/errors.ts';
 import { newSwap } from '../../../filesystem/index.ts';
 import { usableVg, volumeNamed } from '../../../lvm/index.ts';
 import { type Bytes, formatSize } from '../../../core/units.ts';
@@ -25,25 +25,50 @@ export default verb({
   run: (runtime, { volume, wanted }) => {
     const { vg, name } = volumeOf(volume);
     const by = sizeChange(wanted);
-    return change<{ readonly path: string; readonly size: Bytes }, LvmResize>(runtime, async ({ host }) => {
+    return change<Resized, LvmResize>(runtime, async ({ host }) => {
       const { uuid, from, to } = await plan(host, { vg, name }, by);
       const consent = to < from ? ({ shrink: 'lose the data beyond the new size' } as const) : {};
       const loss = `${volume} will be shrunk from ${formatSize(from)} to ${formatSize(to)}: all data after the new end will be lost`;
       return {
         destroys: to < from ? [loss] : [],
-        act: () => lvm.resizeLv({ vg, name, uuid, size: to, ...consent }),
-        answer: ({ path, size }): Answer<LvmResize> => ({
+        act: async () => {
+          const done = await lvm.resizeLv({ vg, name, uuid, size: to, ...consent });
+          return { ...done, on: done.size > from ? await filesystemOn(host, done.path) : undefined };
+        },
+        answer: ({ path, size, on }): Answer<LvmResize> => ({
           data: { volume, uuid, path, size, was: from },
           lines: [
             size === from
               ? `${volume} has ${formatSize(size)} already`
               : `${volume} has ${formatSize(size)} now (${formatSize(from)} before)`,
+            ...(on === undefined
+              ? []
+              : [`the ${on} on it keeps its size; to grow it too: bofh filesystem resize ${path} max`]),
           ],
         }),
       };
     });
   },
 });
+
+interface Resized {
+  readonly path: string;
+  readonly size: Bytes;
+  /** The type of the filesystem on a volume that has grown. */
+  readonly on: string | undefined;
+}
+
+/** Returns the type of a filesystem that can grow; undefined also if it is unknown, or of a guest. */
+async function filesystemOn(host: ReadHost, device: string): Promise<string | undefined> {
+  try {
+    if ((await holders(host, device)).some(({ kind }) => kind === 'guest')) return undefined;
+    const type = (await recognise(host, device))?.type ?? '';
+    return /^(?:ext[234]|xfs|btrfs)$/.test(type) ? type : undefined;
+  } catch (error) {
+    if (error instanceof BofhError) return undefined;
+    throw error;
+  }
+}
 
 interface Found {
   readonly uuid: string;
