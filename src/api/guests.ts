@@ -1,10 +1,11 @@
 import { openJournals } from '../atomic/recovery/recover.ts';
 import { exclusive, type Step } from '../atomic/journal/state.ts';
 import { currentBofh, single } from '../bofh.ts';
-import { BofhError, StuckError, UsageError } from '../core/errors.ts';
+import { BofhError, StuckError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import type { ReadHost } from '../command/index.ts';
 import { autostartLinks } from '../vm/autostart.ts';
+import { guestIn } from '../vm/configured.ts';
 import { type StartOptions, startVm } from '../vm/start.ts';
 import * as driver from '../xen/index.ts';
 import { checkText, naming } from '../core/checks.ts';
@@ -45,35 +46,30 @@ export interface PowerRow {
  */
 export async function allDomus(): Promise<readonly Domu[]> {
   const { host, site } = currentBofh();
-  const domus = await driver.allDomus({ host, configDirs: site.guestConfigDirs });
-  return domus.map(({ memoryMiB, ...domu }) => ({
+  return (await driver.allDomus({ host, configDirs: site.guestConfigDirs })).map(withMethods);
+}
+
+function withMethods({ memoryMiB, ...domu }: driver.Domu): Domu {
+  return {
     ...domu,
     memory: memoryMiB * mebibyte,
     isRunning: () => driver.isRunning({ host: currentBofh().host, domu }),
     start: (options) => startDomu(domu, options),
-  }));
+  };
 }
 
-/** Returns the configured guest of this name. An error names the method that was called with it. */
+/**
+ * Returns the configured guest of this name. Throws RefusedError if it has no configuration, or more
+ * than one; the error names the method that was called with it.
+ */
 export async function guestNamed(method: string, name: string): Promise<Domu> {
   return naming(method, { name }, () => configuredGuest(name));
 }
 
 async function configuredGuest(name: string): Promise<Domu> {
   checkText('the name of the guest', name);
-  const domu = (await allDomus()).find((each) => each.name === name);
-  if (domu !== undefined) return domu;
   const { host, site } = currentBofh();
-  const [domain] = await driver.guestDomains(host, (each) => each.name === name);
-  throw new UsageError(
-    `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}`,
-    domain === undefined
-      ? { code: 'not-found', remedy: 'see the guests: bofh vm list' }
-      : {
-          code: 'not-found',
-          remedy: `it runs without a configuration, as domain ${String(domain.id)}: xl shutdown -w ${String(domain.id)}`,
-        },
-  );
+  return withMethods(driver.domuOf((await guestIn(host, { name, site })).guest));
 }
 
 export async function domainOf({ name, uuid }: Domu): Promise<driver.Domain | undefined> {

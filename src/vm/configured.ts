@@ -77,11 +77,13 @@ async function unknownGuest(
 ): Promise<RefusedError> {
   const { name, site, problems } = options;
   const [domain] = await domains(host, (each) => each.name === name);
-  const also = domain === undefined ? '' : `, but a domain with that name exists (id ${domain.id})`;
   const texts = problems.map(({ message }) => message).join('; ');
   const unread = problems.length === 0 ? '' : `; these files could not be read: ${texts}`;
-  return new RefusedError(
-    `no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${also}${unread}`,
-    { code: 'not-found', remedy: 'see the guests: bofh vm list' },
-  );
+  return new RefusedError(`no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${unread}`, {
+    code: 'not-found',
+    remedy:
+      domain === undefined
+        ? 'see the guests: bofh vm list'
+        : `it runs without a configuration, as domain ${domain.id}: xl shutdown -w ${domain.id}`,
+  });
 }

@@ -109,13 +109,12 @@ export async function allDomus({
       remedy: remedies.join('; ') || 'correct the files named above, then run the command again',
     });
   }
-  return guests.map(({ name, file, uuid, memoryMiB, vcpus }) => ({
-    name,
-    config: file,
-    ...present({ uuid }),
-    memoryMiB,
-    vcpus,
-  }));
+  return guests.map(domuOf);
+}
+
+/** The guest of a configuration. */
+export function domuOf({ name, file, uuid, memoryMiB, vcpus }: GuestConfig): Domu {
+  return { ...{ name, config: file, memoryMiB, vcpus }, ...present({ uuid }) };
 }
 
 /** Whether a domain with the name of the guest runs. A paused, half-built, crashed or ending one does not run. */

@@ -14,6 +14,7 @@ export {
 } from './domains.ts';
 export {
   allDomus,
+  domuOf,
   type ConfigProblem,
   type Domu,
   guestConfigs,

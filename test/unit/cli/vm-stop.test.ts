@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { CommandError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
+import { CommandError, RolledBackError, RefusedError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { defaultSite } from '../../../src/site.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -124,8 +124,8 @@ test('a guest without a configuration is refused, with the command that shuts it
 
   const error = await rejectionOf(typed('vm stop stray'));
 
-  expect(error).toBeInstanceOf(UsageError);
-  expect((error as UsageError).remedy).toMatch(/as domain \d+: xl shutdown -w \d+$/);
+  expect(error).toBeInstanceOf(RefusedError);
+  expect((error as RefusedError).remedy).toMatch(/as domain \d+: xl shutdown -w \d+$/);
 });
 
 test('xen stop-all reports a guest of the start order that has no configuration, as start-all does', async () => {

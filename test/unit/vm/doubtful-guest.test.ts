@@ -19,6 +19,7 @@ const on = <T>(body: () => Promise<T>): Promise<T> => withBofh(simulatedBofh({ h
 
 describe('a guest with an old copy of its configuration', () => {
   it.each<[string, () => Promise<unknown>]>([
+    ['vm start', () => xen.start('web1')],
     ['vm set', () => vm.set('web1', { memory: '128m' })],
     ['vm resize', () => vm.resize('web1', 'root', { size: '1g' })],
     ['vm snapshot create', () => vm.createSnapshot('web1', 'before')],
@@ -45,6 +46,21 @@ describe('a guest with an old copy of its configuration', () => {
       },
     ]);
     expect(host.world.domains).toEqual([]);
+  });
+});
+
+it('a configuration of another guest that cannot be read does not keep a guest from its start', async () => {
+  host.admin.writeFile('/boot/vmlinuz', 'kernel');
+  host.admin.writeFile('/etc/xen/web1-old.cfg', 'name = ');
+
+  await on(() => xen.start('web1'));
+
+  expect(host.world.domains).toMatchObject([{ name: 'web1' }]);
+  await expect(on(() => xen.start('web2'))).rejects.toMatchObject({
+    name: 'RefusedError',
+    message: expect.stringMatching(
+      /^no guest web2 is configured in \/etc\/xen; these files could not be read: \/etc\/xen\/web1-old.cfg/,
+    ) as string,
   });
 });
 
