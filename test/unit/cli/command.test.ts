@@ -237,7 +237,7 @@ describe('bofh init', () => {
     });
     expect(readFileSync(site, 'utf8')).toBe(text);
 
-    writeFileSync(site, text.replace(/^ {2}.*bridge: .*$/m, "  bridge: 'br7',"));
+    writeFileSync(site, text.replace(/^ {2}(?:\/\/ )?bridge: .*$/m, "  bridge: 'br7',"));
     const { exitCode, stdout } = await bofh(['--site', site, '--json', 'doctor', '--settings']);
     expect(exitCode).toBe(0);
     expect(doctorSettings.parse(JSON.parse(stdout))).toContainEqual(

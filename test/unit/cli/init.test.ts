@@ -212,12 +212,12 @@ describe('bofh init --yes', () => {
       'two, of which one has the network card',
       [
         ['eth0', undefined, 'br1'],
-        ['docker0', 'bridge'],
+        ['virbr0', 'bridge'],
         ['br1', 'bridge'],
-        ['vif1.0', 'vif', 'docker0'],
+        ['vif1.0', 'vif', 'virbr0'],
       ],
       'br1',
-      'there are several bridges: docker0 (vif1.0), br1 (eth0); only br1 has a port that leads out of the host',
+      'there are several bridges: virbr0 (vif1.0), br1 (eth0); only br1 has a port that leads out of the host',
     ],
     [
       'two without a network card',
@@ -227,6 +227,15 @@ describe('bofh init --yes', () => {
       ],
       undefined,
       'there are several bridges: br0 (no port), br1 (no port)',
+    ],
+    [
+      'of containers only',
+      [
+        ['docker0', 'bridge'],
+        ['br-0123456789ab', 'bridge'],
+      ],
+      undefined,
+      'there are only bridges of containers: docker0, br-0123456789ab',
     ],
     [
       'of Open vSwitch',

@@ -125,6 +125,9 @@ async function kernel(host: ReadHost): Promise<Proposal> {
   }
 }
 
+/** The bridges that Docker, podman and CNI create for their containers. */
+const ofContainers = /^(?:docker\d+|br-[0-9a-f]{12}|podman\d+|cni(?:-podman)?\d+)$/;
+
 async function bridge(host: ReadHost): Promise<Proposal> {
   const read = async (name: string): Promise<SiteSettings> => {
     await checkVif(host, { bridge: name });
@@ -133,13 +136,16 @@ async function bridge(host: ReadHost): Promise<Proposal> {
   const of = (why: string, value?: string): Proposal => ({ settings: ['bridge'], why, value, read });
   const all = await ifInstalled(interfaces(host));
   if (typeof all === 'string') return of(all);
-  const bridges = all.filter(({ kind }) => kind === 'bridge');
+  const every = all.filter(({ kind }) => kind === 'bridge');
+  const bridges = every.filter(({ name }) => !ofContainers.test(name));
   const [only, ...more] = bridges;
   if (only === undefined)
     return of(
       all.some(({ kind }) => kind === 'openvswitch')
         ? 'there are only bridges of Open vSwitch; xl uses them with vif.default.script="vif-openvswitch" in /etc/xen/xl.conf'
-        : 'there is no bridge',
+        : every.length === 0
+          ? 'there is no bridge'
+          : `there are only bridges of containers: ${every.map(({ name }) => name).join(', ')}`,
     );
   if (more.length === 0) return of(`the only bridge: ${withPorts(only)}`, only.name);
   const outside = bridges.filter(({ name }) => all.some((each) => each.master === name && leadsOut(each)));
