@@ -28,7 +28,12 @@ export async function processHolder(
   pid: number,
 ): Promise<Holder & { readonly kind: 'process' }> {
   const command = ((await textOf(host, `/proc/${String(pid)}/comm`)) ?? '').trim();
-  return { kind: 'process', pid, command, words: `${command} (process ${String(pid)})` };
+  return {
+    kind: 'process',
+    pid,
+    command,
+    words: command === '' ? `process ${String(pid)}` : `${command} (process ${String(pid)})`,
+  };
 }
 
 function hex(number: number): string {
