@@ -160,7 +160,7 @@ export async function checkConfigPath(host: ReadHost, configured: string, keeps 
         ? `there is no directory ${directory}`
         : `${directory} is a ${kind}, not a directory`,
       {
-        remedy: `create it: mkdir --parents ${directory}; or set guestConfigDirs in the site file to another directory`,
+        remedy: `${kind === undefined ? `create it: mkdir --parents ${inShell(directory)}; or set` : 'set'} guestConfigDirs in the site file to another directory`,
       },
     );
   const path = posix.join(await realPath(host, directory), posix.basename(configured));

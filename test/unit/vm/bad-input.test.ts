@@ -21,11 +21,11 @@ beforeEach(() => {
 });
 
 /** What a request is refused with; the host must be as before. */
-async function refusal(changes: Partial<CheckedCreate>): Promise<BofhError> {
+async function refusal(changes: Partial<CheckedCreate>, of = site): Promise<BofhError> {
   const before = host.snapshot();
   const error = await planCreate({
     host,
-    site,
+    site: of,
     request: {
       name: 'web1',
       source: { type: 'tar', path: '/srv/root.tar' },
@@ -48,6 +48,28 @@ async function refusal(changes: Partial<CheckedCreate>): Promise<BofhError> {
   expect(error.message).not.toMatch(/\n|\[object|undefined/);
   return error;
 }
+
+describe('a directory of configurations that is', () => {
+  it.each([
+    [
+      'missing',
+      '/etc/guests',
+      'there is no directory /etc/guests',
+      /^create it: mkdir --parents \/etc\/guests; or/,
+    ],
+    [
+      'a file',
+      '/boot/initrd',
+      '/boot/initrd is a file, not a directory',
+      /^set guestConfigDirs in the site file/,
+    ],
+  ])('%s', async (_, directory, message, remedy) => {
+    expect(await refusal({}, { ...site, guestConfigDirs: [directory] })).toMatchObject({
+      message: expect.stringContaining(message) as string,
+      remedy: expect.stringMatching(remedy) as string,
+    });
+  });
+});
 
 describe('an invalid name of a guest', () => {
   it.each([
