@@ -60,7 +60,14 @@ function reached(names: Set<string>, lines: readonly string[]): ReadonlySet<stri
 
 function isNamed(line: string, names: ReadonlySet<string>): boolean {
   const own = namesOf(line);
-  return own.some((each) => names.has(each) || [...names].some((name) => begins(name, each)));
+  return own.some(
+    (each) => names.has(each) || [...names].some((name) => begins(name, each) || isAt(name, each)),
+  );
+}
+
+/** `/srv/etc/x` is the file `/etc/x` of a filesystem that is mounted on /srv. */
+function isAt(name: string, path: string): boolean {
+  return path.startsWith('/etc/') && name.endsWith(path);
 }
 
 /** `web1` begins the name of `vg0/web1-root` and of `/etc/xen/web1.cfg`. */

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { appendFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { explain } from '../../../src/cli/errors/explain.ts';
@@ -167,7 +168,7 @@ async function carryOut(
   return { outcome: 'changed', again, ...beyond };
 }
 
-/** A snapshot with the volumes in place of `/dev/dm-1`, as the kernel calls them before the remedy. */
+/** A snapshot with the volumes and mappings in place of `/dev/dm-1`, as the kernel calls them before the remedy. */
 function withNames({ world }: SimulatedHost, text: string): string {
   const names = new Map<string, string>(
     world.lvm.flatMap((vg) =>
@@ -177,6 +178,8 @@ function withNames({ world }: SimulatedHost, text: string): string {
       ]),
     ),
   );
+  for (const { name, number } of world.mappings)
+    names.set(`/dev/dm-${number.split(':')[1] ?? ''}`, `/dev/mapper/${name}`);
   return text.replaceAll(/\/dev\/dm-\d+/g, (path) => names.get(path) ?? path);
 }
 
@@ -224,7 +227,8 @@ async function typeOne(
       return undefined;
     }
     if (tool === 'mv' && argv.length === 2) {
-      copy.admin.rename(first, second);
+      const isInto = (await copy.stat(second))?.kind === 'directory';
+      copy.admin.rename(first, isInto ? posix.join(second, posix.basename(first)) : second);
       return undefined;
     }
     // Whoever types it answers its question.

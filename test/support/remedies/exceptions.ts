@@ -31,7 +31,7 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
     'the tool reported success without effect, so there is nothing to look at',
     /^look at it: cryptsetup luksDump/,
   ],
-  ['the size that the test inserts is too large', /can use .* at most/],
+  ['the size that the test inserts is too large', /can never use more than/],
   [
     'the object to remove is itself in use, and the refusal names the holder',
     /^remove them first: .* is in use: /,
@@ -44,5 +44,6 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
   ['it shows the lines of the journal, and fails after them', /^see what can be read: bofh journal show \w+/],
   ['the test has another guest with this name', /is not that of the running guest/],
   ['the simulated host lacks the module of DRBD', /Module drbd not found|the module of DRBD is not loaded/],
+  ['the test has no configuration of the guest', /bofh vm resume \S+ => .*no guest \S+ is configured/],
   ['the repositories of the test lack the package', /Unable to locate package/],
 ];

@@ -6,12 +6,12 @@
 export const unreached: readonly (readonly [reason: string, most: number, place: RegExp])[] = [
   [
     'another process changed the object between two checks of one step',
-    46,
-    /changed; nothing|is open as|open as \$\{mapping|has sent the subvolume|which another process runs|concurrently|was replaced or changed while|was replaced while|meanwhile|is another|no longer|was started again|is missing or has changed|is gone|old place|another volume|were edited|was booted while|is being detached|mounted on .* more than once|now names|const again = |is not as it was| now`|nothing was destroyed|is not as large as|was mounted while|while bofh converted it|being edited|is running: it cannot|not in the group|have the same tag of bofh|no mount of the btrfs|could not be restored exactly|is a snapshot of .* now/,
+    49,
+    /changed; nothing|is open as|open as \$\{mapping|has sent the subvolume|which another process runs|concurrently|was replaced or changed while|was replaced while|meanwhile|is another|no longer|was started again|is missing or has changed|is gone|old place|another volume|were edited|was booted while|is being detached|mounted on .* more than once|now names|const again = |is not as it was| now`|nothing was destroyed|is not as large as|was mounted while|while bofh converted it|being edited|is running: it cannot|not in the group|have the same tag of bofh|no mount of the btrfs|could not be restored exactly|is a snapshot of .* now|another subvolume is at|any more; nothing|has another size now|is the btrfs/,
   ],
   [
     'a program reported success and did something else',
-    35,
+    36,
     /reported success|has left|did not|does not see|does not report|does not say|does not know|instead of|could not be|succeeded, but|has ended, and|is a snapshot of .*, not of|holds nothing that blkid knows|has no content that blkid knows/,
   ],
   [
@@ -31,7 +31,7 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
   ],
   [
     'a mount that is read-only, hidden by another one, or on a loop device that is removed with it',
-    4,
+    5,
     /read-only|only be attached read-only|where another mount hides it|detaches the loop device/,
   ],
   ['a download, or a directory of bofh that others can write to', 4, /^host\/(?:download|ssh\/place)\.ts/],

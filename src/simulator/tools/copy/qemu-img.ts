@@ -33,6 +33,7 @@ function qemuImg(call: ToolCall): Answer {
   if (more.length > 0 || one(options, '-O') === 'qcow2') throw unmodelled(call, 'it reads one image');
   if (verb === 'info') return ok(JSON.stringify(infoOf(image, source), null, 4));
   if (verb === 'check') return check(image);
+  if (verb === 'convert' && !options.flags.has('-n')) throw unmodelled(call, 'it creates no file');
   const device = deviceAt(call.world, target);
   if (device === undefined)
     return failed(
@@ -40,7 +41,7 @@ function qemuImg(call: ToolCall): Answer {
       `qemu-img: Could not open '${target}': Could not open '${target}': No such file or directory`,
     );
   if (verb === 'compare') return compare(call, image, device);
-  if (verb === 'convert' && options.flags.has('-n')) return convert(call, image, device);
+  if (verb === 'convert') return convert(call, image, device);
   throw unmodelled(call, 'it knows info, check, compare and convert -n');
 }
 
