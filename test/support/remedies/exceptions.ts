@@ -44,6 +44,7 @@ export const exceptions: readonly (readonly [reason: string, remedy: RegExp])[] 
   ['it shows the lines of the journal, and fails after them', /^see what can be read: bofh journal show \w+/],
   ['the test has another guest with this name', /is not that of the running guest/],
   ['the simulated host lacks the module of DRBD', /Module drbd not found|the module of DRBD is not loaded/],
+  ['the process is only a row of ps in the test', /^end them: loginctl .* => kill .*no such process/],
   ['the test has no configuration of the guest', /bofh vm resume \S+ => .*no guest \S+ is configured/],
   ['the repositories of the test lack the package', /Unable to locate package/],
 ];
