@@ -39,7 +39,7 @@ it('comes after its user, and is refused without one', async () => {
   expect(changes.map(({ kind }) => kind)).toEqual(['user', 'file']);
 });
 
-it.each(['@daily', '@reboot', '* * * * *', '*/5 0-23/2 1,15 JAN-mar 0,7', '0 0 31 12 sun'])(
+it.each(['@daily', '@reboot', '* * * * *', '*/5 0-23/2 1,15 JAN-mar 0,7', '* * * * fri-7', '0 0 31 12 sun'])(
   'accepts the schedule %s',
   async (schedule) => {
     expect(await apply((h) => h.cron('day', { ...job, schedule }))).toHaveLength(1);
@@ -60,11 +60,16 @@ it.each<readonly [string, string, unknown, string]>([
   ].map(
     (schedule) => [`the schedule ${schedule}`, 'day', { ...job, schedule }, 'must be five fields'] as const,
   ),
+  ...['* * * * sat-sun', '* * * * fri-mon', '* * * dec-feb *', '* * * * 5-mon'].map(
+    (schedule) => [`the schedule ${schedule}`, 'day', { ...job, schedule }, 'a range ascends'] as const,
+  ),
   ...['9-5 * * * *', '1-2-3 * * * *', '@never', '* * * * *  ', ''].map(
     (schedule) => [`the schedule ${schedule}`, 'day', { ...job, schedule }, 'must be five fields'] as const,
   ),
   ['a command of two lines', 'day', { ...job, command: 'a\nb' }, 'must be one line'],
   ['an escaped %', 'day', { ...job, command: 'date +\\%F' }, 'must have % without a backslash'],
+  // cron 3.0pl1-162 of Debian 12: "command too long" from 999 bytes on.
+  ['a long command', 'day', { ...job, command: `${'é'.repeat(498)}%%` }, 'must have at most 998 bytes'],
   ['no user', 'day', { schedule: '@daily', command: 'a' }, 'user'],
 ])('refuses %s', async (_, name, request, message) => {
   const error = await rejectionOf(apply((h) => h.cron(name, request as CronRequest)));
