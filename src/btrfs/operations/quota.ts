@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { type ChangeHost, inShell } from '../../command/index.ts';
+import { kernelText } from '../../blockdevice/index.ts';
+import { type ChangeHost, inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { filesystemSync } from '../commands.ts';
 import { anyRoot, placeOf } from '../place.ts';
@@ -22,8 +23,9 @@ const undo = z.strictObject({
 
 /**
  * `tx.btrfs.setQuota`: enables or disables quotas. Disabling is refused while there are limits, or
- * groups that an administrator created, because btrfs would lose them. Undo restores the old state;
- * the kernel then counts again.
+ * groups that an administrator created, because btrfs would lose them; also for simple quotas
+ * (`btrfs quota enable --simple`), which do not count again what was written before. Undo restores
+ * the old state; the kernel then counts again.
  */
 export const setQuota = operation({
   kind: 'btrfs.quota.set',
@@ -45,6 +47,7 @@ export const setQuota = operation({
       throw new RefusedError(`quota accounting is ${inWords[wanted]} already on ${mount.path}`, {
         remedy: `there is nothing to do; see: bofh btrfs quota show ${inShell(mount.path)}`,
       });
+    await refuseSimple(host, { fs, path: mount.path, now });
     refuseLimits(mount.path, now);
     return { fs, device: mount.source, mounted: mount.path, mode: wanted };
   },
@@ -56,18 +59,23 @@ export const setQuota = operation({
     const root = await anyRoot(host, of.fs);
     const now = await quotaOf(host, root);
     if (now.mode === of.mode) throw concurrentChange(`quota accounting on ${root} is ${inWords[now.mode]}`);
+    await refuseSimple(host, { fs: of.fs, path: root, now });
     await set(host, { root, now, wanted: of.mode });
     return null;
   },
   value: ({ undo: { fs, mode: now } }) => ({ filesystem: fs, mode: now }),
   look: async ({ undo: of, host }) => {
     const now = await quotaOf(host, await anyRoot(host, of.fs));
-    return { state: now.mode === of.mode ? 'ours' : 'gone' };
+    if (now.mode !== of.mode) return { state: 'gone' };
+    if (now.mode === 'on' && (await isSimple(host, of.fs)))
+      return { state: 'not-ours', found: `${of.mounted} has simple quotas now` };
+    return { state: 'ours' };
   },
   revert: async ({ undo: of, host }) => {
     const root = await anyRoot(host, of.fs);
     const now = await quotaOf(host, root);
-    if (now.mode === of.mode) await set(host, { root, now, wanted: of.mode === 'on' ? 'off' : 'on' });
+    if (now.mode !== of.mode || (now.mode === 'on' && (await isSimple(host, of.fs)))) return;
+    await set(host, { root, now, wanted: of.mode === 'on' ? 'off' : 'on' });
   },
   sync: ({ undo: of, host }) => syncFilesystem(host, of),
   describe: ({ undo: of }) => ({
@@ -94,6 +102,22 @@ async function set(
         remedy: `see its state: btrfs qgroup show ${root}`,
       },
     );
+}
+
+/** Whether its quotas are simple ones. Linux before 6.7 has no such file. */
+async function isSimple(host: ReadHost, fs: string): Promise<boolean> {
+  return (await kernelText(host, `/sys/fs/btrfs/${fs}/qgroups/mode`)) === 'squota';
+}
+
+async function refuseSimple(
+  host: ReadHost,
+  { fs, path, now }: { readonly fs: string; readonly path: string; readonly now: Quota },
+): Promise<void> {
+  if (now.mode === 'off' || !(await isSimple(host, fs))) return;
+  throw new RefusedError(
+    `${path} has simple quotas: enabled again, they would not count what is there already, so nothing could undo this`,
+    { remedy: `disable them yourself: btrfs quota disable ${inShell(path)}` },
+  );
 }
 
 function refuseLimits(path: string, quota: Quota): void {

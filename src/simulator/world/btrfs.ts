@@ -38,6 +38,8 @@ export interface Btrfs {
   readonly subvolumes: readonly ModelSubvolume[];
   /** Missing: quotas are off. Limits of quota groups, by their id, as btrfs prints them. */
   readonly limits?: Readonly<Record<string, { readonly referenced?: string; readonly exclusive?: string }>>;
+  /** Quotas are simple ones (squota of Linux 6.7). */
+  readonly simple?: true;
   /** Devices; missing: it is on one device. */
   readonly members?: readonly ModelMember[];
   /** Profile of the metadata; missing: DUP. */
@@ -154,7 +156,7 @@ export function movedInside(world: World, from: string, to: string): void {
 }
 
 /** Returns lines for the text of a host's state: differences from a new filesystem. */
-export function describeBtrfs({ defaultId, subvolumes, limits }: Btrfs): readonly string[] {
+export function describeBtrfs({ defaultId, subvolumes, limits, simple }: Btrfs): readonly string[] {
   const made = subvolumes.filter(({ id }) => id !== 5);
   const chosen = made.find(({ id }) => id === defaultId);
   return [
@@ -163,7 +165,9 @@ export function describeBtrfs({ defaultId, subvolumes, limits }: Btrfs): readonl
         `subvolume ${JSON.stringify(inside)} ${uuid} of ${parentUuid} from ${receivedUuid} ${mode}`,
     ),
     ...(chosen === undefined ? [] : [`default ${JSON.stringify(chosen.inside)}`]),
-    ...(limits === undefined ? [] : ['quotas are on', ...describeLimits(limits, subvolumes)]),
+    ...(limits === undefined
+      ? []
+      : [simple ? 'simple quotas are on' : 'quotas are on', ...describeLimits(limits, subvolumes)]),
   ];
 }
 

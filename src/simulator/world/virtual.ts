@@ -310,5 +310,7 @@ function* btrfsDevices(world: World): Generator<readonly [string, Inode]> {
     if (storage === undefined) continue;
     const goesOn = { none: 'none', running: 'balance', paused: 'balance paused' }[state?.balance ?? 'none'];
     yield [`${home}/exclusive_operation`, file(`${goesOn}\n`, 0o444)];
+    if (state?.limits !== undefined)
+      yield [`${home}/qgroups/mode`, file(`${state.simple ? 'squota' : 'qgroup'}\n`, 0o444)];
   }
 }

@@ -108,6 +108,28 @@ describe('quotas', () => {
     expect(host.snapshot()).not.toContain('quotas are on');
   });
 
+  test('simple quotas are not disabled: an undo could not enable them as they were', async () => {
+    host.admin.btrfs('quota', 'enable', '--simple', '/srv/pool');
+    const before = host.snapshot();
+    expect(before).toContain('simple quotas are on');
+    const error = await failureOf(does((tx) => tx.btrfs.setQuota({ path: '/srv/pool', mode: 'off' })));
+    expect(error).toBeInstanceOf(RefusedError);
+    expect((error as RefusedError).remedy).toBe('disable them yourself: btrfs quota disable /srv/pool');
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('simple quotas that others enabled meanwhile stay', async () => {
+    await failureOf(
+      does(async (tx) => {
+        await tx.btrfs.setQuota({ path: '/srv/pool', mode: 'on' });
+        host.admin.btrfs('quota', 'disable', '/srv/pool');
+        host.admin.btrfs('quota', 'enable', '--simple', '/srv/pool');
+        await failNow();
+      }),
+    );
+    expect(host.snapshot()).toContain('simple quotas are on');
+  });
+
   test('a limit that was changed meanwhile stays', async () => {
     host.admin.btrfs('quota', 'enable', '/srv/pool');
     await failureOf(

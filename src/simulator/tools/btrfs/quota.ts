@@ -2,13 +2,17 @@ import { onBtrfs, putState } from '../../world/btrfs.ts';
 import { unmodelled } from '../../options.ts';
 import { failed, ok, type ToolCall, type ToolModel } from '../answer.ts';
 
-/** `btrfs quota enable|disable PATH` */
-export function quota(call: ToolCall, [verb, path = '']: readonly string[]): ReturnType<ToolModel> {
+/** `btrfs quota enable|disable PATH`, and `enable --simple PATH` of btrfs-progs 6.7 */
+export function quota(call: ToolCall, [verb, ...words]: readonly string[]): ReturnType<ToolModel> {
+  const path = words.at(-1) ?? '';
+  const isSimple = verb === 'enable' && words.length === 2 && words[0] === '--simple';
   const at = onBtrfs(call.world, path);
   if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${path}`);
   if (verb !== 'enable' && verb !== 'disable') throw unmodelled(call, 'it turns quotas on and off');
-  const { limits, ...rest } = at.state;
-  putState(call.world, at.mount, verb === 'enable' ? { ...rest, limits: limits ?? {} } : rest);
+  const { limits, simple, ...rest } = at.state;
+  if (verb === 'disable') putState(call.world, at.mount, rest);
+  else if (limits === undefined)
+    putState(call.world, at.mount, { ...rest, limits: {}, ...(isSimple ? { simple: true } : {}) });
   return ok();
 }
 
