@@ -1,5 +1,5 @@
 import * as api from '../../index.ts';
-import type { Host, ReadCommand, ReadHost } from '../../command/index.ts';
+import { type Host, type ReadCommand, type ReadHost, Secret } from '../../command/index.ts';
 import { CommandError, ConnectionError, ToolError } from '../../core/errors.ts';
 import { answerOf } from '../../host/answer.ts';
 import type { DryAsked, DryQuestion, DryReply } from './protocol.ts';
@@ -12,17 +12,21 @@ export function askingHosts(): (name: string) => Host {
   const ask = asker();
   const local = api.localHost();
   return (name) => {
-    const run = async <T>(command: ReadCommand<T>): Promise<T> => {
-      const { tool, argv, timeoutMs, encoding } = command;
-      const limit = present({ timeoutMs });
-      const how = { ...limit, ...present({ encoding }) };
-      const secret = command.shownOf === undefined ? {} : ({ isSecret: true } as const);
-      return answered(name, command, await ask(name, { what: 'run', tool, argv, ...how, ...secret }));
-    };
+    const run = async <T>(command: ReadCommand<T>): Promise<T> =>
+      answered(name, command, await ask(name, askedOf(command)));
     // The child can read files of this host itself.
     if (name === '') return { ...local, run };
     return { ...local, name, run, ...readsOf(name, ask) };
   };
+}
+
+/** Returns the question that has the parent process run a program. */
+export function askedOf(command: ReadCommand<unknown>): DryAsked & { readonly what: 'run' } {
+  const { tool, argv, timeoutMs, encoding, stdin: given } = command;
+  // A Secret would arrive without its bytes.
+  const stdin = given instanceof Secret ? given.reveal() : given;
+  const secret = command.shownOf === undefined ? {} : ({ isSecret: true } as const);
+  return { what: 'run', tool, argv, ...present({ timeoutMs, encoding, stdin }), ...secret };
 }
 
 function asker(): Ask {

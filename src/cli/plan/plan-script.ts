@@ -72,11 +72,11 @@ export async function answerTo(
 
 async function answerOf(
   host: Host,
-  { ask, tool, argv, timeoutMs, encoding, isSecret }: DryQuestion & { readonly what: 'run' },
+  { ask, tool, argv, timeoutMs, encoding, stdin, isSecret }: DryQuestion & { readonly what: 'run' },
 ): Promise<DryReply> {
   if (!isTool(tool)) return { to: ask, failed: 'bofh runs no such program', reason: 'unknown' };
   const shownOf = isSecret === true ? () => '' : undefined;
-  const how = present({ timeoutMs, encoding, shownOf });
+  const how = present({ timeoutMs, encoding, stdin, shownOf });
   const parse = (answer: Answer): Answer => answer;
   return { to: ask, answer: await host.run({ tool, argv, access: 'read', accepts: anyExit, parse, ...how }) };
 }

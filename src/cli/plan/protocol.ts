@@ -1,4 +1,4 @@
-import type { Answer, FileStat, HostFacts } from '../../command/index.ts';
+import type { Answer, FileStat, HostFacts, KeyInput } from '../../command/index.ts';
 import type { Reason } from '../../core/errors.ts';
 import type { Site } from '../../site.ts';
 import type { Explanation } from '../errors/explanation.ts';
@@ -27,6 +27,8 @@ export type DryQuestion = { readonly ask: number; readonly on: string } & (
       readonly argv: readonly string[];
       readonly timeoutMs?: number;
       readonly encoding?: 'latin1';
+      /** What the program reads from stdin. The parent process fetches a key. */
+      readonly stdin?: KeyInput | Uint8Array | string;
       /** The output can contain a secret: an error must not show it. */
       readonly isSecret?: true;
     }

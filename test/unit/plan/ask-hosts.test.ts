@@ -1,8 +1,11 @@
+import { deserialize, serialize } from 'node:v8';
 import { expect, test } from 'vitest';
-import { answered } from '../../../src/cli/plan/ask-hosts.ts';
+import { answered, askedOf } from '../../../src/cli/plan/ask-hosts.ts';
 import { answerTo } from '../../../src/cli/plan/plan-script.ts';
-import { type ReadCommand, stderrAlone } from '../../../src/command/index.ts';
+import type { DryQuestion } from '../../../src/cli/plan/protocol.ts';
+import { type ReadCommand, Secret, stderrAlone } from '../../../src/command/index.ts';
 import { CommandError } from '../../../src/core/errors.ts';
+import { visudo } from '../../../src/provision/sudoers.ts';
 import { simulatedBofh, simulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 
@@ -30,6 +33,20 @@ test('a program that was killed shows no secret either', async () => {
   const asked = { ask: 1, on: '', what: 'run', tool: 'cat', argv: ['/etc/key'], isSecret: true } as const;
 
   expect(JSON.stringify(await answerTo(simulatedBofh({ host }), asked))).not.toContain('geheim');
+});
+
+test('a program in a dry run of a script reads its stdin', async () => {
+  const wrong = visudo(Buffer.from('a ALL=(ALL) ALL\nb ALL ALL\n'));
+  const right = visudo(Buffer.from('a ALL=(ALL) ALL\n'));
+  const bofh = simulatedBofh({ host: simulatedHost() });
+  const run = async (command: ReadCommand<void>): Promise<void> => {
+    const sent = deserialize(serialize({ ask: 1, on: '', ...askedOf(command) })) as DryQuestion;
+    return answered('', command, await answerTo(bofh, sent));
+  };
+
+  await run(right);
+  await run({ ...right, stdin: new Secret('a ALL=(ALL) ALL\n') });
+  expect(await rejectionOf(run(wrong))).toMatchObject({ exitCode: 1 });
 });
 
 test('an answer without permission is an error, as on a host', async () => {
