@@ -41,7 +41,9 @@ export const json: Syntax = {
     if (parent === undefined || object === undefined) return text;
     const braces = bracesOf(object);
     const pair = braces.pairs[object.children?.indexOf(parent) ?? -1];
-    return pair === undefined || braces.pairs.length === 1
+    if (pair === undefined) return text;
+    const rest = text.slice(braces.start + 1, pair.start) + text.slice(pair.end, braces.end - 1);
+    return braces.pairs.length === 1 && rest.trim() === ''
       ? splice(text, [braces.start, braces.end], '{}')
       : removePair(text, braces, pair);
   },

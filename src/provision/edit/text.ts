@@ -102,7 +102,7 @@ export function addPair(text: string, { start, end, pairs }: Braces, pair: strin
   return splice(splice(text, [at, at], `\n${own}${pair}`), [last.end, last.end], ',');
 }
 
-/** Removes one of several pairs, with its line and the comment in this line. */
+/** Removes a pair, with its line and the comment in this line. */
 export function removePair(text: string, { pairs }: Braces, pair: Span): string {
   const index = pairs.indexOf(pair);
   const [before, after] = [pairs[index - 1], pairs[index + 1]];
@@ -113,7 +113,8 @@ export function removePair(text: string, { pairs }: Braces, pair: Span): string 
   const isOwnLine = text.slice(start, pair.start).trim() === '' && restOfLine.test(line);
   if (after !== undefined)
     return splice(text, isOwnLine ? [start, nextLine(text, end)] : [pair.start, after.start], '');
-  if (before === undefined) return text;
+  if (before === undefined)
+    return splice(text, isOwnLine ? [start, nextLine(text, end)] : [pair.start, pair.end], '');
   if (!isOwnLine) return splice(text, [before.end, pair.end], '');
   const comma = before.end + (toComma.exec(text.slice(before.end))?.[0].length ?? 1);
   return splice(splice(text, [start, nextLine(text, end)], ''), [comma - 1, comma], '');

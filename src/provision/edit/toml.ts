@@ -24,8 +24,34 @@ export const toml: Syntax = {
       if (!after.includes(comment)) throw new Error(`the comment "${comment.trim()}" would be lost`);
     return after;
   },
-  remove: (text, path) => patch(text, withValue(read(text), path, undefined)),
+  remove: (text, path) => withComments(text, patch(text, withValue(read(text), path, undefined))),
 };
+
+/**
+ * Restores the comments before and after the removed lines, which the library removes too: they may
+ * be about the whole file, or about the next table.
+ */
+function withComments(before: string, after: string): string {
+  const [old, left] = [before.split('\n'), after.split('\n')];
+  const most = Math.min(old.length, left.length);
+  let start = 0;
+  while (start < most && old[start] === left[start]) start++;
+  let end = 0;
+  while (end < most - start && old.at(-1 - end) === left.at(-1 - end)) end++;
+  const removed = old.slice(start, old.length - end);
+  const isComment = (line: string): boolean => line.trim().startsWith('#');
+  const isContent = (line: string): boolean => line.trim() !== '' && !isComment(line);
+  const [first, last] = [removed.findIndex(isContent), removed.findLastIndex(isContent)];
+  const above = removed.slice(0, Math.max(first, 0));
+  const below = removed.slice(last + 1);
+  return [
+    ...left.slice(0, start),
+    ...above.slice(0, above.findLastIndex(isComment) + 1),
+    ...left.slice(start, left.length - end),
+    ...(below.some(isComment) ? below.slice(above.some(isComment) ? 0 : below.findIndex(isComment)) : []),
+    ...left.slice(left.length - end),
+  ].join('\n');
+}
 
 function read(text: string): unknown {
   try {

@@ -132,7 +132,11 @@ function replaced(text: string, map: YAMLMap, pair: Pair, value: Revealed): stri
   if (isText && old !== '' && !old.includes('\n')) return splice(text, [start, end], inLine);
   const colon = text.indexOf(':', spanOf(pair.key)[1]) + 1;
   const rendered = isText ? ` ${inLine}` : afterKey(block(text, map, 'key', value));
-  return splice(text, [colon, old === '' ? colon : end], `${rendered}${old.endsWith('\n') ? '\n' : ''}`);
+  // Comments between the key and its value, which may be on several lines.
+  const gap = old === '' ? '' : text.slice(colon, start).trimEnd();
+  const comments = /^\s+#/.test(gap) && gap.split('\n').every((line) => /^\s*(?:#|$)/.test(line)) ? gap : '';
+  const both = rendered.startsWith('\n') ? comments + rendered : rendered + comments;
+  return splice(text, [colon, old === '' ? colon : end], `${both}${old.endsWith('\n') ? '\n' : ''}`);
 }
 
 function afterKey(lines: string): string {

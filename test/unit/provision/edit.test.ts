@@ -55,6 +55,13 @@ table('yaml', [
     'a:\n    b: 1 # one\n    d:\n        e:\n            - 1\n            - 2\n    # about nothing\n\n# about c\nc: 3\n',
   ],
   [
+    'keeps the comments before a value of several lines',
+    'a:  # about a\n  # about b\n  b: 1\nc: # list\n  - 1\n',
+    { c: 2 },
+    [['a', 'b']],
+    'a: {}  # about a\n  # about b\nc: 2 # list\n',
+  ],
+  [
     'sets a key without a value',
     'a:\nb: # nothing\nc: 1\n',
     { a: 1, b: 2 },
@@ -131,6 +138,16 @@ table('json', [
   ['removes the first', '{\n  "a": 1, // one\n  "b": 2\n}\n', {}, [['a']], '{\n  "b": 2\n}\n'],
   ['removes the last', '{\n  "a": 1, // one\n  "b": 2 // two\n}\n', {}, [['b']], '{\n  "a": 1 // one\n}\n'],
   ['removes the only one', '{"a": {"b": 1}}\n', {}, [['a', 'b']], '{"a": {}}\n'],
+  [
+    'keeps the comments beside the only one',
+    '{\n  "a": {\n    // about b\n    "b": 1, // b\n    // about c\n    "c": 2\n    // end\n  }\n}\n',
+    {},
+    [
+      ['a', 'b'],
+      ['a', 'c'],
+    ],
+    '{\n  "a": {\n    // about b\n    // about c\n    // end\n  }\n}\n',
+  ],
   ['removes on one line', '{"a": 1, "b": 2, "c": 3}\n', {}, [['b'], ['c']], '{"a": 1}\n'],
   ['sets null', '{"a": 1}\n', { a: null }, [], '{"a": null}\n'],
 ]);
@@ -147,6 +164,13 @@ table('toml', [
   ['adds tables', 'a = 1\n', { b: [{ c: 1 }], d: { e: 1 } }, [], 'a = 1\n\n[[b]]\nc = 1\n\n[d]\ne = 1\n'],
   ['removes a key', 'a = 1\nb = 2 # two\n', {}, [['b']], 'a = 1\n'],
   ['removes a table', 'a = 1\n\n[b]\nc = 1\n\n[d]\ne = 1\n', {}, [['b']], 'a = 1\n\n[d]\ne = 1\n'],
+  [
+    'keeps the comments before and after a removed key or table',
+    '# the file\na = 1 # a\nb = 2\n\n# about c\n[c]\n# in c\nd = 1\n# more\ne = 1\n\n# about f\n[f]\ng = 1\n',
+    {},
+    [['a'], ['c']],
+    '# the file\nb = 2\n\n# about c\n\n# about f\n[f]\ng = 1\n',
+  ],
   [
     'keeps dates and odd numbers',
     'd = 1979-05-27\nn = 0xff\nb = 9007199254740993\n',
