@@ -3,7 +3,7 @@ import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.
 import { inShell, kindInWords, type ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
-import { realPath } from '../mount/index.ts';
+import { mountOver, realPath } from '../mount/index.ts';
 
 /**
  * A path on a btrfs: the filesystem, the path from its top level, and the current path on this
@@ -38,7 +38,7 @@ export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readon
  */
 export async function placeOf(host: ReadHost, path: string): Promise<Place> {
   const real = await realPath(host, path);
-  const mount = mountOver(await mountEntries(host), real);
+  const mount = theMountOver(await mountEntries(host), real);
   if (mount.type !== 'btrfs')
     throw new RefusedError(`${path} is not on btrfs but on ${mount.type} (${mount.source})`, {
       remedy: 'name a path on a mounted btrfs; see them: findmnt --types btrfs',
@@ -57,7 +57,7 @@ export async function placeFor(host: ReadHost, path: string): Promise<Place> {
     });
   const real = posix.join(directory.path, name);
   // A mount point at this path hides the entry of btrfs.
-  const mount = mountOver(await mountEntries(host), real);
+  const mount = theMountOver(await mountEntries(host), real);
   if (mount.id !== directory.mount.id)
     throw new RefusedError(`${real} is a mount point (${mount.source})`, {
       remedy: `umount ${inShell(real)}`,
@@ -92,7 +92,7 @@ export async function seenAt(
     if (inside !== root && root !== '/' && !inside.startsWith(`${root}/`)) continue;
     const rest = root === '/' ? inside : inside.slice(root.length);
     const path = rest === '/' ? mount.path : posix.join(mount.path, rest);
-    if (mountOver(entries, path).id === mount.id) return path;
+    if (mountOver(entries, path)?.id === mount.id) return path;
   }
   return undefined;
 }
@@ -114,7 +114,7 @@ export async function anyRoot(host: ReadHost, fs: string): Promise<string> {
   const entries = await mountEntries(host);
   // For a bind mount of a directory, the root of the mount is not the path of the subvolume.
   const whole = (await mountsOf(host, fs)).find(
-    (mount) => subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path).id === mount.id,
+    (mount) => subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path)?.id === mount.id,
   );
   if (whole === undefined) throw notMounted(fs, '/');
   return whole.path;
@@ -128,7 +128,8 @@ export async function mountedFilesystems(host: ReadHost): Promise<ReadonlyMap<st
   const entries = await mountEntries(host);
   const found = new Map<string, string | undefined>();
   for (const mount of entries.filter(({ type }) => type === 'btrfs')) {
-    const isWhole = subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path).id === mount.id;
+    const isWhole =
+      subvolumeOf(mount)?.path === mount.root && mountOver(entries, mount.path)?.id === mount.id;
     const fs = await filesystemOf(host, mount);
     found.set(fs, found.get(fs) ?? (isWhole ? mount.path : undefined));
   }
@@ -151,18 +152,10 @@ function notMounted(fs: string, inside: string): RefusedError {
   });
 }
 
-/**
- * Returns the mount that contains a path: the mount point with the longest matching path; if it has
- * several mounts, the last.
- */
-function mountOver(entries: readonly MountEntry[], path: string): MountEntry {
-  let best: MountEntry | undefined;
-  for (const entry of entries) {
-    const covers = entry.path === '/' || path === entry.path || path.startsWith(`${entry.path}/`);
-    if (covers && entry.path.length >= (best?.path.length ?? 0)) best = entry;
-  }
-  if (best === undefined) throw new ParseError(`/proc/self/mountinfo has no mount over ${path}`);
-  return best;
+function theMountOver(entries: readonly MountEntry[], path: string): MountEntry {
+  const mount = mountOver(entries, path);
+  if (mount === undefined) throw new ParseError(`/proc/self/mountinfo has no mount over ${path}`);
+  return mount;
 }
 
 function pathFromTopLevel({ root, path }: MountEntry, real: string): string {

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { mountOver as visibleMount } from '../../mount/table.ts';
 import type { Mount } from './parts.ts';
 import { resolve } from './resolve.ts';
 import type { World } from './world.ts';
@@ -95,12 +96,8 @@ export function onBtrfs(world: World, path: string): OnBtrfs | undefined {
 
 /** Returns the mount through which a path is seen. */
 export function mountOver(world: World, path: string): Mount | undefined {
-  let best: Mount | undefined;
-  for (const mount of world.mounts) {
-    const covers = mount.path === '/' || path === mount.path || path.startsWith(`${mount.path}/`);
-    if (covers && mount.path.length >= (best?.path.length ?? 0)) best = mount;
-  }
-  return best;
+  const { id } = visibleMount(world.mounts, path) ?? {};
+  return world.mounts.find((mount) => mount.id === id);
 }
 
 function stateOf(world: World, mount: Mount): Btrfs {

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { mountOver } from '../../mount/table.ts';
 import { inodeOf, type Inode, type Tree } from './tree.ts';
 import { virtualTree } from './virtual.ts';
 import type { World } from './world.ts';
@@ -81,8 +82,8 @@ function mountedAt({ mounts }: World, path: string): Mounted | undefined {
   let mounted = topmost.get(mounts);
   if (mounted === undefined) {
     mounted = new Map<string, Mounted>(Object.entries(virtual).map(([at, storage]) => [at, { storage }]));
-    for (const { path: at, storage, top } of mounts)
-      if (storage !== undefined) mounted.set(at, { storage, top });
+    for (const { id, path: at, storage, top } of mounts)
+      if (storage !== undefined && mountOver(mounts, at)?.id === id) mounted.set(at, { storage, top });
     topmost.set(mounts, mounted);
   }
   return mounted.get(path);

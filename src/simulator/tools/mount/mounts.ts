@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { one, readOptions, unmodelled } from '../../options.ts';
 import { uncover } from '../../real-host/overlay.ts';
+import { mountOver } from '../../world/btrfs.ts';
 import { resolve } from '../../world/resolve.ts';
 import { syncFilesystem } from '../../world/files.ts';
 import { escapeOctal } from '../../world/virtual.ts';
@@ -187,11 +188,7 @@ function freeId(world: World): number {
 
 /** Returns the mount that contained the path until now. */
 function parentOf(world: World, path: string): number {
-  const around = world.mounts.filter(
-    (each) => each.path === path || each.path === '/' || path.startsWith(`${each.path}/`),
-  );
-  const longest = Math.max(0, ...around.map((each) => each.path.length));
-  return around.findLast((each) => each.path.length === longest)?.id ?? 1;
+  return mountOver(world, path)?.id ?? 1;
 }
 
 /**
