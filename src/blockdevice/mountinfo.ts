@@ -86,6 +86,26 @@ export async function visible(
   });
 }
 
+/**
+ * Returns the mount that a path leads into. Follows parents from the root down, so that a hidden
+ * mount does not count. Of two mounts on the same parent, the later one with the shorter path hides
+ * the one with the longer path.
+ */
+export function mountOver(entries: readonly MountEntry[], path: string): MountEntry | undefined {
+  const ids = new Set(entries.map(({ id }) => id));
+  const isTop = ({ id, parent }: MountEntry): boolean => parent === id || !ids.has(parent);
+  let at: MountEntry | undefined;
+  for (;;) {
+    const below = at;
+    const inside = entries
+      .filter((each) => (below === undefined ? isTop(each) : each.parent === below.id && each !== below))
+      .filter((each) => isWithin(path, each.path))
+      .toSorted((one, other) => one.path.length - other.path.length)[0];
+    if (inside === undefined) return at;
+    at = inside;
+  }
+}
+
 /** Returns the IDs of a mount and its parent mounts. */
 function ancestors(all: readonly MountEntry[], mount: MountEntry): ReadonlySet<number> {
   const parents = new Map(all.map(({ id, parent }) => [id, parent]));

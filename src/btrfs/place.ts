@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
-import { deviceNode, type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import { deviceNode, type MountEntry, mountEntries, mountOver } from '../blockdevice/index.ts';
 import { inShell, kindInWords, type ReadHost } from '../command/index.ts';
 import { ParseError, RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
-import { mountOver, realPath } from '../mount/index.ts';
+import { realPath } from '../mount/index.ts';
 
 /**
  * A path on a btrfs: the filesystem, the path from its top level, and the current path on this

@@ -1,4 +1,5 @@
-import { type ReadHost, textOf } from '../command/index.ts';
+import { mountEntries, mountOver } from '../blockdevice/index.ts';
+import { namesIn, orMissing, type ReadHost, textOf } from '../command/index.ts';
 import { type Holder } from '../core/errors.ts';
 
 /**
@@ -13,13 +14,26 @@ export async function lockHolder(
   for (const path of paths) {
     const stat = await host.stat(path);
     if (stat === undefined) continue;
-    const [major = 0, minor = 0] = stat.device.split(':').map(Number);
-    const file = `${hex(major)}:${hex(minor)}:${stat.inode}`;
-    const line = table.split('\n').find((each) => !each.includes('->') && each.split(/\s+/).includes(file));
-    const pid = Number(line?.split(/\s+/)[4] ?? 0);
-    if (pid > 0) return processHolder(host, pid);
+    // The table has the number of the whole filesystem, and a subvolume of btrfs has its own.
+    const whole = mountOver(await mountEntries(host), path)?.device ?? stat.device;
+    const file = `${hexNumber(whole)}:${stat.inode}`;
+    for (const line of table.split('\n')) {
+      const words = line.split(/\s+/);
+      const pid = Number(words[4]);
+      if (line.includes('->') || !words.includes(file) || !(pid > 0)) continue;
+      // Files of several subvolumes have the same inode number.
+      if (whole === stat.device || (await hasOpen(host, pid, path))) return processHolder(host, pid);
+    }
   }
   return undefined;
+}
+
+/** Whether a process has a file open. */
+async function hasOpen(host: ReadHost, pid: number, path: string): Promise<boolean> {
+  const directory = `/proc/${String(pid)}/fd`;
+  for (const name of await namesIn(host, directory))
+    if ((await orMissing(host.readLink(`${directory}/${name}`))) === path) return true;
+  return false;
 }
 
 /** Returns a process with the name of its program. */
@@ -36,6 +50,10 @@ export async function processHolder(
   };
 }
 
-function hex(number: number): string {
-  return number.toString(16).padStart(2, '0');
+/** Returns a device number as in /proc/locks: 253:0 is `fd:00`. */
+function hexNumber(device: string): string {
+  return device
+    .split(':')
+    .map((part) => Number(part).toString(16).padStart(2, '0'))
+    .join(':');
 }

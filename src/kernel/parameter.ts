@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { mountEntries } from '../blockdevice/index.ts';
+import { mountEntries, mountOver } from '../blockdevice/index.ts';
 import { type Command, inShell, nothing, type ReadHost, textOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 
@@ -91,10 +91,8 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
     throw new RefusedError(`writing ${key} starts an action, which bofh could not undo`, {
       remedy: `do it once, by hand: sysctl --write ${key}=${value}`,
     });
-  const covering = (await mountEntries(host))
-    .filter(({ path: at }) => path === at || path.startsWith(`${at === '/' ? '' : at}/`))
-    .reduce((last, each) => (each.path.length >= last.path.length ? each : last));
-  if (covering.options.split(',').includes('ro'))
+  const covering = mountOver(await mountEntries(host), path);
+  if (covering?.options.split(',').includes('ro'))
     throw readOnly(key, `${covering.path} is mounted read-only, as in a container`);
   const now = await runningValue(host, key);
   if (now === undefined || now.includes('\n'))

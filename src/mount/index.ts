@@ -18,7 +18,6 @@ export type { CrypttabLine } from './tab/crypttab.ts';
 export { type FstabLine, optionsIn, parseFstab } from './tab/fstab.ts';
 export { type HeldMount, untilReleased } from './scoped.ts';
 export { inOrder, mountsInFstab, mountsOfRoot, type RootTree, type TreeMount } from './tree.ts';
-export { mountOver } from './table.ts';
 export { unmount } from './unmount.ts';
 
 /**

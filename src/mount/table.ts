@@ -1,7 +1,8 @@
 import { type MountEntry, unescapeOctal } from '../blockdevice/mountinfo.ts';
 import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
-import { isWithin } from '../blockdevice/path.ts';
+
+export { mountOver } from '../blockdevice/mountinfo.ts';
 
 /**
  * Returns the option with the tag of a step. libmount keeps `x-…` options in its own table and
@@ -52,26 +53,6 @@ export function mountsAt(entries: readonly MountEntry[], path: string): readonly
  */
 export function mountsOn(entries: readonly MountEntry[], below: MountEntry): readonly MountEntry[] {
   return entries.filter((entry) => entry.parent === below.id && entry.id !== below.id);
-}
-
-/**
- * Returns the mount that a path leads into. Follows parents from the root down, so that a hidden
- * mount does not count. Of two mounts on the same parent, the later one with the shorter path hides
- * the one with the longer path.
- */
-export function mountOver(entries: readonly MountEntry[], path: string): MountEntry | undefined {
-  const ids = new Set(entries.map(({ id }) => id));
-  const isTop = ({ id, parent }: MountEntry): boolean => parent === id || !ids.has(parent);
-  let at: MountEntry | undefined;
-  for (;;) {
-    const below = at;
-    const inside = entries
-      .filter((each) => (below === undefined ? isTop(each) : each.parent === below.id && each !== below))
-      .filter((each) => isWithin(path, each.path))
-      .toSorted((one, other) => one.path.length - other.path.length)[0];
-    if (inside === undefined) return at;
-    at = inside;
-  }
 }
 
 /** Describes a mount. */

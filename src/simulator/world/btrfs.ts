@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { mountOver as visibleMount } from '../../mount/table.ts';
+import { mountOver as visibleMount } from '../../blockdevice/mountinfo.ts';
 import type { Mount } from './parts.ts';
 import { resolve } from './resolve.ts';
 import type { World } from './world.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { mountOver } from '../../mount/table.ts';
+import { mountOver } from '../../blockdevice/mountinfo.ts';
 import { inodeOf, type Inode, type Tree } from './tree.ts';
 import { virtualTree } from './virtual.ts';
 import type { World } from './world.ts';
