@@ -144,7 +144,8 @@ export function balanceStatus(path: string): ReadCommand<Balance> {
         state: known,
         relocated: digits(done, 'what was moved'),
         expected: digits(all, 'what it moves'),
-        leftPercent: digits(left, 'what is left'),
+        // It may move more than it expected. After a mount with skip_balance it has no numbers.
+        leftPercent: /^-?\d+$/.test(left ?? '') ? Math.max(0, Number(left)) : null,
       };
     },
     classify: classifyMaintenance,
@@ -156,7 +157,7 @@ const balanceStates: Readonly<Record<string, Exclude<Balance['state'], 'none'>>>
   ...{ 'running, cancel requested': 'cancelling', 'running, pause requested': 'pausing' },
 };
 const balancing =
-  /^Balance on '.*' is (?<state>running|running, cancel requested|running, pause requested|paused)\n(?<done>\d+) out of about (?<all>\d+) chunks balanced \(\d+ considered\), +(?<left>\d+)% left\n$/s;
+  /^Balance on '.*' is (?<state>running|running, cancel requested|running, pause requested|paused)\n(?<done>\d+) out of about (?<all>\d+) chunks balanced \(\d+ considered\), +(?<left>-?(?:\d+|nan|inf))% left\n$/s;
 
 /** Finds why an exclusive operation failed. */
 export function classifyMaintenance(answer: Answer): ReturnType<typeof classify> {

@@ -126,7 +126,8 @@ export type Balance =
       readonly state: 'running' | 'paused' | 'pausing' | 'cancelling';
       readonly relocated: number;
       readonly expected: number;
-      readonly leftPercent: number;
+      /** Null: unknown, because the kernel has not counted the block groups since the mount. */
+      readonly leftPercent: number | null;
     };
 
 /** A device of a mounted filesystem, from `btrfs filesystem show`. */

@@ -37,6 +37,14 @@ describe.each(['6.2', '6.14'])('what btrfs-progs %s says', (version) => {
       ...{ state: 'running', relocated: 3, expected: 8, leftPercent: 62 },
     });
     expect(balanceStatus('').parse(once('balance-status-paused')).state).toBe('paused');
+    // Paused by a mount with skip_balance.
+    expect(balanceStatus('').parse(once('balance-status-skipped'))).toEqual({
+      ...{ state: 'paused', relocated: 0, expected: 0, leftPercent: null },
+    });
+    const running = once('balance-status-running');
+    const stdout = running.stdout.replace('62% left', '-12% left');
+    expect(stdout).not.toBe(running.stdout);
+    expect(balanceStatus('').parse({ ...running, stdout })).toMatchObject({ leftPercent: 0 });
     const busy = once('balance-busy');
     expect(balanceStart({ path: '', data: 1, metadata: 1 }).classify?.(busy)).toBe('busy');
     expect(balanceStart({ path: '', data: 1, metadata: 1 }).classify?.(once('balance-full'))).toBe(

@@ -97,7 +97,8 @@ export const btrfsBalance = z.union([
     state: z.enum(['running', 'paused', 'pausing', 'cancelling']),
     relocated: count,
     expected: count,
-    leftPercent: count,
+    /** Null: unknown, because the kernel has not counted the block groups since the mount. */
+    leftPercent: z.nullable(count),
   }),
 ]);
 

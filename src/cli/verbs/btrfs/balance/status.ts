@@ -17,7 +17,9 @@ export default verb({
       data.state === 'none'
         ? [`${printable(path)} has no balance`]
         : [
-            `the balance is ${data.state}: ${data.relocated} of about ${data.expected} block groups, ${data.leftPercent} % are left`,
+            data.leftPercent === null
+              ? `the balance is ${data.state}; how much is left is unknown until it continues`
+              : `the balance is ${data.state}: ${data.relocated} of about ${data.expected} block groups, ${data.leftPercent} % are left`,
           ];
     give(runtime, { data, lines });
     return 0;
