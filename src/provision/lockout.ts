@@ -9,6 +9,10 @@ const files = [
   ...['/etc/ssh/', '/etc/pam.d/', '/etc/security/', '/etc/sudoers', '/etc/sudoers.d/', '/etc/nsswitch.conf'],
   ...['/etc/nftables.conf', '/etc/nftables/', '/etc/iptables/', '/etc/ufw/', '/etc/firewalld/'],
   ...['/etc/hosts.allow', '/etc/hosts.deny', '/etc/systemd/system/ssh.service.d/'],
+  ...['/etc/dhcp/', '/etc/dhcpcd.conf', '/etc/wpa_supplicant/', '/etc/wireguard/'],
+  // SSHD_OPTS of /etc/default/ssh, for example, can keep sshd from starting.
+  ...['ssh', 'networking', 'ufw', 'netfilter-persistent'].map((name) => `/etc/default/${name}`),
+  ...['passwd', 'shadow', 'group', 'gshadow', 'nologin'].map((name) => `/etc/${name}`),
 ];
 
 const units = [
