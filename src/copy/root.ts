@@ -22,7 +22,7 @@ import {
   nodeOf,
   visibleAt,
 } from '../filesystem/index.ts';
-import { makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
+import { isOf, makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
 import { emptyDirectory, syncFilesystem } from './commands.ts';
 
 /** Lists the root directory of a mounted filesystem, except `lost+found`. */
@@ -151,7 +151,7 @@ async function mountPrivately(
     await host.run(mountCommand({ device: node.path, path, mode: 'rw', type: node.type, options }));
   }
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === path);
-  if (mounted?.device !== node.number || others.length > 0)
+  if (mounted === undefined || others.length > 0 || !(await isOf(host, mounted, node.number)))
     throw new RefusedError(
       `${node.path} is not mounted on ${path}, or not only ${node.path} is mounted there`,
       {
@@ -172,7 +172,8 @@ export async function checkMounted(
 ): Promise<MountEntry> {
   const { number, path } = await deviceNode(host, of.device);
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === root);
-  if (mounted?.device !== number || mounted.root !== '/' || others.length > 0)
+  const isWhole = mounted?.root === '/' && others.length === 0;
+  if (mounted === undefined || !isWhole || !(await isOf(host, mounted, number)))
     throw new RefusedError(`${path} is not mounted on ${root}, or not only ${path} is mounted there`, {
       remedy: `see what is mounted there: findmnt ${inShell(root)}`,
     });
