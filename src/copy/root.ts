@@ -9,6 +9,7 @@ import {
   deviceNode,
   mountEntries,
   type MountEntry,
+  mountsOn,
   remedyFor,
   refuseGuests,
 } from '../blockdevice/index.ts';
@@ -20,7 +21,7 @@ import {
   type Filesystem,
   holding,
   nodeOf,
-  visibleAt,
+  wholeAt,
 } from '../filesystem/index.ts';
 import { isOf, makePrivateMounts, mountCommand, unmount } from '../mount/index.ts';
 import { emptyDirectory, syncFilesystem } from './commands.ts';
@@ -38,7 +39,7 @@ export async function isFilled(
   host: ReadHost,
   node: DeviceNode & { readonly type: string },
 ): Promise<boolean> {
-  const [mounted] = await visibleAt(host, node.number);
+  const mounted = await wholeAt(host, node);
   if (mounted !== undefined) return (await entriesOf(host, mounted.path)).length > 0;
   if (!/^ext[234]$/.test(node.type))
     throw new RefusedError(
@@ -72,13 +73,16 @@ export async function othersOn(
   const isOwn = (each: Holder): boolean =>
     each.kind === 'mount' &&
     (each.path === own.path || (boot === own.mounted.boot && each.mountId === own.mounted.id));
-  return (await holders(host, node.path)).filter((each) => !isOwn(each));
+  const all = await holders(host, node.path);
+  // A mounted btrfs is a holder of its device, besides its mounts.
+  const isMounted = all.some(isOwn);
+  return all.filter((each) => !isOwn(each) && !(isMounted && each.kind === 'btrfs'));
 }
 
 // RefusedError if something other than a mount uses the device. xen-blkback does not claim its
 // device, so the kernel would mount a device that a guest writes to, and both would damage it.
 async function refuseUsed(host: ReadHost, { path }: DeviceNode): Promise<void> {
-  if ((await holders(host, path)).every(({ kind }) => kind === 'mount')) return;
+  if ((await holders(host, path)).every(({ kind }) => kind === 'mount' || kind === 'btrfs')) return;
   const all = await everyHolder(host, path);
   throw new RefusedError(`${path} is in use, so the written files stay on it: ${inWords(all)}`, {
     remedy: remedyFor(all),
@@ -120,7 +124,7 @@ async function emptied(
   } catch (error) {
     if (!(error instanceof CommandError) || error.reason !== 'busy') throw error;
     const entries = await mountEntries(host);
-    const own = new Set(entries.flatMap(({ id, device }) => (device === node.number ? [id] : [])));
+    const own = new Set((await mountsOn(host, node.path)).map(({ id }) => id));
     const within = entries.filter(({ id, parent }) => own.has(parent) && id !== parent).toReversed();
     const holders = within.map((entry) => describeMount(entry));
     throw busyWith(error, { what: `a directory of the filesystem on ${node.path}`, holders });
@@ -193,7 +197,7 @@ export async function syncRoot(host: ChangeHost, of: Pick<Filesystem, 'device' |
   // Without a check of the content, because a sync of other data does no harm.
   const node = await nodeOf(host, of);
   if (node === undefined) return;
-  const [mounted] = await visibleAt(host, node.number);
+  const mounted = await wholeAt(host, node);
   if (mounted !== undefined) await host.run(syncFilesystem(mounted.path));
   // The unmount has written everything to the device; this flushes the device itself.
   await host.sync(node.path);

@@ -7,7 +7,6 @@ import {
   inWords,
   locate,
   type MountEntry,
-  mountEntries,
   mountsOn,
   probe,
   visible,
@@ -50,19 +49,6 @@ export async function holding(
 }
 
 /**
- * Returns the mounts that show the whole filesystem of a device: mounted from its root, and not
- * hidden by another mount.
- */
-export async function visibleAt(host: ReadHost, number: string): Promise<readonly MountEntry[]> {
-  const visible: MountEntry[] = [];
-  for (const entry of await mountEntries(host)) {
-    if (entry.device !== number || entry.root !== '/') continue;
-    if ((await host.stat(entry.path))?.device === number) visible.push(entry);
-  }
-  return visible;
-}
-
-/**
  * Returns a witness of the files of a mounted filesystem, for `filesChanged`; undefined if no mount
  * shows its whole tree.
  */
@@ -73,8 +59,8 @@ export async function filesWitness(host: ReadHost, of: Filesystem): Promise<stri
   return mounted === undefined ? undefined : witnessOf(await host.run(listFiles(mounted.path)));
 }
 
-/** Returns a mount that shows the whole filesystem of a device. */
-async function wholeAt(host: ReadHost, { path }: DeviceNode): Promise<MountEntry | undefined> {
+/** Returns a mount that shows the whole filesystem of a device, and is not hidden by another mount. */
+export async function wholeAt(host: ReadHost, { path }: DeviceNode): Promise<MountEntry | undefined> {
   return visible(
     host,
     (await mountsOn(host, path)).filter(({ root }) => root === '/'),

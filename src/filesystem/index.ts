@@ -14,7 +14,7 @@ export {
   holding,
   named,
   nodeOf,
-  visibleAt,
+  wholeAt,
   otherHolders,
 } from './files.ts';
 export { checkUuidChange } from './uuids.ts';

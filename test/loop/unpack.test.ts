@@ -101,6 +101,20 @@ describe('unpacking into a new root', () => {
     expect(sh('debugfs', '-R', 'ea_list /coloured', device)).toContain('trusted.colour (4) = "blue"');
   });
 
+  it('fills a btrfs, whose mount has a device number of its own, and empties it again', async () => {
+    sh('umount', root);
+    sh('mkfs.btrfs', '--quiet', '--force', '--mixed', device);
+    filesystem = sh('blkid', '--probe', '--output', 'value', '--match-tag', 'UUID', device).trim();
+    sh('mount', device, root);
+    const unpacked = await take(unpack, asked(), step.host);
+    await unpacked.run();
+    expect(filled()).toContain('etc');
+    expect(await unpacked.look()).toMatchObject({ state: 'ours' });
+    await unpacked.goBack('without result');
+    expect(filled()).toEqual([]);
+    expect(await unpacked.look()).toMatchObject({ state: 'gone' });
+  });
+
   it('writes its own files over those of the archive, and never through a link', async () => {
     const files = [
       { path: 'etc/hostname', content: 'web1\n', mode: 0o644 },
