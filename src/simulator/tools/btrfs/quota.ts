@@ -9,7 +9,7 @@ export function quota(call: ToolCall, [verb, ...words]: readonly string[]): Retu
   const at = onBtrfs(call.world, path);
   if (at === undefined) return failed(1, `ERROR: not a btrfs filesystem: ${path}`);
   if (verb !== 'enable' && verb !== 'disable') throw unmodelled(call, 'it turns quotas on and off');
-  const { limits, simple, ...rest } = at.state;
+  const { limits, simple: _, ...rest } = at.state;
   if (verb === 'disable') putState(call.world, at.mount, rest);
   else if (limits === undefined)
     putState(call.world, at.mount, { ...rest, limits: {}, ...(isSimple ? { simple: true } : {}) });
