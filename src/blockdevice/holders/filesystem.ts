@@ -1,6 +1,6 @@
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, type Holder } from '../../core/errors.ts';
-import type { MountEntry } from '../mountinfo.ts';
+import { type MountEntry, mountOver } from '../mountinfo.ts';
 import { kernelText } from '../node.ts';
 import type { Facts } from './facts.ts';
 import { describeMount } from './mounts.ts';
@@ -193,10 +193,10 @@ async function exported(
 ): Promise<readonly Holder[]> {
   const used = await all();
   if (used.length === 0) return [];
-  const table = (await mounts()).toSorted((a, b) => a.path.length - b.path.length);
+  const table = await mounts();
   const known = await exportTable(host);
   return used.flatMap(({ path, clients }) => {
-    const at = table.findLast((entry) => isWithin(path, entry.path));
+    const at = mountOver(table, path);
     if (at === undefined || !of.some(({ id }) => id === at.id)) return [];
     const own = known.filter((each) => clients.split(',').includes(each.clients));
     const exact = own.filter((each) => each.path === path);
