@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
-import { everyHolder, holders, inWords, remedyFor } from '../../blockdevice/index.ts';
+import { inWords, remedyFor } from '../../blockdevice/index.ts';
 import { follow, type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
 import { startedRecovery } from '../manual-recovery.ts';
@@ -12,6 +12,7 @@ import { domainRemedy } from '../domains.ts';
 import {
   checkConfig,
   configOf,
+  diskHolders,
   disksOf,
   domainHolder,
   endGuest,
@@ -127,13 +128,4 @@ async function refusalsOf(
   }
   const memory = await memoryRefusal(host, guestConfig);
   return { refusals: memory === undefined ? refusals : [...refusals, memory], held };
-}
-
-async function diskHolders(
-  host: ReadHost,
-  { path, access, kind }: JournalledGuest['disks'][number],
-): Promise<readonly Holder[]> {
-  if (kind !== 'block' || access === 'ro' || (await holders(host, path)).length === 0) return [];
-  const all = await everyHolder(host, path);
-  return all.map((each) => ({ ...each, words: `its disk ${path} is in use: ${each.words}` }));
 }

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
 import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
-import { busyWith, everyHolder, inWords } from '../../blockdevice/index.ts';
-import { CommandError, type Holder, NotDone, UsageError } from '../../core/errors.ts';
+import { busyWith, everyHolder, holders, inWords, remedyFor } from '../../blockdevice/index.ts';
+import { CommandError, type Holder, NotDone, RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { messageOfFailedCreate, xlCheck, xlCreate, xlDestroy } from '../commands.ts';
 import type { GuestConfig } from '../config/guest.ts';
@@ -81,6 +81,35 @@ export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<Journ
     disks.push({ path: kind === 'file' ? at : path, access, kind });
   }
   return disks;
+}
+
+/**
+ * The holders of a disk that the guest may write. The hotplug script of xl sees only mounts and other guests: it
+ * would give the guest a device that is open as a LUKS device, or in use by a volume group.
+ */
+export async function diskHolders(
+  host: ReadHost,
+  { path, access, kind }: JournalledGuest['disks'][number],
+): Promise<readonly Holder[]> {
+  if (kind !== 'block' || access === 'ro' || (await holders(host, path)).length === 0) return [];
+  const all = await everyHolder(host, path);
+  return all.map((each) => ({ ...each, words: `its disk ${path} is in use: ${each.words}` }));
+}
+
+/** Refuses to give a guest disks that others use now: both would write to them. */
+export async function refuseHeldDisks(
+  host: ReadHost,
+  { name, disks }: Pick<JournalledGuest, 'name' | 'disks'>,
+): Promise<void> {
+  const held: Holder[] = [];
+  for (const disk of disks) held.push(...(await diskHolders(host, disk)));
+  if (held.length === 0) return;
+  const first = remedyFor(held) ?? 'end that use';
+  throw new RefusedError(`${name} does not get its disks again: ${inWords(held)}`, {
+    code: 'in-use',
+    remedy: `${first}; then: bofh recover`,
+    holders: held,
+  });
 }
 
 /** The claims of a guest. It writes to its disks, so they count as changed; read-only disks are shared. */

@@ -6,7 +6,7 @@ import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
 import { diskRecovery } from '../manual-recovery.ts';
-import { domainHolder } from './guest.ts';
+import { domainHolder, refuseHeldDisks } from './guest.ts';
 import { domainIn, domainOf } from './running.ts';
 import { writesTo } from '../wait.ts';
 
@@ -46,7 +46,7 @@ const ordinary: Readonly<Record<string, unknown>> = {
 /**
  * Attaches a disk to a running guest, or detaches one, until the guest ends. The old and the new device under
  * the name of the disk prove the step: others have set any third one, and it is left untouched. The undo attaches
- * a device again only if its path still leads to it. The kernel of the guest must release a detached disk: since
+ * a device again only if its path still leads to it, and nothing else uses it. The kernel of the guest must release a detached disk: since
  * Linux 5.15 it does so at once, even if the disk is mounted. So the undo does not detach a disk to which the
  * guest wrote.
  */
@@ -112,6 +112,8 @@ export const setDisk = operation({
           holders: [domainHolder(domain)],
         },
       );
+    if (undo.from !== null)
+      await refuseHeldDisks(host, { name: undo.name, disks: [{ ...undo.from, kind: 'block' }] });
     await apply(host, undo, undo.from);
   },
   describe: diskRecovery,

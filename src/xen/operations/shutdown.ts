@@ -15,6 +15,7 @@ import {
   findGuest,
   guestClaims,
   guestSchema,
+  refuseHeldDisks,
   startGuest,
 } from './guest.ts';
 import { option } from '../../core/option.ts';
@@ -107,6 +108,7 @@ export const shutdown = operation({
     if (!(await intact(host, undo))) {
       await refuseNameTaken(host, undo);
       await endGuest(host, { guest: undo, ids: [undo.domid] });
+      await refuseHeldDisks(host, undo);
       await startAgain(host, undo);
     }
     for (const file of [undo.marker, late(undo)])

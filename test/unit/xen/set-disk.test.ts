@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
+import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { recover } from '../../../src/atomic/recovery/recover.ts';
 import {
   type BofhError,
@@ -126,6 +127,54 @@ test.each<readonly [string, () => void, RegExp]>([
     expect(JSON.stringify((error as RolledBackError).leftUntouched)).toMatch(found);
   },
 );
+
+test('the undo does not give the guest a disk that was opened on the host meanwhile', async () => {
+  host.admin.luksFormat({ device: '/dev/vg0/root', key: 'geheim' });
+  const failed = sequence(async (tx) => {
+    await tx.xen.setDisk({ name: 'web1', uuid, vdev: 'xvda', device: null });
+    host.admin.luksOpen('/dev/vg0/root', 'rescue');
+    throw new Error('fails later');
+  });
+
+  expect(await rejectionOf(failed)).toMatchObject({
+    blocked: [{ kind: 'xen.disk.set' }],
+    message: expect.stringContaining('rescue') as unknown,
+  });
+  expect(given()).toEqual([]);
+
+  host.admin.luksClose('rescue');
+  const { engine } = simulatedBofh({ host });
+  const [journal] = await openJournals(engine);
+  expect((await recover(journal?.id ?? '', { engine })).end).toBe('rolled-back');
+  expect(given()).toEqual(['xvda /dev/vg0/root']);
+});
+
+test('the undo of a shutdown does not start a guest whose disk was opened on the host meanwhile', async () => {
+  const config = '/etc/xen/web1.cfg';
+  host.admin.writeFile(
+    config,
+    `name = 'web1'\nmemory = 128\nuuid = '${uuid}'\nkernel = '/vmlinuz'\ndisk = ['phy:/dev/vg0/root,xvda,w']\n`,
+  );
+  host.admin.writeFile('/vmlinuz', '');
+  host.admin.luksFormat({ device: '/dev/vg0/root', key: 'geheim' });
+  const failed = sequence(async (tx) => {
+    await tx.xen.shutdown({ name: 'web1', uuid, config, how: 'destroy' });
+    host.admin.luksOpen('/dev/vg0/root', 'rescue');
+    throw new Error('fails later');
+  });
+
+  expect(await rejectionOf(failed)).toMatchObject({
+    blocked: [{ kind: 'xen.domain.shutdown' }],
+    message: expect.stringContaining('rescue') as unknown,
+  });
+  expect(guest()).toBeUndefined();
+
+  host.admin.luksClose('rescue');
+  const { engine } = simulatedBofh({ host });
+  const [journal] = await openJournals(engine);
+  expect((await recover(journal?.id ?? '', { engine })).end).toBe('rolled-back');
+  expect(given()).toEqual(['xvda /dev/vg0/root']);
+});
 
 test('a disk that the guest does not let go of stays, and the error says what to do', async () => {
   wrote('xvda', 0, { kept: true });

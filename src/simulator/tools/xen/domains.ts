@@ -1,6 +1,6 @@
 import { present } from '../../../core/present.ts';
 import { type GuestConfig } from '../../../xen/config/index.ts';
-import { deviceByNumber, openers } from '../../world/devices.ts';
+import { deviceByNumber } from '../../world/devices.ts';
 import { resolve } from '../../world/resolve.ts';
 import type { Domain, DomainDisk } from '../../world/parts.ts';
 import type { World } from '../../world/world.ts';
@@ -53,14 +53,18 @@ export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[
   return undefined;
 }
 
-/** Returns the message of the hotplug script for a device in use. */
+/**
+ * Returns the message of the hotplug script for a device that is mounted, or that a guest has. It sees no other
+ * holder: an open LUKS device or swap space (check_sharing of tools/hotplug/Linux/block).
+ */
 export function refusalOfScript(world: World, number: string): string | undefined {
-  const [user] = openers(world, number);
-  if (user === undefined) return undefined;
+  const isMounted = world.mounts.some(({ device }) => device === number);
+  const isGiven = world.domains.some(({ disks }) => disks.some((disk) => disk.number === number));
+  if (!isMounted && !isGiven) return undefined;
   const node = `/dev/${deviceByNumber(world, number)?.name ?? number}`;
-  const where = user.startsWith('guest')
-    ? 'a guest domain,\nand so cannot be mounted now.'
-    : 'the privileged domain,\nand so cannot be mounted by a guest.';
+  const where = isMounted
+    ? 'the privileged domain,\nand so cannot be mounted by a guest.'
+    : 'a guest domain,\nand so cannot be mounted now.';
   return `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [892] exited with error status 1\nlibxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Device ${node} is mounted in ${where}`;
 }
 
