@@ -1,4 +1,4 @@
-import { follow, type ReadHost } from '../command/index.ts';
+import type { ReadHost } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 
@@ -31,21 +31,32 @@ export async function backends(host: ReadHost): Promise<readonly Backend[]> {
 }
 
 /**
- * The number of write and discard requests of a domain that the backend of a device has passed on since it
- * was attached; 0 if there is no such backend (yet). Throws ParseError if the kernel does not show it.
+ * The number of write and discard requests that the backend of a disk has passed on since it was attached; 0 if the
+ * domain has no such backend (yet). The path of the device does not find the backend: a volume in use can be renamed.
+ * Throws ParseError if the kernel does not show the number.
  */
-export async function writesTo(host: ReadHost, domid: number, path: string): Promise<number> {
-  const node = (await follow(host, path)).stat?.node;
-  const found = (await backends(host)).find((each) => each.domid === domid && each.device === node);
-  if (node === undefined || found === undefined) return 0;
+export async function writesTo(
+  host: ReadHost,
+  { domid, vdev }: { readonly domid: number; readonly vdev: string },
+): Promise<number> {
+  const name = `vbd-${domid}-${numberOf(vdev)}`;
+  if (!(await backends(host)).some((each) => each.name === name)) return 0;
   let sum = 0;
   for (const key of ['wr_req', 'ds_req']) {
-    const at = `${devices}/${found.name}/statistics/${key}`;
+    const at = `${devices}/${name}/statistics/${key}`;
     const text = new TextDecoder().decode(await host.readFile(at)).trim();
     if (!/^\d+$/.test(text)) throw new ParseError(`cannot read ${at}: "${text}"`);
     sum += Number(text);
   }
   return sum;
+}
+
+/** The number of a disk of a guest, `xvdb` or `xvdb1` (xen-vbd-interface(7), libxl__device_disk_dev_number). */
+function numberOf(vdev: string): number {
+  const { letter = '', part = '0' } = /^xvd(?<letter>[a-z])(?<part>\d*)$/.exec(vdev)?.groups ?? {};
+  if (letter === '') throw new TypeError(`the disk ${vdev} has no known number`);
+  const [disk, partition] = [letter.charCodeAt(0) - 97, Number(part)];
+  return disk < 16 && partition < 16 ? 202 * 256 + disk * 16 + partition : 2 ** 28 + disk * 256 + partition;
 }
 
 // xen-blkback prints the numbers in hex: fd:3 is 253:3. The backend may disappear between the

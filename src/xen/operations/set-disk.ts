@@ -97,13 +97,13 @@ export const setDisk = operation({
       return { state: 'not-ours', found: `${undo.vdev} of ${undo.name} is ${now?.path ?? 'gone'} now` };
     const found = undo.from === null ? undefined : await moved(host, undo.from.path, undo);
     if (found !== undefined) return { state: 'not-ours', found };
-    const isWritten = undo.to !== null && (await writesTo(host, domain.id, undo.to.path)) > 0;
+    const isWritten = undo.to !== null && (await writesTo(host, { ...undo, domid: domain.id })) > 0;
     return { state: 'ours', holders: isWritten ? [domainHolder(domain)] : [] };
   },
   revert: async ({ undo, host }) => {
     const domain = await domainOf(host, undo);
     if (domain === undefined || same(await slotOf(host, { ...undo, id: domain.id }), undo.from)) return;
-    if (undo.to !== null && (await writesTo(host, domain.id, undo.to.path)) > 0)
+    if (undo.to !== null && (await writesTo(host, { ...undo, domid: domain.id })) > 0)
       throw new RefusedError(
         `${undo.name} has written to its disk ${undo.vdev}, ${undo.to.path}, and may have it mounted`,
         {

@@ -176,6 +176,18 @@ test('the undo of a shutdown does not start a guest whose disk was opened on the
   expect(given()).toEqual(['xvda /dev/vg0/root']);
 });
 
+test('a disk to which the guest wrote is not taken away either after its volume was renamed', async () => {
+  const failed = sequence(async (tx) => {
+    await tx.xen.setDisk({ name: 'web1', uuid, vdev: 'xvdb', device: more });
+    wrote('xvdb', 3);
+    host.admin.lvrename('vg0', 'more', 'data');
+    throw new Error('fails later');
+  });
+
+  expect(await rejectionOf(failed)).toBeInstanceOf(StuckError);
+  expect(given()).toContain('xvdb /dev/vg0/more');
+});
+
 test('a disk that the guest does not let go of stays, and the error says what to do', async () => {
   wrote('xvda', 0, { kept: true });
 
