@@ -1,8 +1,8 @@
 import { RefusedError } from '../../core/errors.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdAttach, drbdDetach } from '../volume-commands.ts';
-import { checkDisk } from './disk.ts';
-import { holdersOf } from './known-resource.ts';
+import { checkDisk, checkDisksAgain } from './disk.ts';
+import { askedHere, holdersOf } from './known-resource.ts';
 import { volumeChange } from './volumes.ts';
 
 /** Attaches the configured disks of a resource that is up. The disks stay attached until the next boot. */
@@ -17,7 +17,9 @@ export const attach = volumeChange({
       if (volumes.includes(volume) && disk !== undefined)
         await checkDisk(host, { name, disk, metadata, then: `bofh drbd attach ${name}` });
   },
-  checkBack: refuseLastCopy,
+  checkBack: (_, state, volumes) => {
+    refuseLastCopy(state, volumes);
+  },
   holders: (host, { minors }) => holdersOf(host, minors),
 });
 
@@ -34,6 +36,7 @@ export const detach = volumeChange({
   check: (_, { state }, volumes) => {
     refuseLastCopy(state, volumes);
   },
+  checkBack: async (host, { name }, volumes) => checkDisksAgain(host, await askedHere(host, name), volumes),
 });
 
 function hasDisk({ volumes }: ResourceState, volume: number): boolean {

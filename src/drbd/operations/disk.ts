@@ -2,6 +2,7 @@ import { holders, recognise } from '../../blockdevice/index.ts';
 import { refuseHeld } from '../../blockdevice/in-use.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import type { Here } from './known-resource.ts';
 
 /** Throws RefusedError for a disk that is lost, or whose volume is inactive, with the commands that repair it. */
 export async function refuseLost(
@@ -49,4 +50,30 @@ export async function checkDisk(
       remedy: `create it: bofh drbd create-md ${name}; or, if the device has grown since it was up, bring it up by hand: drbdadm up ${name}`,
     },
   );
+}
+
+/**
+ * The same before an undo gives a resource its disks again. Meanwhile others may have mounted a disk, or given it to
+ * a guest, which DRBD would not notice.
+ */
+export async function checkDisksAgain(
+  host: ReadHost,
+  { name, here }: Here,
+  volumes: readonly number[] = here.volumes.map(({ volume }) => volume),
+): Promise<void> {
+  const leave =
+    'or, to leave it as it is: bofh recover --abandon ID --because "…"; for the ID: bofh journal list';
+  for (const { volume, disk, metadata } of here.volumes) {
+    if (disk === undefined || !volumes.includes(volume)) continue;
+    const its = `${disk}, the disk of volume ${String(volume)} of ${name}`;
+    if ((await host.stat(disk)) === undefined)
+      throw new RefusedError(`there is no ${its}`, {
+        remedy: `if it is only an inactive volume: lvchange --activate y ${disk}; then: bofh recover; ${leave}`,
+      });
+    await refuseHeld(host, disk, await holders(host, disk));
+    if (metadata !== 'internal' || (await recognise(host, disk))?.type === 'drbd') continue;
+    throw new RefusedError(`${its}, has no metadata of DRBD at its end`, {
+      remedy: `if it has grown: drbdadm up ${name}; then: bofh recover; ${leave}`,
+    });
+  }
 }

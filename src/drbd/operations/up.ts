@@ -10,7 +10,7 @@ import { drbdDown, drbdUp } from '../change-commands.ts';
 import { states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdDisconnect } from '../volume-commands.ts';
-import { checkDisk } from './disk.ts';
+import { checkDisk, checkDisksAgain } from './disk.ts';
 import { refuseNeeded, refuseUnlikeConfigured } from './down-refusals.ts';
 import {
   args,
@@ -131,14 +131,20 @@ export const down = operation({
     const found = await now(host, of);
     if (found === 'absent') return { state: 'ours' };
     if (found === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
-    return { state: (await isHalfBack(host, of)) ? 'ours' : 'gone' };
+    if (await isHalfBack(host, of)) return { state: 'ours' };
+    const bare = found.volumes.find(({ disk }) => disk === 'Diskless');
+    return bare === undefined
+      ? { state: 'gone' }
+      : { state: 'not-ours', found: `${of.name} is up, but its volume ${String(bare.volume)} has no disk` };
   },
   revert: async ({ undo: of, host }) => {
     const { alone, name } = of;
     if ((await now(host, of)) === 'absent') {
       if (alone !== undefined && !(await isHalfBack(host, of))) await writeNote(host, alone);
       const command = drbdUp(name);
-      await refuseWithoutAddress(host, await askedHere(host, name), command);
+      const here = await askedHere(host, name);
+      await refuseWithoutAddress(host, here, command);
+      await checkDisksAgain(host, here);
       await host.run(command);
     }
     if (alone === undefined || !(await isHalfBack(host, of))) return;

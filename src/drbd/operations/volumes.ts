@@ -60,7 +60,11 @@ interface VolumeChange {
     volumes: readonly number[],
   ) => Promise<void> | void;
   /** Checks before the undo. */
-  readonly checkBack?: (state: ResourceState, volumes: readonly number[]) => void;
+  readonly checkBack?: (
+    host: ReadHost,
+    state: ResourceState,
+    volumes: readonly number[],
+  ) => Promise<void> | void;
   /** The holders that the undo would disturb. */
   readonly holders?: (host: ReadHost, of: VolumesUndo) => Promise<readonly Holder[]>;
 }
@@ -127,7 +131,7 @@ async function undoVolumes(change: VolumeChange, host: ChangeHost, of: VolumesUn
   const state = await found(host, of);
   if (typeof state === 'string') return;
   const changed = of.volumes.filter((volume) => change.isDone(state, volume));
-  change.checkBack?.(state, changed);
+  await change.checkBack?.(host, state, changed);
   for (const volume of changed) await host.run(change.undoAct({ name: of.name, volume }));
 }
 

@@ -4,7 +4,7 @@ import { states } from '../../../src/drbd/index.ts';
 import { RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
-import { commonFile, on, refused, replicated, resourceText, undone, up } from './support.ts';
+import { commonFile, device, on, refused, replicated, resourceText, undone, up } from './support.ts';
 
 const name = 'web1';
 const boom = new Error('boom');
@@ -162,6 +162,70 @@ describe('tx.drbd.down', () => {
     expect((await refused(bare, (tx) => tx.drbd.down({ name }))).message).toContain(
       'volume 0 of web1 is Diskless',
     );
+  });
+});
+
+describe('a disk that others took while DRBD did not use it', () => {
+  const guest = (host: SimulatedHost): void =>
+    void host.admin.startDomain({
+      name: 'rescue',
+      disks: [{ vdev: 'xvda', path: device, number: `${host.world.dmMajor}:0` }],
+    });
+  it.each(['down', 'detach'] as const)(
+    'the undo of %s does not take it from a guest, and does so when the guest has ended',
+    async (verb) => {
+      const host = up();
+      const failed = on(host, async (tx) => {
+        await tx.drbd[verb]({ name });
+        guest(host);
+        throw boom;
+      });
+
+      await expect(failed).rejects.toMatchObject({
+        blocked: [{ kind: `drbd.${verb}` }],
+        message: expect.stringContaining('rescue') as unknown,
+      });
+      expect((await states(host))[0]?.volumes[0]?.disk ?? 'Diskless').toBe('Diskless');
+
+      host.admin.destroyDomain('rescue');
+      const { engine } = simulatedBofh({ host });
+      const [journal] = await openJournals(engine);
+      await recover(journal?.id ?? '', { engine, yes: true });
+      expect(await now(host)).toEqual([[name, 'Secondary', 'UpToDate']]);
+    },
+  );
+
+  it.each<readonly [string, (host: SimulatedHost) => void, RegExp]>([
+    ['is lost', (host) => host.admin.lvremove('vg0', 'web1-root'), /there is no \/dev\/vg0\/web1-root/],
+    [
+      'has no metadata',
+      (host) => host.admin.format(device, { type: 'ext4', usage: 'filesystem' }),
+      /has no metadata of DRBD at its end/,
+    ],
+  ])('the undo of down does not bring it up while its disk %s', async (_, take, message) => {
+    const host = up();
+    const failed = on(host, async (tx) => {
+      await tx.drbd.down({ name });
+      take(host);
+      throw boom;
+    });
+
+    await expect(failed).rejects.toThrow(message);
+    expect(await now(host)).toEqual([]);
+  });
+
+  it('the undo of down says that others brought the resource up without a disk', async () => {
+    const host = up();
+    const failed = on(host, async (tx) => {
+      await tx.drbd.down({ name });
+      host.admin.drbdadm('up', name);
+      host.admin.drbdadm('detach', name);
+      throw boom;
+    });
+
+    await expect(failed).rejects.toMatchObject({
+      leftUntouched: [expect.stringContaining('web1 is up, but its volume 0 has no disk')],
+    });
   });
 });
 
