@@ -7,6 +7,7 @@ import {
   identityOf,
   locate,
   movedFrom,
+  partWitness,
   reachOf,
   size as sizeAt,
   syncDevice,
@@ -110,15 +111,22 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found?.now === 'gone') await write(host, { ...of, device: found.path }, bytesOf(of.superblock));
   },
-  // The metadata would overwrite content that has grown to the end of the device since.
+  // The metadata would overwrite content that has grown to the end of the device since. It also has the generation of
+  // the older data: the peer would assume that nothing has changed, whoever wrote.
   content: {
     lost: 'undone',
     of: 'device',
-    witness: ({ undo: of, host }) => reachWitness(host, of),
+    once: true,
+    witness: ({ undo: of, host }) => dataWitness(host, of),
     changed: async ({ undo: of, witness, host }) => {
-      const now = await reachWitness(host, of);
-      if (witness === undefined || now === undefined || now === witness) return undefined;
-      return { found: `${of.device} now has ${now}, and had ${witness}` };
+      const now = witness === undefined ? undefined : await dataWitness(host, of);
+      if (witness === undefined || now === undefined) return undefined;
+      const [was, is] = [partsOf(witness), partsOf(now)];
+      if (was.reach !== is.reach) return { found: `${of.device} now has ${is.reach}, and had ${was.reach}` };
+      if (was.ends === undefined || was.ends === is.ends) return undefined;
+      return {
+        found: `${of.device} was written to after its metadata was removed: with the metadata, DRBD would not send that to the peer`,
+      };
     },
   },
   sync: ({ undo: of, host }) => syncDevice(host, of),
@@ -146,12 +154,19 @@ async function write(
   await host.run(writeBytes((await deviceNode(host, device)).path, { offset: superblock.at, bytes }));
 }
 
-/** A witness of the content of the device and of its end. */
-async function reachWitness(host: ReadHost, of: RemovedMetadataUndo): Promise<string | undefined> {
+/** A witness of the data of the device: how far it reaches, and what is at its start and before the metadata. */
+async function dataWitness(host: ReadHost, of: RemovedMetadataUndo): Promise<string | undefined> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return undefined;
   const reach = await reachOf(host, path);
-  return reach === undefined ? 'nothing known' : `${reach.type} of ${String(reach.bytes)} bytes`;
+  const ends = await partWitness(host, path, { from: 0, to: of.superblock.at });
+  return `${reach === undefined ? 'nothing known' : `${reach.type} of ${String(reach.bytes)} bytes`}; ${ends}`;
+}
+
+/** The parts of a witness; that of an older bofh has no ends. */
+function partsOf(witness: string): { readonly reach: string; readonly ends: string | undefined } {
+  const [reach = '', ends] = witness.split('; ');
+  return { reach, ends };
 }
 
 async function find(

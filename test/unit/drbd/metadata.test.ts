@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { closedJournals } from '../../../src/atomic/journal/scan.ts';
+import { undo } from '../../../src/api/undo.ts';
+import { withBofh } from '../../../src/bofh.ts';
 import { blockSize, blocksAt, createMd, writeDeviceUuid } from '../../../src/drbd/metadata-commands.ts';
 import { areaOf, dataAt, superblockOf } from '../../../src/drbd/metadata.ts';
 import { dataSize } from '../../../src/drbd/index.ts';
 import { ParseError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { device, on, refused, replicated, resourceText, up } from './support.ts';
 
 const name = 'web1';
@@ -294,6 +297,19 @@ describe('tx.drbd.removeMetadata', () => {
     );
     expect((await refused(blank(), wipe())).message).toContain('has no metadata of DRBD at its end');
     expect((await refused(used(), wipe())).holders).toMatchObject([{ kind: 'drbd', resource: name }]);
+  });
+
+  it('is not undone after others wrote to the data: the peer would never get that', async () => {
+    const host = taken();
+    await on(host, wipe());
+    host.admin.mount(device, '/mnt');
+    host.admin.writeFile('/mnt/ledger', 'new');
+    host.admin.umount('/mnt');
+    const simulated = simulatedBofh({ host });
+    const [journal] = closedJournals(simulated.engine);
+    const failed = withBofh({ ...simulated, signals: {} }, () => undo(journal?.id ?? ''));
+    await expect(failed).rejects.toThrow('DRBD would not send that to the peer');
+    expect(signature(host)).toMatchObject({ type: 'ext4' });
   });
 
   it('notices when nothing was written, and leaves alone foreign content', async () => {
