@@ -3,9 +3,9 @@ import { operation } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { CommandError, messageOf, RefusedError } from '../../core/errors.ts';
 import { agentFreeze, agentThaw, frozenNow, usableAgent } from '../agent.ts';
-import type { Domain } from '../domains.ts';
+import { type Domain, guestDomains } from '../domains.ts';
 import { freezeRecovery } from '../manual-recovery.ts';
-import { domainIn, domainOf } from './running.ts';
+import { domainIn } from './running.ts';
 
 const args = z.strictObject({
   /** Name of the running guest. */
@@ -75,10 +75,10 @@ export const freeze = operation({
 
 /** The domain that was frozen; undefined if it has ended. */
 async function frozenDomain(host: ReadHost, undo: Undo): Promise<Domain | undefined> {
-  const domain = await domainOf(host, undo);
+  const [domain] = await guestDomains(host, ({ id, uuid }) => id === undo.domid && uuid === undo.uuid);
   // While xl shows no configuration of any guest, the state of a paused one reads as `building`.
   const runs = domain !== undefined && ['running', 'paused', 'building'].includes(domain.state);
-  return runs && domain.id === undo.domid ? domain : undefined;
+  return runs ? domain : undefined;
 }
 
 function status(host: ReadHost, undo: Undo): Promise<'thawed' | 'frozen'> {

@@ -7,12 +7,20 @@ import { domainRemedy } from '../domains.ts';
 export interface RunningGuest {
   readonly name: string;
   readonly uuid: string;
+  /** Its domain when the step was journalled: it may be renamed since. Missing in an older journal. */
+  readonly domid?: number;
 }
 
-/** The domain of a guest; undefined if it has ended, or if another guest has its name. */
-export async function domainOf(host: ReadHost, { name, uuid }: RunningGuest): Promise<Domain | undefined> {
-  const [domain] = await guestDomains(host, (each) => each.name === name && each.uuid === uuid);
-  return domain;
+/**
+ * The domain of a guest, also after `xl rename`; undefined if it has ended, or if another guest has its name. A guest
+ * that was rebooted has another domain ID. Its uuid alone proves nothing: xl starts a second domain with it.
+ */
+export async function domainOf(
+  host: ReadHost,
+  { name, uuid, domid }: RunningGuest,
+): Promise<Domain | undefined> {
+  const found = await guestDomains(host, (each) => each.uuid === uuid);
+  return found.find((each) => each.name === name) ?? found.find((each) => each.id === domid);
 }
 
 /** The domain of a guest. Throws RefusedError if it is in none of these states. */

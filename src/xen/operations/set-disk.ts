@@ -27,6 +27,8 @@ type Slot = z.infer<typeof slot>;
 const undoSchema = z.strictObject({
   name: z.string(),
   uuid: z.string(),
+  /** Its domain; missing in an older journal. */
+  domid: z.exactOptional(z.int()),
   vdev: z.string(),
   from: slot,
   to: slot,
@@ -75,9 +77,10 @@ export const setDisk = operation({
         `${device ?? `the disk ${asked.vdev} of ${asked.name}, ${from?.path ?? ''},`} is not a block device`,
       );
     const { identity } = await identityOf(host, device ?? from?.path ?? '');
-    if (device === null) return { ...asked, from, to: null, identity };
+    const of = { ...asked, domid: domain.id, from, identity };
+    if (device === null) return { ...of, to: null };
     await refuseHeld(host, device);
-    return { ...asked, from, to: { path: device, access: 'rw' }, identity };
+    return { ...of, to: { path: device, access: 'rw' } };
   },
   claims: async ({ undo: { name, uuid, from, to }, on }) => {
     const { key, beneath } = await on((to ?? from)?.path ?? '');

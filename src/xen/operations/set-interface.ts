@@ -33,6 +33,8 @@ type Place = z.infer<typeof place>;
 const undoSchema = z.strictObject({
   name: z.string(),
   uuid: z.string(),
+  /** Its domain; missing in an older journal. */
+  domid: z.exactOptional(z.int()),
   mac: z.string(),
   from: place,
   to: place,
@@ -63,12 +65,13 @@ export const setInterface = operation({
       throw new UsageError(
         `${name} has no interface with the MAC address ${mac}: there is nothing to detach`,
       );
-    if (bridge === null) return { ...asked, from, to: null };
+    const of = { ...asked, domid: domain.id, from };
+    if (bridge === null) return { ...of, to: null };
     await refuseUsed(host, mac);
     const missing = await missingBridge(host, { bridge });
     if (missing !== undefined)
       throw new RefusedError(missing, { code: 'not-found', remedy: 'see the bridges: bofh network list' });
-    return { ...asked, from, to: { bridge } };
+    return { ...of, to: { bridge } };
   },
   claims: ({ undo: { name, uuid, mac } }) => ({
     changes: [`dom:${name}`, `dom-uuid:${uuid}`, `mac:${mac}`],
@@ -103,12 +106,16 @@ async function apply(host: ChangeHost, undo: Undo, to: Place): Promise<void> {
 }
 
 /** Refuses a MAC address in use: two guests with one address cannot reach the network. */
-async function refuseUsed(host: ReadHost, mac: string): Promise<void> {
+async function refuseUsed(
+  host: ReadHost,
+  mac: string,
+  remedy: (id: number) => string = () => 'choose another MAC address; to see the guests: bofh vm list',
+): Promise<void> {
   for (const [id, nics] of await host.run(xlInterfaces()))
     if (nics.some((each) => each.mac === mac))
       throw new RefusedError(`domain ${id} has the MAC address ${mac} already`, {
         code: 'in-use',
-        remedy: 'choose another MAC address; to see the guests: bofh vm list',
+        remedy: remedy(id),
       });
 }
 

@@ -33,6 +33,8 @@ const args = z.strictObject({
 });
 
 const undoSchema = z.extend(args, {
+  /** Its domain; missing in an older journal. */
+  domid: z.exactOptional(z.int()),
   /** The value as xl uses it: memory in KiB. */
   to: whole,
   from: whole,
@@ -78,7 +80,7 @@ export const set = operation({
       );
     if (what === 'memory')
       await refuseMissingMemory(host, { name, hasMiB: domain.memoryMiB, toMiB: to / 1024 });
-    return { ...asked, to, from, ...present({ scheduler }) };
+    return { ...asked, domid: domain.id, to, from, ...present({ scheduler }) };
   },
   claims: ({ undo: { name, uuid } }) => ({ changes: [`dom:${name}`, `dom-uuid:${uuid}`] }),
   run: async ({ undo, host }) => {
