@@ -94,6 +94,12 @@ export const setInterface = operation({
     const domain = await domainOf(host, undo);
     if (domain === undefined) return;
     if ((await placeOf(host, { ...undo, id: domain.id }))?.bridge === undo.from?.bridge) return;
+    if (undo.from !== null)
+      await refuseUsed(
+        host,
+        undo.mac,
+        (id) => `detach it there: xl network-detach ${id} ${undo.mac}; then: bofh recover`,
+      );
     await apply(host, undo, undo.from);
   },
   describe: interfaceRecovery,

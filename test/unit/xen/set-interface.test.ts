@@ -58,6 +58,22 @@ test('an interface that others put on another bridge stays', async () => {
   expect(given()).toEqual([`${more} lan`]);
 });
 
+test('the undo does not attach an interface whose MAC address another guest has now', async () => {
+  const error = await rejectionOf(
+    sequence(async (tx) => {
+      await tx.xen.setInterface({ name: 'web1', uuid, mac: own, bridge: null });
+      host.admin.startDomain({ name: 'copy', nics: [{ mac: own, bridge: 'xenbr0' }] });
+      throw new Error('fails later');
+    }),
+  );
+
+  expect(error).toMatchObject({
+    blocked: [{ kind: 'xen.interface.set' }],
+    message: expect.stringContaining(`domain 2 has the MAC address ${own} already`) as unknown,
+  });
+  expect(given()).toEqual([]);
+});
+
 describe('nothing is changed', () => {
   const nothing = (): void => undefined;
   test.each<readonly [string, () => void, string, string | null, unknown, RegExp]>([
