@@ -4,18 +4,22 @@ import { xlInfo } from './commands.ts';
 import type { GuestConfig } from './config/guest.ts';
 import { xlConf } from './xl-conf.ts';
 
+type Sized = Pick<GuestConfig, 'memoryMiB' | 'maxMemoryMiB' | 'vcpus' | 'maxVcpus' | 'type'>;
+
 /**
  * The memory that libxl needs for a guest, in MiB: its memory, 1 MiB more for a PV and 2 for a PVH
  * or HVM guest, and for these 1 MiB of page tables per vcpu and 8 KiB per MiB, rounded up to 2 MiB
  * (libxl_mem.c, libxl__domain_need_memory_calculate; libxl_utils.c,
- * libxl_get_required_shadow_memory).
+ * libxl_get_required_shadow_memory). The page tables are for `maxmem` and `maxvcpus`.
  */
 export function neededMiB({
   memoryMiB,
+  maxMemoryMiB = memoryMiB,
   vcpus,
+  maxVcpus = vcpus,
   type,
-}: Pick<GuestConfig, 'memoryMiB' | 'vcpus' | 'type'>): number {
-  const extra = type === 'pv' ? 1 : 2 + vcpus + (memoryMiB * 8) / 1024;
+}: Sized): number {
+  const extra = type === 'pv' ? 1 : 2 + maxVcpus + (maxMemoryMiB * 8) / 1024;
   return Math.ceil((memoryMiB + extra) / 2) * 2;
 }
 
@@ -25,7 +29,7 @@ export function neededMiB({
  */
 export async function memoryRefusal(
   host: ReadHost,
-  guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'vcpus' | 'type'>,
+  guest: Sized & Pick<GuestConfig, 'name'>,
 ): Promise<string | undefined> {
   const { freeMemoryMiB, commandLine } = await host.run(xlInfo());
   const needed = neededMiB(guest);

@@ -251,6 +251,14 @@ describe('a domain is not created', () => {
       'web1 needs 130 MiB of memory, but only 129 MiB are free',
     ],
     [
+      'memory is short for the page tables of its maxmem',
+      (h: FakeHost) => {
+        h.files.set(config, `${text}type = "pvh"\nmaxmem = 1024\n`);
+        h.freeMiB = 139;
+      },
+      'web1 needs 140 MiB of memory, but only 139 MiB are free',
+    ],
+    [
       'its bridge is missing',
       (h: FakeHost) => h.files.set(config, text.replace('mac=', 'bridge=br7,mac=')),
       'there is no bridge br7',
