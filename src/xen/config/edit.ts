@@ -149,10 +149,16 @@ function valueOf(
   throw new UsageError(`${file}:${name?.line ?? 1}: expected one value for ${key}: ${key} = …`);
 }
 
-/** The strings of a list, in all its parts: `disk = [ … ]` and `disk += [ … ]`. */
+/**
+ * The strings of a list, in all its parts: `disk = [ … ]` and `disk += [ … ]`. If the list is set twice, xl reads the
+ * last one.
+ */
 function itemsOf(tokens: readonly Token[], key: string): readonly Token[] {
+  const from = tokens.findLastIndex(
+    ({ kind, text }, at) => kind === 'ident' && text === key && tokens[at + 1]?.kind === '=',
+  );
   let own = false;
-  return tokens.filter(({ kind, text }) => {
+  return tokens.slice(Math.max(from, 0)).filter(({ kind, text }) => {
     // An identifier is only ever the name of a setting.
     if (kind === 'ident') own = text === key;
     return own && kind === 'string';

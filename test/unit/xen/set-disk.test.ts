@@ -129,7 +129,7 @@ test.each<readonly [string, () => void, RegExp]>([
 );
 
 test('the undo does not give the guest a disk that was opened on the host meanwhile', async () => {
-  host.admin.luksFormat({ device: '/dev/vg0/root', key: 'geheim' });
+  host.admin.luksFormat({ device: '/dev/vg0/root', uuid, key: 'geheim' });
   const failed = sequence(async (tx) => {
     await tx.xen.setDisk({ name: 'web1', uuid, vdev: 'xvda', device: null });
     host.admin.luksOpen('/dev/vg0/root', 'rescue');
@@ -145,7 +145,7 @@ test('the undo does not give the guest a disk that was opened on the host meanwh
   host.admin.luksClose('rescue');
   const { engine } = simulatedBofh({ host });
   const [journal] = await openJournals(engine);
-  expect((await recover(journal?.id ?? '', { engine })).end).toBe('rolled-back');
+  expect((await recover(journal?.id ?? '', { engine, yes: true })).end).toBe('rolled-back');
   expect(given()).toEqual(['xvda /dev/vg0/root']);
 });
 
@@ -156,7 +156,7 @@ test('the undo of a shutdown does not start a guest whose disk was opened on the
     `name = 'web1'\nmemory = 128\nuuid = '${uuid}'\nkernel = '/vmlinuz'\ndisk = ['phy:/dev/vg0/root,xvda,w']\n`,
   );
   host.admin.writeFile('/vmlinuz', '');
-  host.admin.luksFormat({ device: '/dev/vg0/root', key: 'geheim' });
+  host.admin.luksFormat({ device: '/dev/vg0/root', uuid, key: 'geheim' });
   const failed = sequence(async (tx) => {
     await tx.xen.shutdown({ name: 'web1', uuid, config, how: 'destroy' });
     host.admin.luksOpen('/dev/vg0/root', 'rescue');
@@ -172,7 +172,7 @@ test('the undo of a shutdown does not start a guest whose disk was opened on the
   host.admin.luksClose('rescue');
   const { engine } = simulatedBofh({ host });
   const [journal] = await openJournals(engine);
-  expect((await recover(journal?.id ?? '', { engine })).end).toBe('rolled-back');
+  expect((await recover(journal?.id ?? '', { engine, yes: true })).end).toBe('rolled-back');
   expect(given()).toEqual(['xvda /dev/vg0/root']);
 });
 

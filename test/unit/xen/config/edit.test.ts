@@ -106,6 +106,21 @@ describe('adding or removing one string of a list', () => {
     );
   });
 
+  test.each<readonly [string, (before: Buffer) => Buffer, string]>([
+    [
+      'with another',
+      (text) => withItem({ text, file }, 'disk', 'd'),
+      "disk = ['a']\ndisk = ['b']\ndisk += ['c', \"d\"]\n",
+    ],
+    [
+      'without the first',
+      (text) => withoutItem({ text, file }, 'disk', 0),
+      "disk = ['a']\ndisk = []\ndisk += ['c']\n",
+    ],
+  ])('of a list that is set twice, xl reads the last one: %s', (_, edit, after) => {
+    expect(edit(Buffer.from("disk = ['a']\ndisk = ['b']\ndisk += ['c']\n")).toString()).toBe(after);
+  });
+
   test('is refused for a value that is not a list', () => {
     expect(() => withItem({ text: Buffer.from('disk = 5\n'), file }, 'disk', 'c')).toThrow(
       /web1.cfg:1: expected a list/,
