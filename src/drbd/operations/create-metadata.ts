@@ -29,6 +29,7 @@ import {
   withSize,
 } from '../metadata.ts';
 import { blockSize, createMd, setGeneration, writeDeviceUuid } from '../metadata-commands.ts';
+import { type Bytes, formatSize } from '../../core/units.ts';
 import { dataSize } from '../size.ts';
 import { refuseLost } from './disk.ts';
 import { askedHere, configKey, resourceName } from './known-resource.ts';
@@ -182,7 +183,10 @@ export const createMetadata = operation({
     if (found.now === 'something else')
       return {
         state: 'not-ours',
-        found: `another program wrote to the area of ${found.path} where the metadata should be`,
+        found:
+          found.size === of.size
+            ? `another program wrote to the area of ${found.path} where the metadata should be`
+            : otherSize(found, of),
       };
     const moved = await movedFrom(host, found.path, of.key);
     const who = await holders(host, found.path);
@@ -251,12 +255,21 @@ function newUuid(): string {
 async function find(
   host: ReadHost,
   of: MetadataUndo,
-): Promise<{ readonly path: string; readonly now: AreaNow } | undefined> {
+): Promise<{ readonly path: string; readonly size: Bytes; readonly now: AreaNow } | undefined> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return undefined;
-  if ((await sizeAt(host, path)) !== of.size) return { path, now: 'something else' };
+  const size = await sizeAt(host, path);
+  if (size !== of.size) return { path, size, now: 'something else' };
   const { path: device } = await deviceNode(host, path);
-  return { path, now: await areaNow(host, { ...of, device }) };
+  return { path, size, now: await areaNow(host, { ...of, device }) };
+}
+
+/** The text for a device that was resized: its metadata is no longer at its end. */
+export function otherSize(
+  { path, size }: { readonly path: string; readonly size: Bytes },
+  { size: was }: { readonly size: Bytes },
+): string {
+  return `${path} has ${formatSize(size)} now, and had ${formatSize(was)}: the place of its metadata is unknown`;
 }
 
 /**

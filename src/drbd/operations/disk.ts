@@ -68,7 +68,9 @@ export async function checkDisksAgain(
     const its = `${disk}, the disk of volume ${String(volume)} of ${name}`;
     if ((await host.stat(disk)) === undefined)
       throw new RefusedError(`there is no ${its}`, {
-        remedy: `if it is only an inactive volume: lvchange --activate y ${disk}; then: bofh recover; ${leave}`,
+        remedy: /^\/dev\/[^/]+\/[^/]+$/.test(disk)
+          ? `if it is only an inactive volume: lvchange --activate y ${disk}; then: bofh recover; ${leave}`
+          : `attach it to this host again; then: bofh recover; ${leave}`,
       });
     await refuseHeld(host, disk, await holders(host, disk));
     if (metadata !== 'internal' || (await recognise(host, disk))?.type === 'drbd') continue;

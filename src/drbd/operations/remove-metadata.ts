@@ -20,6 +20,7 @@ import { type ManualRecovery, ParseError, RefusedError } from '../../core/errors
 import type { Bytes } from '../../core/units.ts';
 import { bytesOf, deviceUuidIn, savedBlock, savedRun } from '../metadata.ts';
 import { blocksAt, blockSize } from '../metadata-commands.ts';
+import { otherSize } from './create-metadata.ts';
 import { askedHere, configKey, resourceName } from './known-resource.ts';
 import { formatFor, volumeOf } from './new-metadata.ts';
 
@@ -102,7 +103,13 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found === undefined || found.now === 'there') return { state: 'gone' };
     if (found.now === 'something else')
-      return { state: 'not-ours', found: `${found.path} was written to where its metadata was` };
+      return {
+        state: 'not-ours',
+        found:
+          found.size === of.size
+            ? `${found.path} was written to where its metadata was`
+            : otherSize(found, of),
+      };
     const moved = await movedFrom(host, found.path, of.key);
     const who = await holders(host, found.path);
     return { state: 'ours', holders: who, ...moved };
@@ -172,13 +179,14 @@ function partsOf(witness: string): { readonly reach: string; readonly ends: stri
 async function find(
   host: ReadHost,
   of: RemovedMetadataUndo,
-): Promise<{ readonly path: string; readonly now: Now } | undefined> {
+): Promise<{ readonly path: string; readonly size: Bytes; readonly now: Now } | undefined> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return undefined;
-  if ((await sizeAt(host, path)) !== of.size) return { path, now: 'something else' };
+  const size = await sizeAt(host, path);
+  if (size !== of.size) return { path, size, now: 'something else' };
   const block = await blockAt(host, (await deviceNode(host, path)).path, of.superblock.at);
-  if (block === undefined) return { path, now: 'gone' };
-  return { path, now: bytesOf(of.superblock).equals(block) ? 'there' : 'something else' };
+  if (block === undefined) return { path, size, now: 'gone' };
+  return { path, size, now: bytesOf(of.superblock).equals(block) ? 'there' : 'something else' };
 }
 
 /** Manual recovery of removed metadata. The bytes after it were zeros, and still are. */

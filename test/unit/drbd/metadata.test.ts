@@ -330,6 +330,33 @@ describe('tx.drbd.removeMetadata', () => {
   });
 });
 
+it.each<readonly [string, () => SimulatedHost, (tx: Tx) => Promise<unknown>]>([
+  ['new', blank, create()],
+  [
+    'removed',
+    () => {
+      const host = replicated();
+      host.world.drbd.module = 'loaded';
+      return host;
+    },
+    (tx) => tx.drbd.removeMetadata({ name, uuid: old }),
+  ],
+])('the undo of %s metadata says that the device has another size now', async (_, stage, act) => {
+  const host = stage();
+  const failed = on(host, async (tx) => {
+    await act(tx);
+    host.admin.lvextend('vg0', 'web1-root', 17);
+    throw boom;
+  });
+  await expect(failed).rejects.toMatchObject({
+    leftUntouched: [
+      expect.stringContaining(
+        'has 68 MiB now, and had 64 MiB: the place of its metadata is unknown',
+      ) as unknown,
+    ],
+  });
+});
+
 describe('the commands of metadata', () => {
   const at = { minor: 3, format: 'v08', device: '/dev/vg0/a' } as const;
 

@@ -74,7 +74,8 @@ export const xen: Specimens['xen'] = {
       stage: (host) => {
         const { uuid } = runningGuest(host);
         const mac = '00:16:3e:00:00:08';
-        for (const domain of host.world.domains) domain.nics = [{ mac, bridge: 'xenbr0' }];
+        for (const domain of host.world.domains)
+          if (domain.uuid === uuid) domain.nics = [{ mac, bridge: 'xenbr0' }];
         return (tx) => tx.xen.setInterface({ name: 'web1', uuid, mac, bridge: null });
       },
     },
