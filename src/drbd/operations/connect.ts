@@ -8,7 +8,7 @@ import { refuseWithoutAddress } from '../address.ts';
 import { otherAddresses } from '../differences.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import { refusedConnectionChoices, refusedConnection } from '../problems.ts';
-import type { ResourceState } from '../state.ts';
+import type { PeerVolume, ResourceState } from '../state.ts';
 import { drbdConnect, drbdDisconnect } from '../volume-commands.ts';
 import {
   another,
@@ -54,7 +54,8 @@ const common = { version: 1, undo, result: z.null(), lives: 'boot', restores: 's
  * Connects a StandAlone resource to its peers again. `discardMyData`, after a split brain, discards all data
  * that was written on this host since then. That step is irreversible, so it runs after the commit. It also
  * works for a resource that is already connecting: after a split brain 8.4 leaves only one host StandAlone,
- * and the other one may not have detected it yet. The undo disconnects the resource.
+ * and the other one may not have detected it yet. The undo disconnects the resource, but never while a resync
+ * overwrites the data of this host.
  */
 export const connect = operation({
   ...common,
@@ -103,6 +104,7 @@ export const connect = operation({
     const state = await now(host, of);
     if (typeof state === 'string' || isStandAlone(state)) return;
     refuseNeededConnection(state);
+    refuseOverwritten(state);
     await host.run(drbdDisconnect(of.name));
   },
   afterCommit: async ({ undo: of, host }) => {
@@ -233,6 +235,28 @@ function refuseNeededConnection({ name, role, volumes, connections }: ResourceSt
           `${peer} is primary of ${name}, and its own volume ${String(volume)} is ${disk}: it works with the data of this host`,
           { remedy: `wait until its disk is up to date: bofh drbd wait-sync ${name}` },
         );
+}
+
+/**
+ * Refuses the undo while a resync overwrites the data of this host: without the connection it would have neither the
+ * old data nor the new one.
+ */
+function refuseOverwritten({ name, volumes, connections }: ResourceState): void {
+  for (const { volume, disk } of volumes)
+    if (
+      disk === 'Inconsistent' &&
+      connections.some((each) => each.volumes.some((its) => its.volume === volume && isTarget(its)))
+    )
+      throw new RefusedError(
+        `volume ${String(volume)} of ${name} receives a resync: before its end, this host has no usable copy of the data`,
+        {
+          remedy: `wait until it is up to date: bofh drbd wait-sync ${name} (if it is paused: drbdadm resume-sync ${name}); then: bofh recover`,
+        },
+      );
+}
+
+function isTarget({ replication }: PeerVolume): boolean {
+  return ['StartingSyncT', 'WFBitMapT', 'WFSyncUUID', 'SyncTarget', 'PausedSyncT'].includes(replication);
 }
 
 /** Refuses to discard data that is in use. */

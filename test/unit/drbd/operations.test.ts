@@ -229,6 +229,24 @@ describe('a disk that others took while DRBD did not use it', () => {
   });
 });
 
+it('the undo of connect does not end a resync that overwrites the data of this host', async () => {
+  const host = up();
+  host.admin.drbdadm('disconnect', name);
+  const failed = on(host, async (tx) => {
+    await tx.drbd.connect({ name });
+    host.admin.setDrbd(name, { connection: 'Connected', peer: { role: 'Secondary', disk: 'UpToDate' } });
+    Object.assign(host.world.drbd.resources[0]?.volumes[0] ?? {}, {
+      disk: 'Inconsistent',
+      replication: 'SyncTarget',
+    });
+    host.world.revision += 1;
+    throw boom;
+  });
+
+  await expect(failed).rejects.toThrow('volume 0 of web1 receives a resync');
+  expect(host.world.drbd.resources[0]?.connection).toBe('Connected');
+});
+
 /** One whose peer is primary, with a disk in this state. */
 function behindPrimary(disk: 'UpToDate' | 'Diskless'): SimulatedHost {
   const host = up();
