@@ -38,3 +38,13 @@ export async function domainIn(
     { remedy: domain === undefined ? 'see what runs: bofh vm list' : domainRemedy(domain) },
   );
 }
+
+/** Throws RefusedError if an undo cannot change the guest, because it is paused, or has stopped. */
+export function refuseNotRunning(domain: Domain, { name }: Pick<RunningGuest, 'name'>): void {
+  if (domain.state === 'running') return;
+  // Not `bofh vm resume`: the unfinished sequence has the guest.
+  const first = domain.state === 'paused' ? `xl unpause ${domain.id}` : domainRemedy(domain);
+  throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
+    remedy: `${first}; then: bofh recover`,
+  });
+}

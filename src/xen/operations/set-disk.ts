@@ -7,7 +7,7 @@ import { present } from '../../core/present.ts';
 import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
 import { diskRecovery } from '../manual-recovery.ts';
 import { domainHolder, refuseHeldDisks } from './guest.ts';
-import { domainIn, domainOf } from './running.ts';
+import { domainIn, domainOf, refuseNotRunning } from './running.ts';
 import { writesTo } from '../wait.ts';
 
 const args = z.strictObject({
@@ -115,6 +115,7 @@ export const setDisk = operation({
           holders: [domainHolder(domain)],
         },
       );
+    refuseNotRunning(domain, undo);
     if (undo.from !== null)
       await refuseHeldDisks(host, { name: undo.name, disks: [{ ...undo.from, kind: 'block' }] });
     await apply(host, undo, undo.from);

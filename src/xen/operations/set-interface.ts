@@ -6,7 +6,7 @@ import { present } from '../../core/present.ts';
 import { missingBridge } from '../bridge.ts';
 import { xlInterfaces, xlNetworkAttach, xlNetworkDetach } from '../commands.ts';
 import { interfaceRecovery } from '../manual-recovery.ts';
-import { domainIn, domainOf } from './running.ts';
+import { domainIn, domainOf, refuseNotRunning } from './running.ts';
 
 const args = z.strictObject({
   /** Name of the running guest. */
@@ -94,6 +94,7 @@ export const setInterface = operation({
     const domain = await domainOf(host, undo);
     if (domain === undefined) return;
     if ((await placeOf(host, { ...undo, id: domain.id }))?.bridge === undo.from?.bridge) return;
+    refuseNotRunning(domain, undo);
     if (undo.from !== null)
       await refuseUsed(
         host,

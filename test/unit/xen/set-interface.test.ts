@@ -74,6 +74,20 @@ test('the undo does not attach an interface whose MAC address another guest has 
   expect(given()).toEqual([]);
 });
 
+test('the undo says how to resume a guest that was paused: bofh refuses it to others', async () => {
+  const error = await rejectionOf(
+    sequence(async (tx) => {
+      await tx.xen.setInterface({ name: 'web1', uuid, mac: more, bridge: 'xenbr0' });
+      host.admin.setDomain('web1', 'paused');
+      throw new Error('fails later');
+    }),
+  );
+
+  expect(error).toMatchObject({
+    blocked: [{ kind: 'xen.interface.set', remedy: 'xl unpause 1; then: bofh recover' }],
+  });
+});
+
 describe('nothing is changed', () => {
   const nothing = (): void => undefined;
   test.each<readonly [string, () => void, string, string | null, unknown, RegExp]>([
