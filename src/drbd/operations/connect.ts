@@ -15,6 +15,7 @@ import {
   args,
   askedHere,
   askedUp,
+  byTools,
   claimsOf,
   holdersOf,
   isStandAlone,
@@ -103,16 +104,18 @@ export const connect = operation({
   revert: async ({ undo: of, host }) => {
     const state = await now(host, of);
     if (typeof state === 'string' || isStandAlone(state)) return;
-    refuseNeededConnection(state);
-    refuseOverwritten(state);
-    await host.run(drbdDisconnect(of.name));
+    await byTools(async () => {
+      refuseNeededConnection(state);
+      refuseOverwritten(state);
+      await host.run(drbdDisconnect(of.name));
+    });
   },
   afterCommit: async ({ undo: of, host }) => {
     const state = await upAgain(host, of);
     const isAlone = isStandAlone(state);
     if (!isAlone && isConnected(state)) return;
     await checkData(host, state, of);
-    await checkDiscard(host, state, of);
+    await byTools(() => checkDiscard(host, state, of));
     // If the resource is connecting already, drbdsetup 9.22 fails with "(102) Local address(port)
     // already in use".
     if (!isAlone) await host.run(drbdDisconnect(of.name));

@@ -109,8 +109,8 @@ async function refuseRunning(host: ReadHost, { was, ...made }: z.infer<typeof un
   if (was === 'StandAlone' && (await connectionOf(host, made)) === 'StandAlone') return;
   const [why, first] =
     was === undefined
-      ? ['has the devices', `bofh drbd down ${name}`]
-      : ['connects to the addresses', `bofh drbd disconnect ${name}`];
+      ? ['has the devices', `drbdadm down ${name}`]
+      : ['connects to the addresses', `drbdadm disconnect ${name}`];
   throw new RefusedError(`${name} is up, and ${why} in ${path}: the file stays`, {
     remedy: `to undo it anyway: ${first}; then: bofh recover`,
   });

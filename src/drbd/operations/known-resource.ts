@@ -208,3 +208,25 @@ export async function claimsOf(
     needs: [configKey(name), ...new Set(devices.flatMap(({ beneath }) => beneath))],
   };
 }
+
+const changing =
+  /\bbofh drbd (?=(?:attach|connect|detach|disconnect|down|primary|resume-sync|secondary|up) )/g;
+
+/** The same commands as `drbdadm`: bofh refuses the resource to others while a sequence is unfinished. */
+export function asTools(remedy: string): string {
+  return remedy.replaceAll(changing, 'drbdadm ');
+}
+
+/**
+ * Runs an undo, or an act after the commit. The remedies of its refusals name commands of `drbdadm`, except those for
+ * the time after the sequence was abandoned.
+ */
+export async function byTools<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RefusedError) || error.remedy?.includes('--abandon') !== false) throw error;
+    const { message, code, holders, remedy } = error;
+    throw new RefusedError(message, { code, holders, remedy: asTools(remedy), cause: error.cause });
+  }
+}

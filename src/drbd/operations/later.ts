@@ -7,7 +7,7 @@ import { refuseWithoutAddress } from '../address.ts';
 import { dataInWords, dataNow, dataState, refuseOtherData } from '../generation.ts';
 import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
-import { askedUp, claimsOf, type Here, leftOf, minorsOf, now, upAgain } from './known-resource.ts';
+import { askedUp, byTools, claimsOf, type Here, leftOf, minorsOf, now, upAgain } from './known-resource.ts';
 import { volumeArgs } from './volumes.ts';
 
 const undo = z.strictObject({
@@ -79,7 +79,7 @@ export function laterChange(change: LaterChange): Operation<z.infer<typeof volum
       const state = await upAgain(host, of);
       for (const volume of await undoneIn(change, host, of, state)) {
         if (!change.isDone(state, volume)) {
-          change.check(state, volume);
+          await byTools(async () => change.check(state, volume));
           await checkData(change, host, { of, state, volume });
           await host.run(change.act({ name: of.name, volume }));
           await expectDone(change, host, of, volume);

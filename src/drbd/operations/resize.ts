@@ -7,7 +7,7 @@ import { refuseWithoutAddress } from '../address.ts';
 import { dataSize } from '../size.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdResize } from '../volume-commands.ts';
-import { askedUp, claimsOf, leftOf, minorsOf, now, upAgain } from './known-resource.ts';
+import { askedUp, byTools, claimsOf, leftOf, minorsOf, now, upAgain } from './known-resource.ts';
 import { formatFor, volumeOf } from './new-metadata.ts';
 import { volumeArgs } from './volumes.ts';
 
@@ -63,7 +63,7 @@ export const resize = deferred({
   afterCommit: async ({ undo: of, host }) => {
     const state = await upAgain(host, of);
     if (isGrown(state, of)) return;
-    refuseAlone(state, of.volume);
+    await byTools(async () => refuseAlone(state, of.volume));
     await host.run(drbdResize(of));
     const after = await now(host, of);
     if (typeof after === 'string' || isGrown(after, of)) return;

@@ -12,6 +12,7 @@ import { reconnect, type ResourceState } from '../state.ts';
 import { inWords, isReached, towards } from '../wait.ts';
 import {
   args,
+  asTools,
   askedUp,
   claimsOf,
   deviceOf,
@@ -118,7 +119,7 @@ async function unsent(host: ReadHost, of: Undo): Promise<Look['blocks']> {
   const how = state === undefined ? 'it is down' : towards(state).map(inWords).join('; ');
   return {
     why: `${of.name} on ${hostname} may have data that its peer lacks (${how})`,
-    remedy: `on ${hostname}, ${reconnect(of.name, state)}; then, on the host where the sequence was started: bofh recover`,
+    remedy: `on ${hostname}, ${asTools(reconnect(of.name, state))}; then, on the host where the sequence was started: bofh recover`,
   };
 }
 

@@ -16,6 +16,7 @@ import {
   args,
   askedHere,
   askedUp,
+  byTools,
   claimsOf,
   configKey,
   deviceOf,
@@ -92,7 +93,7 @@ export const up = operation({
     const found = await now(host, of);
     if (found === 'absent' || found === 'other') return;
     if (of.peerStays === true) refuseReplica(found);
-    await takeDown(host, of, found);
+    await byTools(() => takeDown(host, of, found));
   },
   describe: stateRecovery,
 });
@@ -169,7 +170,7 @@ function refuseReplica({ name, connections }: ResourceState): void {
     throw new RefusedError(
       `${name} is connected to ${peer.peer}, which was up before: it is a replica of the data there, and stays`,
       {
-        remedy: `to undo it anyway, there: bofh drbd disconnect ${name}; then: bofh recover; or, to keep it as it is: bofh recover --abandon ID --because "…"; for the ID: bofh journal list`,
+        remedy: `to undo it anyway, there: drbdadm disconnect ${name}; then: bofh recover; or, to keep it as it is: bofh recover --abandon ID --because "…"; for the ID: bofh journal list`,
       },
     );
 }

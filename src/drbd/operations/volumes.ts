@@ -7,6 +7,7 @@ import type { ResourceState } from '../state.ts';
 import type { VolumeOf } from '../volume-commands.ts';
 import {
   askedUp,
+  byTools,
   claimsOf,
   deviceOf,
   type Here,
@@ -115,7 +116,7 @@ export function volumeChange(
       if (!of.volumes.some((volume) => change.isDone(state, volume))) return { state: 'gone' };
       return { state: 'ours', holders: (await change.holders?.(host, of)) ?? [] };
     },
-    revert: ({ undo: of, host }) => undoVolumes(change, host, of),
+    revert: ({ undo: of, host }) => byTools(() => undoVolumes(change, host, of)),
     describe: ({ undo: of }) => ({
       what: `${namesOf(of.name, of.volumes)}, which ${change.words}`,
       look: [['drbdsetup', 'events2', '--now', of.name]],
