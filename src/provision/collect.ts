@@ -37,7 +37,7 @@ import type { LinesRequest } from './lines.ts';
 import { kernelModuleRequest } from './kernel-module.ts';
 import { localeName } from './locale.ts';
 import { isRecord, revealed } from './plain.ts';
-import { type EnsureName, inOrder, namedBy, reads, type Resource, type WantedFile } from './resource.ts';
+import { type EnsureName, inOrder, namedBy, isAmong, type Resource, type WantedFile } from './resource.ts';
 import { cronName, cronRequest, cronText } from './cron.ts';
 import { releaseOf, releaseRequest } from './release.ts';
 import { schemas, secretText } from './request-schemas.ts';
@@ -297,7 +297,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
   for (const one of all)
     if (one.kind === 'service')
       for (const path of [...one.wanted.restartOn, ...one.wanted.reloadOn])
-        if (!all.some((other) => other.path !== undefined && reads([path], other.path)))
+        if (!all.some((other) => other.path !== undefined && isAmong([path], other.path)))
           throw new UsageError(
             `${one.at}: ${one.unit} uses ${path}, but the description does not contain it`,
             {

@@ -110,7 +110,7 @@ export interface WantedSource {
   readonly key?: string;
 }
 
-/** A service, with paths. */
+/** A service, with the files that it depends on as paths. */
 interface WantedService {
   readonly enabled?: boolean;
   readonly running?: boolean;
@@ -144,7 +144,7 @@ export const namedBy = {
 export type EnsureName = keyof typeof namedBy;
 
 /** Whether a path is one of the others, or inside one of them. */
-export function reads(all: readonly string[], path: string): boolean {
+export function isAmong(all: readonly string[], path: string): boolean {
   return all.some((each) => each === path || isIn(path, each));
 }
 
@@ -189,13 +189,13 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
   }
   for (const one of all) {
     if (one.kind !== 'service') continue;
-    const all = [...one.wanted.restartOn, ...one.wanted.reloadOn];
+    const files = [...one.wanted.restartOn, ...one.wanted.reloadOn];
     const isUnit = (other: Resource): boolean => isAbsentUnit(other, one.unit);
     const last = ordered.findLastIndex(
       (other) =>
         other.path !== undefined &&
         !isUnit(other) &&
-        (reads(all, other.path) || isFileOf(one.unit, other.path)),
+        (isAmong(files, other.path) || isFileOf(one.unit, other.path)),
     );
     const from = ordered.indexOf(one);
     if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));

@@ -6,7 +6,7 @@ import { isEnabled, refuseEnablement } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
 import { expectUp, isOffline, isOneshot, isUp, loadedUnit, showUnit } from '../service/unit.ts';
 import { probe } from '../shell/commands.ts';
-import { isAbsentUnit, isFileOf, isIn, reads, type Resource } from './resource.ts';
+import { isAbsentUnit, isFileOf, isIn, isAmong, type Resource } from './resource.ts';
 
 export type ServiceResource = Extract<Resource, { readonly kind: 'service' }>;
 
@@ -71,21 +71,21 @@ export function servicesOf(
     keysOf: (changed) =>
       services
         .filter(({ unit, wanted: { restartOn, reloadOn } }) =>
-          changed.some((path) => reads([...restartOn, ...reloadOn], path) || isFileOf(unit, path)),
+          changed.some((path) => isAmong([...restartOn, ...reloadOn], path) || isFileOf(unit, path)),
         )
         .map(({ unit }) => `unit:${unit}`),
     before: async (path) => {
       if (services.length === 0 && !isIn(path, unitDirectory)) return;
       if (await isOff()) return;
       for (const { unit, wanted } of services) {
-        const by = reads(wanted.restartOn, path)
+        const by = isAmong(wanted.restartOn, path)
           ? 'restart'
-          : reads(wanted.reloadOn, path)
+          : isAmong(wanted.reloadOn, path)
             ? 'reload'
             : undefined;
         if (by === undefined && !isFileOf(unit, path)) continue;
         const all = [...wanted.restartOn, ...wanted.reloadOn];
-        const files = paths.filter((each) => reads(all, each) || isFileOf(unit, each));
+        const files = paths.filter((each) => isAmong(all, each) || isFileOf(unit, each));
         await open({ unit, by: by ?? 'restart', files });
         if (by !== undefined && pending.get(unit) !== 'restart') pending.set(unit, by);
       }

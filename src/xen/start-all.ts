@@ -11,8 +11,8 @@ export interface StartRow {
 }
 
 /**
- * The plan of `start-all`: starts every configured guest that has no domain, those in `order`
- * first, the rest by name. A domain that exists but does not run is never touched: it is reported
+ * The plan of `start-all`: starts every configured guest that has no domain and is in no unfinished
+ * sequence, those in `order` first, the rest by name. A domain that exists but does not run is never touched: it is reported
  * as a row.
  */
 export function startAllPlan(given: {

@@ -19,7 +19,7 @@ import {
   xlWeight,
 } from '../../src/xen/commands.ts';
 import { writeConfig } from '../../src/xen/config/index.ts';
-import { until } from '../../src/xen/wait.ts';
+import { until } from '../../src/xen/backends.ts';
 import { andThen, fails, type ContractContext, type Scenario } from './scenario.ts';
 
 const uuid = '44444444-2222-4333-8444-555555555555';

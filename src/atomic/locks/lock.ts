@@ -145,9 +145,12 @@ async function takeAll(
     if (refusals === triesWhenRefused) return taken.key;
     await delay(50);
   }
-  throw noLock(
-    directories.join(', '),
-    new Error('another program removes its files as fast as bofh creates them'),
+  throw new JournalError(
+    `the locks in ${directories.join(', ')} cannot be created: another program removes their files as fast as bofh creates them`,
+    {
+      remedy:
+        'look for a cleaner of temporary files: systemd-tmpfiles --cat-config; then run the command again',
+    },
   );
 }
 
@@ -275,10 +278,10 @@ function openLock(path: string): number {
 
 function noLock(path: string, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause;
-  const isFull = cause instanceof Error && 'code' in cause && cause.code === 'EMFILE';
+  const hasTooMany = cause instanceof Error && 'code' in cause && cause.code === 'EMFILE';
   return new JournalError(`the lock ${path} cannot be created: ${messageOf(cause)}`, {
     cause,
-    remedy: isFull
+    remedy: hasTooMany
       ? 'raise the limit of open files: ulimit -n 65536; then run the command again'
       : `free space there: df ${inShell(dirname(path))}; or see why it cannot be written: ls -ld ${inShell(dirname(path))}; findmnt --target ${inShell(dirname(path))}`,
   });

@@ -68,7 +68,7 @@ function tree(text: string): Node {
   return root;
 }
 
-/** RefusedError if a key occurs twice, because programs disagree which one counts. */
+/** Throws Unparsed if a key occurs twice, because programs disagree which one counts. */
 function refuseTwice(text: string, node: Node): void {
   const keys = new Set<unknown>();
   for (const child of node.children ?? []) {

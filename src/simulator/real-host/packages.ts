@@ -19,7 +19,7 @@ export async function preparePackages<T>(
     (command.access === 'read' && !isOfStore && world.packages.isChanged !== true)
   )
     return ask(overlay, command);
-  // Without repositories apt finds no version to install: so the undo removes what the step installed.
+  // The question of an undo, which names no repository: what apt would remove does not depend on them.
   const isWithoutRepositories = argv.includes('Dir::Etc::sourcelist=/dev/null');
   if (command.tool === 'apt-cache' || (argv.includes('--simulate') && !isOfStore && !isWithoutRepositories))
     throw new UnknownInPlan('cannot tell what apt would do after another change of packages', {

@@ -8,7 +8,7 @@ import { messageOfFailedCreate, xlCheck, xlCreate, xlDestroy } from '../commands
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, type Domain, survey } from '../domains.ts';
 import { readGuestConfig } from '../guests.ts';
-import { backends, until } from '../wait.ts';
+import { backends, until } from '../backends.ts';
 
 /** The guest as in the journal: enough to find, end and start it. */
 export const guestSchema = z.strictObject({

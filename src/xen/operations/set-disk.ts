@@ -8,7 +8,7 @@ import { xlBlockAttach, xlBlockDetach, xlDisks } from '../commands.ts';
 import { diskRecovery } from '../manual-recovery.ts';
 import { domainHolder, refuseHeldDisks } from './guest.ts';
 import { domainIn, domainOf, refuseNotRunning } from './running.ts';
-import { writesTo } from '../wait.ts';
+import { writesTo } from '../backends.ts';
 
 const args = z.strictObject({
   /** Name of the running guest. */

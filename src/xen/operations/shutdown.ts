@@ -6,7 +6,7 @@ import { stoppedRecovery } from '../manual-recovery.ts';
 import { xlDestroy, xlShutdown } from '../commands.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
 import { domainRemedy } from '../domains.ts';
-import { until } from '../wait.ts';
+import { until } from '../backends.ts';
 import {
   checkConfig,
   configOf,
