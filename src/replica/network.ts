@@ -63,9 +63,14 @@ export function commonPair(
  */
 export async function checkAddress(host: ReadHost, address: string): Promise<string> {
   if (!isIPv4(address)) throw new UsageError(`"${address}" is not an IPv4 address`);
-  const all = (await interfaces(host)).flatMap((each) => each.addresses);
+  const all = (await interfaces(host))
+    .flatMap((each) => each.addresses)
+    .filter((each) => isIPv4(each.address) && !each.address.startsWith('127.'));
   if (all.some((each) => each.address === address && each.state === 'usable')) return address;
-  throw new RefusedError(`no interface has the address ${address}`, {
-    remedy: `name one of its addresses: ${all.map((each) => each.address).join(', ')}`,
-  });
+  throw new RefusedError(
+    address.startsWith('127.')
+      ? `the other host cannot reach the address ${address}`
+      : `no interface has the address ${address}`,
+    { remedy: `name one of its addresses: ${all.map((each) => each.address).join(', ')}` },
+  );
 }

@@ -182,6 +182,11 @@ describe('drbd.create refuses, with both hosts unchanged', () => {
       { addresses: { alpha: '10.0.0.2', there: '10.0.0.2' } },
       /on alpha: no interface has the address 10\.0\.0\.2/,
     ],
+    [
+      'an address that only the host itself reaches',
+      { addresses: { alpha: '127.0.0.1', there: '10.0.0.2' } },
+      /on alpha: the other host cannot reach the address 127\.0\.0\.1/,
+    ],
     ['a name that DRBD does not take', { name: 'all' }, /neither "all" nor/],
     ['one host by two names', { on: ['alpha', 'alpha'] as [string, string] }, /are the same host/],
   ])('%s', async (_, more, words) => {
