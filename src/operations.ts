@@ -292,17 +292,9 @@ export const fullBeneath: NonNullable<Engine['fullBeneath']> = async (host, keys
 /** The devices of the filesystems of these paths. */
 async function mountedFor(host: ReadHost, paths: readonly string[]): Promise<ReadonlySet<string>> {
   if (paths.length === 0) return new Set();
-  const [{ isWithin }, { mounts }] = await Promise.all([
-    import('./blockdevice/path.ts'),
-    import('./mount/index.ts'),
-  ]);
-  const all = await mounts(host);
-  const ofPath = (path: string): string =>
-    all
-      .filter((each) => isWithin(path, each.path))
-      // Of several mounts on one path the last is on top.
-      .reduce((top, each) => (each.path.length >= top.path.length ? each : top), { path: '', source: '' })
-      .source;
+  const { mountEntries, mountOver } = await import('./blockdevice/index.ts');
+  const all = await mountEntries(host);
+  const ofPath = (path: string): string => mountOver(all, path)?.source ?? '';
   return new Set(paths.map(ofPath).filter((source) => source.startsWith('/dev/')));
 }
 
