@@ -83,8 +83,15 @@ async function refuseDisks(host: ReadHost, all: readonly Resource[], { volumes }
       ),
     ),
   );
+  const own = new Map<string, string>();
   for (const { disk } of volumes) {
     const number = await numberAt(host, disk);
+    const twin = own.get(number ?? disk);
+    if (twin !== undefined)
+      throw new RefusedError(`${twin} and ${disk} are the same device`, {
+        remedy: 'use another device for each volume',
+      });
+    own.set(number ?? disk, disk);
     for (const { name, path } of others)
       if (path === disk || (number !== undefined && (await numberAt(host, path)) === number))
         throw new RefusedError(`${disk} belongs to the DRBD resource ${name}`, {

@@ -113,6 +113,21 @@ describe('tx.drbd.createConfig', () => {
     expect(remedy).toMatch(/bofh drbd|drbd\.next|choose another name|uname/);
   });
 
+  it('refuses one disk for two volumes, by whatever names', async () => {
+    const host = replicated();
+    host.admin.lvcreate({ vg: 'vg0', name: 'fresh', extents: 2 });
+    const hosts = asked().hosts.map((each) => ({
+      ...each,
+      volumes: ['/dev/vg0/fresh', '/dev/mapper/vg0-fresh'].map((disk, at) => ({
+        ...{ minor: 5 + at, disk },
+      })),
+    }));
+
+    const { message } = await refused(host, (tx) => tx.drbd.createConfig(asked({ hosts })));
+
+    expect(message).toContain('/dev/vg0/fresh and /dev/mapper/vg0-fresh are the same device');
+  });
+
   it('refuses what drbdadm refuses, with its message, before anything is written', async () => {
     const host = replicated();
     host.admin.writeFile(
