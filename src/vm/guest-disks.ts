@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { holders, refuseHeld } from '../blockdevice/index.ts';
 import { follow, inShell, kindInWords, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
@@ -191,6 +192,8 @@ export async function planDiskAttach(
       `${device} is a disk of ${taken.guest === taken.file ? '' : `the guest ${taken.guest} already, in `}${taken.file}`,
       { code: 'in-use', remedy: 'name another device; to see all of them: bofh block tree' },
     );
+  // xl would refuse to start the guest later, or not notice the user at all.
+  await refuseHeld(host, device, await holders(host, device));
   return withDisk(host, { guest, domain, device });
 }
 
@@ -390,7 +393,7 @@ export async function edited(
   const changed = edit({ text: content, file: config });
   if (!isGood(guestConfig(parseConfig({ text: changed, file: config }))))
     throw new RefusedError(
-      `bofh cannot change the list ${key} in ${config}: it is set in more than one place`,
+      `the list ${key} in ${config} could not be changed exactly: nothing was changed`,
       {
         remedy: `put everything into one list, ${key} = [ … ], in ${config}; then run the command again`,
       },

@@ -133,7 +133,8 @@ await atomic('own', async (tx) => {
   ])('the kernel module %s stays when it is in use, and is named', async (name, by, use) => {
     await killedAfter(`await tx.kernel.loadModule({ name: '${name}' });`);
     await machine.run(use);
-    expect(await bofh('recover --yes', 0, 3)).toContain(`perhaps by ${by}`);
+    // dummy itself creates dummy0.
+    expect(await bofh('recover --yes', 0, 3)).toMatch(new RegExp(`perhaps by (?:dummy0, )?${by}`));
     expect(await modules()).toContain(name);
     expect(await text('ip --brief link show')).toContain(by);
     expect(await openJournals()).toBe('0');
@@ -157,7 +158,7 @@ await atomic('own', async (tx) => {
     const theirs = await hash('/dev/vdd');
     await rebootSwapped();
 
-    expect(await bofh('recover --boot < /dev/null', 0)).toContain('/dev/vdc holds something else now');
+    expect(await bofh('recover --boot < /dev/null', 0)).toContain('/dev/vdc has other content now');
 
     expect(await hash('/dev/vdc')).toBe(theirs);
     expect(await text('blkid -p -o value -s UUID /dev/vdd')).toBe(uuid);

@@ -11,7 +11,7 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
   ],
   [
     'a program reported success and did something else',
-    36,
+    37,
     /reported success|has left|did not|does not see|does not report|does not say|does not know|instead of|could not be|succeeded, but|has ended, and|is a snapshot of .*, not of|holds nothing that blkid knows|has no content that blkid knows/,
   ],
   [

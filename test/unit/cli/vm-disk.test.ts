@@ -331,6 +331,17 @@ describe('bofh vm disk', () => {
       'vm disk create web9 data --size 20m --vg vg0',
       /no guest web9 is configured/,
     ],
+    [
+      'a device that is mounted here, for a guest that is off',
+      () => {
+        host.admin.lvcreate({ vg: 'vg0', name: 'own', extents: 4 });
+        host.admin.format('/dev/vg0/own', { type: 'ext4', usage: 'filesystem', uuid: 'u', version: '1.0' });
+        host.admin.mkdir('/mnt/own');
+        host.admin.mount('/dev/vg0/own', '/mnt/own');
+      },
+      'vm disk attach web1 /dev/vg0/own',
+      /\/dev\/vg0\/own is in use: mounted on \/mnt\/own/,
+    ],
     ['an unknown disk', () => undefined, 'vm disk detach web1 xvdz', /has no disk xvdz/],
     ['the root', () => undefined, 'vm disk remove web1 xvda', /xvda is the root of web1/],
     [
@@ -382,12 +393,6 @@ describe('bofh vm disk', () => {
       },
       data,
       /has a disk for every name/,
-    ],
-    [
-      'two lists of disks',
-      () => host.admin.writeFile('/etc/xen/web1.cfg', `disk = ["phy:/dev/vg0/x,xvda,w"]\n${config()}`),
-      'vm disk detach web1 xvdb',
-      /set in more than one place/,
     ],
   ])('refuses %s, and changes nothing', async (_, prepare, line, says) => {
     await prepare();
