@@ -58,6 +58,8 @@ export interface GraphDevice {
   readonly swap: boolean;
   /** Domains that use it as a disk. */
   readonly guests: readonly number[];
+  /** Names by which the SCSI and NVMe targets of this host serve it to others. */
+  readonly targets: readonly string[];
   /** What could not be found out, as text. */
   readonly unknown: readonly string[];
 }
@@ -148,19 +150,21 @@ async function describe(facts: Facts, device: Device): Promise<Omit<Found, 'moun
   const { drbd } = facts;
   const { failure } = name.startsWith('drbd') ? await drbd() : {};
   if (failure !== undefined) unknown.push(failure);
-  const [mapping, key, size, readOnly, swap, guestDisks] = await Promise.all([
+  const [mapping, key, size, readOnly, swap, guestDisks, served] = await Promise.all([
     kernelText(host, `${sys}/dm/name`),
     keyOf(host, device, unknown),
     sizeOf(host, { path: `/dev/${name}`, number }),
     kernelText(host, `${sys}/ro`),
     isSwap(facts, device),
     facts.guestDisks(),
+    facts.served(),
   ]);
   const path = mapping === undefined ? nodeNamed(name) : `/dev/mapper/${mapping}`;
   return {
     ...{ name, number, path, unknown, key, size, swap },
     readOnly: readOnly === '1',
     guests: guestDisks.filter((disk) => disk.device === number).map(({ domid }) => domid),
+    targets: served.flatMap((each) => (each.number === number ? [each.name] : [])),
     ...(await madeOf(host, device, mapping)),
   };
 }

@@ -1,4 +1,4 @@
-import type { StackDevice, StackTree } from '../stack/index.ts';
+import type { StackDevice, StackTree, StackUse } from '../stack/index.ts';
 import type { LogicalVolume, VolumeGroup } from '../lvm/index.ts';
 import { present } from '../core/present.ts';
 import type { HostMap, MapDevice } from './schema.ts';
@@ -76,12 +76,17 @@ function rowOf(
     size: device.size,
     layers: [...ofVolume(volume), ...(isPool ? [] : all.flatMap(layersOf))],
     ...present({ used: volume?.data }),
-    mounts: all.flatMap(({ uses }) =>
-      uses.flatMap((use) => (use.kind === 'mount' ? [use.path] : use.kind === 'swap' ? ['swap'] : [])),
-    ),
+    mounts: all.flatMap(({ uses }) => uses.flatMap(useOf)),
     guests: [...new Set(guests)],
     active: device.path !== null,
   };
+}
+
+/** The use of a device by this host; none for a guest. */
+function useOf(use: StackUse): readonly string[] {
+  if (use.kind === 'mount') return [use.path];
+  if (use.kind === 'swap') return ['swap'];
+  return use.kind === 'target' ? [`target ${use.name}`] : [];
 }
 
 /** The device and everything on it, up to the next volume group. */

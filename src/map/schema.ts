@@ -13,7 +13,7 @@ export const mapDevice = z.strictObject({
   layers: z.array(text),
   /** How full a thin pool or a snapshot is, in percent. */
   used: z.exactOptional(percent),
-  /** Directories, `swap`. */
+  /** Directories, `swap`, `target web1` (served to other hosts). */
   mounts: z.array(text),
   /** Guests that have it as a disk, running or not. */
   guests: z.array(text),

@@ -22,6 +22,8 @@ export const stackUse = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('swap') }),
   /** A running domain that uses the device as a disk. `name` is null if it is unknown. */
   z.strictObject({ kind: z.literal('guest'), domid: z.int(), name: z.nullable(text) }),
+  /** A SCSI or NVMe target of this host serves the device to other hosts under this name. */
+  z.strictObject({ kind: z.literal('target'), name: text }),
   /** A guest, running or not, whose configuration names the device. */
   z.strictObject({ kind: z.literal('configured-guest'), name: text, file: text }),
 ]);

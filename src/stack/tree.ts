@@ -169,7 +169,8 @@ async function usesOf({ host, once, configured: byName }: Look, device: GraphDev
   const off = (byName.get(device.name) ?? []).filter(
     (use) => use.kind !== 'configured-guest' || !running.has(use.name),
   );
-  return [...mounts, ...(device.swap ? [{ kind: 'swap' } as const] : []), ...guests, ...off];
+  const targets = device.targets.map((name): StackUse => ({ kind: 'target', name }));
+  return [...mounts, ...(device.swap ? [{ kind: 'swap' } as const] : []), ...guests, ...targets, ...off];
 }
 
 async function nameOfDomain(host: ReadHost, domid: number): Promise<string | undefined> {

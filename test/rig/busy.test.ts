@@ -175,6 +175,7 @@ describe.skipIf(!can.ok && !required)("'Logical volume in use' at an undo", () =
 
     expect(stuck.holders).toEqual([expect.objectContaining({ kind: 'target', name: 'web1' })]);
     expect(stuck.holders[0]?.free).toEqual(['targetcli', '/backstores/block', 'delete', 'web1']);
+    expect((await machine.run('bofh block tree')).stdout).toContain('served to other hosts as web1');
     // What targetcli does; it is not installed here.
     await machine.run(`rmdir ${target}`);
     expect(await freed({ ...stuck, holders: [] })).toEqual([]);

@@ -5,6 +5,7 @@ import { kernelText } from '../node.ts';
 
 /** A device or file that the kernel serves to other hosts. No process and no `holders` shows it. */
 export interface Served {
+  readonly name: string;
   readonly holder: Holder;
   /** `major:minor` of a device. */
   readonly number?: string;
@@ -38,8 +39,9 @@ async function scsiTargets(host: ReadHost): Promise<readonly Served[]> {
         ...{ kind: 'target', name, words: `served by the SCSI target of this host as ${name}` },
         free: ['targetcli', `/backstores/${kind === 'iblock' ? 'block' : 'fileio'}`, 'delete', name],
       };
-      if (major !== undefined && minor !== undefined) found.push({ holder, number: `${major}:${minor}` });
-      else if (path !== undefined) found.push({ holder, ...(await servedAt(host, path)) });
+      if (major !== undefined && minor !== undefined)
+        found.push({ name, holder, number: `${major}:${minor}` });
+      else if (path !== undefined) found.push({ name, holder, ...(await servedAt(host, path)) });
       else throw new ParseError(`${at}/info does not say what it serves`);
     }
   }
@@ -64,7 +66,7 @@ async function nvmeTargets(host: ReadHost): Promise<readonly Served[]> {
         },
         free: ['sh', '-c', `echo 0 > ${inShell(`${at}/enable`)}`],
       };
-      found.push({ holder, ...(await servedAt(host, path)) });
+      found.push({ name, holder, ...(await servedAt(host, path)) });
     }
   return found;
 }
@@ -74,7 +76,7 @@ async function enabledAt(host: ReadHost, at: string): Promise<boolean | undefine
   return (await kernelText(host, `${at}/enable`)) === '1';
 }
 
-async function servedAt(host: ReadHost, named: string): Promise<Omit<Served, 'holder'>> {
+async function servedAt(host: ReadHost, named: string): Promise<Omit<Served, 'name' | 'holder'>> {
   const { path, stat } = await follow(host, named);
   return stat?.node === undefined ? { file: { path, device: stat?.device } } : { number: stat.node };
 }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { FileStat, ReadHost } from '../../../src/command/index.ts';
+import { hostMapOf } from '../../../src/map/host-map.ts';
 import { registerLayer } from '../../../src/layers.ts';
 import { UsageError } from '../../../src/core/errors.ts';
 import { type StackTree, stackTree, tree } from '../../../src/stack/index.ts';
@@ -102,6 +104,38 @@ describe('the tree of a host', () => {
     ]);
     expect(find(made, 'vg1/web1').uses).toEqual([{ kind: 'swap' }]);
     expect(find(made, 'vdd').uses).toEqual([{ kind: 'guest', domid: 1, name: 'mail' }]);
+  });
+
+  it('names the target that serves a device to other hosts', async () => {
+    const there = host();
+    const [major, minor] = ((await there.stat('/dev/vdd'))?.node ?? '').split(':');
+    const at = '/sys/kernel/config/target/core';
+    const files: Readonly<Record<string, string>> = {
+      [`${at}/iblock_0/backup/enable`]: '1\n',
+      [`${at}/iblock_0/backup/info`]: `Status: ACTIVATED\n        Major: ${major} Minor: ${minor}  CLAIMED: IBLOCK\n`,
+    };
+    const directory = (await there.stat('/sys')) ?? {};
+    const served: ReadHost = {
+      ...there,
+      readDir: async (path) => {
+        if (path === at) return ['iblock_0'];
+        return path === `${at}/iblock_0` ? ['backup'] : there.readDir(path);
+      },
+      readFile: async (path) => (path in files ? Buffer.from(files[path] ?? '') : there.readFile(path)),
+      stat: async (path) =>
+        path === `${at}/iblock_0/backup`
+          ? ({ ...directory, kind: 'directory' } as FileStat)
+          : there.stat(path),
+    };
+
+    const made = await tree({ host: served });
+
+    expect(find(made, 'vdd').uses).toEqual([{ kind: 'target', name: 'backup' }]);
+    expect(
+      hostMapOf({
+        ...{ host: 'h', at: new Date(0), tree: made, groups: [], volumes: [], guests: [], unknown: [] },
+      }).others.find(({ name }) => name === 'vdd')?.mounts,
+    ).toEqual(['target backup']);
   });
 
   it('names a stopped guest by its configuration, whatever path that has for the device', async () => {

@@ -123,6 +123,8 @@ function useInWords(use: StackUse): string {
       return '→ in use as swap';
     case 'guest':
       return `→ disk of the guest ${printable(use.name ?? 'with an unknown name')} (domid ${use.domid})`;
+    case 'target':
+      return `→ served to other hosts as ${printable(use.name)}`;
     case 'configured-guest':
       return `→ disk of the guest ${printable(use.name)}, which is off (${printable(use.file)})`;
   }
