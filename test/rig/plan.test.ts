@@ -79,9 +79,9 @@ describe('a plan on a real Xen host', () => {
   });
 });
 
-/** The locks and the kernel's own doors: an LVM report takes its group's lock, xl asks the hypervisor. */
+/** The locks and the kernel's own doors: an LVM report takes its group's lock, xl asks the hypervisor, and `xl list --long` locks each domain. */
 const toolsMay =
-  /^\/(?:dev\/(?:null|tty|mapper\/control|xen\/.*)|proc\/xen\/.*|run\/(?:lock\/)?lvm(?:\/.*)?|run\/xenstored\/.*|var\/run\/xen.*|var\/lock\/.*)$/;
+  /^\/(?:dev\/(?:null|tty|mapper\/control|xen\/.*)|proc\/xen\/.*|run\/(?:lock\/)?lvm(?:\/.*)?|run\/xenstored\/.*|var\/run\/xen.*|var\/lock\/.*|var\/lib\/xen\/userdata-l\.[^/]*-lock)$/;
 
 const reads: readonly RegExp[] = [
   /^(?:node|bofh|\/usr\/bin\/env|[^ ]*\/node)(?: |$)/,
