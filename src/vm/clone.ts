@@ -141,7 +141,8 @@ export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
   const files = [...inside.files, ...texts];
   await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });
   await mounted.release();
-  await tx.file.create({ path: config.path, content: config.content, mode: 0o644 });
+  // Its kernel may find the root by the UUID: root=UUID=….
+  await tx.file.create({ path: config.path, content: withUuids(config.content, uuids), mode: 0o644 });
   const domain = plan.start ? await tx.xen.create({ config: config.path, name: to }) : undefined;
   return {
     ...{ name: to, config: config.path, domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey },

@@ -85,6 +85,17 @@ describe('vm clone', () => {
     );
   });
 
+  test('gives the kernel the new UUIDs that its configuration names', async () => {
+    const [root, swap] = [uuidOf('web1-root'), uuidOf('web1-swap')];
+    edit((text) => `${text}cmdline = "root=UUID=${root} ro resume=UUID=${swap}"\n`);
+
+    await clone();
+
+    expect(config('shop')).toContain(
+      `cmdline = "root=UUID=${uuidOf('shop-root')} ro resume=UUID=${uuidOf('shop-swap')}"\n`,
+    );
+  });
+
   test('starts it with another address, more memory and other keys', async () => {
     host.admin.writeFile('/root/key.pub', 'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7 you\n');
 
