@@ -1,9 +1,18 @@
 import { posix } from 'node:path';
-import { bytesAt, deviceWitness, holders, identityOf, refuseHeld, size } from '../blockdevice/index.ts';
-import { follow, type ReadHost } from '../command/index.ts';
+import {
+  bytesAt,
+  deviceWitness,
+  holders,
+  identityOf,
+  refuseHeld,
+  refuseUsedFile,
+  size,
+} from '../blockdevice/index.ts';
+import { follow, inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
+import { fileWitness } from './file-witness.ts';
 import { imageCheck, type ImageFormat, imageFormats, imageInfo, type Part } from './image-commands.ts';
 import { partitionsIn } from './image-partitions.ts';
 import { sourceFile } from './source.ts';
@@ -37,7 +46,7 @@ export function formatOf(path: string): ImageFormat {
 
 /**
  * Checks a source. UsageError for a file that is no such image, is truncated or encrypted, or needs
- * other files; RefusedError for a device that is in use. `known`: an unchanged source is not read
+ * other files; RefusedError for a device or a file that is in use. `known`: an unchanged source is not read
  * again.
  */
 export async function imageSource(
@@ -62,9 +71,10 @@ export async function imageSource(
       throw new UsageError(`${path} is a block device: bofh reads only raw content from one, not ${format}`, {
         remedy: 'give the format raw, or copy the image into a file first',
       });
-    await refuseHeld(host, path, await holders(host, path));
+    await refuseUsed(host, path);
     return { path, format, ...now, bytes: await size(host, path) };
   }
+  await refuseUsed(host, path);
   const same = known?.identity === now.identity ? known : undefined;
   if (same !== undefined && same.partition?.number === number) return same;
   const isWhole = same !== undefined && same.partition === undefined;
@@ -90,18 +100,38 @@ export async function refuseReplaced(host: ReadHost, { path, identity }: ImageSo
 }
 
 /**
- * Reads a device, and throws RefusedError if it is in use afterwards, or was written to: no lock of
- * bofh stops `xl create` or mount(8), and what was read would be a mixture of old and new data.
+ * Reads a device or a file, and throws RefusedError if it is in use afterwards, or was written to: no lock
+ * of bofh stops `xl create`, losetup(8) or mount(8), and what was read would be a mixture of old and new data.
  */
 export async function readUnchanged<T>(host: ReadHost, path: string, read: () => Promise<T>): Promise<T> {
-  const before = await deviceWitness(host, path);
+  const before = await witnessOf(host, path);
   const found = await read();
-  await refuseHeld(host, path, await holders(host, path));
-  if ((await deviceWitness(host, path)) === before) return found;
+  await refuseUsed(host, path);
+  if ((await witnessOf(host, path)).is === before.is) return found;
   throw new RefusedError(`${path} was written to while it was copied`, {
     code: 'differs',
-    remedy: `see what uses it: bofh block tree ${path}; end that, then run the command again; or copy a snapshot of it`,
+    remedy:
+      before.of === 'file'
+        ? `see what writes to it: fuser --verbose ${inShell(path)}; end that, then run the command again`
+        : `see what uses it: bofh block tree ${path}; end that, then run the command again; or copy a snapshot of it`,
   });
+}
+
+async function witnessOf(
+  host: ReadHost,
+  named: string,
+): Promise<{ readonly of: 'file' | 'device'; readonly is: string | undefined }> {
+  const { path, stat } = await follow(host, named);
+  return stat?.kind === 'file'
+    ? { of: 'file', is: await fileWitness(host, path) }
+    : { of: 'device', is: await deviceWitness(host, path) };
+}
+
+/** RefusedError for a device in use, and for a file behind a loop device: a guest or a mount may write to it. */
+async function refuseUsed(host: ReadHost, named: string): Promise<void> {
+  const { path, stat } = await follow(host, named);
+  if (stat?.kind === 'file') await refuseUsedFile(host, path, stat);
+  else await refuseHeld(host, path, await holders(host, path));
 }
 
 async function identified(host: ReadHost, path: string): Promise<Pick<ImageSource, 'from' | 'identity'>> {

@@ -27,7 +27,7 @@ import { imageCompare, imageConvert, imageFormats } from './image-commands.ts';
 import { imageSource, readUnchanged, refuseReplaced } from './image-source.ts';
 
 const args = z.strictObject({
-  /** Absolute path of an image file, or of an unused block device. */
+  /** Absolute path of an unused image file, or of an unused block device. */
   source: z.string().check(z.startsWith('/')),
   /** How the bytes of the source are stored: `raw` or `qcow2`; a block device is `raw`. */
   format: z.enum(imageFormats),
@@ -114,12 +114,12 @@ export const image = operation({
     await refuseReplaced(host, source);
     const { path, format, from, partition: part } = source;
     const { device } = of;
-    const copy = () =>
-      watchingRoom(host, { devices: [device], what: `the copy of ${path} onto ${device}` }, (signal) =>
+    await readUnchanged(host, path, async () => {
+      await watchingRoom(host, { devices: [device], what: `the copy of ${path} onto ${device}` }, (signal) =>
         host.run({ ...imageConvert({ source: path, format, from, part, device }), signal }),
       );
-    await (from === 'device' ? readUnchanged(host, path, copy) : copy());
-    await refuseReplaced(host, source);
+      await refuseReplaced(host, source);
+    });
     if ((await probe(host, device)) === undefined) throw unrecognised(source, device);
     return null;
   },

@@ -71,3 +71,55 @@ describe.each(acts)('a device that is %s while it is read', (_, message, act) =>
     expect(await host.stat('/root/web1.zst')).toBeUndefined();
   });
 });
+
+const image = '/root/a.img';
+const throughLoop = (host: SimulatedHost, act: (device: string) => void): void => {
+  const device = host.admin.losetup(image);
+  act(device);
+  host.admin.detachLoop(device);
+};
+
+function hostWithImage(): SimulatedHost {
+  const host = simulatedHost();
+  host.admin.writeFile(image, Buffer.alloc(4 * extent));
+  throughLoop(host, (device) =>
+    host.admin.format(device, {
+      ...{ type: 'ext4', usage: 'filesystem', uuid: '5e1f0000-0000-4000-8000-0000000000bb' },
+    }),
+  );
+  return host;
+}
+
+const copyImage = (host: SimulatedHost): Promise<unknown> =>
+  withBofh(simulatedBofh({ host }), () =>
+    atomic('copy', async (tx) => {
+      const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'copy', size: 4 * extent });
+      await tx.copy.image({ source: image, format: 'raw', device });
+    }),
+  );
+
+describe('an image file', () => {
+  it('is not copied while it is behind a loop device', async () => {
+    const host = hostWithImage();
+    host.admin.losetup(image);
+
+    await expect(copyImage(host)).rejects.toThrow(/a\.img is in use: behind the loop device \/dev\/loop0/);
+    expect(await host.stat('/dev/vg0/copy')).toBeUndefined();
+  });
+
+  it.each<readonly [string, RegExp, (host: SimulatedHost) => void]>([
+    ['attached to a loop device', /a\.img is in use/, (host) => void host.admin.losetup(image)],
+    [
+      'written to',
+      /was written to while it was copied/,
+      (host) =>
+        throughLoop(host, (device) => host.admin.writeBytes(device, 4 * extent - 512, Buffer.from('new'))),
+    ],
+  ])('that is %s while it is copied is an error', async (_, message, act) => {
+    const host = hostWithImage();
+    duringFirst(host, 'qemu-img', act);
+
+    await expect(copyImage(host)).rejects.toThrow(message);
+    expect(await host.stat('/dev/vg0/copy')).toBeUndefined();
+  });
+});
