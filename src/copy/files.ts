@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import { identityOf } from '../blockdevice/index.ts';
+import { contentInWords, identityOf, probe } from '../blockdevice/index.ts';
 import { type ChangeHost, type ReadHost, refuseExposed } from '../command/index.ts';
-import type { ManualRecovery } from '../core/errors.ts';
-import { filesChanged, filesWitness, holding } from '../filesystem/index.ts';
+import { type ManualRecovery, RefusedError } from '../core/errors.ts';
+import { filesChanged, filesWitness, holding, nodeOf } from '../filesystem/index.ts';
 import { refuseFullBeneath } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import { syncFilesystem, tarExtract, tarSave } from './commands.ts';
@@ -119,6 +119,7 @@ export const files = operation({
     return { state: 'ours', ...(node === undefined ? {} : { holders: await othersOn(host, node, of) }) };
   },
   revert: async ({ undo: of, host }) => {
+    await refuseOther(host, of);
     if ((await host.stat(of.saved)) !== undefined) {
       await host.rename(of.saved, of.back);
       await host.sync(savedFiles);
@@ -160,6 +161,26 @@ async function found(
     if (written.includes(path)) for (const directory of missing) directories.add(directory);
   }
   return { replaced, directories: [...directories] };
+}
+
+/**
+ * RefusedError for a device that has another filesystem, or the same one with another UUID: then only the archive
+ * has the replaced files.
+ */
+async function refuseOther(host: ReadHost, of: Undo): Promise<void> {
+  const { device, filesystem, replaced } = of;
+  if (replaced.length === 0 || (await holding(host, of)) !== undefined) return;
+  const node = await nodeOf(host, of);
+  const there = node === undefined ? undefined : await probe(host, node.path);
+  const archive = (await archives(host, of)).at(-1);
+  if (there === undefined || archive === undefined || archive === of.part) return;
+  throw new RefusedError(
+    `${device} holds ${contentInWords(there)}, not the filesystem ${filesystem}, whose replaced files are in ${archive}`,
+    {
+      code: 'differs',
+      remedy: `if only its UUID was changed: tune2fs -U ${filesystem} ${device}; then: bofh recover; if it is a new filesystem: bofh recover --abandon ID --because "…"; for the ID: bofh journal list`,
+    },
+  );
 }
 
 /** Returns those paths of the archive that exist. */
