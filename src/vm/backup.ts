@@ -8,7 +8,7 @@ import { textFile } from '../file/index.ts';
 import type { Tx } from '../operations.ts';
 import { type Member, memberAt, type Reachable, stepsOn } from '../replica/hosts.ts';
 import type { Site } from '../site.ts';
-import type { Domain } from '../xen/index.ts';
+import { type Domain, type GuestConfig, guestConfig, parseConfig } from '../xen/index.ts';
 import { backupsIn, directoryAt } from './backups.ts';
 import { followed } from './checks.ts';
 import { type Backup, backupName, manifestText, type SavedDisk } from './manifest.ts';
@@ -108,7 +108,7 @@ export async function planBackup(options: {
     disks.push({ ...disk, content: await contentOf(host, disk), file: `${base}.${disk.vdev}.${ending}` });
   return {
     ...{ recipients, to, name, path: `${base}.json`, time: now.toISOString(), domain, frozen, disks },
-    config: await configOf(host, guest.file),
+    config: await configOf(host, guest),
     surplus:
       how.keep === undefined ? [] : await outdated(to?.host ?? host, { directory, name, keep: how.keep }),
   };
@@ -137,9 +137,18 @@ async function contentOf(
     : { type: found.type, uuid: found.uuid ?? null, label: found.label ?? null };
 }
 
-/** The config file of a guest, with its content unchanged. */
-export async function configOf(host: ReadHost, file: string): Promise<BackupPlan['config']> {
+/**
+ * The config file of a guest, with its content unchanged. Throws RefusedError if it does not have the disks that were
+ * planned: they could not be restored with it.
+ */
+export async function configOf(host: ReadHost, { file, disks }: GuestConfig): Promise<BackupPlan['config']> {
   const { content } = await textFile(host, file);
+  const now = guestConfig(parseConfig({ text: content, file }));
+  if (JSON.stringify(now.disks) !== JSON.stringify(disks))
+    throw new RefusedError(`the disks in ${file} were changed meanwhile`, {
+      code: 'differs',
+      remedy: 'run the command again',
+    });
   const { mode = 0o644, kind } = (await host.stat(file)) ?? {};
   return { mode: kind === 'file' ? mode & 0o777 : 0o644, content };
 }

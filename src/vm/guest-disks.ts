@@ -392,12 +392,9 @@ export async function edited(
   const content = await host.readFile(config);
   const changed = edit({ text: content, file: config });
   if (!isGood(guestConfig(parseConfig({ text: changed, file: config }))))
-    throw new RefusedError(
-      `the list ${key} in ${config} could not be changed exactly: nothing was changed`,
-      {
-        remedy: `put everything into one list, ${key} = [ … ], in ${config}; then run the command again`,
-      },
-    );
+    throw new RefusedError(`the list ${key} in ${config} could not be changed exactly: nothing was changed`, {
+      remedy: `put everything into one list, ${key} = [ … ], in ${config}; then run the command again`,
+    });
   return { name: guest.name, config, file: { sha256: sha256(content), content: changed.toString('latin1') } };
 }
 

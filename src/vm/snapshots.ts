@@ -115,7 +115,7 @@ export async function planSnapshot(options: {
   return {
     ...moment,
     ...{ label, path, time: now.toISOString() },
-    config: await configOf(host, moment.guest.file),
+    config: await configOf(host, moment.guest),
   };
 }
 
@@ -258,7 +258,7 @@ export async function planSnapshotRestore(options: {
     const lv = path === undefined ? undefined : await volumeOf(host, known, path);
     if (path !== undefined && !found.disks.some(({ uuid }) => uuid === lv?.uuid)) later.push(path);
   }
-  const now = await configOf(host, guest.file);
+  const now = await configOf(host, guest);
   const isSame = now.content === found.config.content;
   return {
     ...found,

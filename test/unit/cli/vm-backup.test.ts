@@ -9,6 +9,8 @@ import {
   type SimulatedHost,
 } from '../../../src/simulator/index.ts';
 import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
+import { configOf } from '../../../src/vm/backup.ts';
+import { guestConfigs } from '../../../src/xen/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
 import { runVerb } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
@@ -58,6 +60,17 @@ const programs = () =>
   );
 
 describe('vm backup', () => {
+  test('is refused if the configuration gets other disks after they were planned', async () => {
+    const [guest] = (await guestConfigs(host)).guests;
+    if (guest === undefined) throw new Error('no guest');
+    await expect(configOf(host, guest)).resolves.toMatchObject({ content: config() });
+    host.admin.writeFile('/etc/xen/web1.cfg', config().replace('xvdb,w', 'xvdc,w'));
+
+    await expect(configOf(host, guest)).rejects.toThrow(
+      'the disks in /etc/xen/web1.cfg were changed meanwhile',
+    );
+  });
+
   test('saves a stopped guest, which is restored unchanged', async () => {
     const [before, root, swap] = [config(), contentOf('web1-root'), contentOf('web1-swap')];
 

@@ -411,7 +411,8 @@ describe('mountHolders', () => {
   const nfs = (...lines: readonly string[]): Tree => ({
     '/proc/fs/nfsd/exports': ['# Version 1.1', '# Path Client(Flags) # IPs', ...lines, ''].join('\n'),
   });
-  const etab = '/\t10.0.0.0/24(rw,crossmnt)\n/mnt\t10.0.0.0/24(rw,sync)\n/mnt\t*.example.org(ro)\n/srv/a\\040b\t*(ro)\n';
+  const etab =
+    '/\t10.0.0.0/24(rw,crossmnt)\n/mnt\t10.0.0.0/24(rw,sync)\n/mnt\t*.example.org(ro)\n/srv/a\\040b\t*(ro)\n';
 
   test('names the NFS export that keeps it in use, with the command that ends that', async () => {
     const tree = { ...mounted, ...nfs('/mnt\t10.0.0.0/24(rw,sync)', '/srv/a\\040b\t*(ro)') };
