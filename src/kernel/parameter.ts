@@ -122,6 +122,14 @@ function isOneWay(key: string, value: string): boolean {
   );
 }
 
+/**
+ * Whether the kernel accepts a value that it has shown. It shows 0 for the bytes while it uses the
+ * ratio, and accepts no 0: setting the ratio sets it (mm/page-writeback.c).
+ */
+export function isAccepted(key: string, value: string): boolean {
+  return !(/^vm\.dirty(?:_background)?_bytes$/.test(key) && isSameValue(value, '0'));
+}
+
 function readOnly(key: string, why: string): RefusedError {
   return new RefusedError(`${key} is read-only here: ${why}`, {
     remedy: 'remove it from the description, or set it where the host starts',

@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../atomic/operation.ts';
-import type { ReadHost } from '../command/index.ts';
+import type { ChangeHost, ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import {
   canonicalKey,
+  isAccepted,
   isSameValue,
   movedBy,
   parameterKey,
@@ -64,12 +65,13 @@ export const setParameter = operation({
   claims: ({ undo: { key, moved } }) => ({
     changes: [key, ...moved.map((each) => each.key)].map((each) => `sysctl:${each}`),
   }),
-  run: async ({ undo: { key, before, after }, host }) => {
+  run: async ({ undo: of, host }) => {
+    const { key, before, after } = of;
     await host.run(setValue(key, after));
     const now = await runningValue(host, key);
     if (isSameValue(now, after)) return null;
     // It is not the value of the step, so nothing else would set it back.
-    if (!isSameValue(now, before)) await host.run(setValue(key, before));
+    if (!isSameValue(now, before)) await restore(host, of);
     throw new RefusedError(
       isSameValue(now, before)
         ? `the kernel did not accept ${after} for ${key}, which is still ${before}`
@@ -79,21 +81,26 @@ export const setParameter = operation({
   },
   value: ({ undo: { key, before } }) => ({ key, before }),
   look: ({ undo: of, host }) => look(host, of),
-  revert: async ({ undo: { key, before, moved }, host }) => {
-    // It moves the others, also when it has that value already.
-    await host.run(setValue(key, before));
-    for (const each of moved) {
-      const now = await runningValue(host, each.key);
-      if (now !== undefined && !isSameValue(now, each.before))
-        await host.run(setValue(each.key, each.before));
-    }
-  },
+  revert: async ({ undo: of, host }) => restore(host, of),
   describe: ({ undo: { key, before, moved } }) => ({
     what: `kernel parameters, as they were: ${[{ key, before }, ...moved].map((each) => `${each.key} = ${each.before}`).join(', ')}`,
     look: [['sysctl', key, ...moved.map((each) => each.key)]],
-    clear: [{ key, before }, ...moved].map((each) => ['sysctl', '--write', `${each.key}=${each.before}`]),
+    clear: [{ key, before }, ...moved]
+      .filter((each) => isAccepted(each.key, each.before))
+      .map((each) => ['sysctl', '--write', `${each.key}=${each.before}`]),
   }),
 });
+
+/** Sets the old value, and those of the parameters that the kernel changed with it. */
+async function restore(host: ChangeHost, { key, before, moved }: Undo): Promise<void> {
+  // It moves the others, also when it has that value already.
+  if (isAccepted(key, before)) await host.run(setValue(key, before));
+  for (const each of moved) {
+    const now = await runningValue(host, each.key);
+    if (now !== undefined && !isSameValue(now, each.before) && isAccepted(each.key, each.before))
+      await host.run(setValue(each.key, each.before));
+  }
+}
 
 async function look(host: ReadHost, { key, before, after, moved, boot }: Undo): Promise<Look> {
   const now = await runningValue(host, key);

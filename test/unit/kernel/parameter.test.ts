@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
-import { CommandError, RefusedError } from '../../../src/core/errors.ts';
+import { CommandError, RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import {
   canonicalKey,
   movedBy,
@@ -64,6 +64,19 @@ it('sets a value, and a failed sequence also restores what the kernel changed wi
     }),
   );
   expect(during).toContain('parameter net.ipv4.conf.eth0/100.forwarding 1');
+  expect(host.snapshot()).toBe(before);
+});
+
+it('the undo of vm.dirty_bytes sets vm.dirty_ratio, because the kernel accepts no 0 bytes', async () => {
+  const host = simulatedHost();
+  const before = host.snapshot();
+  const error = await rejectionOf(
+    running(host, async (tx) => {
+      await tx.kernel.setParameter({ key: 'vm.dirty_bytes', value: '67108864' });
+      throw new Error('on purpose');
+    }),
+  );
+  expect(error).toBeInstanceOf(RolledBackError);
   expect(host.snapshot()).toBe(before);
 });
 

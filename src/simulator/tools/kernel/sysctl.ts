@@ -21,6 +21,9 @@ export const kernelTools: Readonly<Record<string, ToolModel>> = {
     const isNumber = /^[\d\s]+$/.test(before);
     if (isNumber && !/^(?:(?:0x[\da-f]+|\d+)\s*)+$/.test(value))
       return failed(1, `sysctl: setting key "${key}": Invalid argument`);
+    // The smallest value is two pages (mm/page-writeback.c).
+    if (key === 'vm.dirty_bytes' && Number(value) < 8192)
+      return failed(1, `sysctl: setting key "${key}": Invalid argument`);
     const kept = isNumber ? value.split(/\s+/).map((word) => String(numberOf(word))) : [value];
     setParameter(call.world, path.slice('/proc/sys/'.length), kept.join('\t'));
     return ok();
