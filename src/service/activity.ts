@@ -2,12 +2,13 @@ import * as z from 'zod/mini';
 import { operation } from '../atomic/operation.ts';
 import { RefusedError } from '../core/errors.ts';
 import {
+  downAmong,
   expectUp,
   isOneshot,
   isUp,
   loadedUnit,
+  runningWith,
   showUnit,
-  stoppedWith,
   systemctl,
   type Unit,
   unitName,
@@ -78,11 +79,7 @@ export const setActivity = operation({
   revert: async ({ undo: { unit, running, failed, stops = [] }, host }) => {
     const before = await host.run(showUnit(unit));
     if (!running) {
-      const down = [before];
-      for (const each of stops) {
-        const now = await host.run(showUnit(each));
-        if (!isUp(now) && now.LoadState === 'loaded') down.push(now);
-      }
+      const down = [before, ...(await downAmong(host, stops))];
       // systemd refuses to start a unit that was started too often.
       for (const { Id: each, ActiveState: state } of down)
         if (state === 'failed') await host.run(systemctl('reset-failed', each));
@@ -100,21 +97,6 @@ export const setActivity = operation({
     clear: [['systemctl', running ? 'stop' : 'start', unit, ...stops]],
   }),
 });
-
-/**
- * Lists the running units that systemd stops together with a unit. Leaves out targets, because
- * their start would start everything that they want.
- */
-async function runningWith(host: ReadHost, unit: string): Promise<string[]> {
-  const all = [unit];
-  for (const each of all)
-    for (const other of await host.run(stoppedWith(each))) if (!all.includes(other)) all.push(other);
-  const running: string[] = [];
-  for (const each of all.slice(1))
-    if (/\.(?:service|socket|timer|path|mount|automount|swap)$/.test(each))
-      if (isUp(await host.run(showUnit(each)))) running.push(each);
-  return running;
-}
 
 /**
  * RefusedError for a unit that cannot be started and stopped. The undo needs the opposite action

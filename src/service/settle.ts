@@ -4,7 +4,18 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { absolutePath } from '../file/path.ts';
 import { noteOf, removeNote, writeNote } from '../file/notes.ts';
-import { expectUp, isOneshot, isUp, later, showUnit, systemctl, type Unit, unitName } from './unit.ts';
+import {
+  downAmong,
+  expectUp,
+  isOneshot,
+  isUp,
+  later,
+  runningWith,
+  showUnit,
+  systemctl,
+  type Unit,
+  unitName,
+} from './unit.ts';
 import { present } from '../core/present.ts';
 
 /** `daemon-reload`: systemd reads its unit files again. The other two act on one unit. */
@@ -17,6 +28,8 @@ const undo = z.strictObject({
   note: absolutePath,
   /** InvocationID of the unit when the step was prepared. Missing: the unit was not running. */
   invocation: z.exactOptional(z.string()),
+  /** The running units that systemd restarts together with this one. */
+  stops: z.exactOptional(z.array(z.string())),
   boot: z.string(),
   files: z.array(absolutePath),
 });
@@ -47,10 +60,15 @@ export const beforeChange = operation({
   prepare: async ({ args, mark, host }): Promise<Undo> => {
     const found = await subject(host, args);
     const { boot } = await host.facts();
-    const invocation = found !== undefined && isUp(found) ? { invocation: found.InvocationID } : {};
-    return { ...args, note: noteOf(mark), ...invocation, boot };
+    const known = { ...args, note: noteOf(mark), boot };
+    if (found === undefined || !isUp(found)) return known;
+    const stops = await runningWith(host, found.Id);
+    return { ...known, invocation: found.InvocationID, ...(stops.length === 0 ? {} : { stops }) };
   },
-  claims: ({ undo: of }) => ({ changes: keyOf(of), needs: of.files.map((path) => `file:${path}`) }),
+  claims: ({ undo: of }) => ({
+    changes: [...keyOf(of), ...(of.stops ?? []).map((each) => `unit:${each}`)],
+    needs: of.files.map((path) => `file:${path}`),
+  }),
   run: async ({ undo: { note }, host }) => {
     await writeNote(host, note);
     return null;
@@ -69,15 +87,23 @@ export const beforeChange = operation({
     else {
       const now = await host.run(showUnit(of.unit));
       const isSame = of.invocation !== undefined && now.InvocationID === of.invocation;
-      if (booted) {
-        // Does not wait for the job, because the job may wait for recovery at boot.
-        if (isUp(now) && now.LoadState === 'loaded') await host.run(later('restart', of.unit));
-      } else if (isUp(now) && isSame) {
+      const isFailed =
+        of.invocation !== undefined && now.LoadState === 'loaded' && now.ActiveState === 'failed';
+      const isRunning = isUp(now) && now.ActiveState !== 'activating';
+      if (!booted && isUp(now) && isSame) {
         if (of.by === 'reload') await host.run(systemctl('reload', of.unit));
-      } else if (of.invocation !== undefined || (isUp(now) && now.LoadState === 'loaded')) {
+      } else if (
+        (isUp(now) && now.LoadState === 'loaded') ||
+        (booted ? isFailed : of.invocation !== undefined)
+      ) {
+        // A start job that failed has stopped them too.
+        const down = isRunning ? [] : await downAmong(host, of.stops ?? []);
         // systemd refuses to start a unit that was started too often.
-        if (now.ActiveState !== 'inactive') await host.run(systemctl('reset-failed', of.unit));
-        await host.run(systemctl('restart', of.unit));
+        for (const { Id: each, ActiveState: state } of [now, ...down])
+          if (state !== 'inactive') await host.run(systemctl('reset-failed', each));
+        const units = [of.unit, ...down.map(({ Id: each }) => each)];
+        // After a boot it does not wait for the job, because the job may wait for recovery.
+        await host.run(booted ? later('restart', ...units) : systemctl('restart', ...units));
       }
     }
     if (booted) await writeNote(host, undoneNote(of));
@@ -87,7 +113,10 @@ export const beforeChange = operation({
     what: `${of.unit ?? 'systemd'}, which must read its old configuration again`,
     look: [['systemctl', 'status', ...(of.unit === undefined ? [] : [of.unit])]],
     clear: [
-      of.unit === undefined ? ['systemctl', 'daemon-reload'] : ['systemctl', 'try-restart', of.unit],
+      of.unit === undefined
+        ? ['systemctl', 'daemon-reload']
+        : ['systemctl', of.invocation === undefined ? 'try-restart' : 'restart', of.unit],
+      ...(of.stops === undefined ? [] : [['systemctl', 'start', ...of.stops]]),
       ['rm', '--force', of.note],
     ],
   }),

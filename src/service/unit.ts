@@ -119,9 +119,12 @@ export function systemctl(
   return { tool: 'systemctl', argv, access: 'change', parse: nothing, classify: reasonOf };
 }
 
-/** Starts, stops or restarts a unit without waiting for the end of the job. */
-export function later(verb: 'start' | 'stop' | 'restart', unit: string): Command<void, 'change'> {
-  const argv = ['--no-block', verb, '--', unit];
+/** Starts, stops or restarts units without waiting for the end of the job. */
+export function later(
+  verb: 'start' | 'stop' | 'restart',
+  ...units: readonly string[]
+): Command<void, 'change'> {
+  const argv = ['--no-block', verb, '--', ...units];
   return { tool: 'systemctl', argv, access: 'change', parse: nothing, classify: reasonOf };
 }
 
@@ -143,6 +146,31 @@ export function sleep(seconds: number): ReadCommand<void> {
 /** Whether a unit is running, or is about to. */
 export function isUp({ ActiveState: state }: Unit): boolean {
   return ['active', 'reloading', 'refreshing', 'activating'].includes(state);
+}
+
+/**
+ * Lists the running units that systemd stops together with a unit. Leaves out targets, because
+ * their start would start everything that they want.
+ */
+export async function runningWith(host: ReadHost, unit: string): Promise<string[]> {
+  const all = [unit];
+  for (const each of all)
+    for (const other of await host.run(stoppedWith(each))) if (!all.includes(other)) all.push(other);
+  const running: string[] = [];
+  for (const each of all.slice(1))
+    if (/\.(?:service|socket|timer|path|mount|automount|swap)$/.test(each))
+      if (isUp(await host.run(showUnit(each)))) running.push(each);
+  return running;
+}
+
+/** Returns those of the units that do not run, and that systemd can start. */
+export async function downAmong(host: ReadHost, units: readonly string[]): Promise<readonly Unit[]> {
+  const down: Unit[] = [];
+  for (const each of units) {
+    const now = await host.run(showUnit(each));
+    if (!isUp(now) && now.LoadState === 'loaded') down.push(now);
+  }
+  return down;
 }
 
 /** Returns a unit that systemd has loaded. RefusedError for any other unit. */

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { recover } from '../../../src/api/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
@@ -273,6 +274,37 @@ describe('the steps around a change of the configuration', () => {
       const error = await rejectionOf(changing('restart', content));
       expect(error).toBeInstanceOf(RolledBackError);
       expect(host.snapshot()).toBe(before);
+    },
+  );
+
+  it('a service that cannot start starts again, with the units that its failed restart stopped', async () => {
+    file('web.service', '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh /etc/web.conf\n');
+    host.admin.systemctl('daemon-reload');
+    file('app.service', '[Unit]\nRequires=web.service\n[Service]\nExecStart=/usr/bin/app\n');
+    host.admin.systemctl('restart', unit);
+    host.admin.systemctl('start', 'app.service');
+    const before = host.snapshot();
+    const error = await rejectionOf(changing('restart', 'exit 1\n'));
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it.each(['exit 1\n', 'sleep infinity # new\n'])(
+    'a service that a boot started with the new one reads the old one again: %j',
+    async (content) => {
+      host.admin.symlink(`${own}/multi-user.target.wants/${unit}`, `${own}/${unit}`);
+      const before = units();
+      await rejectionOf(
+        sequence(async (tx) => {
+          await tx.service.beforeChange({ unit, by: 'restart', files: ['/etc/web.conf'] });
+          await tx.file.change({ path: '/etc/web.conf', content });
+          host.kill();
+        }),
+      );
+      host = host.reboot();
+      expect(units()).not.toEqual(before);
+      await withBofh(simulatedBofh({ host }), () => recover());
+      expect(units()).toEqual(before);
     },
   );
 

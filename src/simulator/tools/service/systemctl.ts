@@ -28,7 +28,7 @@ export const serviceTools: Readonly<Record<string, ToolModel>> = {
       return ok();
     }
     const [dashes, unit = '', ...more] = rest;
-    if (dashes !== '--' || unit === '' || (more.length > 0 && verb !== 'start'))
+    if (dashes !== '--' || unit === '' || (more.length > 0 && !['start', 'restart'].includes(verb)))
       throw unmodelled(call, 'it takes one unit');
     const act = verbs[verb];
     if (act === undefined) throw unmodelled(call, `the verb ${verb} is new to it`);
@@ -47,7 +47,15 @@ type Verb = (world: World, unit: string) => ReturnType<ToolModel>;
 
 const verbs: Readonly<Record<string, Verb>> = {
   start: (world, unit) => (isActive(world, unit) ? ok() : start(world, unit, 'start')),
-  restart: (world, unit) => start(world, unit, 'restart'),
+  restart: (world, unit) => {
+    const others = activeWith(world, unit);
+    const answer = start(world, unit, 'restart');
+    // Units that need it are restarted too, or stay down if its start job fails.
+    for (const [other, state] of others)
+      if (answer.exitCode === 0) startUnit(world, other);
+      else put(world, other, { ...state, active: 'inactive' });
+    return answer;
+  },
   stop: (world, unit) => {
     const known = world.units.get(unit);
     if (known === undefined && unitFile(world, unit) === undefined)
@@ -206,6 +214,19 @@ export function isWritten(world: World, path: string): boolean {
 function stopsWith({ units }: World, unit: string): readonly (readonly [string, UnitState])[] {
   const keys = ['Requires', 'Requisite', 'BindsTo', 'PartOf'];
   return [...units].filter(([, { text }]) => keys.some((key) => wordsIn(text, 'Unit', key).includes(unit)));
+}
+
+/** Returns the active units that a restart of a unit restarts too. */
+function activeWith(world: World, unit: string): ReadonlyMap<string, UnitState> {
+  const all = new Map<string, UnitState>();
+  const open = [unit];
+  for (let next = open.pop(); next !== undefined; next = open.pop())
+    for (const [other, state] of stopsWith(world, next)) {
+      if (state.active !== 'active' || all.has(other)) continue;
+      all.set(other, state);
+      open.push(other);
+    }
+  return all;
 }
 
 function isActive({ units }: World, unit: string): boolean {
