@@ -19,6 +19,7 @@ export function fillingOf(lv: LogicalVolume, near: number = nearLimit): Filling 
   if (!isPool && !isClassicSnapshot(lv)) return undefined;
   if (lv.data === undefined || (isPool && lv.metadata === undefined)) return 'unknown';
   const most = Math.max(lv.data, lv.metadata ?? 0);
+  if (lv.covers === true && most < 100) return 'ok';
   if (most >= fullLimit) return 'full';
   return most >= near ? 'near' : 'ok';
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { ReadCommand } from '../command/index.ts';
 import { classifyLvm } from './commands.ts';
+import { withCovering } from './covering.ts';
 import { type LogicalVolume, type PhysicalVolume, toLv, toPv, toVg, type VolumeGroup } from './objects.ts';
 import { withoutNotice } from './report-commands.ts';
 import { lvRow, pvRow, vgRow } from './schema.ts';
@@ -91,7 +92,9 @@ function toLayout({ report }: z.infer<typeof layoutReport>): Layout {
     }));
     const segments = one.seg.map((row) => ({ lvUuid: row.lv_uuid, type: row.segtype, stripes: row.stripes }));
     const [row] = one.vg;
-    return [{ ...toVg(row), volumes: one.lv.map(toLv), devices: one.pv.map(toPv), runs, segments }];
+    return [
+      { ...toVg(row), volumes: withCovering(one.lv.map(toLv)), devices: one.pv.map(toPv), runs, segments },
+    ];
   });
   const alone = report.flatMap((one) => ('vg' in one ? [] : one.pv));
   refuseUnreadable(alone);

@@ -1,6 +1,7 @@
 import type * as z from 'zod/mini';
 import { ParseError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
+import { withCovering } from './covering.ts';
 import type { lvRow, pvRow, pvSegmentRow, vgRow } from './schema.ts';
 
 /** A logical volume, possibly hidden (part of another). */
@@ -44,6 +45,10 @@ export interface LogicalVolume {
   readonly merging: boolean;
   /** Activation-skip flag, which lvm sets on thin snapshots: the volume stays inactive at boot. */
   readonly skipped: boolean;
+  /**
+   * True for a classic snapshot with space for a change of its whole origin: it never becomes full.
+   */
+  readonly covers?: true;
 }
 
 export interface VolumeGroup {
@@ -134,7 +139,7 @@ export function toWholeGroup(one: {
   readonly lv: readonly z.infer<typeof lvRow>[];
 }): WholeGroup {
   const group = toVg(one.vg[0]);
-  const volumes = one.lv.map(toLv);
+  const volumes = withCovering(one.lv.map(toLv));
   if (volumes.some(({ vgUuid }) => vgUuid !== group.uuid))
     throw new ParseError(`the report of ${group.name} has a volume of another group`);
   return { ...group, volumes };

@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { ReadCommand } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { classifyLvm } from './commands.ts';
+import { withCovering } from './covering.ts';
 import {
   type LogicalVolume,
   type PhysicalVolume,
@@ -27,7 +28,8 @@ export interface ReportScope {
  * `not-found`.
  */
 export function lvs(scope: ReportScope = {}): ReadCommand<readonly LogicalVolume[]> {
-  return report({ tool: 'lvs', item: 'lv', row: lvRow, convert: toLv, flags: ['--all'], scope });
+  const command = report({ tool: 'lvs', item: 'lv', row: lvRow, convert: toLv, flags: ['--all'], scope });
+  return { ...command, parse: (answer) => withCovering(command.parse(answer)) };
 }
 
 /**

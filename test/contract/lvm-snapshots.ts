@@ -6,7 +6,7 @@ import { deactivate, lvextend, lvremove } from '../../src/lvm/lv-commands.ts';
 import { lvs } from '../../src/lvm/report-commands.ts';
 import { lvsnapshot, removeSnapshot } from '../../src/lvm/snapshot-commands.ts';
 import { lvmerge } from '../../src/lvm/operations/merge-snapshot.ts';
-import { wholeRoom } from '../../src/lvm/operations/snapshot-room.ts';
+import { wholeRoom } from '../../src/lvm/covering.ts';
 import type { LogicalVolume } from '../../src/lvm/objects.ts';
 import { type Made, volume } from './lvm.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';

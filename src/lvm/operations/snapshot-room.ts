@@ -1,16 +1,9 @@
 import { RefusedError } from '../../core/errors.ts';
 import { type Bytes, formatSize } from '../../core/units.ts';
+import { wholeRoom } from '../covering.ts';
 import { filledInWords } from '../filling.ts';
 import type { LogicalVolume, WholeGroup } from '../objects.ts';
 import { refuseFull } from './extents.ts';
-
-/**
- * Returns the most space that a classic snapshot can use: its whole origin can change, and each
- * change is recorded, 16 bytes for each chunk of 4 KiB, plus some chunks.
- */
-export function wholeRoom(origin: Bytes): Bytes {
-  return origin + origin / 256 + 64 * 1024;
-}
 
 /**
  * RefusedError if the space of a classic snapshot cannot grow to a size, in bytes. lvm gives it no

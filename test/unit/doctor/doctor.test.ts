@@ -43,6 +43,15 @@ it.each([
   expect(exitCode).toBe(says === undefined ? 0 : 6);
 });
 
+it('a classic snapshot with space for all of its origin never becomes full', async () => {
+  host.admin.lvcreate({ vg: 'vg0', name: 'web1', extents: 16 });
+  host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'web1', extents: 17 });
+  host.admin.fill('vg0', 'monday', { data: 96 });
+  expect((await examined(host)).of('lvm')).toEqual([]);
+  const { runtime } = testRuntime(bofhOf(host), {});
+  expect(await runVerb(runtime, ['filesystem', 'create', '/dev/vg0/web1', '--type', 'ext4'])).toBe(0);
+});
+
 it.each([
   ['data', { data: 96 }, '--size +SIZE'],
   ['metadata', { data: 10, metadata: 96 }, '--metadata-size +128m'],
