@@ -79,8 +79,8 @@ export async function hiddenGroups(host: ReadHost): Promise<readonly string[]> {
 }
 
 /**
- * Returns private names of files: second names of new files, and removed files that can still be
- * restored.
+ * Returns private names of files and directories: of new ones, and of removed ones that can still
+ * be restored.
  */
 export async function taggedFiles(
   host: ReadHost,
@@ -93,11 +93,14 @@ export async function taggedFiles(
       const groups = tagPattern.exec(name)?.groups;
       if (groups === undefined) continue;
       const path = posix.join(directory, name);
+      const isDirectory = (await host.stat(path))?.kind === 'directory';
+      const sort = isDirectory ? 'directory' : 'file';
       const what = name.startsWith('.bofh-gone-')
-        ? `${path}, a file that waits to be removed`
-        : `${path}, the private name of a new file`;
+        ? `${path}, a ${sort} that waits to be removed`
+        : `${path}, the private name of a new ${sort}`;
       const look = [['ls', '-li', directory]];
-      found.push({ ...of(groups), what, kind: 'passing', look, clear: [['rm', path]] });
+      const clear = [[isDirectory ? 'rmdir' : 'rm', path]];
+      found.push({ ...of(groups), what, kind: 'passing', look, clear });
     }
   return found;
 }

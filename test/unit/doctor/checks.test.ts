@@ -3,7 +3,7 @@ import type { ReadHost } from '../../../src/command/index.ts';
 import { parseMountinfo } from '../../../src/blockdevice/index.ts';
 import { bootUnits } from '../../../src/doctor/boot.ts';
 import { kernel } from '../../../src/doctor/kernel.ts';
-import { hiddenGroups } from '../../../src/doctor/tagged-objects.ts';
+import { hiddenGroups, taggedFiles } from '../../../src/doctor/tagged-objects.ts';
 import { isOlder, programs } from '../../../src/doctor/programs.ts';
 import { siteFile } from '../../../src/doctor/site.ts';
 import { mountOf, stateDirectory } from '../../../src/doctor/state-dir.ts';
@@ -295,4 +295,20 @@ describe('the site file', () => {
       found: [{ level: 'ok' }],
     });
   });
+});
+
+it('a private name of a directory is removed with rmdir', async () => {
+  const host = simulatedHost();
+  host.admin.mkdir('/srv/.bofh-gone-bofh.00ff00ff00ff.4');
+  host.admin.writeFile('/srv/.bofh-bofh.00ff00ff00ff.5', 'x');
+  expect((await taggedFiles(host, ['/srv'])).map(({ what, clear }) => [what, clear])).toEqual([
+    [
+      '/srv/.bofh-bofh.00ff00ff00ff.5, the private name of a new file',
+      [['rm', '/srv/.bofh-bofh.00ff00ff00ff.5']],
+    ],
+    [
+      '/srv/.bofh-gone-bofh.00ff00ff00ff.4, a directory that waits to be removed',
+      [['rmdir', '/srv/.bofh-gone-bofh.00ff00ff00ff.4']],
+    ],
+  ]);
 });
