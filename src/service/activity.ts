@@ -7,6 +7,7 @@ import {
   isOneshot,
   isUp,
   loadedUnit,
+  runningAgainst,
   runningWith,
   showUnit,
   systemctl,
@@ -28,7 +29,10 @@ const undo = z.strictObject({
   unit: unitName,
   running: z.boolean(),
   failed: z.boolean(),
-  /** The running units that systemd stops together with this one. */
+  /**
+   * The running units that systemd stops together with this one, or, when it starts this one, because
+   * they conflict with it.
+   */
   stops: z.exactOptional(z.array(z.string())),
 });
 
@@ -36,8 +40,9 @@ type Undo = z.infer<typeof undo>;
 
 /**
  * `tx.service.setActivity`: starts a unit and checks that it stays up, or stops it. Undo stops it
- * or starts it again, as a new process, with the units that systemd stopped together with it
- * (`Requires=`, `BindsTo=`, `PartOf=`). After a reboot, undo leaves it as the boot did.
+ * or starts it again, as a new process. It also starts the units that systemd stopped: together
+ * with this one (`Requires=`, `BindsTo=`, `PartOf=`), or because they conflict with it
+ * (`Conflicts=`). After a reboot, undo leaves it as the boot did.
  */
 export const setActivity = operation({
   kind: 'service.activity',
@@ -55,7 +60,7 @@ export const setActivity = operation({
       throw new RefusedError(`${unit} ${running ? 'runs' : 'is stopped'} already`, {
         remedy: `see it: systemctl status ${unit}`,
       });
-    const stops = running ? [] : await runningWith(host, unit);
+    const stops = running ? await runningAgainst(host, unit) : await runningWith(host, unit);
     return {
       unit,
       running,
@@ -74,27 +79,30 @@ export const setActivity = operation({
     const now = await host.run(showUnit(of.unit));
     if (!of.running) return { state: isUp(now) ? 'gone' : 'ours' };
     const isLeft = now.ActiveState !== 'inactive' && (now.ActiveState !== 'failed' || !of.failed);
-    return { state: isLeft ? 'ours' : 'gone' };
+    return { state: isLeft || (await downAmong(host, of.stops ?? [])).length > 0 ? 'ours' : 'gone' };
   },
   revert: async ({ undo: { unit, running, failed, stops = [] }, host }) => {
     const before = await host.run(showUnit(unit));
-    if (!running) {
-      const down = [before, ...(await downAmong(host, stops))];
-      // systemd refuses to start a unit that was started too often.
-      for (const { Id: each, ActiveState: state } of down)
-        if (state === 'failed') await host.run(systemctl('reset-failed', each));
-      // At once: after the start of the first one, an interrupted undo would find nothing to do.
-      await host.run(systemctl('start', ...down.map(({ Id: each }) => each)));
-      return;
-    }
-    if (before.ActiveState !== 'failed') await host.run(systemctl('stop', unit));
+    const down = await downAmong(host, stops);
+    if (!running) down.unshift(before);
+    // systemd refuses to start a unit that was started too often.
+    for (const { Id: each, ActiveState: state } of down)
+      if (state === 'failed') await host.run(systemctl('reset-failed', each));
+    // At once: after the start of the first one, an interrupted undo would find nothing to do. The
+    // start of a unit that conflicts with this one also stops this one.
+    if (down.length > 0) await host.run(systemctl('start', ...down.map(({ Id: each }) => each)));
+    if (!running) return;
+    const { ActiveState: state } = await host.run(showUnit(unit));
+    if (!['failed', 'inactive'].includes(state)) await host.run(systemctl('stop', unit));
     const now = await host.run(showUnit(unit));
     if (now.ActiveState === 'failed' && !failed) await host.run(systemctl('reset-failed', unit));
   },
   describe: ({ undo: { unit, running, stops = [] } }) => ({
     what: `the unit ${unit}, which ${running ? 'was stopped' : 'ran'}`,
     look: [['systemctl', 'status', unit]],
-    clear: [['systemctl', running ? 'stop' : 'start', unit, ...stops]],
+    clear: running
+      ? [['systemctl', 'stop', unit], ...(stops.length === 0 ? [] : [['systemctl', 'start', ...stops]])]
+      : [['systemctl', 'start', unit, ...stops]],
   }),
 });
 

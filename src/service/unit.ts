@@ -76,16 +76,28 @@ export const stopProperties = 'RequiredBy,RequisiteOf,BoundBy,ConsistsOf,Propaga
 
 /** Lists the units that systemd stops when it stops this one: they need it, or are a part of it. */
 export function stoppedWith(unit: string): ReadCommand<readonly string[]> {
+  return unitsIn(stopProperties, unit);
+}
+
+/** Properties with the units that systemd stops when it starts a unit (systemd.unit(5), `Conflicts=`). */
+export const conflictProperties = 'Conflicts,ConflictedBy';
+
+/** Lists the units that systemd stops when it starts this one. */
+export function stoppedBy(unit: string): ReadCommand<readonly string[]> {
+  return unitsIn(conflictProperties, unit);
+}
+
+function unitsIn(properties: string, unit: string): ReadCommand<readonly string[]> {
   return {
     tool: 'systemctl',
-    argv: ['show', `--property=${stopProperties}`, '--', unit],
+    argv: ['show', `--property=${properties}`, '--', unit],
     access: 'read',
     parse: ({ stdout }) => {
       const lines = stdout.split('\n').slice(0, -1);
       if (lines.length === 0) throw new Error('it shows no property');
       return lines.flatMap((line) => {
         const { key = '', names = '' } = /^(?<key>\w+)=(?<names>.*)$/.exec(line)?.groups ?? {};
-        if (!stopProperties.split(',').includes(key)) throw new Error(`a line is wrong: ${line}`);
+        if (!properties.split(',').includes(key)) throw new Error(`a line is wrong: ${line}`);
         return names.split(' ').filter((name) => name !== '');
       });
     },
@@ -156,15 +168,27 @@ export async function runningWith(host: ReadHost, unit: string): Promise<string[
   const all = [unit];
   for (const each of all)
     for (const other of await host.run(stoppedWith(each))) if (!all.includes(other)) all.push(other);
+  return runningAmong(host, all.slice(1));
+}
+
+/** Lists the running units that systemd stops when it starts a unit, with those that they stop. */
+export async function runningAgainst(host: ReadHost, unit: string): Promise<string[]> {
+  const all: string[] = [];
+  for (const each of await runningAmong(host, await host.run(stoppedBy(unit))))
+    all.push(each, ...(await runningWith(host, each)));
+  return [...new Set(all)].filter((each) => each !== unit);
+}
+
+async function runningAmong(host: ReadHost, units: readonly string[]): Promise<string[]> {
   const running: string[] = [];
-  for (const each of all.slice(1))
+  for (const each of units)
     if (/\.(?:service|socket|timer|path|mount|automount|swap)$/.test(each))
       if (isUp(await host.run(showUnit(each)))) running.push(each);
   return running;
 }
 
 /** Returns those of the units that do not run, and that systemd can start. */
-export async function downAmong(host: ReadHost, units: readonly string[]): Promise<readonly Unit[]> {
+export async function downAmong(host: ReadHost, units: readonly string[]): Promise<Unit[]> {
   const down: Unit[] = [];
   for (const each of units) {
     const now = await host.run(showUnit(each));

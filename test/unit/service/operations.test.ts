@@ -389,3 +389,25 @@ it('the undo of a stop also starts the units that systemd stopped with it', asyn
   expect(before).toHaveLength(3);
   expect(running()).toEqual(before);
 });
+
+it.each(['/usr/bin/new', '/bin/false'])(
+  'the undo of a start also starts the units that systemd stopped because they conflict: %s',
+  async (program) => {
+    file('old.service', '[Service]\nExecStart=/usr/bin/old\n');
+    file('app.service', '[Unit]\nRequires=old.service\n[Service]\nExecStart=/usr/bin/app\n');
+    file('new.service', `[Unit]\nConflicts=old.service\n[Service]\nExecStart=${program}\n`);
+    for (const each of ['old', 'app']) host.admin.systemctl('start', `${each}.service`);
+    const before = host.snapshot();
+
+    const error = await rejectionOf(
+      sequence(async (tx) => {
+        await tx.service.setActivity({ unit: 'new.service', running: true });
+        expect(units().join()).not.toContain('old.service active');
+        throw new Error('later');
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  },
+);

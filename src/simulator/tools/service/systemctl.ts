@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { stopProperties, unitProperties } from '../../../service/unit.ts';
+import { conflictProperties, stopProperties, unitProperties } from '../../../service/unit.ts';
 import { readOptions, unmodelled } from '../../options.ts';
 import { makeDir } from '../../world/files.ts';
 import { resolve } from '../../world/resolve.ts';
@@ -46,7 +46,11 @@ export const serviceTools: Readonly<Record<string, ToolModel>> = {
 type Verb = (world: World, unit: string) => ReturnType<ToolModel>;
 
 const verbs: Readonly<Record<string, Verb>> = {
-  start: (world, unit) => (isActive(world, unit) ? ok() : start(world, unit, 'start')),
+  start: (world, unit) => {
+    if (isActive(world, unit)) return ok();
+    for (const other of conflicting(world, unit)) if (isActive(world, other)) verbs['stop']?.(world, other);
+    return start(world, unit, 'start');
+  },
   restart: (world, unit) => {
     const others = activeWith(world, unit);
     const answer = start(world, unit, 'restart');
@@ -155,6 +159,8 @@ function show(call: ToolCall): ReturnType<ToolModel> {
       ),
     );
   }
+  if (property === `--property=${conflictProperties}` && more.length === 0)
+    return ok(`Conflicts=${conflicting(world, asked).join(' ')}\nConflictedBy=\n`);
   if (property !== `--property=${unitProperties}` || dashes !== '--' || more.length > 0)
     throw unmodelled(call, 'it shows the properties that bofh reads, of one unit');
   const file = unitFile(world, asked);
@@ -227,6 +233,15 @@ function activeWith(world: World, unit: string): ReadonlyMap<string, UnitState> 
       open.push(other);
     }
   return all;
+}
+
+/** Returns the units that a unit conflicts with, and the loaded ones that conflict with it. */
+function conflicting(world: World, unit: string): readonly string[] {
+  const own = wordsIn(unitFile(world, unit)?.text ?? '', 'Unit', 'Conflicts');
+  const others = [...world.units].flatMap(([name, { text }]) =>
+    wordsIn(text, 'Unit', 'Conflicts').includes(unit) ? [name] : [],
+  );
+  return [...new Set([...own, ...others])];
 }
 
 function isActive({ units }: World, unit: string): boolean {
