@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { Claims, DeviceKeys, Key } from '../../atomic/operation.ts';
-import { type ChangeHost, follow, type ReadHost } from '../../command/index.ts';
+import { type ChangeHost, follow, orMissing, type ReadHost } from '../../command/index.ts';
 import { busyWith, everyHolder, holders, inWords, remedyFor } from '../../blockdevice/index.ts';
 import { CommandError, type Holder, NotDone, RefusedError, UsageError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
@@ -102,7 +102,8 @@ export async function refuseHeldDisks(
   { name, disks }: Pick<JournalledGuest, 'name' | 'disks'>,
 ): Promise<void> {
   const held: Holder[] = [];
-  for (const disk of disks) held.push(...(await diskHolders(host, disk)));
+  // xl says which disk is missing.
+  for (const disk of disks) held.push(...((await orMissing(diskHolders(host, disk))) ?? []));
   if (held.length === 0) return;
   const first = remedyFor(held) ?? 'end that use';
   throw new RefusedError(`${name} does not get its disks again: ${inWords(held)}`, {
