@@ -226,7 +226,7 @@ function meantBy(
   return { message: `${unknown} ${verbs.slice(0, 3).join(', ')}${verbs.length > 3 ? ' …' : ''}?` };
 }
 
-/** Returns the command for the work of a program such as `lvcreate`. */
+/** Returns the command for the work of a program such as `vgextend`. */
 function programFor(bofh: Command, program: string): Command | undefined {
   const path = programs.find(([usual]) => usual.test(program))?.[1].split(' ') ?? [];
   const found = path.reduce<Command | undefined>((at, name) => at && commandIn(at, name), bofh);
