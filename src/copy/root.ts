@@ -159,7 +159,7 @@ async function mountPrivately(
     throw new RefusedError(
       `${node.path} is not mounted on ${path}, or not only ${node.path} is mounted there`,
       {
-        remedy: `see what is mounted there: findmnt ${inShell(path)}`,
+        remedy: `see what it holds: blkid --probe ${inShell(path)}`,
       },
     );
 }

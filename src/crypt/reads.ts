@@ -111,7 +111,7 @@ export function damagedCopy(device: string, copy: 'first' | 'second'): RefusedEr
   return new RefusedError(
     `the ${copy} copy of the LUKS2 header of ${device} is damaged, and cryptsetup would overwrite it; nothing was written`,
     {
-      remedy: `keep the header as it is (dd if=${device} of=FILE bs=1M count=16), then repair it: cryptsetup repair ${device}`,
+      remedy: `save a copy of the header (dd if=${device} of=FILE bs=1M count=16), then repair it: cryptsetup repair ${device}`,
     },
   );
 }

@@ -178,7 +178,7 @@ function ofPeer(name: string, peer: string, { volume, replication, disk, paused 
   return [
     ...stopped,
     problem(
-      `${at} is ${disk} on ${peer}: this host has the only good copy, or none is`,
+      `${at} is ${disk} on ${peer}: this host has the only good copy, or there is none`,
       `on ${peer}: bofh drbd status ${name}`,
     ),
   ];

@@ -25,7 +25,10 @@ export interface PartCopy {
   readonly partition: ImagePartition | undefined;
 }
 
-/** An image whose files are copied into a new root, because they cannot be copied as one ext4 (see root-source.ts). */
+/**
+ * An image whose files are copied into a new root, because its root is no ext2, ext3 or ext4, or mounts other
+ * partitions of the image.
+ */
 export interface TreeImage extends Pick<ImageSource, 'path' | 'format'> {
   /** The root, for messages. */
   readonly where: string;

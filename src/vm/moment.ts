@@ -254,7 +254,7 @@ async function refuseChanged(
   const [now] = await domains(host, (each) => each.name === name);
   if (now?.uuid === domain?.uuid && now?.id === domain?.id && now?.state === state) return;
   throw new RefusedError(
-    `${name} was ${state ?? 'off'} and is ${now?.state ?? 'off'} now: the snapshots of its disks may be from different moments`,
+    `${now?.state === state ? `${name} was started again` : `${name} was ${state ?? 'off'} and is ${now?.state ?? 'off'} now`}: the snapshots of its disks may be from different moments`,
     { remedy: 'run the command again' },
   );
 }

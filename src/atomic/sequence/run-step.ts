@@ -264,7 +264,7 @@ async function expectOurs(code: AnyOperation, input: Parameters<AnyOperation['lo
   throw new RefusedError(
     `${stepName(code.kind)}: the program reported success, but ${look.found ?? 'its effect cannot be found'}`,
     {
-      remedy: 'check the object named above, and the kernel log: dmesg; then run the command again',
+      remedy: 'see the kernel log: dmesg; then run the command again',
     },
   );
 }

@@ -15,8 +15,9 @@ export interface RemoteScript {
   readonly script: string;
   readonly words: readonly string[];
   /**
-   * How the shell of a `Reader` may run it without starting another shell: it starts the words as a
-   * `program`, without input, or evaluates the script itself, which only reads `files` of the kernel.
+   * How the shell of a `Reader` may run it without starting another shell. `program`: the words are a
+   * program without input, which it starts. `files`: the script only reads files of the kernel, and it
+   * evaluates the script itself.
    */
   readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;

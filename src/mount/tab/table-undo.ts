@@ -10,11 +10,12 @@ export const tableUndo = z.strictObject({
   table: z.enum(['fstab', 'crypttab']),
   /** The file itself, not a symbolic link. */
   file: absolutePath,
-  /**
-   * The new file before the rename, and the one that the undo creates, to which the step first writes
-   * a copy of the table for findmnt. Their names contain the mark.
-   */
+  /** The new file before the rename. Its name contains the mark. */
   private: absolutePath,
+  /**
+   * The file that the undo renames into place. The step writes the old table without unreadable lines
+   * there for a moment, for findmnt.
+   */
   back: absolutePath,
   edit: lineEdit,
   /** Hash of the whole file before and after; null: it did not exist. */

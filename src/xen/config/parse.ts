@@ -110,8 +110,8 @@ function atomOf({ text, line }: Token): ConfigValue {
 }
 
 /**
- * `+=`: xl appends strings to strings and lists to lists (Xen 4.8 and newer), and refuses other
- * combinations.
+ * `+=`: xl appends strings to strings and lists to lists (Xen 4.8 and newer). A number is a string for
+ * xl; bofh appends nothing to one.
  */
 function joined(
   before: ConfigValue,

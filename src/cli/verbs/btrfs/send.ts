@@ -18,7 +18,9 @@ export default verb({
   options: {
     to: value('<DIR>', 'directory on this or another btrfs', { conflicts: ['toFile', 'toDevice'] }),
     toFile: value('<FILE>', 'new file, for bofh btrfs receive', { conflicts: ['name', 'toDevice'] }),
-    toDevice: value('<DEVICE>', 'unused device; its content is lost', { conflicts: ['name'] }),
+    toDevice: value('<DEVICE>', 'unused device; it must be blank, or its content named with --overwrite', {
+      conflicts: ['name'],
+    }),
     overwrite: value('<UUID|TYPE>', 'with --to-device: UUID, or type, of the content to overwrite'),
     parent: value(
       '<SNAPSHOT>',
