@@ -99,7 +99,7 @@ export function irregularFstab(where: string): RefusedError {
 
 /**
  * The mounts in the fstab of a root, except the root: `dropped` are the mount points of the EFI system
- * partition, which a guest does not have. RefusedError for an fstab that cannot be parsed.
+ * partition, which a guest does not have: /efi, and a vfat on /boot or below. RefusedError for an fstab that cannot be parsed.
  */
 export async function mountsIn(
   fstab: string,
@@ -114,7 +114,7 @@ export async function mountsIn(
     },
   );
   const isEsp = ({ target, type }: FstabLine): boolean =>
-    /^\/(?:boot\/efi|efi)\/?$/.test(target) || type === 'vfat';
+    /^\/(?:boot\/efi|efi)\/?$/.test(target) || (type === 'vfat' && /^\/(?:boot|efi)(?:\/|$)/.test(target));
   return {
     dropped: lines.filter(isEsp).map(({ target }) => target),
     others: lines.filter((line) => !isEsp(line)),

@@ -334,6 +334,11 @@ describe('vm create --source image:FILE with partitions', () => {
       { ...system, 'etc/fstab': fstab('LABEL=BOOT /boot ext4 defaults 0 2\n') },
       /mounts LABEL=BOOT on \/boot, and no other partition/,
     ],
+    [
+      'a vfat with data',
+      { ...system, 'etc/fstab': fstab('LABEL=DATA /data vfat defaults 0 2\n') },
+      /mounts LABEL=DATA on \/data, and no other partition/,
+    ],
     ['no /etc', { 'srv/data': 'x' }, /partition 1 of \S+ has no files in \/etc/],
   ])('undoes the copy of a root with %s', (_, content, why) => undone([root({ files: content })], why));
 
