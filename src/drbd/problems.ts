@@ -157,7 +157,7 @@ function ofConnection(name: string, { peer, state, volumes }: Connection): reado
     return [
       note(
         `it has no connection to ${peer} (${state})`,
-        `see whether the peer is up and can be reached at the address of the resource, and what it shows itself: bofh drbd status ${name}, there. If it is StandAlone there and was disconnected by hand: bofh drbd connect ${name}, there. If it was not, DRBD has refused the connection: ${refusedConnection}; see the kernel log of both hosts, because only one of them may show why: ${log}. ${refusedConnectionChoices(name)}`,
+        `see whether the peer is up and can be reached at the address of the resource, and what it shows itself: bofh drbd status ${name}, there. If it is StandAlone there because an administrator disconnected it: bofh drbd connect ${name}, there. If it is StandAlone for another reason, DRBD has refused the connection: ${refusedConnection}; see the kernel log of both hosts, because only one of them may show why: ${log}. ${refusedConnectionChoices(name)}`,
       ),
     ];
   return volumes.flatMap((volume) => ofPeer(name, peer, volume));

@@ -173,7 +173,7 @@ export function inOrder(all: readonly Resource[]): readonly Resource[] {
     const from = ordered.indexOf(outer);
     if (last > from) ordered.splice(last, 0, ...ordered.splice(from, 1));
   }
-  // Users first, so that their groups come before them.
+  // Moves each user, then each group: a group comes before the users that name it.
   for (const kind of ['user', 'group'] as const)
     for (const one of all) {
       if (one.kind !== kind) continue;

@@ -38,11 +38,14 @@ export type Outcome =
     }
   /** The server allows no further session, so the script was not started. */
   | { readonly how: 'full' }
-  /** The script was not started. `said`: what ssh or the login shell printed. */
+  /**
+   * No marker came back. With exit code 255, or none, the connection ended, and the script may have been
+   * started; with any other the login shell did not start it. `said`: what ssh or the login shell printed.
+   */
   | { readonly how: 'not-begun'; readonly said: string; readonly exitCode: number | undefined }
   | { readonly how: 'lost' };
 
-/** The server accepted the session. */
+/** Every outcome except that the server allows no further session. */
 export type Answered = Exclude<Outcome, { readonly how: 'full' }>;
 
 /**
@@ -92,7 +95,7 @@ export function remoteLine(
 export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): string {
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);
   const sudo = as === 'sudo' ? ['/usr/bin/sudo', '-n', '--'] : [];
-  // Only bash can quote such a byte.
+  // Only bash can quote a byte that is not UTF-8.
   const odd = words.find(isOdd);
   if (odd !== undefined) throw notUtf8(odd);
   return posixWords(['exec', ...sudo, '/usr/bin/env', '-i', ...environment, '/bin/sh', '-c', ...words]);

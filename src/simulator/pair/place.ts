@@ -45,7 +45,7 @@ function changesOver(
     over('change', async () => {
       // A program of a process that recovery has fenced off does not start.
       if (side.reserved.get(sequence?.id ?? '')?.of.token !== sequence?.token)
-        throw new Error('there it is not reserved for this sequence');
+        throw new Error('the other host has no reservation for this process of the sequence');
       if (side.host.world.boot !== sequence?.boot) throw new Error('it was booted in the middle');
       side.host.world.coordinator = here.world;
       return act(side.host.during({ outputs: '/nowhere', lock: -1 }));

@@ -94,7 +94,7 @@ async function plan(
       remedy: `bofh lvm activate ${group}/${name}; then run the command again`,
     });
   const on = await reachOf(host, lv.dmPath);
-  // A thin volume keeps its extents: content before its new end is not affected.
+  // A thin volume keeps its blocks in the pool, so the undo can grow it again with all its data.
   if (lv.pool !== undefined && on !== undefined && on.bytes !== 'unknown' && on.bytes <= to)
     return { uuid: lv.uuid, from, to };
   if (on !== undefined)
