@@ -22,7 +22,7 @@ export async function removableConfig(host: ReadHost, file: string): Promise<str
   return path;
 }
 
-/** The disks of the guest, by path. */
+/** The paths of the guest's disks; a disk without a path is left out. */
 export function pathsOf(guest: GuestConfig): readonly string[] {
   return guest.disks.flatMap(({ path }) => path ?? []);
 }

@@ -16,8 +16,8 @@ export interface RemoteScript {
   readonly words: readonly string[];
   /**
    * How the shell of a `Reader` may run it without starting another shell. `program`: the words are a
-   * program without input, which it starts. `files`: the script only reads files of the kernel, and it
-   * evaluates the script itself.
+   * program without input, which that shell starts. `files`: the script only reads files of the kernel,
+   * and that shell evaluates it.
    */
   readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;

@@ -34,7 +34,7 @@ export default verb({
         conflicts: ['abandon', 'cutLastLine'],
       },
     ),
-    network: flag('with --boot: also sequences that need other hosts; run it after the network is up'),
+    network: flag('with --boot: only sequences that need other hosts; run it after the network is up'),
     discard: value(
       '<OBJECT,…>',
       'also undo the changes of these objects (copy the names from the error: fs:UUID, lv:vg0/web1); what others wrote to them is lost',
