@@ -24,7 +24,7 @@ export { escapePath } from './holders/units.ts';
 export { identityOf, isIdentity, keysOf, splitLvmName, movedFrom } from './keys.ts';
 export { bootOfName, identityAt, locate, refuseElsewhere, syncDevice, twinOf } from './locate.ts';
 export { imageArgs, imageCreation, imageUndo, isSame, makeImage, refuseUsedFile } from './image/new-image.ts';
-export { loopDevices, loopShowing } from './loop/reads.ts';
+export { loopDevices, loopsBehind, loopShowing } from './loop/reads.ts';
 export { attachment, type LoopDevice } from './loop/schema.ts';
 export { type MountEntry, mountEntries, mountOver, parseMountinfo, visible } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, numberAt, size, sizeOf } from './node.ts';

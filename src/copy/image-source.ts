@@ -4,8 +4,8 @@ import {
   deviceWitness,
   holders,
   identityOf,
+  loopsBehind,
   refuseHeld,
-  refuseUsedFile,
   size,
 } from '../blockdevice/index.ts';
 import { follow, inShell, type ReadHost } from '../command/index.ts';
@@ -127,11 +127,11 @@ async function witnessOf(
     : { of: 'device', is: await deviceWitness(host, path) };
 }
 
-/** RefusedError for a device in use, and for a file behind a loop device: a guest or a mount may write to it. */
+/** RefusedError for a device in use, and for a file behind a loop device in use: a guest or a mount may write to it. */
 async function refuseUsed(host: ReadHost, named: string): Promise<void> {
   const { path, stat } = await follow(host, named);
-  if (stat?.kind === 'file') await refuseUsedFile(host, path, stat);
-  else await refuseHeld(host, path, await holders(host, path));
+  const devices = stat?.kind === 'file' ? await loopsBehind(host, stat) : [path];
+  for (const device of devices) await refuseHeld(host, device, await holders(host, device));
 }
 
 async function identified(host: ReadHost, path: string): Promise<Pick<ImageSource, 'from' | 'identity'>> {

@@ -99,16 +99,20 @@ const copyImage = (host: SimulatedHost): Promise<unknown> =>
   );
 
 describe('an image file', () => {
-  it('is not copied while it is behind a loop device', async () => {
+  it('is not copied while a loop device of it is mounted, but while it is only attached', async () => {
     const host = hostWithImage();
-    host.admin.losetup(image);
+    const loop = host.admin.losetup(image);
+    host.admin.mount(loop, '/mnt');
 
-    await expect(copyImage(host)).rejects.toThrow(/a\.img is in use: behind the loop device \/dev\/loop0/);
+    await expect(copyImage(host)).rejects.toThrow(/\/dev\/loop0 is in use: mounted on \/mnt/);
     expect(await host.stat('/dev/vg0/copy')).toBeUndefined();
+
+    host.admin.umount('/mnt');
+    await copyImage(host);
   });
 
   it.each<readonly [string, RegExp, (host: SimulatedHost) => void]>([
-    ['attached to a loop device', /a\.img is in use/, (host) => void host.admin.losetup(image)],
+    ['mounted', /\/dev\/loop0 is in use/, (host) => host.admin.mount(host.admin.losetup(image), '/mnt')],
     [
       'written to',
       /was written to while it was copied/,
