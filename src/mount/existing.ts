@@ -15,7 +15,7 @@ import { mountsAt, userEntries } from './table.ts';
 
 /**
  * Mounts a device, or does nothing if it is mounted at `path` as requested. Needs `path`. Compares
- * device, path, type, mode and options.
+ * the device, its root directory, type, mode and options.
  */
 export const mount = ensurable(operations.mount, async (host, { device, path, type, options, mode }) => {
   if (path === undefined)

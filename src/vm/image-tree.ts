@@ -143,7 +143,7 @@ export async function contentOfImage(
 
 /**
  * The directory of the root in its mounted filesystem, and its fstab. In a btrfs it is the default subvolume,
- * or the one at the top whose fstab says that it is the root; if none says so, the only one with an fstab.
+ * or a directory directly in it whose fstab says that it is the root; if none says so, the only one with an fstab.
  */
 async function rootIn(
   host: ReadHost,

@@ -10,7 +10,7 @@ import { checkText } from '../core/checks.ts';
 export function checkGuestName(name: string): void {
   checkText('the name of the guest', name);
   if (name.length > 63)
-    throw new UsageError(`the guest's name is ${name.length} characters long; a hostname has at most 63`);
+    throw new UsageError(`the guest's name is ${name.length} characters long, but at most 63 are allowed`);
   const label = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
   if (new RegExp(`^${label}(?:\\.${label})*$`).test(name)) return;
   throw new UsageError(

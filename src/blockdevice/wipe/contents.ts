@@ -107,9 +107,9 @@ function refuseBlank(
 }
 
 /**
- * RefusedError for a table with partitions, and for a physical volume of a group. Also if blkid
- * shows something else, because all content is erased: blkid does not report a table besides
- * ambiguous signatures, nor the content of an array.
+ * RefusedError for a table with partitions, and for a physical volume of a group, even if blkid
+ * shows other content: it reports neither a table beside ambiguous signatures nor the content of an
+ * array, and all of it would be erased.
  */
 export async function refuseTableOrMember(
   host: ReadHost,

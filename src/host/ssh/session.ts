@@ -70,7 +70,7 @@ exit 0`;
  */
 const laterSeconds = 2;
 
-/** The longest timer of Node, 24 days. A frozen link ends it before (ServerAliveInterval). */
+/** The longest timer of Node, 24 days. If the link freezes, ssh ends the session before (ServerAliveInterval). */
 const longestMs = 2 ** 31 - 1;
 
 /**

@@ -9,7 +9,7 @@ import { commaList, value } from '../../runtime/verb.ts';
 /** For verbs that erase a whole device. */
 export const overwriteAll = value(
   '<UUID|TYPE,…>',
-  'all content on the device: its UUID, or its type if it has no UUID; "blank" for a device without a known signature, even if it contains data',
+  'all content on the device: the UUID of each, or its type if nothing else there has that type; "blank" for a device without a known signature, even if it contains data',
   { read: commaList },
 );
 

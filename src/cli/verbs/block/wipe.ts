@@ -12,7 +12,7 @@ export default verb({
   options: {
     overwrite: value(
       '<UUID|TYPE,…>',
-      'all content on the device: the UUID of each filesystem, partition table or header, or its type if it has no UUID',
+      'all content on the device: the UUID of each filesystem, partition table or header, or its type if nothing else there has that type',
       { read: commaList },
     ),
   },

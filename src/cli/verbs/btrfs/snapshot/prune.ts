@@ -19,7 +19,7 @@ export default verb({
     source: value('<SUBVOLUME>', 'only snapshots that rotations of this subvolume created', {
       conflicts: ['received'],
     }),
-    received: flag('only snapshots that were received from another host'),
+    received: flag('only received snapshots (btrfs receive, or send from this or another host)'),
   },
   examples: [
     'btrfs snapshot prune /srv/snapshots --source /srv/data --label daily --keep 14',
