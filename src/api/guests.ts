@@ -59,8 +59,8 @@ function withMethods({ memoryMiB, ...domu }: driver.Domu): Domu {
 }
 
 /**
- * Returns the configured guest of this name. Throws RefusedError if it has no configuration, or more
- * than one; the error names the method that was called with it.
+ * Returns the configured guest of this name. Throws RefusedError if it has no configuration, or
+ * more than one; the error names the method that was called with it.
  */
 export async function guestNamed(method: string, name: string): Promise<Domu> {
   return naming(method, { name }, () => configuredGuest(name));

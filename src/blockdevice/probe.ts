@@ -141,9 +141,9 @@ function isLabelUnclear(found: Signature | undefined): found is Signature {
 }
 
 /**
- * Whether DRBD, a mapping, an array, a loop device, a guest or a target uses the device. They write past its
- * page cache, which exists as long as they have the device open: a second read would return data
- * from before their writes.
+ * Whether DRBD, a mapping, an array, a loop device, a guest or a target uses the device. They write
+ * past its page cache, which exists as long as they have the device open: a second read would
+ * return data from before their writes.
  */
 async function isUsedBeneath(host: ReadHost, { number }: DeviceNode): Promise<boolean> {
   const facts = factsOf(host);

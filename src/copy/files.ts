@@ -164,8 +164,8 @@ async function found(
 }
 
 /**
- * RefusedError for a device that has another filesystem, or the same one with another UUID: then only the archive
- * has the replaced files.
+ * RefusedError for a device that has another filesystem, or the same one with another UUID: then
+ * only the archive has the replaced files.
  */
 async function refuseOther(host: ReadHost, of: Undo): Promise<void> {
   const { device, filesystem, replaced } = of;

@@ -46,8 +46,8 @@ export function formatOf(path: string): ImageFormat {
 
 /**
  * Checks a source. UsageError for a file that is no such image, is truncated or encrypted, or needs
- * other files; RefusedError for a device or a file that is in use. `known`: an unchanged source is not read
- * again.
+ * other files; RefusedError for a device or a file that is in use. `known`: an unchanged source is
+ * not read again.
  */
 export async function imageSource(
   host: ReadHost,
@@ -100,8 +100,9 @@ export async function refuseReplaced(host: ReadHost, { path, identity }: ImageSo
 }
 
 /**
- * Reads a device or a file, and throws RefusedError if it is in use afterwards, or was written to: no lock
- * of bofh stops `xl create`, losetup(8) or mount(8), and what was read would be a mixture of old and new data.
+ * Reads a device or a file, and throws RefusedError if it is in use afterwards, or was written to:
+ * no lock of bofh stops `xl create`, losetup(8) or mount(8), and what was read would be a mixture
+ * of old and new data.
  */
 export async function readUnchanged<T>(host: ReadHost, path: string, read: () => Promise<T>): Promise<T> {
   const before = await witnessOf(host, path);
@@ -127,7 +128,10 @@ async function witnessOf(
     : { of: 'device', is: await deviceWitness(host, path) };
 }
 
-/** RefusedError for a device in use, and for a file behind a loop device in use: a guest or a mount may write to it. */
+/**
+ * RefusedError for a device in use, and for a file behind a loop device in use: a guest or a mount
+ * may write to it.
+ */
 async function refuseUsed(host: ReadHost, named: string): Promise<void> {
   const { path, stat } = await follow(host, named);
   const devices = stat?.kind === 'file' ? await loopsBehind(host, stat) : [path];

@@ -59,7 +59,9 @@ export async function filesWitness(host: ReadHost, of: Filesystem): Promise<stri
   return mounted === undefined ? undefined : witnessOf(await host.run(listFiles(mounted.path)));
 }
 
-/** Returns a mount that shows the whole filesystem of a device, and is not hidden by another mount. */
+/**
+ * Returns a mount that shows the whole filesystem of a device, and is not hidden by another mount.
+ */
 export async function wholeAt(host: ReadHost, { path }: DeviceNode): Promise<MountEntry | undefined> {
   return visible(
     host,

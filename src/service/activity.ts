@@ -30,8 +30,8 @@ const undo = z.strictObject({
   running: z.boolean(),
   failed: z.boolean(),
   /**
-   * The running units that systemd stops together with this one, or, when it starts this one, because
-   * they conflict with it.
+   * The running units that systemd stops together with this one, or, when it starts this one,
+   * because they conflict with it.
    */
   stops: z.exactOptional(z.array(z.string())),
 });

@@ -79,7 +79,10 @@ export function stoppedWith(unit: string): ReadCommand<readonly string[]> {
   return unitsIn(stopProperties, unit);
 }
 
-/** Properties with the units that systemd stops when it starts a unit (systemd.unit(5), `Conflicts=`). */
+/**
+ * Properties with the units that systemd stops when it starts a unit (systemd.unit(5),
+ * `Conflicts=`).
+ */
 export const conflictProperties = 'Conflicts,ConflictedBy';
 
 /** Lists the units that systemd stops when it starts this one. */

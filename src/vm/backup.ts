@@ -138,8 +138,8 @@ async function contentOf(
 }
 
 /**
- * The config file of a guest, with its content unchanged. Throws RefusedError if it does not have the disks that were
- * planned: they could not be restored with it.
+ * The config file of a guest, with its content unchanged. Throws RefusedError if it does not have
+ * the disks that were planned: they could not be restored with it.
  */
 export async function configOf(host: ReadHost, { file, disks }: GuestConfig): Promise<BackupPlan['config']> {
   const { content } = await textFile(host, file);

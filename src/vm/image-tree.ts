@@ -26,8 +26,8 @@ export interface PartCopy {
 }
 
 /**
- * An image whose files are copied into a new root, because its root is no ext2, ext3 or ext4, or mounts other
- * partitions of the image.
+ * An image whose files are copied into a new root, because its root is no ext2, ext3 or ext4, or
+ * mounts other partitions of the image.
  */
 export interface TreeImage extends Pick<ImageSource, 'path' | 'format'> {
   /** The root, for messages. */
@@ -142,8 +142,9 @@ export async function contentOfImage(
 }
 
 /**
- * The directory of the root in its mounted filesystem, and its fstab. In a btrfs it is the default subvolume,
- * or a directory directly in it whose fstab says that it is the root; if none says so, the only one with an fstab.
+ * The directory of the root in its mounted filesystem, and its fstab. In a btrfs it is the default
+ * subvolume, or a directory directly in it whose fstab says that it is the root; if none says so,
+ * the only one with an fstab.
  */
 async function rootIn(
   host: ReadHost,

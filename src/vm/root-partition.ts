@@ -98,8 +98,9 @@ export function irregularFstab(where: string): RefusedError {
 }
 
 /**
- * The mounts in the fstab of a root, except the root: `dropped` are the mount points of the EFI system
- * partition, which a guest does not have: /efi, and a vfat on /boot or below. RefusedError for an fstab that cannot be parsed.
+ * The mounts in the fstab of a root, except the root: `dropped` are the mount points of the EFI
+ * system partition, which a guest does not have: /efi, and a vfat on /boot or below. RefusedError
+ * for an fstab that cannot be parsed.
  */
 export async function mountsIn(
   fstab: string,

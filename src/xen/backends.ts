@@ -31,9 +31,10 @@ export async function backends(host: ReadHost): Promise<readonly Backend[]> {
 }
 
 /**
- * The number of write and discard requests that the backend of a disk has passed on since it was attached; 0 if the
- * domain has no such backend (yet). The path of the device does not find the backend: a volume in use can be renamed.
- * Throws ParseError if the kernel does not show the number.
+ * The number of write and discard requests that the backend of a disk has passed on since it was
+ * attached; 0 if the domain has no such backend (yet). The path of the device does not find the
+ * backend: a volume in use can be renamed. Throws ParseError if the kernel does not show the
+ * number.
  */
 export async function writesTo(
   host: ReadHost,
@@ -51,7 +52,10 @@ export async function writesTo(
   return sum;
 }
 
-/** The number of a disk of a guest, `xvdb` or `xvdb1` (xen-vbd-interface(7), libxl__device_disk_dev_number). */
+/**
+ * The number of a disk of a guest, `xvdb` or `xvdb1` (xen-vbd-interface(7),
+ * libxl__device_disk_dev_number).
+ */
 function numberOf(vdev: string): number {
   const { letter = '', part = '0' } = /^xvd(?<letter>[a-z])(?<part>\d*)$/.exec(vdev)?.groups ?? {};
   if (letter === '') throw new TypeError(`the disk ${vdev} has no known number`);

@@ -12,8 +12,8 @@ export interface StartRow {
 
 /**
  * The plan of `start-all`: starts every configured guest that has no domain and is in no unfinished
- * sequence, those in `order` first, the rest by name. A domain that exists but does not run is never touched: it is reported
- * as a row.
+ * sequence, those in `order` first, the rest by name. A domain that exists but does not run is
+ * never touched: it is reported as a row.
  */
 export function startAllPlan(given: {
   readonly guests: readonly { readonly name: string; readonly uuid?: string }[];

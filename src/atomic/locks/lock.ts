@@ -24,7 +24,10 @@ export interface ObjectLocks {
    * file of that name.
    */
   lost(claims: Claims): Key | undefined;
-  /** `device:inode` of the lock files of a key: the process that has one open holds the lock, or is just trying to get it. */
+  /**
+   * `device:inode` of the lock files of a key: the process that has one open holds the lock, or is
+   * just trying to get it.
+   */
   filesOf?(key: Key): readonly string[];
   release(): void;
 }

@@ -18,7 +18,8 @@ import { isWithin } from '../path.ts';
 /**
  * Returns every holder that prevents the removal of a device, in the order in which to end them:
  * the devices on it and their users, processes, mounts also of other mount namespaces, swap, guests
- * by name, targets and NFS exports; and what could not be examined. Looks at every process, so call it only after a failure.
+ * by name, targets and NFS exports; and what could not be examined. Looks at every process, so call
+ * it only after a failure.
  */
 export async function holdersEverywhere(host: ReadHost, device: string): Promise<readonly Holder[]> {
   const facts = factsOf(host);

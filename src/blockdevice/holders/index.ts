@@ -18,8 +18,8 @@ export { inWords, remedyFor } from './words.ts';
 /**
  * Returns the current holders of a device, fast and only from the kernel's data: mounts (of bofh's
  * mount namespace), swap, devices on top of it, loop devices over it, guests that use it, targets
- * that serve it to other hosts, and the same for its partitions. An empty list does not prove that the device is unused: `everyHolder`
- * also looks at processes and other mount namespaces.
+ * that serve it to other hosts, and the same for its partitions. An empty list does not prove that
+ * the device is unused: `everyHolder` also looks at processes and other mount namespaces.
  */
 export async function holders(host: ReadHost, device: string): Promise<readonly Holder[]> {
   return holdersOf(factsOf(host), await deviceByNumber(host, (await deviceNode(host, device)).number));

@@ -52,11 +52,11 @@ type Undo = z.infer<typeof undo>;
 const common = { version: 1, undo, result: z.null(), lives: 'boot', restores: 'state' } as const;
 
 /**
- * Connects a StandAlone resource to its peers again. `discardMyData`, after a split brain, discards all data
- * that was written on this host since then. That step is irreversible, so it runs after the commit. It also
- * works for a resource that is already connecting: after a split brain 8.4 leaves only one host StandAlone,
- * and the other one may not have detected it yet. The undo disconnects the resource, but never while a resync
- * overwrites the data of this host.
+ * Connects a StandAlone resource to its peers again. `discardMyData`, after a split brain, discards
+ * all data that was written on this host since then. That step is irreversible, so it runs after
+ * the commit. It also works for a resource that is already connecting: after a split brain 8.4
+ * leaves only one host StandAlone, and the other one may not have detected it yet. The undo
+ * disconnects the resource, but never while a resync overwrites the data of this host.
  */
 export const connect = operation({
   ...common,
@@ -241,8 +241,8 @@ function refuseNeededConnection({ name, role, volumes, connections }: ResourceSt
 }
 
 /**
- * Refuses the undo while a resync overwrites the data of this host: without the connection it would have neither the
- * old data nor the new one.
+ * Refuses the undo while a resync overwrites the data of this host: without the connection it would
+ * have neither the old data nor the new one.
  */
 function refuseOverwritten({ name, volumes, connections }: ResourceState): void {
   for (const { volume, disk } of volumes)

@@ -53,8 +53,8 @@ export async function checkDisk(
 }
 
 /**
- * The same before an undo gives a resource its disks again. Meanwhile others may have mounted a disk, or given it to
- * a guest, which DRBD would not notice.
+ * The same before an undo gives a resource its disks again. Meanwhile others may have mounted a
+ * disk, or given it to a guest, which DRBD would not notice.
  */
 export async function checkDisksAgain(
   host: ReadHost,

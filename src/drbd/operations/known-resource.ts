@@ -212,14 +212,17 @@ export async function claimsOf(
 const changing =
   /\bbofh drbd (?=(?:attach|connect|detach|disconnect|down|primary|resume-sync|secondary|up) )/g;
 
-/** The same commands as `drbdadm`: bofh refuses the resource to others while a sequence is unfinished. */
+/**
+ * The same commands as `drbdadm`: bofh refuses the resource to others while a sequence is
+ * unfinished.
+ */
 export function asTools(remedy: string): string {
   return remedy.replaceAll(changing, 'drbdadm ');
 }
 
 /**
- * Runs an undo, or an act after the commit. The remedies of its refusals name commands of `drbdadm`, except those for
- * the time after the sequence was abandoned.
+ * Runs an undo, or an act after the commit. The remedies of its refusals name commands of
+ * `drbdadm`, except those for the time after the sequence was abandoned.
  */
 export async function byTools<T>(work: () => Promise<T>): Promise<T> {
   try {

@@ -118,8 +118,9 @@ export const removeMetadata = operation({
     const found = await find(host, of);
     if (found?.now === 'gone') await write(host, { ...of, device: found.path }, bytesOf(of.superblock));
   },
-  // The metadata would overwrite content that has grown to the end of the device since. It also has the generation of
-  // the older data: the peer would assume that nothing has changed, whoever wrote.
+  // The metadata would overwrite content that has grown to the end of the device since. It also has
+  // the generation of the older data: the peer would assume that nothing has changed, whoever
+  // wrote.
   content: {
     lost: 'undone',
     of: 'device',
@@ -161,7 +162,10 @@ async function write(
   await host.run(writeBytes((await deviceNode(host, device)).path, { offset: superblock.at, bytes }));
 }
 
-/** A witness of the data of the device: how far it reaches, and what is at its start and before the metadata. */
+/**
+ * A witness of the data of the device: how far it reaches, and what is at its start and before the
+ * metadata.
+ */
 async function dataWitness(host: ReadHost, of: RemovedMetadataUndo): Promise<string | undefined> {
   const path = await locate(host, { path: of.device, identity: of.identity });
   if (path === undefined) return undefined;

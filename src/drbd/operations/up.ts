@@ -37,8 +37,8 @@ const common = { version: 1, args, result: z.null(), lives: 'boot', restores: 's
 
 const undoDown = z.extend(undo, {
   /**
-   * Set if the resource was StandAlone: a file in /run, which exists from when the undo begins to bring
-   * the resource up until it is StandAlone again.
+   * Set if the resource was StandAlone: a file in /run, which exists from when the undo begins to
+   * bring the resource up until it is StandAlone again.
    */
   alone: z.exactOptional(z.string()),
 });
@@ -99,9 +99,10 @@ export const up = operation({
 });
 
 /**
- * Takes down a resource that is secondary, as configured, with every disk attached, and used neither here
- * nor by a peer. The undo brings it up as configured, and disconnects it if it was StandAlone. Until then it connects to its peer, as after
- * a boot: hosts in split brain separate again.
+ * Takes down a resource that is secondary, as configured, with every disk attached, and used
+ * neither here nor by a peer. The undo brings it up as configured, and disconnects it if it was
+ * StandAlone. Until then it connects to its peer, as after a boot: hosts in split brain separate
+ * again.
  */
 export const down = operation({
   ...common,

@@ -15,9 +15,9 @@ export interface RemoteScript {
   readonly script: string;
   readonly words: readonly string[];
   /**
-   * How the shell of a `Reader` may run it without starting another shell. `program`: the words are a
-   * program without input, which that shell starts. `files`: the script only reads files of the kernel,
-   * and that shell evaluates it.
+   * How the shell of a `Reader` may run it without starting another shell. `program`: the words are
+   * a program without input, which that shell starts. `files`: the script only reads files of the
+   * kernel, and that shell evaluates it.
    */
   readonly plain?: 'program' | 'files';
   readonly stdin?: Secret | Uint8Array | string | undefined;
@@ -39,8 +39,9 @@ export type Outcome =
   /** The server allows no further session, so the script was not started. */
   | { readonly how: 'full' }
   /**
-   * No marker came back. With exit code 255, or none, the connection ended, and the script may have been
-   * started; with any other the login shell did not start it. `said`: what ssh or the login shell printed.
+   * No marker came back. With exit code 255, or none, the connection ended, and the script may have
+   * been started; with any other the login shell did not start it. `said`: what ssh or the login
+   * shell printed.
    */
   | { readonly how: 'not-begun'; readonly said: string; readonly exitCode: number | undefined }
   | { readonly how: 'lost' };
@@ -70,7 +71,10 @@ exit 0`;
  */
 const laterSeconds = 2;
 
-/** The longest timer of Node, 24 days. If the link freezes, ssh ends the session before (ServerAliveInterval). */
+/**
+ * The longest timer of Node, 24 days. If the link freezes, ssh ends the session before
+ * (ServerAliveInterval).
+ */
 const longestMs = 2 ** 31 - 1;
 
 /**
@@ -89,8 +93,8 @@ export function remoteLine(
 }
 
 /**
- * Returns the command line of a shell with the environment in which bofh runs every program. `words`: its
- * script, `$0` and its arguments.
+ * Returns the command line of a shell with the environment in which bofh runs every program.
+ * `words`: its script, `$0` and its arguments.
  */
 export function remoteShell(as: 'login' | 'sudo', words: readonly string[]): string {
   const environment = Object.entries(baseEnvironment).map(([name, value]) => `${name}=${value}`);

@@ -17,9 +17,9 @@ export async function refuseTaken(
   { name, own }: { readonly name: string; readonly own?: LogicalVolume },
 ): Promise<void> {
   refuseExisting(vg.volumes, name);
-  // If /dev/mapper/VG-NAME exists, lvcreate 2.03.16 fails, and lvrename stops midway with the device
-  // suspended. If /dev/VG/NAME exists, lvcreate *replaces* the file, and lvrename creates no node
-  // and exits with 0.
+  // If /dev/mapper/VG-NAME exists, lvcreate 2.03.16 fails, and lvrename stops midway with the
+  // device suspended. If /dev/VG/NAME exists, lvcreate *replaces* the file, and lvrename creates no
+  // node and exits with 0.
   for (const path of [`/dev/mapper/${dmName(vg.name, name)}`, `/dev/${vg.name}/${name}`]) {
     if ((await host.stat(path)) === undefined) continue;
     if (own !== undefined && (await leadsTo(host, path, identityOfVolume(own)))) continue;

@@ -13,8 +13,8 @@ export const tableUndo = z.strictObject({
   /** The new file before the rename. Its name contains the mark. */
   private: absolutePath,
   /**
-   * The file that the undo renames into place. The step writes the old table without unreadable lines
-   * there for a moment, for findmnt.
+   * The file that the undo renames into place. The step writes the old table without unreadable
+   * lines there for a moment, for findmnt.
    */
   back: absolutePath,
   edit: lineEdit,

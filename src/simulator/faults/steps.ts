@@ -47,8 +47,8 @@ const kinds: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * Returns the kind of a step that a fault names by its kind or its method. The kind of an operation of a
- * site is returned as it is; UsageError if bofh has no such step.
+ * Returns the kind of a step that a fault names by its kind or its method. The kind of an operation
+ * of a site is returned as it is; UsageError if bofh has no such step.
  */
 export function kindOf(step: string): string {
   const known = kinds.get(step);

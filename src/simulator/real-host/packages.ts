@@ -19,7 +19,8 @@ export async function preparePackages<T>(
     (command.access === 'read' && !isOfStore && world.packages.isChanged !== true)
   )
     return ask(overlay, command);
-  // The question of an undo, which names no repository: what apt would remove does not depend on them.
+  // The question of an undo, which names no repository: what apt would remove does not depend on
+  // them.
   const isWithoutRepositories = argv.includes('Dir::Etc::sourcelist=/dev/null');
   if (command.tool === 'apt-cache' || (argv.includes('--simulate') && !isOfStore && !isWithoutRepositories))
     throw new UnknownInPlan('cannot tell what apt would do after another change of packages', {

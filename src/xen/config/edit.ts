@@ -150,8 +150,8 @@ function valueOf(
 }
 
 /**
- * The strings of a list, in all its parts: `disk = [ … ]` and `disk += [ … ]`. If the list is set twice, xl reads the
- * last one.
+ * The strings of a list, in all its parts: `disk = [ … ]` and `disk += [ … ]`. If the list is set
+ * twice, xl reads the last one.
  */
 function itemsOf(tokens: readonly Token[], key: string): readonly Token[] {
   const from = tokens.findLastIndex(

@@ -20,9 +20,10 @@ export interface ParsedConfig {
 export const deepest = 16;
 
 /**
- * Parses xl.cfg: the grammar of libxlu_cfg_y.y (xen.git tools/libs/util, Xen 4.17): `key = value` and `key += value`,
- * ended by a newline or `;`. In a list newlines may be anywhere, but do not replace the comma between two values;
- * a comma after the last value is allowed. Throws UsageError "FILE:LINE: …what was expected".
+ * Parses xl.cfg: the grammar of libxlu_cfg_y.y (xen.git tools/libs/util, Xen 4.17): `key = value`
+ * and `key += value`, ended by a newline or `;`. In a list newlines may be anywhere, but do not
+ * replace the comma between two values; a comma after the last value is allowed. Throws UsageError
+ * "FILE:LINE: …what was expected".
  */
 export function parseConfig(input: {
   readonly text: Uint8Array | string;
@@ -110,8 +111,8 @@ function atomOf({ text, line }: Token): ConfigValue {
 }
 
 /**
- * `+=`: xl appends strings to strings and lists to lists (Xen 4.8 and newer). A number is a string for
- * xl; bofh appends nothing to one.
+ * `+=`: xl appends strings to strings and lists to lists (Xen 4.8 and newer). A number is a string
+ * for xl; bofh appends nothing to one.
  */
 function joined(
   before: ConfigValue,

@@ -84,8 +84,9 @@ export async function disksOf(host: ReadHost, guest: GuestConfig): Promise<Journ
 }
 
 /**
- * The holders of a disk that the guest may write. The hotplug script of xl sees only mounts and other guests: it
- * would give the guest a device that is open as a LUKS device, or in use by a volume group.
+ * The holders of a disk that the guest may write. The hotplug script of xl sees only mounts and
+ * other guests: it would give the guest a device that is open as a LUKS device, or in use by a
+ * volume group.
  */
 export async function diskHolders(
   host: ReadHost,

@@ -7,13 +7,16 @@ import { domainRemedy } from '../domains.ts';
 export interface RunningGuest {
   readonly name: string;
   readonly uuid: string;
-  /** Its domain when the step was journalled: it may be renamed since. Missing in an older journal. */
+  /**
+   * Its domain when the step was journalled: it may be renamed since. Missing in an older journal.
+   */
   readonly domid?: number;
 }
 
 /**
- * The domain of a guest, also after `xl rename`; undefined if it has ended, or if another guest has its name. A guest
- * that was rebooted has another domain ID. Its uuid alone proves nothing: xl starts a second domain with it.
+ * The domain of a guest, also after `xl rename`; undefined if it has ended, or if another guest has
+ * its name. A guest that was rebooted has another domain ID. Its uuid alone proves nothing: xl
+ * starts a second domain with it.
  */
 export async function domainOf(
   host: ReadHost,

@@ -46,11 +46,11 @@ const ordinary: Readonly<Record<string, unknown>> = {
 };
 
 /**
- * Attaches a disk to a running guest, or detaches one, until the guest ends. The old and the new device under
- * the name of the disk prove the step: others have set any third one, and it is left untouched. The undo attaches
- * a device again only if its path still leads to it, and nothing else uses it. The kernel of the guest must
- * release a detached disk: since Linux 5.15 it does so at once, even if the disk is mounted. So the undo does not
- * detach a disk to which the guest wrote.
+ * Attaches a disk to a running guest, or detaches one, until the guest ends. The old and the new
+ * device under the name of the disk prove the step: others have set any third one, and it is left
+ * untouched. The undo attaches a device again only if its path still leads to it, and nothing else
+ * uses it. The kernel of the guest must release a detached disk: since Linux 5.15 it does so at
+ * once, even if the disk is mounted. So the undo does not detach a disk to which the guest wrote.
  */
 export const setDisk = operation({
   kind: 'xen.disk.set',

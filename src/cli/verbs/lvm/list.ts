@@ -64,7 +64,10 @@ export default verb({
 
 const percents = ['DATA%', 'META%', 'SYNC%'] as const;
 
-/** The style of a usage. A full thin volume needs no warning, nor a snapshot that never becomes full. */
+/**
+ * The style of a usage. A full thin volume needs no warning, nor a snapshot that never becomes
+ * full.
+ */
 function fullnessOf(lv: LogicalVolume, part: number | undefined, near: number): TextStyle | undefined {
   return fillingOf(lv) === undefined || lv.covers === true ? undefined : fullness(part, near);
 }

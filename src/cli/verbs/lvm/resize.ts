@@ -58,7 +58,9 @@ interface Resized {
   readonly on: string | undefined;
 }
 
-/** Returns the type of a filesystem that can grow; undefined also if it is unknown, or of a guest. */
+/**
+ * Returns the type of a filesystem that can grow; undefined also if it is unknown, or of a guest.
+ */
 async function filesystemOn(host: ReadHost, device: string): Promise<string | undefined> {
   try {
     if ((await holders(host, device)).some(({ kind }) => kind === 'guest')) return undefined;

@@ -54,8 +54,9 @@ export function complaintOf(world: World, guest: GuestConfig, disks: DomainDisk[
 }
 
 /**
- * Returns the message of the hotplug script for a device that is mounted, or that a guest has. It sees no other
- * holder, for example neither an open LUKS device nor swap space (check_sharing of tools/hotplug/Linux/block).
+ * Returns the message of the hotplug script for a device that is mounted, or that a guest has. It
+ * sees no other holder, for example neither an open LUKS device nor swap space (check_sharing of
+ * tools/hotplug/Linux/block).
  */
 export function refusalOfScript(world: World, number: string): string | undefined {
   const isMounted = world.mounts.some(({ device }) => device === number);
