@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { type ConfigFile, withItems } from '../xen/index.ts';
+import { type ConfigFile, parseConfig, withItems } from '../xen/index.ts';
 
 /**
  * Replaces the sockets of the channels (xl.cfg(5)) in a configuration for a guest of another name. With one socket for
@@ -16,5 +16,20 @@ export function withSockets(
     const isNamed = name.startsWith(from) && /^(?:[-_.]|$)/.test(name.slice(from.length));
     const fresh = isNamed ? to + name.slice(from.length) : `${to}-${name}`;
     return { from: `path=${path}`, to: `path=${posix.join(posix.dirname(path), fresh)}` };
+  });
+}
+
+/** Settings of xl.cfg(5) that give a guest a device or a port of this host, which only one running guest can have. */
+const exclusive: readonly string[] = [
+  ...['dtdev', 'iomem', 'ioports', 'irqs', 'pci', 'usbdev', 'vtpm'],
+  ...['spiceport', 'spicetls_port', 'vncdisplay'],
+];
+
+/** The settings of a copied configuration that name what only one running guest can have: `pci`, `vncdisplay`. */
+export function exclusiveSettings(config: ConfigFile): readonly string[] {
+  const { settings } = parseConfig(config);
+  return exclusive.filter((key) => {
+    const value = settings.get(key);
+    return value !== undefined && (value.kind !== 'list' || value.items.length > 0);
   });
 }

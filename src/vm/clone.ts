@@ -13,7 +13,7 @@ import { domainOfGuest, guestIn } from './configured.ts';
 import { type ConfigFile, type GuestConfig, withItems, withSettings } from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
-import { withSockets } from './channels.ts';
+import { exclusiveSettings, withSockets } from './channels.ts';
 import { type ClonedVolume, clonedVolumes } from './clone-volumes.ts';
 import { keysOf, sshOf } from './create.ts';
 import {
@@ -45,6 +45,8 @@ export interface ClonePlan {
   readonly texts: ReadonlyMap<string, string>;
   readonly start: boolean;
   readonly ssh: string | undefined;
+  /** Settings with devices or ports that only one of the two guests can use at a time. */
+  readonly shared: readonly string[];
 }
 
 /** A guest that was cloned. */
@@ -57,6 +59,8 @@ export interface ClonedVm {
   readonly ssh: string | undefined;
   /** Fingerprint of its SSH host key; undefined if its root has no OpenSSH server. */
   readonly hostKey: string | undefined;
+  /** Settings with devices or ports of this host that the original has too, for example `pci`: both cannot run at once. */
+  readonly shared: readonly string[];
 }
 
 /** Makes all checks before anything is done; lists every refusal at once. */
@@ -116,7 +120,8 @@ export async function planClone(options: {
   const texts = new Map([...(content?.texts ?? [])].filter(([file]) => withUuid.includes(file)));
   const ssh = sshOf(sshKeys ?? [], network);
   const config = { path, content: text };
-  return { name, to, volumes, config, inside, texts, start: request.start, ssh };
+  const shared = exclusiveSettings({ text: Buffer.from(text), file: guest.file });
+  return { name, to, volumes, config, inside, texts, start: request.start, ssh, shared };
 }
 
 /** Clones a guest. The undo removes the new volumes with everything in them. */
@@ -146,6 +151,7 @@ export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
   const domain = plan.start ? await tx.xen.create({ config: config.path, name: to }) : undefined;
   return {
     ...{ name: to, config: config.path, domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey },
+    shared: plan.shared,
     volumes: plan.volumes.map((volume) => ({
       was: `${volume.vg}/${volume.name}`,
       volume: `${volume.toVg}/${volume.to}`,

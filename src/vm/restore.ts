@@ -27,7 +27,7 @@ import {
   missingBoot,
   refuseSameName,
 } from './checks.ts';
-import { withSockets } from './channels.ts';
+import { exclusiveSettings, withSockets } from './channels.ts';
 import { resourceNameOf } from './guest-file.ts';
 import { withMacs } from './mac.ts';
 import { type Backup, readBackup, type SavedDisk, whyIncomplete } from './manifest.ts';
@@ -63,6 +63,8 @@ export interface RestorePlan {
   readonly start: boolean;
   /** Kernel and ramdisk of its configuration that this host does not have. */
   readonly missing: readonly string[];
+  /** Under another name: settings with devices or ports of this host that the original has too, for example `pci`. */
+  readonly shared: readonly string[];
 }
 
 /** A guest that was restored. */
@@ -116,7 +118,9 @@ export async function planRestore(options: {
   if (how.start) await found.try(() => checkStart(host, { guest, missing, file }));
   found.throwAll();
   if (path === undefined) throw new TypeError('a refused request was planned');
+  const shared = name === backup.guest ? [] : exclusiveSettings({ text: Buffer.from(content), file: path });
   return {
+    shared,
     ...{ name, was: backup.guest, backup: backup.path, time: backup.time, disks, start: how.start, missing },
     config: { path, content, mode: backup.config.mode },
   };

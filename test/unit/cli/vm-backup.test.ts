@@ -12,7 +12,7 @@ import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts'
 import { configOf } from '../../../src/vm/backup.ts';
 import { guestConfigs } from '../../../src/xen/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { runVerb } from './support/run-verb.ts';
+import { runVerb, typedOn } from './support/run-verb.ts';
 import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
@@ -249,6 +249,22 @@ describe('vm restore', () => {
 
     for (const name of ['shop', 'web2', 'web3'])
       expect(config(name)).toContain(channel.replace('web1', name));
+  });
+
+  test('names the devices and ports that the copy shares with the original', async () => {
+    host.admin.writeFile('/etc/xen/web1.cfg', `${config()}pci = ["01:00.0"]\nusbdev = []\nvncdisplay = 3\n`);
+    const { path } = await backup();
+    const told = async (line: string) => (await typedOn(simulatedBofh({ host }), line)).stdout;
+
+    for (const [name, line] of [
+      ['shop', `vm restore ${path} --as shop`],
+      ['web2', 'vm clone web1 web2'],
+    ] as const)
+      expect(await told(line)).toContain(
+        `pci, vncdisplay: as in web1; change it in /etc/xen/${name}.cfg before both guests run\n`,
+      );
+    await remove();
+    expect(await told(`vm restore ${path}`)).not.toContain('vncdisplay');
   });
 
   test('refuses an existing name, and says how to restore it under another name', async () => {

@@ -55,6 +55,8 @@ export const vmClone = z.strictObject({
   ssh: z.nullable(text),
   /** Fingerprint of its SSH host key; null if its root has no OpenSSH server. */
   hostKey: z.nullable(text),
+  /** Settings that give both guests the same device or port of this host, for example `pci`. */
+  shared: z.array(text),
 });
 
 export type VmClone = z.infer<typeof vmClone>;
@@ -297,6 +299,8 @@ export const vmRestore = z.strictObject({
   ),
   /** Kernel and ramdisk of its configuration that this host does not have. */
   missing: z.array(text),
+  /** Under another name: settings that give both guests the same device or port of this host, for example `pci`. */
+  shared: z.array(text),
   /** null: it was not started. */
   domid: z.nullable(count),
 });

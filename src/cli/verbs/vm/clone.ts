@@ -4,6 +4,7 @@ import { parseSize } from '../../../core/units.ts';
 import type { Answer } from '../../output/answer.ts';
 import type { VmClone } from '../../output/answers/index.ts';
 import { change } from '../../runtime/change.ts';
+import { sharedLines } from './shared-lines.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { flag, named, value, verb, wholeNumber } from '../../runtime/verb.ts';
 import { reachOptions } from './reach-options.ts';
@@ -34,7 +35,7 @@ export default verb({
         answer: (made): Answer<VmClone> => {
           const { domid = null, ssh = null, hostKey = null } = made;
           const volumes = made.volumes.map((each) => ({ ...each }));
-          const data = { ...made, of: name, volumes, domid, ssh, hostKey };
+          const data = { ...made, of: name, volumes, domid, ssh, hostKey, shared: [...made.shared] };
           return { data, lines: inWords(data) };
         },
       },
@@ -42,10 +43,11 @@ export default verb({
     ),
 });
 
-function inWords({ name, of, config, volumes, domid, ssh, hostKey }: VmClone): readonly string[] {
+function inWords({ name, of, config, volumes, domid, ssh, hostKey, shared }: VmClone): readonly string[] {
   return [
     `${name} is a clone of ${of}, configured in ${config}`,
     ...volumes.map(({ was, volume }) => `  ${volume} is the copy of ${was}`),
+    ...sharedLines({ shared, config, other: of }),
     domid === null ? `start it with: bofh vm start ${name}` : `${name} runs as domain ${String(domid)}`,
     ...(ssh === null ? [] : [`log in with: ssh ${ssh}`]),
     ...(hostKey === null ? [] : [`its SSH host key is ${hostKey} (ED25519)`]),

@@ -5,6 +5,7 @@ import type { Answer } from '../../output/answer.ts';
 import type { VmRestore } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
+import { sharedLines } from './shared-lines.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { flag, value, verb } from '../../runtime/verb.ts';
 import { backupPath } from './backup-path.ts';
@@ -47,9 +48,18 @@ export default verb({
             ...present({ as, vg, thin, identity: pathOn(runtime, key) }),
           }),
         answer: (made): Answer<VmRestore> => {
-          const { name, was, backup, time, config, disks, missing, domid = null } = made;
+          const { name, was, backup, time, config, disks, missing, shared, domid = null } = made;
           const data: VmRestore = {
-            ...{ name, was, backup, time, config: config.path, domid, missing: [...missing] },
+            ...{
+              name,
+              was,
+              backup,
+              time,
+              config: config.path,
+              domid,
+              missing: [...missing],
+              shared: [...shared],
+            },
             disks: disks.map((disk) => ({
               vdev: disk.vdev,
               volume: `${disk.vg}/${disk.volume}`,
@@ -65,7 +75,7 @@ export default verb({
   },
 });
 
-function inWords({ name, was, time, config, disks, missing, domid }: VmRestore): readonly string[] {
+function inWords({ name, was, time, config, disks, missing, shared, domid }: VmRestore): readonly string[] {
   return [
     `${name} is restored from the backup of ${was} of ${time}, configured in ${printable(config)}`,
     ...disks.map(({ vdev, volume }) => `  ${vdev} is ${volume}`),
@@ -79,6 +89,7 @@ function inWords({ name, was, time, config, disks, missing, domid }: VmRestore):
     ...(name === was
       ? []
       : [`the host name inside, its addresses and the UUIDs of its filesystems are still those of ${was}`]),
+    ...sharedLines({ shared, config, other: was }),
     ...missing.map((file) => `this host has no ${printable(file)}: name another in ${printable(config)}`),
     domid === null ? `start it: bofh vm start ${name}` : `it runs as domain ${String(domid)}`,
   ];
