@@ -114,7 +114,7 @@ export interface Scrub extends ScrubCounts {
 
 /** The result of a balance. */
 export interface Balanced {
-  /** Block groups rewritten, and their total number. */
+  /** Block groups rewritten, and the number of all block groups. */
   readonly relocated: number;
   readonly chunks: number;
 }

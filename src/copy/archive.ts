@@ -8,9 +8,9 @@ type Planned = { readonly is: 'directory' | 'other' } | { readonly is: 'link'; r
 /**
  * Returns the resulting path of each member, in C quoting, with its size; the size of a hard link
  * is unknown. Refuses the archive (UsageError, one sentence) if a member is absolute or has `..`,
- * does not belong in a filesystem, or would be written, or hard-linked, through a symbolic link
- * that leads out of the root. The links themselves may lead out, as /etc/mtab does. Processes
- * members in order, as tar does.
+ * is of a type that is not unpacked (a volume label), is in lost+found, or would be written, or
+ * hard-linked, through a symbolic link that leads out of the root. The links themselves may lead
+ * out, as /etc/mtab does. Processes members in order, as tar does.
  */
 export function placesOf(members: readonly Member[]): ReadonlyMap<string, Bytes> {
   const root = new Map<string, Planned>();
@@ -64,7 +64,7 @@ function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: stri
   const place = resolve(root, segments(member.target ?? '', what), `${what} would be created`);
   const target = root.get(place);
   if (target === undefined || target.is === 'directory')
-    throw refused(`${what} has no file before it in the archive to link to`);
+    throw refused(`the target of ${what} is not a file earlier in the archive`);
   return target;
 }
 

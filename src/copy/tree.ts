@@ -57,7 +57,9 @@ function parseTree(stdout: string): readonly TreeEntry[] {
     const from = entry.lastIndex;
     const found = entry.exec(stdout)?.groups;
     if (found === undefined)
-      throw new ParseError(`find: cannot read ${JSON.stringify(stdout.slice(from, from + 100))}`);
+      throw new ParseError(
+        `find: its output could not be parsed at ${JSON.stringify(stdout.slice(from, from + 100))}`,
+      );
     const {
       type = '',
       mode,
@@ -93,9 +95,9 @@ export interface Tree {
 }
 
 /**
- * Reads a directory that fills a root. Refused: the root of this host, a directory with mounts
- * below it, which the copy would lack unless they are `included`, and a directory in which new roots
- * are mounted.
+ * Reads a directory whose content will be copied into a new root. Refused: the root of this host, a
+ * directory with mounts below it, which the copy would lack unless they are `included`, and a
+ * directory in which new roots are mounted.
  */
 export async function readTree(host: ReadHost, source: string, mounts?: 'included'): Promise<Tree> {
   const path = await realPath(host, source);

@@ -81,7 +81,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   return { ...header, uuid, ...present({ label }) };
 }
 
-/** A header of which no copy is valid. */
+/** A header without a valid copy. */
 export class DamagedHeader extends RefusedError {}
 
 function luks2Header(device: string, { text, damagedCopy }: Luks2Metadata): HeaderPart {

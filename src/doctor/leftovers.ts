@@ -102,8 +102,8 @@ interface Report {
 }
 
 /**
- * Returns a finding for each step of an interrupted or abandoned sequence whose effect still
- * exists, or for which that is unknown, as its operation reports it.
+ * Returns a finding for each step of an interrupted or abandoned sequence if its operation reports
+ * that the effect of the step still exists, or cannot tell.
  */
 async function stillThere(asked: LeftoverSearch, journal: KnownJournal): Promise<readonly Report[]> {
   const { state, is } = journal;
@@ -126,7 +126,7 @@ async function lookAt(asked: LeftoverSearch, journal: KnownJournal, step: Step):
   try {
     const code = await asked.find(intent.kind, intent.version);
     if (code === undefined) return say('warning', `this bofh does not know ${named}`, [show(journal.id)]);
-    // Its effect ended with an earlier boot; a similar object now was created by others.
+    // The effect ended with an earlier boot. If a similar object exists now, others created it.
     if (endedWithBoot(step, (await host.facts()).boot)) return [];
     const result = present({ result: done?.result });
     const { state: is } = await code.look({ undo: intent.undo, host, ...result });
@@ -134,7 +134,7 @@ async function lookAt(asked: LeftoverSearch, journal: KnownJournal, step: Step):
     return [{ key, said: await leftoverFinding(asked, journal, step) }];
   } catch (error) {
     if (!(error instanceof BofhError)) throw error;
-    if (!root) return say('warning', `needs root for what is left of ${named}`);
+    if (!root) return say('warning', `only root can see what is left of ${named}`);
     // The administrator who abandoned the sequence may have removed the container of the object.
     const level = journal.is === 'abandoned' ? 'warning' : 'problem';
     return say(level, `what is left of ${named} could not be examined: ${error.message}`, [show(journal.id)]);
@@ -195,8 +195,8 @@ function ofKnown(tagged: TaggedObject, journal: KnownJournal): readonly Finding[
     return [finding('leftover', 'problem', by, [...look, show(id)])];
   if (is === 'abandoned')
     return [finding('leftover', 'warning', `${by}, which was abandoned`, [...look, ...clear])];
-  const end = is === 'committed' ? 'committed' : 'undone';
-  return [finding('leftover', 'problem', `${by}, although that is ${end}`, [...look, ...clear])];
+  const end = is === 'committed' ? 'committed' : 'rolled back';
+  return [finding('leftover', 'problem', `${by}, although the sequence is ${end}`, [...look, ...clear])];
 }
 
 function sequence({ id, state }: KnownJournal): string {

@@ -33,8 +33,8 @@ export async function refuseWithoutAddress(
 }
 
 /**
- * Whether drbdadm checks the addresses for a command. While no module is loaded, the answer for `up` is the
- * same for all modules.
+ * Whether drbdadm checks the addresses for a command. For `up`, which may load the module, the
+ * answer does not depend on its version.
  */
 async function isVerified(host: ReadHost, verb: string): Promise<boolean> {
   if ((verifying.any as readonly string[]).includes(verb)) return true;

@@ -15,17 +15,17 @@ export interface MetadataAt {
 }
 
 /**
- * Writes new metadata at the end of a device. If drbdmeta finds metadata, or content at the start of the
- * device, it asks; without a terminal it assumes "no" and exits 1, and with `told` the answer is yes. It
- * always refuses an ext2/3/4, xfs, jfs or reiserfs that reaches into the metadata (exit 40), and a volume
- * that is up (exit 20; drbdmeta.c of 9.22). `peers`: only for v09.
+ * Writes new metadata at the end of a device. If drbdmeta finds metadata, or content at the start
+ * of the device, it asks; without a terminal it assumes "no" and exits 1, and with `named` the
+ * answer is yes. It always refuses an ext2/3/4, xfs, jfs or reiserfs that reaches into the metadata
+ * (exit 40), and a volume that is up (exit 20; drbdmeta.c of 9.22). `peers`: only for v09.
  */
 export function createMd(
   at: MetadataAt,
-  { peers, content }: { readonly peers: number; readonly content: 'blank' | 'told' },
+  { peers, content }: { readonly peers: number; readonly content: 'blank' | 'named' },
 ): Command<void, 'destroy'> {
   const bare = drbdmeta(at, ['create-md', ...(at.format === 'v09' ? [String(peers)] : [])]);
-  return { ...bare, argv: [...(content === 'told' ? ['--force'] : []), ...bare.argv], access: 'destroy' };
+  return { ...bare, argv: [...(content === 'named' ? ['--force'] : []), ...bare.argv], access: 'destroy' };
 }
 
 /** Sets the UUID of metadata, 16 hexadecimal digits, which blkid shows; create-md leaves zeros. */

@@ -19,8 +19,8 @@ interface Part {
 }
 
 /**
- * Erases a device. The head, with the first signature or the marker, goes last, so a device without
- * it is completely erased.
+ * Erases a device. The head, which has the first signature or the marker, is erased last: if the
+ * signature or the marker is gone, the whole device is erased.
  */
 export async function act(
   host: ChangeHost,

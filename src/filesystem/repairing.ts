@@ -24,8 +24,8 @@ export async function examine(host: ReadHost, path: string, type: Repairable): P
     throw new RefusedError(`${path} was not checked: ${output.at(-1) ?? ''}`, {
       remedy: `see its holders: lsblk ${path}`,
     });
-  // e2fsck -n ignores the state in the superblock: the kernel has met an error, or it was not
-  // unmounted cleanly (1.47).
+  // e2fsck -n (1.47) ignores the state in the superblock, which shows an error that the kernel met,
+  // or an unclean unmount.
   if (state === 'clean' && asks(type) && (await host.run(dumpe2fs(path))).state !== 'clean')
     return { state: 'errors', output };
   return { state, output };

@@ -73,7 +73,7 @@ async function refuseExt(
   throw new RefusedError(
     `${device}: the checksums of this ext4 depend on its uuid; to keep them it needs the feature metadata_csum_seed, which Linux before 4.4 and GRUB before 2.12 (except that of Debian 12) cannot read`,
     {
-      remedy: `if no GRUB or Linux as old as that boots from it: ${option('--add-seed', "seed: 'may be added'")}`,
+      remedy: `if no GRUB or Linux of these versions has to read it: ${option('--add-seed', "seed: 'may be added'")}`,
     },
   );
 }
@@ -163,8 +163,8 @@ export async function changeUuid(
 /**
  * Writes a new log if an interrupted xfs_db has damaged it. xfs_db clears the log first, sector by
  * sector; if killed, the log has no head or no beginning, and neither xfs_db nor the kernel accepts
- * it. The log was empty, because it was clean when the step was prepared (6.1). The filesystem
- * itself records that its repair did not finish.
+ * it. The log was empty, because it was clean when the step was prepared (6.1). If `dropLog`
+ * was killed, the filesystem has the flag needsrepair.
  */
 async function mendLog(host: ChangeHost, device: string): Promise<void> {
   const log = await host.run(xfsLog(device));

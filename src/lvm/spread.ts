@@ -37,8 +37,8 @@ export function spreadAmong(
 }
 
 /**
- * Returns the layout of a volume, read from lvm; undefined if linear. RefusedError if its segments
- * differ.
+ * Returns the layout of a volume, read from lvm; undefined if it is linear or of a type that bofh
+ * does not resize. RefusedError if its segments differ.
  */
 export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Spread | undefined> {
   if (spreadType(lv) === undefined) return undefined;
@@ -55,10 +55,10 @@ export async function spreadOf(host: ReadHost, lv: LogicalVolume): Promise<Sprea
  * ext4, xfs and LUKS.
  */
 export function byLvm({ fullName }: Pick<LogicalVolume, 'fullName'>): string {
-  return `lvm itself can, without an undo: lvresize --size SIZE ${fullName} (with the filesystem on it: lvresize --resizefs --size SIZE ${fullName})`;
+  return `to resize it without an undo: lvresize --size SIZE ${fullName} (with the filesystem on it: lvresize --resizefs --size SIZE ${fullName})`;
 }
 
-/** Returns the unit of its size: stripes must be complete. */
+/** Returns the unit of the size of a volume with this layout: all stripes have the same length. */
 export function unitOf(spread: Spread | undefined, extentSize: Bytes): Bytes {
   return spread?.type === 'striped' ? extentSize * spread.areas : extentSize;
 }

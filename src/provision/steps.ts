@@ -72,8 +72,8 @@ export interface HostChange {
   /** The contents of a changed file, unless they are secret. */
   readonly content?: { readonly before: Uint8Array; readonly after: Uint8Array };
   /**
-   * The objects that it creates: only packages that the description names, and the files of a
-   * repository.
+   * The objects that it creates, if `name` does not show all of them. Of packages only those that
+   * the description names, not their dependencies.
    */
   readonly created?: readonly CreatedObject[];
 }

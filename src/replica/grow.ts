@@ -190,7 +190,7 @@ async function groundOf(
   const found = path === undefined ? undefined : await volumeAt(host, path);
   if (disk === undefined || path === undefined || found === undefined)
     throw new RefusedError(`${name} is not on a logical volume with its metadata at the end`, {
-      remedy: `make its disk larger by hand, then: bofh drbd resize ${name}`,
+      remedy: `make its disk larger on every host yourself, then: bofh drbd resize ${name}`,
     });
   const { lv } = found;
   refuseKind(found);

@@ -162,9 +162,12 @@ function fromOf({ name: own, resource: { configured } }: UpPart): string {
   const others = (configured?.hosts ?? []).flatMap(({ names }) => names.filter((each) => each !== own));
   const [only, ...more] = others;
   if (only !== undefined && more.length === 0 && configured?.hosts.length === 2) return only;
-  throw new RefusedError(`${configured?.name ?? ''} is not configured for two hosts by their names`, {
-    remedy: `see for which: bofh drbd show ${configured?.name ?? ''}`,
-  });
+  throw new RefusedError(
+    `the configuration of ${configured?.name ?? ''} does not name exactly two hosts, this one and its peer`,
+    {
+      remedy: `see for which: bofh drbd show ${configured?.name ?? ''}`,
+    },
+  );
 }
 
 /** Refuses while the data of the peer is in use, and a peer that counts as lost but is connected. */

@@ -5,8 +5,8 @@ import { planResize } from './plan.ts';
 import { margin } from './resize.ts';
 
 /**
- * The layers on a device that could be larger, from the lowest up: `the ext4 on /dev/drbd0 (64 MiB)`. Layers
- * in a closed container are unknown, and not included.
+ * The layers that are smaller than the device below them allows, from the lowest up: `the ext4 on
+ * /dev/drbd0 (64 MiB)`. Layers in a closed container are unknown, and not included.
  */
 export async function lagging(host: ReadHost, device: string): Promise<readonly string[]> {
   const { links } = await chainOf({ host, device, bare: false });

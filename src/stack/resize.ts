@@ -118,7 +118,10 @@ export function refuseKeyless(
   });
 }
 
-/** Refuses to cut a device without its layers if it has known content. */
+/**
+ * Refuses to shrink only the device, without the layers on it, unless it is known to be blank and
+ * unused.
+ */
 async function refuseLoss(request: StackResize, links: readonly Link[], plan: ResizePlan): Promise<void> {
   const cuts = plan.steps.some(({ direction }) => direction === 'shrink');
   if (request.what === 'stack' || !cuts) return;

@@ -19,13 +19,19 @@ export function withSockets(
   });
 }
 
-/** Settings of xl.cfg(5) that give a guest a device or a port of this host, which only one running guest can have. */
+/**
+ * Settings of xl.cfg(5) that give a guest a device or a port of this host, which only one running
+ * guest can have.
+ */
 const exclusive: readonly string[] = [
   ...['dtdev', 'iomem', 'ioports', 'irqs', 'pci', 'usbdev', 'vtpm'],
   ...['spiceport', 'spicetls_port', 'vncdisplay'],
 ];
 
-/** The settings of a copied configuration that name what only one running guest can have: `pci`, `vncdisplay`. */
+/**
+ * The settings of a copied configuration that name what only one running guest can have: `pci`,
+ * `vncdisplay`.
+ */
 export function exclusiveSettings(config: ConfigFile): readonly string[] {
   const { settings } = parseConfig(config);
   return exclusive.filter((key) => {

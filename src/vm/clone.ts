@@ -59,7 +59,10 @@ export interface ClonedVm {
   readonly ssh: string | undefined;
   /** Fingerprint of its SSH host key; undefined if its root has no OpenSSH server. */
   readonly hostKey: string | undefined;
-  /** Settings with devices or ports of this host that the original has too, for example `pci`: both cannot run at once. */
+  /**
+   * Settings with devices or ports of this host that the original has too, for example `pci`: both
+   * cannot run at once.
+   */
   readonly shared: readonly string[];
 }
 

@@ -192,7 +192,7 @@ export async function planDiskAttach(
       `${device} is a disk of ${taken.guest === taken.file ? '' : `the guest ${taken.guest} already, in `}${taken.file}`,
       { code: 'in-use', remedy: 'name another device; to see all of them: bofh block tree' },
     );
-  // xl would refuse to start the guest later, or not notice the user at all.
+  // xl would refuse to start the guest later, or not notice the holder at all.
   await refuseHeld(host, device, await holders(host, device));
   return withDisk(host, { guest, domain, device });
 }

@@ -113,7 +113,7 @@ export async function mountImage(
         where,
         part === undefined
           ? 'which is not a partition of the image with ext2, ext3, ext4, xfs or btrfs'
-          : 'which several partitions of the image may be',
+          : 'but several partitions of the image match it',
       );
     const at = await directoryBeneath(host, top.path, target).catch((error: unknown) => {
       if (!(error instanceof RefusedError)) throw error;

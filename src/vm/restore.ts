@@ -63,7 +63,10 @@ export interface RestorePlan {
   readonly start: boolean;
   /** Kernel and ramdisk of its configuration that this host does not have. */
   readonly missing: readonly string[];
-  /** Under another name: settings with devices or ports of this host that the original has too, for example `pci`. */
+  /**
+   * Under another name: settings with devices or ports of this host that the original has too, for
+   * example `pci`.
+   */
   readonly shared: readonly string[];
 }
 

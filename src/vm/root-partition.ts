@@ -21,10 +21,11 @@ const filesystems = ['ext', 'xfs', 'btrfs'];
 const isFilesystem = ({ content = '' }: ImagePartition): boolean => filesystems.includes(content);
 
 /**
- * The root partition of an image: the requested one, else the only one with the partition type of a root,
- * else the largest one with a Linux filesystem; and the other Linux filesystems, which the root may mount.
- * Undefined if the image has no partitions. Throws RefusedError, which lists all partitions, if there are
- * several candidates, or if bofh cannot copy the partition.
+ * The root partition of an image: the requested one, else the largest one with the partition type
+ * of a root, else the largest one with a Linux filesystem; and the other Linux filesystems, which
+ * the root may mount. Undefined if the image has no partitions. Throws RefusedError, which lists
+ * all partitions, if the two largest candidates have the same size, if a larger partition may
+ * contain the root (LVM, LUKS, RAID), or if bofh cannot copy the partition.
  */
 export async function rootPartition(
   host: ReadHost,
@@ -47,7 +48,7 @@ export async function rootPartition(
   const [first, second] = wanted === undefined ? likely(all) : all.filter(({ number }) => number === wanted);
   if (first === undefined)
     throw wanted === undefined
-      ? refused('no partition is an ext4, xfs or btrfs of Linux', packOrBootRemedy)
+      ? refused('no partition of a Linux type has ext2, ext3, ext4, xfs or btrfs', packOrBootRemedy)
       : refused(`there is no partition ${wanted}`, `name one of them with ${asked('N')}`);
   if (second?.bytes === first.bytes)
     throw refused(

@@ -22,12 +22,12 @@ export interface ConfigProblem {
 
 /** The configured guests, and what could not be read. */
 export interface GuestConfigs {
-  /** Ordered by name; of a guest with more than one file only the first. */
+  /** Ordered by name. If a guest has more than one file, only the first is listed. */
   readonly guests: readonly GuestConfig[];
   readonly problems: readonly ConfigProblem[];
   /**
-   * The files of each guest that is in more than one, by its name: it is unknown which of them
-   * counts.
+   * The config files of each guest that has more than one, by the name of the guest: it is unknown
+   * which of them is valid.
    */
   readonly repeated: ReadonlyMap<string, readonly string[]>;
 }

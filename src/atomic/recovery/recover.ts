@@ -332,7 +332,7 @@ async function refuseInUse(engine: Engine, of: Looked, codes: Codes): Promise<vo
   throw new RefusedError(
     `journal ${id} is left open: objects that it created or changed are in use now, or were renamed: ${used.join('; ')}`,
     {
-      remedy: `to undo it anyway: ${option(`bofh recover ${id} --yes`, `recover({ id: '${id}', inUse: true })`)}; to see what that is: bofh journal show ${id}`,
+      remedy: `to undo it anyway: ${option(`bofh recover ${id} --yes`, `recover({ id: '${id}', inUse: true })`)}; to see these objects: bofh journal show ${id}`,
     },
   );
 }

@@ -65,7 +65,7 @@ function back(state: State, view: View): Decision {
     if (step.intent.kind === 'bare' && !view.inverses.has(step.n)) return { do: 'block', step, why: 'bare' };
     if (isAway(step, view)) return { do: 'block', step, why: 'away' };
     if (endedWithBoot(step, view.boots[step.intent.host])) {
-      // The step may have to run again, so that the newer step can be undone.
+      // The undo of a newer step may need this step again, for example its mount.
       const waiting = blockerOf(state, place, view);
       if (waiting !== undefined) return { do: 'block', step, why: { by: waiting.n } };
       return { do: 'undo', step, boot: 'other', inside: [] };
@@ -157,16 +157,16 @@ export function containerStep(state: State, { n }: Step): Step | undefined {
 }
 
 /**
- * The place of the older step whose undo destroys the container of this one, if this rollback has not undone
- * that step yet.
+ * The place of the container of this step: the older step whose undo also destroys the object of
+ * this step. Undefined: it has none in this scope.
  */
 function containerAt(state: State, place: number, scope: number | undefined): number | undefined {
   const { steps, index } = state;
   const key = steps[place]?.intent.within;
   if (key === undefined) return undefined;
   const makers = index.makers.get(key) ?? [];
-  // A name belongs to the newest step that made it: an object renamed to it later is not the
-  // container.
+  // A name means the object of the newest step that created it, or that renamed an object to it.
+  // The undo of a rename destroys nothing: then there is no container.
   for (let at = olderThan(makers, place); at >= 0; at -= 1) {
     const maker = makers[at] ?? -1;
     const intent = steps[maker]?.intent;

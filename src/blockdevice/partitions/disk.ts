@@ -57,7 +57,7 @@ export async function partitioned(host: ReadHost, device: string): Promise<Parti
   const kernel = await kernelPartitions(host, node);
   if (!isSameView(kernel, table.partitions))
     throw new RefusedError(
-      `the kernel has other partitions of ${device} than its table; nothing was changed`,
+      `the partitions of ${device} in the kernel differ from its partition table; nothing was changed`,
       {
         remedy: `compare them: lsblk ${device}; sfdisk --list ${device}; then tell the kernel: partx --update ${device}`,
       },

@@ -146,7 +146,7 @@ export async function planOf(
 
 function refuseUnplanned(name: string): never {
   throw new RefusedError(`steps on ${name} cannot be planned: a plan covers only one host`, {
-    remedy: 'a script can ask tx.planning',
+    remedy: 'let the script leave out these steps in a dry run: if (!tx.planning) …',
   });
 }
 

@@ -96,8 +96,8 @@ export const changeKey = operation({
   within: ({ undo: { luksUuid } }) => `luks:${luksUuid}`,
   run: async ({ args, undo, host }) => ({ salt: (await fillSlot(host, undo, args)).salt }),
   value: ({ undo: { slot } }) => ({ slot }),
-  // Without the old key the change is complete and cannot be undone, because the new key may be the
-  // only one.
+  // Once the old key is destroyed, the change is complete and cannot be undone, because the new key
+  // may be the only one.
   look: async ({ undo, result: known, host }): Promise<Look> => {
     const found = await findKnown(host, undo);
     if (found === undefined) return { state: 'gone' };

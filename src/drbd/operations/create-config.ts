@@ -30,7 +30,7 @@ const undo = z.extend(creation.undo, {
   /** Minor numbers on this host. */
   minors: z.array(z.int()),
   ports: z.array(z.int()),
-  nodeIds: z.enum(['told', 'not told']),
+  nodeIds: z.enum(['written', 'omitted']),
   /** The previous state of a resource that must be up; missing if it was down. */
   was: z.exactOptional(z.enum(['StandAlone', 'connecting'])),
 });
@@ -135,15 +135,15 @@ function contentOf({ text, mode: _mode, whileUp: _, ...config }: Args, nodeIds: 
 async function tried(host: ReadHost, asked: Args): Promise<NodeIds> {
   try {
     if (asked.hosts.every(({ nodeId }) => nodeId !== undefined)) {
-      await readBack(host, asked, 'told');
-      return 'told';
+      await readBack(host, asked, 'written');
+      return 'written';
     }
   } catch (error) {
     if (!(error instanceof CommandError) || !error.stderr.includes("but got 'node-id'")) throw refusal(error);
   }
   try {
-    await readBack(host, asked, 'not told');
-    return 'not told';
+    await readBack(host, asked, 'omitted');
+    return 'omitted';
   } catch (error) {
     throw refusal(error);
   }
@@ -188,7 +188,7 @@ function isAsked({ hosts }: Configured, args: NewConfig): boolean {
  * Whether a configuration contains the `node-id` of each host, for DRBD 9. drbdadm-84 does not know this
  * keyword, and refuses the file (9.22).
  */
-type NodeIds = 'told' | 'not told';
+type NodeIds = 'written' | 'omitted';
 
 /** The file of one resource, in the format of drbd.conf(5). */
 export function configText(
@@ -219,7 +219,7 @@ function hostText(
   const at = isIPv6(address) ? `ipv6 [${address}]` : `ipv4 ${address}`;
   return [
     `  on ${word(name)} {`,
-    ...(nodeId === undefined || nodeIds === 'not told' ? [] : [`    node-id ${String(nodeId)};`]),
+    ...(nodeId === undefined || nodeIds === 'omitted' ? [] : [`    node-id ${String(nodeId)};`]),
     ...volumes.flatMap(({ minor, disk }, volume) => [
       `    volume ${String(volume)} {`,
       `      device minor ${String(minor)};`,

@@ -96,7 +96,7 @@ const undo = z.strictObject({
   saved: z.array(savedRun),
   /** Whether metadata is replaced, and other content had to be named. */
   replaces: z.enum(['nothing', 'metadata']),
-  content: z.enum(['blank', 'told']),
+  content: z.enum(['blank', 'named']),
   /** Whether drbdmeta had a file for this minor under /var/lib/drbd before (see memory.ts). */
   remembered: z.boolean(),
 });

@@ -10,8 +10,8 @@ import type { Here } from './known-resource.ts';
 import { option } from '../../core/option.ts';
 
 /**
- * The volume with a number, or the only one. Throws RefusedError if it has no disk or no internal metadata on
- * this host.
+ * The volume with the requested number; if none was requested, the only volume. Throws RefusedError
+ * if it has no disk or no internal metadata on this host.
  */
 export function volumeOf(
   { name, here: { volumes } }: Here,
@@ -80,7 +80,7 @@ export async function checkContent(
     readonly keep?: readonly string[];
     readonly keepBytes?: Bytes;
   },
-): Promise<{ readonly replaces: 'nothing' | 'metadata'; readonly content: 'blank' | 'told' }> {
+): Promise<{ readonly replaces: 'nothing' | 'metadata'; readonly content: 'blank' | 'named' }> {
   const { path } = await deviceNode(host, device);
   if (keepBytes !== undefined && keepBytes > from)
     throw new RefusedError(
@@ -115,7 +115,7 @@ export async function checkContent(
   refuseUnnamed(device, { what: 'keep', option: 'keep', names: others.map(([name]) => name), said: keep });
   return {
     replaces: old.length > 0 ? 'metadata' : 'nothing',
-    content: gone.length + others.length > 0 || isFilled || keepBytes !== undefined ? 'told' : 'blank',
+    content: gone.length + others.length > 0 || isFilled || keepBytes !== undefined ? 'named' : 'blank',
   };
 }
 
@@ -145,7 +145,7 @@ function refuseUnnamed(
     });
   if (missing.length > 0)
     throw new RefusedError(
-      `${device} holds ${missing.join(' and ')}, which was not named: the new metadata of DRBD would ${what} it; nothing was written`,
+      `${device} holds ${missing.join(' and ')}, which was not named: ${what === 'keep' ? 'it would become the content of the DRBD volume' : 'the new metadata of DRBD would overwrite it'}; nothing was written`,
       {
         code: 'has-data',
         remedy: `to ${what} it, name it: ${option(`--${key} ${names.join(',')}`, `${key}: ${JSON.stringify(names)}`)}`,

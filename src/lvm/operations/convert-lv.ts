@@ -146,8 +146,8 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
     throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: no copy was removed`, {
       remedy: `see where the copies are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
     });
-  // Checks that the other copy is intact, even while the new one is synced: otherwise lvm would not
-  // report a failure.
+  // Checks that the other copy is intact, also during the sync of the new one: lvm would remove the
+  // only intact copy without an error.
   if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is removed');
   if (lv.synced !== 100) await refuseOnlySynced(host, now, own);
   const devices = await pathsOf(host, of);

@@ -132,6 +132,7 @@ async function remove(host: ChangeHost, { pvs, tag }: Undo, vg: WholeGroup): Pro
 const kib = 1024;
 
 // vgcreate(8), --physicalextentsize: a power of 2 of at least one sector, or a multiple of 128 KiB.
+// bofh assumes the largest sector, 4 KiB.
 function extentOf(size: string | number): number {
   const bytes = parseSize(size);
   const isPower = Number.isInteger(Math.log2(bytes)) && bytes >= 4 * kib;

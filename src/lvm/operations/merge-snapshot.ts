@@ -259,7 +259,7 @@ function postponed({ vg, name, origin }: Undo): RefusedError {
   return new RefusedError(
     `lvm has postponed the merge of ${vg}/${name} into ${vg}/${origin.name} to the next activation, because one of the two is open or not active`,
     {
-      remedy: `end its use; then: lvchange -an ${vg}/${origin.name}; lvchange -ay ${vg}/${origin.name}; bofh recover`,
+      remedy: `stop what uses the two volumes; then: lvchange -an ${vg}/${origin.name}; lvchange -ay ${vg}/${origin.name}; bofh recover`,
     },
   );
 }

@@ -43,8 +43,8 @@ export interface TrialCounts {
  * Tries an operation of your own as bofh's operations are tried: on a simulated host, with every
  * fault at every access. Tools fail, act and then fail, hang, or answer garbage; the undo fails; a
  * signal comes; the process is killed, also during recovery; the host reboots; the power fails.
- * After each trial the host must be as before, or as after; or a stuck journal must name what is
- * left, and recovery must finish it once the fault is gone.
+ * After each trial the host must be unchanged or fully changed; or a stuck journal must name what
+ * is left, and recovery must finish it once the fault is gone.
  *
  * Waiting takes no time meanwhile: `setTimeout` of `node:timers/promises` returns at once, for the
  * whole process.

@@ -45,7 +45,7 @@ export async function domainIn(
 /** Throws RefusedError if an undo cannot change the guest, because it is paused, or has stopped. */
 export function refuseNotRunning(domain: Domain, { name }: Pick<RunningGuest, 'name'>): void {
   if (domain.state === 'running') return;
-  // Not `bofh vm resume`: the unfinished sequence has the guest.
+  // Not `bofh vm resume`: the unfinished sequence still claims the guest, so bofh would refuse it.
   const first = domain.state === 'paused' ? `xl unpause ${domain.id}` : domainRemedy(domain);
   throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
     remedy: `${first}; then: bofh recover`,

@@ -168,7 +168,8 @@ async function runningDomain(
       remedy: 'see what runs: bofh xen list',
     });
   if (domain.state === 'running' || (domain.state === 'paused' && how === 'destroy')) return domain;
-  // A paused guest cannot shut down, and the undo cannot restore any other state.
+  // A paused guest cannot shut down; a guest that crashed or is suspended could not be restored by
+  // the undo.
   throw new RefusedError(`${name} is not running: ${describe(domain)}`, {
     remedy: domainRemedy(domain),
   });

@@ -285,7 +285,7 @@ describe('vm create --source image:FILE with partitions', () => {
       'whose root is in LVM',
       [esp, part('linux', { superblock: lvm })],
       '',
-      /no partition is an ext4, xfs or btrfs of Linux.*2 \(1 MiB, linux, LVM2_member\)/,
+      /no partition of a Linux type has ext2, ext3, ext4, xfs or btrfs.*2 \(1 MiB, linux, LVM2_member\)/,
     ],
     [
       'whose root is encrypted',
@@ -360,7 +360,7 @@ describe('vm create --source image:FILE with partitions', () => {
     [
       'a /boot that two partitions may be',
       [ubuntu(), boot(), boot()],
-      /which several partitions of the image may be/,
+      /but several partitions of the image match it/,
     ],
     [
       'a line of the fstab that cannot be parsed',

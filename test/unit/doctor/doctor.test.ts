@@ -321,7 +321,7 @@ describe('bofh doctor', () => {
     expect(of('leftover')).toMatchObject([
       {
         level: 'problem',
-        says: `the logical volume vg0/restored (tag bofh.${id}.1): left by the sequence ${id} "a disk", although that is undone`,
+        says: `the logical volume vg0/restored (tag bofh.${id}.1): left by the sequence ${id} "a disk", although the sequence is rolled back`,
         // By the uuid: whatever else has the name by then stays.
         run: [
           expect.stringMatching(/^lvs .* --select lv_uuid=\S+$/),

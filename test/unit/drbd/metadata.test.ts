@@ -368,7 +368,7 @@ describe('the commands of metadata', () => {
       'internal',
       'create-md',
     ]);
-    expect(createMd({ ...at, format: 'v09' }, { peers: 2, content: 'told' }).argv).toEqual([
+    expect(createMd({ ...at, format: 'v09' }, { peers: 2, content: 'named' }).argv).toEqual([
       ...['--force', '3', 'v09', '/dev/vg0/a', 'internal', 'create-md', '2'],
     ]);
     expect(writeDeviceUuid(at, old).argv).toEqual([

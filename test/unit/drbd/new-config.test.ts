@@ -47,7 +47,7 @@ describe('tx.drbd.createConfig', () => {
 
   it('shows only digests when an existing file has another text, because it can have a secret', async () => {
     const host = replicated();
-    const written = configText(asked(), 'not told');
+    const written = configText(asked(), 'omitted');
     const secret = written.replace('protocol C;', 'protocol C;\n    shared-secret "geheim";');
     host.admin.writeFile(file, secret);
 
@@ -71,7 +71,7 @@ describe('tx.drbd.createConfig', () => {
 
     expect(await text(host)).not.toContain('node-id');
     expect(await text(host)).toContain('disk "/dev/vg0/a+b";');
-    expect(configText(asked({ hosts }), 'told')).toMatch(/on sim \{\n {4}node-id 0;/);
+    expect(configText(asked({ hosts }), 'written')).toMatch(/on sim \{\n {4}node-id 0;/);
   });
 
   it('writes IPv6 addresses, protocols and options', () => {
@@ -81,7 +81,7 @@ describe('tx.drbd.createConfig', () => {
     };
     const written = configText(
       asked({ hosts: here({ address: 'fd00::1' }), protocol: 'A', options }),
-      'not told',
+      'omitted',
     );
     expect(written).toContain(
       '  net {\n    protocol A;\n    verify-alg sha256;\n    allow-two-primaries;\n  }\n  disk {\n    c-max-rate 10M;\n  }\n',

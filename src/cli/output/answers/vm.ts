@@ -299,7 +299,10 @@ export const vmRestore = z.strictObject({
   ),
   /** Kernel and ramdisk of its configuration that this host does not have. */
   missing: z.array(text),
-  /** Under another name: settings that give both guests the same device or port of this host, for example `pci`. */
+  /**
+   * Under another name: settings that give both guests the same device or port of this host, for
+   * example `pci`.
+   */
   shared: z.array(text),
   /** null: it was not started. */
   domid: z.nullable(count),

@@ -19,7 +19,9 @@ export default verb({
   options: {
     to: value('<HOST>', 'new peer, as ssh or the site file names it', { required: true }),
     from: value('<HOST>', 'old peer, if ssh knows it by another name than the configuration'),
-    lost: flag('the old peer is lost and is not contacted; it may be the new peer, reinstalled'),
+    lost: flag(
+      'do not contact the old peer, because it is lost; --to may name the same host after a reinstallation',
+    ),
     keepVolumes: flag('keep the logical volume of the old peer, with its metadata'),
     keepVolume,
     vg: value('<NAME>', 'volume group on the new peer (default: the same as here)'),

@@ -195,6 +195,6 @@ export function startedGuest(journal: ReadJournal): RefusedError | undefined {
     .map((key) => key.slice('dom:'.length));
   return new RefusedError(
     `journal ${id} is left open: it had started the guest ${printable(guests.join(', '))}, which may have run until the reboot and written to its disks`,
-    { remedy: `to undo it anyway: bofh recover ${id}; to see what that is: bofh journal show ${id}` },
+    { remedy: `to undo it anyway: bofh recover ${id}; to see its steps: bofh journal show ${id}` },
   );
 }

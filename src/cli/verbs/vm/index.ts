@@ -76,7 +76,7 @@ export const vm: Noun = {
     ],
     unmount: ['unmount every disk of a guest, and close its encrypted disks', () => import('./unmount.ts')],
     base: {
-      summary: 'Debian systems from which guests are created: --source debian:SUITE',
+      summary: 'Debian systems for bofh vm create --source debian:SUITE',
       verbs: {
         create: [
           'create an archive with an installed Debian system, from which guests can be created',

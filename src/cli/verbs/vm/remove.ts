@@ -21,9 +21,13 @@ export default verb({
       read: parseDuration,
     }),
     forceOff: flag('power it off hard first if it is running', { conflicts: ['stop'] }),
-    keepDisk: value('<DISK>', 'keep this disk: its name in the guest, such as xvdc, or that of vm create', {
-      read: one,
-    }),
+    keepDisk: value(
+      '<DISK>',
+      'keep this disk: its name in the guest, such as xvdc, or the name that it got in vm create',
+      {
+        read: one,
+      },
+    ),
     keepReplicas: flag('keep replicated disks on both hosts'),
     on: value(
       '<HOST,HOST>',

@@ -1,6 +1,9 @@
 import { printable } from '../../output/text.ts';
 
-/** Says which settings of a copied configuration keep the copy and the original from running at once. */
+/**
+ * Says which settings of a copied configuration keep the copy and the original from running at
+ * once.
+ */
 export function sharedLines(of: {
   readonly shared: readonly string[];
   readonly config: string;

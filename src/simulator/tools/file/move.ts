@@ -13,15 +13,14 @@ function mv(call: ToolCall): ReturnType<ToolModel> {
   const { world } = call;
   const { flags, words } = readOptions(call, { flags: ['--no-clobber', '--no-target-directory'] });
   const [from = '', to = '', ...more] = words;
-  if (flags.size !== 2 || more.length > 0)
-    throw unmodelled(call, 'it renames one file or directory to a free name');
+  if (flags.size !== 2 || more.length > 0) throw unmodelled(call, 'the model only renames to an unused name');
   const source = resolve(world, from, 'keep');
   if (!source.found) return failed(1, `mv: cannot stat '${from}': No such file or directory`);
-  // mv refuses without a message.
+  // With --no-clobber mv leaves an existing name as it is: no message, exit 0 (coreutils 9.1).
   if (resolve(world, to, 'keep').found) return ok();
   const parent = resolve(world, posix.dirname(to), 'follow');
   if (!parent.found) return failed(1, `mv: cannot move '${from}' to '${to}': No such file or directory`);
-  if (parent.storage !== source.storage) throw unmodelled(call, 'it would copy to another filesystem');
+  if (parent.storage !== source.storage) throw unmodelled(call, 'this call would copy to another filesystem');
   const at = onBtrfs(world, from);
   const isOtherDirectory = posix.dirname(from) !== posix.dirname(to);
   if (isOtherDirectory && at !== undefined && rootAt(at)?.mode === 'ro')
