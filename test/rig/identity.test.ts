@@ -257,8 +257,9 @@ await atomic('own', async (tx) => {
     const host = await text(
       `readlink -f /sys/block/${first}/device | sed 's/.*host\\([0-9]*\\)\\/target.*/\\1/'`,
     );
+    // The name stays taken while the old device is open, so it is opened before the delete.
     await machine.run(
-      `setsid sleep 1000 < /dev/${first} > /dev/null 2>&1 & echo 1 > /sys/block/${first}/device/delete; echo '- - -' > /sys/class/scsi_host/host${host}/scan; udevadm settle`,
+      `exec 9< /dev/${first}; setsid sleep 1000 < /dev/null > /dev/null 2>&1 & echo 1 > /sys/block/${first}/device/delete; echo '- - -' > /sys/class/scsi_host/host${host}/scan; udevadm settle`,
     );
     const second = await text('ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block');
     expect(second).not.toBe(first);
