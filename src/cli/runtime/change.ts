@@ -11,6 +11,11 @@ export interface Change<T, D> {
   /** The objects that it destroys, which the user confirms first; an empty list needs no confirmation. */
   readonly destroys?: readonly string[];
   /**
+   * Runs `act` up to its first step before the question, so that users do not confirm what is then
+   * refused. Only for an `act` that changes the host by steps alone, and does not ask for a key.
+   */
+  readonly checksFirst?: boolean;
+  /**
    * Checks again after the confirmation, which may take long: throws RefusedError if the change would destroy
    * other objects than the confirmed ones.
    */
@@ -42,15 +47,35 @@ export async function change<T, D>(
   const { bofh, progress } = await openSession(runtime, { site, root });
   const found = typeof asked === 'function' ? await untilInterrupted(runtime, asked(bofh)) : asked;
   if (typeof found === 'function') return await found();
-  const { destroys = [], again, act, answer } = found;
+  const { destroys = [], checksFirst, again, act, answer } = found;
   if (runtime.settings.mode === 'plan') return await plan(runtime, bofh, act);
-  if (destroys.length > 0) await confirm(runtime, destroys);
+  if (destroys.length > 0) {
+    if (checksFirst === true && runtime.settings.consent !== 'given')
+      await untilInterrupted(runtime, checkFirstStep(bofh, act));
+    await confirm(runtime, destroys);
+  }
   if (again !== undefined) await untilInterrupted(runtime, again());
   const made = await logged(runtime, bofh.host, () => withBofh(bofh, act));
   progress.end();
   const given = await answer(made, bofh);
   give(runtime, given);
   return given.exitCode ?? 0;
+}
+
+/**
+ * Runs all checks before the first step, which cannot start without a journal. Throws what they
+ * throw.
+ */
+async function checkFirstStep(bofh: Bofh, act: () => Promise<unknown>): Promise<void> {
+  const checked = new Error('the checks before the first step are done');
+  const create = (): never => {
+    throw checked;
+  };
+  const { onEvent: _, ...engine } = bofh.engine;
+  const store = { ...engine.store, create };
+  await withBofh({ ...bofh, engine: { ...engine, store } }, act).catch((error: unknown) => {
+    if (error !== checked) throw error;
+  });
 }
 
 /** Loads the simulator only for a dry run. `notes` are printed on stderr after it. */

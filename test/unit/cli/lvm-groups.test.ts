@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { RefusedError } from '../../../src/core/errors.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { typed } from '../plan/support.ts';
 
 const otherPv = 'AAAAAA-AAAA-AAAA-AAAA-AAAA-AAAA-AAAAAA';
@@ -122,7 +123,18 @@ describe('bofh lvm vg remove and pv remove', () => {
     const before = host.snapshot();
 
     await expect(typed(host, ['lvm', 'vg', 'remove', 'vg1'])).rejects.toThrow(/needs confirmation/);
-    await expect(typed(host, ['lvm', 'pv', 'remove', '/dev/vdz'])).rejects.toThrow(/needs confirmation/);
+
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('say before the question why the change would be refused', async () => {
+    await typed(host, ['lvm', 'create', 'vg1/web', '--size', '8m']);
+    const before = host.snapshot();
+
+    const pv = await rejectionOf(typed(host, ['lvm', 'pv', 'remove', '/dev/vdz']));
+    expect(String(pv)).toContain('/dev/vdz is in the volume group vg1');
+    const vg = await rejectionOf(typed(host, ['lvm', 'vg', 'remove', 'vg1']));
+    expect(String(vg)).toContain('vg1 has volumes: vg1/web');
 
     expect(host.snapshot()).toBe(before);
   });

@@ -9,7 +9,7 @@ import { commaList, value } from '../../runtime/verb.ts';
 /** For verbs that erase a whole device. */
 export const overwriteAll = value(
   '<UUID|TYPE,…>',
-  'all content on the device: the UUID of each, or its type if nothing else there has that type; "blank" for a device without a known signature, even if it contains data',
+  'the UUID of each filesystem, table or header on the device, or its type if nothing else there has that type; "blank" for a device without a known signature, even if it contains data',
   { read: commaList },
 );
 
@@ -24,6 +24,7 @@ export async function eraseDevice(
   const loss = `all data on ${printable(device)} will be lost: ${lost.join(', ')}`;
   return change(runtime, {
     destroys: lost.length === 0 ? [] : [loss],
+    checksFirst: true,
     act: () => act(asked),
     answer: (): Answer<BlockDestroy> => ({
       data: { device, lost: overwrite },

@@ -22,6 +22,7 @@ export default verb({
     const loss = `the signatures on ${printable(device)} will be erased, and its content can then no longer be found: ${names}`;
     return change(runtime, {
       destroys: overwrite.length === 0 ? [] : [loss],
+      checksFirst: true,
       act: () => block.wipe({ device, overwrite }),
       answer: ({ erased }): Answer<BlockWipe> => {
         const types = [...new Set(erased.map(({ type }) => type))];

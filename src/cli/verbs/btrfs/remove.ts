@@ -18,6 +18,7 @@ export default verb({
       const { shown, id, uuid } = await btrfs.subvolume(host, path);
       return {
         destroys: [`this will delete the subvolume ${printable(shown)} (id ${id}, uuid ${uuid ?? 'none'})`],
+        checksFirst: true,
         act: () => api.removeSubvolume(present({ path, uuid })),
         answer: (): Answer<BtrfsRemoved> => ({
           data: { path, id, uuid: uuid ?? null },

@@ -21,6 +21,7 @@ export default verb({
       destroys: [
         `all keys of ${device} (LUKS ${uuid}) will be destroyed: its data is lost, unless a backup of its header exists`,
       ],
+      checksFirst: true,
       act: () => crypt.erase({ device: at, uuid }),
       answer: (): Answer<CryptErase> => ({
         data: { device, uuid },

@@ -22,6 +22,7 @@ export default verb({
       destroys: [
         `the key in slot ${slot} of ${device} will be destroyed: it will never open this device again`,
       ],
+      checksFirst: true,
       act: () => crypt.removeKey({ device: at, slot }),
       answer: (): Answer<CryptKey> => ({
         data: { device, slot },

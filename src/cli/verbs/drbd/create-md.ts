@@ -29,6 +29,7 @@ export default verb({
     const loss = `${overwrite.map(printable).join(', ')}: will be overwritten, and DRBD will no longer know the state of that data`;
     return change(runtime, {
       destroys: lost === undefined ? [] : [loss],
+      checksFirst: true,
       act: () => drbd.createMetadata({ name, ...present({ volume, overwrite: lost, keep }) }),
       answer: (created): Answer<DrbdMetadata> => {
         const { device, uuid, format, dataSize } = created;

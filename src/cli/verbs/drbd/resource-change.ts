@@ -17,6 +17,7 @@ export async function changeResource(
 ): Promise<number> {
   return change(runtime, {
     destroys: loss === undefined ? [] : [loss],
+    checksFirst: true,
     act,
     answer: async (_, bofh): Promise<Answer<DrbdChange>> => {
       const { state } = await withBofh(bofh, () => drbd.resource(resource));

@@ -21,6 +21,7 @@ export default verb({
       destroys: [
         `the metadata of ${printable(name)} (uuid ${printable(uuid)}) will be removed; DRBD will no longer know which blocks differ from its peer`,
       ],
+      checksFirst: true,
       act: () => drbd.removeMetadata({ name, uuid, ...present({ volume }) }),
       answer: (wiped): Answer<DrbdWiped> => ({
         data: { resource: name, ...wiped },

@@ -57,6 +57,7 @@ async function repair(
     const loss = `All errors of ${of} will be repaired without asking: files on it may be lost.`;
     return {
       destroys: mayLoseFiles ? [loss] : [],
+      checksFirst: true,
       act,
       answer: (): Answer<FilesystemRepair> => ({
         data: { device, type, uuid },

@@ -28,6 +28,7 @@ export default verb({
       const { uuid, size } = volumeNamed(await usableVg(bofh.host, vg), { name });
       return {
         destroys: [`${volume} (${formatSize(size)}, uuid ${uuid}) will be removed with all data on it`],
+        checksFirst: true,
         act: () => lvm.removeLv({ vg, name, uuid }),
         answer: (): Answer<LvmRemove> => ({
           data: { volume, uuid, size },

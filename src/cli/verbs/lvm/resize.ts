@@ -31,6 +31,7 @@ export default verb({
       const loss = `${volume} will be shrunk from ${formatSize(from)} to ${formatSize(to)}: all data after the new end will be lost`;
       return {
         destroys: to < from ? [loss] : [],
+        checksFirst: true,
         act: async () => {
           const done = await lvm.resizeLv({ vg, name, uuid, size: to, ...consent });
           return { ...done, on: done.size > from ? await filesystemOn(host, done.path) : undefined };

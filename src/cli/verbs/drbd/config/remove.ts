@@ -15,6 +15,7 @@ export default verb({
       destroys: [
         `the configuration of ${printable(name)} on this host will be lost; its data and metadata stay on their devices`,
       ],
+      checksFirst: true,
       act: () => drbd.removeConfig({ name }),
       answer: (): Answer<DrbdConfigRemove> => ({
         data: { resource: name },

@@ -17,6 +17,7 @@ export default verb({
         destroys: [
           `The label of the physical volume ${uuid} on ${device} will be removed. This cannot be undone.`,
         ],
+        checksFirst: true,
         act: () => atomic(runtime.verb, (tx) => tx.lvm.removePv({ device, uuid })),
         answer: (): Answer<LvmPvRemove> => ({
           data: { device },

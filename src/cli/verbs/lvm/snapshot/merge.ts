@@ -28,6 +28,7 @@ export default verb({
         destroys: [
           `${of} (uuid ${origin.uuid}) will be restored to its state when ${volume} was taken: later changes will be lost, and ${volume} will be removed`,
         ],
+        checksFirst: true,
         act: () => lvm.mergeSnapshot({ vg, name, uuid }),
         answer: (): Answer<LvmSnapshotMerge> => ({
           data: { volume: of, uuid: origin.uuid, merged: volume, path: `/dev/${of}` },

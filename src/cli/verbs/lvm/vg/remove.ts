@@ -28,6 +28,7 @@ export default verb({
         destroys: [
           `The volume group ${vg} will be removed; its devices will ${more}: ${devices.join(', ')}. This cannot be undone.`,
         ],
+        checksFirst: true,
         act: () =>
           atomic(runtime.verb, async (tx) => {
             await tx.lvm.removeVg({ vg, ...onlyUuid(members.flatMap((pv) => pv.vg?.uuid ?? [])) });

@@ -21,6 +21,7 @@ export default verb({
         const what = `${volume.vg}/${volume.name}, ${formatSize(volume.size)}, uuid ${uuid}`;
         return {
           destroys: [`the disk ${vdev} of ${name} (${what}) will be removed with all its data`],
+          checksFirst: true,
           act: () => vm.removeDisk(name, disk, { uuid }),
           answer: (made: vm.RemovedGuestDisk): Answer<VmDiskRemove> => {
             const { fstab, crypttab, unread } = made;

@@ -23,6 +23,7 @@ export default verb({
           destroys: [
             `the snapshot ${label} of ${name} (${localTime(time)}) will be removed; the guest stays as it is`,
           ],
+          checksFirst: true,
           act: () => vm.removeSnapshot(name, label),
           answer: ({ volumes, kept }): Answer<VmSnapshotRemove> => ({
             data: { name, label, volumes: volumes.map((each) => `${each.vg}/${each.name}`) },

@@ -25,6 +25,7 @@ export default verb({
             `${name} will be restored to its state of ${localTime(time)}: all data that was written to these volumes since then will be lost, and the snapshot will be removed`,
             ...disks.map(({ vdev, vg, volume }) => `  ${vdev}: ${vg}/${volume}`),
           ],
+          checksFirst: true,
           act: () => vm.restoreSnapshot(name, label),
           answer: (made): Answer<VmSnapshotRestore> => ({
             data: {
