@@ -49,8 +49,8 @@ export async function locate(host: ReadHost, device: KnownDevice): Promise<strin
 }
 
 /**
- * Flushes the writes to exactly this device to its disk; does nothing for a device that is gone for
- * good.
+ * Writes the cached data of exactly this device to its disk; does nothing for a device that is gone
+ * for good.
  */
 export async function syncDevice(
   host: ChangeHost,

@@ -178,15 +178,12 @@ export async function checkMounted(
   const [mounted, ...others] = (await mountEntries(host)).filter((entry) => entry.path === root);
   const isWhole = mounted?.root === '/' && others.length === 0;
   if (mounted === undefined || !isWhole || !(await isOf(host, mounted, number)))
-    throw new RefusedError(
-      `${root} does not have exactly one mount, that of the whole filesystem on ${path}`,
-      {
-        remedy: `see what is mounted there: findmnt ${inShell(root)}`,
-      },
-    );
+    throw new RefusedError(`${root} must have exactly one mount: the whole filesystem on ${path}`, {
+      remedy: `see what is mounted there: findmnt ${inShell(root)}`,
+    });
   if ((await holding(host, of)) === undefined)
     throw new RefusedError(`${path} does not hold the filesystem ${of.filesystem}`, {
-      remedy: `see what is mounted there: findmnt ${inShell(path)}`,
+      remedy: `see what it holds: blkid -p ${inShell(path)}`,
     });
   if (`${mounted.options},${mounted.superOptions}`.split(',').includes('ro'))
     throw new RefusedError(`${root} is mounted read-only`, {

@@ -66,7 +66,7 @@ function sizesOf(cipher: string): string {
   return `${ciphers[cipher]?.join(' or ') ?? ''} bits`;
 }
 
-/** RefusedError for a device that cannot be reencrypted from its start. */
+/** RefusedError for a device on which a new reencryption cannot be started. */
 export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
   if (isHeaderFile({ identity }))
     throw refusal(`${device} is a file with a header: only a device with its own header can be reencrypted`, {

@@ -5,8 +5,8 @@ import { missingAddresses } from './problems.ts';
 import { moduleVersion, type Resource } from './reads.ts';
 
 /**
- * Subcommands of drbdadm that exit 10 while no interface has an address of this host (`verify_ips`
- * of the commands in v84/drbdadm_main.c and v9/drbdadm_main.c, 9.22).
+ * Subcommands of drbdadm that exit with 10 if no interface has the address that the resource has
+ * for this host (`verify_ips` of the commands in v84/drbdadm_main.c and v9/drbdadm_main.c, 9.22).
  */
 const verifying = {
   any: ['adjust', 'connect', 'up'],

@@ -54,7 +54,7 @@ export const createUndo = z.strictObject({
   device: z.string(),
   /** Identity of the device, because its path may belong to another device later. */
   identity: z.string(),
-  /** Name of the device at that time. */
+  /** Key of the device when the step was prepared. */
   key: z.string(),
   /** Key of the device whose removal also removes the filesystem. */
   container: z.string(),

@@ -25,8 +25,8 @@ export interface UuidChange {
 }
 
 /**
- * Whether the old uuid can be restored, whenever the program is killed. For the other types the
- * change can only be rolled forward (ADR 15).
+ * Whether the old uuid can be restored, no matter when the program was killed. For the other types
+ * the change can only be rolled forward (ADR 15).
  */
 export function hasUndo(type: Makeable): boolean {
   return type !== 'xfs' && type !== 'btrfs';
@@ -150,7 +150,7 @@ export async function changeUuid(
   const now = (await recognise(host, device))?.uuid;
   if (now === uuid) return;
   throw new RefusedError(
-    `${device} ${now === undefined ? 'has no uuid' : `has the uuid ${now}`}, not ${uuid}`,
+    `${device} ${now === undefined ? 'has no uuid' : `has the uuid ${now}`}; expected ${uuid}`,
     {
       remedy:
         type === 'xfs'
@@ -161,10 +161,10 @@ export async function changeUuid(
 }
 
 /**
- * Writes a new log if an interrupted xfs_db has damaged it. xfs_db clears the log first, sector by
- * sector; if killed, the log has no head or no beginning, and neither xfs_db nor the kernel accepts
- * it. The log was empty, because it was clean when the step was prepared (6.1). If `dropLog`
- * was killed, the filesystem has the flag needsrepair.
+ * Writes a new log if an interrupted xfs_db (xfsprogs 6.1) has damaged it. xfs_db clears the log
+ * first, sector by sector; if it is killed meanwhile, the start or the end of the log is missing,
+ * and neither xfs_db nor the kernel accepts the log. No change is lost, because the log was clean
+ * when the step was prepared. If `dropLog` was killed, the filesystem has the flag needsrepair.
  */
 async function mendLog(host: ChangeHost, device: string): Promise<void> {
   const log = await host.run(xfsLog(device));

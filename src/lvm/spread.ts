@@ -105,7 +105,7 @@ export function whyNotSynced({ fullName, active, synced, health }: LogicalVolume
       remedy: `bofh lvm activate ${fullName}; then run the command again`,
     };
   return {
-    why: `the copies of ${fullName} are not identical (${health ?? `${synced ?? 'an unknown share'} % in sync`})`,
+    why: `the copies of ${fullName} may differ (${health ?? (synced === undefined ? 'lvm does not report how far they are in sync' : `${synced} % in sync`)})`,
     remedy: `see how far they are: bofh lvm list; then run the command again`,
   };
 }

@@ -59,7 +59,7 @@ export async function mountsOfRoot(
     throw new RefusedError(
       `${file} is ${kind === undefined ? 'missing' : `a ${kind}`}: the other mounts of this root are unknown`,
       {
-        remedy: 'name the fstab of the tree, or list its mounts yourself',
+        remedy: 'name the fstab of the tree, or pass a list of the mounts instead of the device of the root',
       },
     );
   const { devices = {}, mode } = tree;
@@ -142,9 +142,12 @@ function isForKernel(option: string): boolean {
   if (forUserSpace.test(option)) return false;
   const { success } = mountOptions.safeParse([option]);
   if (!success)
-    throw new RefusedError('the fstab of the tree has an option that bofh does not allow for a mount', {
-      remedy: 'list the mounts of the tree yourself',
-    });
+    throw new RefusedError(
+      `the fstab of the tree has the mount option ${option}, which bofh does not allow`,
+      {
+        remedy: 'pass a list of the mounts instead of the device of the root',
+      },
+    );
   return true;
 }
 
@@ -152,7 +155,7 @@ function refuseOdd({ odd, number }: FstabLine, file: string): void {
   if (odd)
     throw new RefusedError(
       `${file}: line ${String(number)} has bytes that are not UTF-8: bofh cannot use such a path`,
-      { remedy: 'list the mounts of the tree yourself' },
+      { remedy: 'pass a list of the mounts instead of the device of the root' },
     );
 }
 

@@ -84,7 +84,7 @@ export interface Step extends HostChange {
   readonly run: (tx: Files, say: (detail: string) => void) => Promise<unknown>;
   /** RefusedError if the step cannot succeed. */
   readonly check?: () => Promise<void>;
-  /** Objects other than the path that it uses, as far as they are known before it runs. */
+  /** Objects that the step uses besides its path, as far as they are known before it runs. */
   readonly claims?: Claims;
 }
 

@@ -47,7 +47,7 @@ export function readOptions(
       if (next === undefined) throw unmodelled(call, `${word} has no value`);
       keep(word, next);
     } else if (word.startsWith('-') && word !== '-')
-      throw unmodelled(call, `the option ${word} is new to it`);
+      throw unmodelled(call, `the model does not know the option ${word}`);
     else words.push(word);
   }
   return { flags, values, words };

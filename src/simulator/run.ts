@@ -184,7 +184,7 @@ async function answered<T>(
 
 function answerOf({ world }: Running, command: Command<unknown>): ReturnType<ToolModel> {
   const model = models[command.tool];
-  if (model === undefined) throw unmodelled(command, 'the program is new to it');
+  if (model === undefined) throw unmodelled(command, 'the simulator has no model of this program');
   const { stdin, secondKey } = command;
   const answer = model({
     ...{ world, tool: command.tool, argv: command.argv },

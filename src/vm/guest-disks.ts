@@ -146,7 +146,7 @@ export async function planGuestDisk(
   const volume = `${name}-${disk}`;
   if (guest.disks.some((each) => isReplicated(wordsOf(each))))
     throw new RefusedError(
-      `the disks of ${name} are replicated, and with a disk without a replica vm move would no longer work`,
+      `the disks of ${name} are replicated; with a disk that is not, the guest could no longer be moved to the other host`,
       {
         remedy: `create a replicated one: bofh drbd create ${volume} --on HOST,HOST --size SIZE; then: bofh vm disk attach ${name} /dev/drbdN`,
       },
@@ -197,7 +197,7 @@ export async function planDiskAttach(
   return withDisk(host, { guest, domain, device });
 }
 
-/** The guest that has the DRBD resource of a device as a disk, by the name of the resource: `drbd:web1`. */
+/** The guest whose configuration names the DRBD resource of this device as a disk: `drbd:web1`. */
 async function guestWithResource(
   host: ReadHost,
   guests: readonly GuestConfig[],

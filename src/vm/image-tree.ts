@@ -112,12 +112,12 @@ export async function mountImage(
         line,
         where,
         part === undefined
-          ? 'which is not a partition of the image with ext2, ext3, ext4, xfs or btrfs'
-          : 'but several partitions of the image match it',
+          ? `but ${source} is not a partition of the image with ext2, ext3, ext4, xfs or btrfs`
+          : `but several partitions of the image match ${source}`,
       );
     const at = await directoryBeneath(host, top.path, target).catch((error: unknown) => {
       if (!(error instanceof RefusedError)) throw error;
-      throw notInImage(line, where, 'which is not a directory there');
+      throw notInImage(line, where, `but ${target} is not a directory in the image`);
     });
     const subvolume = line.options.filter((option) => /^subvol(?:id)?=./.test(option));
     await mounted(part, at, part.type === 'btrfs' ? subvolume : []);

@@ -104,7 +104,7 @@ describe('files in the root of another system', () => {
     expect(listing()).toEqual(before);
     expect(readdirSync(victim)).toEqual([]);
     const elsewhere = take(files, { ...asked(), root: victim }, step.host);
-    expect(String(await rejectionOf(elsewhere))).toContain('does not have exactly one mount');
+    expect(String(await rejectionOf(elsewhere))).toContain('must have exactly one mount');
   });
 });
 

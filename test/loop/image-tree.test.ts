@@ -376,13 +376,17 @@ describe('an image that is refused after its copy', () => {
   };
 
   it.each<readonly [string, (at: string) => void, RegExp]>([
-    ['a link for /boot', linked('boot', '/srv'), /LABEL=BOOT on \/boot, which is not a directory there/],
+    [
+      'a link for /boot',
+      linked('boot', '/srv'),
+      /LABEL=BOOT on \/boot, but \/boot is not a directory in the image/,
+    ],
     ['a link for /etc', linked('etc', '/etc'), /has no files in \/etc/],
     ['a link for /etc/fstab', linked('etc/fstab', '/etc/fstab'), /\/etc\/fstab in .* is not a regular file/],
     [
       'a mount that leads out of it',
       write({ 'etc/fstab': 'LABEL=BOOT /../../../../srv ext4 defaults 0 2\n' }),
-      /which is not a directory there/,
+      /is not a directory in the image/,
     ],
     ['more files than the root has room for', write({ large: 'x'.repeat(20 * mib) }), /more than .* 20 MiB/],
   ])('with %s is undone', async (_, fill, why) => {

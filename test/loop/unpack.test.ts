@@ -430,9 +430,11 @@ describe('before anything changes', () => {
     await expect(take(unpack, { ...asked(), filesystem: 'other' }, step.host)).rejects.toThrow(
       'does not hold',
     );
-    await expect(take(unpack, { ...asked(), root: victim }, step.host)).rejects.toThrow('does not have exactly one mount');
+    await expect(take(unpack, { ...asked(), root: victim }, step.host)).rejects.toThrow(
+      'must have exactly one mount',
+    );
     sh('umount', root);
-    await expect(take(unpack, asked(), step.host)).rejects.toThrow('does not have exactly one mount');
+    await expect(take(unpack, asked(), step.host)).rejects.toThrow('must have exactly one mount');
     sh('mount', '-o', 'ro', device, root);
     await expect(take(unpack, asked(), step.host)).rejects.toThrow('read-only');
   });

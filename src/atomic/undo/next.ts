@@ -81,7 +81,10 @@ function back(state: State, view: View): Decision {
   return [...index.blocked].some(isIn) ? { do: 'stuck' } : { do: 'close', outcome: 'rolled-back' };
 }
 
-/** A pair of functions is code of this process, on whatever host it acts. */
+/**
+ * Whether the host of this step cannot be reached. Never for a pair of functions, which is code of
+ * this process.
+ */
 function isAway({ intent }: Step, { boots }: View): boolean {
   return intent.kind !== 'bare' && boots[intent.host] === undefined;
 }

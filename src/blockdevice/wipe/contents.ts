@@ -97,7 +97,7 @@ function refuseBlank(
     );
   if (blank === 'refused')
     throw new RefusedError(`${device} is blank: there is nothing to erase`, {
-      remedy: `see its signatures: wipefs ${device}`,
+      remedy: `to see that it has no signature: wipefs ${device}`,
     });
   if (overwrite.length === 1 && overwrite[0] === blankConsent) return;
   throw new RefusedError(

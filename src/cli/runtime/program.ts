@@ -142,7 +142,7 @@ function addGlobals(command: Command, help: 'shown' | 'hidden'): void {
     new Option('--pager').hideHelp(),
     new Option(
       '--no-pager',
-      'print long answers at once (default: $BOFH_PAGER, $PAGER or less on a terminal)',
+      'print long answers without a pager (default: on a terminal through $BOFH_PAGER, $PAGER or less)',
     ),
     new Option('--log-level <LEVEL>', 'debug, info, warn, error or silent (default: warn)'),
     new Option('--log-file <FILE>', 'append each event of a sequence to this file, as a line of JSON'),

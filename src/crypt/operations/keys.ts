@@ -207,7 +207,9 @@ async function slotOf(
   if (first !== undefined)
     throw new RefusedError(
       `the old key opens ${String(found.length)} slots of ${device} (${found.map(({ slot }) => slot).join(', ')}), but only one would be replaced`,
-      { remedy: `keep it in one of them first: bofh crypt remove-key ${device} ${String(second?.slot)}` },
+      {
+        remedy: `first remove it from all of them but one: bofh crypt remove-key ${device} ${String(second?.slot)}`,
+      },
     );
   throw new RefusedError(`the old key does not open any slot of ${device}`, {
     remedy: `pass the correct key: ${option('--key file:/PATH', "key: { from: 'file', path: '/PATH' }")}`,

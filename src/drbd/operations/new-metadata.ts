@@ -34,16 +34,20 @@ export function volumeOf(
     );
   const { disk, metadata, volume } = found;
   if (disk === undefined || metadata !== 'internal')
-    throw new RefusedError(
-      disk === undefined
-        ? `volume ${String(volume)} of ${name} has no disk on this host`
-        : `volume ${String(volume)} of ${name} has no internal metadata`,
-      { remedy: `bofh creates only internal metadata; by hand: drbdadm create-md ${name}/${String(volume)}` },
-    );
+    throw disk === undefined
+      ? new RefusedError(`volume ${String(volume)} of ${name} has no disk on this host`, {
+          remedy: `run the command on a host on which it has one; see: bofh drbd show ${name}`,
+        })
+      : new RefusedError(`volume ${String(volume)} of ${name} has no internal metadata`, {
+          remedy: `bofh creates only internal metadata; by hand: drbdadm create-md ${name}/${String(volume)}`,
+        });
   return { ...found, disk };
 }
 
-/** The metadata format of the loaded module. Without a module, drbdadm would use that of 9. */
+/**
+ * The metadata format of the loaded module. Without a loaded module, drbdadm would use the format
+ * of DRBD 9.
+ */
 export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
   const version = await moduleVersion(host);
   if (version === undefined)
@@ -52,9 +56,12 @@ export async function formatFor(host: ReadHost): Promise<MetadataFormat> {
     });
   const major = /^(?<major>8\.4|9)\./.exec(version)?.groups?.major;
   if (major === undefined)
-    throw new RefusedError(`bofh does not know which metadata module ${version} reads`, {
-      remedy: 'load module 8.4 or 9: bofh knows only these',
-    });
+    throw new RefusedError(
+      `bofh does not know the metadata format of version ${version} of the DRBD module`,
+      {
+        remedy: 'load module 8.4 or 9: bofh knows only these',
+      },
+    );
   return major === '9' ? 'v09' : 'v08';
 }
 

@@ -3,7 +3,7 @@ import { drbdPauseSync, drbdResumeSync } from '../volume-commands.ts';
 import { volumeChange } from './volumes.ts';
 
 /**
- * Pauses the resync of a resource from this host, now or as soon as one starts. The pause lasts until the
+ * Pauses the resync of a resource on this host, now or as soon as one starts. The pause lasts until the
  * next boot.
  */
 export const pauseSync = volumeChange({

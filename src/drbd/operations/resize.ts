@@ -107,7 +107,7 @@ function refuseAlone({ name, role, volumes, connections }: ResourceState, volume
   ].map(({ disk }) => disk);
   if (!disks.every((disk) => disk === 'UpToDate'))
     throw new RefusedError(
-      `volume ${String(volume)} of ${name} is ${disks.join(' and ')}, and not up to date everywhere`,
+      `volume ${String(volume)} of ${name} is not up to date on every host: its disks are ${disks.join(' and ')}`,
       {
         remedy: `wait for it: bofh drbd wait-sync ${name}`,
       },

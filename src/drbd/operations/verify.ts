@@ -55,7 +55,7 @@ export const verify = operation({
     for (const volume of volumes) {
       await host.run(drbdVerify({ name, volume }));
       if (!(await isVerified(host, { name, minors }, volume)))
-        throw new ParseError(`drbdadm reported success, but does not compare ${name}/${String(volume)}`);
+        throw new ParseError(`drbdadm reported success, but no verify of ${name}/${String(volume)} runs`);
     }
     return null;
   },

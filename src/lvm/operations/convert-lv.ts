@@ -107,7 +107,7 @@ export const convertLv = operation({
   afterCommit: async ({ undo: of, host }) => {
     const now = await findKnown(host, of);
     if (now === undefined || !isRaid1(now.lv)) return;
-    refuseUnsynced(now.lv, 'none of them is removed');
+    refuseUnsynced(now.lv, 'no copy was removed');
     await drop(host, of, now);
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
@@ -148,7 +148,7 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
     });
   // Checks that the other copy is intact, also during the sync of the new one: lvm would remove the
   // only intact copy without an error.
-  if (lv.health !== undefined) refuseUnsynced(lv, 'none of them is removed');
+  if (lv.health !== undefined) refuseUnsynced(lv, 'no copy was removed');
   if (lv.synced !== 100) await refuseOnlySynced(host, now, own);
   const devices = await pathsOf(host, of);
   await host.run(dropCopy({ vg: lv.vg, name: lv.name, devices, ...(await udevOf(host)) }));

@@ -47,7 +47,7 @@ export async function copyToDrop(
   device: string | undefined,
 ): Promise<KnownPv[]> {
   const { lv } = of;
-  refuseUnsynced(lv, 'none of them is removed');
+  refuseUnsynced(lv, 'no copy was removed');
   const copies = await copiesOf(host, of);
   if (copies.length !== 2)
     throw new RefusedError(`${lv.fullName} has ${copies.length} copies: bofh removes only one of two`, {

@@ -89,7 +89,7 @@ export const createVg = operation({
     const { vg } = await find(host, of, result?.uuid);
     if (vg !== undefined) await remove(host, of, vg);
   },
-  // By the uuids of its devices, because after the removal no group leads to them.
+  // Finds the devices by their uuids, because after the undo no group names them.
   sync: async ({ undo: { pvs }, host }) => syncPvs(host, pvs),
   describe: groupMadeRecovery,
 });

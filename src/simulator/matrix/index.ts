@@ -35,7 +35,10 @@ export interface TrialCounts {
    * Trials with a stuck journal in between. Each of them is also in `before`, `after` or `wrong`.
    */
   readonly stuck: number;
-  /** Every other trial, with the access, and what was left or missing. Empty if the operation is right. */
+  /**
+   * All remaining trials, each with the access, and what was left or missing. Empty if the
+   * operation is right.
+   */
   readonly wrong: readonly string[];
 }
 

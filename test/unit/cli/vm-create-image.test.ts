@@ -355,12 +355,12 @@ describe('vm create --source image:FILE with partitions', () => {
     [
       'a /boot that no partition has',
       [ubuntu(), boot({ superblock })],
-      /mounts LABEL=BOOT on \/boot, which is not a partition of the image with ext2/,
+      /mounts LABEL=BOOT on \/boot, but LABEL=BOOT is not a partition of the image with ext2/,
     ],
     [
       'a /boot that two partitions may be',
       [ubuntu(), boot(), boot()],
-      /but several partitions of the image match it/,
+      /but several partitions of the image match LABEL=BOOT/,
     ],
     [
       'a line of the fstab that cannot be parsed',
@@ -370,7 +370,7 @@ describe('vm create --source image:FILE with partitions', () => {
     [
       'no directory for the mount',
       [ubuntu({ files: { ...mountsBoot('LABEL=BOOT /etc/hostname ext4') } }), boot()],
-      /on \/etc\/hostname, which is not a directory there/,
+      /on \/etc\/hostname, but \/etc\/hostname is not a directory in the image/,
     ],
     ['no /etc', [ubuntu({ files: { 'srv/data': 'x' } }), boot()], /partition 1 of \S+ has no files in \/etc/],
   ])('undoes everything for an image with %s', (_, parts, why) => undone(parts, why));

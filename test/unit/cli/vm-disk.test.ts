@@ -422,7 +422,7 @@ describe('bofh vm disk', () => {
 
       const error = (await rejectionOf(typed(data))) as BofhError;
 
-      expect(error.message).toContain('with a disk without a replica vm move would no longer work');
+      expect(error.message).toContain('the guest could no longer be moved to the other host');
       expect(error.remedy).toContain('bofh vm disk attach web1 /dev/drbdN');
     },
   );

@@ -33,5 +33,5 @@ test('a btrfs, whose mount has a device number of its own, counts as mounted', a
   const wrong = { ...of, device: other, identity: (await identityOf(host, other)).identity };
   const error = await rejectionOf(checkMounted(host, wrong));
   expect(error).toBeInstanceOf(RefusedError);
-  expect(String(error)).toContain('/srv/pool does not have exactly one mount');
+  expect(String(error)).toContain('/srv/pool must have exactly one mount');
 });

@@ -317,7 +317,7 @@ describe('operations without an inverse', () => {
     expect((await refused(small(up()), act)).message).toContain('is not connected to every peer');
     expect((await refused(small(connected()), act)).message).toContain('not primary on any host');
     expect((await refused(small(connected('Primary', { disk: 'Inconsistent' })), act)).message).toContain(
-      'not up to date everywhere',
+      'not up to date on every host',
     );
   });
 

@@ -187,7 +187,7 @@ describe.each(['xfs', 'btrfs'] as const)('of %s', (type) => {
 
   test('notices a program that ends with 0 and does nothing', async () => {
     host.fault({ tool, mode: 'no effect, exit 0' });
-    expect(String(await failureOf(sets()))).toContain(`has the uuid ${old}, not ${fresh}`);
+    expect(String(await failureOf(sets()))).toContain(`has the uuid ${old}; expected ${fresh}`);
   });
 });
 

@@ -14,7 +14,7 @@ export default verb({
   answers: 'confirm',
   args: { id: ['[id]', 'ID of the sequence (default: the only one that waits for confirmation)'] },
   options: {
-    extend: value('<DURATION>', 'do not confirm yet: move the deadline to this time from now', {
+    extend: value('<DURATION>', 'do not confirm yet: set a new deadline, this long from now', {
       read: parseWait,
     }),
   },

@@ -23,7 +23,7 @@ export const drbd: Noun = {
       () => import('./detach.ts'),
     ],
     disconnect: ['disconnect a resource from its peers', () => import('./disconnect.ts')],
-    'pause-sync': ['pause the resync from this host', () => import('./pause-sync.ts')],
+    'pause-sync': ['pause the resync on this host', () => import('./pause-sync.ts')],
     'resume-sync': ['continue a paused resync', () => import('./resume-sync.ts')],
     adjust: ['apply the configuration of a resource', () => import('./adjust.ts')],
     resize: [

@@ -114,7 +114,7 @@ function list(call: ToolCall, [path, ...more]: readonly string[], output: string
   const rows = loops.map((loop) => {
     const lines = output.split(',').map((column) => {
       const value = columns[column]?.(call.world, loop);
-      if (value === undefined) throw unmodelled(call, `the column ${column} is new to it`);
+      if (value === undefined) throw unmodelled(call, `the model does not know the column ${column}`);
       return `         ${JSON.stringify(column.toLowerCase())}: ${JSON.stringify(value)}`;
     });
     return `      {\n${lines.join(',\n')}\n      }`;

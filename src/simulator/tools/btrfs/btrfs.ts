@@ -53,7 +53,7 @@ function btrfs(call: ToolCall): ReturnType<ToolModel> {
   for (const [words, verb] of verbs)
     if (words.every((word, at) => call.argv[at] === word)) return verb(call, call.argv.slice(words.length));
   const ofSizes = sizeTools.btrfs;
-  if (ofSizes === undefined) throw unmodelled(call, 'the verb, or an option of it, is new to it');
+  if (ofSizes === undefined) throw unmodelled(call, 'the model does not know the verb or one of its options');
   return ofSizes(call);
 }
 

@@ -498,7 +498,7 @@ function debugfs(call: ToolCall): ReturnType<ToolModel> {
     return ok(`Filesystem features: ${shown}\n`, banner);
   }
   const [, verb = '', place = ''] = /^(ls -p|cat) (\/.*)$/.exec(request ?? '') ?? [];
-  if (verb === '') throw unmodelled(call, `the request "${request ?? ''}" is new to it`);
+  if (verb === '') throw unmodelled(call, `the model does not know the request "${request ?? ''}"`);
   const { tree } = content;
   const ino = within(tree, place);
   if (ino === undefined) return ok('', `${banner}${place}: File not found by ext2_lookup \n`);

@@ -32,7 +32,7 @@ export const cryptTools: Readonly<Record<string, ToolModel>> = {
   cryptsetup: (call) => {
     const [verb = '', ...argv] = call.argv;
     const model = known[verb];
-    if (model === undefined) throw unmodelled(call, 'the verb is new to it');
+    if (model === undefined) throw unmodelled(call, 'the model does not know the verb');
     return model({ ...call, argv });
   },
   dmsetup: (call) => {

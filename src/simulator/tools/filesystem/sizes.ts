@@ -200,7 +200,8 @@ function btrfs(call: ToolCall): ReturnType<ToolModel> {
 
 function btrfsResize(call: ToolCall, path: string, verb: string): ReturnType<ToolModel> {
   const bytes = /^1:(?<bytes>\d+)$/.exec(call.argv[2] ?? '')?.groups?.bytes;
-  if (verb !== 'filesystem resize' || bytes === undefined) throw unmodelled(call, 'the verb is new to it');
+  if (verb !== 'filesystem resize' || bytes === undefined)
+    throw unmodelled(call, 'the model does not know the verb');
   return onBtrfs(call.world, path, (held) => {
     const blocks = Math.floor(Number(bytes) / held.blockSize);
     const said = 'Resize device id 1 (/dev/x) from 1.00MiB to 1.00MiB\n';

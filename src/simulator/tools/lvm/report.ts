@@ -97,7 +97,7 @@ function report(
     throw unmodelled(call, 'it answers for JSON, sizes in bytes, of all or of one volume group');
   if (vg?.includes('/') === true) throw unmodelled(call, 'it answers for whole volume groups');
   const unknown = columns.find((column) => !known[item].has(column));
-  if (unknown !== undefined) throw unmodelled(call, `the column ${unknown} is new to it`);
+  if (unknown !== undefined) throw unmodelled(call, `the model does not know the column ${unknown}`);
   const rows = withDeviceList(call.world, () => rowsOf(call.world, vg));
   const stdout = whole(call, [[part(item, rows, columns)]]);
   if (vg === undefined || groupsOf(call.world).some(({ name }) => name === vg))

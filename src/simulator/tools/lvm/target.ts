@@ -22,7 +22,8 @@ export function targetOf(call: ToolCall, options: Options) {
   if (more.length > 0 || deeper.length > 0 || name === '') throw unmodelled(call, 'it takes one VG/LV');
   const select = one(options, '--select');
   const wanted = select === undefined ? undefined : condition.exec(select)?.groups;
-  if (select !== undefined && wanted === undefined) throw unmodelled(call, 'its --select is new to it');
+  if (select !== undefined && wanted === undefined)
+    throw unmodelled(call, 'the model does not know this --select');
   if (!call.world.lvm.some((vg) => vg.name === vgName))
     return failed(5, `  Volume group "${vgName}" not found\n  Cannot process volume group ${vgName}`);
   const found = findLv(call.world, vgName, name);

@@ -29,15 +29,16 @@ export const serviceTools: Readonly<Record<string, ToolModel>> = {
     }
     const [dashes, unit = '', ...more] = rest;
     if (dashes !== '--' || unit === '' || (more.length > 0 && !['start', 'restart'].includes(verb)))
-      throw unmodelled(call, 'it takes one unit');
+      throw unmodelled(call, 'the model takes one unit');
     const act = verbs[verb];
-    if (act === undefined) throw unmodelled(call, `the verb ${verb} is new to it`);
+    if (act === undefined) throw unmodelled(call, `the model does not know the verb ${verb}`);
     const answers = [unit, ...more].map((each) => act(call.world, each));
     return answers.find(({ exitCode }) => exitCode !== 0) ?? ok();
   },
   sleep: (call) => {
     const [seconds = '', ...more] = call.argv;
-    if (more.length > 0 || !/^\d+(?:\.\d+)?$/.test(seconds)) throw unmodelled(call, 'it takes seconds');
+    if (more.length > 0 || !/^\d+(?:\.\d+)?$/.test(seconds))
+      throw unmodelled(call, 'the model takes one number of seconds');
     passTime(call.world, Number(seconds));
     return ok();
   },
@@ -114,7 +115,8 @@ function start(world: World, unit: string, verb: string): ReturnType<ToolModel> 
       `Failed to ${verb} ${unit}: Operation refused, unit ${unit} may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status ${unit}' for details.`,
     );
   const state = startUnit(world, unit);
-  // A unit without a file in the plan runs as the real host reported.
+  // The model has no file of this unit. It becomes active with the properties that the real host
+  // reported.
   if (state === undefined && known !== undefined)
     put(world, unit, { ...known, active: 'active', invocation: world.ids.uuid().replaceAll('-', '') });
   const isOneshot = wordsIn(state?.text ?? '', 'Service', 'Type').includes('oneshot');

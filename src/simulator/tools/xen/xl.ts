@@ -38,7 +38,7 @@ function xl(call: ToolCall): ReturnType<ToolModel> {
   if (verb === 'block-detach') return blockDetach(call, words);
   if (verb === 'sched-credit2' && words[0] === '-d' && words[2] === '-w')
     return weigh(call, words[1] ?? '', words.slice(3));
-  throw unmodelled(call, 'the verb, or an option of it, is new to it');
+  throw unmodelled(call, 'the model does not know the verb or one of its options');
 }
 
 interface Asked {
@@ -59,7 +59,7 @@ function asked(call: ToolCall, words: readonly string[]): Asked | ReturnType<Too
     .at(-1);
   const paused = rest.includes('-p');
   if (rest.some((word) => word !== '-p' && !word.startsWith('uuid=')))
-    throw unmodelled(call, 'an argument after the config file is new to it');
+    throw unmodelled(call, 'the model knows no argument after the config file');
   try {
     const guest = guestConfig(parseConfig({ text: there.inode.content, file: path }));
     return { path, guest, uuid: uuid ?? guest.uuid ?? call.world.ids.uuid(), paused };
