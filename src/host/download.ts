@@ -171,7 +171,10 @@ async function refuseWithoutRoom(directory: string, wanted: number, url: string)
   if (wanted <= bavail * bsize) return;
   throw new RefusedError(
     `${url} needs ${formatSize(wanted)}, and ${directory} has ${formatSize(bavail * bsize)} free`,
-    { code: 'no-space', remedy: `free space there: df ${directory}; then run the command again` },
+    {
+      code: 'no-space',
+      remedy: `delete what is not needed there: df ${directory}; then run the command again`,
+    },
   );
 }
 

@@ -239,7 +239,7 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
     }
     case 'lines': {
       if (there === undefined)
-        throw new RefusedError(`there is no file ${path}, whose lines are described`, {
+        throw new RefusedError(`the description has lines for ${path}, but there is no such file`, {
           code: 'not-found',
           remedy: 'describe the whole file with h.file',
         });

@@ -48,7 +48,7 @@ async function membersOfFound(
   if (members.some(({ place }) => place === hosts.host.name)) return members;
   const [own] = await ownMember(hosts);
   throw new RefusedError(
-    `${path} is a disk of ${own.name}, which is neither ${members.map((each) => each.name).join(' nor ')}`,
+    `${path} is a disk on this host, ${own.name}, but the named hosts are ${members.map((each) => each.name).join(' and ')}`,
     { remedy: `name this host and its peer: ${option('--on HOST,HOST', "on: ['HOST', 'HOST']")}` },
   );
 }

@@ -12,7 +12,10 @@ import { present } from '../core/present.ts';
  */
 export const defaultConfigDirs: readonly string[] = ['/etc/xen'];
 
-/** A config file or directory that could not be parsed. */
+/**
+ * A config file or directory that cannot be used: unreadable, invalid, or a second file of one
+ * guest.
+ */
 export interface ConfigProblem {
   readonly file: string;
   /** "FILE:LINE: what was expected". */

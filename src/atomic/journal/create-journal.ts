@@ -79,7 +79,7 @@ function unwritable({ store }: Engine, error: unknown): unknown {
     cause,
     remedy:
       cause.code === 'ENOSPC'
-        ? `free space there: df ${directory}; or ${other}`
+        ? `delete what is not needed there: df ${directory}; or ${other}`
         : `see why: ls -ld ${inShell(directory)}; findmnt --target ${inShell(directory)}; or ${other}`,
   });
 }

@@ -108,7 +108,7 @@ function notOpened(
   const discard = shellWords(['bofh', 'recover', journal.id, '--discard', containerOf(of)]);
   return new RefusedError(`${describe(access)} could not be done again: ${messageOf(cause)}`, {
     ...{ code, cause },
-    remedy: `${remedy}; then: bofh recover ${journal.id}; or, to give up what it contains: ${discard}`,
+    remedy: `${remedy}; then: bofh recover ${journal.id}; or, to give up the content: ${discard}`,
   });
 }
 

@@ -317,7 +317,7 @@ function refused({ id }: Journal, all: readonly Found[]): RefusedError {
       : `${key} is not as ${kind} leaves it: ${found}, or ${or}; which of the two is not known${users(holders)}`;
   });
   const objects = [...new Set(all.map(({ step }) => containerOf(step)))].join(',');
-  return new RefusedError(`${what.join('; ')}; it is kept`, {
+  return new RefusedError(`${what.join('; ')}; bofh keeps ${objects}`, {
     remedy: `save what you need, then: ${shellWords(['bofh', 'recover', id, '--discard', objects])}`,
     holders: all.flatMap(({ holders = [] }) => holders),
   });

@@ -102,7 +102,7 @@ async function set(host: ChangeHost, of: Undo, id: number): Promise<void> {
   await host.run(filesystemSync(root));
   const now = await defaultOf(host, fs);
   if (now !== id)
-    throw new RefusedError(`btrfs did not make the subvolume ${id} the default: it is ${now}`, {
+    throw new RefusedError(`btrfs did not make the subvolume ${id} the default: the default is ${now}`, {
       remedy: `to see the reason, set it yourself: btrfs subvolume set-default ${id} ${root}; then: bofh recover`,
     });
 }

@@ -84,7 +84,7 @@ describe('an older filesystem with files of a killed sequence', () => {
     after.admin.startDomain({ name: 'mine', disks: [{ vdev: 'xvda', path: device, number }] });
 
     await expect(recovered(after, false)).rejects.toThrow(/in use now.*disk of the guest/);
-    await expect(recovered(after, true)).rejects.toThrow(/in use: a disk of the guest.*it is kept/);
+    await expect(recovered(after, true)).rejects.toThrow(/in use: a disk of the guest.*bofh keeps/);
     expect(after.world.mounts.filter(({ path }) => path.includes('undo'))).toEqual([]);
   });
 

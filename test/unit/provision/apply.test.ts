@@ -322,7 +322,7 @@ const states: readonly (readonly [string, (host: SimulatedHost) => void, Describ
     'lines of a file that is missing',
     () => undefined,
     (h) => h.lines('/srv/none', {}),
-    'there is no file /srv/none',
+    'the description has lines for /srv/none, but there is no such file',
   ],
   [
     'an unknown user',

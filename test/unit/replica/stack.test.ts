@@ -169,7 +169,7 @@ describe('block resize of a stack with a replicated disk', () => {
     gamma.admin.drbdadm('primary', 'web1');
     const before = [gamma.snapshot(), delta.snapshot()];
     await expect(resize({ ...pair, alpha }, { on: ['gamma', 'delta'] })).rejects.toThrow(
-      '/dev/drbd0 is a disk of alpha, which is neither delta nor gamma',
+      '/dev/drbd0 is a disk on this host, alpha, but the named hosts are delta and gamma',
     );
     expect([gamma.snapshot(), delta.snapshot()]).toEqual(before);
   });

@@ -237,7 +237,7 @@ describe('the mount that contains a file of the sequence', () => {
     const stuck = await rejectionOf(run(host, () => recover()));
     const file = (stuck as StuckError).blocked.find(({ kind }) => kind === 'file.create');
     expect(file?.remedy).toContain('activate it: lvchange -ay /dev/vg0/photos;');
-    const [command = ''] = /(?<=or, to give up what it contains: bofh ).*/.exec(file?.remedy ?? '') ?? [];
+    const [command = ''] = /(?<=or, to give up the content: bofh ).*/.exec(file?.remedy ?? '') ?? [];
 
     const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
     expect(await runVerb(runtime, command)).toBe(0);

@@ -13,7 +13,7 @@ export default verb({
   unrecorded: true,
   args: {
     name: ['<name>', 'name of the guest'],
-    command: ['<command...>', 'after --: a command of the guest'],
+    command: ['<command...>', 'command of the guest, written after --'],
   },
   examples: ['vm chroot web1 -- passwd root', 'vm chroot web1 -- apt-get -y install openssh-server'],
   run: async (runtime, { name, command }) => {

@@ -34,7 +34,10 @@ function ln(call: ToolCall): ReturnType<ToolModel> {
   const { world, argv } = call;
   const [first, second, dashes, target = '', path = '', ...more] = argv;
   if ([first, second, dashes].join(' ') !== '--symbolic --no-target-directory --' || more.length > 0)
-    throw unmodelled(call, 'it makes one link, by --symbolic --no-target-directory -- TARGET PATH');
+    throw unmodelled(
+      call,
+      'the model creates only one link, with --symbolic --no-target-directory -- TARGET PATH',
+    );
   if (resolve(world, path, 'keep').found)
     return failed(1, `ln: failed to create symbolic link '${path}': File exists`);
   const parent = resolve(world, posix.dirname(path), 'follow');

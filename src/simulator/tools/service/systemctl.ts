@@ -164,7 +164,7 @@ function show(call: ToolCall): ReturnType<ToolModel> {
   if (property === `--property=${conflictProperties}` && more.length === 0)
     return ok(`Conflicts=${conflicting(world, asked).join(' ')}\nConflictedBy=\n`);
   if (property !== `--property=${unitProperties}` || dashes !== '--' || more.length > 0)
-    throw unmodelled(call, 'it shows the properties that bofh reads, of one unit');
+    throw unmodelled(call, 'the model shows only the properties that bofh reads, of one unit');
   const file = unitFile(world, asked);
   const unit = file?.id ?? asked;
   const known = world.units.get(unit);
