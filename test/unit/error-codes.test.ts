@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { explain as onConsole } from '../../src/cli/errors/explain.ts';
+import { CommandError } from '../../src/core/errors.ts';
 import { atConsole } from '../../src/core/option.ts';
 import * as bofh from '../../src/index.ts';
 import {
@@ -241,4 +242,16 @@ describe('docs/library.md', () => {
     expect(row?.classes).toContain(`\`${name}\``);
     expect(row?.exit).toContain(String(onConsole(error, { root: true }).exitCode));
   });
+});
+
+it.each([
+  [
+    "  /dev/vg0: already exists in filesystem\n  Run `vgcreate --help' for more information.\n",
+    'already exists in filesystem',
+  ],
+  ["mv: cannot stat 'a'\nTry 'mv --help' for more information.\n", "cannot stat 'a'"],
+  ["Try 'mv --help' for more information.", 'for more information'],
+])('the error of a program quotes its message, not its hint at a help text: %j', (stderr, said) => {
+  const error = new CommandError({ tool: 'vgcreate', argv: ['vg0'], reason: 'unknown', exitCode: 3, stderr });
+  expect(error.message).toMatch(new RegExp(`${said}.?$`));
 });
