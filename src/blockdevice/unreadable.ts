@@ -5,10 +5,10 @@ import { lastLine } from '../core/last-line.ts';
 export function whyUnreadable(error: unknown): string {
   if (!(error instanceof BofhError)) throw error;
   if (error instanceof CommandError) {
-    if (error.reason === 'denied') return 'needs root';
+    if (error.reason === 'denied') return 'permission denied';
     return `${error.tool}: ${lastLine(error.stderr) || error.reason}`;
   }
-  if (/permission denied/i.test(error.message)) return 'needs root';
+  if (/permission denied/i.test(error.message)) return 'permission denied';
   const { cause } = error;
   // The message of a schema error is a whole list, as JSON.
   if (error instanceof ParseError && cause instanceof Error)

@@ -59,16 +59,16 @@ describe('the tree of a host with an array and a partitioned disk', () => {
     expect(find(made, 'md0').below).toEqual(['loop1']);
   });
 
-  it('shows a user the facts of the kernel, and says what needs root', async () => {
+  it('shows a user the facts of the kernel, and says what it may not read', async () => {
     const made = await tree({
       host: recordedHost(recording('stack/array-and-partitions@6.1'), { root: false }),
     });
 
     expect(find(made, 'md0').size).toBe(15 * mib);
     expect(find(made, 'md0').facts).toContainEqual({ name: 'members', value: '2' });
-    expect(find(made, 'md0').unknown.join()).toMatch(/its content: needs root/);
+    expect(find(made, 'md0').unknown.join()).toMatch(/its content: permission denied/);
     expect(find(made, 'vda').content).toMatchObject({ state: 'unreadable', title: 'ext4' });
-    expect(find(made, 'loop1').unknown.join()).toMatch(/needs root/);
+    expect(find(made, 'loop1').unknown.join()).toMatch(/permission denied/);
   });
 
   it.each([
