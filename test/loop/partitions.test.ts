@@ -168,6 +168,6 @@ test('is refused where the kernel has other partitions than the table', async ()
   const before = state();
   const error = await rejectionOf(run((tx) => tx.step(addPartition, { device, size: mebibyte })));
   expect(error).toBeInstanceOf(RefusedError);
-  expect(String(error)).toContain('the kernel has other partitions');
+  expect(String(error)).toContain('in the kernel differ from its partition table');
   expect(state()).toBe(before);
 });
