@@ -56,8 +56,8 @@ function planned(root: ReadonlyMap<string, Planned>, member: Member, path: strin
 }
 
 /**
- * Returns what a hard link creates. It has the type of its target, even of a symbolic link, because
- * link(2) does not follow one.
+ * Returns what a hard link creates. It has the type of its target, even if the target is a symbolic
+ * link, because link(2) does not follow symbolic links.
  */
 function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: string): Planned {
   const what = `the hard link "${path}" to "${member.target ?? ''}"`;
@@ -69,7 +69,7 @@ function hardLink(root: ReadonlyMap<string, Planned>, member: Member, path: stri
 }
 
 function segments(name: string, what: string): readonly string[] {
-  if (name.startsWith('/')) throw refused(`${what} is an absolute path ("/")`);
+  if (name.startsWith('/')) throw refused(`${what} has an absolute path ("/")`);
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..') || name === '')
     throw refused(`${what} leads out of the new root ("..") or has no name`);

@@ -89,7 +89,7 @@ export interface Tree {
   /** The path, with symbolic links resolved. */
   readonly path: string;
   readonly summary: TarSummary;
-  /** SHA-256 over all results of `listTree`. */
+  /** SHA-256 over the results of `listTree`, without the device numbers. */
   readonly digest: string;
   readonly entries: readonly TreeEntry[];
 }
@@ -111,7 +111,7 @@ export async function readTree(host: ReadHost, source: string, mounts?: 'include
   if (mounted !== undefined && mounts === undefined)
     throw new RefusedError(`${mounted.path} is mounted in ${path}, and would not be copied`, {
       code: 'in-use',
-      remedy: `umount ${inShell(mounted.path)}; or copy what is in it to another directory`,
+      remedy: `umount ${inShell(mounted.path)}; or copy the whole tree to another directory, and name that one`,
     });
   if (isWithin('/run/bofh/mnt', path))
     throw new RefusedError(`${path} contains /run/bofh/mnt, where the new root is mounted`, {
@@ -124,7 +124,7 @@ export async function readTree(host: ReadHost, source: string, mounts?: 'include
     entries.flatMap((each) => (each.type === 'f' ? [[`${each.device} ${each.inode}`, each] as const] : [])),
   );
   const bytes = [...files.values()].reduce((sum, { size, allocated }) => sum + Math.min(size, allocated), 0);
-  // The number of a filesystem may be another one after a boot.
+  // Without the device number of the filesystem, which can change at a boot.
   const lines = entries.map(({ device: _, ...each }) => Object.values(each).join(' ')).toSorted();
   const digest = createHash('sha256').update(lines.join('\0'), 'latin1').digest('hex');
   const summary = { members: entries.length, bytes, archiveBytes: bytes + entries.length * 1024 };

@@ -73,9 +73,12 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
       remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
     });
   if (header.version === 1)
-    throw refusal(`${device} is LUKS1: an interrupted reencryption of LUKS1 cannot be resumed`, {
-      remedy: `save its header: bofh crypt header backup ${device} FILE; then: cryptsetup convert --type luks2 ${device}`,
-    });
+    throw refusal(
+      `${device} is LUKS1: bofh reencrypts only LUKS2, because with LUKS1 an interrupted reencryption could not be resumed`,
+      {
+        remedy: `save its header: bofh crypt header backup ${device} FILE; then: cryptsetup convert --type luks2 ${device}`,
+      },
+    );
   if (header.reencryption !== undefined)
     throw refusal(`${device} is being reencrypted, or a reencryption was interrupted`, {
       remedy: `resume it: bofh crypt reencrypt ${device} --resume`,

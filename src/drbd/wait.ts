@@ -137,7 +137,7 @@ function refuseHopeless(state: ResourceState, what: WaitFor): void {
   const alone = connections.find((each) => each.state === 'StandAlone');
   if (alone !== undefined)
     throw new RefusedError(`${name} is StandAlone: it does not try to connect to ${alone.peer}`, {
-      remedy: `if it was disconnected: bofh drbd connect ${name}. If not, see the kernel log: dmesg | grep drbd. ${refusedConnectionChoices(name)}`,
+      remedy: `if an administrator disconnected it: bofh drbd connect ${name}. If not, see the kernel log: dmesg | grep drbd. ${refusedConnectionChoices(name)}`,
     });
   const paused = connections.flatMap(({ volumes }) => volumes).find((each) => each.paused.includes('user'));
   if (what === 'sync' && paused !== undefined)

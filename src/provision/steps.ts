@@ -64,7 +64,8 @@ export interface HostChange {
     | 'user';
   /**
    * Path of the object; name of a script, user, group, repository, kernel parameter or module,
-   * host, time zone or locale; names of packages; or the create method with the name of the object.
+   * host, time zone or locale; names of packages; or, for `ensure`, the method of `ensure` and the
+   * name of the object.
    */
   readonly name: string;
   /** What differs: `mode 0644 → 0600`. */

@@ -82,7 +82,7 @@ export async function luksAccess(
   const where = `/etc/fstab of ${guest.name} mounts ${source} on ${target}`;
   if (other !== undefined)
     throw new RefusedError(
-      `${where}, and its /etc/crypttab opens ${name} on both ${disk.path} and ${other.path}`,
+      `${where}, and the line for ${name} in its /etc/crypttab matches two disks, ${disk.path} and ${other.path}`,
       {
         remedy: `name the disk in that file by its name in the guest: /dev/${disk.vdev} or /dev/${other.vdev}`,
       },

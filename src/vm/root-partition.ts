@@ -13,7 +13,7 @@ const rootType = '4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709';
 export const packRemedy =
   'attach it: losetup --find --show --partscan FILE; then mount its root filesystem and pack it: tar --create --file /srv/root.tar --one-file-system --directory MOUNTPOINT .; then use tar:/srv/root.tar';
 
-/** The same, or the whole image with its own boot loader. */
+/** The same remedy, or to boot the whole image with its own boot loader. */
 const packOrBootRemedy = `${packRemedy}; or boot the whole image as an emulated PC: ${option('--type hvm', "type: 'hvm'")}`;
 
 /** Contents that bofh can copy, as in `ImagePartition`. */
@@ -100,8 +100,8 @@ export function irregularFstab(where: string): RefusedError {
 
 /**
  * The mounts in the fstab of a root, except the root: `dropped` are the mount points of the EFI
- * system partition, which a guest does not have: /efi, and a vfat on /boot or below. RefusedError
- * for an fstab that cannot be parsed.
+ * system partition, which a guest does not have: /efi, /boot/efi, and a vfat on or below /efi or
+ * /boot. RefusedError for an fstab that cannot be parsed.
  */
 export async function mountsIn(
   fstab: string,
@@ -126,7 +126,7 @@ export async function mountsIn(
 /** The error for a mount of the fstab whose files the guest would lack. */
 export function notInImage({ source, target }: FstabLine, where: string, why: string): RefusedError {
   return new RefusedError(
-    `/etc/fstab in ${where} mounts ${source} on ${target}, ${why}: these files would be missing`,
+    `/etc/fstab in ${where} mounts ${source} on ${target}, ${why}: the files below ${target} would be missing in the guest`,
     { remedy: packRemedy },
   );
 }

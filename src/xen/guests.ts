@@ -120,7 +120,10 @@ export function domuOf({ name, file, uuid, memoryMiB, vcpus }: GuestConfig): Dom
   return { ...{ name, config: file, memoryMiB, vcpus }, ...present({ uuid }) };
 }
 
-/** Whether a domain with the name of the guest runs. A paused, half-built, crashed or ending one does not run. */
+/**
+ * Whether a domain with the name of the guest runs. A domain that is paused, still being created,
+ * crashed, shutting down or dying does not count as running.
+ */
 export async function isRunning({
   host,
   domu,

@@ -49,7 +49,7 @@ export async function undoSequence(
   const fresh = undone.lines.filter(({ t }) => copied.has(t)).map((line) => renamed(line, id, own));
   const state = fold([{ ...begin, id: own }, ...fresh]);
   const codes = await codesOf(engine, id, state);
-  // First, because undoing the newer sequences would not help.
+  // Checked before `refuseNewer`: if content is lost, undoing the newer sequences would not help.
   await refuseLost(engine, undone, codes);
   refuseNewer({ id, state }, history);
   const locks = engine.locks.open();

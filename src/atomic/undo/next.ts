@@ -138,8 +138,8 @@ export function mountsOver({ steps, index }: State, { n, intent }: Step): readon
 }
 
 /**
- * The older steps whose undo destroys what this mount shows: they made its filesystem (`fs:`), or its
- * device with what is in it.
+ * The older steps whose undo destroys the content of this mount: they created its filesystem
+ * (`fs:`), or the device that it is on.
  */
 export function destroyersOf({ steps, index }: State, { n, intent }: Step): readonly Step[] {
   const keys = [...exclusive(intent.claims ?? {}), ...(intent.claims?.needs ?? [])];

@@ -10,7 +10,10 @@ export function manualRecoveryText({ what, look, clear }: ManualRecovery): reado
   ];
 }
 
-/** Returns the lines about the holders that prevent the undo of a step, and the commands that end their use. */
+/**
+ * Returns the lines about the holders that prevent the undo of a step, and the commands that make
+ * them release it.
+ */
 export function holdersInWords({
   holders = [],
   remedy,

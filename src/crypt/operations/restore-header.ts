@@ -60,7 +60,7 @@ export const restoreHeader = operation({
     const { known, header } = await luksDevice(host, device);
     if (isHeaderFile(known))
       throw new RefusedError(`${device} is a file with a header: bofh restores a backup only to a device`, {
-        remedy: `close the device that is open with it; then copy the backup over it: cp ${inShell(file)} ${device}`,
+        remedy: `close the LUKS device that uses this header file; then overwrite the header file with the backup: cp ${inShell(file)} ${device}`,
       });
     await refuseExposed(host, file, 'there');
     const backup = await backupIn(host, file);

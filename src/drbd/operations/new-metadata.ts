@@ -94,7 +94,7 @@ export async function checkContent(
       `${device} has ${formatSize(keepBytes)} of data, and the metadata would begin at ${formatSize(from)}; nothing was written`,
       { remedy: 'make the device larger first' },
     );
-  // Content inside the data that stays need not be named.
+  // A signature inside the first `keepBytes` bytes, which stay, need not be named.
   const magics = (await host.run(magicsOn(path))).filter(
     ({ offset, length }) => offset + length > (keepBytes ?? 0),
   );

@@ -32,7 +32,8 @@ export interface TrialCounts {
   /** Trials after which the host had the state of a run without faults. */
   readonly after: number;
   /**
-   * Trials with a stuck journal in between. Each of them is also in `before`, `after` or `wrong`.
+   * Trials in which the journal was stuck until recovery ran without the fault. Each of them is
+   * also in `before`, `after` or `wrong`.
    */
   readonly stuck: number;
   /**

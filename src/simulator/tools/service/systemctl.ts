@@ -115,7 +115,7 @@ function start(world: World, unit: string, verb: string): ReturnType<ToolModel> 
       `Failed to ${verb} ${unit}: Operation refused, unit ${unit} may be requested by dependency only (it is configured to refuse manual start/stop).\nSee system logs and 'systemctl status ${unit}' for details.`,
     );
   const state = startUnit(world, unit);
-  // The model has no file of this unit. It becomes active with the properties that the real host
+  // A unit without a file in the model becomes active with the properties that the real host
   // reported.
   if (state === undefined && known !== undefined)
     put(world, unit, { ...known, active: 'active', invocation: world.ids.uuid().replaceAll('-', '') });
