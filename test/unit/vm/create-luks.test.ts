@@ -243,7 +243,7 @@ describe('a guest with an encrypted disk', () => {
         );
       },
       mount,
-      /line for data in its .etc.crypttab matches two disks .*web1-copy.*name the disk in that file by its name in the guest: \/dev\/xvdb or/,
+      /line for data in its .etc.crypttab matches two disks, .*web1-copy.*name the disk in that file by its name in the guest: \/dev\/xvdb or/,
     ],
     [
       'another content',
