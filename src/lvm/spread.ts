@@ -63,7 +63,10 @@ export function unitOf(spread: Spread | undefined, extentSize: Bytes): Bytes {
   return spread?.type === 'striped' ? extentSize * spread.areas : extentSize;
 }
 
-/** Returns how many bytes of the group a volume needs for that many bytes of its own. */
+/**
+ * Returns how many bytes of its group a volume with `bytes` of its own needs: for raid1 the size of
+ * all copies.
+ */
 export function takenFor(spread: Spread | undefined, bytes: Bytes): Bytes {
   return spread?.type === 'raid1' ? bytes * spread.areas : bytes;
 }

@@ -18,7 +18,7 @@ export const defaultConfigDirs: readonly string[] = ['/etc/xen'];
  */
 export interface ConfigProblem {
   readonly file: string;
-  /** "FILE:LINE: what was expected". */
+  /** What is wrong; for an invalid file "FILE:LINE: what was expected". */
   readonly message: string;
   readonly remedy?: string;
 }
@@ -53,8 +53,9 @@ export async function readGuestConfig(host: ReadHost, file: string): Promise<Gue
 }
 
 /**
- * Every `*.cfg` of the directories, by name; links (as in /etc/xen/auto) count once. An unreadable
- * file is not skipped: it is a problem, and so is a second file for the same guest.
+ * Every `*.cfg` of the directories, by name. A file is read only once, even if links (as in
+ * /etc/xen/auto) lead to it too. An unreadable file is not skipped: it is a problem, and so is a
+ * second file for the same guest.
  */
 export async function guestConfigs(
   host: ReadHost,
@@ -96,7 +97,8 @@ export async function guestConfigs(
 }
 
 /**
- * Every configured guest, by name. Throws UsageError that lists each invalid file, with its line.
+ * Every configured guest, by name. Throws UsageError that lists each problem; for an invalid file
+ * with its line.
  */
 export async function allDomus({
   host,

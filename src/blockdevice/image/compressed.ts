@@ -60,8 +60,8 @@ export function decrypt(file: string, identity: string): Command<void, 'change'>
 }
 
 /**
- * Writes stdin to a file and to stdout. Without the option, tee would read on when the disk is
- * full.
+ * Writes stdin to a file and to stdout. Without --output-error=exit, tee would read on when the
+ * disk is full.
  */
 export function teeInto(file: string): Command<void, 'change'> {
   return stage('tee', ['--output-error=exit', file]);

@@ -11,8 +11,8 @@ export function manualRecoveryText({ what, look, clear }: ManualRecovery): reado
 }
 
 /**
- * Returns the lines about the holders that prevent the undo of a step, and the commands that make
- * them release it.
+ * Returns the lines about the holders of an object that prevent the undo of a step, and the
+ * commands that make them release the object.
  */
 export function holdersInWords({
   holders = [],

@@ -23,7 +23,9 @@ export function volumeOf(
   if (found === undefined)
     throw new RefusedError(
       asked === undefined
-        ? `${name} has the volumes ${numbers}, and none was named`
+        ? volumes[0] === undefined
+          ? `${name} has no volume on this host`
+          : `${name} has the volumes ${numbers}, and none was named`
         : `${name} has no volume ${String(asked)} on this host`,
       {
         remedy:

@@ -76,7 +76,7 @@ export const set = operation({
     if (from === to) throw new UsageError(`${name}: ${inWords(what, to)} already: nothing to change`);
     if (to > most || (to === 0 && what !== 'paused'))
       throw new UsageError(
-        `${name} cannot get ${inWords(what, to)}: while it runs, the limit is ${inWords(what, most)}`,
+        `${name} cannot get ${inWords(what, to)}: ${to === 0 ? 'it must be more than 0' : `while it runs, the limit is ${inWords(what, most)}`}`,
       );
     if (what === 'memory')
       await refuseMissingMemory(host, { name, hasMiB: domain.memoryMiB, toMiB: to / 1024 });
