@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { mountEntries, mountOver } from '../blockdevice/index.ts';
 import { type Command, inShell, nothing, type ReadHost, textOf } from '../command/index.ts';
-import { RefusedError } from '../core/errors.ts';
+import { ParseError, RefusedError } from '../core/errors.ts';
 
 /** A kernel parameter as sysctl.d(5) spells it: `net.ipv4.ip_forward`, `net/ipv4/conf/eth0.100/forwarding`. */
 export const parameterKey = z
@@ -128,6 +128,32 @@ function isOneWay(key: string, value: string): boolean {
  */
 export function isAccepted(key: string, value: string): boolean {
   return !(/^vm\.dirty(?:_background)?_bytes$/.test(key) && isSameValue(value, '0'));
+}
+
+const ipv6Route =
+  /^(?<to>[0-9a-f]{32} [0-9a-f]{2}) [0-9a-f]{32} [0-9a-f]{2} [0-9a-f]{32}(?: [0-9a-f]{8}){3} (?<flags>[0-9a-f]{8}) +(?<device>\S+)$/;
+/** RTF_DEFAULT or RTF_ADDRCONF (linux/ipv6_route.h): the route is from a router advertisement. */
+const learned = 0x0001_0000 | 0x0004_0000;
+
+/**
+ * RefusedError if the kernel would remove an IPv6 default route that it has learned from a router,
+ * because the undo could not restore it. A host that forwards has such routes only from interfaces
+ * with accept_ra=2 (rt6_purge_dflt_routers, net/ipv6/route.c).
+ */
+export async function refuseRouteLoss(host: ReadHost, key: string, value: string): Promise<void> {
+  if (!/^net\.ipv6\.conf\.(?!default\.)[^.]+\.forwarding$/.test(key) || Number(value) === 0) return;
+  const path = '/proc/net/ipv6_route';
+  for (const line of (await textOf(host, path))?.split('\n').filter((each) => each !== '') ?? []) {
+    const { to, flags = '', device = '' } = ipv6Route.exec(line)?.groups ?? {};
+    if (to === undefined) throw new ParseError(`${path}: the output could not be parsed: ${line}`);
+    if (!/^0+ 00$/.test(to) || (Number.parseInt(flags, 16) & learned) === 0) continue;
+    const accept = canonicalKey(`net/ipv6/conf/${device}/accept_ra`);
+    if (isSameValue(await runningValue(host, accept), '2')) continue;
+    throw new RefusedError(
+      `${key}=${value} would remove the IPv6 default route of ${device}, which a router announces, and an undo could not restore it`,
+      { remedy: `keep the route: sysctl --write ${accept}=2; then run the command again` },
+    );
+  }
 }
 
 function readOnly(key: string, why: string): RefusedError {

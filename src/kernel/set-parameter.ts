@@ -9,6 +9,7 @@ import {
   movedBy,
   parameterKey,
   parameterValue,
+  refuseRouteLoss,
   runningValue,
   setValue,
   settable,
@@ -55,6 +56,7 @@ export const setParameter = operation({
     const before = await settable(host, key, after);
     if (isSameValue(before, after))
       throw new RefusedError(`${key} is ${after} already`, { remedy: `see it: sysctl ${key}` });
+    await refuseRouteLoss(host, key, after);
     const moved: { key: string; before: string }[] = [];
     for (const each of await movedBy(host, key)) {
       const value = await runningValue(host, each);

@@ -151,3 +151,31 @@ it.each(['addr_gen_mode', 'ignore_routes_with_linkdown'])(
     ]);
   },
 );
+
+// As a Linux 6.1 shows them after a router advertisement on v0.
+const learned =
+  '00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe8000000000000000349ffffe2c4775 00000400 00000001 00000000 00450003       v0\n';
+const others = [
+  '20010db8000100000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 004c0001       v0\n',
+  '00000000000000000000000000000000 00 00000000000000000000000000000000 00 00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n',
+].join('');
+
+it.each([
+  ['the learned default route', learned, 'net.ipv6.conf.all.forwarding', '0', 'refused'],
+  ['that of another interface', learned, 'net.ipv6.conf.eth0.forwarding', '1', 'refused'],
+  ['a route that accept_ra=2 keeps', learned, 'net.ipv6.conf.all.forwarding', '2', 'set'],
+  ['no learned default route', '', 'net.ipv6.conf.all.forwarding', '1', 'set'],
+  ['the value for new interfaces', learned, 'net.ipv6.conf.default.forwarding', '1', 'set'],
+])('forwarding of IPv6 with %s', async (_, route, key, accept, outcome) => {
+  const host = simulatedHost();
+  host.admin.sysctl(key.replaceAll('.', '/'), '0');
+  host.admin.sysctl('net/ipv6/conf/v0/accept_ra', accept);
+  const readFile: ReadHost['readFile'] = async (path, ...more) =>
+    path === '/proc/net/ipv6_route' ? Buffer.from(route + others) : host.readFile(path, ...more);
+  const set = running(Object.assign(Object.create(host) as SimulatedHost, { readFile }), (tx) =>
+    tx.kernel.setParameter({ key, value: '1' }),
+  );
+
+  if (outcome === 'set') await set;
+  else expect(String(await rejectionOf(set))).toContain('would remove the IPv6 default route of v0');
+});
