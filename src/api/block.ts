@@ -134,8 +134,10 @@ async function resized(bofh: Bofh, asked: Asked): Promise<stack.StackResized> {
   const { grow, device } = replica;
   if (grow !== undefined && isJoined())
     throw new RefusedError(
-      `${grow.name} has to grow first, and DRBD cannot shrink it again: do this outside of atomic()`,
-      { remedy: `call drbd.grow({ name: '${grow.name}', … }) before atomic(), then call this again` },
+      `the DRBD resource ${grow.name} must grow first, and no undo could shrink it: grow it outside of atomic()`,
+      {
+        remedy: `call drbd.grow({ name: '${grow.name}', … }) before atomic(), then resize ${asked.device} again`,
+      },
     );
   const follow = () => steps({ ...asked, device, to: 'fill' });
   if (grow === undefined) return withReplica(replica, await follow(), asked.to);

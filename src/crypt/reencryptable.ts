@@ -69,9 +69,12 @@ function sizesOf(cipher: string): string {
 /** RefusedError for a device on which a new reencryption cannot be started. */
 export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
   if (isHeaderFile({ identity }))
-    throw refusal(`${device} is a file with a header: only a device with its own header can be reencrypted`, {
-      remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
-    });
+    throw refusal(
+      `${device} is a file with a header: bofh reencrypts only a device that has its own header`,
+      {
+        remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
+      },
+    );
   if (header.version === 1)
     throw refusal(
       `${device} is LUKS1: bofh reencrypts only LUKS2, because with LUKS1 an interrupted reencryption could not be resumed`,

@@ -48,7 +48,7 @@ export async function planResize(
   await refuseHeld(host, device, await theirs(host, device));
   const to = await targetOf(host, device, { found, size });
   const { uuid, blockSize, blocks: from } = found;
-  if (to !== from) await refuseUnmade(host, device, { found, to });
+  if (to !== from) await refuseUnresizable(host, device, { found, to });
   const isNow = to !== from && type !== 'xfs' && (type === 'btrfs' || found.mounts.length === 0);
   const when = isNow ? 'now' : 'after the commit';
   return { device, type, uuid, blockSize, from, to, when, ...present({ devid: found.btrfs?.devid }) };
@@ -101,7 +101,7 @@ async function targetOf(host: ReadHost, device: string, { found, size }: Wanted)
       },
     );
   const rounded = found.ext === undefined ? wholeGroup(found, asked) : lastGroup(found.ext, asked);
-  // Too few blocks for another group.
+  // If the added blocks are too few for another group, the filesystem keeps its size.
   return asked >= blocks ? Math.max(rounded, blocks) : rounded;
 }
 
@@ -127,7 +127,7 @@ function wholeGroup({ groupBlocks }: Measured, blocks: number): number {
   return rest < 64 ? blocks - rest : blocks;
 }
 
-async function refuseUnmade(
+async function refuseUnresizable(
   host: ReadHost,
   device: string,
   { found, to }: { readonly found: Measured; readonly to: number },

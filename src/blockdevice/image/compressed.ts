@@ -35,8 +35,8 @@ export function compress(size: Bytes): Command<void, 'change'> {
 
 /**
  * Decompresses a file, or stdin, to stdout. Exits with 1 for a file that is truncated, or whose
- * content does not match the checksum of its frame; the content before the damage was written by
- * then.
+ * content does not match the checksum of its frame; before that it has written the content up to
+ * the damage.
  */
 export function decompress(file?: string): Command<void, 'change'> {
   return stage('zstd', ['--decompress', '--stdout', '--quiet', ...(file === undefined ? [] : ['--', file])]);

@@ -6,8 +6,8 @@ import { scripts } from './scripts.ts';
 export default verb({
   changes: false,
   args: {
-    shell: ['<shell>', 'bash, zsh or fish ("words" is for the printed scripts only)'],
-    words: ['[words...]', 'with "words": what was typed after bofh, up to the cursor'],
+    shell: ['<shell>', 'bash, zsh or fish; the printed scripts themselves pass "words"'],
+    words: ['[words...]', 'only after "words": what was typed after bofh, up to the cursor'],
   },
   examples: ['completion bash', 'completion words vm st'],
   script: true,
