@@ -143,7 +143,7 @@ describe('crypt.reencrypt', () => {
     const erased = encrypted();
     await on(erased, (tx) => tx.crypt.erase({ device, uuid }));
 
-    expect(await refused(encrypted(1))).toContain('is LUKS1: an interrupted reencryption');
+    expect(await refused(encrypted(1))).toContain('is LUKS1: bofh reencrypts only LUKS2');
     expect(await refused(two)).toContain('has 2 keys (slots 0, 3)');
     expect(await refused(small)).toContain('free for key slots, but 260 KiB is needed');
     expect(await refused(checked)).toContain('dm-integrity');
