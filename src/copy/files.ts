@@ -85,8 +85,7 @@ export const files = operation({
     const { id } = await checkMounted(host, { device, filesystem, root, identity });
     await refuseFullBeneath(host, device, `the files in ${root}`);
     const written = asked.files.flatMap((file) => ('directory' in file ? [] : file.path));
-    // With `/.` appended, the directory is the parent of a name, so it is recorded if it is
-    // missing, like the parents of a file.
+    // `/.` makes the directory itself a parent: missing parents are recorded, as for a file.
     const made = asked.files.flatMap((file) => ('directory' in file ? `${file.path}/.` : []));
     const { replaced, directories } = await found(host, {
       ...{ root, written: [...written, ...made], removed: asked.remove ?? [] },

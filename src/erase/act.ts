@@ -19,8 +19,8 @@ interface Part {
 }
 
 /**
- * Erases a device. The head, which has the first signature or the marker, is erased last: if the
- * signature or the marker is gone, the whole device is erased.
+ * Erases a device. The head, which has the first signature or the marker, is erased last. So if
+ * the signature or the marker is gone, the rest of the device has been erased already.
  */
 export async function act(
   host: ChangeHost,

@@ -64,8 +64,8 @@ export function unitOf(spread: Spread | undefined, extentSize: Bytes): Bytes {
 }
 
 /**
- * Returns how many bytes of its group a volume with `bytes` of its own needs: for raid1 the size of
- * all copies.
+ * Returns how much space a volume of this size takes in its group: for raid1, the size of all
+ * copies.
  */
 export function takenFor(spread: Spread | undefined, bytes: Bytes): Bytes {
   return spread?.type === 'raid1' ? bytes * spread.areas : bytes;

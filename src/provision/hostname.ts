@@ -112,7 +112,7 @@ async function refuseDrbd(host: ReadHost, [old, name]: readonly [string, string]
   throw new RefusedError(
     `the DRBD resource ${found.name} (${found.file}) names this host ${old}: after the change to ${name}, drbdadm would not find this host in it`,
     {
-      remedy: `on each of its hosts, first write the new name too into the configuration of the resource: "on ${old} ${name} { … }"`,
+      remedy: `first add the new name to the configuration of the resource, on each of its hosts: "on ${old} ${name} { … }"`,
     },
   );
 }

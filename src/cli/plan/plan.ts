@@ -138,9 +138,12 @@ export async function planOf(
     throw wouldFail(error);
   }
   if (started.some((id) => store.open(`${id}.journal`) !== undefined))
-    throw new RefusedError('the dry run did not end, and the run would not end either', {
-      remedy: 'the script began a sequence that it never awaited: look for a missing await',
-    });
+    throw new RefusedError(
+      'the script left a sequence open in the dry run, and would leave it open in a real run too',
+      {
+        remedy: 'the script began a sequence that it never awaited: look for a missing await',
+      },
+    );
   return { steps: await stepsOf(store, changes, started, find), ...found };
 }
 

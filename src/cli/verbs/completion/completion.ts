@@ -6,7 +6,7 @@ import { scripts } from './scripts.ts';
 export default verb({
   changes: false,
   args: {
-    shell: ['<shell>', 'bash, zsh or fish; the printed scripts themselves pass "words"'],
+    shell: ['<shell>', 'bash, zsh or fish; or "words", with which the printed scripts ask for completions'],
     words: ['[words...]', 'only after "words": what was typed after bofh, up to the cursor'],
   },
   examples: ['completion bash', 'completion words vm st'],

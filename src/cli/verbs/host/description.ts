@@ -23,7 +23,7 @@ export const args = {
 } as const;
 
 export const prune = flag(
-  'also remove (plan: show) objects that an earlier version of this description created and that the description no longer contains',
+  'include the removal of objects that an earlier version of this description created and that it no longer contains',
 );
 
 /** A description, and the objects that it created earlier. */
