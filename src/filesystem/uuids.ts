@@ -20,12 +20,15 @@ export interface UuidChange {
   readonly type: Makeable;
   readonly from: string;
   readonly to: string;
-  /** For ext4: whether to add the missing feature that keeps its checksums. */
+  /**
+   * For ext4: whether to enable metadata_csum_seed first, because its checksums depend on the uuid
+   * without it.
+   */
   readonly seed: 'added' | 'as it is';
 }
 
 /**
- * Whether the old uuid can be restored, no matter when the program was killed. For the other types
+ * Whether the old uuid can be restored, no matter when the program was killed. For xfs and btrfs
  * the change can only be rolled forward (ADR 15).
  */
 export function hasUndo(type: Makeable): boolean {

@@ -130,7 +130,7 @@ export async function plannedPackages(
         remedy: `see why: apt-get --simulate install ${words.join(' ')}`,
       });
     if (installed(each)?.hold === true && !named.has(each))
-      throw new RefusedError(`${each} is held, and this would change it`, {
+      throw new RefusedError(`${each} is held, and the requested change would change it`, {
         remedy: `see the held packages: apt-mark showhold; to let it change: apt-mark unhold ${each}`,
       });
     add(each, act === 'install' && version !== undefined ? { version, ...marks(each) } : undefined);

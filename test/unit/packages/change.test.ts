@@ -135,7 +135,7 @@ describe('tx.packages.change', () => {
     await run(host, { hold: ['lamp'] });
 
     expect((await refused(host, { install: ['dark'] })).message).toBe(
-      'lamp is held, and this would change it',
+      'lamp is held, and the requested change would change it',
     );
   });
 
