@@ -1,6 +1,7 @@
+import { posix } from 'node:path';
 import type { Holder } from '../../core/errors.ts';
 import { describeMount } from './mounts.ts';
-import type { Device } from './device.ts';
+import { type Device, nodeNamed } from './device.ts';
 import type { Facts } from './facts.ts';
 
 /**
@@ -38,13 +39,14 @@ async function mounts(facts: Facts, { number, name }: Device): Promise<readonly 
 }
 
 async function swaps(facts: Facts, { number, name }: Device): Promise<readonly Holder[]> {
-  return (await facts.swaps())
-    .filter(({ type, path, stat }) => {
-      // If the node in use was removed, only its name is left.
-      const same = stat?.node === undefined ? path.split('/').at(-1) === name : stat.node === number;
-      return type === 'partition' && same;
-    })
-    .map(({ path }) => ({ kind: 'swap', path, words: `in use as swap (${path})`, free: ['swapoff', path] }));
+  return (await facts.swaps()).flatMap(({ type, path: shown, stat }): readonly Holder[] => {
+    // If the node in use was removed, only its name is left, and any other node ends the use.
+    const former = stat?.node === undefined ? shown.replace(/ \(deleted\)$/, '') : shown;
+    const same = stat?.node === undefined ? posix.basename(former) === name : stat.node === number;
+    if (type !== 'partition' || !same) return [];
+    const path = former === shown ? shown : nodeNamed(name);
+    return [{ kind: 'swap', path, words: `in use as swap (${path})`, free: ['swapoff', path] }];
+  });
 }
 
 async function guests(facts: Facts, { number }: Device): Promise<readonly Holder[]> {

@@ -28,7 +28,11 @@ describe('holders', () => {
     const line = (path: string) => `${path}                               partition\t40956\t\t0\t\t-2\n`;
     expect(await of({ [swaps]: head + line('/dev/dm-1') })).toEqual(['in use as swap (/dev/dm-1)']);
     expect(await of({ [swaps]: head + line('/old/dm-1') })).toEqual(['in use as swap (/old/dm-1)']);
+    // As the kernel shows a removed node, seen on Linux 6.18.
+    const removed = line('/old/dm-1\\040(deleted)');
+    expect(await of({ [swaps]: head + removed })).toEqual(['in use as swap (/dev/dm-1)']);
     expect(await of({ [swaps]: head + line('/dev/dm-2') })).toEqual([]);
+    expect(await of({ [swaps]: head + line('/dev/dm-2\\040(deleted)') })).toEqual([]);
   });
 
   test('names the devices on top of it', async () => {
