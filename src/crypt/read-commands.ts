@@ -63,8 +63,14 @@ function keySlotsIn({ keyslots, digests }: z.infer<typeof luks2Metadata>): reado
 }
 
 /**
- * Whether the key opens the device, or one slot of it. Needs no device-mapper. Repairs a damaged
- * copy of a LUKS2 header, so use `keyOpens` instead.
+ * No token has this type. Without `--token-type`, cryptsetup ignores the key if a token opens the
+ * device, for example `systemd-tpm2` (2.6.1).
+ */
+const noToken = 'bofh-none';
+
+/**
+ * Whether the key itself, not a token, opens the device, or one slot of it. Needs no device-mapper.
+ * Repairs a damaged copy of a LUKS2 header, so use `keyOpens` instead.
  */
 export function testKey(ask: {
   readonly device: string;
@@ -74,7 +80,11 @@ export function testKey(ask: {
   const slot = ask.slot === undefined ? [] : ['--key-slot', String(ask.slot)];
   return {
     tool: 'cryptsetup',
-    argv: ['open', '--test-passphrase', '--type', 'luks', ...slot, '--key-file=-', ask.device],
+    argv: [
+      ...['open', '--test-passphrase', '--type', 'luks', '--token-type', noToken],
+      ...slot,
+      ...['--key-file=-', ask.device],
+    ],
     access: 'read',
     accepts: [0, 2],
     stdin: ask.key,

@@ -12,7 +12,7 @@ import { type Luks, luksAt, luksOffset, noLuks, only, opensSlot } from './luks.t
 export function open(call: ToolCall): ReturnType<ToolModel> {
   const options = readOptions(call, {
     flags: ['--test-passphrase', '--readonly', '--allow-discards'],
-    values: ['--type', '--key-file', '--key-slot', '--header'],
+    values: ['--type', '--token-type', '--key-file', '--key-slot', '--header'],
   });
   const { world, stdin } = call;
   const [path = '', name = '', ...more] = options.words;
