@@ -102,8 +102,11 @@ export const changeKey = operation({
     const found = await findKnown(host, undo);
     if (found === undefined) return { state: 'gone' };
     const { slot, salt } = undo.old;
-    if (!found.header.keySlots.some((each) => each.slot === slot && each.salt === salt))
-      return { state: 'gone' };
+    if (!found.header.keySlots.some((each) => each.slot === slot && each.salt === salt)) {
+      const now = await lookIn(host, found, { ...undo, salt: known?.salt });
+      const what = `the old key, in slot ${slot} of ${undo.device}, was removed by another process; the new key, in slot ${undo.slot}, stays`;
+      return { state: 'gone', ...(now.state === 'ours' ? { found: what } : {}) };
+    }
     return lookIn(host, found, { ...undo, salt: known?.salt });
   },
   revert: ({ undo, result: known, host }) => takeOut(host, undo, known?.salt),

@@ -210,6 +210,27 @@ describe('crypt.changeKey', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  it('reports that its key stays, if others removed the old one before the undo', async () => {
+    const host = twoKeys();
+
+    const error = await rejectionOf(
+      on(host, async (tx) => {
+        await tx.crypt.changeKey({ device, key, newKey: otherKey });
+        const [storage, content] = [...host.world.live].find(([, { luks }]) => luks !== undefined) ?? [];
+        const left = content?.luks?.slots.filter(({ slot }) => slot !== 0) ?? [];
+        if (storage !== undefined) host.world.live.set(storage, { ...content, luks: { slots: left } });
+        throw new Error('the script failed');
+      }),
+    );
+
+    expect(slots(host)).toEqual([1, 3]);
+    expect(error).toMatchObject({
+      leftUntouched: [
+        `crypt.changeKey (LUKS device ${uuid}): the old key, in slot 0 of ${device}, was removed by another process; the new key, in slot 1, stays`,
+      ],
+    });
+  });
+
   it('replaces the key of the data, not that of a killed reencryption', async () => {
     const host = blankVolume();
     host.admin.luksFormat({ device, uuid, key: 'geheim', moreKeys: { 1: 'geheim' } });
