@@ -4,7 +4,7 @@ import { keyRef } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { costArgs, kdfFor } from './cost.ts';
-import { luksUuid } from './schema.ts';
+import { type KeySlot, luksUuid } from './schema.ts';
 
 const mib = 1024 ** 2;
 /** Offset of the data on a new device, by the defaults of cryptsetup (2.1 and later). */
@@ -33,6 +33,17 @@ export const newLuksArgs = z.strictObject({
 });
 
 export type NewLuksArgs = z.infer<typeof newLuksArgs>;
+
+/**
+ * The first key of a new device. cryptsetup may use less memory than the maximum that it is given: as much as
+ * fits the time that opening may take. null: the step is of an earlier bofh.
+ */
+export const keyMade = z.nullable(z.strictObject({ memory: z.nullable(z.int()) }));
+
+/** Returns the result of a step that made a device with this only key. */
+export function madeBy([slot]: readonly KeySlot[]): z.infer<typeof keyMade> {
+  return { memory: slot?.memory ?? null };
+}
 
 /** Makes the checks that do not need the host. */
 export function checkArgs({ type = 'luks2', label, uuid, overwrite, ...cost }: NewLuksArgs) {

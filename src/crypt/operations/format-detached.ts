@@ -12,17 +12,18 @@ import {
 } from '../../blockdevice/index.ts';
 import { kindInWords, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { absolutePath, sameFile } from '../../file/path.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { memoryFor } from '../cost.ts';
 import { detachedRecovery } from '../manual-recovery.ts';
 import { luksFormat } from '../format-commands.ts';
 import { checkKey } from '../check-key.ts';
-import { checkArgs, newLuksArgs, refuseSmallData } from '../new-luks.ts';
+import { checkArgs, keyMade, madeBy, newLuksArgs, refuseSmallData } from '../new-luks.ts';
 import { freeNames, linkNew, removeNames } from '../../file/private-name.ts';
 import { luksChanged, luksWitness, payloadBefore, payloadOf } from '../payload.ts';
 import { headerOf } from '../reads.ts';
-import { luksUuid } from '../schema.ts';
+import { luksUuid, type LuksHeader } from '../schema.ts';
 import { randomUuid } from '../../core/random.ts';
 
 const args = z.extend(newLuksArgs, {
@@ -40,7 +41,7 @@ const undo = z.strictObject({
   type: z.enum(['luks1', 'luks2']),
   uuid: luksUuid,
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Memory that opening the device needs, in bytes; null: pbkdf2 needs none. */
+  /** The most memory that opening the device may need, in bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
   /** The previous content of the device; null: it was blank. */
   before: z.nullable(signatureSchema),
@@ -60,7 +61,7 @@ export const formatDetached = operation({
   version: 1,
   args,
   undo,
-  result: z.null(),
+  result: keyMade,
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { header, ...asked }, mark, host, chosen }): Promise<Undo> => {
@@ -95,14 +96,14 @@ export const formatDetached = operation({
         pbkdf: { kdf: wanted.kdf, memory: wanted.memory ?? undefined, timeMs: asked.pbkdfTimeMs },
       }),
     );
-    await expectHeader(host, wanted);
+    const made = madeBy((await expectHeader(host, wanted)).keySlots);
     await host.sync(own);
     await linkNew(host, { file: wanted.header, private: own });
-    return null;
+    return made;
   },
-  value: ({ undo: { uuid, type, kdf, memory, header } }) => ({
+  value: ({ undo: { uuid, type, kdf, memory, header }, result }) => ({
     ...{ uuid, type, pbkdf: kdf, header },
-    ...(memory === null ? {} : { pbkdfMemory: memory }),
+    ...present({ pbkdfMemory: (result ?? { memory }).memory ?? undefined }),
   }),
   look: ({ undo: made, host }) => look(host, made),
   revert: async ({ undo: made, host }) => {
@@ -138,10 +139,10 @@ export const formatDetached = operation({
   describe: detachedRecovery,
 });
 
-async function expectHeader(host: ReadHost, { device, uuid, private: own }: Undo): Promise<void> {
+async function expectHeader(host: ReadHost, { device, uuid, private: own }: Undo): Promise<LuksHeader> {
   const stat = await host.stat(own);
   const header = stat?.kind === 'file' ? await headerOf(host, own) : undefined;
-  if (header?.uuid === uuid && header.keySlots.length === 1) return;
+  if (header?.uuid === uuid && header.keySlots.length === 1) return header;
   throw new RefusedError(`luksFormat reported success, but the header of ${device} is incomplete`, {
     remedy: `see the kernel log: dmesg; then run the command again`,
   });

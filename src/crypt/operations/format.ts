@@ -20,12 +20,13 @@ import {
 } from '../../blockdevice/index.ts';
 import type { KeyInput, ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { memoryFor } from '../cost.ts';
 import { formattedRecovery } from '../manual-recovery.ts';
 import { luksFormat, wipeLuks } from '../format-commands.ts';
 import { checkKey } from '../check-key.ts';
-import { checkArgs, type NewLuksArgs, newLuksArgs, refuseSmall } from '../new-luks.ts';
+import { checkArgs, keyMade, madeBy, type NewLuksArgs, newLuksArgs, refuseSmall } from '../new-luks.ts';
 import { luksChanged, luksWitness, payloadBefore, payloadOf } from '../payload.ts';
 import { headerOf } from '../reads.ts';
 import { luksUuid } from '../schema.ts';
@@ -42,7 +43,7 @@ const undo = z.strictObject({
   type: z.enum(['luks1', 'luks2']),
   uuid: luksUuid,
   kdf: z.enum(['pbkdf2', 'argon2id']),
-  /** Memory that opening the device needs, in bytes; null: pbkdf2 needs none. */
+  /** The most memory that opening the device may need, in bytes; null: pbkdf2 needs none. */
   memory: z.nullable(z.int()),
   /** The previous content of the device; null: it was blank. */
   before: z.nullable(signatureSchema),
@@ -62,7 +63,7 @@ export const format = operation({
   version: 1,
   args: newLuksArgs,
   undo,
-  result: z.null(),
+  result: keyMade,
   lives: 'disk',
   restores: 'existence',
   prepare: async ({ args: asked, host, chosen }): Promise<Undo> => {
@@ -108,13 +109,13 @@ export const format = operation({
           remedy: `look at it: cryptsetup luksDump ${wanted.device}`,
         },
       );
-    return null;
+    return madeBy(keySlots);
   },
-  value: ({ undo: { uuid, type, kdf, memory } }) => ({
+  value: ({ undo: { uuid, type, kdf, memory }, result }) => ({
     uuid,
     type,
     pbkdf: kdf,
-    ...(memory === null ? {} : { pbkdfMemory: memory }),
+    ...present({ pbkdfMemory: (result ?? { memory }).memory ?? undefined }),
   }),
   look: async ({ undo: made, host }) => (await find(host, made)).look,
   revert: async ({ undo: made, host }) => {

@@ -45,12 +45,15 @@ const file = (name: string): KeyRef => ({ from: 'file', path: disk.path(name) })
 const operations = Object.values(crypt) as readonly unknown[] as readonly AnyOperation[];
 let runs = 0;
 
-function change(): Promise<unknown> {
+function engine() {
   runs += 1;
-  const engine = {
+  return {
     ...testEngine(disk.makeDir(`state-${String(runs)}`)),
     find: async (kind: string) => operations.find((one) => one.kind === kind),
   };
+}
+
+function change(): Promise<unknown> {
   const args = {
     device,
     key: file('first'),
@@ -58,7 +61,7 @@ function change(): Promise<unknown> {
     pbkdf: 'pbkdf2',
     pbkdfTimeMs: 10,
   } as const;
-  return sequence(engine, (tx) => tx.step(crypt.changeKey, args));
+  return sequence(engine(), (tx) => tx.step(crypt.changeKey, args));
 }
 
 test('a token that opens a slot does not make any key fit', async () => {
@@ -81,3 +84,22 @@ test('only the slot of the old key is replaced', async () => {
   expect((await headerOf(localHost(), device)).keySlots.map(({ slot }) => slot)).toEqual([1, 2]);
   expect(String(await rejectionOf(change()))).toContain('the old key does not open any slot');
 });
+
+test.each(['attached', 'detached'] as const)(
+  'the memory of the first key is that of its slot, with a header that is %s',
+  async (where) => {
+    const { device: blank } = disk.ext4(`blank-${where}`, { mebibytes: 32 });
+    sh('wipefs', '--all', blank);
+    const header = where === 'attached' ? blank : disk.path('header');
+    const args = { device: blank, key: file('first'), pbkdfMemory: '128m', pbkdfTimeMs: 10 } as const;
+
+    const made = await sequence(engine(), (tx) =>
+      where === 'attached' ? tx.step(crypt.format, args) : tx.step(crypt.formatDetached, { ...args, header }),
+    );
+
+    const [slot] = (await headerOf(localHost(), header)).keySlots;
+    // cryptsetup never takes less than 64 MiB if it may take more (lib/utils_pbkdf.c).
+    expect(slot?.memory).toBe(64 * 1024 ** 2);
+    expect(made.pbkdfMemory).toBe(slot?.memory);
+  },
+);
