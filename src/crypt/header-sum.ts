@@ -2,6 +2,7 @@ import { inShell, type ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError } from '../core/errors.ts';
 import { sha256 } from '../file/path.ts';
 import { contentOf, DamagedHeader, headerOf, refuseDamaged } from './reads.ts';
+import { luks2MetadataAt } from './luks2.ts';
 import type { LuksHeader } from './schema.ts';
 
 /** Reads the header in a file. RefusedError if there is none, only a part, or a damaged copy. */
@@ -23,24 +24,20 @@ export async function backupIn(host: ReadHost, file: string): Promise<LuksHeader
 }
 
 /**
- * Returns a checksum of a header. Each write of a slot generates a new salt, so the salts identify
- * the content of the header.
- */
-export function sumOf({ version, uuid, label, keySlots }: LuksHeader): string {
-  const slots = keySlots.map(({ slot, salt }) => [slot, salt]);
-  return sha256(JSON.stringify([version, uuid, label ?? null, slots]));
-}
-
-/**
  * Returns the checksum of the header on a device, or in a file; or `none`, `unreadable`, or `other`
- * for content that is not a header.
+ * for content that is not a header. Each write of a slot generates a new salt, so the salts identify
+ * the keys; the metadata of LUKS2 also has tokens, flags and priorities.
  */
 export async function sumOn(host: ReadHost, path: string): Promise<string> {
   const { found } = await contentOf(host, path);
   if (found === undefined) return 'none';
   if (found.type !== 'crypto_LUKS') return 'other';
   try {
-    return sumOf(await headerOf(host, path));
+    const { version, uuid, label, keySlots } = await headerOf(host, path);
+    const slots = keySlots.map(({ slot, salt }) => [slot, salt]);
+    const metadata = version === 1 ? undefined : await luks2MetadataAt(host, path);
+    const text = typeof metadata === 'object' ? [sha256(metadata.text)] : [];
+    return sha256(JSON.stringify([version, uuid, label ?? null, slots, ...text]));
   } catch (error) {
     if (isUnreadable(error)) return 'unreadable';
     throw error;

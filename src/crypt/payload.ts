@@ -67,8 +67,8 @@ export async function luksChanged(
   const isThere = since.witness !== undefined || since.before?.at === at;
   if (!isThere || (await deviceWitness(host, place.device, at)) !== data)
     return { found: `others wrote to the encrypted data of ${place.device}` };
-  const hasSameKeys = keys === undefined ? keySlots.length <= 1 : since.touched || keys === keysNow;
-  return hasSameKeys ? undefined : { found: `others changed the keys in ${place.header}` };
+  const hasSameHeader = keys === undefined ? keySlots.length <= 1 : since.touched || keys === keysNow;
+  return hasSameHeader ? undefined : { found: `others changed the header in ${place.header}` };
 }
 
 /**

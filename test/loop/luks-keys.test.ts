@@ -103,3 +103,36 @@ test.each(['attached', 'detached'] as const)(
     expect(made.pbkdfMemory).toBe(slot?.memory);
   },
 );
+
+test('the undo of a restored header keeps a token that others added since', async () => {
+  const { device: other } = disk.ext4('restored', { mebibytes: 32 });
+  sh('wipefs', '--all', other);
+  sh(
+    'cryptsetup',
+    'luksFormat',
+    '-q',
+    '--pbkdf',
+    'pbkdf2',
+    '--iter-time',
+    '10',
+    '--key-file',
+    disk.path('first'),
+    other,
+  );
+  const backup = disk.path('backup');
+  sh('cryptsetup', 'luksHeaderBackup', other, '--header-backup-file', backup);
+  sh('chmod', '600', backup);
+
+  const error = await rejectionOf(
+    sequence(engine(), async (tx) => {
+      await tx.step(crypt.restoreHeader, { device: other, file: backup });
+      sh('cryptsetup', 'token', 'add', '--key-description', 'of-others', other);
+      throw new Error('a later step fails');
+    }),
+  );
+
+  expect(String(error)).toContain(`${other} has another header now, written by another process`);
+  expect((await headerOf(localHost(), other)).tokens).toEqual([{ type: 'luks2-keyring', slots: [0] }]);
+  const saved = /saved in (?<path>\/var\/lib\/bofh\/headers\/\S+)/.exec(String(error))?.groups?.path;
+  sh('rm', saved ?? 'no saved header');
+});

@@ -7,7 +7,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sha256, sha256Hex } from '../../file/path.ts';
 import { restoredRecovery } from '../manual-recovery.ts';
 import { luksHeaderRestore } from '../header-commands.ts';
-import { backupIn, sumOf, sumOn } from '../header-sum.ts';
+import { backupIn, sumOn } from '../header-sum.ts';
 import { makeSavedHeaders, savedHeaders, saveHeader } from '../saved-header.ts';
 import { luksUuid, type LuksHeader } from '../schema.ts';
 import { isHeaderFile, knownDevice, luksDevice } from '../slots.ts';
@@ -24,7 +24,7 @@ const args = z.strictObject({
 });
 
 const undo = z.extend(knownDevice, {
-  /** Checksum of the previous header, of what cryptsetup reports about it. */
+  /** Checksum of the previous header. */
   before: sha256Hex,
   /** The uuid of the backup, and the checksum of its header. */
   uuid: luksUuid,
@@ -68,8 +68,8 @@ export const restoreHeader = operation({
     await refuseHeld(host, device, await holders(host, device));
     return {
       ...known,
-      before: sumOf(header),
-      ...{ uuid: backup.uuid, after: sumOf(backup) },
+      before: await sumOn(host, device),
+      ...{ uuid: backup.uuid, after: await sumOn(host, file) },
       ...{ file, sha256: sha256(await host.readFile(file)) },
       ...{ saved: posix.join(savedHeaders, mark), part: posix.join(savedHeaders, `${mark}.part`) },
     };
@@ -151,7 +151,7 @@ async function putBack(host: ChangeHost, made: Undo): Promise<void> {
   const now = await sumOn(host, path);
   if (![made.before, made.after, 'none', 'unreadable'].includes(now)) {
     const found = await recognise(host, path);
-    const holds = now === 'other' ? `holds ${contentInWords(found)}` : 'has a header with other keys';
+    const holds = now === 'other' ? `holds ${contentInWords(found)}` : 'has another header';
     throw new RefusedError(
       `${path} ${holds} now, written by another process; the previous header is saved in ${made.saved}`,
       { code: 'has-data', remedy: `if it is not needed: rm ${inShell(made.saved)}; then: bofh recover` },

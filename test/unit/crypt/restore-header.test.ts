@@ -92,7 +92,7 @@ describe('crypt.header.restore', () => {
     );
 
     expect(error).toBeInstanceOf(StuckError);
-    expect(String(error)).toContain('has a header with other keys now');
+    expect(String(error)).toContain('has another header now');
     expect(await saved(host)).toHaveLength(1);
   });
 

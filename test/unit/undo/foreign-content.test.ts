@@ -434,7 +434,7 @@ test('a key that others added to a new LUKS device, which the sequence also open
 
   const error = await rejectionOf(recoverOne(host));
 
-  expect(String(error)).toContain('others changed the keys in /dev/vg0/own');
+  expect(String(error)).toContain('others changed the header in /dev/vg0/own');
   const again = host.restart();
   await recoverOne(again, discardsIn(error));
   expect(await openJournals(simulatedBofh({ host: again }).engine)).toEqual([]);
