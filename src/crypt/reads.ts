@@ -11,7 +11,7 @@ import {
 } from '../blockdevice/index.ts';
 import { blkidProbe, readsAsBlank } from '../blockdevice/commands.ts';
 import { kernelText } from '../blockdevice/node.ts';
-import { namesIn, type ReadHost } from '../command/index.ts';
+import { inShell, namesIn, type ReadHost } from '../command/index.ts';
 import { CommandError, ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { turns } from '../host/turns.ts';
 import { type Luks2Metadata, luks2MetadataAt } from './luks2.ts';
@@ -70,7 +70,7 @@ export async function headerOf(host: ReadHost, device: string): Promise<LuksHead
   const metadata = await luks2MetadataAt(host, path);
   if (metadata === 'damaged')
     throw new DamagedHeader(`both copies of the LUKS2 header of ${device} are damaged`, {
-      remedy: `restore a backup of the header: cryptsetup luksHeaderRestore ${device} --header-backup-file FILE`,
+      remedy: `restore a backup of the header: cryptsetup luksHeaderRestore ${inShell(device)} --header-backup-file FILE`,
     });
   const header = metadata === 'other' ? await host.run(luksDump1(path)) : luks2Header(device, metadata);
   const { uuid, label } = found;
@@ -111,7 +111,7 @@ export function damagedCopy(device: string, copy: 'first' | 'second'): RefusedEr
   return new RefusedError(
     `the ${copy} copy of the LUKS2 header of ${device} is damaged, and cryptsetup would overwrite it; nothing was written`,
     {
-      remedy: `save a copy of the header (dd if=${device} of=FILE bs=1M count=16), then repair it: cryptsetup repair ${device}`,
+      remedy: `save a copy of the header (dd if=${inShell(device)} of=FILE bs=1M count=16), then repair it: cryptsetup repair ${inShell(device)}`,
     },
   );
 }
@@ -209,7 +209,7 @@ export async function lowerPath(
   const [lower, ...more] = beneath;
   if (lower === undefined || more.length > 0)
     throw new RefusedError(`${path} is on ${beneath.length} devices: bofh only supports one`, {
-      remedy: `look at it: dmsetup table ${path}`,
+      remedy: `look at it: dmsetup table ${inShell(path)}`,
     });
   return { device: await usualPath(host, lower), lower };
 }

@@ -1,3 +1,4 @@
+import { inShell } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import type { LuksHeader } from './schema.ts';
@@ -72,23 +73,23 @@ export function refuseUnready({ known: { device, identity }, header, cipher, key
     throw refusal(
       `${device} is a file with a header: bofh reencrypts only a device that has its own header`,
       {
-        remedy: `cryptsetup reencrypt --header ${device} DEVICE; keep a copy of the file until it is done`,
+        remedy: `cryptsetup reencrypt --header ${inShell(device)} DEVICE; keep a copy of the file until it is done`,
       },
     );
   if (header.version === 1)
     throw refusal(
       `${device} is LUKS1: bofh reencrypts only LUKS2, because with LUKS1 an interrupted reencryption could not be resumed`,
       {
-        remedy: `save its header: bofh crypt header backup ${device} FILE; then: cryptsetup convert --type luks2 ${device}`,
+        remedy: `save its header: bofh crypt header backup ${inShell(device)} FILE; then: cryptsetup convert --type luks2 ${inShell(device)}`,
       },
     );
   if (header.reencryption !== undefined)
     throw refusal(`${device} is being reencrypted, or a reencryption was interrupted`, {
-      remedy: `resume it: bofh crypt reencrypt ${device} --resume`,
+      remedy: `resume it: bofh crypt reencrypt ${inShell(device)} --resume`,
     });
   if (header.requirements.length > 0)
     throw refusal(`the LUKS2 header of ${device} has the requirement ${header.requirements.join(', ')}`, {
-      remedy: `look at it: bofh crypt show ${device}`,
+      remedy: `look at it: bofh crypt show ${inShell(device)}`,
     });
   if (header.integrity)
     throw refusal(`${device} has checksums of its data (dm-integrity): cryptsetup cannot reencrypt it`, {
@@ -103,13 +104,13 @@ function refuseKeys(device: string, { keySlots }: LuksHeader): void {
   const [one, ...more] = keySlots.filter(({ opens }) => opens === 'data');
   if (one === undefined)
     throw refusal(`${device} has no key: its data cannot be read`, {
-      remedy: `look at it: bofh crypt show ${device}`,
+      remedy: `look at it: bofh crypt show ${inShell(device)}`,
     });
   if (more.length === 0) return;
   throw refusal(
     `${device} has ${more.length + 1} keys (slots ${[one, ...more].map(({ slot }) => slot).join(', ')}), but after a reencryption only one of them would still open it`,
     {
-      remedy: `remove the others first: bofh crypt remove-key ${device} SLOT; after the reencryption, add them again: bofh crypt add-key ${device}`,
+      remedy: `remove the others first: bofh crypt remove-key ${inShell(device)} SLOT; after the reencryption, add them again: bofh crypt add-key ${inShell(device)}`,
     },
   );
 }
@@ -134,16 +135,16 @@ function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number 
 export function refuseUnresumable({ known: { device, identity }, header: { reencryption } }: Found): void {
   if (reencryption === undefined)
     throw refusal(`${device} has no unfinished reencryption: there is nothing to resume`, {
-      remedy: `start one: bofh crypt reencrypt ${device}`,
+      remedy: `start one: bofh crypt reencrypt ${inShell(device)}`,
     });
   if (isHeaderFile({ identity }))
     throw refusal(`${device} is a file with a header`, {
-      remedy: `cryptsetup reencrypt --resume-only --header ${device} DEVICE`,
+      remedy: `cryptsetup reencrypt --resume-only --header ${inShell(device)} DEVICE`,
     });
   if (reencryption.mode === 'reencrypt') return;
   const what = reencryption.mode === 'encrypt' ? 'encrypted for the first time' : 'decrypted';
   throw refusal(`${device} is being ${what}, which bofh does not do`, {
-    remedy: `cryptsetup reencrypt --resume-only ${device}`,
+    remedy: `cryptsetup reencrypt --resume-only ${inShell(device)}`,
   });
 }
 

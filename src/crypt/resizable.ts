@@ -1,5 +1,5 @@
 import { size as sizeOfDevice } from '../blockdevice/index.ts';
-import { type ReadHost, refuseExposed } from '../command/index.ts';
+import { inShell, type ReadHost, refuseExposed } from '../command/index.ts';
 import { ParseError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { type Bytes, formatSize, parseSize } from '../core/units.ts';
@@ -94,7 +94,7 @@ export async function roomFor(
   if (requirements.length > 0)
     throw new RefusedError(
       `${mapping.path} cannot be resized: the LUKS2 header of ${file ?? device} has the requirement ${requirements.join(', ')}`,
-      { remedy: `look at it: bofh crypt show ${file ?? device}` },
+      { remedy: `look at it: bofh crypt show ${inShell(file ?? device)}` },
     );
   if (offset === undefined) throw new ParseError(`cryptsetup does not say where ${mapping.path} begins`);
   const room = Math.floor(((await sizeOfDevice(host, device)) - offset) / sectorSize) * sectorSize;

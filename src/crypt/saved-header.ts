@@ -35,7 +35,7 @@ async function checkSaved(
   const stat = await host.stat(file);
   const failed = (tool: string, why: string): RefusedError =>
     new RefusedError(`${tool} reported success, but ${why}`, {
-      remedy: `see the header: cryptsetup luksDump ${device}; and the file: ls -l ${inShell(file)}`,
+      remedy: `see the header: cryptsetup luksDump ${inShell(device)}; and the file: ls -l ${inShell(file)}`,
     });
   if (stat?.kind !== 'file') throw failed('cryptsetup', `${file} is not there`);
   if ((await headerOf(host, file)).uuid !== uuid)

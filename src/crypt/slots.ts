@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../atomic/operation.ts';
 import { identityOf, isIdentity, locate } from '../blockdevice/index.ts';
 import {
+  inShell,
   type ChangeHost,
   type KeyInput,
   type KeyRef,
@@ -55,8 +56,8 @@ export async function luksDevice(
       {
         remedy:
           header.reencryption === undefined
-            ? `look at it: bofh crypt show ${device}`
-            : `complete the reencryption first: bofh crypt reencrypt ${device} --resume`,
+            ? `look at it: bofh crypt show ${inShell(device)}`
+            : `complete the reencryption first: bofh crypt reencrypt ${inShell(device)} --resume`,
       },
     );
   return { known: await knownAs(host, device, header), header };
@@ -130,7 +131,7 @@ export function freeSlot(
       : all.includes(asked)
         ? `key slot ${asked} of the LUKS device ${uuid} is in use`
         : `the LUKS device ${uuid} has no key slot ${asked}`,
-    { remedy: `see the key slots: bofh crypt show ${device}` },
+    { remedy: `see the key slots: bofh crypt show ${inShell(device)}` },
   );
 }
 
@@ -164,7 +165,7 @@ export async function fillSlot(
   const made = (await findKnown(host, of))?.header.keySlots.find((each) => each.slot === slot);
   if (made !== undefined) return made;
   throw new RefusedError(`cryptsetup reported success, but key slot ${slot} of ${of.device} is empty`, {
-    remedy: `look at it: cryptsetup luksDump ${of.device}`,
+    remedy: `look at it: cryptsetup luksDump ${inShell(of.device)}`,
   });
 }
 
@@ -207,7 +208,7 @@ export async function emptySlot(
 export function refuseLast(device: string, keySlots: readonly KeySlot[]): void {
   if (keySlots.filter(({ opens }) => opens === 'data').length > 1) return;
   throw new RefusedError(`this is the last key of ${device}: without it the device can never be opened`, {
-    remedy: `add another key first: bofh crypt add-key ${device}; or, to destroy all its data: bofh crypt erase ${device} UUID`,
+    remedy: `add another key first: bofh crypt add-key ${inShell(device)}; or, to destroy all its data: bofh crypt erase ${inShell(device)} UUID`,
   });
 }
 

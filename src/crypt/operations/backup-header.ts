@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { kindInWords, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
+import { inShell, kindInWords, type ReadHost, syncDirectoryOf } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { absolutePath, sameFile, sha256, sha256Hex } from '../../file/path.ts';
 import { savedRecovery } from '../manual-recovery.ts';
@@ -49,7 +49,7 @@ export const backupHeader = operation({
     const { known } = await luksDevice(host, device);
     if (isHeaderFile(known))
       throw new RefusedError(`${device} is a file with a header: to back it up, copy the file`, {
-        remedy: `keep the copy as safe as a key: cp --preserve=mode ${device} ${file}`,
+        remedy: `keep the copy as safe as a key: cp --preserve=mode ${inShell(device)} ${inShell(file)}`,
       });
     return { ...known, file, private: await freeNames(host, file, mark) };
   },

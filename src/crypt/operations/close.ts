@@ -8,7 +8,7 @@ import {
   recognise,
   refuseHeld,
 } from '../../blockdevice/index.ts';
-import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
+import { inShell, type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { closedRecovery, toCloseRecovery } from '../manual-recovery.ts';
@@ -161,7 +161,7 @@ async function openLuks(host: ReadHost, name: string): Promise<Mapping & { reado
   throw new RefusedError(
     `${mapping.path} is not a LUKS device but ${mapping.type}: bofh could not open it again`,
     {
-      remedy: `cryptsetup close ${mapping.name}`,
+      remedy: `cryptsetup close ${inShell(mapping.name)}`,
     },
   );
 }
@@ -170,7 +170,7 @@ async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Ma
   const found = await recognise(host, device);
   if (isLuksSignature(found) && found.uuid === mapping.luksUuid) return;
   throw new RefusedError(`the header of ${mapping.path} is not on ${device}: bofh could not open it again`, {
-    remedy: `close it after the commit, which needs no key: ${option(`bofh crypt close ${mapping.name}`, 'crypt.closeAfterCommit')}`,
+    remedy: `close it after the commit, which needs no key: ${option(`bofh crypt close ${inShell(mapping.name)}`, 'crypt.closeAfterCommit')}`,
   });
 }
 
@@ -182,7 +182,7 @@ async function flagsOf(host: ReadHost, mapping: Mapping): Promise<Undo['flags']>
     throw new RefusedError(
       `${path} was opened with "${flag}": bofh could not open it again with this option`,
       {
-        remedy: `cryptsetup close ${name}`,
+        remedy: `cryptsetup close ${inShell(name)}`,
       },
     );
   });

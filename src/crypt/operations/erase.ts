@@ -1,3 +1,4 @@
+import { inShell } from '../../command/index.ts';
 import * as z from 'zod/mini';
 import { deferred } from '../../atomic/operation.ts';
 import {
@@ -51,7 +52,7 @@ export const erase = deferred({
       });
     if (header.keySlots.length === 0)
       throw new RefusedError(`${device} has no key: it has been erased`, {
-        remedy: `look at it: bofh crypt show ${device}`,
+        remedy: `look at it: bofh crypt show ${inShell(device)}`,
       });
     await refuseUsed(host, known, device);
     const boot = await bootOfName(host, known.identity);

@@ -1,3 +1,4 @@
+import { inShell } from '../../command/index.ts';
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import {
@@ -106,7 +107,7 @@ export const format = operation({
       throw new RefusedError(
         `luksFormat reported success, but ${wanted.device} has ${keySlots.length} keys instead of one`,
         {
-          remedy: `look at it: cryptsetup luksDump ${wanted.device}`,
+          remedy: `look at it: cryptsetup luksDump ${inShell(wanted.device)}`,
         },
       );
     return madeBy(keySlots);

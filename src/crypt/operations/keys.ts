@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { deferred, type Look, operation } from '../../atomic/operation.ts';
-import { type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
+import { inShell, type ChangeHost, type KeyRef, keyRef, type ReadHost } from '../../command/index.ts';
 import { IdentityTaken, RefusedError, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { addedRecovery, toRemoveRecovery } from '../manual-recovery.ts';
@@ -136,7 +136,7 @@ export const removeKey = deferred({
     const there = header.keySlots.find((each) => each.slot === slot);
     if (there === undefined)
       throw new RefusedError(`there is no key in slot ${slot} of ${device}`, {
-        remedy: `look at its slots: bofh crypt show ${device}`,
+        remedy: `look at its slots: bofh crypt show ${inShell(device)}`,
       });
     if (there.opens === 'data') refuseLast(device, header.keySlots);
     return { ...known, slot, salt: there.salt };
@@ -211,7 +211,7 @@ async function slotOf(
     throw new RefusedError(
       `the old key opens ${String(found.length)} slots of ${device} (${found.map(({ slot }) => slot).join(', ')}), but only one would be replaced`,
       {
-        remedy: `first remove it from all of them but one: bofh crypt remove-key ${device} ${String(second?.slot)}`,
+        remedy: `first remove it from all of them but one: bofh crypt remove-key ${inShell(device)} ${String(second?.slot)}`,
       },
     );
   throw new RefusedError(`the old key does not open any slot of ${device}`, {

@@ -10,7 +10,14 @@ import {
   recognise,
   refuseHeld,
 } from '../../blockdevice/index.ts';
-import { type ChangeHost, keyRef, type ReadHost, refuseExposed } from '../../command/index.ts';
+import {
+  inShell,
+  shellWords,
+  type ChangeHost,
+  keyRef,
+  type ReadHost,
+  refuseExposed,
+} from '../../command/index.ts';
 import { CommandError, IdentityTaken, RefusedError } from '../../core/errors.ts';
 import { present } from '../../core/present.ts';
 import { absolutePath } from '../../file/path.ts';
@@ -118,7 +125,7 @@ export const open = operation({
     const there = await mappingOn(host, device);
     if (there !== undefined)
       throw new RefusedError(`${device} is open as ${there.path}`, {
-        remedy: `close it: cryptsetup close ${there.name}`,
+        remedy: `close it: cryptsetup close ${inShell(there.name)}`,
       });
     if (adopted !== null)
       throw new RefusedError(`${device} was already open before this sequence, and is closed now`, {
@@ -146,7 +153,7 @@ function reopening({ name, mode, header }: Undo, device: string): string {
     ...(mode === 'ro' ? ['--readonly'] : []),
     ...(header === undefined ? [] : ['--header', header]),
   ];
-  return ['cryptsetup', 'open', ...how, device, name].join(' ');
+  return shellWords(['cryptsetup', 'open', ...how, device, name]);
 }
 
 async function uuidOn(
@@ -169,7 +176,7 @@ async function uuidOn(
 function adopt({ name, mode = 'rw', device }: Args, there: Mapping, uuid: string): string {
   const refuse = (why: string): RefusedError =>
     new RefusedError(`${device} is open already as ${there.path}, ${why}`, {
-      remedy: `use it as it is, or close it first: cryptsetup close ${there.name}`,
+      remedy: `use it as it is, or close it first: cryptsetup close ${inShell(there.name)}`,
     });
   if (there.luksUuid !== uuid) throw refuse('with another header');
   if (name !== undefined && name !== there.name) throw refuse(`and not as ${name}`);

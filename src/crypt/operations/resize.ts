@@ -8,7 +8,7 @@ import {
   holders,
   reachOf,
 } from '../../blockdevice/index.ts';
-import { type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
+import { inShell, type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
 import { RefusedError, type Holder, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { sizeOption } from '../../core/request.ts';
@@ -102,7 +102,7 @@ export const resize = operation({
     const now = await same(host, of);
     if (now?.name !== of.name || now.size !== of.from)
       throw new RefusedError(`/dev/mapper/${of.name} was changed concurrently; nothing was done`, {
-        remedy: `look at it: bofh crypt status ${of.name}; then run the command again`,
+        remedy: `look at it: bofh crypt status ${inShell(of.name)}; then run the command again`,
       });
     if (of.note === null) await change(host, of, { mapping: now, to: of.to });
     else {
@@ -167,7 +167,7 @@ async function change(
     throw new RefusedError(
       `cryptsetup reported success, but ${mapping.path} ${now === undefined ? 'is closed' : `has ${now} bytes, not ${to}`}`,
       {
-        remedy: `look at it: cryptsetup status ${mapping.name}`,
+        remedy: `look at it: cryptsetup status ${inShell(mapping.name)}`,
       },
     );
 }

@@ -60,7 +60,7 @@ export const restoreHeader = operation({
     const { known, header } = await luksDevice(host, device);
     if (isHeaderFile(known))
       throw new RefusedError(`${device} is a file with a header: bofh restores a backup only to a device`, {
-        remedy: `close the LUKS device that uses this header file; then overwrite the header file with the backup: cp ${inShell(file)} ${device}`,
+        remedy: `close the LUKS device that uses this header file; then overwrite the header file with the backup: cp ${inShell(file)} ${inShell(device)}`,
       });
     await refuseExposed(host, file, 'there');
     const backup = await backupIn(host, file);
@@ -110,7 +110,7 @@ export const restoreHeader = operation({
 async function recheck(host: ChangeHost, wanted: Undo): Promise<string> {
   const { device, file } = wanted;
   const again = {
-    remedy: `look at both: bofh crypt show ${device}; bofh crypt show ${file}; then run the command again`,
+    remedy: `look at both: bofh crypt show ${inShell(device)}; bofh crypt show ${inShell(file)}; then run the command again`,
   };
   const path = await locate(host, { path: device, identity: wanted.identity });
   if (path === undefined || (await sumOn(host, path)) !== wanted.before)
@@ -128,7 +128,7 @@ async function replace(
   await host.run(luksHeaderRestore(path, file));
   if ((await sumOn(host, path)) === expected) return;
   throw new RefusedError(`cryptsetup reported success, but ${path} does not have the header of ${file}`, {
-    remedy: `look at it: cryptsetup luksDump ${path}`,
+    remedy: `look at it: cryptsetup luksDump ${inShell(path)}`,
   });
 }
 
@@ -179,7 +179,7 @@ function refuseUnfit(of: {
   const { device, header, file, backup, overwrite } = of;
   const refuse = (why: string, remedy: string): RefusedError =>
     new RefusedError(`${why}; nothing was written`, { remedy });
-  const look = `look at both: bofh crypt show ${device}; bofh crypt show ${file}`;
+  const look = `look at both: bofh crypt show ${inShell(device)}; bofh crypt show ${inShell(file)}`;
   if (backup.requirements.length > 0)
     throw refuse(`the LUKS2 header in ${file} has the requirement ${backup.requirements.join(', ')}`, look);
   if (backup.version !== header.version)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
-import type { Answer } from '../../../src/command/index.ts';
+import { type Answer, inShell } from '../../../src/command/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -366,5 +366,28 @@ describe('the keys of a header in a file', () => {
     });
 
     expect((await headerOf(host, header)).keySlots).toHaveLength(2);
+  });
+});
+
+describe('a remedy', () => {
+  it.each([
+    [
+      'cp --preserve=mode',
+      (tx: Tx, file: string) => tx.crypt.backupHeader({ device: file, file: '/srv/a b' }),
+    ],
+    ['crypt show', (tx: Tx, file: string) => tx.crypt.removeKey({ device: file, slot: 5 })],
+    ['add-key', (tx: Tx, file: string) => tx.crypt.removeKey({ device: file, slot: 0 })],
+  ] as const)('%s quotes the path of a header file with a blank', async (words, act) => {
+    const host = encrypted();
+    const file = "/srv/web 1's.header";
+    host.admin.luksHeaderBackup(device, file);
+
+    const error = await rejectionOf(on<unknown>(host, (tx) => act(tx, file)));
+
+    const { remedy = '' } = error instanceof RefusedError ? error : {};
+    expect(remedy).toContain(words);
+    expect(remedy).not.toContain(` ${file}`);
+    expect(remedy).toContain(inShell(file));
+    if (words.startsWith('cp')) expect(remedy).toContain(` ${inShell('/srv/a b')}`);
   });
 });
