@@ -160,6 +160,13 @@ async function prepareSlot(
 ): Promise<{ readonly known: KnownDevice; readonly header: LuksHeader; readonly undo: AddUndo }> {
   for (const each of [key, newKey]) await checkKey(host, each);
   const { known, header } = await luksDevice(host, device);
+  if (!header.keySlots.some(({ opens }) => opens === 'data'))
+    throw new RefusedError(
+      `${device} has no key: it has been erased, and a new key would not open its data`,
+      {
+        remedy: `if there is a backup of its header: bofh crypt header restore ${inShell(device)} FILE`,
+      },
+    );
   if (asked === undefined && header.keySlots.some(({ slot }) => slot === chosen?.slot))
     throw new IdentityTaken(`key slot ${chosen?.slot} of ${device} was taken meanwhile`);
   const slot = freeSlot(device, header, chosen?.slot ?? asked);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { CommandError, RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { CommandError, DiffersError, RefusedError, UsageError } from '../../../src/core/errors.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { understood } from '../../../src/simulator/run.ts';
 import { headerOf, luksDevices } from '../../../src/crypt/index.ts';
@@ -321,6 +322,16 @@ describe('bofh crypt add-key, change-key and remove-key', () => {
 });
 
 describe('bofh crypt erase', () => {
+  it('leaves a device that no key opens: --ensure says that it differs', async () => {
+    const host = encrypted();
+    await said(host, `--yes crypt erase ${device} ${uuid}`);
+
+    const error = await rejectionOf(said(host, `crypt format ${device} --ensure --key file:/etc/key`));
+
+    expect(error).toBeInstanceOf(DiffersError);
+    expect(String(error)).toContain('another key');
+  });
+
   it('asks, and then destroys every key of the device that is named twice', async () => {
     const host = encrypted();
     const line = `crypt erase ${device} ${uuid}`;

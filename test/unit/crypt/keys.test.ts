@@ -163,6 +163,16 @@ describe('crypt.addKey', () => {
     );
   });
 
+  it('refuses an erased device before anything changes', async () => {
+    const host = encrypted();
+    await on(host, (tx) => tx.crypt.erase({ device, uuid }));
+
+    for (const change of ['addKey', 'changeKey'] as const)
+      expect(
+        await refused(host, () => on(host, (tx) => tx.crypt[change]({ device, key, newKey: otherKey }))),
+      ).toContain('has no key: it has been erased');
+  });
+
   it('takes another slot when its own is used at the last moment', async () => {
     const host = encrypted();
     let dumps = 0;

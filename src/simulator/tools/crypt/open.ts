@@ -23,8 +23,11 @@ export function open(call: ToolCall): ReturnType<ToolModel> {
   const header = one(options, '--header');
   const found = luksAt(world, header ?? path);
   if (typeof found === 'string') return noLuks(path, found);
-  if (!opensSlot(found, stdin, one(options, '--key-slot')))
-    return failed(2, 'No key available with this passphrase.');
+  const wanted = one(options, '--key-slot');
+  // As recorded (open-test-blank-slot).
+  if (!found.slots.some(({ slot }) => wanted === undefined || String(slot) === wanted))
+    return failed(1, 'No usable keyslot is available.');
+  if (!opensSlot(found, stdin, wanted)) return failed(2, 'No key available with this passphrase.');
   if (test) return ok();
   const device = deviceAt(world, path);
   const { uuid, version } = found;
