@@ -35,10 +35,14 @@ export interface Look {
   readonly holders?: readonly Holder[];
   /**
    * With `not-ours`: a text for the object in its place. With `ours`: a text for an object of others at its
-   * path, while the object of the step is elsewhere. With `gone`: a text for what the step left, and what the undo
-   * must keep because of others. It is reported, and left untouched.
+   * path, while the object of the step is elsewhere. That object is reported, and left untouched.
    */
   readonly found?: string;
+  /**
+   * With `gone`: a text for what the step made and the undo keeps, because others depend on it. It is reported,
+   * and left untouched.
+   */
+  readonly kept?: string;
   /**
    * With `ours`: the present key of an object that was renamed or moved: no step may use its old name. If a
    * newer step of the sequence makes that key, the sequence itself moved it.

@@ -186,8 +186,8 @@ async function undo(
   // Also if the step is undone already: the undo may be only in the page cache.
   await code.sync(journalled);
   // Others may have put another object there between the look and the act.
-  if (now.state === 'not-ours' || (now.state === 'gone' && now.found !== undefined))
-    return leave(step, 'undone', now);
+  if (now.state === 'not-ours') return leave(step, 'undone', now);
+  if (now.kept !== undefined) return leave(step, 'undone', { state: 'not-ours', found: now.kept });
   // This undo changed the content below the step, after a check that others had not. A step whose effect is
   // gone may have written there too, before the step or its undo was interrupted.
   const wrote =

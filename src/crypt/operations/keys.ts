@@ -105,7 +105,7 @@ export const changeKey = operation({
     if (!found.header.keySlots.some((each) => each.slot === slot && each.salt === salt)) {
       const now = await lookIn(host, found, { ...undo, salt: known?.salt });
       const what = `the old key, in slot ${slot} of ${undo.device}, was removed by another process; the new key, in slot ${undo.slot}, stays`;
-      return { state: 'gone', ...(now.state === 'ours' ? { found: what } : {}) };
+      return { state: 'gone', ...(now.state === 'ours' ? { kept: what } : {}) };
     }
     return lookIn(host, found, { ...undo, salt: known?.salt });
   },

@@ -96,6 +96,7 @@ describe('the foreign objects in the error of an undone sequence', () => {
   test.each<[string, Look, readonly string[], readonly string[]]>([
     ['nothing', { state: 'ours' }, [], ['revert a']],
     ['nothing, of what is gone', { state: 'gone', found: 'a hole' }, [], []],
+    ['what is kept because of others', { state: 'gone', kept: 'a key' }, ['toy.thing (toy:a): a key'], []],
     [
       'what is in the place of ours',
       { state: 'not-ours', found: 'a foreign a' },
