@@ -1,12 +1,12 @@
-import type { ReadHost } from '../command/index.ts';
-import { BofhError, CommandError, ParseError } from '../core/errors.ts';
+import { inShell, namesIn, type ReadHost } from '../command/index.ts';
+import { BofhError, CommandError, ParseError, RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { blkidLabel, blkidProbe, dropCache } from './commands.ts';
 import { readStarts, refuseUnread } from './content/unseen.ts';
 import { built, loopsOver } from './holders/above.ts';
 import { deviceByNumber } from './holders/device.ts';
 import { factsOf } from './holders/facts.ts';
-import { type DeviceNode, deviceNode, sizeOf } from './node.ts';
+import { type DeviceNode, deviceNode, kernelText, sizeOf } from './node.ts';
 import { blkidProbes, withoutSignature } from './many-commands.ts';
 import { onceIn } from './one-look.ts';
 import type { Signature } from './schema.ts';
@@ -37,6 +37,7 @@ export async function recognise(
   if ((await sizeOf(host, node)) === 0) throw noMedium(device, node.path);
   const known = probedTogether(host);
   if (known.has(node.path) && size === undefined) return known.get(node.path);
+  await refuseSuspended(host, device, `/sys/dev/block/${node.number}`);
   await refresh(host, node);
   return probeFile(host, node.path, size);
 }
@@ -74,6 +75,7 @@ export async function probeTogether(host: ReadHost, devices: readonly string[]):
       try {
         const node = await deviceNode(host, device);
         if ((await sizeOf(host, node)) === 0) return [];
+        await refuseSuspended(host, device, `/sys/dev/block/${node.number}`);
         await refresh(host, node);
         return [node.path];
       } catch (error) {
@@ -124,6 +126,24 @@ async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
     if (error instanceof BofhError) return undefined;
     throw error;
   }
+}
+
+/**
+ * RefusedError if device-mapper has suspended a device, or one below it: a program that reads it
+ * waits until it is resumed, and cannot be killed meanwhile.
+ */
+async function refuseSuspended(host: ReadHost, device: string, sys: string): Promise<void> {
+  const name = await kernelText(host, `${sys}/dm/name`);
+  if (name !== undefined && (await kernelText(host, `${sys}/dm/suspended`)) === '1') {
+    const isLuks = (await kernelText(host, `${sys}/dm/uuid`))?.startsWith('CRYPT-LUKS') === true;
+    const resume = `${isLuks ? 'cryptsetup luksResume' : 'dmsetup resume'} ${inShell(name)}`;
+    throw new RefusedError(`${device} cannot be read: the device-mapper device ${name} is suspended`, {
+      code: 'in-use',
+      remedy: `wait for the program that has suspended it, or resume it: ${resume}; then run the command again`,
+    });
+  }
+  for (const lower of await namesIn(host, `${sys}/slaves`))
+    await refuseSuspended(host, device, `${sys}/slaves/${lower}`);
 }
 
 /** Drops a page cache that may be stale. */

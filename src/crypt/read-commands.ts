@@ -148,7 +148,7 @@ function statusOf(values: ReadonlyMap<string, string>, inUse: boolean): MappingS
     if (count === undefined) throw new ParseError(`its ${key} is "${needed(key)}"`);
     return Number(count) * 512;
   };
-  const mode = needed('mode');
+  const mode = needed('mode').replace(/ \(suspended\)$/, '');
   if (mode !== 'read/write' && mode !== 'readonly') throw new ParseError(`its mode is "${mode}"`);
   return {
     ...{ inUse, type: needed('type'), size: bytes('size'), mode: mode === 'readonly' ? 'ro' : 'rw' },
