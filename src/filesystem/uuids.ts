@@ -74,7 +74,7 @@ async function refuseExt(
   if (!has('metadata_csum') || has('metadata_csum_seed')) return 'as it is';
   if (seed === 'may be added') return 'added';
   throw new RefusedError(
-    `${device}: the checksums of this ext4 depend on its uuid; to keep them it needs the feature metadata_csum_seed, which Linux before 4.4 and GRUB before 2.12 (except that of Debian 12) cannot read`,
+    `${device}: the checksums of this ext4 depend on its uuid; with another uuid they stay valid only with the feature metadata_csum_seed, which Linux before 4.4 and GRUB before 2.12 (except that of Debian 12) cannot read`,
     {
       remedy: `if no GRUB or Linux of these versions has to read it: ${option('--add-seed', "seed: 'may be added'")}`,
     },

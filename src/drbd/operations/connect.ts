@@ -235,7 +235,7 @@ function refuseNeededConnection({ name, role, volumes, connections }: ResourceSt
     for (const { volume, disk } of its)
       if (theirs === 'Primary' && disk !== 'UpToDate')
         throw new RefusedError(
-          `${peer} is primary of ${name}, and its own volume ${String(volume)} is ${disk}: it works with the data of this host`,
+          `${peer} is primary of ${name}, but its own disk of volume ${String(volume)} is ${disk}: it uses the data of this host`,
           { remedy: `wait until its disk is up to date: bofh drbd wait-sync ${name}` },
         );
 }

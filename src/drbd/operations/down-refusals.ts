@@ -12,7 +12,7 @@ export function refuseNeeded({ name, role, connections }: ResourceState): void {
     for (const { volume, disk } of volumes)
       if (theirs === 'Primary' && disk !== 'UpToDate')
         throw new RefusedError(
-          `${peer} is primary of ${name}, and its own volume ${String(volume)} is ${disk}: it works with the data of this host`,
+          `${peer} is primary of ${name}, but its own disk of volume ${String(volume)} is ${disk}: it uses the data of this host`,
           { remedy: `wait until its disk is up to date: bofh drbd status ${name}` },
         );
 }

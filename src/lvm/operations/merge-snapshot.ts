@@ -264,7 +264,10 @@ function postponed({ vg, name, origin }: Undo): RefusedError {
   );
 }
 
-/** A snapshot, by its name. lvconvert accepts no `--select`, so compare the uuid before. */
+/**
+ * A snapshot, by its name. lvconvert accepts no `--select`, so the uuid must be compared before
+ * lvconvert runs.
+ */
 interface Merged extends Omit<Guarded, 'uuid'> {
   readonly sort: 'classic' | 'thin';
 }

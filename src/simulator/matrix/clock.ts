@@ -4,7 +4,7 @@ const timers = createRequire(import.meta.url)('node:timers/promises') as {
   setTimeout: <T>(ms?: number, value?: T) => Promise<T>;
 };
 
-// The sum of all skipped time, so that the clock never goes back between two bodies.
+// The sum of all skipped time: the clock of a body is never behind that of an earlier body.
 let skipped = 0;
 
 /**

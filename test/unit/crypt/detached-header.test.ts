@@ -304,7 +304,11 @@ describe('an operation without support for a header in a file', () => {
       (tx: Tx) => tx.crypt.backupHeader({ device: header, file }),
     ],
     ['putting it back', 'only to a device', (tx: Tx) => tx.crypt.restoreHeader({ device: header, file })],
-    ['reencrypting', 'bofh reencrypts only a device', (tx: Tx) => tx.crypt.reencrypt({ device: header, key })],
+    [
+      'reencrypting',
+      'bofh reencrypts only a device',
+      (tx: Tx) => tx.crypt.reencrypt({ device: header, key }),
+    ],
   ] as const)('%s: is refused, with what to do', async (_, words, act) => {
     const host = detached();
     host.admin.writeFile(file + (words.startsWith('a copy') ? '.there' : ''), host.admin.readFile(header));

@@ -275,7 +275,7 @@ describe('with a peer that is primary', () => {
 
   it('keeps the disk that the peer works with; its own is detached if the peer has a good one', async () => {
     const { message } = await refused(behindPrimary('Diskless'), (tx) => tx.drbd.down({ name }));
-    expect(message).toContain('it works with the data of this host');
+    expect(message).toContain('it uses the data of this host');
     await on(behindPrimary('UpToDate'), (tx) => tx.drbd.down({ name }));
   });
 });

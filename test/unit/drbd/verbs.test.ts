@@ -105,7 +105,7 @@ describe('the pairs of verbs', () => {
   it('disconnect keeps the data reachable for a primary', async () => {
     const theirs = connected('Secondary', { role: 'Primary', disk: 'Inconsistent' });
     expect((await refused(theirs, (tx) => tx.drbd.disconnect({ name }))).message).toContain(
-      'it works with the data of this host',
+      'it uses the data of this host',
     );
     const ours = connected('Primary', {}, 'Inconsistent');
     expect((await refused(ours, (tx) => tx.drbd.disconnect({ name }))).message).toContain(

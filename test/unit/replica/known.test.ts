@@ -112,7 +112,7 @@ describe('drbd.remove', () => {
     alone.there.host().admin.drbdadm('detach', 'web1');
     await states(alone.alpha);
     expect((await refusal(alone, () => drbd.remove({ name: 'web1', hosts: 'this' }))).message).toContain(
-      'on alpha: beta is primary of web1, and its own volume 0 is Diskless: it works with the data of this host',
+      'on alpha: beta is primary of web1, but its own disk of volume 0 is Diskless: it uses the data of this host',
     );
   });
 

@@ -15,7 +15,7 @@ export default verb({
     key,
     name: value(
       '<NAME>',
-      'name below /dev/mapper (default for a device of device-mapper: by luksNaming of the site file, or its name with -luks, for example vg0-web1-luks; for any other device: luks-UUID)',
+      'name below /dev/mapper (default for a device of device-mapper: as luksNaming of the site file says, else its own name and -luks, for example vg0-web1-luks; for any other device: luks-UUID)',
     ),
     header,
     readOnly: flag('open it read-only'),
