@@ -162,6 +162,19 @@ test('leaves a table untouched that others changed since', async () => {
   expect((await host.run(readTable(device)))?.partitions.length).toBe(1);
 });
 
+test.each(['table', 'partition'])('the undo of a new %s keeps swap over the first copy', async (what) => {
+  if (what === 'partition') await run((tx) => tx.step(createPartitionTable, { device }));
+  await rejectionOf(
+    run(async (tx) => {
+      if (what === 'table') await tx.step(createPartitionTable, { device });
+      else await tx.step(addPartition, { device, size: mebibyte });
+      sh('mkswap', '--quiet', device);
+      throw new Error('a later step fails');
+    }),
+  );
+  expect(sh('blkid', '-p', '-s', 'TYPE', '-o', 'value', device).trim()).toBe('swap');
+});
+
 test('is refused where the kernel has other partitions than the table', async () => {
   await run((tx) => tx.step(createPartitionTable, { device }));
   sh('sh', '-c', `echo size=1MiB | sfdisk --quiet --no-reread --no-tell-kernel --append ${device}`);

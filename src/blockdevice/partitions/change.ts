@@ -9,6 +9,7 @@ import { locate, syncDevice } from '../locate.ts';
 import { type DeviceNode, deviceNode, sizeOf } from '../node.ts';
 import { recognise } from '../probe.ts';
 import { until } from '../wait.ts';
+import { magicsOn } from '../wipe/commands.ts';
 import { readTable } from './commands.ts';
 import { isSameView, type KernelPartition, kernelPartitions } from './kernel.ts';
 import { guidBytes, readRegions, regionsOf, savedRegion, saveRegions } from './regions.ts';
@@ -83,6 +84,8 @@ export interface Found {
    * `changed, old entry` the one from before, `unrelated` neither.
    */
   readonly table: 'new' | 'half-written' | 'changed, new entry' | 'changed, old entry' | 'unrelated';
+  /** Content of others in the bytes of the table, of which sfdisk can still read the second copy. */
+  readonly other?: string;
   readonly kernel: readonly KernelPartition[];
 }
 
@@ -95,6 +98,8 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
   if ((await sizeOf(host, node)) !== of.size) return { node, kernel, bytes: 'changed', table: 'unrelated' };
   const regions = await readRegions(host, node.path, of.saved);
   const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'unchanged' : 'changed';
+  const other = bytes === 'unchanged' ? undefined : await otherContent(host, node.path, { of, regions });
+  if (other !== undefined) return { node, kernel, bytes, table: 'unrelated', other };
   const now = await host.run(readTable(node.path));
   if (isSameTable(now, of.table)) return { node, kernel, bytes, table: 'new' };
   const isBegun =
@@ -102,6 +107,27 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
       ? now === undefined && (await isPartOfNew(host, node.path, { of, regions }))
       : isSameTable(now, of.old);
   return { node, kernel, bytes, table: isBegun ? 'half-written' : inChangedTable(now, of) };
+}
+
+/**
+ * Returns the type of content that others have created since in the bytes of the table: swap
+ * destroys only the first copy of a gpt, metadata at the end of the device only the second one.
+ */
+async function otherContent(
+  host: ReadHost,
+  device: string,
+  { of, regions }: { readonly of: ChangeUndo; readonly regions: Awaited<ReturnType<typeof readRegions>> },
+): Promise<string | undefined> {
+  const magics = await host.run(magicsOn(device));
+  return magics.find(({ usage, offset, length }) => {
+    if (usage === 'partition-table') return false;
+    return of.saved.some((region, at) => {
+      const from = offset - region.offset;
+      if (from < 0 || from >= region.length) return false;
+      const { now, was } = regions[at] ?? {};
+      return now?.subarray(from, from + length).equals(was?.subarray(from, from + length) ?? now) === false;
+    });
+  })?.type;
 }
 
 /**
@@ -176,11 +202,11 @@ export async function lookAt(
   of: ChangeUndo,
   { found, hurt }: { readonly found: Found; readonly hurt: () => Promise<readonly Holder[]> },
 ): Promise<Look> {
-  const { node, bytes, table, kernel } = found;
+  const { node, bytes, table, other, kernel } = found;
   const isBack = bytes === 'unchanged' || table === 'changed, old entry';
   if (isBack && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
   if (bytes !== 'unchanged' && table === 'unrelated')
-    return { state: 'not-ours', found: `${node.path} now has another partition table` };
+    return { state: 'not-ours', found: `${node.path} now has ${other ?? 'another partition table'}` };
   const moved = await movedFrom(host, node.path, of.key);
   return { state: 'ours', holders: await hurt(), ...moved };
 }
