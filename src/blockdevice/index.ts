@@ -1,6 +1,6 @@
 export { classifyDevice, groupsOfPvs, wipeSignatures } from './commands.ts';
 export { bytesAt } from './bytes-at.ts';
-export { blankChanged, deviceWitness, isMountedForWriting, partWitness } from './content/head.ts';
+export { blankChanged, deviceWitness, isMountedForWriting, isZero, partWitness } from './content/head.ts';
 export { outOfGroup } from './content/member.ts';
 export { checkOverwrite, type Overwrite, overwriteSchema } from './content/overwrite.ts';
 export { refuseChanged, replaceable } from './content/replaceable.ts';

@@ -6,10 +6,12 @@ import {
   deviceNode,
   holders,
   identityOf,
+  isZero,
   locate,
   movedFrom,
   namingHolders,
   overwriteSchema,
+  partWitness,
   probe,
   recognise,
   refuseHeld,
@@ -140,6 +142,25 @@ export const sendToDevice = operation({
     await refuseHeld(host, path, look.holders ?? []);
     await namingHolders(host, path, () => erase(host, path, of));
   },
+  content: {
+    lost: 'undone',
+    of: 'device',
+    witness: async ({ undo: of, host }) => {
+      const { path, look } = await find(host, of);
+      return look.state === 'ours' && path !== undefined ? startWitness(host, path, of) : undefined;
+    },
+    changed: async ({ undo: of, witness, touched, host }) => {
+      const { path, look } = await find(host, of);
+      if (look.state !== 'ours' || path === undefined) return undefined;
+      // An interrupted undo has cleared the block already.
+      if (await isZero(host, path, block)) return undefined;
+      const isSame =
+        witness === undefined
+          ? await isOwnStart(host, path, of)
+          : touched || (await startWitness(host, path, of)) === witness;
+      return isSame ? undefined : { found: `others wrote to the start of ${path}` };
+    },
+  },
   sync: ({ undo: of, host }) => syncDevice(host, of),
   // Only this step reads the marker. On a device with other content now, its block no longer
   // belongs to the step.
@@ -150,6 +171,17 @@ export const sendToDevice = operation({
   },
   describe: ({ undo: of, way }) => sentRecovery(of, way),
 });
+
+/** The witness of the start of the stream, which the undo clears: blkid recognises no stream. */
+async function startWitness(host: ReadHost, path: string, { size }: Undo): Promise<string> {
+  return partWitness(host, path, { from: 0, to: Math.min(size, 128 * 1024) });
+}
+
+/** Whether an interrupted step left the start: with no stream, the previous one, or its own. */
+async function isOwnStart(host: ReadHost, path: string, of: Undo): Promise<boolean> {
+  const found = (await streamOn(host, path))?.uuid;
+  return found === undefined || [of.streamUuid, of.streamBefore].includes(found);
+}
 
 /** Checks the device for the last time before data is lost. */
 async function recheck(host: ReadHost, of: Undo): Promise<string> {

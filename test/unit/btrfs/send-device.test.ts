@@ -103,6 +103,30 @@ describe('a stream on a device', () => {
     expect(undone).toBeGreaterThan(2);
   });
 
+  test('is kept when others wrote to its start after a kill', async () => {
+    const counted = withDevice();
+    const begun = counted.changes.length;
+    await does((tx) => send(tx), counted);
+    const victim = withDevice();
+    victim.fault({ nth: counted.changes.length - begun - 1, mode: 'crash here' });
+    await failureOf(
+      does(async (tx) => {
+        await send(tx);
+        await tx.file.create({ path: '/etc/new', content: 'a' });
+      }, victim),
+    );
+    victim.clearFaults();
+    const later = victim.restart();
+    const bytes = Buffer.from('the first header of a tar archive');
+    const { storage } = deviceOf(later.world, device);
+    later.admin.writeBytes(device, 0, bytes);
+
+    const error = await failureOf(recoverAll(later));
+
+    expect(String(error)).toContain(`others wrote to the start of ${device}`);
+    expect(hasBytes(later, { storage, offset: 0, bytes })).toBe(true);
+  });
+
   test('is left untouched when others put a filesystem over it meanwhile', async () => {
     const error = await failureOf(
       does(async (tx) => {
