@@ -28,11 +28,14 @@ export async function act(
 ): Promise<void> {
   const { size } = of;
   const isWatched = how === 'zero' && (await hasLimitedRoom(host, path));
-  for (const part of partsOf(how, of))
+  for (const part of partsOf(how, of)) {
+    // A power cut could keep the zeros of the head and lose older ones in the cache of the disk.
+    if (part.offset === 0 && part.length < size) await host.sync(path);
     for (const piece of isWatched ? piecesOf(part) : [part]) {
       if (isWatched) await refuseFullBeneath(host, path, `the rest of the zeros on ${of.device}`);
       await host.run(blkdiscard(path, how, { ...piece, size }));
     }
+  }
   // Discarded blocks may keep other content than zeros.
   if (how === 'zero') return;
   if (of.blank === undefined) await host.run(wipeSignatures(path));
@@ -43,9 +46,9 @@ export async function act(
 function partsOf(how: 'discard' | 'zero', of: Destroyed): readonly Part[] {
   const { size } = of;
   const end = Math.min(size, headOf(of));
-  // The block with the marker is a part of its own, so that an act interrupted within the head can
-  // be detected.
-  const own = of.blank !== undefined && how === 'zero' ? Math.min(block, end) : end;
+  // The block with the first signature or the marker is the end of a part of its own, so that an
+  // act interrupted within the head can be detected.
+  const own = how === 'zero' ? Math.min(Math.ceil(Math.max(1, provedBy(of)) / block) * block, end) : end;
   const parts = [
     { offset: end, length: size - end },
     { offset: own, length: end - own },
@@ -62,8 +65,12 @@ function piecesOf({ offset, length }: Part): readonly Part[] {
 }
 
 /** Length of the head: whole MiB that contain the complete first signature. */
-function headOf({ magics }: Destroyed): number {
+function headOf(of: Destroyed): number {
+  return Math.max(1, Math.ceil(provedBy(of) / mebibyte)) * mebibyte;
+}
+
+/** Returns the end of the first signature; 0: there is none, but a marker in the first block. */
+function provedBy({ magics }: Destroyed): Bytes {
   const [first] = magics;
-  const end = first === undefined ? 0 : first.offset + first.bytes.length / 2;
-  return Math.max(1, Math.ceil(end / mebibyte)) * mebibyte;
+  return first === undefined ? 0 : first.offset + first.bytes.length / 2;
 }

@@ -50,8 +50,21 @@ describe.each(['discard', 'zero'] as const)('block.%s', (how) => {
       await tx.block[how]({ device, overwrite: [uuid] });
       expect(acts()).toEqual([]);
     });
-    expect(acts().map((line) => /--offset (\d+)/.exec(line)?.[1])).toEqual([String(mebibyte), '0']);
+    // The block of the signature is a part of its own: an interrupted act is continued.
+    const offsets = how === 'zero' ? [mebibyte, 4096, 0] : [mebibyte, 0];
+    expect(acts().map((line) => /--offset (\d+)/.exec(line)?.[1])).toEqual(offsets.map(String));
     expect(await probe(host, device)).toBeUndefined();
+  });
+
+  test('has the rest on disk before it erases the signature', async () => {
+    await does((tx) => tx.block[how]({ device, overwrite: [uuid] }));
+    const order = host.changes.flatMap((change) => {
+      if (change.what === 'file') return change.verb === 'sync' && change.path === device ? ['sync'] : [];
+      return change.what === 'command' && change.command.tool === 'blkdiscard' ? ['erase'] : [];
+    });
+    expect(order.slice(0, order.lastIndexOf('erase') + 1)).toEqual(
+      how === 'zero' ? ['erase', 'erase', 'sync', 'erase'] : ['erase', 'sync', 'erase'],
+    );
   });
 
   test('does not run when a later step fails', async () => {
