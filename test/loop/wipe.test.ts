@@ -112,6 +112,19 @@ test('restores nothing over newer content', async () => {
   expect(await probe(host, device)).toBeUndefined();
 });
 
+test('restores no signature beside swap that others created in another place', async () => {
+  sh('mkfs.btrfs', '-q', '-f', device);
+  const found = await probe(host, device);
+  await rejectionOf(
+    run(async (tx) => {
+      await tx.step(wipe, { device, overwrite: [found?.uuid ?? ''] });
+      sh('mkswap', '--quiet', device);
+      throw new Error('a later step fails');
+    }),
+  );
+  expect((await probe(host, device))?.type).toBe('swap');
+});
+
 test('refuses a table with partitions, and names them', async () => {
   sh(
     'sh',

@@ -73,14 +73,14 @@ export const wipe = operation({
     device,
     erased: magics.map(({ offset, bytes, type, uuid }) => ({ offset, length: bytes.length / 2, type, uuid })),
   }),
-  look: async ({ undo: of, host }) => {
+  look: async ({ undo: of, result, host }) => {
     const found = await find(host, of);
-    return found === undefined ? { state: 'gone' } : lookOf(host, of, found);
+    return found === undefined ? { state: 'gone' } : lookOf(host, of, { ...found, result });
   },
-  revert: async ({ undo: of, host }) => {
+  revert: async ({ undo: of, result, host }) => {
     const found = await find(host, of);
     if (found === undefined) return;
-    const look = await lookOf(host, of, found);
+    const look = await lookOf(host, of, { ...found, result });
     if (look.state !== 'ours') return;
     await refuseHeld(host, found.path, look.holders ?? []);
     const { path } = await deviceNode(host, found.path);
@@ -112,13 +112,29 @@ function isUntouched(now: readonly MagicNow[]): boolean {
   return now.every(({ state, around }) => state === 'as it was' && around === 'as it was');
 }
 
-async function lookOf(host: ReadHost, of: WipeUndo, { path, now }: Found): Promise<Look> {
+async function lookOf(
+  host: ReadHost,
+  of: WipeUndo,
+  { path, now, result }: Found & { readonly result: null | undefined },
+): Promise<Look> {
   if (now.every(({ state }) => state === 'as it was')) return { state: 'gone' };
   if (now.some(({ state, around }) => state === 'something else' || around === 'written to'))
     return { state: 'not-ours', found: `${path} was written to where its signatures were` };
+  // Without a result, wipefs may have left the signature, or have made it visible.
+  const other = result === undefined ? undefined : await otherMagic(host, path, of);
+  if (other !== undefined) return { state: 'not-ours', found: `${path} now holds ${other}` };
   const moved = await movedFrom(host, path, of.key);
   const who: readonly Holder[] = await holders(host, path);
   return { state: 'ours', holders: who, ...moved };
+}
+
+/**
+ * Returns the type of a signature that others have created since: the blocks around the erased ones
+ * are unchanged, because each type has its signature in another place.
+ */
+async function otherMagic(host: ReadHost, path: string, { magics }: WipeUndo): Promise<string | undefined> {
+  const all = await host.run(magicsOn((await deviceNode(host, path)).path));
+  return all.find((now) => magics.every(({ offset }) => offset !== now.offset))?.type;
 }
 
 /** Commands that show and restore the erased bytes: in octal, which every printf accepts. */
