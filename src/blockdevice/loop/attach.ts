@@ -155,16 +155,25 @@ async function partOf(host: ReadHost, asked: Args): Promise<Omit<Attachment, 'nu
   };
 }
 
-// Two devices over the same bytes have separate page caches: writes through one are invisible to
-// the other.
-function refuseAttached(loops: readonly LoopDevice[], wanted: Omit<Attachment, 'number'>): void {
-  const other = loops.find(
+/**
+ * Returns the devices over the same bytes, one of which can be written: they have separate page
+ * caches, so writes through one are invisible to the other.
+ */
+export function conflicting(
+  loops: readonly LoopDevice[],
+  wanted: Omit<Attachment, 'number'>,
+): readonly LoopDevice[] {
+  return loops.filter(
     (loop) =>
       loop.inode === wanted.inode &&
       loop.filesystem === wanted.filesystem &&
       (loop.mode === 'rw' || wanted.mode === 'rw') &&
       overlap(loop, wanted),
   );
+}
+
+function refuseAttached(loops: readonly LoopDevice[], wanted: Omit<Attachment, 'number'>): void {
+  const [other] = conflicting(loops, wanted);
   if (other === undefined) return;
   throw new RefusedError(`${wanted.file} is attached already, as ${other.device} (${other.mode})`, {
     code: 'exists',
@@ -180,7 +189,8 @@ export function overlap(one: Part, other: Part): boolean {
   return one.offset < end(other) && other.offset < end(one);
 }
 
-async function refuseUsedFile(host: ReadHost, file: string): Promise<void> {
+/** RefusedError for a file that is mounted, or used as swap. */
+export async function refuseUsedFile(host: ReadHost, file: string): Promise<void> {
   const who = await fileHolders(host, file);
   if (who.length === 0) return;
   throw new RefusedError(`${file} is in use: ${holdersInWords(who)}`, {

@@ -6,6 +6,7 @@ import { everyHolder, holders } from '../holders/index.ts';
 import { inUse } from '../in-use.ts';
 import { deviceNode } from '../node.ts';
 import { attachWords, inWords, lookAt } from './manual-recovery.ts';
+import { conflicting, refuseUsedFile } from './attach.ts';
 import { attach } from './commands.ts';
 import { detachAndWait, loopDevices, loopNumbered, showsSame } from './reads.ts';
 import { attachment, type LoopDevice } from './schema.ts';
@@ -21,6 +22,8 @@ const undo = z.extend(attachment, {
   boot: z.string(),
   /** Creation time of the file, because another one may get its inode number. */
   birth: z.exactOptional(z.string()),
+  /** Numbers of other devices over the same bytes; missing in journals of older versions. */
+  beside: z.exactOptional(z.array(z.int())),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -49,7 +52,11 @@ export const detachLoop = operation({
         remedy: `see who has it open: fuser --verbose ${path}`,
       });
     const { birth } = await refuseLost(host, loop);
-    return { ...was, ...present({ birth }), boot: (await host.facts()).boot };
+    const beside = conflicting(await loopDevices(host), was).map(({ number }) => number);
+    return {
+      ...{ ...was, ...present({ birth }), boot: (await host.facts()).boot },
+      beside: beside.filter((number) => number !== was.number),
+    };
   },
   claims: async ({ undo: { number }, on }) => {
     const { key, beneath } = await on(`/dev/loop${number}`);
@@ -76,6 +83,8 @@ export const detachLoop = operation({
       await detachAndWait(host, here);
     } else if (here !== undefined) throw taken(was, here);
     await refuseLost(host, was);
+    await refuseAdded(host, was);
+    await refuseUsedFile(host, was.file);
     await host.run(attach(was));
   },
   describe: ({ undo: was }) => ({ what: inWords(was), look: lookAt(was), clear: [attachWords(was)] }),
@@ -127,6 +136,17 @@ async function refuseLost(
   throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
     remedy: `detach it without an undo: losetup --detach /dev/loop${number}`,
   });
+}
+
+/** RefusedError if others have attached the same bytes since the step, as for a new attachment. */
+async function refuseAdded(host: ReadHost, was: Undo): Promise<void> {
+  const now = conflicting(await loopDevices(host), was);
+  const added = now.find(({ number }) => was.beside?.includes(number) !== true);
+  if (added === undefined) return;
+  throw new RefusedError(
+    `${was.file} is attached as ${added.device} (${added.mode}) now, and a second device over the same bytes would not see its writes`,
+    { remedy: `detach it: losetup --detach ${added.device}; then: bofh recover` },
+  );
 }
 
 function taken({ number, file }: Undo, here: LoopDevice): RefusedError {

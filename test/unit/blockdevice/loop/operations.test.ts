@@ -239,6 +239,39 @@ describe('detachLoop', () => {
     expect(loops()).toEqual(['0 /srv/other.img']);
   });
 
+  test('its undo is stuck while others have attached the same bytes elsewhere', async () => {
+    const device = host.admin.losetup(file);
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.block.detachLoop({ device });
+        host.admin.losetup(file, { minor: 7, offset: 4096 });
+        return failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain(`${file} is attached as /dev/loop7 (rw) now`);
+    expect(loops()).toEqual([`7 ${file}`]);
+    host.admin.detachLoop('/dev/loop7');
+    await recoverAll(host.restart());
+  });
+
+  test('its undo keeps a device over the same bytes that was there before', async () => {
+    host.admin.losetup(file, { minor: 7, offset: 4096 });
+    const device = host.admin.losetup(file, { minor: 0 });
+    const before = host.snapshot();
+
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.block.detachLoop({ device });
+        return failNow();
+      }),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
   test('is refused when the file has no name any more, or another file has its name', async () => {
     const device = host.admin.losetup(file);
     host.admin.removeFile(file);
