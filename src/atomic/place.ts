@@ -54,9 +54,9 @@ export function otherHost(places: Places, name: string): Place {
 }
 
 /**
- * Returns the same hosts, but each runs a query only once (see `askedOnce`). For one look at the
- * objects of a step, before it acts or when it is done. `answers` are what `places.host` answered
- * earlier.
+ * Returns the same hosts, but each runs a query only once (see `askedOnce`). Use them for a single
+ * look at the objects of a step, before the step acts or when it is done. `answers` are what
+ * `places.host` answered earlier.
  */
 export function eachOnce<P extends Places>(places: P, answers?: Answers): P {
   const once = (place: Place, earlier?: Answers): Place => {

@@ -90,9 +90,9 @@ function isAway({ intent }: Step, { boots }: View): boolean {
 }
 
 /**
- * Whether a step between this one and its container gave access to the content of this one (a loop device, an
- * open LUKS device), and is undone before the container. Without that access the undo could not compare the
- * content, so this step is undone separately.
+ * Whether a step between this step and its container opened the device (loop, LUKS) through which
+ * the object of this step is read. That step is undone before the container; then the undo could
+ * not compare the content any more, so this step is undone separately.
  */
 function losesAccess(
   { steps, index }: State,

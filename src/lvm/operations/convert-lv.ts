@@ -143,9 +143,12 @@ async function drop(host: ChangeHost, of: ConvertUndo, now: VolumeAmong): Promis
   const { lv } = now;
   const own = await ourCopy(host, of, now);
   if (own === undefined)
-    throw new RefusedError(`${lv.fullName} has no copy that is only on ${namesOf(of)}: no copy was removed`, {
-      remedy: `see where the copies are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
-    });
+    throw new RefusedError(
+      `none of the copies of ${lv.fullName} is entirely on ${namesOf(of)}: nothing was removed`,
+      {
+        remedy: `see where the copies are: lvs -a -o +devices ${lv.vg}; man lvmraid`,
+      },
+    );
   // Checks that the other copy is intact, also during the sync of the new one: lvm would remove the
   // only intact copy without an error.
   if (lv.health !== undefined) refuseUnsynced(lv, 'no copy was removed');

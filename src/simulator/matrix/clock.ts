@@ -4,7 +4,8 @@ const timers = createRequire(import.meta.url)('node:timers/promises') as {
   setTimeout: <T>(ms?: number, value?: T) => Promise<T>;
 };
 
-// The sum of all skipped time: the clock of a body is never behind that of an earlier body.
+// All skipped time so far, in ms. It is kept between calls of `withoutWaiting`, so that a later
+// call never sees an earlier time.
 let skipped = 0;
 
 /**
@@ -23,7 +24,7 @@ export async function withoutWaiting<T>(
     await new Promise((resolve) => setImmediate(resolve));
     skipped += ms;
     if (skipped - begun > limitMs)
-      throw new Error(`it waited for ${limitMs / 1000} s, and would wait for ever`);
+      throw new Error(`the tried code waited for ${limitMs / 1000} s, and would wait for ever`);
     return value as V;
   };
   performance.now = () => now() + skipped;

@@ -15,7 +15,7 @@ export default verb({
     key,
     name: value(
       '<NAME>',
-      'name below /dev/mapper (default for a device of device-mapper: as luksNaming of the site file says, else its own name and -luks, for example vg0-web1-luks; for any other device: luks-UUID)',
+      'name below /dev/mapper (default for a device-mapper device: the name that luksNaming of the site file gives, or else the name of the device with -luks appended, for example vg0-web1-luks; for any other device: luks-UUID)',
     ),
     header,
     readOnly: flag('open it read-only'),

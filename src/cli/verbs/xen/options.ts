@@ -17,8 +17,9 @@ export const timeOfAll = value(
   'longest time to wait until replicated disks are connected, for all guests together (default: 30s)',
   { read: parseDuration },
 );
-export const parallel = value(
-  '<NUMBER>',
-  'start or stop this many guests at the same time; guests in startOrder of the site file always one after the other (default: 4)',
-  { read: wholeNumber },
-);
+export const parallel = (act: 'start' | 'stop') =>
+  value(
+    '<NUMBER>',
+    `${act} this many guests at the same time; guests in startOrder of the site file are always ${act === 'start' ? 'started' : 'stopped'} one after the other (default: 4)`,
+    { read: wholeNumber },
+  );

@@ -10,7 +10,7 @@ export default verb({
   options: {
     alone,
     time: timeOfAll,
-    parallel,
+    parallel: parallel('start'),
     autostart: flag(
       'only the guests that start at boot (vm set NAME autostart=yes), as bofh-start-all.service does',
     ),

@@ -8,7 +8,7 @@ import { parallel } from './options.ts';
 export default verb({
   changes: true,
   answers: 'xen stop-all',
-  options: { ...stopOptions, parallel },
+  options: { ...stopOptions, parallel: parallel('stop') },
   examples: ['xen stop-all', 'xen stop-all --time 2m --force'],
   run: (runtime, { parallel, ...how }) =>
     allGuests(runtime, { act: () => xen.stopAll({ ...stopHow(how), ...present({ parallel }) }) }),
