@@ -224,7 +224,7 @@ describe('an object that a package brings', () => {
     const before = host.snapshot();
 
     await expect(ran(['host', 'apply', file, '--yes'], { yes: true })).rejects.toThrow(
-      /there is no file \/etc\/nginx\/nginx.conf/,
+      /the description has lines for \/etc\/nginx\/nginx.conf, but there is no such file/,
     );
     expect(host.snapshot()).toBe(before);
   });
