@@ -46,8 +46,8 @@ export async function act(
 function partsOf(how: 'discard' | 'zero', of: Destroyed): readonly Part[] {
   const { size } = of;
   const end = Math.min(size, headOf(of));
-  // The block with the first signature or the marker is the end of a part of its own, so that an
-  // act interrupted within the head can be detected.
+  // The part that is erased last begins at byte 0 and ends with the block of the first signature or
+  // the marker, so that an act interrupted within the head can be detected.
   const own = how === 'zero' ? Math.min(Math.ceil(Math.max(1, provedBy(of)) / block) * block, end) : end;
   const parts = [
     { offset: end, length: size - end },

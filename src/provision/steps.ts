@@ -73,8 +73,8 @@ export interface HostChange {
   /** The contents of a changed file, unless they are secret. */
   readonly content?: { readonly before: Uint8Array; readonly after: Uint8Array };
   /**
-   * The objects that it creates, if `name` does not show all of them. Of packages only those that
-   * the description names, not their dependencies.
+   * The objects that it creates, if `name` does not show all of them. For packages it lists only
+   * those that the description names, not their dependencies.
    */
   readonly created?: readonly CreatedObject[];
 }

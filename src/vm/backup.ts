@@ -99,7 +99,7 @@ export async function planBackup(options: {
   for (const file of recipients?.filter((each) => each.startsWith('/')) ?? []) {
     if ((await followed(host, file)) === undefined)
       throw new UsageError(`there is no file ${file}`, { code: 'not-found' });
-    // Whoever can write it can read the backups.
+    // A user who can write this file can add a key, and decrypt the backups with it.
     await refuseExposed(host, file, 'content');
   }
   const ending = recipients === undefined ? 'zst' : 'zst.age';

@@ -54,8 +54,8 @@ type Source =
       /** Format of the image (default: from the name of the file: .raw, .img or .qcow2). */
       readonly format?: 'raw' | 'qcow2';
       /**
-       * Number of the partition that is the root (default: the one with the partition type of a root, or the
-       * largest Linux partition).
+       * Number of the partition that is the root (default: the one whose partition type is Linux
+       * root, or else the largest Linux partition).
        */
       readonly partition?: number;
     }

@@ -134,7 +134,7 @@ async function refuseBooted(engine: Engine, { state }: Journal): Promise<void> {
     );
     if (older)
       throw new RefusedError(
-        `${name} was booted while the sequence worked there: the content of its disks is uncertain`,
+        `${name} rebooted while the sequence worked on it: the content of its disks is uncertain`,
         {
           remedy: 'see why it went down, then run the command again',
         },

@@ -91,8 +91,8 @@ function isAway({ intent }: Step, { boots }: View): boolean {
 
 /**
  * Whether a step between this step and its container opened the device (loop, LUKS) through which
- * the object of this step is read. That step is undone before the container; then the undo could
- * not compare the content any more, so this step is undone separately.
+ * the object of this step is read. The device is closed before the container is undone, so the undo
+ * of the container could not compare the content of the object: this step is undone separately.
  */
 function losesAccess(
   { steps, index }: State,

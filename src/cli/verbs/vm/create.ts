@@ -41,7 +41,7 @@ export default verb({
     ),
     partition: value(
       '<NUMBER>',
-      'with an image: number of the partition with its root filesystem (default: the one with the partition type of a root, or the largest Linux partition)',
+      'with an image: number of the partition with its root filesystem (default: the one whose partition type is Linux root, or else the largest Linux partition)',
       { read: wholeNumber },
     ),
     size: value('<SIZE>', 'size of its root filesystem, for example 2g (default: the size of the image)', {
