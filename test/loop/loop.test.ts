@@ -53,6 +53,28 @@ function others(image: string): { readonly ended: Promise<unknown> } {
 /** Of the file of this test alone: other loop devices of this machine come and go. */
 const mine = async () => (await loopDevices(host)).filter((loop) => loop.file.startsWith(file));
 
+test('partitions that the kernel would keep after a detach are not left behind, and not used', async () => {
+  const { number, device } = await run((tx) => tx.step(attachLoop, { file }));
+  const part = `/sys/block/loop${String(number)}/loop${String(number)}p1`;
+  const has = () => sh('sh', '-c', `test -e ${part} && echo yes || echo no`).trim();
+  sh('sh', '-c', `echo 2048,4096 | sfdisk --quiet --no-reread ${device} && partx --add ${device}`);
+
+  const error = await run((tx) => tx.step(detachLoop, { device })).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(RefusedError);
+  expect(String((error as RefusedError).remedy)).toContain(`partx --delete ${device}; then run`);
+
+  // What others leave at a free number is not used.
+  sh('losetup', '--detach', device);
+  expect(has()).toBe('yes');
+  const next = await run((tx) => tx.step(attachLoop, { file }));
+  expect(next.device).not.toBe(device);
+  await run((tx) => tx.step(detachLoop, { device: next.device }));
+  sh('losetup', device, file);
+  sh('partx', '--delete', device);
+  await run((tx) => tx.step(detachLoop, { device }));
+  expect(has()).toBe('no');
+});
+
 describe('the file behind a loop device', () => {
   test('is read once, and again when another file is attached at the same number', async () => {
     const asked: string[] = [];

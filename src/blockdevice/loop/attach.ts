@@ -1,6 +1,13 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
-import { type ChangeHost, inShell, kindInWords, type ReadHost, refuseExposed } from '../../command/index.ts';
+import {
+  type ChangeHost,
+  inShell,
+  kindInWords,
+  namesIn,
+  type ReadHost,
+  refuseExposed,
+} from '../../command/index.ts';
 import { CommandError, IdentityTaken, NotDone, RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
 import { fileHolders, holders, inWords as holdersInWords, remedyFor } from '../holders/index.ts';
@@ -58,7 +65,7 @@ export const attachLoop = operation({
     refuseAttached(loops, wanted);
     await refuseUsedFile(host, wanted.file);
     const taken = new Set(loops.map(({ number }) => number));
-    return { ...wanted, number: chosen?.number ?? lowestFree(taken) };
+    return { ...wanted, number: chosen?.number ?? (await lowestFree(host, taken)) };
   },
   claims: ({ undo: { file, inode, filesystem } }) => ({
     makes: [`dev:loop:${filesystem}:${inode}`],
@@ -90,7 +97,7 @@ export const attachLoop = operation({
     const loops = await loopDevices(host);
     refuseAttached(loops, made);
     await refuseUsedFile(host, made.file);
-    return { ...made, number: lowestFree(new Set(loops.map(({ number }) => number))) };
+    return { ...made, number: await lowestFree(host, new Set(loops.map(({ number }) => number))) };
   },
   value: ({ undo: { number } }) => ({ device: `/dev/loop${number}`, number }),
   look: async ({ undo: made, result: known, restored, host }) =>
@@ -99,6 +106,7 @@ export const attachLoop = operation({
     const { loop, look } = await find(host, made, restored ? undefined : known);
     if (loop === undefined) return;
     await refuseHeld(host, loop.device, look.holders ?? []);
+    await refusePartitions(host, loop, 'then: bofh recover');
     await detachAndWait(host, loop);
   },
   describe: ({ undo: made }) => ({
@@ -199,10 +207,31 @@ export async function refuseUsedFile(host: ReadHost, file: string): Promise<void
   });
 }
 
-function lowestFree(taken: ReadonlySet<number>): number {
+async function lowestFree(host: ReadHost, taken: ReadonlySet<number>): Promise<number> {
   let number = 0;
-  while (taken.has(number)) number += 1;
+  while (taken.has(number) || (await hasPartitions(host, number))) number += 1;
   return number;
+}
+
+/** Whether the kernel has partitions of a loop device, also of one without a file. */
+async function hasPartitions(host: ReadHost, number: number): Promise<boolean> {
+  const name = `loop${String(number)}`;
+  return (await namesIn(host, `/sys/block/${name}`)).some((each) => each.startsWith(`${name}p`));
+}
+
+/**
+ * Refuses to detach a device with partitions that partx has told the kernel: the kernel keeps them,
+ * and they would show bytes of the next file that gets this number (6.1).
+ */
+export async function refusePartitions(
+  host: ReadHost,
+  { device, number, partitions }: LoopDevice,
+  then: string,
+): Promise<void> {
+  if (partitions === 'scanned' || !(await hasPartitions(host, number))) return;
+  throw new RefusedError(`${device} has partitions in the kernel, which would stay after the detach`, {
+    remedy: `remove them from the kernel, not from the file: partx --delete ${device}; ${then}`,
+  });
 }
 
 /**

@@ -6,7 +6,7 @@ import { everyHolder, holders } from '../holders/index.ts';
 import { inUse } from '../in-use.ts';
 import { deviceNode } from '../node.ts';
 import { attachWords, inWords, lookAt } from './manual-recovery.ts';
-import { conflicting, refuseUsedFile } from './attach.ts';
+import { conflicting, refusePartitions, refuseUsedFile } from './attach.ts';
 import { attach } from './commands.ts';
 import { detachAndWait, loopDevices, loopNumbered, showsSame } from './reads.ts';
 import { attachment, type LoopDevice } from './schema.ts';
@@ -51,6 +51,7 @@ export const detachLoop = operation({
       throw new RefusedError(`${path} is being detached already: the kernel completes it at the last close`, {
         remedy: `see who has it open: fuser --verbose ${path}`,
       });
+    await refusePartitions(host, loop, 'then run the command again');
     const { birth } = await refuseLost(host, loop);
     const beside = conflicting(await loopDevices(host), was).map(({ number }) => number);
     return {
