@@ -116,8 +116,9 @@ function refuseKeys(device: string, { keySlots }: LuksHeader): void {
 }
 
 /**
- * RefusedError if the keyslots area has no space for a new key. A key takes 4000 stripes, in blocks
- * of 4 KiB; the reencryption needs 8 KiB more (lib/luks2; seen with 2.6.1).
+ * RefusedError if the keyslots area has no space for a new key. A key takes 4000 times its size
+ * (its stripes), rounded up to 4 KiB; the reencryption needs 8 KiB more (lib/luks2; seen with
+ * 2.6.1).
  */
 function refuseNoRoom(device: string, { slotRoom }: LuksHeader, keySize: number | undefined): void {
   if (slotRoom === undefined) return;

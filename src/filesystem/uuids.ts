@@ -21,8 +21,8 @@ export interface UuidChange {
   readonly from: string;
   readonly to: string;
   /**
-   * For ext4: whether to enable metadata_csum_seed first, because its checksums depend on the uuid
-   * without it.
+   * For ext4: whether to enable metadata_csum_seed first. Without this feature the checksums of the
+   * filesystem depend on the uuid.
    */
   readonly seed: 'added' | 'as it is';
 }

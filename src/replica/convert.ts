@@ -84,7 +84,7 @@ export async function planConvert(options: {
   const free = numbers.length < 2 ? undefined : await found.try(() => nextFree(numbers));
   if (source === undefined || group === undefined || addresses === undefined || free === undefined) {
     found.throwAll();
-    throw new TypeError('a refused request was planned');
+    throw new TypeError('a refusal was not reported');
   }
   const { size } = source.lv;
   const lvSize = sizeFor([source.group, group], deviceSizeFor(size));
@@ -106,7 +106,7 @@ export async function planConvert(options: {
     if (its !== undefined) await attempt(() => on(at, () => refuseTaken(host, { name, here: its })));
   });
   found.throwAll();
-  if (config === undefined) throw new TypeError('a refused request was planned');
+  if (config === undefined) throw new TypeError('a refusal was not reported');
   return {
     ...{ config, members, connectMs, lvSize, size: dataSize(lvSize) },
     generation: { uuid: newGeneration(), on: [here.name] },

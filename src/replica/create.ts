@@ -74,7 +74,7 @@ export async function planCreate(options: {
   const addresses = await found.try(() => pairOf(members, request.addresses));
   if (grounds.length < 2 || addresses === undefined) {
     found.throwAll();
-    throw new TypeError('a refused request was planned');
+    throw new TypeError('a refusal was not reported');
   }
   const free = await found.try(() =>
     nextFree([...grounds.map((each) => each.taken), ...beside.map(takenBy)]),
@@ -97,7 +97,7 @@ export async function planCreate(options: {
     if (here !== undefined) await attempt(() => on(at, () => refuseTaken(host, { name, here })));
   });
   found.throwAll();
-  if (config === undefined) throw new TypeError('a refused request was planned');
+  if (config === undefined) throw new TypeError('a refusal was not reported');
   const primary = members.find(({ asked }) => asked === request.primary)?.name;
   const { connectMs } = request;
   const sources =

@@ -64,7 +64,7 @@ export async function planGrow(options: {
   );
   found.throwAll();
   const grounds = looks.flat();
-  if (primary === undefined) throw new TypeError('a refused request was planned');
+  if (primary === undefined) throw new TypeError('a refusal was not reported');
   const lvSize =
     asked === undefined
       ? largestFor(name, grounds)

@@ -136,7 +136,7 @@ async function metadataOf({
   const bad = state?.volumes.find(({ disk }) => disk !== 'UpToDate');
   if (state === undefined || bad !== undefined)
     throw new RefusedError(
-      `the data of ${name} on this host may not be up to date: it is ${bad?.disk ?? 'down'}`,
+      `the data of ${name} on this host may not be up to date: ${bad === undefined ? 'the resource is down' : `its disk is ${bad.disk}`}`,
       {
         remedy: `${state === undefined ? `bring it up, and wait: bofh drbd up ${name}; ` : 'wait: '}bofh drbd wait-sync ${name}; or name the other host`,
       },

@@ -108,7 +108,7 @@ export async function planReplace(options: {
       : await found.try(() => on(own.name, () => textWith(source.text, { up, from, config: target.config })));
   found.throwAll();
   if (source === undefined || target === undefined || text === undefined)
-    throw new TypeError('a refused request was planned');
+    throw new TypeError('a refusal was not reported');
   const { config, ...place } = target;
   return {
     ...{ config, text, mode: source.mode, seen: source.seen, own, connectMs, size: source.size },
@@ -152,9 +152,12 @@ function goodPart(part: Part): UpPart {
     );
   const [only, ...more] = here.volumes;
   if (only?.volume !== 0 || more.length > 0 || state.volumes.length !== 1)
-    throw new RefusedError(`${name} does not have exactly one volume, with number 0`, {
-      remedy: replaceByHand(part.resource),
-    });
+    throw new RefusedError(
+      `bofh replaces the peer only of a resource whose only volume has the number 0; ${name} has other volumes`,
+      {
+        remedy: replaceByHand(part.resource),
+      },
+    );
   return { ...part, resource: { ...part.resource, state } };
 }
 

@@ -119,7 +119,7 @@ export async function planClone(options: {
   );
   found.throwAll();
   if (path === undefined || volumes === undefined || inside === undefined || text === undefined)
-    throw new TypeError('a refused request was planned');
+    throw new TypeError('a refusal was not reported');
   const texts = new Map([...(content?.texts ?? [])].filter(([file]) => withUuid.includes(file)));
   const ssh = sshOf(sshKeys ?? [], network);
   const config = { path, content: text };

@@ -177,7 +177,7 @@ export async function planCreate(options: {
     path === undefined ||
     (source === undefined && filled.type !== 'blank')
   )
-    throw new TypeError('a refused request was planned');
+    throw new TypeError('a refusal was not reported');
   return {
     name,
     source,

@@ -94,7 +94,7 @@ export async function planMove(options: {
   const less = `give ${name} less memory on ${from.name} (bofh vm set ${name} memory=SIZE)`;
   if (domain !== null) await found.try(() => on(to.name, () => checkFreeMemory(to.host, guest, less)));
   found.throwAll();
-  if (path === undefined || used === undefined) throw new TypeError('a refused request was planned');
+  if (path === undefined || used === undefined) throw new TypeError('a refusal was not reported');
   return {
     ...{ name, members, timeoutMs },
     config: { path, ...(await textFile(host, path)), there: own === undefined ? 'none' : 'same' },

@@ -77,7 +77,7 @@ export async function planRemove(options: {
   const config = await found.try(() => removableConfig(host, guest.file));
   const links = await found.try(() => autostartLinks(host, guest.file));
   found.throwAll();
-  if (config === undefined) throw new TypeError('a refused request was planned');
+  if (config === undefined) throw new TypeError('a refusal was not reported');
   return {
     name,
     config,

@@ -120,7 +120,7 @@ export async function planRestore(options: {
   const missing = await missingBoot(host, guest);
   if (how.start) await found.try(() => checkStart(host, { guest, missing, file }));
   found.throwAll();
-  if (path === undefined) throw new TypeError('a refused request was planned');
+  if (path === undefined) throw new TypeError('a refusal was not reported');
   const shared = name === backup.guest ? [] : exclusiveSettings({ text: Buffer.from(content), file: path });
   return {
     shared,

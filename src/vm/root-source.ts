@@ -217,7 +217,7 @@ export async function planSource(
 function refuseLarge(bytes: Bytes, size: Bytes, what: string): void {
   if (bytes >= size)
     throw new UsageError(
-      `${what} ${formatSize(bytes)}, more than ${option('--size', 'size')} ${formatSize(size)} holds`,
+      `${what} ${formatSize(bytes)}, which does not fit into ${option('--size', 'size')} ${formatSize(size)}`,
     );
 }
 

@@ -115,7 +115,7 @@ async function refuseSimple(
 ): Promise<void> {
   if (now.mode === 'off' || !(await isSimple(host, fs))) return;
   throw new RefusedError(
-    `${path} has simple quotas, and disabling them cannot be undone: enabled again, they do not count existing data`,
+    `${path} has simple quotas, and disabling them cannot be undone: if they are enabled again, they do not count existing data`,
     { remedy: `disable them yourself: btrfs quota disable ${inShell(path)}` },
   );
 }

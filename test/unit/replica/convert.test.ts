@@ -201,7 +201,7 @@ describe('drbd.remove --keep-on', () => {
     for (const each of hosts.alpha.world.drbd.resources[0]?.volumes ?? []) each.disk = 'Outdated';
     const bad = await refusal(hosts, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
     expect(bad.message).toContain(
-      'on alpha: the data of web1 on this host may not be up to date: it is Outdated',
+      'on alpha: the data of web1 on this host may not be up to date: its disk is Outdated',
     );
     const none = await refusal(await made(), () => drbd.remove({ ...onBoth, keepOn: 'gamma' }));
     expect(none.message).toBe('web1 has no "on" section for the host "gamma"');

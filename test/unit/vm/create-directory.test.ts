@@ -56,7 +56,7 @@ describe('vm create --source dir:', () => {
       'one that is larger than the root',
       'dir:/srv/root',
       () => host.admin.writeFile('/srv/root/big', 'x'.repeat(64 * 1024 ** 2)),
-      /\/srv\/root holds 64 MiB, more than --size 64 MiB holds/,
+      /\/srv\/root holds 64 MiB, which does not fit into --size 64 MiB/,
     ],
   ])('refuses %s, and changes nothing', async (_, source, prepare, why) => {
     prepare();
