@@ -136,7 +136,7 @@ describe('a size', () => {
   it('that is too small for the archive is refused', async () => {
     host.addTar('/srv/big.tar', [{ path: 'big', content: 'x'.repeat(20 * mib) }]);
     const { message } = await refusal({ source: { type: 'tar', path: '/srv/big.tar' }, size: 16 * mib });
-    expect(message).toMatch(/unpacks to 20 MiB, more than size 16 MiB holds/);
+    expect(message).toMatch(/unpacks to 20 MiB, which does not fit into size 16 MiB/);
   });
 });
 
