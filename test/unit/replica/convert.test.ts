@@ -208,6 +208,6 @@ describe('drbd.remove --keep-on', () => {
     const down = await made();
     down.alpha.world.drbd.resources = [];
     const cold = await refusal(down, () => drbd.remove({ ...onBoth, keepOn: 'alpha' }));
-    expect(cold.message).toContain('it is down');
+    expect(cold.message).toContain('the resource is down');
   });
 });
