@@ -388,7 +388,11 @@ describe('an image that is refused after its copy', () => {
       write({ 'etc/fstab': 'LABEL=BOOT /../../../../srv ext4 defaults 0 2\n' }),
       /is not a directory in the image/,
     ],
-    ['more files than the root has room for', write({ large: 'x'.repeat(20 * mib) }), /more than .* 20 MiB/],
+    [
+      'more files than the root has room for',
+      write({ large: 'x'.repeat(20 * mib) }),
+      /does not fit into .* 20 MiB/,
+    ],
   ])('with %s is undone', async (_, fill, why) => {
     expect(String(await rejectionOf(root(build(of(fill)), { mebibytes: 20 })))).toMatch(why);
     expectUnmounted();
