@@ -8,7 +8,7 @@ type Planned = { readonly is: 'directory' | 'other' } | { readonly is: 'link'; r
 /**
  * Returns the resulting path of each member, in C quoting, with its size; the size of a hard link
  * is unknown. Refuses the archive (UsageError) if a member is absolute or has `..`,
- * is of a type that is not unpacked (a volume label), is in lost+found, or would be written, or
+ * has a type that bofh does not unpack (a volume label), is in lost+found, or would be written, or
  * hard-linked, through a symbolic link that leads out of the root. The links themselves may lead
  * out, as /etc/mtab does. Processes members in order, as tar does.
  */

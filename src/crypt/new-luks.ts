@@ -35,8 +35,8 @@ export const newLuksArgs = z.strictObject({
 export type NewLuksArgs = z.infer<typeof newLuksArgs>;
 
 /**
- * The first key of a new device. cryptsetup may use less memory than the maximum that it is given: as much as
- * fits the time that opening may take. null: the step is of an earlier bofh.
+ * The first key of a new device. cryptsetup may use less memory than the maximum that it is given:
+ * as much as fits the time that opening may take. null: an older version of bofh ran the step.
  */
 export const keyMade = z.nullable(z.strictObject({ memory: z.nullable(z.int()) }));
 

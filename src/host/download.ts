@@ -173,7 +173,7 @@ async function refuseWithoutRoom(directory: string, wanted: number, url: string)
     `${url} needs ${formatSize(wanted)}, and ${directory} has ${formatSize(bavail * bsize)} free`,
     {
       code: 'no-space',
-      remedy: `delete what is not needed there: df ${directory}; then run the command again`,
+      remedy: `see how full its filesystem is: df ${directory}; delete files there; then run the command again`,
     },
   );
 }

@@ -79,7 +79,7 @@ function unwritable({ store }: Engine, error: unknown): unknown {
     cause,
     remedy:
       cause.code === 'ENOSPC'
-        ? `delete what is not needed there: df ${directory}; or ${other}`
+        ? `see how full its filesystem is: df ${directory}; delete files there; or ${other}`
         : `see why: ls -ld ${inShell(directory)}; findmnt --target ${inShell(directory)}; or ${other}`,
   });
 }

@@ -286,6 +286,6 @@ function noLock(path: string, cause: unknown): JournalError {
     cause,
     remedy: hasTooMany
       ? 'raise the limit of open files: ulimit -n 65536; then run the command again'
-      : `delete what is not needed there: df ${inShell(dirname(path))}; or see why it cannot be written: ls -ld ${inShell(dirname(path))}; findmnt --target ${inShell(dirname(path))}`,
+      : `see how full its filesystem is: df ${inShell(dirname(path))}; delete files there; or see why it cannot be written: ls -ld ${inShell(dirname(path))}; findmnt --target ${inShell(dirname(path))}`,
   });
 }

@@ -17,8 +17,8 @@ export function readDevice(device: string, size: Bytes): Command<void, 'change'>
 }
 
 /**
- * Writes stdin to a device from its first byte, durably. `holes`: does not write
- * blocks of zeros; only for a device that is all zeros.
+ * Writes stdin to a device from its first byte, durably. `holes`: does not write blocks of
+ * zeros; only for a device that is all zeros.
  */
 export function writeDevice(device: string, zeros: 'written' | 'holes'): Command<void, 'change'> {
   const conv = `conv=${zeros === 'holes' ? 'sparse,' : ''}nocreat,notrunc,fsync`;
