@@ -75,6 +75,34 @@ test('partitions that the kernel would keep after a detach are not left behind, 
   expect(has()).toBe('no');
 });
 
+test('the undo of an attachment is stuck while the kernel has partitions of others on it', async () => {
+  let device = '';
+  const error = await failed(async (tx) => {
+    ({ device } = await tx.step(attachLoop, { file }));
+    sh('sh', '-c', `echo 2048,4096 | sfdisk --quiet --no-reread ${device} && partx --add ${device}`);
+  });
+  const left = await mine();
+  sh('partx', '--delete', device);
+  sh('losetup', '--detach', device);
+
+  expect(error).toBeInstanceOf(StuckError);
+  expect(String(error)).toContain(`${device} has partitions in the kernel`);
+  expect(left).toMatchObject([{ device, autoclear: false }]);
+});
+
+test('the undo of a detach is stuck while others use the file', async () => {
+  const device = sh('losetup', '--find', '--show', file).trim();
+  const error = await failed(async (tx) => {
+    await tx.step(detachLoop, { device });
+    sh('mount', '--bind', file, file);
+  });
+  sh('umount', file);
+
+  expect(error).toBeInstanceOf(StuckError);
+  expect(String(error)).toContain(`${file} is in use: mounted on ${file}`);
+  expect(await mine()).toEqual([]);
+});
+
 describe('the file behind a loop device', () => {
   test('is read once, and again when another file is attached at the same number', async () => {
     const asked: string[] = [];
