@@ -31,7 +31,8 @@ type Undo = z.infer<typeof undo>;
 /**
  * `tx.block.detachLoop`: detaches an unused loop device from its file. The undo attaches the same
  * file again at the same number. Refused if that would be impossible: the file was deleted, or
- * another file has its name.
+ * another file has its name. Refused also while the kernel has partitions of the device that were
+ * added with partx: they would stay.
  */
 export const detachLoop = operation({
   kind: 'block.loop.detach',
