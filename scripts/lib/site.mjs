@@ -46,7 +46,9 @@ export const navigation = [
     [
       ['docs/reference.md', 'Functions and methods'],
       ['docs/library.md', 'The library'],
+      ['docs/undo.md', 'How each step is undone'],
       ['docs/operations.md', 'Operations'],
+      ['docs/doctor.md', 'The doctor'],
       ['docs/output.md', 'Output'],
       ['docs/parity.md', 'Parity with pybofh'],
       ['CHANGELOG.md', 'Changes'],

@@ -220,6 +220,8 @@ export interface Left<U, R, H> {
  * UUID chosen before, a second name of the same inode; for a change of an existing object, its identity with
  * the old and the new value. If you find none, do not write the operation: a name proves nothing. Then write
  * `args` and `undo`, `prepare`, `claims`, `run`, `look`, `revert`, `sync` and `describe`, in this order.
+ * `look`, `revert` and `sync` must work without `result`, when called again, and when older steps on other
+ * objects are undone already: a stuck step is undone later. `sync` is also called if nothing is there.
  * docs/journal.md has the reasons.
  */
 export interface OperationSpec<A, U, R, V> extends Common<A, U> {

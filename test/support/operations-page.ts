@@ -73,14 +73,14 @@ function called({ tool, argv }: { readonly tool: string; readonly argv: readonly
   return manySided.has(tool) ? `${tool} ${argv.find((word) => !word.startsWith('-')) ?? ''}` : tool;
 }
 
-/** The sort of each kind, from the table of the page on the journal. */
+/** The sort of each kind, from docs/undo.md. */
 function sortsInTable(): (kind: string) => string {
-  const page = readFileSync(new URL('../../docs/journal.md', import.meta.url), 'utf8');
+  const page = readFileSync(new URL('../../docs/undo.md', import.meta.url), 'utf8');
   const row = /^\| `(?<kind>[a-z.]+)` \| (?<sort>[a-z, ]+) \|/gm;
   const sorts = new Map([...page.matchAll(row)].map(({ groups }) => [groups?.['kind'], groups?.['sort']]));
   return (kind) => {
     const sort = sorts.get(kind);
-    if (sort === undefined) throw new Error(`docs/journal.md has no row for ${kind}`);
+    if (sort === undefined) throw new Error(`docs/undo.md has no row for ${kind}`);
     return sort;
   };
 }

@@ -16,15 +16,14 @@ const note = '/run/bofh-note';
 const readme = pageOf('README.md');
 
 const examples = blocks(readme, 'ts');
-/** The journal's page has one, after those of the README. */
-const journalExamples = blocks(pageOf('docs/journal.md'), 'ts');
+/** The whole script of the page on the library comes after those of the README. */
+const pairs = blocks(pageOf('docs/library.md'), 'ts').filter((text) => text.includes('withReverse'));
 const fileOf = (number: number): string => join(folder, `example-${number}.ts`);
 
 beforeAll(() => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const [index, text] of [...examples, ...journalExamples].entries())
-    writeFileSync(fileOf(index + 1), text);
+  for (const [index, text] of [...examples, ...pairs].entries()) writeFileSync(fileOf(index + 1), text);
 });
 
 /** Runs an example on a simulated host, and gives what it printed. */
@@ -42,7 +41,7 @@ describe('the TypeScript of the README', () => {
   });
 
   test('compiles, as strictly as our own', () => {
-    expect(scriptFaults([...examples, ...journalExamples].map((_, index) => fileOf(index + 1)))).toBe('');
+    expect(scriptFaults([...examples, ...pairs].map((_, index) => fileOf(index + 1)))).toBe('');
   });
 
   test('starts every guest that is not running, and no other', async () => {
@@ -93,13 +92,13 @@ describe('the TypeScript of the README', () => {
     }
   });
 
-  test('calls functions with their inverses, as the page on the journal shows', async () => {
+  test('calls functions with their inverses, as the page on the library shows', async () => {
     const made = '/run/bofh-names';
     if (existsSync(made)) throw new Error(`${made} is there already; it is not ours to remove`);
     onTestFinished(() => rmSync(made, { recursive: true, force: true }));
     const host = simulatedHost();
 
-    expect(journalExamples).toHaveLength(1);
+    expect(pairs).toHaveLength(1);
     if (process.getuid?.() === 0) {
       await run(5, host);
       expect(readdirSync(made)).toEqual(['host']);
