@@ -14,7 +14,7 @@ import {
 import { otherHost } from './atomic/place.ts';
 import { type EventLog } from './atomic/event-log.ts';
 import { UsageError } from './core/errors.ts';
-import { processSignals } from './host/process.ts';
+import { processSignals, watchExit } from './host/process.ts';
 import {
   bindEnsure,
   bindOperations,
@@ -266,10 +266,19 @@ async function watchedBy<T>(
     on: (host) => typed(steps.on(host), otherHost(bofh.engine, host)),
   });
   begins();
-  // Reads of the body without tx also use the host of the sequence.
-  return ambient.run(around, () =>
-    sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine)))),
-  );
+  // The command line reports its own exits, and a plan has no journal on disk.
+  const unwatch =
+    watched === undefined || planning
+      ? undefined
+      : watchExit({ name, unfinished: () => sequence.unfinished });
+  try {
+    // Reads of the body without tx also use the host of the sequence.
+    return await ambient.run(around, () =>
+      sequences.run(sequence, () => sequence.run((steps) => body(typed(steps, bofh.engine)))),
+    );
+  } finally {
+    unwatch?.();
+  }
 }
 
 /** Returns a failed call of the sequence, awaited or not, if the step needs root and this process is not root. */

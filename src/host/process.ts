@@ -60,6 +60,40 @@ export function processSignals(next: 'refused after a signal' | 'begins' = 'refu
   };
 }
 
+/** A sequence of this process. */
+interface Running {
+  readonly name: string;
+  /** Whether its journal stays open if the process ends now. */
+  readonly unfinished: () => boolean;
+}
+
+const running = new Set<Running>();
+
+/**
+ * Reports a sequence that is unfinished when the process ends by itself, for example by process.exit(), by an
+ * error that nothing caught, or because a promise is never settled. The returned function ends the watch.
+ */
+export function watchExit(sequence: Running): () => void {
+  if (running.size === 0) process.on('exit', reportUnfinished);
+  running.add(sequence);
+  return () => {
+    running.delete(sequence);
+    if (running.size === 0) process.off('exit', reportUnfinished);
+  };
+}
+
+/** Node's exit codes for a process that seems to have succeeded, and for a promise that was never settled. */
+const saysNothing: ReadonlySet<number> = new Set([0, 13]);
+
+function reportUnfinished(exitCode: number): void {
+  const names = [...running].filter(({ unfinished }) => unfinished()).map(({ name }) => JSON.stringify(name));
+  if (names.length === 0) return;
+  process.stderr.write(
+    `bofh: the process ended before the sequence ${names.join(', ')} did; its journal stays open: bofh recover\n`,
+  );
+  if (saysNothing.has(exitCode)) process.exitCode = 3;
+}
+
 /** Forgets received signals, so that sequences can begin again. Call it only while no sequence runs. */
 export function forgetSignals(): void {
   if (watch !== undefined && watch.users > 0) throw new TypeError('a sequence still watches for signals');

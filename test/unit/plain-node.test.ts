@@ -101,6 +101,36 @@ describe('in plain Node.js', () => {
     expect(exitCode).toBe(130);
   });
 
+  it.each([
+    ['process.exit(0)', 3],
+    ['await new Promise(() => {})', 3],
+    ["setTimeout(() => { throw new Error('boom'); }); await delay(5000)", 1],
+    ['process.exit(4)', 4],
+  ])('reports that a sequence stays open after %s: exit %d', async (text, code) => {
+    const { exitCode, stderr } = await plainNode(
+      `await make('a');
+       await withBofh(simulated, () => atomic('b', async (tx) => {
+         await tx.lvm.createLv({ vg: 'vg0', name: 'b', size: '4m' });
+         ${text};
+       }));`,
+    );
+
+    expect(stderr).toContain(
+      'bofh: the process ended before the sequence "b" did; its journal stays open: bofh recover\n',
+    );
+    expect(exitCode).toBe(code);
+  });
+
+  it('an exit before the first step, and after the last sequence, leaves nothing to report', async () => {
+    const before = await plainNode(`await withBofh(simulated, () => atomic('a', () => process.exit(0)));`);
+    const after = await plainNode(`await make('a'); process.exit(0);`);
+
+    expect([before, after].map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual([
+      [0, ''],
+      [0, ''],
+    ]);
+  });
+
   it('a second signal ends a program that continues without a sequence', async () => {
     const { signal, lines } = await plainNode(`${loop}\nconsole.log('ready');\nawait delay(20_000);`, [
       'SIGTERM',

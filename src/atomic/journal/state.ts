@@ -100,7 +100,8 @@ export function advance(state: State | undefined, line: Line): State {
     case 'rollback':
       unblock(index);
       own.unwinding = [...state.unwinding, line.scope];
-      own.because = line.because;
+      // The error of a scope may have been caught: it is then no reason for what follows.
+      if (line.scope === undefined) own.because = line.because;
       break;
     case 'recovery':
       unblock(index);

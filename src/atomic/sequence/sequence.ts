@@ -107,6 +107,11 @@ export class AtomicOperationSequence {
     return this.#begun && !this.#root.ended;
   }
 
+  /** Whether steps were started, and the sequence has not ended yet. */
+  get unfinished(): boolean {
+    return !this.#letGoAlready && this.#journal !== undefined && this.#journal.state.closed === undefined;
+  }
+
   /**
    * Runs the body. Resolves to its value when everything is committed. Throws the error of the body if
    * nothing was done yet, RolledBackError or InterruptedError if all is undone, StuckError if something is

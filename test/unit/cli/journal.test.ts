@@ -73,6 +73,38 @@ describe('bofh journal list', () => {
     expect(shown).toMatch(new RegExp(`^changed: +${when}, ${took} after it began$`, 'm'));
   });
 
+  it('shows of a committed sequence what it kept, and no error of a scope as its reason', async () => {
+    const scoped: readonly Line[] = [
+      { t: 'scope', s: 1, name: 'try' },
+      { ...bare(2), scope: 1 },
+      { t: 'rollback', scope: 1, because: 'no room' },
+      { t: 'undone', n: 2 },
+      { t: 'scope-end', s: 1 },
+    ];
+    const kept: readonly Line[] = [begin('aa11', 'first'), bare(1), ...scoped];
+    layJournal(
+      stateDir,
+      'aa11',
+      [...kept, { t: 'committed' }, { t: 'closed', outcome: 'committed' }],
+      'history',
+    );
+    layJournal(stateDir, 'bb22', [...kept, { t: 'rollback', because: 'no disk' }]);
+
+    const list = journalList.parse(JSON.parse((await at(['journal', 'list', '--json'])).stdout));
+    const [committed, interrupted] = await Promise.all(
+      ['aa11', 'bb22'].map(async (id) =>
+        journalShow.parse(JSON.parse((await at(['journal', 'show', id, '--json'])).stdout)),
+      ),
+    );
+
+    expect(list.map(({ id, steps }) => [id, steps])).toEqual([
+      ['aa11', 1],
+      ['bb22', 2],
+    ]);
+    expect(committed?.because).toBeUndefined();
+    expect(interrupted?.because).toBe('no disk');
+  });
+
   it('shows the others when one is damaged, and exits 4 with its line', async () => {
     layJournal(stateDir, 'aa11', [begin('aa11', 'first')]);
     const damaged = layJournal(stateDir, 'cc33', [begin('cc33', 'third'), bare(1)]);

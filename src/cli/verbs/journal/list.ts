@@ -77,7 +77,9 @@ async function rowOf(engine: Engine, journal: ReadJournal): Promise<JournalList[
   if (journal.is === 'unreadable')
     return { id, name: '', user: '', state: 'unreadable', ...times, steps: 0, changes: [] };
   const state = journal.is === 'open' ? journal.open.state : journal.state;
-  const { begin, steps } = state;
+  const { begin } = state;
+  // A committed sequence has nothing of the scopes that were undone in it.
+  const steps = state.committed ? state.steps.filter(({ undone }) => undone === undefined) : state.steps;
   const [name, user] = [textOf(begin.name), textOf(begin.user)];
   const is = stateOf(journal);
   // Only for an interrupted sequence: a running one checks its hosts itself.
