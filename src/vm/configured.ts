@@ -78,7 +78,7 @@ async function unknownGuest(
   const { name, site, problems } = options;
   const [domain] = await domains(host, (each) => each.name === name);
   const texts = problems.map(({ message }) => message).join('; ');
-  const unread = problems.length === 0 ? '' : `; these files could not be read: ${texts}`;
+  const unread = problems.length === 0 ? '' : `; other files there have problems: ${texts}`;
   return new RefusedError(`no guest ${name} is configured in ${site.guestConfigDirs.join(', ')}${unread}`, {
     code: 'not-found',
     remedy:

@@ -25,7 +25,7 @@ export interface ConfigProblem {
 
 /** The configured guests, and what could not be read. */
 export interface GuestConfigs {
-  /** Ordered by name. If a guest has more than one file, only the first is listed. */
+  /** Ordered by name. If a guest has more than one file, only one is listed: NAME.cfg, or else the first. */
   readonly guests: readonly GuestConfig[];
   readonly problems: readonly ConfigProblem[];
   /**
@@ -87,11 +87,16 @@ export async function guestConfigs(
     await trying(file, async () => {
       const guest = await readGuestConfig(host, file);
       const other = guests.get(guest.name);
-      if (other !== undefined) {
-        repeated.set(guest.name, [...(repeated.get(guest.name) ?? [other.file]), file]);
-        throw new UsageError(`${file}: the guest ${guest.name} is also in ${other.file}`);
+      if (other === undefined) {
+        guests.set(guest.name, guest);
+        return;
       }
-      guests.set(guest.name, guest);
+      repeated.set(guest.name, [...(repeated.get(guest.name) ?? [other.file]), file]);
+      // A copy of a configuration has another name than the guest.
+      const [kept, copy] = posix.basename(file) === `${guest.name}.cfg` ? [guest, other] : [other, guest];
+      guests.set(guest.name, kept);
+      const message = `${copy.file}: the guest ${guest.name} is also in ${kept.file}`;
+      problems.push({ file: copy.file, message });
     });
   return { guests: [...guests.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), problems, repeated };
 }

@@ -41,8 +41,8 @@ describe('a guest with an old copy of its configuration', () => {
 
     expect(rows).toMatchObject([
       {
-        name: '/etc/xen/web1.cfg',
-        error: expect.stringContaining('is also in /etc/xen/web1-old.cfg') as string,
+        name: '/etc/xen/web1-old.cfg',
+        error: expect.stringContaining('is also in /etc/xen/web1.cfg') as string,
       },
     ]);
     expect(host.world.domains).toEqual([]);
@@ -59,7 +59,7 @@ it('a configuration of another guest that cannot be read does not keep a guest f
   await expect(on(() => xen.start('web2'))).rejects.toMatchObject({
     name: 'RefusedError',
     message: expect.stringMatching(
-      /^no guest web2 is configured in \/etc\/xen; these files could not be read: \/etc\/xen\/web1-old.cfg/,
+      /^no guest web2 is configured in \/etc\/xen; other files there have problems: \/etc\/xen\/web1-old.cfg/,
     ) as string,
   });
 });

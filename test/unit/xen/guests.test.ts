@@ -55,13 +55,20 @@ describe('configured guests', () => {
     expect(found.problems).toEqual([]);
   });
 
-  test('of one name in two files are a problem', async () => {
-    const { problems } = await guestConfigs(
-      host({ '/etc/xen/a.cfg': guest('web1'), '/etc/xen/b.cfg': guest('web1') }),
+  test.each([
+    ['a.cfg', 'b.cfg'],
+    ['web1.cfg', 'a.cfg'],
+  ])('of one name in two files are a problem: %s counts, %s does not', async (kept, copy) => {
+    const { guests, problems } = await guestConfigs(
+      host({ [`/etc/xen/${copy}`]: guest('web1'), [`/etc/xen/${kept}`]: guest('web1') }),
     );
 
+    expect(guests.map(({ file }) => file)).toEqual([`/etc/xen/${kept}`]);
     expect(problems).toEqual([
-      { file: '/etc/xen/b.cfg', message: '/etc/xen/b.cfg: the guest web1 is also in /etc/xen/a.cfg' },
+      {
+        file: `/etc/xen/${copy}`,
+        message: `/etc/xen/${copy}: the guest web1 is also in /etc/xen/${kept}`,
+      },
     ]);
   });
 });
