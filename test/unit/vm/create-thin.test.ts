@@ -41,6 +41,7 @@ describe('bofh vm create --thin', () => {
   test.each([
     ['a pool that does not exist', '--thin nopool', 'there is no logical volume vg0/nopool'],
     ['a volume that is no pool', '--thin linear', 'vg0/linear is not a thin pool (linear)'],
+    ['a pool with its group', '--thin vg0/pool', '--thin: "vg0/pool" is not the name of a pool'],
     ['a pool that is full', '--thin full', 'the pool vg0/full is full (data 96 %'],
     ['a pool with --drbd', '--thin pool --drbd there', "cannot be used with option '--drbd <HOST>'"],
   ])('refuses %s and changes nothing', async (_, option, message) => {
