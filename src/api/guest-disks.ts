@@ -1,5 +1,7 @@
 import { beginRecipe, currentBofh, single } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
 import { parsed, text } from '../core/request.ts';
+import { disksOfGuest, type GuestDiskRow } from '../vm/attached.ts';
 import {
   changeDisks,
   checkGuestDisk,
@@ -17,6 +19,7 @@ import { planning } from './planning.ts';
 
 export type { GuestDiskChange, GuestDiskRequest } from '../vm/guest-disks.ts';
 
+const guests = z.strictObject({ name: text });
 const names = z.strictObject({ name: text, disk: text });
 const detachment = z.strictObject({ name: text, disk: text, now: z.exactOptional(z.boolean()) });
 const removal = z.strictObject({ name: text, disk: text, uuid: z.exactOptional(text) });
@@ -41,6 +44,16 @@ export interface RemovedGuestDisk extends GuestDiskChange {
   readonly crypttab: readonly string[] | null;
   /** Why that file could not be read; null: it could. A line that is left there can stop the boot of the guest. */
   readonly unread: string | null;
+}
+
+/**
+ * Lists the disks of a configured guest: those of its configuration, then those that only the running guest has.
+ * Throws RefusedError for an unknown guest, and if xl does not show its domain yet.
+ */
+export async function disks(name: string): Promise<readonly GuestDiskRow[]> {
+  const { host, site } = currentBofh();
+  parsed('vm.disks', guests, { name });
+  return naming('vm.disks', { name }, () => disksOfGuest(host, { site, name }));
 }
 
 /**

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import { beginRecipe, currentBofh, single } from '../bofh.ts';
+import { naming } from '../core/checks.ts';
 import { parsed, text } from '../core/request.ts';
+import { type GuestInterfaceRow, interfacesOfGuest } from '../vm/attached.ts';
 import {
   changeInterfaces,
   checkGuestInterface,
@@ -14,7 +16,18 @@ import { planning } from './planning.ts';
 
 export type { GuestInterfaceChange, GuestInterfaceRequest } from '../vm/guest-interfaces.ts';
 
+const guests = z.strictObject({ name: text });
 const names = z.strictObject({ name: text, mac: text });
+
+/**
+ * Lists the network interfaces of a configured guest: those of its configuration, then those that only the
+ * running guest has. Throws RefusedError for an unknown guest, and if xl does not show its domain yet.
+ */
+export async function interfaces(name: string): Promise<readonly GuestInterfaceRow[]> {
+  const { host, site } = currentBofh();
+  parsed('vm.interfaces', guests, { name });
+  return naming('vm.interfaces', { name }, () => interfacesOfGuest(host, { site, name }));
+}
 
 /**
  * Adds a network interface to the configuration of a guest in a sequence of its own. A running guest gets it

@@ -147,6 +147,7 @@ export type {
   RestoreOptions as VmRestoreOptions,
   SetRequest as VmSetRequest,
 } from '../vm/request.ts';
+export type { Attachment, GuestDiskRow, GuestInterfaceRow } from '../vm/attached.ts';
 export type { CreatedGuestDisk, RemovedGuestDisk } from './guest-disks.ts';
 export type { GuestDiskChange, GuestDiskRequest } from '../vm/guest-disks.ts';
 export type { GuestInterfaceChange, GuestInterfaceRequest } from '../vm/guest-interfaces.ts';

@@ -70,8 +70,8 @@ import {
   type SetRequest,
 } from '../vm/request.ts';
 
-export { attachDisk, createDisk, detachDisk, removeDisk } from './guest-disks.ts';
-export { attachInterface, detachInterface } from './guest-interfaces.ts';
+export { attachDisk, createDisk, detachDisk, disks, removeDisk } from './guest-disks.ts';
+export { attachInterface, detachInterface, interfaces } from './guest-interfaces.ts';
 export type { GuestInterfaceChange, GuestInterfaceRequest } from './guest-interfaces.ts';
 export type {
   CreatedGuestDisk,

@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import * as z from 'zod/mini';
 import { debianSuite } from '../copy/index.ts';
 import { UsageError } from '../core/errors.ts';
@@ -233,13 +232,6 @@ export function checkCreate(request: unknown): CheckedCreate {
       throw new UsageError(
         `${key}: only for replicated disks, and no peer was named (${option('--drbd', '`drbd`')})`,
       );
-  if (rest.thin?.includes('/') === true) {
-    const pool = posix.basename(rest.thin);
-    throw new UsageError(
-      `${option('--thin', '`thin`')}: "${rest.thin}" is not the name of a pool: its group is that of the disks`,
-      { remedy: `give the name without the group: ${option(`--thin ${pool}`, `\`thin: '${pool}'\``)}` },
-    );
-  }
   if (rest.thin !== undefined && rest.drbd !== undefined)
     throw new UsageError(
       `${option('--thin', '`thin`')} and ${option('--drbd', '`drbd`')} cannot be used together: bofh replicates linear volumes only`,

@@ -1,4 +1,6 @@
+import { posix } from 'node:path';
 import { UsageError } from '../core/errors.ts';
+import { option } from '../core/option.ts';
 import type { Tx } from '../operations.ts';
 import { present } from '../core/present.ts';
 import { on, type refusals } from '../core/refusals.ts';
@@ -37,6 +39,7 @@ export async function planVolumes(options: {
   readonly copies?: readonly Pick<DiskPlan, 'name' | 'size'>[];
   readonly pool: string | undefined;
 }): Promise<readonly DiskPlan[]> {
+  refusePath(options.pool);
   await checkSpace(options);
   return options.wanted.map((each) => ({
     ...each,
@@ -44,6 +47,15 @@ export async function planVolumes(options: {
     path: `/dev/${options.vg ?? ''}/${each.name}`,
     replica: undefined,
   }));
+}
+
+function refusePath(pool: string | undefined): void {
+  if (pool?.includes('/') !== true) return;
+  const name = posix.basename(pool);
+  throw new UsageError(
+    `${option('--thin', '`thin`')}: "${pool}" is not the name of a pool: its group is that of the disks`,
+    { remedy: `give the name without the group: ${option(`--thin ${name}`, `\`thin: '${name}'\``)}` },
+  );
 }
 
 /**

@@ -24,5 +24,5 @@ export {
 export { memoryRefusal, refuseMissingMemory } from './memory.ts';
 export type { GuestSetting } from './operations/set.ts';
 export { givenTo } from './resources.ts';
-export type { GivenResources } from './schema.ts';
+export type { DomainDisk, GivenResources } from './schema.ts';
 export { type StartRow, startAllPlan } from './start-all.ts';

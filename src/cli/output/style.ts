@@ -10,13 +10,13 @@ export type TextStyle = keyof typeof styles;
 /** Words of states and outcomes. A word that is missing here has no colour. */
 const words: Readonly<Record<Exclude<TextStyle, 'heading'>, readonly string[]>> = {
   good: [
-    ...['running', 'up', 'ok', 'installed', 'committed', 'done', 'finished'],
+    ...['running', 'up', 'ok', 'installed', 'committed', 'done', 'finished', 'attached'],
     ...['Primary', 'UpToDate', 'Connected'],
   ],
   warning: [
     ...['paused', 'half-built', 'building', 'dying', 'down', 'warning', 'absent', 'outdated', 'foreign'],
     ...['started', 'orphan', 'abandoned', 'cannot tell from here', 'still at work, left untouched'],
-    ...['unconfirmed', 'waits for its confirmation'],
+    ...['unconfirmed', 'waits for its confirmation', 'next start', 'until stop'],
     ...['its last line is cut off', 'Unknown', 'Outdated', 'Consistent', 'DUnknown', 'Attaching'],
     ...['Detaching', 'Negotiating', 'Connecting', 'Unconnected', 'Disconnecting', 'TearDown'],
     ...['WFConnection', 'WFReportParams'],

@@ -31,6 +31,46 @@ const storageOf = (volume: string): string =>
 const own = ['web1-root', 'web1-swap'];
 const data = 'vm disk create web1 data --size 20m --vg vg0';
 
+describe('bofh vm disk list', () => {
+  const list = async () =>
+    answers.vmDiskList
+      .parse(await typed('vm disk list web1'))
+      .map(({ disk, device, size, content, state }) => [disk, device, size, content, state]);
+  const root = (state: string) => ['xvda', '/dev/vg0/web1-root', 64 * 1024 ** 2, 'ext4', state];
+  const swap = (state: string) => ['xvdb', '/dev/vg0/web1-swap', 16 * 1024 ** 2, 'swap', state];
+
+  it('shows size and content, and what the running guest has', async () => {
+    expect(await list()).toEqual([root('off'), swap('off')]);
+
+    await typed('vm start web1');
+    expect(await list()).toEqual([root('attached'), swap('attached')]);
+  });
+
+  it('shows a change of the configuration, and a disk that only the guest has', async () => {
+    await typed('vm start web1');
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 1 });
+    host.admin.writeFile('/srv/cd.iso', 'CD001');
+    host.admin.writeFile(
+      '/etc/xen/web1.cfg',
+      config()
+        .replace('/dev/vg0/web1-swap', '/dev/vg0/other')
+        .replace(
+          /disk = \[/,
+          'disk = [ "drbd:shop,xvdd,w", "format=raw,vdev=xvde,access=ro,devtype=cdrom,target=", "/dev/vg0/none,raw,xvdf,w",',
+        ),
+    );
+
+    expect(await list()).toEqual([
+      ['xvdd', 'drbd:shop', null, null, 'next start'],
+      ['xvde', '', null, null, 'next start'],
+      ['xvdf', '/dev/vg0/none', null, null, 'next start'],
+      root('attached'),
+      ['xvdb', '/dev/vg0/other', 4 * 1024 ** 2, null, 'next start'],
+      swap('until stop'),
+    ]);
+  });
+});
+
 describe('bofh vm disk', () => {
   test.each(['ext4', 'xfs', 'btrfs'])(
     'creates a volume with %s as the last disk of a guest that is off',

@@ -41,6 +41,31 @@ describe('bofh vm interface', () => {
       });
   });
 
+  it('lists those of the configuration and those of the running guest', async () => {
+    const list = async () => (await typed('vm interface list web1')) as unknown;
+    const row = (mac: string | null, state: string, bridge: string | null = 'xenbr0') => ({
+      mac,
+      bridge,
+      state,
+    });
+    expect(await list()).toEqual([row(first, 'off')]);
+
+    host.admin.writeFile('/etc/xen/web1.cfg', text.replace('xenbr0"]', 'xenbr0", "bridge=xenbr0"]'));
+    await typed('vm start web1');
+    // A start of the simulated host makes no address itself.
+    const random = '00:16:3e:5a:5a:5a';
+    for (const domain of host.world.domains)
+      Object.assign(domain, { nics: [...domain.nics, { mac: random, bridge: 'xenbr0' }] });
+    expect(await list()).toEqual([row(first, 'attached'), row(random, 'attached')]);
+
+    host.admin.writeFile('/etc/xen/web1.cfg', text.replace(first, more));
+    expect(await list()).toEqual([
+      row(more, 'next start'),
+      row(first, 'until stop'),
+      row(random, 'until stop'),
+    ]);
+  });
+
   it('changes one item of the configuration of a guest that is off, and back', async () => {
     expect(await typed(attach)).toMatchObject({
       mac: more,

@@ -73,6 +73,48 @@ export const vmResize = z.strictObject({
 
 export type VmResize = z.infer<typeof vmResize>;
 
+const attachment = z.enum(['off', 'attached', 'next start', 'until stop']);
+
+/** `bofh vm disk list NAME` */
+export const vmDiskList = z.readonly(
+  z.array(
+    z.strictObject({
+      /** The name of the disk in the guest: `xvda`. */
+      disk: text,
+      /** Path on this host, or the name from which a script makes one: `drbd:web1`; empty for an empty drive. */
+      device: z.string(),
+      access: z.enum(['ro', 'rw']),
+      /** Bytes; null: not a device or raw image of this host. */
+      size: z.nullable(count),
+      /** The type of its content, as blkid names it: `ext4`, `crypto_LUKS`; null: none. */
+      content: z.nullable(text),
+      /**
+       * `off`: the guest is off. `attached`: the configuration and the guest have it. `next start`: only the
+       * configuration. `until stop`: only the guest.
+       */
+      state: attachment,
+    }),
+  ),
+);
+
+export type VmDiskList = z.infer<typeof vmDiskList>;
+
+/** `bofh vm interface list NAME` */
+export const vmInterfaceList = z.readonly(
+  z.array(
+    z.strictObject({
+      /** Null: a new one at each start. */
+      mac: z.nullable(text),
+      /** Null: the bridge of xl.conf. */
+      bridge: z.nullable(text),
+      /** As for a disk. */
+      state: attachment,
+    }),
+  ),
+);
+
+export type VmInterfaceList = z.infer<typeof vmInterfaceList>;
+
 /** `bofh vm disk attach NAME DEVICE` and `vm disk detach NAME DISK` */
 export const vmDisk = z.strictObject({
   name: text,

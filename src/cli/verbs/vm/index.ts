@@ -30,6 +30,10 @@ export const vm: Noun = {
     disk: {
       summary: 'disks of an existing guest',
       verbs: {
+        list: [
+          'list the disks of a guest, and whether the running guest has them',
+          () => import('./disk/list.ts'),
+        ],
         create: [
           'create a volume with a filesystem as a new disk of a guest',
           () => import('./disk/create.ts'),
@@ -51,6 +55,10 @@ export const vm: Noun = {
     interface: {
       summary: 'network interfaces of an existing guest',
       verbs: {
+        list: [
+          'list the network interfaces of a guest, and whether the running guest has them',
+          () => import('./interface/list.ts'),
+        ],
         attach: [
           'add a network interface to a guest: to its configuration, and to the guest if it runs',
           () => import('./interface/attach.ts'),

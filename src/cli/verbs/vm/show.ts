@@ -8,6 +8,7 @@ import { paintWord } from '../../output/style.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
+import { wordsOf } from '../../../vm/guest-file.ts';
 import { stateInWords } from '../xen/state.ts';
 
 export default verb({
@@ -26,13 +27,17 @@ export default verb({
     };
     give(runtime, {
       data,
-      lines: inWords(data, paintWord(runtime.terminal.look.paint, stateInWords(found.state))),
+      lines: inWords(
+        data,
+        disks.map(wordsOf),
+        paintWord(runtime.terminal.look.paint, stateInWords(found.state)),
+      ),
     });
     return 0;
   },
 });
 
-function inWords(of: VmShow, state: string): readonly string[] {
+function inWords(of: VmShow, targets: readonly string[], state: string): readonly string[] {
   const rows: readonly (readonly [string, string])[] = [
     ['guest', printable(of.name)],
     ['state', of.domid === null ? state : `${state}, domain ${String(of.domid)}`],
@@ -41,9 +46,9 @@ function inWords(of: VmShow, state: string): readonly string[] {
     ['memory', formatSize(of.memory)],
     ['vcpus', String(of.vcpus)],
     ['config', printable(of.config)],
-    ...of.disks.map(({ device, path, access }): readonly [string, string] => [
+    ...of.disks.map(({ device, access }, index): readonly [string, string] => [
       'disk',
-      `${device} ${path === null ? 'not a device of this host' : printable(path)}${access === 'ro' ? ', read-only' : ''}`,
+      `${device} ${printable(targets[index] || 'empty')}${access === 'ro' ? ', read-only' : ''}`,
     ]),
     ...of.interfaces.map(({ mac, bridge }): readonly [string, string] => [
       'network',
