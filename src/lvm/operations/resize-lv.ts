@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
-import { type Look, operation } from '../../atomic/operation.ts';
+import { type Changed, type Look, operation } from '../../atomic/operation.ts';
 import { inWords, remedyFor } from '../../blockdevice/index.ts';
+import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
-import { growthWitness } from './volume-content.ts';
+import { growthWitness, inactive, whileActive } from './volume-content.ts';
 import { volumeResizedRecovery } from '../manual-recovery-resize.ts';
 import { isClassicSnapshot, isThin, refuseFullPool } from '../filling.ts';
 import { checkVgName } from '../names.ts';
@@ -163,11 +164,8 @@ export const resizeLv = operation({
     },
     changed: async ({ undo: of, witness, touched, host }) => {
       const lv = (await findKnown(host, of))?.lv;
-      // If the sequence itself worked on the volume (`touched`), for example grew and shrank a filesystem, old bytes prove nothing.
-      if (lv?.active !== true || lv.size < of.to || witness === undefined || touched) return undefined;
-      return (await growthWitness(host, lv, of)) === witness
-        ? undefined
-        : { found: `others wrote to ${lv.fullName} after its first ${formatSize(of.from)}` };
+      if (lv === undefined || of.when !== undefined || of.to <= of.from || lv.size < of.to) return undefined;
+      return whileActive(host, lv, () => partChanged(host, { of, lv, witness, touched }));
     },
   },
   sync: ({ undo: { vgUuid }, host }) => syncGroup(host, vgUuid),
@@ -178,6 +176,31 @@ export const resizeLv = operation({
   },
   describe: volumeResizedRecovery,
 });
+
+/** Returns what others have written to the added part of an active volume. */
+async function partChanged(
+  host: ReadHost,
+  {
+    of,
+    lv,
+    witness,
+    touched,
+  }: {
+    readonly of: ResizeUndo;
+    readonly lv: LogicalVolume;
+    readonly witness: string | undefined;
+    readonly touched: boolean;
+  },
+): Promise<Changed | undefined> {
+  // `look` reports the content of a volume that is active already.
+  const users = lv.active === false ? await beyond(host, { ...lv, active: true }, of.from) : [];
+  if (users.length > 0) return { found: `${lv.fullName} is not active, and ${inWords(users)}` };
+  // If the sequence itself worked on the volume (`touched`), for example grew and shrank a filesystem, old bytes prove nothing.
+  if (lv.active === 'unknown' || witness === undefined || witness === inactive || touched) return undefined;
+  return (await growthWitness(host, { ...lv, active: true }, of)) === witness
+    ? undefined
+    : { found: `others wrote to ${lv.fullName} after its first ${formatSize(of.from)}` };
+}
 
 /** Whether a classic snapshot has less space than requested. */
 function isRoomMissing({ size }: LogicalVolume, { origin, to }: ResizeUndo): boolean {

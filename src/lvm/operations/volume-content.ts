@@ -1,8 +1,10 @@
 import type { Changed } from '../../atomic/operation.ts';
 import { deviceWitness, isMountedForWriting, partWitness } from '../../blockdevice/index.ts';
-import type { ReadHost } from '../../command/index.ts';
+import type { ChangeHost, ReadHost } from '../../command/index.ts';
 import type { Bytes } from '../../core/units.ts';
+import { activate, deactivate } from '../lv-commands.ts';
 import type { LogicalVolume } from '../objects.ts';
+import { udevOf } from '../reads.ts';
 
 /** The witness of an inactive volume, which cannot be written to. */
 export const inactive = 'inactive';
@@ -42,4 +44,23 @@ export async function volumeChanged(
   return witness === inactive
     ? { found: `others activated ${lv.fullName}` }
     : { found: `others wrote to ${lv.fullName}`, fromBytes: true };
+}
+
+/**
+ * Calls `read` while a volume is active, because the undo must know its content. A volume that is
+ * inactive, for example after a reboot, is active only meanwhile.
+ */
+export async function whileActive<T>(
+  host: ChangeHost,
+  { vg, name, uuid, active }: Pick<LogicalVolume, 'vg' | 'name' | 'uuid' | 'active'>,
+  read: () => Promise<T>,
+): Promise<T> {
+  if (active !== false) return read();
+  const itself = { vg, name, uuid, ...(await udevOf(host)) };
+  await host.run(activate({ ...itself, skipped: true }));
+  try {
+    return await read();
+  } finally {
+    await host.run(deactivate(itself));
+  }
 }

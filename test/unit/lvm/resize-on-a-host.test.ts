@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { undo } from '../../../src/api/undo.ts';
+import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -257,6 +259,55 @@ describe('a filesystem on it', () => {
     host.admin.format('/dev/vg0/a', { ...ext4, blocks: 4096 });
     await recoverAll(host.restart());
     expect(volume().extents).toBe(8);
+  });
+});
+
+describe('a volume that is not active when its growth is undone', () => {
+  const isActive = () => host.world.active.has(volume().uuid);
+  /** Deactivates the volume, as an administrator or a reboot does. */
+  const deactivated = () => host.world.active.clear();
+  const undoes = () =>
+    withBofh({ ...bofhOn(host), signals: {} }, () => undo(closedJournals(bofhOn(host).engine)[0]?.id ?? ''));
+
+  test.each([
+    ['has a filesystem in the new space', () => host.admin.format('/dev/vg0/a', ext4), /ext4 reaches to 64/],
+    [
+      'has bytes of others in the new space',
+      () => host.admin.writeBytes('/dev/vg0/a', 32 * mib, Buffer.from('theirs')),
+      /others wrote to vg0\/a after its first 32 MiB/,
+    ],
+  ])('is not cut if it %s, and stays inactive', async (_, write, why) => {
+    await does((tx) => resize(tx, '64m'));
+    write();
+    deactivated();
+
+    expect(String(await failureOf(undoes()))).toMatch(why);
+
+    expect([volume().extents, isActive()]).toEqual([16, false]);
+  });
+
+  test.each([
+    ['it was active', () => undefined],
+    ['it was inactive', deactivated],
+  ])('is cut if the new space is unused: %s', async (_, prepare) => {
+    prepare();
+    await does((tx) => resize(tx, '64m'));
+    deactivated();
+    await undoes();
+
+    expect([volume().extents, isActive()]).toEqual([8, false]);
+  });
+
+  test('is cut after its own filesystem, which the sequence grew and made inaccessible', async () => {
+    host.admin.format('/dev/vg0/a', ext4);
+    await expectUndone(host, () =>
+      does(async (tx) => {
+        await resize(tx, '64m');
+        await tx.filesystem.resize({ device: '/dev/vg0/a', size: 'max' });
+        await tx.lvm.deactivateLv({ vg: 'vg0', name: 'a' });
+        await failNow();
+      }),
+    );
   });
 });
 
