@@ -13,7 +13,7 @@ import { extents, refuseFull, wantedExtents } from './extents.ts';
 import { volumeNamed } from './known-volume.ts';
 import { findCreated, createdVolume, removeCreated } from './created-volume.ts';
 import { refuseTaken } from './refuse-taken.ts';
-import { inactive, volumeChanged, volumeWitness } from './volume-content.ts';
+import { inactive, volumeChanged, volumeWitness, whileActive } from './volume-content.ts';
 import { sizeOption } from '../../core/request.ts';
 import { present } from '../../core/present.ts';
 
@@ -136,7 +136,12 @@ export const createSnapshot = operation({
       if (lv === undefined || filled === 'now') return undefined;
       // Writes of the sequence cannot be distinguished from those of others.
       if (of.written === true && touched) return volumeChanged(host, lv, undefined);
-      if (witness !== undefined && witness !== inactive) return volumeChanged(host, lv, witness);
+      if (witness !== undefined && witness !== inactive) {
+        // lvm activates a classic snapshot with its origin.
+        const first = isClassicSnapshot(lv) ? all.find(({ uuid }) => uuid === of.origin.uuid) : lv;
+        const active = lv.active === 'unknown' ? lv.active : true;
+        return whileActive(host, first ?? lv, () => volumeChanged(host, { ...lv, active }, witness));
+      }
       // The snapshot, or its activation, was interrupted: its content is that of the origin until
       // the origin is written to.
       const origin = all.find(({ uuid }) => uuid === of.origin.uuid);

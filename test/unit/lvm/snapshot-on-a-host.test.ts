@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { undo } from '../../../src/api/undo.ts';
+import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { RefusedError, RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
@@ -25,7 +27,8 @@ const does = (body: (tx: Tx) => Promise<unknown>): Promise<unknown> =>
   withBofh(bofhOn(host), () => atomic('snapshots', body));
 const snapshot = (tx: Tx, asked: Asked = {}) =>
   tx.lvm.createSnapshot({ vg: 'vg0', origin: 'a', name: 'monday', size: '8m', ...asked });
-const thin = (tx: Tx) => tx.lvm.createSnapshot({ vg: 'vg0', origin: 'thin', name: 'monday' });
+const ofThin = { vg: 'vg0', origin: 'thin', name: 'monday' };
+const thin = (tx: Tx) => tx.lvm.createSnapshot(ofThin);
 const volume = (name: string) => host.world.lvm[0]?.lvs.find((lv) => lv.name === name);
 const names = () => (host.world.lvm[0]?.lvs ?? []).map(({ name }) => name).sort();
 const there = ['a', 'pool', 'thin'];
@@ -152,6 +155,26 @@ describe('createSnapshot', () => {
 
       expect(names()).toEqual([...there, 'monday'].sort());
     });
+  });
+
+  test.each([
+    ['a classic one', (tx: Tx) => snapshot(tx)],
+    ['a thin one', (tx: Tx) => tx.lvm.createSnapshot({ ...ofThin, active: true })],
+  ])('%s that others wrote to and deactivated stays, and stays inactive', async (_, make) => {
+    await does(make);
+    const [id = ''] = closedJournals(bofhOn(host).engine).map((each) => each.id);
+    const undoes = () => withBofh({ ...bofhOn(host), signals: {} }, () => undo(id));
+    host.admin.writeBytes('/dev/vg0/monday', 4096, new TextEncoder().encode('of others'));
+    host.world.active.clear();
+
+    expect(String(await failureOf(undoes()))).toContain('others wrote to vg0/monday');
+
+    expect(names()).toEqual([...there, 'monday'].sort());
+    expect(['a', 'monday', 'thin'].map((name) => host.world.active.has(volume(name)?.uuid ?? ''))).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 
   test('refuses a snapshot of a classic snapshot', async () => {
