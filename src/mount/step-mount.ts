@@ -72,9 +72,26 @@ export async function makeMount(
   return confirm(host, wanted, before);
 }
 
-/** Finds the mount of the step among all mounts. RefusedError if it cannot be distinguished from others. */
+/**
+ * Finds the mount of the step among all mounts, also where others have moved it: `mount --move` moves
+ * its tag too. RefusedError if it cannot be distinguished from others.
+ */
 async function survey(host: ReadHost, made: Made, known: Known | undefined): Promise<Survey> {
   const entries = await mountEntries(host);
+  for (const path of new Set([made.path, ...(await markedPaths(host, made))])) {
+    const mine = await findAt(host, entries, { ...made, path }, known);
+    if (mine !== undefined) return { entries, mine };
+  }
+  return { entries, mine: undefined };
+}
+
+/** Finds the mount of the step at its path. */
+async function findAt(
+  host: ReadHost,
+  entries: readonly MountEntry[],
+  made: Made,
+  known: Known | undefined,
+): Promise<MountEntry | undefined> {
   const there = await candidatesOf(host, entries, made);
   // A later step that unmounted it, and was undone, has mounted it again.
   const again = there.some(({ id }) => id === known?.mountId) ? undefined : await mountedAgain(host, made);
@@ -86,9 +103,8 @@ async function survey(host: ReadHost, made: Made, known: Known | undefined): Pro
     ? // A mount of the same device above the private directory was made later, by another process.
       candidates.filter(({ parent }) => !ids.has(parent))
     : candidates;
-  if (mine === undefined || !(made.private || (await isMarked(host, made))))
-    return { entries, mine: undefined };
-  if (others.length === 0) return { entries, mine };
+  if (mine === undefined || !(made.private || (await isMarked(host, made)))) return undefined;
+  if (others.length === 0) return mine;
   throw new RefusedError(
     `${made.device} is mounted on ${made.path} more than once (mounts ${[...ids].join(', ')}): it is unknown which one this sequence created`,
     { remedy: `unmount it yourself: umount ${inShell(made.path)}; then: bofh recover` },
@@ -134,9 +150,13 @@ async function kernelName(host: ReadHost, number: string): Promise<string | unde
   return (await host.stat(link)) === undefined ? undefined : posix.basename(await host.readLink(link));
 }
 
-async function isMarked(host: ReadHost, { path, mark }: Made): Promise<boolean> {
+async function isMarked(host: ReadHost, made: Made): Promise<boolean> {
+  return (await markedPaths(host, made)).includes(made.path);
+}
+
+async function markedPaths(host: ReadHost, { mark }: Made): Promise<readonly string[]> {
   const entries = await userEntries(host);
-  return entries.some((entry) => entry.path === path && entry.options.includes(markOption(mark)));
+  return entries.filter(({ options }) => options.includes(markOption(mark))).map(({ path }) => path);
 }
 
 async function mountedAgain(host: ReadHost, { path, mark }: Made): Promise<true | undefined> {
@@ -153,12 +173,34 @@ async function mountedAgain(host: ReadHost, { path, mark }: Made): Promise<true 
 /** Returns the current state of the step's mount. */
 export async function lookForMount(host: ReadHost, made: Made, known: Known | undefined): Promise<Look> {
   const { entries, mine } = await survey(host, made, known);
-  if (mine !== undefined) return { state: 'ours', holders: mountsOn(entries, mine).map(carried) };
+  if (mine !== undefined) {
+    const moved = mine.path === made.path ? {} : { movedTo: `mnt:${mine.path}` };
+    return { state: 'ours', holders: mountsOn(entries, mine).map(carried), ...moved };
+  }
+  const renamed = await underAnotherName(host, entries, made, known);
+  if (renamed !== undefined)
+    return { state: 'not-ours', found: `a directory above ${made.path} was renamed: ${describe(renamed)}` };
   const there = mountsAt(entries, made.path).at(-1);
   if (there !== undefined)
     return { state: 'not-ours', found: `${describe(there)} is not the mount of this sequence` };
   const left = made.private && (await host.stat(made.path)) !== undefined;
   return { state: left ? 'ours' : 'gone' };
+}
+
+/**
+ * Returns the mount with the ID of the step's mount at another path. If a directory above a mount is
+ * renamed, the tag keeps the old path. It also keeps it after an umount at the new path, and another
+ * mount can get the same ID: so this is no proof.
+ */
+async function underAnotherName(
+  host: ReadHost,
+  entries: readonly MountEntry[],
+  made: Made,
+  known: Known | undefined,
+): Promise<MountEntry | undefined> {
+  const other = entries.find(({ id, path }) => id === known?.mountId && path !== made.path);
+  if (other === undefined || !(await isMarked(host, made))) return undefined;
+  return (await candidatesOf(host, entries, { ...made, path: other.path })).find(({ id }) => id === other.id);
 }
 
 /** Unmounts the step's mount, and removes its directory if the step created it. */

@@ -1,5 +1,5 @@
 import type { Mount } from '../world/parts.ts';
-import { addMount, removeMount } from '../tools/mount/mounts.ts';
+import { addMount, moveMount, removeMount } from '../tools/mount/mounts.ts';
 import { change, type World } from '../world/world.ts';
 import { deviceOf, type WrapAct, must } from './act.ts';
 
@@ -7,6 +7,8 @@ import { deviceOf, type WrapAct, must } from './act.ts';
 export interface MountAdmin {
   /** Mounts a device, read-write. */
   mount(device: string, path: string): Mount;
+  /** Moves the newest mount at a path with `mount --move`, or by renaming a directory above it. */
+  moveMount(path: string, to: string, how?: 'moved' | 'renamed'): void;
   /** Unmounts the newest mount at a path. */
   umount(path: string): void;
   /** Uses a device as swap space. */
@@ -22,6 +24,11 @@ export interface MountAdmin {
 
 /** Returns these methods for a simulated host. */
 export function mountActs(world: World, does: WrapAct): MountAdmin {
+  const mountOn = (path: string): Mount =>
+    must(
+      world.mounts.findLast((each) => each.path === path),
+      `mount on ${path}`,
+    );
   return {
     mount: does((device, path) => {
       const { number, storage } = deviceOf(world, device);
@@ -29,15 +36,8 @@ export function mountActs(world: World, does: WrapAct): MountAdmin {
       change(world, storage);
       return addMount(world, { device: number, storage, path, type, source: device, words: ['rw'] });
     }),
-    umount: does((path) =>
-      removeMount(
-        world,
-        must(
-          world.mounts.findLast((each) => each.path === path),
-          `mount on ${path}`,
-        ),
-      ),
-    ),
+    moveMount: does((path, to, how = 'moved') => moveMount(world, mountOn(path), to, how)),
+    umount: does((path) => removeMount(world, mountOn(path))),
     swapon: does((device) => void world.swaps.push(deviceOf(world, device).number)),
     hold: does((path, command = 'sleep 1000') => {
       const pid = world.nextPid;

@@ -112,6 +112,38 @@ test('a foreign mount in the place of an unmounted one stays, and is reported', 
   ]);
 });
 
+describe('a mount of the sequence that others have moved', () => {
+  const moves = (path: string | undefined, how: 'moved' | 'renamed') =>
+    failureOf(
+      does(async (tx) => {
+        const made = await tx.mount.mount({ device, mode: 'rw', ...(path === undefined ? {} : { path }) });
+        host.admin.moveMount(made.path, '/mnt/shown', how);
+        await failNow();
+      }),
+    );
+  const isMounted = () => host.world.mounts.some(({ path }) => path === '/mnt/shown');
+
+  test.each([
+    ['on a directory of the administrator', '/mnt/web1'],
+    ['on a private directory', undefined],
+  ])('by mount --move is unmounted there: %s', async (_, path) => {
+    const before = host.snapshot();
+    expect(await moves(path, 'moved')).toBeInstanceOf(RolledBackError);
+
+    expect(isMounted()).toBe(false);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('by renaming a directory above it is reported', async () => {
+    const error = await moves('/mnt/web1', 'renamed');
+
+    expect((error as RolledBackError).leftUntouched.join()).toMatch(
+      /a directory above \/mnt\/web1 was renamed: \S+ mounted on \/mnt\/shown \(mount \d+\)/,
+    );
+    expect(isMounted()).toBe(true);
+  });
+});
+
 test('foreign lines that were added meanwhile survive the undo of ours', async () => {
   await failureOf(
     does(async (tx) => {

@@ -143,6 +143,20 @@ export function removeMount(world: World, mounted: Mount): void {
     uncover(world, mounted.path);
 }
 
+/**
+ * Moves a mount to another directory, as `mount --move` does. `renamed`: a directory above it was
+ * renamed, which libmount does not notice.
+ */
+export function moveMount(world: World, mounted: Mount, path: string, how: 'moved' | 'renamed'): void {
+  const others = world.mounts.filter((each) => each !== mounted);
+  world.mounts = others;
+  const moved: Mount = { ...mounted, path, parent: parentOf(world, path) };
+  world.mounts = [...others, moved];
+  if (how === 'renamed' || mounted.userOptions.length === 0) return;
+  writeUtab(world, mounted, 'gone');
+  writeUtab(world, moved);
+}
+
 /** Records in the superblock of an ext4, at once and durably, whether it is mounted for writing. */
 function recovery(world: World, storage: string | undefined, needsRecovery: boolean): void {
   for (const contents of [world.live, world.durable]) {
