@@ -6,8 +6,9 @@ import { RefusedError, UsageError } from '../../core/errors.ts';
 import { pvs } from '../report-commands.ts';
 import { reported } from '../unreadable.ts';
 import type { PhysicalVolume } from '../objects.ts';
-import { syncMembers } from '../reads.ts';
-import { pvOn, pvUuidIn } from './physical.ts';
+import { pvchange } from '../pv-commands.ts';
+import { syncMembers, udevOf } from '../reads.ts';
+import { pvOf, pvOn, pvUuidIn } from './physical.ts';
 
 /** A physical volume whose device is present. */
 export type PresentPv = PhysicalVolume & { readonly path: string };
@@ -130,4 +131,46 @@ export async function syncPvs(host: ChangeHost, known: readonly KnownPv[]): Prom
     host,
     all.filter(({ uuid }) => known.some((each) => each.uuid === uuid)),
   );
+}
+
+/**
+ * Returns the physical volume that has extents of a group, or gets them back. RefusedError if its
+ * device is missing, or if others have removed it from the group.
+ */
+export async function memberWith(
+  host: ReadHost,
+  uuid: string,
+  { vg, vgUuid }: { readonly vg: string; readonly vgUuid: string },
+): Promise<PresentPv> {
+  const pv = await pvOf(host, uuid);
+  const path = pv?.path;
+  if (pv === undefined || path === undefined)
+    throw new RefusedError(`the physical volume with the uuid ${uuid}, which was in ${vg}, is missing`, {
+      remedy: 'attach its device, and make lvm see it: pvscan; then: bofh recover',
+    });
+  if (pv.vg?.uuid === vgUuid) return { ...pv, path };
+  const out = pv.vg === undefined ? '' : `vgreduce ${pv.vg.name} ${path}; `;
+  throw new RefusedError(
+    `${path} (uuid ${uuid}) is not in the volume group ${vg} any more, but in ${pv.vg?.name ?? 'none'}`,
+    { remedy: `add it again: ${out}vgextend ${vg} ${path}; then: bofh recover` },
+  );
+}
+
+/**
+ * Calls `work`, which allocates extents of a physical volume, also if an administrator has excluded
+ * it from allocation (`pvchange --allocatable n`), for example to empty it: lvm would refuse.
+ */
+export async function whileAllocatable(
+  host: ChangeHost,
+  { path: device, allocatable }: PresentPv,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (allocatable) return work();
+  const pv = { device, tags: [], ...(await udevOf(host)) };
+  await host.run(pvchange({ ...pv, allocatable: true }));
+  try {
+    await work();
+  } finally {
+    await host.run(pvchange({ ...pv, allocatable: false }));
+  }
 }

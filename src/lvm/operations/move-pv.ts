@@ -4,7 +4,14 @@ import type { ChangeHost, ReadHost, Command } from '../../command/index.ts';
 import { RefusedError, type ManualRecovery } from '../../core/errors.ts';
 import { syncGroup, udevOf } from '../reads.ts';
 import { findGroup, knownGroup, sameGroup } from './known-group.ts';
-import { accountedFor, claimsOn, knownPv } from './known-pvs.ts';
+import {
+  accountedFor,
+  claimsOn,
+  knownPv,
+  memberWith,
+  type PresentPv,
+  whileAllocatable,
+} from './known-pvs.ts';
 import { type Extents, extentsOf, type Piece, piece, placeOf, topName } from './moves.ts';
 import { plannedMove } from './planned-move.ts';
 import { change, type Udev } from '../commands.ts';
@@ -111,7 +118,8 @@ async function move(
   if (before === undefined) return;
   const place = placeOf(before, each);
   if (place === 'moving') {
-    await host.run(abortMove({ path: pathOf(before, each.from.pvUuid), ...(await udevOf(host)) }));
+    const { path } = await memberWith(host, each.from.pvUuid, { ...of, vg: before.vg });
+    await host.run(abortMove({ path, ...(await udevOf(host)) }));
     // The move may have ended meanwhile.
     return move(host, of, { piece: each, way });
   }
@@ -124,23 +132,17 @@ async function move(
   }
   const name = before.volumes.find(({ uuid }) => uuid === each.lvUuid)?.name ?? each.name;
   refuseTaken(before, { vg: of.vg, name, to, count: each.count });
-  const at = ({ pvUuid, start }: Piece['from']) => ({
-    ...{ path: pathOf(before, pvUuid), start, count: each.count },
-  });
-  await host.run(pvmove({ vg: before.vg, name, from: at(from), to: at(to), ...(await udevOf(host)) }));
+  const source = await memberWith(host, from.pvUuid, { ...of, vg: before.vg });
+  const target = await memberWith(host, to.pvUuid, { ...of, vg: before.vg });
+  const at = ({ path }: PresentPv, { start }: Piece['from']) => ({ path, start, count: each.count });
+  const places = { from: at(source, from), to: at(target, to) };
+  const moves = pvmove({ vg: before.vg, name, ...places, ...(await udevOf(host)) });
+  await whileAllocatable(host, target, () => host.run(moves));
   const after = await extentsNow(host, of);
   if (after === undefined || placeOf(after, each) !== (way === 'forth' ? 'there' : 'here'))
-    throw new RefusedError(`pvmove did not move the extents of ${before.vg}/${name} from ${at(from).path}`, {
+    throw new RefusedError(`pvmove did not move the extents of ${before.vg}/${name} from ${source.path}`, {
       remedy: `see where the extents are: pvs --segments -o +lv_name ${before.vg}; then run the command again`,
     });
-}
-
-function pathOf({ devices }: Extents, pvUuid: string): string {
-  const path = devices.find(({ uuid }) => uuid === pvUuid)?.path;
-  if (path !== undefined) return path;
-  throw new RefusedError(`the physical volume with the uuid ${pvUuid} is missing`, {
-    remedy: 'attach its device, and make lvm see it: pvscan; then: bofh recover',
-  });
 }
 
 function refuseTaken(

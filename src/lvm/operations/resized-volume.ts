@@ -12,6 +12,7 @@ import { dependentHolders, everyHolderOf, holdersOf, udevOf, type VolumeAmong } 
 import type { LogicalVolume, PvSegment } from '../objects.ts';
 import { known, type KnownVolume, knownVolume } from './known-volume.ts';
 import { present } from '../../core/present.ts';
+import { memberWith, whileAllocatable } from './known-pvs.ts';
 import { byLvm, spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
@@ -173,15 +174,9 @@ export async function growBack(host: ChangeHost, of: ResizeUndo): Promise<void> 
     const { lv } = await known(host, of);
     if (lv.size >= to) continue;
     await refuseTakenExtents(host, of, run);
-    const path = (await reported(host, pvs())).find(({ uuid }) => uuid === run.pvUuid)?.path;
-    if (path === undefined)
-      throw new RefusedError(
-        `the physical volume with the uuid ${run.pvUuid}, which had the last extents of ${lv.fullName}, is missing`,
-        {
-          remedy: 'attach its device, and make lvm see it: pvscan; then: bofh recover',
-        },
-      );
-    await grow(host, of, to, { path, start: run.start, count: run.count });
+    const pv = await memberWith(host, run.pvUuid, { ...of, vg: lv.vg });
+    const place = { path: pv.path, start: run.start, count: run.count };
+    await whileAllocatable(host, pv, () => grow(host, of, to, place));
   }
 }
 

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as lvm from '../../../src/api/lvm.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
-import { StuckError, UsageError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError, UsageError } from '../../../src/core/errors.ts';
 import { abortMove, pvmove } from '../../../src/lvm/operations/move-pv.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -153,6 +153,40 @@ describe('movePv', () => {
     expect(lies('theirs')).toBe('vdx:0+1');
     // Extents that no other volume took are back in their place.
     expect([lies('a'), lies('b')]).toEqual(['vdy:0+4 vdx:7+6', 'vdx:4+3']);
+  });
+
+  test('moves back to a device on which lvm may not allocate, and leaves it so', async () => {
+    group().pvs = group().pvs.map((pv) => (pv.path === '/dev/vdx' ? { ...pv, allocatable: 'no' } : pv));
+    const before = host.snapshot();
+    const error = await failureOf(
+      does(async (tx) => [await tx.lvm.movePv({ device: '/dev/vdx' }), await failNow()]),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  test('names the group of which the old device is no member any more, and is undone once it is', async () => {
+    const error = await failureOf(
+      does(async (tx) => {
+        await tx.lvm.movePv({ device: '/dev/vdx' });
+        host.admin.vgreduce('data', '/dev/vdx');
+        await failNow();
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect((error as StuckError).blocked).toMatchObject([
+      {
+        why: expect.stringMatching(
+          /^\/dev\/vdx \(uuid \S+\) is not in the volume group data any more, but in none$/,
+        ) as string,
+        remedy: 'add it again: vgextend data /dev/vdx; then: bofh recover',
+      },
+    ]);
+
+    host.admin.vgextend('data', '/dev/vdx');
+    await recoverAll(host.restart());
+    expect(lies('a')).toBe('vdx:0+4 vdx:7+6');
   });
 
   test('skips a volume that was removed meanwhile', async () => {

@@ -419,6 +419,19 @@ describe('concurrent changes', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  test('a device on which lvm may not allocate any more gets its extents back, and stays so', async () => {
+    const close = (): void => {
+      for (const vg of host.world.lvm) vg.pvs = vg.pvs.map((pv) => ({ ...pv, allocatable: 'no' }));
+    };
+    const error = await failureOf(
+      does(async (tx) => [await resize(tx, '24m', consent), close(), await failNow()]),
+    );
+
+    expect(error).toBeInstanceOf(RolledBackError);
+    expect(runs()).toEqual([[0, 8]]);
+    expect(host.world.lvm[0]?.pvs.map(({ allocatable }) => allocatable)).toEqual(['no']);
+  });
+
   test('a third size stays', async () => {
     const error = await failureOf(
       does(async (tx) => {

@@ -27,6 +27,11 @@ function pvmove(call: ToolCall): ReturnType<ToolModel> {
   if (from === undefined || to?.count !== from.count)
     throw unmodelled(call, 'it takes two runs of the same length');
   if (!isWithin(lv.runs ?? [], from)) return failed(5, `  No data to move for ${vgName}.`);
+  if (vg.pvs.find(({ uuid }) => uuid === to.pv)?.allocatable === 'no')
+    return failed(
+      5,
+      `  WARNING: Physical volume ${target.split(':')[0] ?? ''} not allocatable.\n  No specified PVs have space available.`,
+    );
   if (!isWithin(freeRuns(vg), to))
     return failed(
       5,
