@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { type Changed, type Look, operation } from '../../atomic/operation.ts';
-import { inWords, remedyFor } from '../../blockdevice/index.ts';
+import { inWords, remedyFor, sizeTooSmall } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { type Holder, RefusedError, UsageError } from '../../core/errors.ts';
 import { formatSize, parseSize } from '../../core/units.ts';
@@ -177,7 +177,10 @@ export const resizeLv = operation({
   describe: volumeResizedRecovery,
 });
 
-/** Returns what others have written to the added part of an active volume. */
+/**
+ * Returns what others have written to the added part of a volume that is active now. RefusedError if
+ * its content reaches into that part.
+ */
 async function partChanged(
   host: ReadHost,
   {
@@ -192,11 +195,12 @@ async function partChanged(
     readonly touched: boolean;
   },
 ): Promise<Changed | undefined> {
+  // If the sequence itself worked on the volume (`touched`), for example grew and shrank a filesystem, old bytes prove nothing.
+  if (touched) return undefined;
   // `look` reports the content of a volume that is active already.
   const users = lv.active === false ? await beyond(host, { ...lv, active: true }, of.from) : [];
-  if (users.length > 0) return { found: `${lv.fullName} is not active, and ${inWords(users)}` };
-  // If the sequence itself worked on the volume (`touched`), for example grew and shrank a filesystem, old bytes prove nothing.
-  if (lv.active === 'unknown' || witness === undefined || witness === inactive || touched) return undefined;
+  if (users.length > 0) throw sizeTooSmall(lv.fullName, of.from, users);
+  if (lv.active === 'unknown' || witness === undefined || witness === inactive) return undefined;
   return (await growthWitness(host, { ...lv, active: true }, of)) === witness
     ? undefined
     : { found: `others wrote to ${lv.fullName} after its first ${formatSize(of.from)}` };

@@ -13,6 +13,7 @@ import type { LogicalVolume, PvSegment } from '../objects.ts';
 import { known, type KnownVolume, knownVolume } from './known-volume.ts';
 import { present } from '../../core/present.ts';
 import { memberWith, whileAllocatable } from './known-pvs.ts';
+import { whileActive } from './volume-content.ts';
 import { byLvm, spreadType } from '../spread.ts';
 
 const bytes = z.number().check(z.int(), z.positive());
@@ -138,7 +139,10 @@ export async function grow(host: ChangeHost, of: ResizeUndo, to: Bytes, onto?: P
   await expectSize(host, of, to);
 }
 
-/** Shrinks the volume; on the way `back` only if the added part is unused. */
+/**
+ * Shrinks the volume; on the way `back` only if the added part is unused, also while the volume is
+ * inactive.
+ */
 export async function shrink(
   host: ChangeHost,
   of: ResizeUndo,
@@ -149,7 +153,8 @@ export async function shrink(
   refuseDependents(among);
   const { lv } = among;
   if (way === 'back') {
-    const users = await beyond(host, lv, to);
+    const active = lv.active === false ? true : lv.active;
+    const users = await whileActive(host, lv, () => beyond(host, { ...lv, active }, to));
     if (users.length > 0) throw sizeTooSmall(lv.fullName, to, users);
   }
   const fs = await fsOption(host);

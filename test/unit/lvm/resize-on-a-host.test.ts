@@ -298,6 +298,22 @@ describe('a volume that is not active when its growth is undone', () => {
     expect([volume().extents, isActive()]).toEqual([8, false]);
   });
 
+  test('is not cut if the sequence mounted it, and others grew its filesystem and unmounted it', async () => {
+    host.admin.format('/dev/vg0/a', ext4);
+    await does(async (tx) => {
+      await resize(tx, '64m');
+      await tx.mount.mount({ device: '/dev/vg0/a', path: '/mnt', mode: 'rw' });
+    });
+    host.admin.umount('/mnt');
+    host.admin.format('/dev/vg0/a', ext4);
+    deactivated();
+
+    const error = await failureOf(undoes());
+
+    expect(JSON.stringify(error)).toContain('ext4 reaches to 64 MiB');
+    expect([volume().extents, isActive()]).toEqual([16, false]);
+  });
+
   test('is cut after its own filesystem, which the sequence grew and made inaccessible', async () => {
     host.admin.format('/dev/vg0/a', ext4);
     await expectUndone(host, () =>
