@@ -230,6 +230,12 @@ async function isSameAgain(host: ReadHost, there: MountEntry, of: Undo): Promise
 async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
   if ((await look(host, of)).state !== 'ours') return;
   const { path, mode, type } = of;
+  // mount(8) follows a symbolic link.
+  const real = await realPath(host, path);
+  if (real !== path)
+    throw new RefusedError(`${path} leads to ${real} now: ${of.source} is not mounted there`, {
+      remedy: `see its symbolic links: namei ${inShell(path)}; move the link away, and create the directory: mkdir --parents ${inShell(path)}; then: bofh recover`,
+    });
   // The mount ID, by which an older step would recognize it, has changed.
   const isOurs = of.options.some((option) => option.startsWith('x-bofh.mark='));
   const options = [...of.options, ...(isOurs ? [againOption(of.mark)] : [])];

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openJournals } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
-import { RolledBackError } from '../../../src/core/errors.ts';
+import { RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { failureOf } from '../concurrency/support.ts';
@@ -160,6 +160,21 @@ test('foreign lines that were added meanwhile survive the undo of ours', async (
   expect(host.admin.readFile('/etc/fstab')).toBe(
     '# mine\n/dev/vda / ext4 defaults 0 1\ntmpfs /tmp tmpfs defaults 0 0\n',
   );
+});
+
+test('the undo of an unmount does not follow a link that others put in its place', async () => {
+  const error = await failureOf(
+    does(async (tx) => {
+      await tx.mount.unmount({ path: '/mnt/there' });
+      host.admin.rename('/mnt/there', '/mnt/before');
+      host.admin.symlink('/mnt/there', '/mnt/shown');
+      await failNow();
+    }),
+  );
+
+  expect(error).toBeInstanceOf(StuckError);
+  expect(String(error)).toContain('/mnt/there leads to /mnt/shown now: /dev/vg0/old is not mounted there');
+  expect(host.world.mounts.some(({ path }) => path === '/mnt/shown')).toBe(false);
 });
 
 test('after a reboot recovery does not undo an unmount', async () => {
