@@ -440,7 +440,11 @@ describe('concurrent changes', () => {
       for (const vg of host.world.lvm) vg.pvs = vg.pvs.map((pv) => ({ ...pv, allocatable: 'no' }));
     };
     const error = await failureOf(
-      does(async (tx) => [await resize(tx, '24m', consent), close(), await failNow()]),
+      does(async (tx) => {
+        await resize(tx, '24m', consent);
+        close();
+        await failNow();
+      }),
     );
 
     expect(error).toBeInstanceOf(RolledBackError);
