@@ -49,6 +49,20 @@ export function isThin(
   return lv.layout.includes('thin') && lv.pool !== undefined;
 }
 
+/**
+ * The other thin snapshots of the origin of a thin snapshot. When lvm merges one, it replaces the origin by it, and
+ * the others have no origin any more (2.03.16): they stay as volumes, and cannot be merged.
+ */
+export function otherThinSnapshots(
+  lv: LogicalVolume,
+  all: readonly LogicalVolume[],
+): readonly LogicalVolume[] {
+  if (!isThin(lv) || lv.origin === undefined) return [];
+  return all.filter(
+    (other) => other.uuid !== lv.uuid && isThin(other) && other.origin?.uuid === lv.origin?.uuid,
+  );
+}
+
 /** Reason why bofh must not write more to a pool or snapshot. */
 export interface Full {
   readonly why: string;

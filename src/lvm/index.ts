@@ -8,7 +8,14 @@ import type { LogicalVolume, PhysicalVolume, VolumeGroup } from './objects.ts';
 
 export { type MetadataBackup, metadataBackup } from './backup.ts';
 export { removeRecovery } from './manual-recovery.ts';
-export { filledInWords, fillingOf, fullLimit, isThinPool, refuseFullPool } from './filling.ts';
+export {
+  filledInWords,
+  fillingOf,
+  fullLimit,
+  isThinPool,
+  otherThinSnapshots,
+  refuseFullPool,
+} from './filling.ts';
 export { fullAmong, fullUnder, hasLimitedRoom, refuseFullBeneath } from './full-beneath.ts';
 export { checkLvName, checkVgName, dmName } from './names.ts';
 export { alreadyIn } from './operations/activation.ts';

@@ -2,6 +2,7 @@ import { deviceWitness, probe } from '../blockdevice/index.ts';
 import type { ReadHost } from '../command/index.ts';
 import { refuseElsewhere, refuseUnsafeScript } from '../copy/index.ts';
 import { RefusedError } from '../core/errors.ts';
+import { lvs } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { configured } from './configured.ts';
@@ -82,9 +83,28 @@ export async function planProvision(options: {
           remedy: `add noauto to its line in /etc/fstab of ${name}; or start the guest and apply the description over SSH: bofh --host root@ADDRESS host apply ${description}`,
         },
       );
+    await refuseOtherSnapshots(host, name, disk);
     mounts.push({ disk, filesystem, type, target });
   }
   return { name, description, seconds: (request.timeoutMs ?? 600_000) / 1000, mounts, look };
+}
+
+/** Throws RefusedError for a thin disk with snapshots: they could not be restored after the merge. */
+async function refuseOtherSnapshots(
+  host: ReadHost,
+  guest: string,
+  { vg, volume, uuid, pool }: SnapshotDisk,
+): Promise<void> {
+  const others = pool === null ? [] : (await lvs(host)).filter(({ origin }) => origin?.uuid === uuid);
+  if (others.length === 0) return;
+  const names = others.map(({ fullName }) => fullName).join(', ');
+  throw new RefusedError(
+    `the thin volume ${vg}/${volume} has the snapshots ${names}, which could not be restored afterwards`,
+    {
+      code: 'in-use',
+      remedy: `start ${guest} and apply the description over SSH: bofh --host root@ADDRESS host apply FILE; or remove the snapshots: bofh vm snapshot list ${guest}; bofh vm snapshot remove ${guest} LABEL`,
+    },
+  );
 }
 
 /**

@@ -5,7 +5,7 @@ import { BofhError, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import type { Bytes } from '../core/units.ts';
 import { sha256 } from '../file/index.ts';
-import { checkLvName, checkVgName, type LogicalVolume, lvs } from '../lvm/index.ts';
+import { checkLvName, checkVgName, type LogicalVolume, lvs, otherThinSnapshots } from '../lvm/index.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -225,6 +225,23 @@ export interface SnapshotRestorePlan extends GuestSnapshot {
   readonly file: { readonly path: string; readonly sha256: string; readonly content?: string };
   /** Disks that the guest got after the snapshot: they will not be in its configuration. */
   readonly later: readonly string[];
+  /**
+   * Other thin snapshots of its volumes, as `VG/LV`, also those of other snapshots of the guest: they stay, but
+   * have no origin afterwards, and cannot be restored.
+   */
+  readonly detached: readonly string[];
+}
+
+/** The other thin snapshots, as `VG/LV`, that have no origin any more when a snapshot is restored. */
+export async function detachedBy(
+  host: ReadHost,
+  { disks }: Pick<GuestSnapshot, 'disks'>,
+): Promise<readonly string[]> {
+  const known = await lvs(host);
+  return disks.flatMap(({ snapshotUuid }) => {
+    const lv = known.find(({ uuid }) => uuid === snapshotUuid);
+    return lv === undefined ? [] : otherThinSnapshots(lv, known).map(({ fullName }) => fullName);
+  });
 }
 
 /** Makes all checks before anything is done. Throws RefusedError if the guest is not off. */
@@ -267,6 +284,7 @@ export async function planSnapshotRestore(options: {
       ...(isSame ? {} : { content: found.config.content }),
     },
     later,
+    detached: await detachedBy(host, found),
   };
 }
 

@@ -4,7 +4,8 @@ import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { imageOf } from '../../../src/simulator/tools/blockdevice/compressed.ts';
 import { rejectionOf } from '../../support/rejection.ts';
-import { jsonOn, typedOn } from './support/run-verb.ts';
+import { jsonOn, runVerb, typedOn } from './support/run-verb.ts';
+import { testRuntime } from './support/runtime.ts';
 
 let host: SimulatedHost;
 afterEach(() => {
@@ -145,6 +146,26 @@ test('an older snapshot is restored beside a newer one, which stays', async () =
   expect((await list()).snapshots.map(({ label, why }) => [label, why])).toEqual([['second', null]]);
   await restore('second');
   expect(contentOf('web1-root')).toEqual(second);
+});
+
+test('the other snapshots of thin volumes cannot be restored after that, as the question and the answer say', async () => {
+  host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 80 });
+  await typed(`vm create web2 ${made.replace('xenbr0', 'xenbr0 --thin pool')}`);
+  await typed('vm snapshot create web2 first');
+  await typed('vm snapshot create web2 second');
+  const others = ['vg0/web2-root-second', 'vg0/web2-swap-second'];
+
+  const { runtime, stderr } = testRuntime(simulatedBofh({ host }), {}, ['no']);
+  await rejectionOf(runVerb(runtime, 'vm snapshot restore web2 first'));
+  const { data } = await typed('vm snapshot restore web2 first');
+
+  expect(stderr()).toContain(`these thin snapshots cannot be restored after that: ${others.join(', ')}`);
+  expect(answers.vmSnapshotRestore.parse(data).detached).toEqual(others);
+  const { code, snapshots } = await list('web2');
+  expect([code, snapshots.map(({ why }) => why)]).toEqual([
+    6,
+    ['vg0/web2-root-second is not a snapshot of vg0/web2-root any more'],
+  ]);
 });
 
 test('a snapshot is removed, and the guest stays as it is', async () => {

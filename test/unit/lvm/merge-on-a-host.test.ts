@@ -221,6 +221,21 @@ describe('bofh lvm snapshot merge', () => {
     });
   });
 
+  test('names the other thin snapshots, which cannot be merged after that', async () => {
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 8 });
+    await does(async (tx) => {
+      await tx.lvm.createLv({ vg: 'vg0', name: 'one', size: '16m', pool: 'pool' });
+      for (const name of ['one-monday', 'one-tuesday'])
+        await tx.lvm.createSnapshot({ vg: 'vg0', origin: 'one', name });
+    });
+    const { runtime, stderr } = testRuntime(simulatedBofh({ host }), {}, ['y']);
+
+    expect(await merge(runtime, 'vg0/one-monday')).toBe(0);
+
+    expect(stderr()).toContain('these thin snapshots of it cannot be merged after that: vg0/one-tuesday');
+    await expect(merge(runtime, 'vg0/one-tuesday')).rejects.toThrow('vg0/one-tuesday is not a snapshot');
+  });
+
   test.each([
     ['no consent is given', 'vg0/monday', RefusedError],
     ['it is no snapshot', 'vg0/a', UsageError],

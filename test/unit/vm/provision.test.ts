@@ -157,6 +157,18 @@ describe('vm provision', () => {
     },
   );
 
+  test('refuses a thin disk with snapshots, which could not be restored afterwards', async () => {
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 40 });
+    await typed('vm create web2 --source tar:/srv/debian.tar --size 64m --memory 128m --thin pool');
+    await typed('vm snapshot create web2 before');
+    const before = host.snapshot();
+
+    await expect(typed('vm provision web2 /srv/web.ts')).rejects.toThrow(
+      'the thin volume vg0/web2-root has the snapshots vg0/web2-root-before, which could not be restored afterwards',
+    );
+    expect(host.snapshot()).toBe(before);
+  });
+
   test('a dry run says that its effect is unknown', async () => {
     const before = host.snapshot();
     const { stderr } = await typed(provision, { dryRun: true });

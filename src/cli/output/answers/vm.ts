@@ -395,6 +395,8 @@ export const vmSnapshotRestore = z.strictObject({
   volumes: z.array(text),
   /** Disks that the guest got after the snapshot; their volumes stay. */
   later: z.array(text),
+  /** Other thin snapshots of these volumes: they stay, but cannot be restored any more. */
+  detached: z.array(text),
 });
 
 /** `bofh vm snapshot remove NAME LABEL` */

@@ -124,5 +124,12 @@ function mergeLv(
     const content = contents.get(`lv:${lv.uuid}`);
     if (content !== undefined) contents.set(`lv:${origin.uuid}`, content);
   }
+  // A thin snapshot replaces its origin: it gets the name and uuid of the origin, which is removed.
+  if (!isClassicSnapshot(lv))
+    vg.lvs = vg.lvs.map((other) => {
+      const { origin: of, ...plain } = other;
+      if (other === lv || (of !== origin.uuid && of !== lv.uuid)) return other;
+      return of === lv.uuid ? { ...other, origin: origin.uuid } : plain;
+    });
   removeLv(world, vg, lv);
 }

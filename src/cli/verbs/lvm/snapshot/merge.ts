@@ -1,6 +1,6 @@
 import * as lvm from '../../../../api/lvm.ts';
 import { UsageError } from '../../../../core/errors.ts';
-import { usableVg, volumeNamed } from '../../../../lvm/index.ts';
+import { otherThinSnapshots, usableVg, volumeNamed } from '../../../../lvm/index.ts';
 import type { Answer } from '../../../output/answer.ts';
 import type { LvmSnapshotMerge } from '../../../output/answers/index.ts';
 import { change, plan } from '../../../runtime/change.ts';
@@ -18,15 +18,21 @@ export default verb({
     return change<unknown, LvmSnapshotMerge>(runtime, async (bofh) => {
       if (runtime.settings.mode === 'plan')
         return () => plan(runtime, bofh, () => lvm.mergeSnapshot({ vg, name }));
-      const { uuid, origin } = volumeNamed(await usableVg(bofh.host, vg), { name });
+      const group = await usableVg(bofh.host, vg);
+      const lv = volumeNamed(group, { name });
+      const { uuid, origin } = lv;
       if (origin === undefined)
         throw new UsageError(`${volume} is not a snapshot: it cannot be merged`, {
           remedy: 'see the snapshots and their origins: bofh lvm list',
         });
       const of = `${vg}/${origin.name}`;
+      const others = otherThinSnapshots(lv, group.volumes).map(({ fullName }) => fullName);
       return {
         destroys: [
           `${of} (uuid ${origin.uuid}) will be restored to its state when ${volume} was taken: later changes will be lost, and ${volume} will be removed`,
+          ...(others.length === 0
+            ? []
+            : [`these thin snapshots of it cannot be merged after that: ${others.join(', ')}`]),
         ],
         checksFirst: true,
         act: () => lvm.mergeSnapshot({ vg, name, uuid }),
