@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { recognise, size as sizeOf } from '../blockdevice/index.ts';
-import { type ReadHost, refuseExposed } from '../command/index.ts';
+import { follow, type ReadHost, refuseExposed } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { on } from '../core/refusals.ts';
@@ -149,7 +149,7 @@ export async function configOf(host: ReadHost, { file, disks }: GuestConfig): Pr
       code: 'differs',
       remedy: 'run the command again',
     });
-  const { mode = 0o644, kind } = (await host.stat(file)) ?? {};
+  const { mode = 0o644, kind } = (await follow(host, file)).stat ?? {};
   return { mode: kind === 'file' ? mode & 0o777 : 0o644, content };
 }
 

@@ -71,6 +71,16 @@ describe('vm backup', () => {
     );
   });
 
+  test('a configuration behind a link is restored with the mode of its file', async () => {
+    host.admin.writeFile('/srv/web1.cfg', config(), 0o600);
+    host.admin.removeFile('/etc/xen/web1.cfg');
+    host.admin.symlink('/etc/xen/web1.cfg', '/srv/web1.cfg');
+    const [guest] = (await guestConfigs(host)).guests;
+    if (guest === undefined) throw new Error('no guest');
+
+    await expect(configOf(host, guest)).resolves.toMatchObject({ mode: 0o600 });
+  });
+
   test('saves a stopped guest, which is restored unchanged', async () => {
     const [before, root, swap] = [config(), contentOf('web1-root'), contentOf('web1-swap')];
 
