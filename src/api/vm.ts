@@ -178,7 +178,7 @@ export async function clone(name: string, to: string, options: CloneOptions = {}
   const plan = await planning('vm.clone', { name, to }, () =>
     planClone({ host, site, name, to, request: checkClone(options) }),
   );
-  return single(`vm clone ${name} ${to}`, (tx) => cloneVm(tx, plan));
+  return single(`vm clone ${name} ${to}`, (tx) => cloneVm(tx, host, plan));
 }
 
 /**

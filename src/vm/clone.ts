@@ -1,11 +1,12 @@
 import { randomUuid } from '../core/random.ts';
 import type { ReadHost } from '../command/index.ts';
-import { fillOptions, readRoot, type RootContent } from '../copy/index.ts';
+import { fillOptions, readRoot, type RootContent, type UnpackedFile } from '../copy/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { present } from '../core/present.ts';
 import { refusals } from '../core/refusals.ts';
 import { textFile } from '../file/index.ts';
+import { realPath } from '../mount/index.ts';
 import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
@@ -34,12 +35,15 @@ import type { CheckedClone } from './request.ts';
 /** Files of a root that name filesystems by their UUIDs. */
 const withUuid: readonly string[] = ['etc/fstab', grubConfig];
 
+/** Files of the root that are replaced by their changed content. */
+const copied = new Set([...withUuid, 'etc/hosts']);
+
 /** How a guest will be cloned. */
 export interface ClonePlan {
   readonly name: string;
   readonly to: string;
   readonly volumes: readonly ClonedVolume[];
-  readonly config: { readonly path: string; readonly content: string };
+  readonly config: { readonly path: string; readonly content: string; readonly mode: number };
   readonly inside: IdentityFiles;
   /** Files of the root that name filesystems by their UUIDs, by their paths. */
   readonly texts: ReadonlyMap<string, string>;
@@ -108,27 +112,22 @@ export async function planClone(options: {
     if (request.sshKeys !== undefined) refuseWithoutServer(content.paths);
     return insideOf(content, { hostname: request.hostname ?? to, sshKeys: sshKeys ?? [], network });
   });
-  const text = await found.try(async () =>
-    configText((await textFile(host, guest.file)).content, {
-      guest,
-      to,
-      request,
-      volumes: volumes ?? [],
-      macs,
-    }),
-  );
+  const text = await found.try(async () => {
+    const { content: old, mode } = await textFile(host, await realPath(host, guest.file));
+    return { mode, content: configText(old, { guest, to, request, volumes: volumes ?? [], macs }) };
+  });
   found.throwAll();
   if (path === undefined || volumes === undefined || inside === undefined || text === undefined)
     throw new TypeError('a refusal was not reported');
   const texts = new Map([...(content?.texts ?? [])].filter(([file]) => withUuid.includes(file)));
   const ssh = sshOf(sshKeys ?? [], network);
-  const config = { path, content: text };
-  const shared = exclusiveSettings({ text: Buffer.from(text), file: guest.file });
+  const config = { path, ...text };
+  const shared = exclusiveSettings({ text: Buffer.from(text.content), file: guest.file });
   return { name, to, volumes, config, inside, texts, start: request.start, ssh, shared };
 }
 
 /** Clones a guest. The undo removes the new volumes with everything in them. */
-export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
+export async function cloneVm(tx: Tx, host: ReadHost, plan: ClonePlan): Promise<ClonedVm> {
   const { name, to, config, inside } = plan;
   const uuids = new Map<string, string>();
   let root: { readonly device: string; readonly uuid: string } | undefined;
@@ -146,11 +145,16 @@ export async function cloneVm(tx: Tx, plan: ClonePlan): Promise<ClonedVm> {
     ...{ path, content: withUuids(text, uuids), encoding: 'latin1' as const },
     mode: path === grubConfig ? 0o600 : 0o644,
   }));
-  const files = [...inside.files, ...texts];
+  const files: UnpackedFile[] = [];
+  // The fstab of a guest may contain a password.
+  for (const file of [...inside.files, ...texts]) {
+    const there = copied.has(file.path) ? await host.stat(`${mounted.path}/${file.path}`) : undefined;
+    files.push({ ...file, ...present({ mode: there?.mode }) });
+  }
   await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });
   await mounted.release();
   // Its kernel may find the root by the UUID: root=UUID=….
-  await tx.file.create({ path: config.path, content: withUuids(config.content, uuids), mode: 0o644 });
+  await tx.file.create({ ...config, content: withUuids(config.content, uuids) });
   const domain = plan.start ? await tx.xen.create({ config: config.path, name: to }) : undefined;
   return {
     ...{ name: to, config: config.path, domid: domain?.domid, ssh: plan.ssh, hostKey: inside.hostKey },

@@ -34,6 +34,23 @@ const uuidOf = (name: string): string => {
 };
 
 describe('vm clone', () => {
+  // The files may contain a password: vncpasswd, or password= of a share.
+  test('the configuration and the files inside keep their modes', async () => {
+    host.admin.writeFile('/srv/web1.cfg', config('web1'), 0o600);
+    host.admin.removeFile('/etc/xen/web1.cfg');
+    host.admin.symlink('/etc/xen/web1.cfg', '/srv/web1.cfg');
+    host.admin.mount('/dev/vg0/web1-root', '/mnt');
+    host.admin.writeFile('/mnt/etc/fstab', host.admin.readFile('/mnt/etc/fstab'), 0o600);
+    host.admin.umount('/mnt');
+
+    await clone();
+
+    expect((await host.stat('/etc/xen/shop.cfg'))?.mode).toBe(0o600);
+    host.admin.mount('/dev/vg0/shop-root', '/mnt');
+    expect((await host.stat('/mnt/etc/fstab'))?.mode).toBe(0o600);
+    expect((await host.stat('/mnt/etc/hosts'))?.mode).toBe(0o644);
+  });
+
   test('copies the disks, with UUIDs, addresses, keys and a name of its own', async () => {
     const before = { config: config('web1'), inside: inRoot('web1', 'etc/hostname', 'etc/fstab') };
 
