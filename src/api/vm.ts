@@ -530,9 +530,9 @@ export async function restoreSnapshot(name: string, label: string): Promise<Snap
 /** Removes a snapshot in a sequence of its own; the guest does not change. */
 export async function removeSnapshot(name: string, label: string): Promise<SnapshotRemovalPlan> {
   beginRecipe('vm.removeSnapshot');
-  const { host } = currentBofh();
+  const { host, site } = currentBofh();
   const plan = await planning('vm.removeSnapshot', { name, label }, () =>
-    planSnapshotRemoval(host, name, label),
+    planSnapshotRemoval({ host, site, name, label }),
   );
   await single(`vm snapshot remove ${name} ${label}`, (tx) => removeIt(tx, plan));
   return plan;

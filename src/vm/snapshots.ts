@@ -9,11 +9,14 @@ import { checkLvName, checkVgName, type LogicalVolume, lvs, otherThinSnapshots }
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
+import { refuseUsedMac } from './checks.ts';
+import { type GuestConfig, guestConfig, guestsWithDisk, parseConfig } from '../xen/index.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
 import { configOf } from './backup.ts';
 import { type Moment, planMoment, takeSnapshots } from './moment.ts';
 import { checkGuestName } from './names.ts';
 import { volumeOf } from './remove.ts';
+import { pathsOf } from './rename.ts';
 import { directory, snapshotFiles } from './snapshot-files.ts';
 
 const text = z.string().check(z.minLength(1), z.maxLength(255));
@@ -253,7 +256,7 @@ export async function planSnapshotRestore(options: {
 }): Promise<SnapshotRestorePlan> {
   const { host, site, name, label } = options;
   const found = await findSnapshot(host, name, label);
-  const { guest } = await guestIn(host, { name, site });
+  const { guest, guests } = await guestIn(host, { name, site });
   const domain = await domainOfGuest(host, guest);
   if (domain !== undefined)
     throw new RefusedError(
@@ -269,6 +272,15 @@ export async function planSnapshotRestore(options: {
     throw new RefusedError(`the snapshot ${label} of ${name} cannot be restored: ${why}`, {
       remedy: `see the others: bofh vm snapshot list ${name}; remove what is left of this one: bofh vm snapshot remove ${name} ${label}`,
     });
+  const old = guestConfig(parseConfig({ text: found.config.content, file: `${found.path} (config)` }));
+  await refuseOtherVolumes(host, { name, old, found, known });
+  const uuids = found.disks.flatMap(({ uuid, snapshotUuid }) => [uuid, snapshotUuid]);
+  const volumes = known.filter(({ uuid }) => uuids.includes(uuid));
+  await refuseOtherGuests(host, { site, volumes, own: guest.file });
+  const others = guests.filter(({ file }) => file !== guest.file);
+  // An address that this guest already shares is not the fault of the restore.
+  for (const { mac } of old.vifs)
+    if (mac !== undefined && !guest.vifs.some((vif) => vif.mac === mac)) refuseUsedMac(others, mac, true);
   const later: string[] = [];
   for (const { path, devtype } of guest.disks) {
     if (devtype === 'cdrom') continue;
@@ -286,6 +298,59 @@ export async function planSnapshotRestore(options: {
     later,
     detached: await detachedBy(host, found),
   };
+}
+
+/** Throws RefusedError if a path in the configuration of a snapshot leads to another volume than then. */
+async function refuseOtherVolumes(
+  host: ReadHost,
+  of: {
+    readonly name: string;
+    readonly old: GuestConfig;
+    readonly found: GuestSnapshot;
+    readonly known: readonly LogicalVolume[];
+  },
+): Promise<void> {
+  const { name, old, found, known } = of;
+  for (const { vdev, uuid, vg, volume } of found.disks) {
+    const path = old.disks.find((disk) => disk.vdev === vdev)?.path;
+    const lv = path === undefined ? undefined : await volumeOf(host, known, path);
+    const now = known.find((each) => each.uuid === uuid);
+    if (path === undefined || now === undefined)
+      throw unreadable(found.path, `its configuration has no disk ${vdev} on this host`);
+    // An inactive volume has no link in /dev/disk.
+    if (lv?.uuid === uuid || (lv === undefined && path.startsWith('/dev/disk/'))) continue;
+    const other = known.find((each) => each.vg === vg && each.name === volume && each.uuid !== uuid);
+    const back =
+      now.vg === vg ? `bofh lvm rename ${now.fullName} ${volume}` : `bofh lvm vg rename ${now.vg} ${vg}`;
+    throw new RefusedError(
+      `in the snapshot ${found.label} of ${name}, ${vdev} is ${path}, and that volume is ${now.fullName} now`,
+      {
+        code: 'differs',
+        remedy: `give it back its name: ${other === undefined ? '' : `bofh lvm rename ${other.fullName} NAME; then: `}${back}`,
+      },
+    );
+  }
+}
+
+/** Throws RefusedError if one of these volumes is a disk of a guest, which would lose its data. */
+async function refuseOtherGuests(
+  host: ReadHost,
+  of: {
+    readonly site: Site;
+    readonly volumes: readonly LogicalVolume[];
+    /** The configuration that does not count. */
+    readonly own?: string;
+  },
+): Promise<void> {
+  for (const lv of of.volumes) {
+    const all = await guestsWithDisk(host, of.site.guestConfigDirs, pathsOf(lv, lv.name));
+    const other = all.find(({ file }) => file !== of.own);
+    if (other !== undefined)
+      throw new RefusedError(
+        `${lv.fullName} is a disk of ${other.guest === other.file ? '' : `the guest ${other.guest}, in `}${other.file}, which would lose its data`,
+        { code: 'in-use', remedy: 'remove it from that configuration first: bofh vm disk detach GUEST DISK' },
+      );
+  }
 }
 
 /**
@@ -310,11 +375,13 @@ export interface SnapshotRemovalPlan extends GuestSnapshot {
 }
 
 /** Finds the volumes of a snapshot that still exist. */
-export async function planSnapshotRemoval(
-  host: ReadHost,
-  name: string,
-  label: string,
-): Promise<SnapshotRemovalPlan> {
+export async function planSnapshotRemoval(options: {
+  readonly host: ReadHost;
+  readonly site: Site;
+  readonly name: string;
+  readonly label: string;
+}): Promise<SnapshotRemovalPlan> {
+  const { host, site, name, label } = options;
   const found = await findSnapshot(host, name, label);
   const known = await lvs(host);
   const volumes: { vg: string; name: string; uuid: string }[] = [];
@@ -326,6 +393,8 @@ export async function planSnapshotRemoval(
     // A thin snapshot outlives its origin, and is then the only one with this data.
     else kept.push(`${lv.vg}/${lv.name}`);
   }
+  const removed = known.filter(({ uuid }) => volumes.some((each) => each.uuid === uuid));
+  await refuseOtherGuests(host, { site, volumes: removed });
   return { ...found, volumes, kept };
 }
 

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -166,6 +166,73 @@ test('the other snapshots of thin volumes cannot be restored after that, as the 
     6,
     ['vg0/web2-root-second is not a snapshot of vg0/web2-root any more'],
   ]);
+});
+
+describe('refused before anything changes, because the volumes or the address are of others now', () => {
+  const edit = (guest: string, how: (text: string) => string): void => {
+    const path = `/etc/xen/${guest}.cfg`;
+    host.admin.writeFile(path, how(host.admin.readFile(path)));
+  };
+  const attached = (text: string, volume: string): string =>
+    text.replace('disk = [', `disk = [ 'phy:/dev/vg0/${volume},xvdz,w',`);
+  const another = () => typed(`vm create web2 ${made}`);
+
+  test.each([
+    [
+      'a disk of another guest would go back too',
+      'restore',
+      async () => {
+        host.admin.lvcreate({ vg: 'vg0', name: 'data', extents: 4 });
+        await another();
+        edit('web1', (text) => attached(text, 'data'));
+        await create();
+        edit('web1', (text) => text.replace("'phy:/dev/vg0/data,xvdz,w',", ''));
+        edit('web2', (text) => attached(text, 'data'));
+      },
+      'vg0/data is a disk of the guest web2, in /etc/xen/web2.cfg, which would lose its data',
+    ],
+    ...(['restore', 'remove'] as const).map(
+      (verb) =>
+        [
+          `a volume of the snapshot is a disk of another guest: ${verb}`,
+          verb,
+          async () => {
+            await another();
+            await create();
+            edit('web2', (text) => attached(text, 'web1-root-before'));
+          },
+          'vg0/web1-root-before is a disk of the guest web2, in /etc/xen/web2.cfg, which would lose its data',
+        ] as const,
+    ),
+    [
+      'the name of a volume is that of another one',
+      'restore',
+      async () => {
+        await create();
+        await typed('lvm rename vg0/web1-swap old');
+        host.admin.lvcreate({ vg: 'vg0', name: 'web1-swap', extents: 4 });
+        edit('web1', (text) => text.replace('vg0/web1-swap', 'vg0/old'));
+      },
+      'in the snapshot before of web1, xvdb is /dev/vg0/web1-swap, and that volume is vg0/old now',
+    ],
+    [
+      'another guest has its address',
+      'restore',
+      async () => {
+        await create();
+        await another();
+        const mac = /mac=(?<mac>[^,]*)/.exec(config())?.groups?.mac ?? '';
+        await typed(`vm interface detach web1 ${mac}`);
+        await typed(`vm interface attach web2 --bridge xenbr0 --mac ${mac}`);
+      },
+      'belongs to web2',
+    ],
+  ] as const)('%s', async (_, verb, change, message) => {
+    await change();
+    const before = host.snapshot();
+    await expect(typed(`vm snapshot ${verb} web1 before`)).rejects.toThrow(message);
+    expect(host.snapshot()).toBe(before);
+  });
 });
 
 test('a snapshot is removed, and the guest stays as it is', async () => {

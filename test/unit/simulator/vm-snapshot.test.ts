@@ -28,8 +28,9 @@ async function restore(host: SimulatedHost): Promise<void> {
 }
 
 async function remove(host: SimulatedHost): Promise<void> {
-  const plan = await planSnapshotRemoval(host, name, label);
-  await withBofh(bofhOn(host), () => atomic('vm snapshot remove', (tx) => removeSnapshot(tx, plan)));
+  const bofh = bofhOn(host);
+  const plan = await planSnapshotRemoval({ host, site: bofh.site, name, label });
+  await withBofh(bofh, () => atomic('vm snapshot remove', (tx) => removeSnapshot(tx, plan)));
 }
 
 /** A running guest, and one that is off with snapshots of its two disks, which are thin in one case. */

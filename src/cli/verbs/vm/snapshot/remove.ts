@@ -37,6 +37,6 @@ export default verb({
           }),
         };
       },
-      { site: 'unused' },
+      { site: 'used' },
     ),
 });
