@@ -15,6 +15,7 @@ import {
   timedRow,
 } from './guests.ts';
 import { present } from '../core/present.ts';
+import { naming } from '../core/checks.ts';
 import { milliseconds, parsed } from '../core/request.ts';
 import { option } from '../core/option.ts';
 
@@ -54,9 +55,9 @@ export async function stop(name: string, options: StopOptions = {}): Promise<{ r
 }
 
 /**
- * Shuts down a configured guest and starts it again, in one sequence; a guest that is off is started. If it
- * cannot be started, the undo tries again to start it, from the same configuration file. Throws as `stop` and
- * `start` do.
+ * Shuts down a configured guest and starts it again, in one sequence; a guest that is off is started. If its
+ * kernel, a disk, a bridge or memory is missing, it is not shut down. If it then cannot be started, the undo
+ * tries again to start it, from the same configuration file. Throws as `stop` and `start` do.
  */
 export async function restart(
   name: string,
@@ -66,9 +67,14 @@ export async function restart(
   const domu = await guestNamed('vm.restart', name);
   const domain = await domainOf(domu);
   if (domain === undefined) return domu.start(how);
+  const { host } = currentBofh();
+  if (domain.state === 'running' || domain.state === 'paused')
+    await naming('vm.restart', { name }, async () =>
+      driver.refuseUnrestartable(host, await driver.readGuestConfig(host, domu.config), domain),
+    );
   return single(`vm restart ${name}`, async (tx) => {
     await tx.xen.shutdown(ending(domu, domain, present({ timeoutMs, forceOff })));
-    return startVm(tx, { ...how, host: currentBofh().host, config: domu.config, name });
+    return startVm(tx, { ...how, host, config: domu.config, name });
   });
 }
 

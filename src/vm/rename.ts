@@ -6,7 +6,7 @@ import { checkLvName, dmName, type LogicalVolume } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
-import { parseDisk, domainRemedy, withItems, withSettings } from '../xen/index.ts';
+import { parseDisk, domainRemedy, refuseUnrestartable, withItems, withSettings } from '../xen/index.ts';
 import { autostartLinks } from './autostart.ts';
 import { withSockets } from './channels.ts';
 import { checkClashes } from './checks.ts';
@@ -72,6 +72,7 @@ export async function planRename(options: {
     throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {
       remedy: domainRemedy(running),
     });
+  if (running !== undefined) await refuseUnrestartable(host, guest, running);
   const ends = domainOf(running, { guest, running: 'shutdown' }) ?? undefined;
   const domain =
     ends === undefined

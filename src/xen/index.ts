@@ -25,4 +25,5 @@ export { memoryRefusal, refuseMissingMemory } from './memory.ts';
 export type { GuestSetting } from './operations/set.ts';
 export { givenTo } from './resources.ts';
 export type { DomainDisk, GivenResources } from './schema.ts';
+export { refuseUnrestartable } from './startable.ts';
 export { type StartRow, startAllPlan } from './start-all.ts';

@@ -38,6 +38,25 @@ export async function memoryRefusal(
   return `${guest.name} needs ${needed} MiB of memory, but only ${freeMemoryMiB} MiB are free`;
 }
 
+/** The memory that `xl list` may leave out: video memory, and parts of a MiB. */
+const unlistedMiB = 16;
+
+/**
+ * The error if a guest that is shut down and started again needs more memory than it has now, and the host does
+ * not have as much; undefined if it has, or if xl may take it from dom0.
+ */
+export async function moreMemoryRefusal(
+  host: ReadHost,
+  guest: Pick<GuestConfig, 'name' | 'memoryMiB'>,
+  hasMiB: number,
+): Promise<string | undefined> {
+  const more = guest.memoryMiB - hasMiB;
+  if (more <= unlistedMiB) return undefined;
+  const { freeMemoryMiB, commandLine } = await host.run(xlInfo());
+  if (freeMemoryMiB >= more || (await autoballoon(host, commandLine))) return undefined;
+  return `${guest.name} needs ${Math.ceil(more)} MiB of memory more than it has, but only ${freeMemoryMiB} MiB are free`;
+}
+
 /**
  * Throws RefusedError if the host has too little free memory for more memory of a running guest. For that, xl
  * takes none from dom0.

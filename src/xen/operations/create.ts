@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import { inWords, remedyFor } from '../../blockdevice/index.ts';
-import { follow, type ReadHost, refuseExposed } from '../../command/index.ts';
+import { type ReadHost, refuseExposed } from '../../command/index.ts';
 import { type Holder, RefusedError } from '../../core/errors.ts';
 import { startedRecovery } from '../manual-recovery.ts';
 import type { GuestConfig } from '../config/guest.ts';
 import { describe, guestDomains } from '../domains.ts';
-import { missingBridge } from '../bridge.ts';
 import { memoryRefusal } from '../memory.ts';
 import { domainRemedy } from '../domains.ts';
+import { missingFor } from '../startable.ts';
 import {
   checkConfig,
   configOf,
@@ -113,18 +113,11 @@ async function refusalsOf(
     refusals.push(
       `${describe(domain)} has its ${domain.name === guestConfig.name ? 'name' : `uuid ${uuid}`} (${domainRemedy(domain)})`,
     );
-  for (const file of [guestConfig.kernel, guestConfig.ramdisk])
-    if (file !== undefined && (await follow(host, file)).stat === undefined)
-      refusals.push(`there is no ${file}`);
+  refusals.push(...(await missingFor(host, guestConfig)));
   for (const disk of disks) {
-    if (disk.kind === 'missing') refusals.push(`there is no disk ${disk.path}`);
     const who = await diskHolders(host, disk);
     held.push(...who);
     refusals.push(...who.map((each) => inWords([each])));
-  }
-  for (const vif of guestConfig.vifs) {
-    const missing = await missingBridge(host, vif);
-    if (missing !== undefined) refusals.push(missing);
   }
   const memory = await memoryRefusal(host, guestConfig);
   return { refusals: memory === undefined ? refusals : [...refusals, memory], held };

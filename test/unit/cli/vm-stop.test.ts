@@ -42,6 +42,24 @@ test('vm start and vm list are those of xen, and a running guest counts as start
   expect((await typed('vm list')).answer).toEqual((await typed('xen list')).answer);
 });
 
+test.each([
+  ['memory = 128', 'memory = 1000000', 'web1 needs 999872 MiB of memory more than it has'],
+  ['/boot/vmlinuz', '/boot/none', 'there is no /boot/none'],
+  ['vg0/web1-root', 'vg0/none', 'there is no disk /dev/vg0/none'],
+  ['disk = [', 'vif = ["bridge=none"]\ndisk = [', 'there is no bridge none'],
+])('a guest that could not be started again is not shut down: %s', async (from, to, why) => {
+  const file = '/etc/xen/web1.cfg';
+  host.admin.writeFile(file, host.admin.readFile(file).replace(from, to));
+  const before = host.snapshot();
+
+  for (const line of ['vm restart web1', 'vm rename web1 shop --restart']) {
+    const error = (await rejectionOf(typed(line))) as RefusedError;
+    expect(error).toBeInstanceOf(RefusedError);
+    expect(error.message).toContain(`web1 is not shut down, because it could not be started again: ${why}`);
+  }
+  expect(host.snapshot()).toBe(before);
+});
+
 test('a guest that ignores the request still runs, and the remedy powers it off', async () => {
   host.fault({ tool: 'xl', argvIncludes: 'shutdown', mode: 'hangs' });
   const error = await rejectionOf(typed('vm stop web1 --time 1s'));
