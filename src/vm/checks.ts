@@ -293,7 +293,7 @@ export async function checkVif(host: ReadHost, vif: Vif): Promise<void> {
  */
 export async function checkFreeMemory(
   host: ReadHost,
-  guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'vcpus' | 'type'>,
+  guest: Pick<GuestConfig, 'name' | 'memoryMiB' | 'maxMemoryMiB' | 'vcpus' | 'maxVcpus' | 'type'>,
   otherwise = `give it less memory (${option('--memory', 'memory')})`,
 ): Promise<void> {
   const refusal = await memoryRefusal(host, guest);

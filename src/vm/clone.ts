@@ -229,7 +229,10 @@ async function checkStart(
       remedy: `correct kernel and ramdisk in ${guest.file}, or leave out ${option('--start', 'start')}`,
     });
   const { memory = guest.memoryMiB, vcpus = guest.vcpus } = request;
-  await checkFreeMemory(host, { name: to, memoryMiB: memory, vcpus, type: guest.type });
+  const maxMemoryMiB = Math.max(memory, guest.maxMemoryMiB ?? memory);
+  const maxVcpus = Math.max(vcpus, guest.maxVcpus ?? vcpus);
+  const { type } = guest;
+  await checkFreeMemory(host, { name: to, memoryMiB: memory, maxMemoryMiB, vcpus, maxVcpus, type });
 }
 
 function insideOf(

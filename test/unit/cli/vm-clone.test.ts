@@ -219,6 +219,12 @@ describe('vm clone', () => {
       /needs a network interface/,
     ],
     ['too little space', () => undefined, '--vg none', /none/],
+    [
+      'page tables for its maxmem that do not fit',
+      () => edit((text) => `${text.replace('"pv"', '"pvh"')}maxmem = 1000000\n`),
+      '--start',
+      /^shop needs \d+ MiB of memory, but only/,
+    ],
   ])('refuses %s, and changes nothing', async (_, given, words, why) => {
     given();
     const before = host.snapshot();
