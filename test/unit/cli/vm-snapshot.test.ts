@@ -257,10 +257,10 @@ test('a thin snapshot whose origin is gone stays, and is named', async () => {
   expect(volumes()).not.toContain('web2-swap-before');
 });
 
-test('a guest with snapshots is neither removed nor renamed', async () => {
+test('a guest with snapshots is neither removed nor renamed, and its linear disks are not resized', async () => {
   await create();
   const before = host.snapshot();
-  for (const line of ['vm remove web1', 'vm rename web1 web2']) {
+  for (const line of ['vm remove web1', 'vm rename web1 web2', 'vm resize web1 root +64m']) {
     const error = (await rejectionOf(typed(line))) as BofhError;
     expect(error.message).toContain('web1 has snapshots: before');
     expect(error.remedy).toContain('bofh vm snapshot remove web1 before');
