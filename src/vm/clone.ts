@@ -149,7 +149,7 @@ export async function cloneVm(tx: Tx, host: ReadHost, plan: ClonePlan): Promise<
   // The fstab of a guest may contain a password.
   for (const file of [...inside.files, ...texts]) {
     const there = copied.has(file.path) ? await host.stat(`${mounted.path}/${file.path}`) : undefined;
-    files.push({ ...file, ...present({ mode: there?.mode }) });
+    files.push({ ...file, ...(there?.kind === 'file' ? { mode: there.mode & 0o777 } : {}) });
   }
   await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });
   await mounted.release();
