@@ -50,6 +50,9 @@ describe.skipIf(!can.ok && !required)('the life of a guest on a real Xen host', 
     expect(await bofh('vm wait web1 --for running')).toMatch(/web1 runs as domain \d+/);
     await guestUp(machine, { name: 'web1' });
     expect(await given()).toEqual([96, 1, 256]);
+    const disks = await bofh('vm disk list web1');
+    expect(disks).toMatch(/^xvda +\/dev\/vg0\/web1-root +rw +64 MiB +ext4 +attached$/m);
+    expect(disks).toMatch(/^xvdb +\/dev\/vg0\/web1-swap +rw +16 MiB +swap +attached$/m);
   });
 
   it('gets memory, virtual CPUs and weight while it runs, and the file too', async () => {
