@@ -84,8 +84,9 @@ export function bytesOf({ bytes }: SavedRun): Buffer {
  */
 export type AreaNow = 'as it was' | 'ours' | 'begun' | 'something else';
 
+const magicOf9 = 0x8374026d;
 /** DRBD_MD_MAGIC_07 to _09 (drbdmeta.c of 9.22). */
-const magics: ReadonlySet<number> = new Set([0x8374026a, 0x8374026b, 0x8374026c, 0x8374026d]);
+const magics: ReadonlySet<number> = new Set([0x8374026a, 0x8374026b, 0x8374026c, magicOf9]);
 /** The pattern that create-md fills the activity log with (drbd.h). */
 const logMagic = 0x69cb65a2;
 /** The UUID that create-md writes first; afterwards drbdadm sets a random one. */
@@ -99,19 +100,17 @@ export async function areaNow(
     area,
     saved,
     uuid,
-    format,
   }: {
     readonly device: string;
     readonly area: Area;
     readonly saved: readonly SavedRun[];
     readonly uuid: string;
-    readonly format: 'v08' | 'v09';
   },
 ): Promise<AreaNow> {
   const at = superblockOf(area);
   await host.run(dropCache(device));
   const superblock = (await host.run(blocksAt(device, { from: at, count: blockSize }))).get(at);
-  const found = superblock === undefined ? undefined : deviceUuidIn(superblock, format);
+  const found = superblock === undefined ? undefined : deviceUuidIn(superblock);
   if (found === uuid) return 'ours';
   const before = blocksIn(saved);
   let [isSame, isBegun, count] = [true, superblock === undefined, 0];
@@ -176,12 +175,16 @@ export function withSize(block: Uint8Array, size: Bytes): Uint8Array {
   return sized;
 }
 
-/** The device UUID of a superblock; undefined if it has none (struct md_on_disk_08, meta_data_on_disk_9). */
-export function deviceUuidIn(block: Uint8Array, format: 'v08' | 'v09'): string | undefined {
+/**
+ * The device UUID of a superblock; undefined if it has none (struct md_on_disk_08, meta_data_on_disk_9). The
+ * magic decides where it is, and not the module: drbdmeta of a newer module converts v08, and keeps the UUID.
+ */
+export function deviceUuidIn(block: Uint8Array): string | undefined {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
-  if (!magics.has(view.getUint32(60))) return undefined;
+  const magic = view.getUint32(60);
+  if (!magics.has(magic)) return undefined;
   return view
-    .getBigUint64(format === 'v08' ? 40 : 48)
+    .getBigUint64(magic === magicOf9 ? 48 : 40)
     .toString(16)
     .padStart(16, '0');
 }

@@ -22,7 +22,7 @@ import { bytesOf, deviceUuidIn, savedBlock, savedRun } from '../metadata.ts';
 import { blocksAt, blockSize } from '../metadata-commands.ts';
 import { otherSize } from './create-metadata.ts';
 import { askedHere, configKey, resourceName } from './known-resource.ts';
-import { formatFor, volumeOf } from './new-metadata.ts';
+import { volumeOf } from './new-metadata.ts';
 
 const count = z.int().check(z.nonnegative());
 const uuid = z.string().check(z.regex(/^[0-9a-f]{16}$/, '16 hexadecimal digits, as blkid shows them'));
@@ -71,7 +71,7 @@ export const removeMetadata = operation({
     const size = await sizeAt(host, device);
     const at = superblockAt(size);
     const block = await blockAt(host, (await deviceNode(host, device)).path, at);
-    const found = block === undefined ? undefined : deviceUuidIn(block, await formatFor(host));
+    const found = block === undefined ? undefined : deviceUuidIn(block);
     if (block === undefined || found !== meant)
       throw new RefusedError(
         found === undefined

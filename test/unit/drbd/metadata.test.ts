@@ -8,6 +8,7 @@ import { dataSize } from '../../../src/drbd/index.ts';
 import { ParseError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { withBytes } from '../../../src/simulator/tools/blockdevice/sectors.ts';
 import { device, on, refused, replicated, resourceText, up } from './support.ts';
 
 const name = 'web1';
@@ -53,6 +54,14 @@ async function undone(host: SimulatedHost, act: (tx: Tx) => Promise<unknown>): P
   await expect(failed).rejects.toBeInstanceOf(RolledBackError);
   expect(host.snapshot()).toBe(before);
   expect(await bytes(host)).toEqual(was);
+}
+
+/** Writes the superblock that drbdmeta of DRBD 9 writes (9.22). */
+function writeNine(host: SimulatedHost): void {
+  const block = Buffer.alloc(blockSize);
+  block.write('ffffffffffffffff', 48, 'hex');
+  block.writeUInt32BE(0x8374026d, 60);
+  host.world.live.set(storageOf(host), withBytes({}, superblockOf(area), block));
 }
 
 const create =
@@ -225,6 +234,18 @@ describe('tx.drbd.createMetadata', () => {
     });
     expect(signature(host)?.uuid).toBe('ffffffffffffffff');
   });
+
+  it('leaves alone metadata that others created meanwhile for a newer module', async () => {
+    const host = blank();
+    const failed = on(host, async (tx) => {
+      await tx.drbd.createMetadata({ name });
+      writeNine(host);
+      throw boom;
+    });
+    await expect(failed).rejects.toMatchObject({
+      leftUntouched: [expect.stringContaining('where the metadata should be') as unknown],
+    });
+  });
 });
 
 describe('data that must stay', () => {
@@ -296,6 +317,9 @@ describe('tx.drbd.removeMetadata', () => {
       `the metadata on ${device} has the uuid ${old}, not ffffffffffffffff; nothing was written`,
     );
     expect((await refused(blank(), wipe())).message).toContain('has no metadata of DRBD at its end');
+    const newer = taken();
+    writeNine(newer);
+    expect((await refused(newer, wipe())).message).toContain('has the uuid ffffffffffffffff, not');
     expect((await refused(used(), wipe())).holders).toMatchObject([{ kind: 'drbd', resource: name }]);
   });
 
