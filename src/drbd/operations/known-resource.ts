@@ -47,6 +47,11 @@ export const undo = z.strictObject({
   /** Only for `drbd.up`: the peer stays up, so the undo waits until it has ended their connection. */
   peerStays: z.exactOptional(z.literal(true)),
   takesOver,
+  /**
+   * Only for `drbd.secondary`: the node ids of the peers that were connected; missing in an older journal. A
+   * peer that is not connected any more may be primary now.
+   */
+  met: z.exactOptional(z.array(z.int())),
 });
 
 export type Undo = z.infer<typeof undo>;

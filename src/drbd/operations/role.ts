@@ -3,12 +3,12 @@ import { commonKey } from '../../atomic/locks/host-key.ts';
 import { type Look, operation } from '../../atomic/operation.ts';
 import { namingHolders } from '../../blockdevice/index.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { NotDone, RefusedError } from '../../core/errors.ts';
+import { type Holder, NotDone, RefusedError } from '../../core/errors.ts';
 import { stateRecovery } from '../manual-recovery.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
 import type { Role } from '../schema.ts';
-import { reconnect, type ResourceState } from '../state.ts';
+import { reconnect, type ResourceState, unnamedPeer } from '../state.ts';
 import { inWords, isReached, towards } from '../wait.ts';
 import {
   args,
@@ -58,7 +58,10 @@ const common = (to: 'primary' | 'secondary') => {
       const found = await now(host, of);
       const blocks = await unsent(host, of);
       if (isIt(found))
-        return { state: 'ours', holders: await holdersOf(host, of.minors), ...present({ blocks }) };
+        return {
+          ...{ state: 'ours', ...present({ blocks }) },
+          holders: [...(await holdersOf(host, of.minors)), ...lostPeers(found, of)],
+        };
       // Also if others demoted this host or brought it down, or it was booted: the next step of the undo makes the
       // peer primary.
       if (blocks !== undefined) return { state: 'ours', found: blocks.why, blocks };
@@ -140,9 +143,28 @@ export const secondary = operation({
     refuseAlready(found.state, 'Secondary');
     const of = { ...undoOf(found, 'secondary'), ...hostsOf(found) };
     await refuseUsed(host, of);
-    return of;
+    return { ...of, met: connectedTo(found.state) };
   },
 });
+
+function connectedTo({ connections }: ResourceState): number[] {
+  return connections.flatMap(({ state, nodeId }) => (state === 'Connected' ? [nodeId] : []));
+}
+
+/**
+ * The peers that were connected when this host was demoted, and are not now: one of them may have become
+ * primary, and have newer data. The rollback of a running sequence does not wait for them.
+ */
+function lostPeers(state: ResourceState, { met = [] }: Undo): readonly Holder[] {
+  const now = connectedTo(state);
+  return met.flatMap((nodeId) => {
+    if (now.includes(nodeId)) return [];
+    const { peer = unnamedPeer } = state.connections.find((each) => each.nodeId === nodeId) ?? {};
+    const its = peer === unnamedPeer ? 'its peer' : `its peer ${peer}`;
+    const words = `${its} is not connected any more, and may be primary and have newer data`;
+    return [{ kind: 'unknown', words }];
+  });
+}
 
 function hostsOf({ configured }: Here): Pick<Undo, 'hosts'> {
   return configured === undefined ? {} : { hosts: configured.hosts.flatMap(({ names }) => names).sort() };

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { undo } from '../../../src/api/undo.ts';
+import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { withBofh } from '../../../src/bofh.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
@@ -290,6 +293,22 @@ describe('tx.drbd.primary and secondary', () => {
     expect(await now(host)).toEqual([[name, 'Secondary', 'UpToDate']]);
     await undone(up(), (tx) => tx.drbd.primary({ name }));
     await undone(primary(), (tx) => tx.drbd.secondary({ name }));
+  });
+
+  it('the undo of secondary makes no second primary while the peer that could be one is not connected', async () => {
+    const host = up();
+    const peer = { role: 'Secondary', disk: 'UpToDate' } as const;
+    host.admin.setDrbd('web1', { role: 'Primary', connection: 'Connected', peer });
+    await on(host, (tx) => tx.drbd.secondary({ name: 'web1' }));
+    host.admin.setDrbd('web1', { connection: 'Connecting', peer: undefined });
+    const simulated = simulatedBofh({ host });
+    const [journal] = closedJournals(simulated.engine);
+    const undoing = () => withBofh({ ...simulated, signals: {} }, () => undo(journal?.id ?? ''));
+    await expect(undoing()).rejects.toThrow('its peer is not connected any more, and may be primary');
+    expect(host.world.drbd.resources[0]?.role).toBe('Secondary');
+    host.admin.setDrbd('web1', { connection: 'Connected', peer });
+    await undoing();
+    expect(host.world.drbd.resources[0]?.role).toBe('Primary');
   });
 
   it('refuse the present role, and a resource that is down', async () => {
