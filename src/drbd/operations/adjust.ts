@@ -3,15 +3,19 @@ import { deferred, type Look } from '../../atomic/operation.ts';
 import type { ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { refuseWithoutAddress } from '../address.ts';
+import { states } from '../reads.ts';
 import type { ResourceState } from '../state.ts';
 import { drbdAdjust, drbdAdjustments } from '../volume-commands.ts';
-import { args, askedUp, claimsOf, holdersOf, minorsOf, now } from './known-resource.ts';
+import { checkDisk } from './disk.ts';
+import { args, askedUp, claimsOf, holdersOf, minorsOf } from './known-resource.ts';
 
 const undo = z.strictObject({
   name: z.string(),
   minors: z.array(z.int()),
   /** The changes that were needed when the step was journalled: only these are made later. */
   changes: z.array(z.string()),
+  /** The volumes that the configuration adds, if there are any. */
+  adds: z.exactOptional(z.strictObject({ minors: z.array(z.int()), disks: z.array(z.string()) })),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -35,17 +39,36 @@ export const adjust = deferred({
       });
     await refuseWithoutAddress(host, found, drbdAdjust(name));
     await refuseTaking(host, state, changes);
-    return { name, minors: [...minorsOf(state)], changes: [...changes] };
+    const present = minorsOf(state);
+    const added = found.here.volumes.filter(({ minor }) => !present.includes(minor));
+    for (const { disk, metadata } of added)
+      if (disk !== undefined)
+        await checkDisk(host, { name, disk, metadata, then: `bofh drbd adjust ${name}` });
+    const minors = added.map(({ minor }) => minor);
+    const adds = { minors, disks: added.flatMap(({ disk }) => disk ?? []) };
+    return {
+      ...{ name, minors: [...present], changes: [...changes] },
+      ...(added.length === 0 ? {} : { adds }),
+    };
   },
-  claims: ({ undo: of, on }) => claimsOf(of, on),
+  claims: async ({ undo: of, on }) => {
+    const { changes, needs } = await claimsOf(of, on);
+    const { minors = [], disks = [] } = of.adds ?? {};
+    const lower = await Promise.all(disks.map((disk) => on(disk)));
+    return {
+      makes: minors.map((minor) => `dev:drbd${String(minor)}`),
+      changes,
+      needs: [...new Set([...needs, ...lower.flatMap(({ key, beneath }) => [key, ...beneath])])],
+    };
+  },
   look: async ({ undo: of, host }): Promise<Look> => {
-    const state = await now(host, of);
+    const state = await nowOrLater(host, of);
     if (state === 'absent') return { state: 'gone' };
     if (state === 'other') return { state: 'not-ours', found: `${of.name} is up with other devices` };
     return { state: (await host.run(drbdAdjustments(of.name))).length === 0 ? 'gone' : 'ours' };
   },
   afterCommit: async ({ undo: of, host }) => {
-    const state = await now(host, of);
+    const state = await nowOrLater(host, of);
     if (typeof state === 'string') return;
     const changes = await host.run(drbdAdjustments(of.name));
     refuseMore(of, changes);
@@ -58,6 +81,17 @@ export const adjust = deferred({
     clear: way === 'back' ? [] : [['drbdadm', 'adjust', name]],
   }),
 });
+
+/**
+ * The state of the resource, which has some of the volumes that it had or will have: the configuration may add
+ * and remove volumes.
+ */
+async function nowOrLater(host: ReadHost, of: Undo): Promise<ResourceState | 'absent' | 'other'> {
+  const found = (await states(host)).find((each) => each.name === of.name);
+  if (found === undefined) return 'absent';
+  const known = [...of.minors, ...(of.adds?.minors ?? [])];
+  return minorsOf(found).every((minor) => known.includes(minor)) ? found : 'other';
+}
 
 /** Refuses changes that were made to the file later: they need a new request. */
 function refuseMore({ name, changes }: Undo, now: readonly string[]): void {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { atomic, withBofh } from '../../../src/bofh.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import type { Command } from '../../../src/command/index.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { findings, type ResourceState, states, towards, waitUntil } from '../../../src/drbd/index.ts';
@@ -280,6 +282,25 @@ describe('operations without an inverse', () => {
     expect((await refused(up(), (tx) => tx.drbd.adjust({ name }))).message).toBe(
       'web1 already follows its configuration',
     );
+  });
+
+  it('adjust adds the volume that the file has now, and does not report another resource', async () => {
+    const host = up();
+    host.admin.lvcreate({ vg: 'vg0', name: 'web1-data', extents: 16 });
+    const second = `    volume 1 {\n      device minor 1;\n      disk /dev/vg0/web1-data;\n      meta-disk internal;\n    }\n`;
+    const text = resourceText(name).replaceAll('    address', `${second}    address`);
+    host.admin.writeFile('/etc/drbd.d/web1.res', text);
+    const act = (tx: Tx) => tx.drbd.adjust({ name });
+    expect((await refused(host, act)).message).toContain('has no metadata of DRBD at its end');
+    host.admin.drbdMetadata('/dev/vg0/web1-data', '3bde6cc090b8231f', 'UpToDate');
+    const left: unknown[] = [];
+    await withoutWaiting(() =>
+      withBofh({ ...simulatedBofh({ host }), signals: {} }, () =>
+        atomic('test', act, { onEvent: (event) => left.push(event) }),
+      ),
+    );
+    expect((await state(host))?.volumes.map(({ minor }) => minor)).toEqual([0, 1]);
+    expect(JSON.stringify(left)).not.toContain('other devices');
   });
 
   it('adjust does no more after a crash than was requested before it', async () => {

@@ -1,5 +1,5 @@
 import type { Answer } from '../../../command/index.ts';
-import { deviceByNumber } from '../../world/devices.ts';
+import { deviceByNumber, openers } from '../../world/devices.ts';
 import { type DrbdResource, type DrbdVolume, justCreated, placeOf } from '../../world/drbd.ts';
 import { memoryOf } from '../../../drbd/memory.ts';
 import { alike, begin, grow, remember } from '../../world/drbd-link.ts';
@@ -79,6 +79,13 @@ export const volumeVerbs = {
   adjust: (world: World, config: Configured): Answer => {
     const there = resourceNamed(world, config.name);
     if (there === undefined) return notAllocated('adjust');
+    const { added, removed } = unlikeFile(world, there, config);
+    const held = removed.find(({ minor }) => openers(world, `147:${minor}`).length > 0);
+    if (held !== undefined) return failed(11, 'State change failed: (-12) Device is held open by someone');
+    const kept = there.volumes.filter((each) => !removed.includes(each));
+    there.volumes = [...kept, ...added.map((each) => attached(world, config.name, each))];
+    if (there.volumes.slice(kept.length).some(({ disk }) => disk === 'Diskless'))
+      return failed(1, 'No valid meta data found');
     for (const { volume } of there.volumes.filter(({ disk }) => disk === 'Diskless')) {
       const done = volumeVerbs.attach(world, config, volume);
       if (done.exitCode !== 0) return done;
@@ -91,7 +98,13 @@ export const volumeVerbs = {
     if (there === undefined) return ok(`drbdsetup-84 new-resource ${config.name}\n`);
     const bare = there.volumes.filter(({ disk }) => disk === 'Diskless');
     const ends = addressesIn(config, world.hostname).join(' ');
+    const { added, removed } = unlikeFile(world, there, config);
     const lines = [
+      ...removed.map(({ minor }) => `drbdsetup-84 detach ${minor}\ndrbdsetup-84 del-minor ${minor}\n`),
+      ...added.map(
+        ({ volume, minor, disk }) =>
+          `drbdsetup-84 new-minor ${config.name} ${minor} ${volume}\ndrbdmeta ${minor} v08 ${disk} internal apply-al\ndrbdsetup-84 attach ${minor} ${disk} ${disk} internal\n`,
+      ),
       ...bare.map(({ minor }) => `drbdsetup-84 attach ${minor}\n`),
       ...(isElsewhere(world, there, config)
         ? [`drbdsetup-84 disconnect ${there.addresses.join(' ')}\n`]
@@ -139,6 +152,15 @@ export const volumeVerbs = {
     return ok();
   }),
 } as const;
+
+/** The volumes that only the file has, and those that only the kernel has; a plan does not know the file. */
+function unlikeFile(world: World, { volumes }: DrbdResource, { hosts }: Configured) {
+  const here = hosts.find((host) => host.name === world.hostname)?.volumes ?? [];
+  return {
+    added: here.filter((each) => !volumes.some(({ volume }) => volume === Number(each.volume))),
+    removed: volumes.filter(({ volume }) => !here.some((each) => Number(each.volume) === volume)),
+  };
+}
 
 const none = '0000000000000000';
 
