@@ -7,6 +7,7 @@ import { type Holder, NotDone, RefusedError } from '../../core/errors.ts';
 import { stateRecovery } from '../manual-recovery.ts';
 import { connectionsOf } from '../config.ts';
 import { drbdPrimary, drbdSecondary } from '../change-commands.ts';
+import { states } from '../reads.ts';
 import type { Role } from '../schema.ts';
 import { reconnect, type ResourceState, unnamedPeer } from '../state.ts';
 import { inWords, isReached, towards } from '../wait.ts';
@@ -65,7 +66,7 @@ const common = (to: 'primary' | 'secondary') => {
       // Also if others demoted this host or brought it down, or it was booted: the next step of the undo makes the
       // peer primary.
       if (blocks !== undefined) return { state: 'ours', found: blocks.why, blocks };
-      if (typeof found === 'object' || to === 'primary') return { state: 'gone' };
+      if (typeof found === 'object' || (to === 'primary' && found === 'absent')) return { state: 'gone' };
       return {
         state: 'not-ours',
         found: `${of.name} is ${found === 'absent' ? 'down' : 'another resource'} now`,
@@ -115,9 +116,9 @@ export const primary = operation({
  */
 async function unsent(host: ReadHost, of: Undo): Promise<Look['blocks']> {
   if (of.takesOver !== true) return undefined;
-  const left = await leftOf(host, of);
-  if (left.is === 'another' || (left.is === 'up' && isSent(left.state))) return undefined;
-  const state = left.is === 'up' ? left.state : undefined;
+  // Also if it has other volumes now: those of the step may still have data that was not sent.
+  const state = (await states(host)).find(({ name }) => name === of.name);
+  if (state === undefined ? (await leftOf(host, of)).is === 'another' : isSent(state)) return undefined;
   const { hostname } = await host.facts();
   const how = state === undefined ? 'it is down' : towards(state).map(inWords).join('; ');
   return {

@@ -311,6 +311,29 @@ describe('tx.drbd.primary and secondary', () => {
     expect(host.world.drbd.resources[0]?.role).toBe('Primary');
   });
 
+  it.each([
+    ['is left and reported', {}, { leftUntouched: [expect.stringContaining('another resource')] }],
+    [
+      'waits for its peer if it took over from it',
+      { takesOver: true } as const,
+      { blocked: [{ why: expect.stringContaining('may have data that its peer lacks') as unknown }] },
+    ],
+  ])('the undo of primary after others added a volume %s', async (_, how, error) => {
+    const host = up();
+    host.admin.lvcreate({ vg: 'vg0', name: 'web1-data', extents: 16 });
+    host.admin.drbdMetadata('/dev/vg0/web1-data', '3bde6cc090b8231f', 'UpToDate');
+    const second = `    volume 1 {\n      device minor 1;\n      disk /dev/vg0/web1-data;\n      meta-disk internal;\n    }\n`;
+    const failed = on(host, async (tx) => {
+      await tx.drbd.primary({ name, ...how });
+      const text = resourceText(name).replaceAll('    address', `${second}    address`);
+      host.admin.writeFile('/etc/drbd.d/web1.res', text);
+      host.admin.drbdadm('adjust', name);
+      throw boom;
+    });
+    await expect(failed).rejects.toMatchObject(error);
+    expect(host.world.drbd.resources[0]?.role).toBe('Primary');
+  });
+
   it('refuse the present role, and a resource that is down', async () => {
     expect((await refused(primary(), (tx) => tx.drbd.primary({ name }))).message).toContain('already');
     expect((await refused(up(), (tx) => tx.drbd.secondary({ name }))).message).toContain('already');
