@@ -168,6 +168,8 @@ export const disconnect = operation({
     const command = drbdConnect(of.name, 'kept');
     await refuseWithoutAddress(host, await askedHere(host, of.name), command);
     await host.run(command);
+    // Both hosts may have been written to meanwhile.
+    await refuseSplit(host, of);
   },
   describe: manualRecovery,
 });
@@ -307,7 +309,7 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
     },
   });
   const ends =
-    of.mine === 'kept'
+    of.mine === 'kept' && of.to === 'connected'
       ? ''
       : 'The sequence stays unfinished until you give it up: bofh recover --abandon ID --because "…"; for the ID: bofh journal list. ';
   if (seen.alone)

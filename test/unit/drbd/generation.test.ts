@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { undo } from '../../../src/api/undo.ts';
+import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { manualRecoveryOf } from '../../../src/atomic/undo/report.ts';
+import { withBofh } from '../../../src/bofh.ts';
 import { connect } from '../../../src/drbd/operations/connect.ts';
 import { states } from '../../../src/drbd/index.ts';
 import { drbdGenerations } from '../../../src/drbd/volume-commands.ts';
 import { StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { type SimulatedHost, simulatedBofh } from '../../../src/simulator/index.ts';
 import { ground, resourceOf, two } from '../replica/support.ts';
 import { on } from './support.ts';
@@ -223,3 +227,24 @@ async function openSteps(host: SimulatedHost) {
   if (journal === undefined) throw new TypeError('there is no journal');
   return Promise.all(journal.state.steps.map((step) => manualRecoveryOf(engine, journal.state, step)));
 }
+
+it('the undo of a disconnect says that both hosts were written to meanwhile', async () => {
+  const { alpha, there } = parted();
+  const beta = there.host();
+  alpha.admin.drbdadm('connect', name);
+  beta.admin.drbdadm('connect', '--discard-my-data', name);
+  expect((await states(alpha))[0]?.connections[0]?.state).toBe('Connected');
+  await on(alpha, (tx) => tx.drbd.disconnect({ name }));
+  for (const { admin } of [alpha, beta]) {
+    admin.drbdadm('primary', name);
+    admin.drbdWrite(name);
+    admin.drbdadm('secondary', name);
+  }
+  const simulated = simulatedBofh({ host: alpha });
+  const [journal] = closedJournals(simulated.engine);
+  const error = await withoutWaiting(() =>
+    withBofh({ ...simulated, signals: {} }, () => undo(journal?.id ?? '')),
+  ).catch((each: unknown) => each);
+  expect(String(error)).toContain('split brain');
+  expect((error as StuckError).blocked[0]?.remedy).toMatch(/--abandon .*--discard-my-data/);
+});
