@@ -64,6 +64,10 @@ export async function askedHere(host: ReadHost, name: string): Promise<Here> {
   const found = await resourceNamed(host, name);
   const { here } = found;
   if (here !== undefined) return { ...found, here };
+  if (found.configured === undefined)
+    throw new RefusedError(`${name} is up, but no file of the configuration has it`, {
+      remedy: `see what it is: drbdsetup show ${name}; restore its file, or, if nothing uses it, bring it down: drbdsetup down ${name}`,
+    });
   const { hostname } = await host.facts();
   throw new RefusedError(`the configuration of ${name} has no section "on ${hostname}" for this host`, {
     remedy: `see which hosts it has: bofh drbd show ${name}`,
