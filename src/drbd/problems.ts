@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { addressesOf } from './config.ts';
+import { present } from '../core/present.ts';
+import { addressesOf, connectionsOf } from './config.ts';
 import type { Resource } from './reads.ts';
 import {
   type Connection,
@@ -32,7 +33,33 @@ export function findings({ name, configured, here, state }: Resource): readonly 
     ...(configured === undefined
       ? [note('it is up, but no file of the configuration has it', `see what it is: drbdsetup show ${name}`)]
       : []),
+    ...incomplete({ name, ...present({ configured, here }) }, state),
     ...ofState(name, state),
+  ];
+}
+
+/** Notes on volumes and connections that the configuration has, and the kernel does not. */
+function incomplete(
+  { name, configured, here }: Pick<Resource, 'name' | 'configured' | 'here'>,
+  { volumes, connections }: ResourceState,
+): readonly Finding[] {
+  const [own, all] = [here?.volumes ?? [], volumes.map(({ volume }) => volume)];
+  const missing = own.flatMap(({ volume }) => (all.includes(volume) ? [] : [String(volume)]));
+  const wanted = configured === undefined || here === undefined ? [] : connectionsOf(configured, here);
+  const peers = wanted.filter(({ hosts }) => hosts.length > 1).length;
+  const remedy = `see what differs: bofh drbd show ${name}; apply its configuration: bofh drbd adjust ${name}`;
+  return [
+    ...(missing.length === 0
+      ? []
+      : [note(`volume ${missing.join(', ')} of its configuration is not up`, remedy)]),
+    ...(connections.length >= peers
+      ? []
+      : [
+          note(
+            `it has ${String(connections.length)} of the ${String(peers)} connections of its configuration`,
+            remedy,
+          ),
+        ]),
   ];
 }
 
@@ -104,7 +131,7 @@ function ofState(name: string, state: ResourceState): readonly Finding[] {
         ]
       : []),
     ...state.volumes.flatMap((volume) => ofVolume(name, volume, state)),
-    ...state.connections.flatMap((connection) => ofConnection(name, connection)),
+    ...state.connections.flatMap((connection) => ofConnection(state, connection)),
   ];
 }
 
@@ -145,12 +172,19 @@ export function refusedConnectionChoices(name: string): string {
 
 const log = 'see the kernel log: dmesg | grep drbd';
 
-function ofConnection(name: string, { peer, state, volumes }: Connection): readonly Finding[] {
+function ofConnection(
+  { name, connections, ...own }: ResourceState,
+  { peer, state, volumes }: Connection,
+): readonly Finding[] {
+  // bofh connects only a resource that is disconnected from all peers.
+  const connect = connections.every((each) => each.state === 'StandAlone')
+    ? `bofh drbd connect ${name}`
+    : `drbdadm connect ${name}:${peer}`;
   if (state === 'StandAlone')
     return [
       problem(
         `it is StandAlone: it does not try to connect to ${peer}. Either it was disconnected by hand, or DRBD has refused the connection: ${refusedConnection}`,
-        `${log}. If it was disconnected: bofh drbd connect ${name}. ${refusedConnectionChoices(name)}`,
+        `${log}. If it was disconnected: ${connect}. ${refusedConnectionChoices(name)}`,
       ),
     ];
   if (state !== 'Connected')
@@ -160,10 +194,31 @@ function ofConnection(name: string, { peer, state, volumes }: Connection): reado
         `see whether the peer is up and can be reached at the address of the resource, and what it shows itself: bofh drbd status ${name}, there. If it is StandAlone there because an administrator disconnected it: bofh drbd connect ${name}, there. If it is StandAlone for another reason, DRBD has refused the connection: ${refusedConnection}; see the kernel log of both hosts, because only one of them may show why: ${log}. ${refusedConnectionChoices(name)}`,
       ),
     ];
-  return volumes.flatMap((volume) => ofPeer(name, peer, volume));
+  return volumes.flatMap((volume) => {
+    const others = connections.filter((each) => each.state === 'Connected' && each.peer !== peer);
+    const good = others.filter((each) =>
+      each.volumes.some((its) => its.volume === volume.volume && its.disk === 'UpToDate'),
+    );
+    const isGood = own.volumes.some((its) => its.volume === volume.volume && its.disk === 'UpToDate');
+    const copies = [...(isGood ? ['this host'] : []), ...good.map((each) => each.peer)];
+    return ofPeer(name, peer, { ...volume, copies: good.length === 0 ? [] : copies });
+  });
 }
 
-function ofPeer(name: string, peer: string, { volume, replication, disk, paused }: PeerVolume) {
+function ofPeer(
+  name: string,
+  peer: string,
+  {
+    volume,
+    replication,
+    disk,
+    paused,
+    copies,
+  }: PeerVolume & {
+    /** The hosts with good data; empty if no other peer is known to have it. */
+    readonly copies: readonly string[];
+  },
+) {
   const at = `volume ${String(volume)}`;
   const stopped =
     paused.length === 0
@@ -175,6 +230,14 @@ function ofPeer(name: string, peer: string, { volume, replication, disk, paused 
       note(`${at} is in ${replication} with ${peer}`, `see how far: bofh drbd wait-sync ${name}`),
     ];
   if (disk === 'UpToDate') return stopped;
+  if (copies.length > 0)
+    return [
+      ...stopped,
+      note(
+        `${at} is ${disk} on ${peer}; it is up to date on ${copies.join(', ')}`,
+        `on ${peer}: bofh drbd status ${name}`,
+      ),
+    ];
   return [
     ...stopped,
     problem(

@@ -202,6 +202,14 @@ function undoOf(state: ResourceState, how: Pick<Undo, 'to' | 'mine'>): Undo {
 
 /** Refuses a resource that is not StandAlone. With `discarded`, refuses only one that is connected. */
 function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine']): void {
+  const alone = connections.find(({ state }) => state === 'StandAlone');
+  if (alone !== undefined && mine === 'kept')
+    throw new RefusedError(
+      `${name} is StandAlone only towards the peer ${alone.peer}: bofh connects only a resource that is disconnected from all peers`,
+      {
+        remedy: `connect it to that peer: drbdadm connect ${name}:${alone.peer}; see: bofh drbd status ${name}`,
+      },
+    );
   const met = connections.find(({ state }) => state === 'Connected');
   if (met !== undefined)
     throw new RefusedError(`${name} is connected to ${met.peer} already`, {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { drbdEvents } from '../../../src/drbd/commands.ts';
-import { findings } from '../../../src/drbd/index.ts';
+import { findings, type ResourceState } from '../../../src/drbd/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 
 const rig = '9.22.0-module-8.4.11';
@@ -206,5 +206,55 @@ describe('the problems of a resource', () => {
   it('include a running resync, and why I/O is suspended', () => {
     expect(of(`three-hosts@${manualRecovery}`)).toContain('volume 0 is in SyncSource with carol');
     expect(of(`client@${manualRecovery}`)).toContain('its I/O is suspended (quorum, no-data)');
+  });
+
+  const three = () => {
+    const [state] = parse(events(`three-hosts@${manualRecovery}`));
+    if (state === undefined) throw new TypeError('no resource');
+    const [bob, carol] = state.connections;
+    if (bob === undefined || carol === undefined) throw new TypeError('no peers');
+    return { state, bob, carol };
+  };
+  const wordsOf = (state: ResourceState, more: object = {}) =>
+    findings({ name: 'web1', state, ...more }).map(({ words }) => words);
+
+  it('of three hosts: a bad copy is not reported as the only good one', () => {
+    const { state, bob, carol } = three();
+    const bad = {
+      ...carol,
+      volumes: carol.volumes.map((each) => ({ ...each, replication: 'Established' }) as const),
+    };
+    expect(wordsOf({ ...state, connections: [bob, bad] })).toContain(
+      'volume 0 is Inconsistent on carol; it is up to date on this host, bob',
+    );
+    expect(wordsOf({ ...state, connections: [bad] })).toContain(
+      'volume 0 is Inconsistent on carol: this host has the only good copy, or there is none',
+    );
+  });
+
+  it('of three hosts: one peer that is StandAlone is connected by its name', () => {
+    const { state, bob, carol } = three();
+    const found = findings({
+      name: 'web1',
+      state: { ...state, connections: [bob, { ...carol, state: 'StandAlone' }] },
+    });
+    expect(found.find(({ words }) => words.includes('StandAlone'))?.remedy).toContain(
+      'If it was disconnected: drbdadm connect web1:carol.',
+    );
+  });
+
+  it('include volumes and connections that only the configuration has', () => {
+    const { state } = three();
+    const volume = { volume: 1, minor: 1001, device: '/dev/drbd1001', metadata: 'internal' } as const;
+    const here = { names: ['alice'], volumes: [volume] };
+    const to = (peer: string) => ({ hosts: ['alice', peer], net: {} });
+    const configured = {
+      ...{ name: 'web1', file: '/etc/drbd.d/web1.res', line: 1, hosts: [here], options: {} },
+      connections: ['bob', 'carol', 'dave'].map(to),
+    };
+    expect(wordsOf(state, { configured, here }).slice(0, 2)).toEqual([
+      'volume 1 of its configuration is not up',
+      'it has 2 of the 3 connections of its configuration',
+    ]);
   });
 });

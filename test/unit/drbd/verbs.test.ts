@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
-import type { Command } from '../../../src/command/index.ts';
+import type { Command, ReadCommand } from '../../../src/command/index.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
+import { connect } from '../../../src/drbd/operations/connect.ts';
 import { findings, type ResourceState, states, towards, waitUntil } from '../../../src/drbd/index.ts';
 import { RefusedError, RolledBackError, StuckError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 import { commonFile, on, refused, replicated, resourceText, undone, up } from './support.ts';
 
 const name = 'web1';
@@ -181,6 +183,30 @@ describe('the pairs of verbs', () => {
     const begun = again.changes.length;
     expect(await recovered(again)).toBe('committed');
     expect(verbsSince(again, begun).at(-1)).toBe('connect --discard-my-data web1');
+  });
+
+  it('connect names the way to one of several peers', async () => {
+    const host = up();
+    const [found] = await states(host);
+    const [peer] = found?.connections ?? [];
+    if (found === undefined || peer === undefined) throw new TypeError('no peer');
+    const ofNine = [
+      { ...peer, nodeId: 1, peer: 'bob', state: 'Connected' },
+      { ...peer, nodeId: 2, peer: 'carol', state: 'StandAlone' },
+    ] as const;
+    const run = (command: ReadCommand<unknown>) =>
+      command.argv[0] === 'events2' ? [{ ...found, connections: ofNine }] : host.run(command);
+    const three = Object.assign(Object.create(host) as SimulatedHost, { run });
+    const error = await rejectionOf(connect.prepare({ args: { name }, mark: 'bofh.a.1', host: three }));
+    expect((error as RefusedError).remedy).toContain('drbdadm connect web1:carol');
+  });
+
+  it('names no command of bofh for a resource that only the kernel has', async () => {
+    const host = up();
+    host.admin.removeFile('/etc/drbd.d/web1.res');
+    const { message, remedy } = await refused(host, (tx) => tx.drbd.down({ name }));
+    expect(message).toBe('web1 is up, but no file of the configuration has it');
+    expect(remedy).toContain('drbdsetup down web1');
   });
 
   it('connect explains a split brain, with both choices', async () => {

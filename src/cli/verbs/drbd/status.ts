@@ -60,9 +60,9 @@ export default verb({
       lines:
         data.length === 0
           ? ['there is no DRBD resource on this host']
-          : data.flatMap(({ resource, findings }) =>
+          : data.flatMap(({ resource, findings }, index) =>
               findings.length === 0
-                ? [`${resource}: ${paint('good', 'up to date on every side, and connected')}`]
+                ? [`${resource}: ${paint('good', healthy(all[index]))}`]
                 : findings.flatMap(({ level, words, remedy }) => [
                     `${resource}: ${paint(level === 'problem' ? 'bad' : undefined, words)}`,
                     `  ${remedy}`,
@@ -72,6 +72,12 @@ export default verb({
     return 0;
   },
 });
+
+function healthy(resource: Resource | undefined): string {
+  return resource?.state?.connections.length === 0
+    ? 'up to date, without a peer'
+    : 'up to date on every side, and connected';
+}
 
 /**
  * Shows each resource, then every change until Ctrl-C. With --json one line for each change. A
