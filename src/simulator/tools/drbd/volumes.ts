@@ -153,7 +153,7 @@ export const volumeVerbs = {
   }),
 } as const;
 
-/** The volumes that only the file has, and those that only the kernel has; a plan does not know the file. */
+/** The volumes that only the file has, and those that only the kernel has. */
 function unlikeFile(world: World, { volumes }: DrbdResource, { hosts }: Configured) {
   const here = hosts.find((host) => host.name === world.hostname)?.volumes ?? [];
   return {
