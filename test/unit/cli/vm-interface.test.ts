@@ -42,7 +42,7 @@ describe('bofh vm interface', () => {
   });
 
   it('lists those of the configuration and those of the running guest', async () => {
-    const list = async () => (await typed('vm interface list web1')) as unknown;
+    const list = () => typed('vm interface list web1');
     const row = (mac: string | null, state: string, bridge: string | null = 'xenbr0') => ({
       mac,
       bridge,
