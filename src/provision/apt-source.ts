@@ -7,6 +7,14 @@ import { together } from './text-file.ts';
 
 type AptSourceResource = Extract<Resource, { readonly kind: 'apt-source' }>;
 
+/** Returns the files of a repository, with their texts. */
+export function filesOf({ path, wanted }: AptSourceResource) {
+  return [
+    ...(wanted.key === undefined ? [] : [{ path: wanted.signedBy, text: wanted.key }]),
+    { path, text: textOf(wanted) },
+  ];
+}
+
 /** Returns how the file, key or lists of a repository differ, and the step that changes them. */
 export async function aptSourceStep(
   host: ReadHost,
@@ -14,10 +22,7 @@ export async function aptSourceStep(
   owners: Owners,
 ): Promise<Step | undefined> {
   const { name, path, wanted } = one;
-  const files = [
-    ...(wanted.key === undefined ? [] : [{ path: wanted.signedBy, text: wanted.key }]),
-    { path, text: textOf(wanted) },
-  ];
+  const files = filesOf(one);
   const steps: Step[] = [];
   for (const { path: at, text } of files) {
     // The user of apt must be able to read the file.

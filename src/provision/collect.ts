@@ -256,10 +256,8 @@ export async function collect(description: HostDescription, facts: Facts): Promi
       const at = placeOf(builder.release);
       checkPath(at, root);
       if (isOdd(root)) throw new UsageError(`${at}: h.release ${shownName(root)}: must be UTF-8`);
-      const { releases, current, to, scripts } = releaseOf(
-        root,
-        parsed(`${at}: h.release ${root}`, releaseRequest, request),
-      );
+      const asked = parsed(`${at}: h.release ${root}`, releaseRequest, request);
+      const { releases, current, to, scripts } = releaseOf(root, asked);
       // Added only if nothing else describes the directory, for example with an owner.
       roots.push({ kind: 'directory', identity: root, at, path: root, wanted: {} });
       addAt({ kind: 'directory', identity: releases, at, path: releases, wanted: {} });
@@ -270,6 +268,7 @@ export async function collect(description: HostDescription, facts: Facts): Promi
           at,
           name: wanted.name,
           wanted: wanted.request,
+          ...present({ user: asked.user }),
         };
       });
       if (create !== undefined) add(create);

@@ -5,6 +5,7 @@ import { JournalError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import type { ReadHost } from '../command/index.ts';
 import { sha256 } from '../file/path.ts';
+import { filesOf } from './apt-source.ts';
 import type { Resource } from './resource.ts';
 import type { CreatedObject, HostChange } from './steps.ts';
 import { identityOn, isThereOn, keyOf, pruned, undescribedOf } from './undescribed.ts';
@@ -95,6 +96,12 @@ export async function remember(
     }
     for (const each of created) objects.set(keyOf(each), each);
   }
+  // The change of a repository does not name its files.
+  for (const one of resources)
+    for (const { path, text } of one.kind === 'apt-source' ? filesOf(one) : []) {
+      const known = objects.get(path);
+      if (known !== undefined) objects.set(path, { ...known, identity: sha256(Buffer.from(text)) });
+    }
   // A missing object is forgotten, also one that is described as absent: if others create it again,
   // it belongs to them.
   const isThere = isThereOn(host);

@@ -75,7 +75,13 @@ export type Resource = Placed &
     | { readonly kind: 'group'; readonly name: string; readonly wanted: GroupRequest }
     | { readonly kind: 'user'; readonly name: string; readonly wanted: WantedUser }
     | { readonly kind: 'package'; readonly name: string; readonly wanted: PackageRequest }
-    | { readonly kind: 'script'; readonly name: string; readonly wanted: ScriptRequest }
+    | {
+        readonly kind: 'script';
+        readonly name: string;
+        readonly wanted: ScriptRequest;
+        /** The user of a release, who must exist. */
+        readonly user?: string;
+      }
     | {
         readonly kind: 'ensure';
         readonly method: EnsureName;
@@ -224,7 +230,29 @@ export function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown
   const named = one.kind === 'file' && kind === 'user' ? [one.wanted.user] : [];
   if (one.kind === 'file' || one.kind === 'directory')
     return [...named, kind === 'user' ? one.wanted.owner : one.wanted.group, ...namedIn(one.wanted, kind)];
+  if (one.kind === 'script') return kind === 'user' ? [one.user] : [];
   return one.kind === 'user' && kind === 'group' ? [one.wanted.group, ...(one.wanted.groups ?? [])] : [];
+}
+
+/** Returns the paths of the files and links that a resource may write. */
+export function writtenBy(one: Resource): readonly string[] {
+  switch (one.kind) {
+    case 'apt-source':
+      return [one.path, one.wanted.signedBy];
+    case 'kernel-module':
+      return [
+        one.path,
+        ...(Object.keys(one.wanted).length === 0 ? [] : [`/etc/modprobe.d/${one.name}.conf`]),
+      ];
+    case 'hostname':
+      return [one.path, '/etc/hosts'];
+    case 'timezone':
+      return [one.path, '/etc/timezone'];
+    case 'locale':
+      return [one.path, '/etc/locale.conf', '/etc/locale.gen'];
+    default:
+      return one.path === undefined ? [] : [one.path];
+  }
 }
 
 /** Whether a path is in a directory, at any depth. */

@@ -1,5 +1,6 @@
+import { posix } from 'node:path';
 import { groupNamed, userNamed, usersOf } from '../account/database.ts';
-import type { ReadHost } from '../command/index.ts';
+import { namesIn as filesIn, type ReadHost, textOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { sha256 } from '../file/path.ts';
@@ -7,7 +8,7 @@ import { knownPackages, removedWith } from '../packages/index.ts';
 import { isEnabled } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
 import { isUp, showUnit, unitName } from '../service/unit.ts';
-import { inOrder, isIn, type Resource } from './resource.ts';
+import { inOrder, isIn, namesIn, type Resource, writtenBy } from './resource.ts';
 import type { CreatedObject } from './steps.ts';
 
 /** The place of an object that no description contains. */
@@ -30,9 +31,11 @@ export async function undescribed(
   created: readonly CreatedObject[],
   resources: readonly Resource[],
 ): Promise<{ readonly objects: readonly Undescribed[]; readonly removal: readonly Resource[] }> {
+  const paths = await pathsOf(host, resources);
   const left = undescribedOf(created, resources)
-    // Leaves out a directory that is still needed.
-    .filter(({ kind, name }) => kind !== 'directory' || !resources.some(({ path = '/' }) => isIn(path, name)))
+    // Leaves out a file that another resource writes, and a directory that is still needed.
+    .filter(({ name }) => !paths.includes(name))
+    .filter(({ kind, name }) => kind !== 'directory' || !paths.some((path) => isIn(path, name)))
     .toSorted(byName)
     .toReversed();
   const isThere = isThereOn(host);
@@ -43,11 +46,17 @@ export async function undescribed(
   for (const one of left) if (await isThere(one)) there.push(one);
   const namesOf = (of: CreatedObject['kind']): readonly string[] =>
     there.flatMap(({ kind, name }) => (kind === of ? [name] : []));
-  const [packages, users] = [namesOf('package'), namesOf('user')];
+  const packages = namesOf('package');
+  const users: string[] = [];
+  for (const one of there)
+    if (one.kind === 'user' && (await whyStays(host, one, { resources, gone, users })) === undefined)
+      users.push(one.name);
   for (const one of there) {
     const { kind, name } = one;
     const stays =
-      kind === 'package' ? await whyNeeded(host, name, packages) : await whyStays(host, one, { gone, users });
+      kind === 'package'
+        ? await whyNeeded(host, name, packages)
+        : await whyStays(host, one, { resources, gone, users });
     objects.push({ kind, name, ...present({ stays }) });
     if (stays !== undefined) continue;
     removal.push(...(await removing(host, one)));
@@ -69,6 +78,19 @@ export function undescribedOf(
     resources.flatMap((one) => [one.identity, ...(one.kind === 'apt-source' ? [one.wanted.signedBy] : [])]),
   );
   return created.filter((one) => !identities.has(keyOf(one)));
+}
+
+/** Returns the paths that the resources may write. */
+async function pathsOf(host: ReadHost, resources: readonly Resource[]): Promise<readonly string[]> {
+  const all = resources.flatMap(writtenBy);
+  for (const one of resources) {
+    if (one.kind !== 'user' || one.wanted.absent === true) continue;
+    const home = one.wanted.home ?? (await userNamed(host, one.name))?.home;
+    if (home === undefined) continue;
+    all.push(home);
+    if (one.wanted.authorizedKeys !== undefined) all.push(posix.join(home, '.ssh/authorized_keys'));
+  }
+  return all;
 }
 
 /** Whether an object is on the host. */
@@ -136,13 +158,26 @@ async function whyNeeded(
 async function whyStays(
   host: ReadHost,
   one: CreatedObject,
-  { gone, users }: { readonly gone: ReadonlySet<string>; readonly users: readonly string[] },
+  {
+    resources,
+    gone,
+    users,
+  }: {
+    readonly resources: readonly Resource[];
+    readonly gone: ReadonlySet<string>;
+    /** The users that go. */
+    readonly users: readonly string[];
+  },
 ): Promise<string | undefined> {
   const { kind, name } = one;
+  const by = resources.find((each) => isUsedBy(one, each));
+  if (by !== undefined) return `the description still uses it: ${by.at}`;
   const now = await identityOn(host, one);
   if (now === undefined) return `it is no ${kind} now`;
   if (one.identity === undefined) return 'bofh does not know its content';
   if (now !== one.identity) return kind === 'file' ? 'it was edited since' : `it is another ${kind} now`;
+  const source = await sourceWithKey(host, one, gone);
+  if (source !== undefined) return `${source} names it`;
   if (kind === 'group') {
     const { gid, members = [] } = (await groupNamed(host, name)) ?? {};
     const owners = (await usersOf(host)).filter((each) => each.gid === gid);
@@ -155,6 +190,31 @@ async function whyStays(
   const others = (await host.readDir(name)).filter((each) => !gone.has(`${name}/${each}`));
   if (others.length === 0) return undefined;
   return `it also has ${others.slice(0, 3).join(', ')}${others.length > 3 ? ', …' : ''}`;
+}
+
+/** Returns the file of a repository that stays, and needs this key. */
+async function sourceWithKey(
+  host: ReadHost,
+  { kind, name }: CreatedObject,
+  gone: ReadonlySet<string>,
+): Promise<string | undefined> {
+  if (kind !== 'file' || !isIn(name, '/etc/apt/keyrings')) return undefined;
+  const directory = '/etc/apt/sources.list.d';
+  for (const path of (await filesIn(host, directory)).map((each) => posix.join(directory, each)))
+    if (!gone.has(path) && ((await textOf(host, path)) ?? '').includes(name)) return path;
+  return undefined;
+}
+
+/**
+ * Whether a resource needs an object that has no description of its own: the file or a link of a
+ * unit, or the owner of a file.
+ */
+function isUsedBy({ kind, name, identity }: CreatedObject, by: Resource): boolean {
+  if (kind === 'user' || kind === 'group')
+    return namesIn(by, kind).some(
+      (each) => each === name || (each !== undefined && String(each) === identity),
+    );
+  return by.kind === 'service' && isIn(name, unitDirectory) && posix.basename(name) === by.unit;
 }
 
 /**

@@ -40,6 +40,8 @@ async function applying(body: string, ...options: readonly string[]): Promise<st
   return (await ran(['host', 'apply', file, '--confirm', 'off', ...options])).stdout;
 }
 
+const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIkOoA4/8W1/TbHMJSKuMFfKyUmCn6bxWWIjhlZ8H8fM root@example';
+
 const all = `h.directory('/srv/web'); h.file('/srv/web/page', { content: 'one' }); h.link('/etc/web', { to: '/srv/web' });
   h.file('/etc/web.key', { content: new Secret('geheim') }); h.edit('/etc/app.json', { json: { port: 1 } });
   h.cron('web', { schedule: '@daily', user: 'root', command: 'true' });`;
@@ -92,6 +94,93 @@ describe('objects that are no longer in a description', () => {
     expect(said).toContain('remove file /srv/web/page');
     expect(said).toContain('no longer described: directory /srv/web (it stays: it also has mine)');
     expect(host.admin.readFile('/etc/cron.d/web')).toBe('mine');
+  });
+
+  it.each([
+    [
+      'a kernel parameter',
+      `h.file('/etc/sysctl.d/80-bofh.conf', { content: 'vm.swappiness = 10\\n' });`,
+      `h.sysctl('vm.swappiness', 10);`,
+      '/etc/sysctl.d/80-bofh.conf',
+    ],
+    [
+      'a kernel module',
+      `h.file('/etc/modprobe.d/dummy.conf', { content: 'options dummy numdummies=2\\n' });`,
+      `h.kernelModule('dummy', { parameters: { numdummies: 2 } });`,
+      '/etc/modprobe.d/dummy.conf',
+    ],
+    [
+      'the keys of a user',
+      `h.file('/root/.ssh/authorized_keys', { content: '${key}\\n' });`,
+      `h.user('root', { authorizedKeys: ['${key}'] });`,
+      '/root/.ssh/authorized_keys',
+    ],
+    ['the home of a user', `h.directory('/srv/home');`, `h.user('bob', { home: '/srv/home' });`, '/srv/home'],
+  ])('exclude the path of %s', async (_, before, body, path) => {
+    for (const each of ['/root/.ssh', '/etc/sysctl.d', '/etc/modprobe.d', '/etc/modules-load.d'])
+      if ((await host.stat(each)) === undefined) host.admin.mkdir(each);
+    const passwd = host.admin.readFile('/etc/passwd');
+    host.admin.writeFile('/etc/passwd', `${passwd}bob:x:1001:0::/srv/home:/bin/sh\n`);
+    await applying(before);
+    expect(await applying(body, '--prune')).not.toContain(`remove`);
+    expect(await applying(body)).toBe('the host is as described\n');
+    expect(await host.stat(path)).toBeDefined();
+  });
+
+  it.each([
+    ['user', `h.user('web', { system: true });`, `h.directory('/srv/web', { owner: 'web' });`],
+    ['user by its uid', `h.user('web', { uid: 1234 });`, `h.directory('/srv/web', { owner: 1234 });`],
+    ['group', `h.group('web');`, `h.directory('/srv/web', { group: 'web' });`],
+    [
+      'unit file',
+      `h.file('/etc/systemd/system/web.service', { content: '[Service]\\nExecStart=/bin/x\\n[Install]\\nWantedBy=multi-user.target\\n' });`,
+      `h.service('web', { enabled: true, running: true });`,
+    ],
+  ])('exclude a %s that the description still uses', async (_, before, body) => {
+    host.admin.mkdir('/etc/systemd/system/multi-user.target.wants');
+    host.admin.mkdir('/etc/skel');
+    await applying(before + body);
+    const there = host.snapshot();
+    expect(await applying(body, '--prune')).toMatch(
+      new RegExp(`web\\S* \\(it stays: the description still uses it: ${file}:3\\)`),
+    );
+    expect(host.snapshot()).toBe(there);
+  });
+
+  it('exclude the group of a user who stays', async () => {
+    host.admin.mkdir('/etc/skel');
+    await applying(`h.group('team'); h.user('web', { system: true, groups: ['team'] });`);
+    const there = host.snapshot();
+    expect(
+      await applying(
+        `h.directory('/srv', { owner: 0 }); h.cron('web', { schedule: '@daily', user: 'web', command: 'true' });`,
+        '--prune',
+      ),
+    ).toContain('no longer described: group team (it stays: it has the members web)');
+    host.admin.removeFile('/etc/cron.d/web');
+    expect(host.snapshot()).toBe(there);
+  });
+
+  it('include the file of a repository that bofh changed', async () => {
+    for (const path of ['/etc/apt/keyrings', '/etc/apt/sources.list.d', '/var/lib/apt/lists'])
+      host.admin.mkdir(path);
+    install('dpkg');
+    const pgp = '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabc=\n-----END PGP PUBLIC KEY BLOCK-----\n';
+    host.admin.repository('https://example.org/debian', { key: pgp, packages: [] });
+    const source = (components: string): string =>
+      `h.aptSource('site', { uris: 'https://example.org/debian', suites: 'stable', components: ${components}, key: ${JSON.stringify(pgp)} });`;
+    await applying(source(`['main', 'extra']`));
+    await applying(source(`['main']`));
+    const path = '/etc/apt/sources.list.d/site.sources';
+    const text = host.admin.readFile(path);
+    host.admin.writeFile(path, `# mine\n${text}`);
+    expect(await applying('', '--prune')).toContain(
+      `file /etc/apt/keyrings/site.asc (it stays: ${path} names it)`,
+    );
+    host.admin.writeFile(path, text);
+    expect(await applying('', '--prune')).toBe(
+      'remove file /etc/apt/sources.list.d/site.sources\nremove file /etc/apt/keyrings/site.asc\n',
+    );
   });
 
   it('belong to their own description', async () => {
