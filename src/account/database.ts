@@ -150,12 +150,18 @@ async function fileLockHolder(host: ReadHost): Promise<Holder | undefined> {
   return undefined;
 }
 
-/** RefusedError while processes of a user run. */
+/**
+ * RefusedError while processes of a user run. `stopped`: units whose processes do not count, because
+ * these units stop before.
+ */
 export async function refuseRunning(
   host: ReadHost,
   { name, uid }: Pick<User, 'name' | 'uid'>,
+  stopped: readonly string[] = [],
 ): Promise<void> {
-  const pids = await host.run(processesOf(uid));
+  const pids: number[] = [];
+  for (const pid of await host.run(processesOf(uid)))
+    if (!(await isInUnit(host, pid, stopped))) pids.push(pid);
   if (pids.length === 0) return;
   const holders = await Promise.all(pids.slice(0, 20).map((pid) => processHolder(host, pid)));
   throw new RefusedError(
@@ -166,6 +172,13 @@ export async function refuseRunning(
       remedy: `end them: loginctl terminate-user ${name}; or kill ${pids.join(' ')}`,
     },
   );
+}
+
+/** Whether a process belongs to one of these units, by its control group. */
+async function isInUnit(host: ReadHost, pid: number, units: readonly string[]): Promise<boolean> {
+  if (units.length === 0) return false;
+  const groups = ((await textOf(host, `/proc/${String(pid)}/cgroup`)) ?? '').split(/[\n/]/);
+  return units.some((unit) => groups.includes(unit));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readKeys } from '../account/as-user.ts';
+import { processesOf } from '../account/commands.ts';
 import { refuseMissingShell } from '../account/create-user.ts';
 import {
   existingGroup,
@@ -15,7 +16,7 @@ import { refusePrimary } from '../account/remove-group.ts';
 import { isLocked, shadowOf } from '../account/shadow.ts';
 import { present } from '../core/present.ts';
 import { keyInWords } from '../core/public-key.ts';
-import type { Resource } from './resource.ts';
+import { type Resource, stoppedBefore } from './resource.ts';
 import type { Step } from './steps.ts';
 
 type GroupResource = Extract<Resource, { readonly kind: 'group' }>;
@@ -57,15 +58,24 @@ export async function groupStep(
 }
 
 /** Returns how a user differs, and the step that changes it. */
-export async function userStep(host: ReadHost, { name, wanted }: UserResource): Promise<Step | undefined> {
+export async function userStep(
+  host: ReadHost,
+  one: UserResource,
+  { resources, planning }: { readonly resources: readonly Resource[]; readonly planning: boolean },
+): Promise<Step | undefined> {
+  const { name, wanted } = one;
   const { uid, group, groups = [], shell, home, comment, system, authorizedKeys, password } = wanted;
   const there = await userNamed(host, name);
   if (wanted.absent === true && there !== undefined)
     return {
       ...{ action: 'remove', kind: 'user', name, details: [`${there.home} stays`] },
-      check: () => refuseRunning(host, there),
+      check: () => refuseRunning(host, there, stoppedBefore(resources, one)),
       claims: { changes: [`user:${name}`] },
-      run: (tx) => tx.account.removeUser({ name }),
+      run: async (tx) => {
+        // A plan stops no service, so its processes still run.
+        if (planning && (await host.run(processesOf(there.uid))).length > 0) return;
+        await tx.account.removeUser({ name });
+      },
     };
   if (there === undefined) {
     await refuseElsewhere(host, 'passwd', name);

@@ -67,7 +67,7 @@ export async function applyResources(
       case 'group':
         return groupStep(look, one, resources);
       case 'user':
-        return userStep(look, one);
+        return userStep(look, one, { resources, planning });
       case 'script':
         return scriptStep(look, one);
       case 'apt-source':

@@ -142,7 +142,10 @@ export interface UserRequest {
    * A new user is for a service: a uid of the system range, no home and no login (default: false).
    */
   readonly system?: boolean;
-  /** There must be no such user; its home stays. RefusedError while its processes run. */
+  /**
+   * There must be no such user; its home stays. RefusedError while its processes run, except those of
+   * services that the description stops before.
+   */
   readonly absent?: true;
 }
 

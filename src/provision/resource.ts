@@ -225,6 +225,13 @@ function absentIn(all: readonly Resource[], directory: string): readonly string[
   return all.flatMap((one) => (one.kind === 'absent' && isIn(one.path, directory) ? [one.path] : []));
 }
 
+/** Returns the units that resources before this one stop. */
+export function stoppedBefore(all: readonly Resource[], one: Resource): readonly string[] {
+  return all
+    .slice(0, all.indexOf(one))
+    .flatMap((each) => (each.kind === 'service' && each.wanted.running === false ? [each.unit] : []));
+}
+
 /** Returns the users or groups that a resource needs, by their names. */
 export function namesIn(one: Resource, kind: 'user' | 'group'): readonly unknown[] {
   const named = one.kind === 'file' && kind === 'user' ? [one.wanted.user] : [];

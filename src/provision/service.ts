@@ -6,7 +6,7 @@ import { isEnabled, refuseEnablement } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
 import { expectUp, isOffline, isOneshot, isUp, loadedUnit, showUnit } from '../service/unit.ts';
 import { probe } from '../shell/commands.ts';
-import { isAbsentUnit, isFileOf, isIn, isAmong, type Resource } from './resource.ts';
+import { isAbsentUnit, isFileOf, isIn, isAmong, type Resource, stoppedBefore } from './resource.ts';
 
 export type ServiceResource = Extract<Resource, { readonly kind: 'service' }>;
 
@@ -174,11 +174,8 @@ export async function checkService(
   if ((await host.run(showUnit(unit))).LoadState === 'not-found') return;
   const found = await loadedUnit(host, unit);
   if (wanted.enabled !== undefined) refuseEnablement(found, wanted.enabled);
-  const before = resources.slice(0, resources.indexOf(one));
-  const stopped = before.flatMap((each) =>
-    each.kind === 'service' && each.wanted.running === false ? [each.unit] : [],
-  );
-  if (wanted.running !== undefined) await refuseActivity(host, found, wanted.running, stopped);
+  if (wanted.running !== undefined)
+    await refuseActivity(host, found, wanted.running, stoppedBefore(resources, one));
   if (wanted.reloadOn.length > 0 && found.CanReload === 'no')
     throw new RefusedError(`${unit} cannot be reloaded: it has no ExecReload=`, {
       remedy: 'use restartOn instead of reloadOn',

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isUp, showUnit } from '../../../src/service/unit.ts';
 import { RolledBackError } from '../../../src/core/errors.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -273,6 +274,48 @@ describe('objects that are no longer in a description', () => {
     );
     expect(state()).toBe(before);
     expect(await applying(gone, option)).toBe('the host is as described\n');
+  });
+
+  it.each([
+    [
+      'of its service, which stops before,',
+      'web.service',
+      /^disable, stop web\.service\n[^]*remove user web/,
+    ],
+    ['of a login', 'session-3.scope', /the user web has running processes/],
+  ])('a user with a process %s', async (_, unit, expected) => {
+    host.admin.mkdir('/etc/systemd/system/multi-user.target.wants');
+    host.admin.mkdir('/etc/skel');
+    await applying(`h.user('web', { system: true });
+      h.file('/etc/systemd/system/web.service', { content: '[Service]\\nUser=web\\nExecStart=/bin/x\\n[Install]\\nWantedBy=multi-user.target\\n' });
+      h.service('web', { enabled: true, running: true });`);
+    const [run, read, stat] = [host.run.bind(host), host.readFile.bind(host), host.stat.bind(host)];
+    // The dry run asks for the state of a path before it reads it.
+    vi.spyOn(host, 'stat').mockImplementation((path) =>
+      stat(
+        path.startsWith('/proc/12')
+          ? path.replace(/.*\/12$/, '/etc').replace(/.*cgroup$/, '/etc/passwd')
+          : path,
+      ),
+    );
+    const pids = async (): Promise<readonly number[]> =>
+      isUp(await run(showUnit('web.service'))) ? [12] : [];
+    vi.spyOn(host, 'run').mockImplementation((command) =>
+      command.tool === 'find' && command.argv.includes('-uid')
+        ? (pids() as ReturnType<typeof run>)
+        : run(command),
+    );
+    vi.spyOn(host, 'readFile').mockImplementation((path) =>
+      path === '/proc/12/cgroup' ? Promise.resolve(Buffer.from(`0::/system.slice/${unit}\n`)) : read(path),
+    );
+    describing('');
+    for (const words of [['plan'], ['apply', '--confirm', 'off']]) {
+      const said = await ran(['host', ...words, file, '--prune']).then(
+        ({ stdout }) => stdout,
+        (error: unknown) => String(error),
+      );
+      expect(said).toMatch(expected);
+    }
   });
 
   it('stay if others created them again', async () => {
