@@ -3,6 +3,7 @@ import type { ReadHost } from '../command/index.ts';
 import { CommandError, RefusedError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { archived, simulated } from './commands.ts';
+import type { Act } from './output.ts';
 import { type Known, knownPackages } from './state.ts';
 
 export const packageName = z
@@ -139,6 +140,11 @@ export async function plannedPackages(
     if (known.get(each)?.status === 'config-files' && !changed.has(each)) add(each, undefined);
   for (const each of new Set([...wanted.keys(), ...hold, ...unhold])) {
     const there = installed(each);
+    if (there === undefined && !changed.has(each) && wanted.has(each))
+      throw new RefusedError(`${each} is not the name of a package: ${insteadOf(acts)}`, {
+        code: 'not-found',
+        remedy: `name the package itself; see which packages provide it: apt-cache showpkg ${each}`,
+      });
     if (there === undefined && !changed.has(each))
       throw new RefusedError(`${each} is not installed: it cannot be held`, {
         code: 'not-found',
@@ -149,6 +155,12 @@ export async function plannedPackages(
     if (auto !== there.auto || held !== there.hold) add(each, { version: there.version, auto, hold: held });
   }
   return withSources(host, [...changed.values()], { sizes });
+}
+
+/** What apt installs for the name of a virtual package. */
+function insteadOf(acts: readonly Act[]): string {
+  const names = acts.filter(({ act }) => act === 'install').map(({ name: each }) => each);
+  return names.length === 0 ? 'an installed package provides it' : `apt would install ${names.join(', ')}`;
 }
 
 /** Lists the other packages that apt would remove together with these. */

@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
 import { change } from '../../../src/packages/change.ts';
+import { plannedPackages } from '../../../src/packages/plan.ts';
 import { debOf, refuseForeignFiles } from '../../../src/packages/store.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -128,6 +129,19 @@ describe('tx.packages.change', () => {
 
     expect((await refused(host, request)).message).toBe(message);
     expect(host.snapshot()).toBe(old);
+  });
+
+  it.each([
+    [[{ act: 'install', name: 'mawk', version: '1' }], 'apt would install mawk'],
+    [[], 'an installed package provides it'],
+  ])('refuses the name of a virtual package: %j', async (acts, why) => {
+    const host = before();
+    const asked: typeof host.run = host.run.bind(host);
+    vi.spyOn(host, 'run').mockImplementation((command) =>
+      command.argv[0] === '--simulate' ? (Promise.resolve(acts) as ReturnType<typeof asked>) : asked(command),
+    );
+    const planned = plannedPackages(host, { install: ['awk'] }, { sizes: false });
+    expect((await failed(planned, RefusedError)).message).toBe(`awk is not the name of a package: ${why}`);
   });
 
   it('refuses to change a held package that is not named', async () => {
