@@ -4,7 +4,7 @@ import type { Tx } from '../operations.ts';
 import { refuseActivity } from '../service/activity.ts';
 import { isEnabled, refuseEnablement } from '../service/enablement.ts';
 import { unitDirectory } from '../service/links.ts';
-import { expectUp, isOffline, isOneshot, isUp, loadedUnit, showUnit } from '../service/unit.ts';
+import { expectUp, isOffline, isOneshot, isUp, loadedUnit, showUnit, type Unit } from '../service/unit.ts';
 import { probe } from '../shell/commands.ts';
 import { isAbsentUnit, isFileOf, isIn, isAmong, type Resource, stoppedBefore } from './resource.ts';
 
@@ -100,7 +100,8 @@ export function servicesOf(
       await reloadManager();
       // An earlier apply, or another program, has already stopped the unit and removed its file.
       const goes = resources.some((other) => isAbsentUnit(other, unit));
-      if (goes && (await host.run(showUnit(unit))).LoadState === 'not-found') return [];
+      const shown = await host.run(showUnit(unit));
+      if ((goes && shown.LoadState === 'not-found') || isMasked(shown, wanted)) return [];
       const found = await loadedUnit(host, unit);
       const done: string[] = [];
       if (enabled !== undefined && isEnabled(found) !== enabled) {
@@ -160,6 +161,11 @@ async function settleOffline(
   return [enabled ? 'enable' : 'disable'];
 }
 
+/** Whether a masked unit is as described: it neither runs nor starts at boot. */
+function isMasked(unit: Unit, { enabled, running }: ServiceResource['wanted']): boolean {
+  return unit.LoadState === 'masked' && !isUp(unit) && enabled !== true && running !== true;
+}
+
 /**
  * RefusedError for a state that the unit cannot have. A unit that does not exist yet may be created
  * by an earlier step.
@@ -171,7 +177,8 @@ export async function checkService(
 ): Promise<void> {
   const { unit, wanted } = one;
   if (await host.run(isOffline())) return;
-  if ((await host.run(showUnit(unit))).LoadState === 'not-found') return;
+  const shown = await host.run(showUnit(unit));
+  if (shown.LoadState === 'not-found' || isMasked(shown, wanted)) return;
   const found = await loadedUnit(host, unit);
   if (wanted.enabled !== undefined) refuseEnablement(found, wanted.enabled);
   if (wanted.running !== undefined)

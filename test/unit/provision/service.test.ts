@@ -286,6 +286,16 @@ describe('h.service', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  it.each([{ enabled: false, running: false }, { running: false }, { enabled: false }])(
+    'a masked unit is already %j',
+    async (request) => {
+      host.admin.symlink(`${own}/masked.service`, '/dev/null');
+      const before = host.snapshot();
+      expect(await apply((h) => h.service('masked', request))).toEqual([]);
+      expect(host.snapshot()).toBe(before);
+    },
+  );
+
   it('killed at each change, or with the power cut, the host is as before or as described', async () => {
     await apply(web('sleep infinity\n'));
     const described = web('sleep infinity # new\n', 'User=nobody\n');
