@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Claims } from '../atomic/operation.ts';
-import { type FileStat, kindInWords, moveAway, type ReadHost, textOf } from '../command/index.ts';
+import { type FileStat, inShell, kindInWords, moveAway, type ReadHost, textOf } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { formatSize } from '../core/units.ts';
@@ -113,7 +113,10 @@ export async function stepOf(host: ReadHost, one: PathResource, owners: Owners):
   const there = await host.stat(path);
   const other = (wanted: string): RefusedError =>
     new RefusedError(`${path} is ${kindInWords(there)}, and the description has a ${wanted} there`, {
-      remedy: moveAway(path),
+      remedy:
+        there?.kind === 'symlink' && (one.kind === 'lines' || one.kind === 'edit')
+          ? `describe the file that it points to: readlink -f ${inShell(path)}`
+          : moveAway(path),
     });
   switch (one.kind) {
     case 'file': {

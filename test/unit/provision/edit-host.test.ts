@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { withBofh } from '../../../src/bofh.ts';
-import { UsageError } from '../../../src/core/errors.ts';
+import { type RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { defineHost, provision, type HostBuilder, Secret } from '../../../src/index.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -74,6 +74,17 @@ it('names the line of the description when a file cannot be parsed, before the f
     /edit-host\.test\.ts:\d+: \/etc\/bad\.json:2 is not JSON: close brace expected/,
   );
   expect(host.changes).toEqual([]);
+});
+
+it.each<readonly [string, (h: HostBuilder) => unknown]>([
+  ['lines', (h) => h.lines('/etc/link', { present: ['x'] })],
+  ['an edit', (h) => h.edit('/etc/link', { json: { a: 1 } })],
+])('names the target of a symbolic link for %s', async (_, describe) => {
+  const host = before();
+  host.admin.writeFile('/etc/target', '{}\n');
+  host.admin.symlink('/etc/link', 'target');
+  const error = await rejectionOf(apply(host, describe));
+  expect((error as RefusedError).remedy).toBe('describe the file that it points to: readlink -f /etc/link');
 });
 
 it('refuses anything but a file, and other bytes than UTF-8', async () => {
