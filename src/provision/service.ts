@@ -152,7 +152,16 @@ async function settleOffline(
     throw new RefusedError(`${unit} cannot run: systemd does not run here, as in a guest that is off`, {
       remedy: 'describe it with enabled: true: then it starts at boot',
     });
-  if (enabled === undefined || enabled === isEnabledNow) return [];
+  if (enabled === undefined) return [];
+  // `systemctl is-enabled` exits with 0 for these states too.
+  const fixed = 'static|indirect|alias|generated|transient';
+  const isFixed = `case $(systemctl is-enabled -- "$1" 2>/dev/null) in ${fixed}) ;; *) exit 1 ;; esac`;
+  if (await host.run(probe(`state:${unit}`, ['sh', '-c', isFixed, 'sh', unit])))
+    throw new RefusedError(
+      `${unit} has no [Install] section of its own, so it cannot be ${enabled ? 'enabled' : 'disabled'} here`,
+      { remedy: 'leave out "enabled", or describe the unit that starts it' },
+    );
+  if (enabled === isEnabledNow) return [];
   await tx.shell.run(
     enabled
       ? { name: unit, isDone, run: enable, undo: disable }

@@ -229,6 +229,12 @@ describe('h.service', () => {
       expect(scripts()).toHaveLength(1);
     });
 
+    it.each([true, false])('refuses enabled: %s for a static unit', async (enabled) => {
+      host.world.scripts.set('web.service', true).set('state:web.service', true);
+      const failed = await rejectionOf(apply((h) => h.service('web', { enabled }), off()));
+      expect(String(failed)).toContain('web.service has no [Install] section of its own');
+    });
+
     it('refuses a service that should run and is not enabled', async () => {
       const failed = await rejectionOf(apply((h) => h.service('web', { running: true }), off()));
 
