@@ -212,7 +212,7 @@ async function sourceWithKey(
 function isUsedBy({ kind, name, identity }: CreatedObject, by: Resource): boolean {
   if (kind === 'user' || kind === 'group')
     return namesIn(by, kind).some(
-      (each) => each === name || (each !== undefined && String(each) === identity),
+      (each) => each === name || (typeof each === 'number' && String(each) === identity),
     );
   return by.kind === 'service' && isIn(name, unitDirectory) && posix.basename(name) === by.unit;
 }

@@ -298,13 +298,11 @@ describe('objects that are no longer in a description', () => {
           : path,
       ),
     );
-    const pids = async (): Promise<readonly number[]> =>
-      isUp(await run(showUnit('web.service'))) ? [12] : [];
-    vi.spyOn(host, 'run').mockImplementation((command) =>
-      command.tool === 'find' && command.argv.includes('-uid')
-        ? (pids() as ReturnType<typeof run>)
-        : run(command),
-    );
+    vi.spyOn(host, 'run').mockImplementation(async (command) => {
+      if (command.tool !== 'find' || !command.argv.includes('-uid')) return await run(command);
+      const stdout = isUp(await run(showUnit('web.service'))) ? '12\n' : '';
+      return command.parse({ exitCode: 0, stdout, stderr: '' });
+    });
     vi.spyOn(host, 'readFile').mockImplementation((path) =>
       path === '/proc/12/cgroup' ? Promise.resolve(Buffer.from(`0::/system.slice/${unit}\n`)) : read(path),
     );
