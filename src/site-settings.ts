@@ -19,7 +19,8 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   guestRamdisk: 'default ramdisk of paravirtualized guests',
   guestGrub: 'GRUB for paravirtualized guests that boot their own kernel',
   guestGrubPvh: 'GRUB for PVH guests that boot their own kernel',
-  bridge: "default bridge of a guest's network interface; without it a guest has none",
+  bridge:
+    "default bridge of a guest's network interface; without it, a guest has no interface unless you name a bridge",
   guestSshKeys: 'public keys that may log in to new guests as root: each as text, or a file with some',
   rolesDir: 'directory of the scripts that vm create --role runs in new guests',
   guestGateway: 'gateway of new guests with a static address, one of each family',

@@ -9,8 +9,8 @@ import { atomic } from './atomic.ts';
 export type ApplyOptions = Pick<AtomicOptions, 'confirm' | 'log' | 'onEvent' | 'signal' | 'timeout' | 'wait'>;
 
 /**
- * Applies a description that is already collected, in one sequence. `answers`: those of a plan since
- * which nothing changed, for the checks before the first step.
+ * Applies a description that is already collected, in one sequence. `answers`: what the host answered to a
+ * plan; the checks before the first step use it. Pass it only if nothing has changed since the plan.
  */
 export async function applyCollected(
   resources: readonly Resource[],
@@ -24,7 +24,7 @@ export async function applyCollected(
       const ensure = (name: string, args: unknown) => {
         const [driver = '', method = ''] = name.split('.');
         type Methods = Readonly<Record<string, Readonly<Record<string, (args: unknown) => Promise<never>>>>>;
-        // Also at the console: the arguments are code.
+        // Errors name the options as code does, also for a command: the description is code.
         return inProgram(
           () =>
             (tx.ensure as unknown as Methods)[driver]?.[method]?.(args) ??

@@ -119,7 +119,7 @@ export async function refuseElsewhere(
   if (other !== undefined)
     throw new RefusedError(
       `${what} is not on ${path} but on ${other}: the disk has no serial number, and the kernel gave it another name`,
-      { remedy: `if it is not needed: wipefs --all ${other}; then: bofh recover` },
+      { remedy: `if ${what} is not needed, erase it: wipefs --all ${other}; then: bofh recover` },
     );
 }
 

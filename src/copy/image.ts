@@ -105,7 +105,7 @@ export const image = operation({
     const { key, beneath } = await on(device);
     const from = source.from === 'file' ? undefined : await on(source.path);
     const read = from === undefined ? [`file:${source.path}`] : [from.key, ...from.beneath];
-    // Makes the content, which has a key of its own, because the device is not blank any more.
+    // The new content has a key of its own: the device is not blank any more.
     return { makes: [`copy:${key}`], changes: [key], needs: [...new Set([...beneath, ...read])] };
   },
   within: ({ undo: { container } }) => container,

@@ -98,7 +98,9 @@ export const save = operation({
     const whole = found === undefined ? asked : await sizeOfDevice(host, found.path);
     const size = asked ?? whole;
     if (whole === undefined || size === undefined)
-      throw new UsageError(`\`here\` needs \`size\`: the other host cannot ask how large ${device} is`);
+      throw new UsageError(
+        `\`here\` needs \`size\`: ${device} is on this host, and the other one cannot read its size`,
+      );
     if (size > whole) throw new UsageError(`${device} has only ${whole} bytes, and ${size} should be saved`);
     const names = { file, private: await freeNames(host, file, mark) };
     return { device, size, ...names, ...present({ identity: found?.identity, recipients: readers }) };

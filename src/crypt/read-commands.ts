@@ -140,16 +140,16 @@ function parseStatus({ exitCode, stdout }: Answer): MappingStatus | undefined {
 function statusOf(values: ReadonlyMap<string, string>, inUse: boolean): MappingStatus {
   const needed = (key: string): string => {
     const value = values.get(key);
-    if (value === undefined) throw new ParseError(`there is no line for its ${key}`);
+    if (value === undefined) throw new ParseError(`there is no line for the ${key}`);
     return value;
   };
   const bytes = (key: string): number => {
     const { count } = sectors.exec(needed(key))?.groups ?? {};
-    if (count === undefined) throw new ParseError(`its ${key} is "${needed(key)}"`);
+    if (count === undefined) throw new ParseError(`the ${key} is "${needed(key)}"`);
     return Number(count) * 512;
   };
   const mode = needed('mode').replace(/ \(suspended\)$/, '');
-  if (mode !== 'read/write' && mode !== 'readonly') throw new ParseError(`its mode is "${mode}"`);
+  if (mode !== 'read/write' && mode !== 'readonly') throw new ParseError(`the mode is "${mode}"`);
   return {
     ...{ inUse, type: needed('type'), size: bytes('size'), mode: mode === 'readonly' ? 'ro' : 'rw' },
     ...{ device: needed('device'), offset: bytes('offset') },

@@ -71,7 +71,7 @@ function sizesOf(cipher: string): string {
 export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
   if (isHeaderFile({ identity }))
     throw refusal(
-      `${device} is a file with a header: bofh reencrypts only a device that has its own header`,
+      `${device} is a file with a detached header: bofh reencrypts only a device that has its header itself`,
       {
         remedy: `cryptsetup reencrypt --header ${inShell(device)} DEVICE; keep a copy of the file until it is done`,
       },
@@ -139,7 +139,7 @@ export function refuseUnresumable({ known: { device, identity }, header: { reenc
       remedy: `start one: bofh crypt reencrypt ${inShell(device)}`,
     });
   if (isHeaderFile({ identity }))
-    throw refusal(`${device} is a file with a header`, {
+    throw refusal(`${device} is a file with a detached header, not a device`, {
       remedy: `cryptsetup reencrypt --resume-only --header ${inShell(device)} DEVICE`,
     });
   if (reencryption.mode === 'reencrypt') return;

@@ -57,7 +57,7 @@ export function parseEvents(text: string): readonly ResourceState[] {
 function objectsIn(text: string): Objects {
   const lines = text.split('\n');
   if (lines.pop() !== '' || lines.pop() !== 'exists -')
-    throw new ParseError('it does not end with "exists -"');
+    throw new ParseError('the output does not end with "exists -"');
   const said = lines.map(factsIn);
   return {
     resource: readAs('resource', said),

@@ -86,14 +86,19 @@ export async function settable(host: ReadHost, key: string, value: string): Prom
     throw new RefusedError(`${key} is a secret, and bofh would show it in its plan and journal`, {
       remedy: `describe its file in /etc/sysctl.d with h.file and a Secret, then: systemctl restart systemd-sysctl`,
     });
-  if ((stat.mode & 0o222) === 0) throw readOnly(key, `no write permission on ${path}`);
+  if ((stat.mode & 0o222) === 0)
+    throw readOnly(key, `no write permission on ${path}`, 'remove it from the description');
   if ((stat.mode & 0o444) === 0)
     throw new RefusedError(`writing ${key} starts an action, which bofh could not undo`, {
       remedy: `do it once, by hand: sysctl --write ${key}=${value}`,
     });
   const covering = mountOver(await mountEntries(host), path);
   if (covering?.options.split(',').includes('ro'))
-    throw readOnly(key, `${covering.path} is mounted read-only, as in a container`);
+    throw readOnly(
+      key,
+      `${covering.path} is mounted read-only, as in a container`,
+      'set it on the host that runs the container',
+    );
   const now = await runningValue(host, key);
   if (now === undefined || now.includes('\n'))
     throw new RefusedError(`${key} has more than one line, so it is not a single value`, {
@@ -156,10 +161,8 @@ export async function refuseRouteLoss(host: ReadHost, key: string, value: string
   }
 }
 
-function readOnly(key: string, why: string): RefusedError {
-  return new RefusedError(`${key} is read-only here: ${why}`, {
-    remedy: 'remove it from the description, or set it where the host starts',
-  });
+function readOnly(key: string, why: string, remedy: string): RefusedError {
+  return new RefusedError(`${key} is read-only here: ${why}`, { remedy });
 }
 
 /** Lists the parameters that the kernel changes together with this one. */

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { isXattrName, largestXattr } from '../file/xattr.ts';
 
-/** What else sets an attribute that a description may not have. */
+/** The attributes that a description may not have, each with what to use instead. */
 const instead: readonly (readonly [RegExp, string])[] = [
   [/^system\.posix_acl_/, 'is an ACL: use acl, or defaultAcl of h.directory'],
   [/^security\.capability$/, 'has capabilities: use h.script with setcap(8)'],

@@ -83,8 +83,8 @@ function watcher(tell: (attempt: Attempt) => void) {
         throw error;
       }
     };
-    // Not a proxy of the function itself: a proxy must return fixed properties of its target
-    // unchanged, and that of promisify is fixed.
+    // Not a proxy of the function itself: a proxy must return a property that is read-only and
+    // not configurable as its target has it, and that of promisify is one.
     return new Proxy(target, {
       apply: (_target, self, argv: unknown[]) => calling(argv, (given) => Reflect.apply(of, self, given)),
       construct: (_target, argv: unknown[]) =>

@@ -51,7 +51,7 @@ export async function clonedVolumes(
     throw new RefusedError(
       isReplicated(other)
         ? `the disk ${other} is replicated by DRBD: bofh clones only logical volumes`
-        : `the disk ${other} is not a logical volume: bofh clones only these`,
+        : `the disk ${other} is not a logical volume: bofh clones only logical volumes`,
       { remedy: packed },
     );
   if (found.length === 0)

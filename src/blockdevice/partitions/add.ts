@@ -153,7 +153,7 @@ function partOf({ node }: Found, of: ChangeUndo): string {
 }
 
 function valueOf(entry: Partition | undefined) {
-  if (entry === undefined) throw new TypeError('the partition that is added is in the new table');
+  if (entry === undefined) throw new TypeError('the new table does not have the partition that is added');
   const { number, path, start, size, uuid } = entry;
   return { number, path, start, size, uuid };
 }

@@ -97,8 +97,8 @@ async function set(host: ChangeHost, of: Undo, id: number): Promise<void> {
           : `set another default: btrfs subvolume set-default ID ${root}; then: bofh recover`,
     });
   await host.run(setDefault({ id, path: root }));
-  // Here the kernel does not commit at once, as it does when it creates a subvolume or sets its
-  // flags (fs/btrfs/ioctl.c).
+  // The kernel does not commit this at once, unlike a new subvolume or its flags
+  // (fs/btrfs/ioctl.c).
   await host.run(filesystemSync(root));
   const now = await defaultOf(host, fs);
   if (now !== id)

@@ -73,7 +73,7 @@ function bar(fraction: number | undefined): string {
   return `[${'#'.repeat(full)}${'.'.repeat(cells - full)}]`;
 }
 
-/** Estimates the remaining time from the progress. No text early, or near the end. */
+/** Estimates the remaining time from the progress. No text in the first 3 s, below 2 %, or at the end. */
 function timeLeft(fraction: number | undefined, ms: number): string {
   if (fraction === undefined || fraction < 0.02 || fraction >= 1 || ms < 3000) return '';
   return `${duration((ms * (1 - fraction)) / fraction)} left  `;

@@ -48,7 +48,7 @@ export const backupHeader = operation({
   prepare: async ({ args: { device, file }, mark, host }): Promise<Undo> => {
     const { known } = await luksDevice(host, device);
     if (isHeaderFile(known))
-      throw new RefusedError(`${device} is a file with a header: to back it up, copy the file`, {
+      throw new RefusedError(`${device} is a file with a detached header: to back it up, copy the file`, {
         remedy: `keep the copy as safe as a key: cp --preserve=mode ${inShell(device)} ${inShell(file)}`,
       });
     return { ...known, file, private: await freeNames(host, file, mark) };

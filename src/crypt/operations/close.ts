@@ -170,7 +170,7 @@ async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Ma
   const found = await recognise(host, device);
   if (isLuksSignature(found) && found.uuid === mapping.luksUuid) return;
   throw new RefusedError(`the header of ${mapping.path} is not on ${device}: bofh could not open it again`, {
-    remedy: `close it after the commit, which needs no key: ${option(`bofh crypt close ${inShell(mapping.name)}`, 'crypt.closeAfterCommit')}`,
+    remedy: `close it without an undo: ${option(`bofh crypt close ${inShell(mapping.name)}`, 'crypt.closeAfterCommit')}`,
   });
 }
 

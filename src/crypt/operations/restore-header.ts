@@ -59,9 +59,12 @@ export const restoreHeader = operation({
   prepare: async ({ args: { device, file, overwrite }, mark, host }): Promise<Undo> => {
     const { known, header } = await luksDevice(host, device);
     if (isHeaderFile(known))
-      throw new RefusedError(`${device} is a file with a header: bofh restores a backup only to a device`, {
-        remedy: `close the LUKS device that uses this header file; then overwrite the header file with the backup: cp ${inShell(file)} ${inShell(device)}`,
-      });
+      throw new RefusedError(
+        `${device} is a file with a detached header: bofh restores a backup only to a device`,
+        {
+          remedy: `close the LUKS device that uses this header file; then overwrite the header file with the backup: cp ${inShell(file)} ${inShell(device)}`,
+        },
+      );
     await refuseExposed(host, file, 'there');
     const backup = await backupIn(host, file);
     refuseUnfit({ device, header, file, backup, overwrite });

@@ -175,8 +175,8 @@ export const disconnect = operation({
 });
 
 /**
- * The look of a step that discards data: `ours` until it is done. A resource that was brought up since then
- * is connecting by itself, and has discarded nothing.
+ * The look of a step that discards data: `ours` until it is done. A resource that was brought down and up
+ * again meanwhile connects by itself, and has discarded nothing.
  */
 async function lookLater(host: ReadHost, of: Undo): Promise<Look> {
   const found = await leftOf(host, of);

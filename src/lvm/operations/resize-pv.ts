@@ -54,7 +54,7 @@ export const resizePv = operation({
     refuseSize({ device, wanted, bytes, now, was });
     if (now < was) await refuseLost(host, { uuid: pv.uuid, device, keeps: now });
     const [known] = await toKnown(host, [device], [pv]);
-    if (known === undefined) throw new TypeError('one device gives one physical volume');
+    if (known === undefined) throw new TypeError('the device has no physical volume');
     return { vg: vg.name, vgUuid: vg.uuid, pv: known, ...rest };
   },
   claims: async ({ undo: { vg, pv }, on }) => {

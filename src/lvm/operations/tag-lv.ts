@@ -28,9 +28,9 @@ const undo = z.extend(knownVolume, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * Adds and removes tags of a logical volume in one metadata commit. Adding an existing tag or
- * removing a missing one succeeds and changes nothing; if no tag changes, the volume gets the
- * step's tag. Tags that begin with "bofh." are refused, because they show which step created an
+ * Adds and removes tags of a logical volume in one metadata commit. Tags to add that exist, and tags
+ * to remove that are missing, are ignored. If nothing is left to change, the volume gets only the
+ * step's own tag. Tags that begin with "bofh." are refused, because they show which step created an
  * object.
  */
 export const tagLv = operation({

@@ -27,7 +27,7 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
   [
     'a device with damaged, unclean or unusual content, which only a real tool leaves',
     34,
-    /header of .* is damaged|on \$\{beneath\.length\} devices|is a file with a header|devices of a btrfs|without the feature 64bit|log of the xfs|has errors: its uuid|not unmounted cleanly|has no serial number|and (?:also )?a partition table|still knows partitions|is on several devices|changes the uuid only of|cannot change its size|^lvm\//,
+    /header of .* is damaged|on \$\{beneath\.length\} devices|is a file with a detached header|devices of a btrfs|without the feature 64bit|log of the xfs|has errors: its uuid|not unmounted cleanly|has no serial number|and (?:also )?a partition table|still knows partitions|is on several devices|changes the uuid only of|cannot change its size|^lvm\//,
   ],
   [
     'a mount that is read-only, hidden by another one, or on a loop device that is removed with it',

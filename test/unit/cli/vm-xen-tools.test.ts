@@ -162,7 +162,7 @@ describe('a guest of xen-create-image with --dir', () => {
     ['vm mount web1', /is not a block device of this host/],
     ['vm backup web1 /srv/backup', /is not a logical volume, and bofh saves only these/],
     ['vm snapshot create web1 x', /is not a logical volume, and bofh snapshots only these/],
-    ['vm clone web1 web2', /is not a logical volume: bofh clones only these/],
+    ['vm clone web1 web2', /is not a logical volume: bofh clones only logical volumes/],
     ['vm resize web1 root +4m', /is not a block device but a file/],
   ])('%s is refused', async (line, why) => {
     expect(String(await rejectionOf(typed(line)))).toMatch(why);

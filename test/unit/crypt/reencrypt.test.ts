@@ -152,14 +152,14 @@ describe('crypt.reencrypt', () => {
     expect(await refused(encrypted(), { key: otherKey })).toContain('the key does not open');
   });
 
-  it('refuses a file with a header, and an open device', async () => {
+  it('refuses a file with a detached header, and an open device', async () => {
     const open = encrypted();
     open.admin.luksOpen(device, 'mine');
     const detached = encrypted();
     detached.admin.luksHeaderBackup(device, '/srv/header');
 
     expect(await refused(open)).toContain('is in use: beneath /dev/mapper/mine');
-    expect(await refused(detached, { device: '/srv/header' })).toContain('is a file with a header');
+    expect(await refused(detached, { device: '/srv/header' })).toContain('is a file with a detached header');
   });
 
   it.each([

@@ -244,7 +244,7 @@ describe('drbd.replacePeer, killed after it connected the new peer', () => {
     const error = await recovered(bofh);
     expect(error).toBeInstanceOf(StuckError);
     const whys = (error as StuckError).blocked.map(({ why }) => why ?? '');
-    expect(whys).toContainEqual(expect.stringMatching(/^web1 is connected to peer, which was up before/));
+    expect(whys).toContainEqual(expect.stringMatching(/^web1 is connected to peer, where it was up before/));
     expect(whys).toContainEqual(expect.stringMatching(/^web1 is up, and connects to the addresses in \/etc/));
     expect(await states(alpha)).toMatchObject([
       { role: 'Primary', connections: [{ state: 'Connected', volumes: [{ disk: 'UpToDate' }] }] },

@@ -11,7 +11,7 @@ import { header } from './options.ts';
 export default verb({
   changes: false,
   answers: 'crypt show',
-  args: { device: ['<device>', 'device, or absolute path of a file with a header'] },
+  args: { device: ['<device>', 'device, or absolute path of a file with a detached header'] },
   options: { header },
   examples: ['crypt show /dev/vg0/data'],
   run: async (runtime, { device, header: file }) => {

@@ -11,7 +11,7 @@ import { printable, textOf } from '../../output/text.ts';
 
 const plannedWords = {
   undo: 'undo',
-  look: 'only check, because an earlier boot ended it:',
+  look: 'only check, because a reboot ended its effect:',
   finish: 'finish, which cannot be undone:',
   blocked: 'blocked:',
 } as const;
@@ -127,8 +127,8 @@ function nextInWords({ id, state, refused }: JournalShow): readonly string[] {
   if (state === 'unknown')
     return [
       '',
-      'next: a process that /proc does not show here holds the lock of this journal: see with bofh journal list in the other',
-      '      container, PID namespace or host that uses this state directory',
+      'next: a process that /proc does not show here holds the lock of this journal. To see its state, run bofh journal list in',
+      '      the other container, PID namespace or host that uses this state directory',
     ];
   if (state !== 'interrupted') return [];
   return [

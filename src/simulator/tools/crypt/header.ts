@@ -21,7 +21,7 @@ export function luksHeaderBackup(call: ToolCall): ReturnType<ToolModel> {
 }
 
 /**
- * Writes a new file with a header, which is not synced. Returns false if its directory is missing.
+ * Writes a new file with a detached header, which is not synced. Returns false if its directory is missing.
  */
 export function newHeaderFile(world: World, path: string, header: Header, mode: number): boolean {
   const parent = resolve(world, posix.dirname(path), 'follow');

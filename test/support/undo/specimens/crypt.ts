@@ -214,7 +214,7 @@ export const crypt: Specimens['crypt'] = {
       },
     },
     {
-      title: 'to a file with a header',
+      title: 'to a file with a detached header',
       stage: (host) => {
         const { header, key } = detachedVolume(host);
         const newKey = keyFile(host, 'other', 'anders');
@@ -232,7 +232,7 @@ export const crypt: Specimens['crypt'] = {
   ],
   changeKey: [
     {
-      title: 'in a file with a header',
+      title: 'in a file with a detached header',
       stage: (host) => {
         const { header, key } = detachedVolume(host);
         const newKey = keyFile(host, 'other', 'anders');
@@ -278,7 +278,7 @@ export const crypt: Specimens['crypt'] = {
   ],
   erase: [
     {
-      title: 'in a file with a header',
+      title: 'in a file with a detached header',
       stage: (host) => {
         const { header } = detachedVolume(host);
         return (tx) => tx.crypt.erase({ device: header, uuid: ownUuid });

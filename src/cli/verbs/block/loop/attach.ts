@@ -22,7 +22,7 @@ export default verb({
     partitions: flag('create devices for its partitions too, such as /dev/loop3p1'),
     ensure: ensureFlag('adopt'),
     adopt: flag(
-      'if a loop device is already attached to this part of the file with the same options, use that device',
+      'if a loop device is already attached to this part of the file with the same options, use that device; otherwise attach another one',
     ),
   },
   examples: ['block loop attach /srv/disk.img --partitions'],
