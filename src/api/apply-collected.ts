@@ -24,7 +24,7 @@ export async function applyCollected(
       const ensure = (name: string, args: unknown) => {
         const [driver = '', method = ''] = name.split('.');
         type Methods = Readonly<Record<string, Readonly<Record<string, (args: unknown) => Promise<never>>>>>;
-        // Errors name the options as code does, also for a command: the description is code.
+        // Errors name options as in TypeScript, even if a command runs this: the description is TypeScript.
         return inProgram(
           () =>
             (tx.ensure as unknown as Methods)[driver]?.[method]?.(args) ??

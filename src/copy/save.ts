@@ -99,7 +99,7 @@ export const save = operation({
     const size = asked ?? whole;
     if (whole === undefined || size === undefined)
       throw new UsageError(
-        `\`here\` needs \`size\`: ${device} is on this host, and the other one cannot read its size`,
+        `\`here\` needs \`size\`: ${device} is on this host, and the host that saves it cannot read its size`,
       );
     if (size > whole) throw new UsageError(`${device} has only ${whole} bytes, and ${size} should be saved`);
     const names = { file, private: await freeNames(host, file, mark) };

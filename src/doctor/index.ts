@@ -3,7 +3,7 @@ import { bootUnits } from './boot.ts';
 import { drbd } from './drbd.ts';
 import { type Finding, finding, looking } from './finding.ts';
 import { fullVolumes } from './full-volumes.ts';
-import { grown } from './grown.ts';
+import { laggingLayers } from './lagging-layers.ts';
 import { journals, type KnownJournal } from './journals.ts';
 import { kernel } from './kernel.ts';
 import { leftovers, type LeftoverSearch } from './leftovers.ts';
@@ -47,6 +47,6 @@ async function sequenceFindings({ journals: known, ...input }: DoctorInput): Pro
   return [
     ...found,
     ...(await leftovers({ ...input, journals: known })),
-    ...(await grown(input.host, known, input.root)),
+    ...(await laggingLayers(input.host, known, input.root)),
   ];
 }

@@ -83,8 +83,8 @@ function watcher(tell: (attempt: Attempt) => void) {
         throw error;
       }
     };
-    // Not a proxy of the function itself: a proxy must return a property that is read-only and
-    // not configurable as its target has it, and that of promisify is one.
+    // The target is not the function itself: a proxy must return the target's own value of a
+    // property that is read-only and not configurable, such as util.promisify.custom.
     return new Proxy(target, {
       apply: (_target, self, argv: unknown[]) => calling(argv, (given) => Reflect.apply(of, self, given)),
       construct: (_target, argv: unknown[]) =>

@@ -104,7 +104,7 @@ async function deviceLink(look: Look, device: GraphDevice): Promise<Link> {
   const title = layer?.title?.(at) ?? layer?.name ?? device.kind;
   if (layer?.limits === undefined)
     throw new RefusedError(`${device.path} is a ${title}: bofh cannot change its size`, {
-      remedy: `resize it with its own program, then its content: bofh block resize ${device.path} SIZE`,
+      remedy: `resize it with its own program; then what is on it: bofh filesystem resize ${device.path} max; or bofh crypt resize NAME; or bofh lvm pv resize ${device.path}`,
     });
   return { layer, at, title: `the ${title} ${nameOf(device)}`, limits: await limitsOf(layer, at) };
 }

@@ -74,7 +74,7 @@ export function awayIn(text: string): { readonly name: string; readonly path: st
   if (name === undefined || path === undefined) return undefined;
   if (path.startsWith('/')) return { name, path };
   throw new UsageError(`"${path}" is relative, but there is no current directory on ${name}`, {
-    remedy: `give its absolute path: ${name}:/DIR; a directory of this host with a colon: ./${text}`,
+    remedy: `give its absolute path: ${name}:/DIR; or, if you mean a directory of this host whose name has a colon: ./${text}`,
   });
 }
 

@@ -29,7 +29,8 @@ interface Crashed {
 }
 
 /**
- * The last crashed host: the run up to a crash is done once, and what follows is tried on copies.
+ * The crashed hosts of the last kind of operation: the run up to each crash is done once, and what follows is
+ * tried on copies.
  */
 let kept:
   | { readonly kind: string; readonly crashed: Map<Subject, Map<string, Promise<Crashed>>> }
@@ -61,8 +62,8 @@ async function crash(
 }
 
 /**
- * Returns the accesses at which to crash. Those of the body are the same for both ends, so they are
- * tried only in runs that end well.
+ * Returns the accesses at which to crash. Those of the body are the same in runs that succeed and in
+ * runs that fail, so they are tried only in runs that succeed.
  */
 async function changesOf(subject: Subject, ends: Ends): Promise<readonly Point[]> {
   const points = (await pointsOf(subject, ends)).filter(({ what }) => what !== 'question');
@@ -95,7 +96,7 @@ function isVisible({ what, verb }: Pick<Point, 'what' | 'verb'>): boolean {
   return what === 'journal' ? verb === 'datasync' || verb === 'rename' : what !== 'question';
 }
 
-/** Kills the process after each such access, then kills recovery at each access of its own. */
+/** Kills the process after each visible access, then kills recovery after each of its visible accesses. */
 async function* secondCrash(subject: Subject): AsyncIterable<Titled> {
   for (const ends of both)
     for (const point of subject.sample((await changesOf(subject, ends)).filter(isVisible))) {

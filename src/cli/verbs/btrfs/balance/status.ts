@@ -19,7 +19,7 @@ export default verb({
         : [
             data.leftPercent === null
               ? `the balance is ${data.state}; how much is left is unknown until it continues`
-              : `the balance is ${data.state}: ${data.relocated} of about ${data.expected} block groups, ${data.leftPercent} % are left`,
+              : `the balance is ${data.state}: ${data.relocated} of about ${data.expected} block groups are relocated, ${data.leftPercent} % are left`,
           ];
     give(runtime, { data, lines });
     return 0;

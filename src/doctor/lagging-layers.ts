@@ -11,7 +11,7 @@ import type { KnownJournal } from './journals.ts';
  * its two sequences, no journal is open: only the name of the first sequence, in the history, shows that a
  * second one must follow.
  */
-export async function grown(
+export async function laggingLayers(
   host: ReadHost,
   all: readonly KnownJournal[],
   root: boolean,
