@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Claims, DeviceKeys } from '../atomic/operation.ts';
+import type { Claims, DeviceKeys, Look } from '../atomic/operation.ts';
 import { identityOf, isIdentity, locate } from '../blockdevice/index.ts';
 import {
   inShell,
@@ -83,26 +83,45 @@ export function isHeaderFile({ identity }: Pick<KnownDevice, 'identity'>): boole
   return identity.startsWith('file:');
 }
 
-/** Finds the current path and header; undefined if the device is gone, blank, or another one. */
+/**
+ * Finds the current path and header; undefined if the device is gone, blank, or another one.
+ * RefusedError for a missing header file: it may come back, with its keys.
+ */
 export async function findKnown(
   host: ReadHost,
   { device, identity, luksUuid: uuid }: KnownDevice,
 ): Promise<{ readonly path: string; readonly header: LuksHeader } | undefined> {
-  const path = isHeaderFile({ identity })
-    ? await sameFileAt(host, { device, identity })
-    : await locate(host, { path: device, identity });
+  const path = await pathNow(host, { device, identity });
   if (path === undefined) return undefined;
   const { found } = await contentOf(host, path);
   if (!isLuksSignature(found) || found.uuid !== uuid) return undefined;
   return { path, header: await headerOf(host, path) };
 }
 
-async function sameFileAt(
+/** Returns what `findKnown` did not find: keys that are elsewhere now, or nothing. */
+export async function lookForOther(host: ReadHost, of: KnownDevice): Promise<Look> {
+  const path = await pathNow(host, of);
+  if (path === undefined)
+    return isHeaderFile(of)
+      ? { state: 'not-ours', found: `${of.device} is another file now` }
+      : { state: 'gone' };
+  const { found } = await contentOf(host, path);
+  if (!isLuksSignature(found) || found.uuid === of.luksUuid) return { state: 'gone' };
+  return { state: 'not-ours', found: `${path} is the LUKS device ${found.uuid} now, not ${of.luksUuid}` };
+}
+
+/** Returns the current path; undefined if another file has its path, or the device is gone for good. */
+async function pathNow(
   host: ReadHost,
   { device, identity }: Pick<KnownDevice, 'device' | 'identity'>,
 ): Promise<string | undefined> {
+  if (!isHeaderFile({ identity })) return locate(host, { path: device, identity });
   const now = await headerFileAt(host, device);
-  return now !== undefined && isIdentity(now, identity) ? device : undefined;
+  if (now !== undefined) return isIdentity(now, identity) ? device : undefined;
+  throw new RefusedError(`the header file ${device} is missing: its keys are unknown`, {
+    code: 'not-found',
+    remedy: `mount its filesystem, or restore the file to ${device}; then run the command again`,
+  });
 }
 
 /** Returns the claims of a key change. */

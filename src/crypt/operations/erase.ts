@@ -23,6 +23,7 @@ import {
   isHeaderFile,
   type KnownDevice,
   knownDevice,
+  lookForOther,
   luksDevice,
 } from '../slots.ts';
 
@@ -66,7 +67,8 @@ export const erase = deferred({
   },
   look: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
-    if (found === undefined || found.header.keySlots.length === 0) return { state: 'gone' };
+    if (found === undefined) return lookForOther(host, undo);
+    if (found.header.keySlots.length === 0) return { state: 'gone' };
     return { state: 'ours', holders: await usersOf(host, undo, found.path) };
   },
   afterCommit: async ({ undo, host }) => {

@@ -17,6 +17,7 @@ import {
   keyOf,
   type KnownDevice,
   knownDevice,
+  lookForOther,
   luksDevice,
   newSlot,
   refuseLast,
@@ -61,7 +62,7 @@ export const addKey = operation({
   value: ({ undo: { slot } }) => ({ slot }),
   look: async ({ undo, result: known, host }): Promise<Look> => {
     const found = await findKnown(host, undo);
-    if (found === undefined) return { state: 'gone' };
+    if (found === undefined) return lookForOther(host, undo);
     return lookIn(host, found, { ...undo, salt: known?.salt });
   },
   revert: ({ undo, result: known, host }) => takeOut(host, undo, known?.salt),
@@ -100,7 +101,7 @@ export const changeKey = operation({
   // may be the only one.
   look: async ({ undo, result: known, host }): Promise<Look> => {
     const found = await findKnown(host, undo);
-    if (found === undefined) return { state: 'gone' };
+    if (found === undefined) return lookForOther(host, undo);
     const { slot, salt } = undo.old;
     if (!found.header.keySlots.some((each) => each.slot === slot && each.salt === salt)) {
       const now = await lookIn(host, found, { ...undo, salt: known?.salt });
@@ -144,8 +145,9 @@ export const removeKey = deferred({
   claims: ({ undo, on }) => claimsOnKeys(undo, on),
   look: async ({ undo, host }) => {
     const found = await findKnown(host, undo);
-    const there = found?.header.keySlots.some(({ slot, salt }) => slot === undo.slot && salt === undo.salt);
-    return { state: there === true ? 'ours' : 'gone' };
+    if (found === undefined) return lookForOther(host, undo);
+    const there = found.header.keySlots.some(({ slot, salt }) => slot === undo.slot && salt === undo.salt);
+    return { state: there ? 'ours' : 'gone' };
   },
   afterCommit: async ({ undo, host }) => emptySlot(host, undo),
   sync: async ({ undo, host }) => syncOf(host, undo),

@@ -11,7 +11,7 @@ import { luksReencrypt, repairTorn, resumeReencrypt } from '../reencrypt-command
 import { testKey } from '../read-commands.ts';
 import { damagedCopy, headerOf, keyOpens } from '../reads.ts';
 import type { LuksHeader } from '../schema.ts';
-import { emptySlot, findKnown, keyOf, knownAs, knownDevice } from '../slots.ts';
+import { emptySlot, findKnown, keyOf, knownAs, knownDevice, lookForOther } from '../slots.ts';
 
 const bits = z.int().check(z.positive(), z.multipleOf(8));
 
@@ -96,7 +96,8 @@ export const reencrypt = deferred({
   },
   look: async ({ undo: of, host }) => {
     const found = await findKnown(host, of);
-    if (found === undefined || stateOf(found.header, of) === 'done') return { state: 'gone' };
+    if (found === undefined) return lookForOther(host, of);
+    if (stateOf(found.header, of) === 'done') return { state: 'gone' };
     return { state: 'ours', holders: await holders(host, found.path) };
   },
   afterCommit: async ({ undo: of, host }) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
+import { recover } from '../../../src/api/recover.ts';
 import { type Answer, inShell } from '../../../src/command/index.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { RefusedError, StuckError } from '../../../src/core/errors.ts';
@@ -293,6 +294,20 @@ describe('crypt.erase of a header in a file', () => {
     await on(host, (tx) => tx.crypt.erase({ device: header, uuid }));
     expect((await headerOf(host, header)).keySlots).toEqual([]);
   });
+
+  it('is not finished while the file is missing', async () => {
+    const host = detached();
+    host.fault({ tool: 'cryptsetup', argvIncludes: 'luksErase', mode: 'crash here' });
+    await rejectionOf(on(host, (tx) => tx.crypt.erase({ device: header, uuid })));
+    host.clearFaults();
+    const after = host.restart();
+    after.admin.removeFile(header);
+
+    const ended = await recoverAll(after);
+
+    expect(ended).toMatchObject({ how: 'thrown' });
+    expect(String('error' in ended ? ended.error : '')).toContain(`the header file ${header} is missing`);
+  });
 });
 
 describe('an operation without support for a header in a file', () => {
@@ -370,6 +385,50 @@ describe('the keys of a header in a file', () => {
     });
 
     expect((await headerOf(host, header)).keySlots).toHaveLength(2);
+  });
+
+  it('stay to be removed while the file is missing, as on a drive that was unplugged', async () => {
+    const host = detached();
+    let away = '';
+
+    const error = await rejectionOf(
+      undone(host, async (tx) => {
+        await tx.crypt.addKey({ device: header, key, newKey: otherKey });
+        away = host.admin.readFile(header);
+        host.admin.removeFile(header);
+      }),
+    );
+    expect(error).toBeInstanceOf(StuckError);
+    expect(String(error)).toContain(`the header file ${header} is missing`);
+
+    // The simulated host has no way to move a file, so it is another one now.
+    host.admin.writeFile('/srv/other', 'takes the inode');
+    host.admin.writeFile(header, away);
+    const recovered = await withBofh(simulatedBofh({ host }), () => recover());
+    expect(JSON.stringify(recovered)).toContain(`${header} is another file now`);
+  });
+});
+
+describe('keys of a LUKS device that got another UUID', () => {
+  const other = uuid.replace('5', '6');
+  const setUuid = (host: SimulatedHost): void => {
+    const content = contentOf(host);
+    if (content?.superblock !== undefined) Object.assign(content.superblock, { uuid: other });
+  };
+
+  it.each([
+    ['added', (tx: Tx) => tx.crypt.addKey({ device, key, newKey: otherKey })],
+    ['changed', (tx: Tx) => tx.crypt.changeKey({ device, key, newKey: otherKey })],
+  ])('are reported as left by the undo: %s', async (_, act) => {
+    const host = encrypted();
+    const error = await rejectionOf(
+      on(host, async (tx) => {
+        await act(tx);
+        setUuid(host);
+        throw new Error('the script failed');
+      }),
+    );
+    expect(JSON.stringify(error)).toContain(`is the LUKS device ${other} now`);
   });
 });
 
