@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { AnyOperation, Steps } from '../../src/atomic/index.ts';
 import { addPartition, createPartitionTable, growPartition, wipe } from '../../src/blockdevice/operations.ts';
 import { readTable } from '../../src/blockdevice/partitions/commands.ts';
@@ -102,6 +102,47 @@ test.each(['gpt', 'dos'] as const)(
     expect(state()).toBe(blank);
   },
 );
+
+describe('on a disk that others have grown since', () => {
+  const image = (): string => disk.path('image');
+  const setSize = (mebibytes: number): void => {
+    sh('truncate', '--size', `${String(mebibytes)}M`, image());
+    sh('losetup', '--set-capacity', device);
+  };
+  afterEach(() => setSize(64));
+
+  test.each(['gpt', 'dos'] as const)('a new %s table and its partition are undone', async (type) => {
+    const blank = state();
+    await rolledBack(async (tx) => {
+      await tx.step(createPartitionTable, { device, type });
+      await tx.step(addPartition, { device, size: 8 * mebibyte });
+      setSize(96);
+    });
+    expect([kernelSize(1), await host.run(readTable(device))]).toEqual(['-', undefined]);
+    setSize(64);
+    expect(state()).toBe(blank);
+  });
+
+  test.each([
+    ['gpt', 'as it was'],
+    ['gpt', 'moved to its end'],
+    ['dos', 'as it was'],
+  ] as const)('a partition of a %s table, which is %s, is undone, and others stay', async (type, how) => {
+    await run(async (tx) => {
+      await tx.step(createPartitionTable, { device, type });
+      await tx.step(addPartition, { device, size: 8 * mebibyte });
+    });
+    const before = kernelSize(1);
+    await rolledBack(async (tx) => {
+      await tx.step(growPartition, { device, number: 1, size: 16 * mebibyte });
+      await tx.step(addPartition, { device, size: 8 * mebibyte });
+      setSize(96);
+      if (how === 'moved to its end') sh('sfdisk', '--no-reread', '--relocate', 'gpt-bak-std', device);
+    });
+    expect([kernelSize(1), kernelSize(2)]).toEqual([before, '-']);
+    expect((await host.run(readTable(device)))?.partitions.map(({ size }) => size)).toEqual([8 * mebibyte]);
+  });
+});
 
 test('keeps the new partitions, and the kernel has them', async () => {
   const uuid = '5e1f0000-0000-4000-8000-0000000000ab';

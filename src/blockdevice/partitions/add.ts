@@ -9,6 +9,7 @@ import {
   entryOf,
   findChange,
   type Found,
+  isUntouched,
   kernelHas,
   lookAt,
   partChanged,
@@ -85,7 +86,7 @@ export const addPartition = operation({
   contains: ({ undo: { key, number } }) => partKey(key, number),
   run: async ({ undo: of, host }) => {
     const [found, entry] = [await findChange(host, of), entryOf(of.table, of.number)];
-    if (found?.bytes !== 'unchanged' || entry === undefined || !kernelHas(found.kernel, of, undefined))
+    if (!isUntouched(found) || entry === undefined || !kernelHas(found.kernel, of, undefined))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `see its partitions: bofh block partitions ${of.device}; then run the command again`,
       });

@@ -84,8 +84,10 @@ export interface Found {
    * `changed, old entry` the one from before, `unrelated` neither.
    */
   readonly table: 'new' | 'half-written' | 'changed, new entry' | 'changed, old entry' | 'unrelated';
-  /** Content of others in the bytes of the table, of which sfdisk can still read the second copy. */
+  /** Why the table is unrelated: content of others in its bytes, or a smaller device. */
   readonly other?: string;
+  /** The device is larger than before the step, so that a table has its second copy elsewhere. */
+  readonly grown: boolean;
   readonly kernel: readonly KernelPartition[];
 }
 
@@ -95,18 +97,39 @@ export async function findChange(host: ReadHost, of: ChangeUndo): Promise<Found 
   if (path === undefined) return undefined;
   const node = await deviceNode(host, path);
   const kernel = await kernelPartitions(host, node);
-  if ((await sizeOf(host, node)) !== of.size) return { node, kernel, bytes: 'changed', table: 'unrelated' };
+  const size = await sizeOf(host, node);
+  const grown = size > of.size;
+  if (size < of.size)
+    return { node, kernel, grown, bytes: 'changed', table: 'unrelated', other: 'is smaller' };
   const regions = await readRegions(host, node.path, of.saved);
   const bytes = regions.every(({ now, was }) => now.equals(was)) ? 'unchanged' : 'changed';
   const other = bytes === 'unchanged' ? undefined : await otherContent(host, node.path, { of, regions });
-  if (other !== undefined) return { node, kernel, bytes, table: 'unrelated', other };
+  if (other !== undefined) return { node, kernel, grown, bytes, table: 'unrelated', other: `has ${other}` };
   const now = await host.run(readTable(node.path));
-  if (isSameTable(now, of.table)) return { node, kernel, bytes, table: 'new' };
+  // The former bytes would not restore a table whose second copy is at the new end of the device.
+  if (grown && (await hasTableElsewhere(host, node.path, of)))
+    return { node, kernel, grown, bytes, table: inChangedTable(now, of) };
+  if (isSameTable(now, of.table)) return { node, kernel, grown, bytes, table: 'new' };
   const isBegun =
     of.old === null
       ? now === undefined && (await isPartOfNew(host, node.path, { of, regions }))
       : isSameTable(now, of.old);
-  return { node, kernel, bytes, table: isBegun ? 'half-written' : inChangedTable(now, of) };
+  return { node, kernel, grown, bytes, table: isBegun ? 'half-written' : inChangedTable(now, of) };
+}
+
+/** Whether the step may act: nothing has changed since its intent. */
+export function isUntouched(found: Found | undefined): found is Found {
+  return found?.bytes === 'unchanged' && !found.grown;
+}
+
+/** Whether a copy of a table is outside of the saved bytes. */
+async function hasTableElsewhere(host: ReadHost, device: string, { saved }: ChangeUndo): Promise<boolean> {
+  // The magic of a dos table, at the end of the first sector, is saved.
+  return (await host.run(magicsOn(device))).some(
+    ({ usage, offset: at }) =>
+      usage === 'partition-table' &&
+      !saved.some(({ offset, length }) => at >= offset && at < offset + length),
+  );
 }
 
 /**
@@ -206,7 +229,7 @@ export async function lookAt(
   const isBack = bytes === 'unchanged' || table === 'changed, old entry';
   if (isBack && kernelHas(kernel, of, entryOf(of.old, of.number))) return { state: 'gone' };
   if (bytes !== 'unchanged' && table === 'unrelated')
-    return { state: 'not-ours', found: `${node.path} now has ${other ?? 'another partition table'}` };
+    return { state: 'not-ours', found: `${node.path} now ${other ?? 'has another partition table'}` };
   const moved = await movedFrom(host, node.path, of.key);
   return { state: 'ours', holders: await hurt(), ...moved };
 }

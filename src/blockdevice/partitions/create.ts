@@ -13,7 +13,7 @@ import { probe, recognise } from '../probe.ts';
 import type { Signature } from '../schema.ts';
 import { magicsOn } from '../wipe/commands.ts';
 import { namesOf } from '../wipe/contents.ts';
-import { findChange, lookAt, tableChange, undoOf } from './change.ts';
+import { findChange, isUntouched, lookAt, tableChange, undoOf } from './change.ts';
 import { refusePartless } from './disk.ts';
 import { createTable } from './commands.ts';
 import { kernelPartitions } from './kernel.ts';
@@ -85,7 +85,7 @@ export const createPartitionTable = operation({
   },
   run: async ({ undo: of, host }) => {
     const found = await findChange(host, of);
-    if (found?.bytes !== 'unchanged')
+    if (!isUntouched(found))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `see what it holds: wipefs ${of.device}; then run the command again`,
       });

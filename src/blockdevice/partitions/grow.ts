@@ -11,6 +11,7 @@ import {
   entryOf,
   findChange,
   type Found,
+  isUntouched,
   kernelHas,
   lookAt,
   partChanged,
@@ -74,7 +75,7 @@ export const growPartition = operation({
   },
   run: async ({ undo: of, host }) => {
     const [found, [old, entry]] = [await findChange(host, of), entriesOf(of)];
-    if (found?.bytes !== 'unchanged' || !kernelHas(found.kernel, of, old))
+    if (!isUntouched(found) || !kernelHas(found.kernel, of, old))
       throw new RefusedError(`${of.device} has changed; nothing was written`, {
         remedy: `see its partitions: bofh block partitions ${of.device}; then run the command again`,
       });
