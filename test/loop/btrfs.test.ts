@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Steps } from '../../src/atomic/index.ts';
 import { recover } from '../../src/atomic/recovery/recover.ts';
 import {
   createSubvolume,
@@ -80,6 +81,32 @@ describe('subvolumes on a real btrfs', () => {
     });
 
     expect(names()).toEqual(['home', 'new']);
+  });
+
+  it.each([
+    ['created', (tx: Steps) => tx.step(createSubvolume, { path: at('dir/new') })],
+    ['snapshots', (tx: Steps) => tx.step(snapshot, { source: at('home'), path: at('dir/new'), mode: 'ro' })],
+    ['removed', (tx: Steps) => tx.step(removeSubvolume, { path: at('dir/old') })],
+  ] as const)('are undone in a directory that others have renamed: %s', async (_, act) => {
+    mkdirSync(at('dir'));
+    sh('btrfs', 'subvolume', 'create', at('dir/old'));
+    const own = engine();
+    const failure: unknown = await sequence(own, async (tx) => {
+      await act(tx);
+      sh('mv', at('dir'), at('moved'));
+      throw new Error('later');
+    }).catch((error: unknown) => error);
+    if (failure instanceof StuckError) await recover(failure.id ?? '', { engine: own, yes: true });
+    expect(readdirSync(at('moved'))).toEqual(['old']);
+  });
+
+  it('in a directory that others have renamed leave no record after the commit', async () => {
+    mkdirSync(at('dir'));
+    await sequence(engine(), async (tx) => {
+      await tx.step(createSubvolume, { path: at('dir/new') });
+      sh('mv', at('dir'), at('moved'));
+    });
+    expect(readdirSync(at('moved'))).toEqual(['new']);
   });
 
   it('cannot be undone while another subvolume is inside', async () => {

@@ -39,10 +39,10 @@ export const createSubvolume = operation({
   within: ({ undo: { fs } }) => `fs:${fs}`,
   run: ({ undo, host }) => createInPlace(host, undo, { make: (path) => host.run(subvolumeCreate(path)) }),
   value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
-  look: ({ undo, host }) => lookAtNewSubvolume(host, undo),
-  revert: ({ undo, host }) => removeCreated(host, undo),
+  look: ({ undo, result, host }) => lookAtNewSubvolume(host, undo, result),
+  revert: ({ undo, result, host }) => removeCreated(host, undo, result),
   sync: ({ undo, host }) => syncFilesystem(host, undo),
   content: newSubvolumeContent,
-  afterCommit: ({ undo, host }) => forget(host, undo),
+  afterCommit: ({ undo, result, host }) => forget(host, undo, result),
   describe: ({ way, ...of }) => newSubvolumeRecovery('the subvolume', of, way),
 });

@@ -96,17 +96,17 @@ export const moveTopLevel = operation({
         parentUuid === of.topUuid ? undefined : 'it is a snapshot of another subvolume',
     }),
   value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
-  look: async ({ undo: of, host }) => {
-    const copy = await lookAtNewSubvolume(host, of);
+  look: async ({ undo: of, result, host }) => {
+    const copy = await lookAtNewSubvolume(host, of, result);
     const aside = await lookAside(host, of);
     if (aside === 'absent' || copy.state === 'ours') return copy;
     if (aside === 'there') return { ...copy, state: 'ours' } satisfies Look;
     return { state: 'not-ours', found: aside.found };
   },
   // Restores the files first, because users need them most.
-  revert: async ({ undo: of, host }) => {
+  revert: async ({ undo: of, result, host }) => {
     await bringBack(host, of);
-    await removeCreated(host, of);
+    await removeCreated(host, of, result);
   },
   sync: ({ undo: of, host }) => syncFilesystem(host, of),
   content: {
@@ -131,7 +131,7 @@ export const moveTopLevel = operation({
       await discard(host, of);
       await syncFilesystem(host, of);
     }
-    await forget(host, of);
+    await forget(host, of, result);
   },
   describe: ({ way, ...of }) => {
     const { what, look, clear } = newSubvolumeRecovery('the subvolume', of, way);

@@ -7,7 +7,7 @@ import { type ManualRecovery, ParseError, RefusedError, UsageError } from '../..
 import { moveNew } from '../../file/move-new.ts';
 import { filesystemSync } from '../commands.ts';
 import { anyRoot, keysAround, mountsOf, placeFor, reach, subvolumeKey } from '../place.ts';
-import { beside, holdersOf, subvolumeAt, subvolumeById } from '../reads.ts';
+import { beside, holdersOf, subvolumeAt, subvolumeById, subvolumes } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 import { deleteById } from './remove-subvolume.ts';
 import { present } from '../../core/present.ts';
@@ -133,7 +133,12 @@ interface Survey {
  * Finds what the step left: the private name and the record prove it. Identifies a recorded
  * subvolume by id and uuid, wherever it was moved; an unrecorded one only by the two names.
  */
-async function survey(host: ReadHost, wanted: NewSubvolumeUndo): Promise<Survey> {
+async function survey(
+  host: ReadHost,
+  asked: NewSubvolumeUndo,
+  result: NewSubvolumeResult | undefined,
+): Promise<Survey> {
+  const wanted = await whereNow(host, asked, result);
   const [path, own, record] = await pathsOf(host, wanted);
   const recordStat = await host.stat(record);
   const ownStat = await host.stat(own);
@@ -159,6 +164,30 @@ async function survey(host: ReadHost, wanted: NewSubvolumeUndo): Promise<Survey>
   return { own: mine, recorded: record, found: other };
 }
 
+/**
+ * Returns the names in the directory that contains the private name or the record now: others may
+ * have renamed it, or a directory above it.
+ */
+async function whereNow(
+  host: ReadHost,
+  wanted: NewSubvolumeUndo,
+  result: NewSubvolumeResult | undefined,
+): Promise<NewSubvolumeUndo> {
+  const [, ...proofs] = await pathsOf(host, wanted);
+  for (const proof of proofs) if ((await host.stat(proof)) !== undefined) return wanted;
+  const found =
+    result === undefined
+      ? (await subvolumes(host, await anyRoot(host, wanted.fs))).find(
+          ({ path }) => posix.basename(path ?? '') === posix.basename(wanted.private),
+        )
+      : await subvolumeById(host, { fs: wanted.fs, id: result.id });
+  if (found?.path === undefined || (result !== undefined && found.uuid !== result.uuid)) return wanted;
+  const directory = posix.dirname(`/${found.path}`);
+  const at = (inside: string): string => posix.join(directory, posix.basename(inside));
+  const { inside, private: own, record } = wanted;
+  return { ...wanted, inside: at(inside), private: at(own), record: at(record) };
+}
+
 function recordOf(content: Uint8Array, path: string): NewSubvolumeResult | undefined {
   if (content.length === 0) return undefined;
   const text = new TextDecoder().decode(content);
@@ -167,8 +196,12 @@ function recordOf(content: Uint8Array, path: string): NewSubvolumeResult | undef
   return { id: Number(parts.id), uuid: parts.uuid };
 }
 
-export async function lookAtNewSubvolume(host: ReadHost, wanted: NewSubvolumeUndo): Promise<Look> {
-  const { own, recorded, found } = await survey(host, wanted);
+export async function lookAtNewSubvolume(
+  host: ReadHost,
+  wanted: NewSubvolumeUndo,
+  result?: NewSubvolumeResult,
+): Promise<Look> {
+  const { own, recorded, found } = await survey(host, wanted, result);
   if (own === undefined && recorded === undefined)
     return found === undefined ? { state: 'gone' } : { state: 'not-ours', found };
   if (own === undefined) return { state: 'ours', ...present({ found }) };
@@ -187,14 +220,14 @@ export async function lookAtNewSubvolume(host: ReadHost, wanted: NewSubvolumeUnd
 export const newSubvolumeContent: ContentSpec<NewSubvolumeUndo, NewSubvolumeResult> = {
   lost: 'undone',
   of: 'files',
-  witness: async ({ undo, host }) => {
-    const { own } = await survey(host, undo);
+  witness: async ({ undo, result, host }) => {
+    const { own } = await survey(host, undo, result);
     return own === undefined ? undefined : `${String(own.generation)} ${own.mode}`;
   },
-  changed: async ({ undo, witness, host }) => {
+  changed: async ({ undo, result, witness, host }) => {
     // Writes are counted when they are committed to disk.
     await syncFilesystem(host, undo);
-    const { own } = await survey(host, undo);
+    const { own } = await survey(host, undo, result);
     if (own === undefined) return undefined;
     // For an interrupted step the generation of creation is known.
     const was = witness ?? `${String(own.madeIn)} ${own.mode}`;
@@ -207,17 +240,27 @@ export const newSubvolumeContent: ContentSpec<NewSubvolumeUndo, NewSubvolumeResu
 };
 
 /** Deletes the subvolume by its id; removes the record last, because it proves the step. */
-export async function removeCreated(host: ChangeHost, wanted: NewSubvolumeUndo): Promise<void> {
-  const { own, recorded } = await survey(host, wanted);
+export async function removeCreated(
+  host: ChangeHost,
+  wanted: NewSubvolumeUndo,
+  result?: NewSubvolumeResult,
+): Promise<void> {
+  const { own, recorded } = await survey(host, wanted, result);
   if (own !== undefined) await deleteById(host, { fs: wanted.fs, subvolume: own });
   if (recorded !== undefined) await host.removeFile(recorded);
 }
 
 /** Removes the record after the commit. */
-export async function forget(host: ChangeHost, wanted: NewSubvolumeUndo): Promise<void> {
-  const record = await reach(host, { ...wanted, inside: wanted.record });
+export async function forget(
+  host: ChangeHost,
+  wanted: NewSubvolumeUndo,
+  result?: NewSubvolumeResult,
+): Promise<void> {
+  const now = await whereNow(host, wanted, result);
+  const record = await reach(host, { ...now, inside: now.record });
   if ((await host.stat(record))?.kind === 'file') await host.removeFile(record);
-  await host.sync(posix.dirname(record));
+  const directory = posix.dirname(record);
+  if ((await host.stat(directory)) !== undefined) await host.sync(directory);
 }
 
 /**

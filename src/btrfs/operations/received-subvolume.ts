@@ -61,11 +61,11 @@ export const receives = {
     ...{ ...result, path, filesystem: fs },
     receivedUuid: streamUuid,
   }),
-  look: ({ undo, host }) => lookReceived(host, undo),
-  revert: ({ undo, host }) => revertReceived(host, undo),
+  look: ({ undo, result, host }) => lookReceived(host, undo, result),
+  revert: ({ undo, result, host }) => revertReceived(host, undo, result),
   sync: ({ undo, host }) => syncFilesystem(host, undo),
   content: newSubvolumeContent,
-  afterCommit: ({ undo, host }) => forget(host, undo),
+  afterCommit: ({ undo, result, host }) => forget(host, undo, result),
 } satisfies Partial<OperationSpec<unknown, ReceivedUndo, NewSubvolumeResult, Received>>;
 
 /** Plans where to receive a stream: free names, and its base, which must exist. */
@@ -170,8 +170,12 @@ async function expectWhole(host: ReadHost, inbox: string, wanted: ReceivedUndo):
   );
 }
 
-async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look> {
-  const created = await lookAtNewSubvolume(host, wanted);
+async function lookReceived(
+  host: ReadHost,
+  wanted: ReceivedUndo,
+  result: NewSubvolumeResult | undefined,
+): Promise<Look> {
+  const created = await lookAtNewSubvolume(host, wanted, result);
   const inbox = await host.stat(await inboxOf(host, wanted));
   if (inbox === undefined || created.state === 'ours') return created;
   if (inbox.kind === 'directory') return { ...created, state: 'ours' };
@@ -179,9 +183,13 @@ async function lookReceived(host: ReadHost, wanted: ReceivedUndo): Promise<Look>
 }
 
 /** Removes the received subvolume first, because its path and record prove the step. */
-async function revertReceived(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {
+async function revertReceived(
+  host: ChangeHost,
+  wanted: ReceivedUndo,
+  result: NewSubvolumeResult | undefined,
+): Promise<void> {
   await clearInbox(host, wanted);
-  await removeCreated(host, wanted);
+  await removeCreated(host, wanted, result);
 }
 
 async function clearInbox(host: ChangeHost, wanted: ReceivedUndo): Promise<void> {

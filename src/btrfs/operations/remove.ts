@@ -64,14 +64,15 @@ export const removeSubvolume = operation({
         remedy: `see where it is: bofh btrfs list ${of.mounted}; then run the command again`,
       });
     await refuseHeld(host, { fs: of.fs, subvolume });
-    await move(host, of, of.gone);
+    await move(host, of, { from: of.inside, to: of.gone });
     return null;
   },
   value: () => undefined,
   look: async ({ undo: of, host }) => lookAt(host, of, await findKnown(host, of)),
   revert: async ({ undo: of, host }) => {
     const subvolume = await findKnown(host, of);
-    if (subvolume !== undefined && at(subvolume) === of.gone) await move(host, of, of.inside);
+    if (subvolume !== undefined && isGone(of, subvolume))
+      await move(host, of, { from: at(subvolume), to: namesake(subvolume, of.inside) });
   },
   sync: ({ undo: of, host }) => syncFilesystem(host, of),
   afterCommit: async ({ undo: of, host }) => {
@@ -123,16 +124,31 @@ export const removeSubvolume = operation({
 
 async function lookAt(host: ReadHost, of: Undo, subvolume: Subvolume | undefined): Promise<Look> {
   if (subvolume === undefined || at(subvolume) === of.inside) return { state: 'gone' };
-  if (at(subvolume) !== of.gone) return { state: 'not-ours', found: `it was moved: ${called(subvolume)}` };
-  return { state: 'ours', holders: await holdersOf(host, { fs: of.fs, subvolume }) };
+  if (!isGone(of, subvolume)) return { state: 'not-ours', found: `it was moved: ${called(subvolume)}` };
+  const moved =
+    at(subvolume) === of.gone ? {} : { movedTo: subvolumeKey({ fs: of.fs, inside: at(subvolume) }) };
+  return { state: 'ours', holders: await holdersOf(host, { fs: of.fs, subvolume }), ...moved };
+}
+
+/** Whether it has the name of the tombstone: others may have renamed a directory above it. */
+function isGone({ gone }: Undo, subvolume: Subvolume): boolean {
+  return posix.basename(at(subvolume)) === posix.basename(gone);
+}
+
+/** Returns a path with the name of another one, in the directory that contains the subvolume now. */
+function namesake(subvolume: Subvolume, path: string): string {
+  return posix.join(posix.dirname(at(subvolume)), posix.basename(path));
 }
 
 /**
  * Renames the subvolume, forward or back. mv exits with 0 even if it refuses, so this checks by id
  * which subvolume was moved.
  */
-async function move(host: ChangeHost, of: Undo, to: string): Promise<void> {
-  const from = to === of.gone ? of.inside : of.gone;
+async function move(
+  host: ChangeHost,
+  of: Undo,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<void> {
   const [old, wanted] = [
     await reach(host, { ...of, inside: from }),
     await reach(host, { ...of, inside: to }),

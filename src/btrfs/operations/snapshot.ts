@@ -87,11 +87,11 @@ export const snapshot = operation({
     });
   },
   value: ({ undo: { fs, path }, result }): NewSubvolume => ({ ...result, path, filesystem: fs }),
-  look: ({ undo: of, host }) => lookAtNewSubvolume(host, of),
-  revert: ({ undo: of, host }) => removeCreated(host, of),
+  look: ({ undo: of, result, host }) => lookAtNewSubvolume(host, of, result),
+  revert: ({ undo: of, result, host }) => removeCreated(host, of, result),
   sync: ({ undo: of, host }) => syncFilesystem(host, of),
   content: newSubvolumeContent,
-  afterCommit: ({ undo: of, host }) => forget(host, of),
+  afterCommit: ({ undo: of, result, host }) => forget(host, of, result),
   describe: ({ way, ...of }) => newSubvolumeRecovery(`the snapshot of ${of.undo.source}`, of, way),
 });
 
