@@ -70,6 +70,18 @@ describe('the devices of a real btrfs', () => {
     expect(sh('btrfs', 'scrub', 'start', '-B', root)).toContain('no errors found');
   });
 
+  it('are reported by the undo when others have replaced them', async () => {
+    const third = disk.btrfs('c.img');
+    const failed = sequence(engine(), async (tx) => {
+      await tx.step(addDevice, { path: root, device: more });
+      sh('btrfs', 'replace', 'start', '-B', '-f', more, third, root);
+      throw new Error('later');
+    });
+    const { leftUntouched } = (await failed.catch((error: unknown) => error)) as RolledBackError;
+    expect(leftUntouched.join()).toContain(`${more} was replaced by ${third}`);
+    expect(await devices()).toEqual([first, third]);
+  });
+
   it('with content are overwritten only when that content is named', async () => {
     sh('mkfs.ext4', '-q', more);
     const add = (overwrite: object) =>

@@ -21,7 +21,7 @@ import { RefusedError } from '../../core/errors.ts';
 import { btrfsSuperblock, checkDevice } from '../../filesystem/index.ts';
 import { refuseFullBeneath } from '../../lvm/index.ts';
 import { deviceAdd } from '../device-commands.ts';
-import { isMember, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
+import { isMember, membersOf, refuseCopy, refuseExclusive, refuseReadOnly } from '../devices.ts';
 import { anyRoot, placeOf } from '../place.ts';
 import { uuid } from '../schema.ts';
 import { deviceClaims, knownDevice, removeMember, syncDevice } from './member.ts';
@@ -87,7 +87,14 @@ export const addDevice = operation({
     return { devid, uuid: deviceUuid };
   },
   value: ({ undo: { fs, device }, result: made }) => ({ filesystem: fs, device, ...made }),
-  look: async ({ undo: of, host }) => (await find(host, of)).look,
+  look: async ({ undo: of, result: made, restored, host }) => {
+    const { path, look } = await find(host, of);
+    if (look.state !== 'gone' || path === undefined || made === undefined || restored) return look;
+    // A replacement gives the device uuid to the new device.
+    const now = (await membersOf(host, of.fs)).find(({ deviceUuid }) => deviceUuid === made.uuid);
+    if (now === undefined) return look;
+    return { state: 'not-ours', found: `${of.device} was replaced by ${now.path}` };
+  },
   revert: async ({ undo: of, host }) => {
     const { path, look } = await find(host, of);
     if (look.state === 'ours' && path !== undefined) await removeMember(host, of, path);
