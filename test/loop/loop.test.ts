@@ -103,6 +103,19 @@ test('the undo of a detach is stuck while others use the file', async () => {
   expect(await mine()).toEqual([]);
 });
 
+test('the undo of a detach is stuck while the file has another name, and says what to restore', async () => {
+  const device = sh('losetup', '--find', '--show', file).trim();
+  const error = await failed(async (tx) => {
+    await tx.step(detachLoop, { device });
+    sh('mv', file, `${file}.old`);
+  });
+
+  expect(error).toBeInstanceOf(StuckError);
+  const inode = String(statSync(`${file}.old`).ino);
+  expect(JSON.stringify(error)).toContain(`restore the file with the inode ${inode} at this path`);
+  expect(JSON.stringify(error)).not.toContain('losetup --detach');
+});
+
 describe('the file behind a loop device', () => {
   test('is read once, and again when another file is attached at the same number', async () => {
     const asked: string[] = [];

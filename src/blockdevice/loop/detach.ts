@@ -53,7 +53,7 @@ export const detachLoop = operation({
         remedy: `see who has it open: fuser --verbose ${path}`,
       });
     await refusePartitions(host, loop, 'then run the command again');
-    const { birth } = await refuseLost(host, loop);
+    const { birth } = await refuseLost(host, loop, `detach it without an undo: losetup --detach ${path}`);
     const beside = conflicting(await loopDevices(host), was).map(({ number }) => number);
     return {
       ...{ ...was, ...present({ birth }), boot: (await host.facts()).boot },
@@ -84,7 +84,8 @@ export const detachLoop = operation({
       // again.
       await detachAndWait(host, here);
     } else if (here !== undefined) throw taken(was, here);
-    await refuseLost(host, was);
+    const remedy = `restore the file with the inode ${was.inode} at this path; then: bofh recover`;
+    await refuseLost(host, was, remedy);
     await refuseAdded(host, was);
     await refuseUsedFile(host, was.file);
     await host.run(attach(was));
@@ -130,13 +131,14 @@ async function refuseLost(
     number,
     birth,
   }: Pick<LoopDevice, 'file' | 'inode' | 'filesystem' | 'number'> & { readonly birth?: string },
+  remedy: string,
 ): Promise<FileStat> {
   const stat = await host.stat(file);
   const isSame = stat?.kind === 'file' && stat.inode === inode && stat.device === filesystem;
   if (isSame && (birth === undefined || stat.birth === birth)) return stat;
   const what = stat === undefined ? 'no longer has that name' : 'now names a different file';
   throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
-    remedy: `detach it without an undo: losetup --detach /dev/loop${number}`,
+    remedy,
   });
 }
 
