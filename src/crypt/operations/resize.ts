@@ -8,7 +8,14 @@ import {
   holders,
   reachOf,
 } from '../../blockdevice/index.ts';
-import { inShell, type ChangeHost, type KeyInput, keyRef, type ReadHost } from '../../command/index.ts';
+import {
+  inShell,
+  shellWords,
+  type ChangeHost,
+  type KeyInput,
+  keyRef,
+  type ReadHost,
+} from '../../command/index.ts';
 import { RefusedError, type Holder, UsageError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { sizeOption } from '../../core/request.ts';
@@ -57,6 +64,8 @@ const undo = z.strictObject({
   /** The device has that size already: then this step only creates a file in /run. */
   note: z.nullable(z.string()),
   header: z.exactOptional(absolutePath),
+  /** The boot of the step, which a reboot ends; missing in journals of older versions. */
+  boot: z.exactOptional(z.string()),
 });
 
 type Undo = z.infer<typeof undo>;
@@ -89,7 +98,8 @@ export const resize = operation({
     const { name, dmUuid, luksUuid: uuid, size: from } = mapping;
     const note = from === to ? noteOf(mark) : null;
     const apart = present({ header: asked.header });
-    return { name, dmUuid, luksUuid: uuid, device, from, to, key, note, ...apart };
+    const { boot } = await host.facts();
+    return { name, dmUuid, luksUuid: uuid, device, from, to, key, note, ...apart, boot };
   },
   claims: async ({ undo: { name, header }, on }) => {
     const { key, beneath } = await on(`/dev/mapper/${name}`);
@@ -179,6 +189,7 @@ async function same(host: ReadHost, { dmUuid }: Pick<Undo, 'dmUuid'>): Promise<M
 async function look(host: ReadHost, of: Undo): Promise<Look> {
   if (of.note !== null) return { state: (await host.stat(of.note)) === undefined ? 'gone' : 'ours' };
   const now = await same(host, of);
+  if (now === undefined) await refuseClosed(host, of);
   // A closed device has no size; when opened again, it has the size of the whole backing device.
   if (now === undefined || now.size === of.from) return { state: 'gone' };
   if (now.size !== of.to)
@@ -190,6 +201,24 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
   // The undo can harm a holder only if it shrinks the device.
   const users = of.from < of.to ? await usersBeyond(host, now.path, of.from) : [];
   return { state: 'ours', holders: users, ...moved };
+}
+
+/**
+ * RefusedError if others closed a device that has grown: its content may have grown before, and the
+ * undo of older steps would cut the backing device. If a reboot closed it, only those steps check.
+ */
+async function refuseClosed(host: ReadHost, of: Undo): Promise<void> {
+  if (of.to <= of.from || of.boot !== (await host.facts()).boot) return;
+  // Open under another name, it is a holder of its backing device, which is then not cut.
+  if ((await mappings(host)).some(({ luksUuid: uuid }) => uuid === of.luksUuid)) return;
+  const header = of.header === undefined ? [] : ['--header', of.header];
+  // Only under the name of its first opening it gets the same uuid.
+  const first = of.dmUuid.replace(/^CRYPT-LUKS[12]-[0-9a-f]{32}-/, '');
+  const open = ['cryptsetup', 'open', ...header, of.device, first];
+  throw new RefusedError(`/dev/mapper/${of.name} was closed: where its content ends is unknown`, {
+    code: 'not-found',
+    remedy: `open it again: ${shellWords(open)}; then run the command again`,
+  });
 }
 
 /**

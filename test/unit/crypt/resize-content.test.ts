@@ -176,6 +176,27 @@ describe('the undo of a growth', () => {
     expect(sizes(later)).toEqual([64, 48]);
   });
 
+  it('keeps the volume when others grew the filesystem and closed the device', async () => {
+    host.admin.format(inner, filled('btrfs', 48));
+
+    const error = await grown(async () => {
+      host.admin.format(inner, filled('btrfs', 100));
+      host.admin.luksClose('mine');
+    });
+
+    expect(error).toBeInstanceOf(StuckError);
+    expect(JSON.stringify(error)).toContain(`open it again: cryptsetup open /dev/mapper/vg0-web1 mine`);
+    expect(sizes()[0]).toBe(128);
+
+    host.admin.luksOpen(device, 'mine');
+    host.admin.format(inner, filled('btrfs', 48));
+    const later = host.restart();
+    const { engine } = bofhOn(later);
+    for (const { id } of await openJournals(engine))
+      expect(await recover(id, { engine, yes: false })).toMatchObject({ end: 'rolled-back' });
+    expect(sizes(later)).toEqual([64, 48]);
+  });
+
   it('works under a filesystem that has not grown, mounted or not', async () => {
     host.admin.format(inner, filled('btrfs', 48));
     host.admin.mount(inner, '/mnt/a');
