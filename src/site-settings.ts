@@ -34,7 +34,7 @@ const descriptions: { readonly [K in keyof Required<Site>]: string } = {
   hosts: 'other hosts: how ssh reaches each, by a name that the site chooses',
 };
 
-/** Returns every setting of a site's policy, in the order of the site file. */
+/** Returns every setting of a site, in the order of `descriptions`. */
 export function siteSettings(site: Site): readonly SiteSetting[] {
   return Object.keys(descriptions)
     .filter(isName)

@@ -152,7 +152,10 @@ async function checkFile(host: ReadHost, path: string, format: ImageFormat): Pro
     const start = await host.run(bytesAt(path, { from: 0, count: Math.min(512, length) }));
     if (Buffer.from(start.buffer, start.byteOffset, 4).equals(qcow2Magic))
       throw new UsageError(`${path} is a qcow2 image, not a raw one`, {
-        remedy: `rename it to end with .qcow2; in a script: ${option('image:FILE.qcow2', "format: 'qcow2'")}`,
+        remedy: option(
+          'rename it to end with .qcow2; then: --source image:FILE.qcow2',
+          "give its format: { type: 'image', path, format: 'qcow2' }",
+        ),
       });
     return length;
   }

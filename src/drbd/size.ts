@@ -39,7 +39,8 @@ function bitmap(size: Bytes, { peers = 1 }: MetadataShape): Bytes {
 }
 
 /**
- * The exact size of internal metadata that drbdmeta 9.22 writes at the end of a device; both sizes in bytes.
+ * Returns the exact size, in bytes, of the internal metadata that drbdmeta 9.22 writes at the end of a device
+ * of this size in bytes.
  * The bitmap covers the whole device, including the metadata itself (re_initialize_md_offsets).
  */
 export function internalMetadata(device: Bytes, shape: MetadataShape = {}): Bytes {

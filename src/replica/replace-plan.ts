@@ -153,7 +153,7 @@ function goodPart(part: Part): UpPart {
   const [only, ...more] = here.volumes;
   if (only?.volume !== 0 || more.length > 0 || state.volumes.length !== 1)
     throw new RefusedError(
-      `bofh replaces the peer only of a resource whose only volume has the number 0; ${name} has other volumes`,
+      `bofh can replace the peer only if the resource has one volume, with the number 0; the volumes of ${name} are: ${here.volumes.map(({ volume }) => volume).join(', ')}`,
       {
         remedy: replaceByHand(part.resource),
       },

@@ -151,7 +151,7 @@ async function contentLink(
     throw new RefusedError(
       `${device.path} holds ${title}, which bofh cannot resize together with the device`,
       {
-        remedy: `to resize only the device, and its content yourself: ${bare}`,
+        remedy: `resize its content yourself; to resize only the device: ${bare}`,
       },
     );
   // The layers above a closed one are unknown.

@@ -262,8 +262,8 @@ function unmarked(of: Undo, how: string): RefusedError {
 }
 
 /**
- * Wipes the previous content. RefusedError if wipefs leaves some of it, because a marker would
- * damage that.
+ * Wipes the previous content. RefusedError if wipefs leaves some of it, because the tag would
+ * damage what is left.
  */
 async function wipe(host: ChangeHost, path: string, { before, device }: Undo): Promise<void> {
   if (before === null) return;

@@ -48,9 +48,12 @@ export async function refuseTaken(
 function refuseOther(name: string, same: Resource | undefined, { volumes }: Here): void {
   const minors = volumes.map(({ minor }) => minor).sort((a, b) => a - b);
   if (same?.state !== undefined && minorsOf(same.state).join() === minors.join()) return;
-  throw new RefusedError(`${name} is not up with these devices: nothing was written`, {
-    remedy: 'see what is up: bofh drbd list',
-  });
+  throw new RefusedError(
+    `${name} is not up with the minor numbers of the new configuration (${minors.join(', ')}): nothing was written`,
+    {
+      remedy: 'see what is up: bofh drbd list',
+    },
+  );
 }
 
 function hasMinor({ here, state }: Resource, minor: number): boolean {

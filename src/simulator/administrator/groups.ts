@@ -24,7 +24,7 @@ export interface GroupAdmin {
    */
   tear(vg: string, torn?: false): void;
   /**
-   * Writes the backup file that lvm writes of a group after each change, without its devices and
+   * Writes the backup file of a group, as lvm does after each change, but leaves out the devices and
    * volumes.
    */
   backup(vg: string): void;

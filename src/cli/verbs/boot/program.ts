@@ -50,7 +50,7 @@ function unsafe(at: string, path: string): RefusedError {
     `other users than root can write to ${at}, and root would run ${path} at each boot`,
     {
       remedy:
-        'install bofh so that only root can write to it: in a checkout that belongs to root, as root: npm ci && npm run build; then a link to its dist/bofh.cjs in /usr/local/sbin',
+        'install bofh so that only root can write to it: as root, in a checkout that belongs to root: npm ci && npm run build && ln -s "$PWD/dist/bofh.cjs" /usr/local/sbin/bofh',
     },
   );
 }
