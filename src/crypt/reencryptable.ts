@@ -71,7 +71,7 @@ function sizesOf(cipher: string): string {
 export function refuseUnready({ known: { device, identity }, header, cipher, keySize }: Asked): void {
   if (isHeaderFile({ identity }))
     throw refusal(
-      `${device} is a file with a detached header: bofh reencrypts only a device that has its header itself`,
+      `${device} is a file with a detached header: bofh reencrypts only a device whose header is on the device itself`,
       {
         remedy: `cryptsetup reencrypt --header ${inShell(device)} DEVICE; keep a copy of the file until it is done`,
       },

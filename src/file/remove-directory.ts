@@ -186,9 +186,12 @@ function taken(path: string): RefusedError {
 }
 
 function blocked({ path, tombstone }: Undo): RefusedError {
-  return new RefusedError(`${path} cannot be put back: the name was taken meanwhile; it is at ${tombstone}`, {
-    remedy: `move one of ${path} and ${tombstone} away; then: bofh recover`,
-  });
+  return new RefusedError(
+    `${path} cannot be restored: its name was taken meanwhile. The directory is kept as ${tombstone}`,
+    {
+      remedy: `move one of ${path} and ${tombstone} away; then: bofh recover`,
+    },
+  );
 }
 
 function changed(path: string): RefusedError {

@@ -221,7 +221,7 @@ export async function linkBack(
   } catch (error) {
     if (!(error instanceof CommandError && error.reason === 'exists')) throw error;
     throw new RefusedError(
-      `${path} cannot be put back: the name was taken meanwhile; it is at ${tombstone}`,
+      `${path} cannot be restored: its name was taken meanwhile. The file is kept as ${tombstone}`,
       {
         cause: error,
         remedy: `move one of ${path} and ${tombstone} away; then: bofh recover`,

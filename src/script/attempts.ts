@@ -14,8 +14,8 @@ export interface Attempt {
 }
 
 /**
- * Reports each denied call from now on, even if the script catches the error. The error of Node.js
- * 20 does not name the program, and a caught error would leave an invisible gap in the plan.
+ * Reports each denied call from now on. Node.js 20 does not name the program that a script may not
+ * start, and an error that the script catches would leave an invisible gap in the plan.
  */
 export function watchAttempts(tell: (attempt: Attempt) => void): void {
   const watch = watcher(tell);

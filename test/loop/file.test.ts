@@ -85,7 +85,7 @@ describe('files in a sequence', () => {
       throw new Error('later');
     }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(StuckError);
-    expect((failure as StuckError).message).toContain('the name was taken meanwhile');
+    expect((failure as StuckError).message).toContain('its name was taken meanwhile');
     expect(readFileSync(path, 'utf8')).toBe('foreign');
     sh('mv', path, join(root, 'foreign'));
     await recover((failure as StuckError).id ?? '', { engine, yes: true });

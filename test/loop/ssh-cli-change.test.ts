@@ -235,7 +235,7 @@ describe('a sequence that was killed with --host', () => {
     const stays = await here('--yes', 'recover');
 
     expect(row).toMatchObject({ hosts: [{ name: 'there', away: containing('no connection to there') }] });
-    expect(shown.stdout).toMatch(/also on: {2}there cannot be asked: no connection to there/);
+    expect(shown.stdout).toMatch(/also on: {2}there cannot be reached: no connection to there/);
     expect(shown.stdout).toContain(`blocked: step 1 file.create (${made} on there)`);
     expect(planned.exitCode).toBe(3);
     expect(stays.exitCode).toBe(3);

@@ -113,7 +113,7 @@ export function refuseUntrusted(directory: string): true | undefined {
     const sticky = place !== directory && (stat.mode & 0o1000) !== 0;
     if (!stat.isDirectory() || (stat.uid !== uid && stat.uid !== 0) || ((stat.mode & 0o022) !== 0 && !sticky))
       throw new JournalError(
-        `${place} cannot hold the journals: it is not your own directory, writable only by you`,
+        `${place} cannot hold the journals: it must be a directory that belongs to you, and that only you can write to`,
         {
           remedy: `chown ${String(uid)} ${inShell(place)}; chmod 700 ${inShell(place)}; or choose another directory with ${option('--state-dir DIRECTORY', 'stateDir')}`,
         },

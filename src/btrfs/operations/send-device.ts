@@ -257,7 +257,7 @@ async function clear(host: ChangeHost, path: string, offset: Bytes): Promise<voi
 /** The error if dd exited with 0 without writing. */
 function unmarked(of: Undo, how: string): RefusedError {
   return new RefusedError(`dd has ended, and ${how} tag on ${of.device}`, {
-    remedy: `see its end: od --format=c --skip-bytes=${guardOffset(of)} ${of.device}`,
+    remedy: `see the end of ${of.device}: od --format=c --skip-bytes=${guardOffset(of)} ${of.device}`,
   });
 }
 

@@ -159,7 +159,7 @@ async function openLuks(host: ReadHost, name: string): Promise<Mapping & { reado
   const { luksUuid: uuid } = mapping;
   if (uuid !== undefined && /^LUKS[12]$/.test(mapping.type)) return { ...mapping, luksUuid: uuid };
   throw new RefusedError(
-    `${mapping.path} is not a LUKS device but ${mapping.type}: bofh could not open it again`,
+    `${mapping.path} is not a LUKS device but ${mapping.type}: an undo could not open it again`,
     {
       remedy: `cryptsetup close ${inShell(mapping.name)}`,
     },
@@ -169,9 +169,12 @@ async function openLuks(host: ReadHost, name: string): Promise<Mapping & { reado
 async function refuseHeaderElsewhere(host: ReadHost, device: string, mapping: Mapping): Promise<void> {
   const found = await recognise(host, device);
   if (isLuksSignature(found) && found.uuid === mapping.luksUuid) return;
-  throw new RefusedError(`the header of ${mapping.path} is not on ${device}: bofh could not open it again`, {
-    remedy: `close it without an undo: ${option(`bofh crypt close ${inShell(mapping.name)}`, 'crypt.closeAfterCommit')}`,
-  });
+  throw new RefusedError(
+    `the header of ${mapping.path} is not on ${device}: an undo could not open it again`,
+    {
+      remedy: `close it without an undo: ${option(`bofh crypt close ${inShell(mapping.name)}`, 'crypt.closeAfterCommit')}`,
+    },
+  );
 }
 
 async function flagsOf(host: ReadHost, mapping: Mapping): Promise<Undo['flags']> {
@@ -180,7 +183,7 @@ async function flagsOf(host: ReadHost, mapping: Mapping): Promise<Undo['flags']>
   return flags.map((flag) => {
     if (isActivationFlag(flag)) return flag;
     throw new RefusedError(
-      `${path} was opened with "${flag}": bofh could not open it again with this option`,
+      `${path} was opened with "${flag}": an undo could not open it again with this option`,
       {
         remedy: `cryptsetup close ${inShell(name)}`,
       },

@@ -169,7 +169,7 @@ function refuseReplica({ name, connections }: ResourceState): void {
   const peer = connections.find(({ state }) => state === 'Connected');
   if (peer !== undefined)
     throw new RefusedError(
-      `${name} is connected to ${peer.peer}, where it was up before this step: this host has a replica of that data now, so ${name} is not brought down`,
+      `${name} is connected to ${peer.peer}, where it was up before this step: this host is a replica of the data there now, so the undo does not bring ${name} down`,
       {
         remedy: `to undo it anyway, on ${peer.peer}: drbdadm disconnect ${name}; then: bofh recover; or, to keep it as it is: bofh recover --abandon ID --because "…"; for the ID: bofh journal list`,
       },

@@ -88,7 +88,7 @@ export const mergeSnapshot = deferred({
     const pair = pairOf(found.lv, found.all);
     if (pair.origin.uuid !== of.origin.uuid)
       throw new RefusedError(
-        `${found.lv.fullName} is a snapshot of ${pair.origin.fullName} now: it is not merged`,
+        `${found.lv.fullName} is a snapshot of another volume now (${pair.origin.fullName}): it is not merged`,
         {
           remedy: `to leave it as it is: bofh recover --abandon ID --because "…"; or, after that, to merge it: bofh lvm snapshot merge ${found.lv.fullName}`,
         },

@@ -21,7 +21,7 @@ const args = z.extend(askedVolume, {
 const undo = z.extend(knownVolume, {
   /** The tags to add, without those that the volume already had. */
   add: z.array(z.string()),
-  /** The tags to remove that it had. */
+  /** The tags to remove, without those that the volume did not have. */
   remove: z.array(z.string()),
 });
 

@@ -196,7 +196,7 @@ describe('crypt.open by a header in a file', () => {
     const error = await rejectionOf(on(host, (tx) => tx.crypt.close({ name: 'web1', key })));
     await on(host, (tx) => tx.crypt.closeAfterCommit({ name: 'web1' }));
 
-    expect(String(error)).toContain('bofh could not open it again');
+    expect(String(error)).toContain('an undo could not open it again');
     expect(host.world.mappings).toEqual([]);
   });
 });

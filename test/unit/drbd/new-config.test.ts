@@ -257,7 +257,11 @@ describe('tx.drbd.removeConfig', () => {
     const before = up().snapshot();
     const host = up();
     await expect(on(host, create({}))).rejects.toMatchObject({
-      cause: { message: expect.stringContaining('not up with these devices') as unknown },
+      cause: {
+        message: expect.stringContaining(
+          'not up with the minor numbers of the new configuration (',
+        ) as unknown,
+      },
     });
     expect(host.snapshot()).toBe(before);
     await expect(

@@ -61,7 +61,7 @@ describe('a removed directory', () => {
     const step = await take(removeDirectory, { path }, host);
     await step.run();
     mkdirSync(path);
-    await expect(step.goBack()).rejects.toThrow('the name was taken meanwhile');
+    await expect(step.goBack()).rejects.toThrow('its name was taken meanwhile');
   });
 
   it('that others replaced after the step stays, in the undo and after the commit', async () => {

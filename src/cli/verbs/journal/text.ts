@@ -29,7 +29,7 @@ export function plannedInWords(planned: JournalShow['recovery'][number]): string
 /** The other hosts of a journal. */
 export function hostsInWords(hosts: NonNullable<JournalShow['hosts']>): string {
   return hosts
-    .map(({ name, away }) => `on ${name}${away === undefined ? '' : ', which cannot be asked'}`)
+    .map(({ name, away }) => `on ${name}${away === undefined ? '' : ', which cannot be reached'}`)
     .join('; ');
 }
 
@@ -55,7 +55,7 @@ export function changeInWords(intent: IntentLine): string {
 
 /** An unreachable host. */
 export function awayInWords({ name, away }: { readonly name: string; readonly away: string }): string {
-  return printable(`${name} cannot be asked: ${away}`);
+  return printable(`${name} cannot be reached: ${away}`);
 }
 
 /** The answer of `journal show` for people. */
