@@ -58,6 +58,8 @@ const none: Words = () => [];
 const reads: readonly (readonly [string, Words])[] = [
   ['vm list', none],
   ['vm show', () => ['web1']],
+  ['vm disk list', () => ['web1']],
+  ['vm interface list', () => ['web1']],
   ['vm list-backups', ({ mounted }) => [mounted]],
   ['vm verify', ({ mounted }) => [`${mounted}/web1.20261124T155337Z.json`]],
   ['vm base list', none],
