@@ -56,11 +56,19 @@ describe('bofh vm disk list', () => {
         .replace('/dev/vg0/web1-swap', '/dev/vg0/other')
         .replace(
           /disk = \[/,
-          'disk = [ "drbd:shop,xvdd,w", "format=raw,vdev=xvde,access=ro,devtype=cdrom,target=", "/dev/vg0/none,raw,xvdf,w",',
+          'disk = [ "/srv/a.qcow2,qcow2,xvdg,w", "drbd:shop,xvdd,w", "format=raw,vdev=xvde,access=ro,devtype=cdrom,target=", "/dev/vg0/none,raw,xvdf,w",',
         ),
     );
 
+    // Its size and content are those of the image, not of the file.
+    host.admin.writeFile('/srv/a.qcow2', 'QFI');
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }));
+    await runVerb(runtime, 'vm show web1');
+
+    expect(stdout()).toMatch(/^disk +xvdd drbd:shop$/m);
+    expect(stdout()).toMatch(/^disk +xvde empty, read-only$/m);
     expect(await list()).toEqual([
+      ['xvdg', '/srv/a.qcow2', null, null, 'next start'],
       ['xvdd', 'drbd:shop', null, null, 'next start'],
       ['xvde', '', null, null, 'next start'],
       ['xvdf', '/dev/vg0/none', null, null, 'next start'],
@@ -68,6 +76,13 @@ describe('bofh vm disk list', () => {
       ['xvdb', '/dev/vg0/other', 4 * 1024 ** 2, null, 'next start'],
       swap('until stop'),
     ]);
+  });
+
+  it('refuses a guest that xl does not show yet: what it has is unknown', async () => {
+    host.admin.startDomain({ name: 'web1', state: 'paused', built: 'half-built' });
+
+    expect(String(await rejectionOf(typed('vm disk list web1')))).toContain('xl list -l does not show');
+    expect(String(await rejectionOf(typed('vm interface list web1')))).toContain('xl list -l does not show');
   });
 });
 

@@ -57,6 +57,8 @@ describe('bofh vm interface', () => {
     for (const domain of host.world.domains)
       Object.assign(domain, { nics: [...domain.nics, { mac: random, bridge: 'xenbr0' }] });
     expect(await list()).toEqual([row(first, 'attached'), row(random, 'attached')]);
+    host.admin.writeFile('/etc/xen/web1.cfg', text.replace('["mac', '["bridge=xenbr0", "mac'));
+    expect(await list()).toEqual([row(random, 'attached'), row(first, 'attached')]);
 
     host.admin.writeFile('/etc/xen/web1.cfg', text.replace(first, more));
     expect(await list()).toEqual([
