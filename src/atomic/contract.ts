@@ -21,6 +21,15 @@ export interface DeviceKeys {
   readonly beneath: readonly Key[];
 }
 
+/** A mounted filesystem, as a journal records it. */
+export interface Mounted {
+  readonly path: string;
+  readonly type: string;
+  /** Inode number and creation time of its root; missing if they differ from mount to mount. */
+  readonly inode?: string;
+  readonly birth?: string;
+}
+
 /**
  * The effect of a step on the host now. `ours`: the object exists and has the tag of the step (for a deferred
  * act: the act is still to do). `gone`: no trace of the effect. `not-ours`: another object is in its place,

@@ -27,6 +27,7 @@ export type {
   Key,
   LaterSpec,
   Look,
+  Mounted,
   OperationSpec,
   Way,
 } from './contract.ts';

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { Store } from '../atomic/journal/store.ts';
-import { type MountEntry, mountEntries } from '../blockdevice/index.ts';
+import { mountAt, volatile } from '../blockdevice/index.ts';
 import { exposedOn, kindInWords, type ReadHost } from '../command/index.ts';
 import { formatSize } from '../core/units.ts';
 import { type Finding, finding, looking } from './finding.ts';
@@ -13,7 +13,6 @@ const mib = 1024 * 1024;
 const least = mib;
 const comfortable = 64 * mib;
 
-const volatile: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'rootfs']);
 /** Filesystems on which flock(2) and fdatasync(2) work differently, or not at all. */
 const remote: ReadonlySet<string> = new Set(['nfs', 'nfs4', 'cifs', 'smb3', '9p', 'ceph', 'fuse.sshfs']);
 
@@ -79,7 +78,7 @@ async function filesystem(
   store: Pick<Store, 'directory' | 'freeBytes'>,
 ): Promise<readonly Finding[]> {
   const { directory } = store;
-  const mount = mountOf(await mountEntries(host), await resolved(host, directory));
+  const mount = await mountAt(host, directory);
   if (mount === undefined) return [finding('state directory', 'problem', `${directory} is on no filesystem`)];
   const { path, type, options, superOptions } = mount;
   const found: Finding[] = [];
@@ -103,28 +102,4 @@ async function filesystem(
   }
   const room = free === undefined ? '' : `, ${formatSize(free)} free`;
   return found.length > 0 ? found : [finding('state directory', 'ok', `${on}${room}`)];
-}
-
-/**
- * Returns the deepest mount above a path; of several on one mount point the last, which hides the
- * others.
- */
-export function mountOf(entries: readonly MountEntry[], path: string): MountEntry | undefined {
-  const above = entries.filter(
-    (entry) => entry.path === '/' || path === entry.path || path.startsWith(`${entry.path}/`),
-  );
-  return above.reduce<MountEntry | undefined>(
-    (best, entry) => (best === undefined || entry.path.length >= best.path.length ? entry : best),
-    undefined,
-  );
-}
-
-/** Returns the path with symbolic links resolved, as far as it exists. */
-async function resolved(host: ReadHost, path: string, links = 0): Promise<string> {
-  if (path === '/') return path;
-  const parent = await resolved(host, posix.dirname(path), links);
-  const at = posix.join(parent, posix.basename(path));
-  const stat = await host.stat(at);
-  if (stat?.kind !== 'symlink' || links > 40) return at;
-  return await resolved(host, posix.resolve(parent, await host.readLink(at)), links + 1);
 }

@@ -1,7 +1,7 @@
 import { randomId } from '../../core/random.ts';
 import { crc32 } from 'node:zlib';
 import { type Holder, JournalError } from '../../core/errors.ts';
-import type { Claims, Key } from '../operation.ts';
+import type { Claims, Key, Mounted } from '../operation.ts';
 
 /**
  * The process that works on a journal: it still lives if the pid and its start time (clock ticks since boot,
@@ -55,6 +55,8 @@ export interface IntentLine {
   readonly recurs?: true;
   /** The keys of objects whose content the step does not write; true: all that it claims. */
   readonly keepsContent?: true | readonly Key[];
+  /** The filesystems that the files of the step are in, except that of `/`: without them the files seem to be gone. */
+  readonly mounts?: readonly Mounted[];
   readonly after: boolean;
   readonly scope?: number;
   readonly boot: string;

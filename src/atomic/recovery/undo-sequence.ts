@@ -10,7 +10,8 @@ import type { AnyOperation, Claims, Look } from '../operation.ts';
 import { eachOnce, placeOf } from '../place.ts';
 import { keptAt } from '../undo/keep.ts';
 import { describe } from '../undo/report.ts';
-import { reachedByWriters, refuseChanged } from '../undo/witness.ts';
+import { refuseUnmounted } from '../undo/unmounted.ts';
+import { type Asking, reachedByWriters, refuseChanged } from '../undo/witness.ts';
 import { plan } from './plan.ts';
 import {
   finishSequence,
@@ -238,6 +239,7 @@ async function refuseChangedAbove(
 ): Promise<void> {
   const { state } = journal;
   const trusted = yes ? await reachedByWriters(engine, journal) : undefined;
+  const asking = { engine, journal, trusted, discard: discard === 'all' ? discard : new Set(discard) };
   const before: Step[] = [];
   try {
     for (const { do: what, step, inside } of plan(state, boots)) {
@@ -245,14 +247,13 @@ async function refuseChangedAbove(
       before.push(step, ...inside);
       if (what !== 'undo') continue;
       // Detects a missing device before the undo begins.
-      const [look] = await Promise.all([step, ...inside].map((each) => lookAt(engine, state, each)));
+      const [look] = await Promise.all([step, ...inside].map((each) => lookAt(asking, each)));
       if (isTop)
         await codes.get(step.n)?.later?.refuse({
           ...journalled(state, step),
           host: placeOf(engine, step.intent.host).host,
         });
       if (!isTop || look?.state !== 'ours') continue;
-      const asking = { engine, journal, trusted, discard: discard === 'all' ? discard : new Set(discard) };
       await refuseChanged(asking, { step, inside, holders: look.holders });
     }
   } catch (error) {
@@ -264,13 +265,16 @@ async function refuseChangedAbove(
     throw new RefusedError(`${named(undone)} is not undone: ${error.message}`, {
       ...(remedy === undefined
         ? {}
-        : { remedy: remedy.replace(`recover ${journal.id}`, `undo ${undone.id}`) }),
+        : { remedy: remedy.replaceAll(`recover ${journal.id}`, `undo ${undone.id}`) }),
       ...{ holders, cause: error },
     });
   }
 }
 
-async function lookAt(engine: Engine, state: State, step: Step): Promise<Look | undefined> {
+async function lookAt({ engine, journal, discard }: Asking, step: Step): Promise<Look | undefined> {
   const code = await engine.find(step.intent.kind, step.intent.version);
-  return code?.look({ ...journalled(state, step), host: placeOf(engine, step.intent.host).host });
+  const { host } = placeOf(engine, step.intent.host);
+  const look = await code?.look({ ...journalled(journal.state, step), host });
+  if (look !== undefined) await refuseUnmounted({ engine, journal, discard }, step, look);
+  return look;
 }

@@ -12,12 +12,13 @@ import { changing, type Engine } from '../engine.ts';
 import { hostKey, keyInWords } from '../locks/host-key.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { IntentLine } from '../journal/lines.ts';
-import { json, type AnyOperation, type Claims, type DeviceKeys } from '../operation.ts';
+import { json, type AnyOperation, type Claims, type DeviceKeys, type Mounted } from '../operation.ts';
 import { eachOnce } from '../place.ts';
 import { noticing } from './change-notice.ts';
 import { containerStep } from '../undo/next.ts';
 import { expectStillOurs } from '../undo/ownership.ts';
 import { undoNow } from '../undo/act.ts';
+import { mountsOf } from '../undo/unmounted.ts';
 import { renewedWitnesses } from '../undo/witness.ts';
 import { syncOlder } from '../undo/out-of-reach.ts';
 import { type State, type Step, stepOf } from '../journal/state.ts';
@@ -61,11 +62,11 @@ export async function takeStep(from: StepHome, code: AnyOperation, input: unknow
     const n = home.takeNumber();
     home.running.set(n, { kind: code.kind, claims: {} });
     try {
-      const { undoData, claims } = await prepare(home, code, args, n);
-      home.refuseOnTemporary?.(code, claims);
-      const journal = await home.announce(intentOf(home, code, { n, args, undoData, claims }));
-      expectLocked(home, journal, n, claims);
-      return await act(home, code, journal, { n, args, undoData, claims });
+      const prepared = { n, args, ...(await prepare(home, code, args, n)) };
+      home.refuseOnTemporary?.(code, prepared.claims);
+      const journal = await home.announce(intentOf(home, code, prepared));
+      expectLocked(home, journal, n, prepared.claims);
+      return await act(home, code, journal, prepared);
     } catch (error) {
       if (!(error instanceof IdentityTaken) || attempt === identityTries) throw error;
     } finally {
@@ -120,7 +121,7 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   const { engine } = home;
   const mark = `bofh.${home.id}.${n}`;
   const twice = { isSame: true };
-  const looked = async (before?: unknown): Promise<{ undoData: unknown; claims: Claims }> => {
+  const looked = async (before?: unknown) => {
     const host = askedOnce(engine.host);
     const on = (path: string): Promise<DeviceKeys> => engine.on(path, host);
     const undoData = await code.prepare({
@@ -130,7 +131,8 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
         return before;
       },
     });
-    return { undoData, claims: await code.claims({ args, undo: undoData, on }) };
+    const claims = await code.claims({ args, undo: undoData, on });
+    return { undoData, claims, mounts: await mountsOf(engine, host, claims) };
   };
   const isAlone = (): boolean => home.running.size === 1 && home.isNewest(n);
   const wasAlone = isAlone();
@@ -138,13 +140,13 @@ async function prepare(home: StepHome, code: AnyOperation, args: unknown, n: num
   const { undoData: chosen, claims } = first;
   const isStillAlone = wasAlone && isAlone();
   if ((await claim(home, code.kind, n, claims)) && isStillAlone && twice.isSame)
-    return { undoData: chosen, claims: withHost(engine, claims) };
-  const { undoData, claims: claimsNow } = await looked(chosen);
+    return { ...first, claims: withHost(engine, claims) };
+  const { claims: claimsNow, ...now } = await looked(chosen);
   if (JSON.stringify(claimsNow) !== JSON.stringify(claims))
     throw new RefusedError(`${stepName(code.kind)}: one of its objects changed while bofh locked them`, {
       remedy: 'run the command again',
     });
-  return { undoData, claims: withHost(engine, claims) };
+  return { ...now, claims: withHost(engine, claims) };
 }
 
 interface Prepared {
@@ -152,9 +154,11 @@ interface Prepared {
   readonly args: unknown;
   readonly undoData: unknown;
   readonly claims: Claims;
+  readonly mounts: readonly Mounted[];
 }
 
-function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claims }: Prepared): IntentLine {
+function intentOf(home: StepHome, code: AnyOperation, prepared: Prepared): IntentLine {
+  const { n, args, undoData, claims, mounts } = prepared;
   const contains = code.contains({ args, undo: undoData });
   const within = code.within({ args, undo: undoData });
   const kept = code.keepsContent(undoData);
@@ -173,6 +177,7 @@ function intentOf(home: StepHome, code: AnyOperation, { n, args, undoData, claim
     ...(kept === true || kept.length === 0
       ? {}
       : { keepsContent: kept.map((key) => hostKey(home.engine, key)) }),
+    ...(mounts.length === 0 ? {} : { mounts }),
     after: code.after(undoData),
   };
 }

@@ -9,7 +9,7 @@ import {
   RefusedError,
 } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
-import { objectsOf, ownKey } from '../locks/host-key.ts';
+import { ownKey } from '../locks/host-key.ts';
 import { note, type Journal } from '../journal/journal-writer.ts';
 import type { Blocked, Line } from '../journal/lines.ts';
 import { type Decision } from './next.ts';
@@ -18,6 +18,7 @@ import { placeOf } from '../place.ts';
 import { notMounted } from './reopen.ts';
 import { describe } from './report.ts';
 import { conflictsOf, journalled, stepOf, type Step } from '../journal/state.ts';
+import { refuseUnmounted } from './unmounted.ts';
 import { refuseChanged, refuseOvertaken, renewedWitnesses } from './witness.ts';
 import { isKept, keep, type Kept, keptAt } from './keep.ts';
 import { present } from '../../core/present.ts';
@@ -164,6 +165,7 @@ async function undo(
   const { code, journalled } = await bringBack(unwinding, step, boot);
   if (code.defers(journalled.undo)) return acted(lines);
   const before = await code.look(journalled);
+  await refuseUnmounted(unwinding, step, before);
   let now = before;
   let except: ReadonlySet<number> = new Set();
   if (before.state === 'ours') {
@@ -252,15 +254,14 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
   await code.sync(journalled);
   // If others made theirs after this removal, the kept copy is still that of the step's object.
   if (now.state === 'not-ours') return leave(step, 'finished', now, before === now ? {} : kept);
-  const [away] = before.state === 'gone' ? await notMounted(unwinding, step) : [];
-  if (away === undefined) return acted([{ t: 'finished', n: step.n, ...kept }]);
+  const point = before.state === 'gone' ? await notMounted(unwinding, step) : undefined;
+  if (point === undefined) return acted([{ t: 'finished', n: step.n, ...kept }]);
   const { clear = [] } = code.describe?.({ ...journalled, way: 'forward' }) ?? {};
-  const point = objectsOf(away.intent).find((key) => key.startsWith('mnt:'));
   const later =
     clear.length === 0
       ? ''
       : `; when it is mounted again: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
-  const found = `${point?.slice('mnt:'.length) ?? describe(away)} is not mounted any more, and what the step had to remove may still exist in it${later}`;
+  const found = `${point} is not mounted any more, and what the step had to remove may still exist in it${later}`;
   return leave(step, 'finished', { state: 'not-ours', found });
 }
 

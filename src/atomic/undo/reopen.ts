@@ -8,6 +8,8 @@ import { placeOf } from '../place.ts';
 import { accessTo, containerStep, destroyersOf, mountsOver } from './next.ts';
 import { describe } from './report.ts';
 import { isMissing } from './missing.ts';
+import { refuseUnmounted, unmounted } from './unmounted.ts';
+import { objectsOf } from '../locks/host-key.ts';
 
 /**
  * Gives access again to the content of a step whose device is missing, because a boot or another program
@@ -79,15 +81,17 @@ async function isGone(
   return false;
 }
 
-/** The mounts of the sequence over this step that are not mounted now. */
+/** The mount point of a filesystem over this step that is not mounted now. */
 export async function notMounted(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   of: Step,
-): Promise<readonly Step[]> {
-  const away: Step[] = [];
-  for (const mount of mountsOver(journal.state, of))
-    if ((await lookAt(engine, journal, mount)) !== 'ours') away.push(mount);
-  return away;
+): Promise<string | undefined> {
+  for (const mount of mountsOver(journal.state, of)) {
+    if ((await lookAt(engine, journal, mount)) === 'ours') continue;
+    const point = objectsOf(mount.intent).find((key) => key.startsWith('mnt:'));
+    return point?.slice('mnt:'.length) ?? describe(mount);
+  }
+  return (await unmounted(engine, journal.state, of))?.path;
 }
 
 /** Runs a step again. False if its object exists, or if the step cannot run again. */
@@ -140,7 +144,9 @@ async function lookAt(
   const code = await codeOf(engine, now.intent, journal.id);
   const { host } = placeOf(engine, now.intent.host);
   try {
-    return (await code.look({ ...journalled(journal.state, now), host })).state;
+    const look = await code.look({ ...journalled(journal.state, now), host });
+    await refuseUnmounted({ engine, journal }, now, look);
+    return look.state;
   } catch (error) {
     if (isMissing(error)) return 'out of reach';
     throw error;

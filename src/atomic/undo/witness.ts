@@ -12,7 +12,7 @@ import { unlessOutOfReach } from './out-of-reach.ts';
 import { isMissing } from './missing.ts';
 import { present } from '../../core/present.ts';
 
-interface Asking {
+export interface Asking {
   readonly engine: Engine;
   readonly journal: Journal;
   /**

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { ReadHost } from '../../../src/command/index.ts';
-import { parseMountinfo } from '../../../src/blockdevice/index.ts';
+import { mountOver, parseMountinfo } from '../../../src/blockdevice/index.ts';
 import { bootUnits } from '../../../src/doctor/boot.ts';
 import { kernel } from '../../../src/doctor/kernel.ts';
 import { hiddenGroups, taggedFiles } from '../../../src/doctor/tagged-objects.ts';
 import { isOlder, programs } from '../../../src/doctor/programs.ts';
 import { siteFile } from '../../../src/doctor/site.ts';
-import { mountOf, stateDirectory } from '../../../src/doctor/state-dir.ts';
+import { stateDirectory } from '../../../src/doctor/state-dir.ts';
 import { simulatedHost } from '../../../src/simulator/index.ts';
 import { recorded } from '../blockdevice/fixtures.ts';
 import { type Ailing, patient } from './support.ts';
@@ -209,8 +209,8 @@ describe('the state directory', () => {
       `${root}30 22 8:1 / /var rw - ext4 /dev/a rw\n31 30 8:2 / /var rw - xfs /dev/b rw\n32 22 8:3 / /var/libx rw - xfs /dev/c rw\n`,
     );
 
-    expect(mountOf(entries, directory)?.source).toBe('/dev/b');
-    expect(mountOf(entries, '/etc')?.source).toBe('/dev/vda');
+    expect(mountOver(entries, directory)?.source).toBe('/dev/b');
+    expect(mountOver(entries, '/etc')?.source).toBe('/dev/vda');
   });
 });
 

@@ -1,9 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { atomic, type Tx } from '../../../src/api/atomic.ts';
 import { recover } from '../../../src/api/recover.ts';
+import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import type { StuckError } from '../../../src/core/errors.ts';
+import type { RefusedError, StuckError } from '../../../src/core/errors.ts';
 import { fork } from '../../../src/simulator/fork.ts';
+import { deviceOf } from '../../../src/simulator/administrator/act.ts';
+import { inodeOf } from '../../../src/simulator/world/tree.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
 import { sampled } from '../../support/sampled.ts';
@@ -259,5 +262,139 @@ describe('the mount that contains a file of the sequence', () => {
       'file.create (/srv/photos/new): /srv/photos is not mounted any more, and what the step had to remove may still exist in it; when it is mounted again: rm /srv/photos/.bofh-bofh.ID.2',
       expect.stringContaining('rm /srv/photos/.bofh-gone-bofh.ID.3'),
     ]);
+  });
+});
+
+describe('a mount that was there before the sequence', () => {
+  const body = async (tx: Tx): Promise<void> => {
+    await tx.file.create({ path: '/srv/photos/new', content: 'new\n' });
+    await tx.file.remove({ path: '/srv/photos/kept' });
+    await tx.block.createImage({ file: '/srv/photos/disk.img', size: '1m' });
+  };
+  const files = ['/srv/photos/new', '/srv/photos/kept', '/srv/photos/disk.img'];
+  const mounted = (on: SimulatedHost): SimulatedHost => {
+    on.admin.mount('/dev/vg0/photos', '/srv/photos');
+    return on;
+  };
+  const stuckIn = async (work: () => Promise<unknown>): Promise<StuckError> => {
+    const stuck = (await rejectionOf(work())) as StuckError;
+    expect(stuck).toMatchObject({ code: 'stuck' });
+    return stuck;
+  };
+
+  it.each<readonly [string, (on: SimulatedHost) => void]>([
+    ['nothing', () => undefined],
+    [
+      'another filesystem',
+      (on) => {
+        filledVolume(on, 'other', '5e1f0000-0000-4000-8000-000000000011');
+        const { tree } = on.world.live.get(deviceOf(on.world, '/dev/vg0/other').storage) ?? {};
+        tree?.inodes.set(tree.root, { ...inodeOf(tree, tree.root), birth: 99 });
+        on.admin.mount('/dev/vg0/other', '/srv/photos');
+      },
+    ],
+  ])('is unmounted at the undo, and %s is there: stuck until it is mounted again', async (_, then) => {
+    mounted(start);
+    const before = look(start);
+
+    const { blocked } = await stuckIn(() =>
+      run(start, () =>
+        atomic('photos', async (tx) => {
+          await body(tx);
+          start.admin.umount('/srv/photos');
+          then(start);
+          throw new Error('on purpose');
+        }),
+      ),
+    );
+
+    expect(blocked.map(({ why }) => why)).toEqual(
+      files.map((file) =>
+        expect.stringContaining(
+          `(${file}) cannot be checked: the ext4 filesystem that was at /srv/photos is not mounted there`,
+        ),
+      ),
+    );
+    if (start.world.mounts.some(({ path }) => path === '/srv/photos')) start.admin.umount('/srv/photos');
+    mounted(start);
+    await run(start, () => recover());
+    expect(
+      look(start)
+        .split('\n')
+        .filter((line) => line.includes('photos')),
+    ).toEqual(before.split('\n').filter((line) => line.includes('photos')));
+  });
+
+  it('is not mounted by the boot after a power cut: stuck until it is mounted', async () => {
+    mounted(start);
+    const wanted = look(mounted(fork(start).powerCut()));
+    const host = (await killedIn(body)).powerCut({ keep: 'all' });
+
+    await stuckIn(() => run(host, () => recover()));
+    await run(mounted(host), () => recover());
+    expect(differences(wanted, look(host))).toEqual([]);
+  });
+
+  it('is unmounted for good: the remedy gives up its files', async () => {
+    mounted(start);
+    const host = (await killedIn((tx) => tx.file.create({ path: '/srv/photos/new', content: '' }))).restart();
+    host.admin.umount('/srv/photos');
+    const { blocked } = await stuckIn(() => run(host, () => recover()));
+    const [command = ''] =
+      /(?<=or, if that filesystem no longer exists: bofh ).*/.exec(blocked[0]?.remedy ?? '') ?? [];
+
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host }), { yes: true });
+    expect(await runVerb(runtime, command)).toBe(0);
+    expect(stdout()).toMatch(/undone +killed/);
+  });
+
+  it.each<readonly [string, (tx: Tx) => Promise<unknown>]>([
+    ['others', () => Promise.resolve(start.admin.umount('/srv/photos'))],
+    ['the sequence', (tx) => tx.mount.unmount({ path: '/srv/photos' })],
+  ])(
+    'is unmounted before the commit by %s: the commands that remove what stays are shown',
+    async (_, unmount) => {
+      mounted(start);
+      const found: string[] = [];
+      const { engine, ...bofh } = simulatedBofh({ host: start });
+      const own = {
+        ...bofh,
+        engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) },
+      };
+      await withBofh(own, () =>
+        atomic('photos', async (tx) => {
+          await body(tx);
+          await unmount(tx);
+        }),
+      );
+
+      expect(
+        found.map((each) =>
+          /when it is mounted again: rm .*/.exec(each)?.[0].replaceAll(/[0-9a-f]{12}/g, 'ID'),
+        ),
+      ).toEqual(
+        ['.bofh-bofh.ID.1', '.bofh-gone-bofh.ID.2', '.bofh-bofh.ID.3'].map(
+          (name) => `when it is mounted again: rm /srv/photos/${name}`,
+        ),
+      );
+    },
+  );
+
+  it('is unmounted before bofh undo: refused until it is mounted', async () => {
+    mounted(start);
+    const before = look(start);
+    await run(start, () => atomic('photos', (tx) => tx.file.remove({ path: '/srv/photos/kept' })));
+    const closed = closedJournals(simulatedBofh({ host: start }).engine);
+    const id = closed.find(({ state }) => state.begin.name === 'photos')?.id ?? '';
+    start.admin.umount('/srv/photos');
+    const undo = (): Promise<number> =>
+      runVerb(testRuntime(simulatedBofh({ host: start }), { yes: true }).runtime, `undo ${id}`);
+
+    const refused = (await rejectionOf(undo())) as RefusedError;
+    expect(refused.message).toContain('is not mounted there');
+    expect(refused.remedy).toMatch(/^mount it at \/srv\/photos; then: bofh undo /);
+    mounted(start);
+    expect(await undo()).toBe(0);
+    expect(differences(before, look(start))).toEqual([]);
   });
 });

@@ -1,0 +1,72 @@
+import { type ReadHost, shellWords } from '../../command/index.ts';
+import { RefusedError } from '../../core/errors.ts';
+import type { Engine } from '../engine.ts';
+import { containerOf, exclusive, type State, type Step } from '../journal/state.ts';
+import { ownKey } from '../locks/host-key.ts';
+import type { Claims, Key, Look, Mounted } from '../operation.ts';
+import { placeOf } from '../place.ts';
+import { describe } from './report.ts';
+import type { Asking } from './witness.ts';
+
+/** Returns the filesystems that the files of a step are in, except that of `/`. */
+export async function mountsOf(
+  { mountUnder }: Pick<Engine, 'mountUnder'>,
+  host: ReadHost,
+  claims: Claims,
+): Promise<readonly Mounted[]> {
+  const found = new Map<string, Mounted>();
+  for (const key of exclusive(claims).map((each) => ownKey(host.name, each))) {
+    if (!key.startsWith('file:')) continue;
+    const mount = await mountUnder?.(host, key.slice('file:'.length));
+    if (mount !== undefined) found.set(mount.path, mount);
+  }
+  return [...found.values()];
+}
+
+/**
+ * Returns a filesystem of the step's files that is not mounted now: then the files only seem to be gone. Not one
+ * that a step of the sequence mounted: the undo mounts that again.
+ */
+export async function unmounted(
+  engine: Engine,
+  { steps }: Pick<State, 'steps'>,
+  { intent }: Step,
+): Promise<Mounted | undefined> {
+  const { mounts = [] } = intent;
+  const others = mounts.filter(({ path }) => !steps.some((step) => madeBy(step).includes(`mnt:${path}`)));
+  if (others.length === 0) return undefined;
+  const now = await mountsOf(engine, placeOf(engine, intent.host).host, intent.claims ?? {});
+  return others.find((then) => !now.some((mount) => isSame(mount, then)));
+}
+
+function madeBy({ intent: { host, claims } }: Step): readonly Key[] {
+  return (claims?.makes ?? []).map((key) => ownKey(host, key));
+}
+
+function isSame(one: Mounted, other: Mounted): boolean {
+  return (['path', 'type', 'inode', 'birth'] as const).every((each) => one[each] === other[each]);
+}
+
+/**
+ * RefusedError `not-found` for a step that seems to be undone because others unmounted the filesystem of its
+ * files. Not if the administrator gave up the content of its object (`discard`).
+ */
+export async function refuseUnmounted(
+  { engine, journal, discard }: Pick<Asking, 'engine' | 'journal' | 'discard'>,
+  step: Step,
+  { state }: Look,
+): Promise<void> {
+  const object = containerOf(step);
+  if (state === 'ours' || (discard instanceof Set && discard.has(object))) return;
+  const away = await unmounted(engine, journal.state, step);
+  if (away === undefined) return;
+  const recover = ['bofh', 'recover', journal.id];
+  const remedy = [
+    `mount it at ${away.path}; then: ${shellWords(recover)}`,
+    `or, if that filesystem no longer exists: ${shellWords([...recover, '--discard', object])}`,
+  ];
+  throw new RefusedError(
+    `${describe(step)} cannot be checked: the ${away.type} filesystem that was at ${away.path} is not mounted there`,
+    { code: 'not-found', remedy: remedy.join('; ') },
+  );
+}
