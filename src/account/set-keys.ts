@@ -65,7 +65,10 @@ export const setKeys = operation({
       ...(before === undefined ? {} : { before: digest(before) }),
     };
   },
-  claims: ({ undo: { user } }) => ({ changes: [`keys:${user}`], needs: [`user:${user}`] }),
+  claims: ({ undo: { user, home } }) => ({
+    changes: [`keys:${user}`, `file:${home}/.ssh/authorized_keys`],
+    needs: [`user:${user}`],
+  }),
   run: async ({ args: { keys }, undo: of, host }) => {
     await host.run(putKeys(of, of.mark, contentOf(keys)));
     return null;

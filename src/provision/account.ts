@@ -113,16 +113,17 @@ export async function userStep(
   ];
   if (there !== undefined && details.length === 0) return undefined;
   const changesKeys = (keys?.added.length ?? 0) + (keys?.removed.length ?? 0) > 0;
+  const homeOf = home ?? there?.home ?? `/home/${name}`;
   return {
     ...{ action: there === undefined ? 'create' : 'change', kind: 'user', name, details },
     claims: {
       changes: [
         ...(there === undefined || set.length > 0 ? [`user:${name}`] : []),
-        ...(there === undefined ? [`file:${home ?? `/home/${name}`}`] : []),
+        ...(there === undefined ? [`file:${homeOf}`] : []),
         ...(isOwn ? [`group:${name}`] : []),
         ...(isSet ? [`password:${name}`] : []),
         ...joined.map((each) => `member:${name}@${each}`),
-        ...(changesKeys ? [`keys:${name}`] : []),
+        ...(changesKeys ? [`keys:${name}`, `file:${homeOf}/.ssh/authorized_keys`] : []),
       ],
       needs: [`user:${name}`, ...joined.map((each) => `group:${each}`)],
     },

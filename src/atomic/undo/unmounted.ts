@@ -25,31 +25,35 @@ export async function mountsOf(
 
 /**
  * Returns a filesystem of the step's files that is not mounted now: then the files only seem to be gone. Not one
- * that a step of the sequence mounted: the undo mounts that again.
+ * that a step of the sequence mounted: the undo mounts that again. `asMounted`: any filesystem of this type there is
+ * enough.
  */
 export async function unmounted(
   engine: Engine,
   { steps }: Pick<State, 'steps'>,
   { intent }: Step,
+  asMounted = false,
 ): Promise<Mounted | undefined> {
   const { mounts = [] } = intent;
   const others = mounts.filter(({ path }) => !steps.some((step) => madeBy(step).includes(`mnt:${path}`)));
   if (others.length === 0) return undefined;
   const now = await mountsOf(engine, placeOf(engine, intent.host).host, intent.claims ?? {});
-  return others.find((then) => !now.some((mount) => isSame(mount, then)));
+  return others.find((then) => !now.some((mount) => isSame(mount, then, asMounted)));
 }
 
 function madeBy({ intent: { host, claims } }: Step): readonly Key[] {
   return (claims?.makes ?? []).map((key) => ownKey(host, key));
 }
 
-function isSame(one: Mounted, other: Mounted): boolean {
-  return (['path', 'type', 'inode', 'birth'] as const).every((each) => one[each] === other[each]);
+function isSame(one: Mounted, other: Mounted, asMounted: boolean): boolean {
+  const root = asMounted ? [] : (['inode', 'birth'] as const);
+  return (['path', 'type', ...root] as const).every((each) => one[each] === other[each]);
 }
 
 /**
- * RefusedError `not-found` for a step that seems to be undone because others unmounted the filesystem of its
- * files. Not if the administrator gave up the content of its object (`discard`).
+ * RefusedError `not-found` for a step that seems to be undone, or that the undo could undo only in part, because
+ * others unmounted the filesystem of its files. Not if the administrator gave up the content of its object
+ * (`discard`).
  */
 export async function refuseUnmounted(
   { engine, journal, discard }: Pick<Asking, 'engine' | 'journal' | 'discard'>,
@@ -57,8 +61,8 @@ export async function refuseUnmounted(
   { state }: Look,
 ): Promise<void> {
   const object = containerOf(step);
-  if (state === 'ours' || (discard instanceof Set && discard.has(object))) return;
-  const away = await unmounted(engine, journal.state, step);
+  if (discard instanceof Set && discard.has(object)) return;
+  const away = await unmounted(engine, journal.state, step, state === 'ours');
   if (away === undefined) return;
   const recover = ['bofh', 'recover', journal.id];
   const remedy = [

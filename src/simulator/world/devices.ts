@@ -22,7 +22,7 @@ export interface Device {
   readonly part?: KernelPart & { readonly disk: string };
 }
 
-const loopMajor = 7;
+export const loopMajor = 7;
 
 /** The storage of a loop device without a file. */
 const detachedStorage = 'none';

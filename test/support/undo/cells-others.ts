@@ -5,6 +5,15 @@ import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.
 import { isWhole } from '../sampled.ts';
 import type { FaultName } from './fault-names.ts';
 import { deedsOf } from './others/deeds.ts';
+import {
+  directoryOf,
+  mountAgain,
+  ownFilesystem,
+  tryWithdrawal,
+  unmountNow,
+  withdrawalsOf,
+} from './others/reach.ts';
+import { differences, stateOf, uuidsIn } from '../../../src/simulator/matrix/judge.ts';
 import { movesOf } from './others/moves.ts';
 import { replacementsOf } from './others/replacements.ts';
 import { type Deed, laterFile } from './others/theirs.ts';
@@ -16,18 +25,25 @@ import {
   recoverAll,
   run,
   type Cell,
+  type Staged,
+  words,
   type Subject,
   type Then,
   type Titled,
+  type Tried,
 } from '../../../src/simulator/matrix/trial.ts';
 
-type Others = Extract<FaultName, 'foreign content' | 'identity reused' | 'the world moved on'>;
+type Others = Extract<
+  FaultName,
+  'foreign content' | 'identity reused' | 'the world moved on' | 'out of reach'
+>;
 
 /** What others do between a crash and its recovery. */
 export const othersCells: Readonly<Record<Others, Cell>> = {
   'foreign content': (subject) => killed(subject, deedsOf),
   'identity reused': (subject) => killed(subject, replacementsOf),
   'the world moved on': movedOn,
+  'out of reach': outOfReach,
 };
 
 /** With BOFH_MATRIX=whole all of them; else one, which is another one for each specimen. */
@@ -35,6 +51,73 @@ function chosen<T>(all: readonly T[], { kind, specimen }: Subject): readonly T[]
   if (isWhole || all.length === 0) return all;
   const sum = Buffer.from(`${kind} ${specimen.title ?? ''}`).reduce((total, byte) => total + byte, 0);
   return all.slice(sum % all.length, (sum % all.length) + 1);
+}
+
+/**
+ * Others close, detach, unmount or deactivate what they can, after they have written to it or not. The undo must neither take
+ * what it cannot see for undone, nor lose what they wrote.
+ */
+async function* outOfReach(subject: Subject): AsyncIterable<Titled> {
+  const all: { readonly title: string; readonly try: () => Promise<Tried> }[] = [];
+  const crashed = await killedAt(subject, 'in a later step');
+  const directory = directoryOf(subject.start().host, crashed);
+  for (const then of ['restart', 'reboot'] as const) {
+    const host = next(fork(crashed), then);
+    const before = next(subject.start().host, then);
+    if (directory !== undefined)
+      all.push({
+        title: `${then}: ${directory} is not mounted`,
+        try: () => tryUnmounted(subject, directory, then),
+      });
+    for (const withdrawal of withdrawalsOf(host))
+      all.push({
+        title: `${then}: ${withdrawal.title}`,
+        try: () => tryWithdrawal(subject, { host, before, then }, withdrawal),
+      });
+    for (const deed of deedsOf(before, host).filter(isSeenLater)) {
+      const act: Deed['act'] = (on) => {
+        const { isKept, leave } = deed.act(on);
+        leave?.(on);
+        withdrawalsOf(on).at(-1)?.away(on);
+        return { isKept };
+      };
+      if (withdrawalsOf(host).length > 0)
+        all.push({
+          title: `${then}: ${deed.title}, and all of it`,
+          try: () => tryDeed(host, { ...deed, act }),
+        });
+    }
+  }
+  for (const { title, try: tries } of chosen(all, subject)) yield { title, tried: await tries() };
+}
+
+/** The same with the directory of its files as a filesystem of its own, which is not mounted at the recovery. */
+export async function tryUnmounted(subject: Subject, directory: string, then: Then): Promise<Tried> {
+  const staged = (): Staged => {
+    const { host, ...rest } = subject.start();
+    ownFilesystem(host, directory);
+    return { host, ...rest };
+  };
+  const untouched = staged().host;
+  subject.specimen.restored?.(untouched);
+  const before = next(untouched, then);
+  mountAgain(before, directory);
+  const host = next(await killNow({ ...subject, start: staged }, 'in a later step'), then);
+  unmountNow(host, directory);
+  const first = await recoverAll(host, { operations: subject.operations });
+  const stuck = first.how !== 'done';
+  mountAgain(host, directory);
+  const last = stuck ? await recoverAll(host.restart(), { operations: subject.operations }) : first;
+  const known = uuidsIn(before.snapshot());
+  const off = differences(stateOf(before, known), stateOf(host, known));
+  if (last.how === 'done' && off.length === 0) return { ended: 'before', stuck, why: '' };
+  const why = last.how === 'thrown' ? words(last.error) : `${last.how}: ${off.join(' ')}`;
+  return { ended: 'neither', stuck, why };
+}
+
+/** A thin snapshot that others activate, write to and deactivate again looks as the step left it (docs/undo.md). */
+function isSeenLater({ title }: Deed): boolean {
+  return !title.endsWith(', which they activated');
 }
 
 type Killed = 'before the next line' | 'in a later step';
@@ -73,7 +156,7 @@ let kept:
   | { readonly kind: string; readonly hosts: Map<Subject, Map<Killed, Promise<SimulatedHost>>> }
   | undefined;
 
-function killedAt(subject: Subject, at: Killed): Promise<SimulatedHost> {
+export function killedAt(subject: Subject, at: Killed): Promise<SimulatedHost> {
   if (kept?.kind !== subject.kind) kept = { kind: subject.kind, hosts: new Map() };
   const ofSubject = kept.hosts.get(subject) ?? new Map<Killed, Promise<SimulatedHost>>();
   kept.hosts.set(subject, ofSubject);

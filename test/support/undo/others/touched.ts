@@ -23,7 +23,7 @@ export interface TouchedDevice {
 }
 
 /** bofh's own, and what the kernel shows. */
-const notTheirs =
+export const notTheirs =
   /^\/(?:dev|proc|sys|var\/lib\/bofh|run\/(?:bofh|mount|udev)|var\/lock)(?:\/|$)|\/\.bofh-(?!gone-)/;
 
 export function touchedIn(before: SimulatedHost, now: SimulatedHost): Touched {
@@ -84,7 +84,7 @@ function keyOf({ tree: _, sectors, metadata, erased, real: __, ...rest }: Conten
   return JSON.stringify([rest, written.sort(), metadata?.at, erased?.offsets]);
 }
 
-function changedPaths(before: Tree | undefined, now: Tree | undefined): readonly string[] {
+export function changedPaths(before: Tree | undefined, now: Tree | undefined): readonly string[] {
   if (now === undefined) return [];
   const old = new Map(
     before === undefined ? [] : [...walk(before)].map(([path, ino]) => [path, inodeOf(before, ino)]),
