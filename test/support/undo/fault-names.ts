@@ -21,6 +21,7 @@ export const faultNames = [
   'foreign content',
   'identity reused',
   'the world moved on',
+  'out of reach',
   'hangs in the undo at boot',
   'undone after the commit',
 ] as const;

@@ -50,6 +50,18 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
       service: 'enablement activity settle.open settle.close',
     }),
   },
+  'out of reach': {
+    reason: 'it uses nothing that others could close, deactivate or unmount on a host that still works',
+    kinds: kinds({
+      account: 'group.create group.remove membership password user.remove user.set',
+      block: 'partition.table.create partition.add',
+      lvm: 'pv.create pv.remove pv.resize vg.create vg.extend vg.reduce vg.remove thinpool.create',
+      mount: 'crypttab.remove crypttab.change',
+      packages: 'change update',
+      service: 'enablement activity settle.open settle.close',
+      shell: 'run',
+    }),
+  },
   'hangs in the undo at boot': {
     reason: 'its undo after a boot starts no program that changes anything',
     kinds: kinds({
