@@ -2,6 +2,7 @@ import type { Bofh } from '../../../../src/connect.ts';
 import { program } from '../../../../src/cli/runtime/program.ts';
 import type { Runtime } from '../../../../src/cli/runtime/runtime.ts';
 import type { SimulatedHost } from '../../../../src/simulator/index.ts';
+import { withoutWaiting } from '../../../../src/simulator/matrix/clock.ts';
 import { tryRemedies } from '../../../support/remedies/carry-out.ts';
 import { typed } from '../../plan/support.ts';
 import { checking } from './answers.ts';
@@ -14,12 +15,13 @@ export async function runVerb(runtime: Runtime<unknown>, words: string | readonl
   const root = await program(args, async ({ verb, action }) => {
     exitCode = await action(checking({ ...runtime, verb }, args));
   });
+  const host = runtime.bofh?.host;
+  const isSimulated = host !== undefined && 'world' in host;
+  const parse = async (): Promise<unknown> => await root.parseAsync(args, { from: 'user' });
   try {
-    await root.parseAsync(args, { from: 'user' });
+    await (isSimulated ? withoutWaiting(parse) : parse());
   } catch (error) {
-    const host = runtime.bofh?.host;
-    if (host !== undefined && 'world' in host)
-      await tryRemedies({ host: host as SimulatedHost, words: args, error }, typed);
+    if (isSimulated) await tryRemedies({ host: host as SimulatedHost, words: args, error }, typed);
     throw error;
   }
   return exitCode;
