@@ -100,7 +100,7 @@ export async function attachDisk(name: string, device: string): Promise<GuestDis
 /**
  * Removes a disk from the configuration of a guest, in a sequence of its own; the device and its
  * data stay. A running guest keeps the disk until its next start, or with `now` loses it at once.
- * Throws RefusedError for the root disk, and if the guest has snapshots.
+ * Throws RefusedError for the root disk, and for a disk in a snapshot of the guest.
  *
  * @param disk - The name of the disk in the guest (`xvdc`), or the name that was passed to
  * `createDisk` or `create`.
@@ -129,8 +129,8 @@ export async function detachDisk(
 /**
  * Removes a disk of a guest that is off, in a sequence of its own: its lines in the configuration
  * and in the /etc/fstab of the guest and, after the commit, its logical volume with all data.
- * Throws RefusedError for the root disk, for a disk that is not a logical volume, and if the guest
- * has snapshots or is mounted on this host.
+ * Throws RefusedError for the root disk, for a disk that is not a logical volume or is in a snapshot
+ * of the guest, and if the guest is mounted on this host.
  *
  * @param disk - As for `detachDisk`.
  */

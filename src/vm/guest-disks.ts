@@ -8,7 +8,7 @@ import { parsed, sizeOption, text } from '../core/request.ts';
 import type { Bytes } from '../core/units.ts';
 import { resources } from '../drbd/index.ts';
 import { sha256 } from '../file/index.ts';
-import { checkLvName } from '../lvm/index.ts';
+import { checkLvName, lvs } from '../lvm/index.ts';
 import { refuseRemoval } from '../lvm/operations/remove-lv.ts';
 import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
@@ -40,9 +40,10 @@ import {
 } from './guest-fstab.ts';
 import { createDisk, type DiskPlan, planVolumes } from './disks.ts';
 import { diskNamed, resourceNameOf, rootOf, wordsOf } from './guest-file.ts';
-import { disksOf, type RemovePlan } from './remove.ts';
+import { disksOf, type RemovePlan, volumeOf } from './remove.ts';
 import { isReplicated } from './replicas.ts';
-import { refuseSnapshots } from './snapshot-files.ts';
+import { refuseSnapshots, refuseThose } from './snapshot-files.ts';
+import { snapshotsIn } from './snapshots.ts';
 import { minorAt, resourceAt } from './start.ts';
 
 const diskSchema = z.strictObject({
@@ -343,6 +344,24 @@ async function withDisk(
   };
 }
 
+/** RefusedError for a disk in a snapshot of the guest. If a snapshot cannot be read, for every disk. */
+async function refuseSnapshotsWith(host: ReadHost, name: string, disk: Disk): Promise<void> {
+  const { snapshots, problems } = await snapshotsIn(host, name);
+  if (problems.length > 0) return refuseSnapshots(host, name);
+  const lv = disk.path === undefined ? undefined : await volumeOf(host, await lvs(host), disk.path);
+  const having = snapshots.filter(({ config, path, disks }) => {
+    const old = guestConfig(parseConfig({ text: config.content, file: `${path} (config)` }));
+    return (
+      disks.some(({ uuid }) => uuid === lv?.uuid) || old.disks.some((each) => wordsOf(each) === wordsOf(disk))
+    );
+  });
+  refuseThose(
+    name,
+    having.map(({ label }) => label),
+    `snapshots with the disk ${disk.vdev}`,
+  );
+}
+
 async function withoutDisk(
   host: ReadHost,
   { guest, disk: asked }: { readonly guest: GuestConfig; readonly disk: string },
@@ -352,7 +371,7 @@ async function withoutDisk(
     throw new RefusedError(`${disk.vdev} is the root of ${guest.name}, which cannot start without it`, {
       remedy: `name another disk; to remove the whole guest: bofh vm remove ${guest.name}`,
     });
-  await refuseSnapshots(host, guest.name);
+  await refuseSnapshotsWith(host, guest.name, disk);
   const at = guest.disks.indexOf(disk);
   const edit = (read: ConfigFile): Buffer => withoutItem(read, 'disk', at);
   const isGood = ({ disks }: GuestConfig): boolean => same(disks, guest.disks.toSpliced(at, 1));

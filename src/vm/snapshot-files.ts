@@ -14,9 +14,16 @@ export async function refuseSnapshots(host: ReadHost, name: string): Promise<voi
   const own = (await snapshotFiles(host)).filter(
     (each) => each.startsWith(`${name}@`) && each.endsWith('.json'),
   );
-  if (own.length === 0) return;
-  const labels = own.map((each) => each.slice(name.length + 1, -'.json'.length));
-  throw new RefusedError(`${name} has snapshots: ${labels.join(', ')}`, {
+  refuseThose(
+    name,
+    own.map((each) => each.slice(name.length + 1, -'.json'.length)),
+  );
+}
+
+/** Throws RefusedError if there are such snapshots, with the commands that remove them. */
+export function refuseThose(name: string, labels: readonly string[], of = 'snapshots'): void {
+  if (labels.length === 0) return;
+  throw new RefusedError(`${name} has ${of}: ${labels.join(', ')}`, {
     code: 'in-use',
     remedy: labels.map((label) => `bofh vm snapshot remove ${name} ${label}`).join('; '),
   });

@@ -78,6 +78,17 @@ describe('bofh vm disk list', () => {
     ]);
   });
 
+  it('works for a disk that no snapshot of the guest has', async () => {
+    await typed('vm snapshot create web1 old');
+    await typed(data);
+    await typed('vm disk detach web1 data');
+    await typed('vm disk attach web1 /dev/vg0/web1-data');
+    await typed('vm disk remove web1 data');
+
+    expect(volumes()).toEqual([...own, 'web1-root-old', 'web1-swap-old'].toSorted());
+    await typed('vm snapshot restore web1 old');
+  });
+
   it('refuses a guest that xl does not show yet: what it has is unknown', async () => {
     host.admin.startDomain({ name: 'web1', state: 'paused', built: 'half-built' });
 
@@ -406,10 +417,10 @@ describe('bofh vm disk', () => {
       /its disk xvdb is in use/,
     ],
     [
-      'a guest with snapshots',
+      'a disk in a snapshot',
       () => typed('vm snapshot create web1 old'),
       'vm disk detach web1 xvdb',
-      /has snapshots: old/,
+      /web1 has snapshots with the disk xvdb: old/,
     ],
     [
       'a disk that it has',
