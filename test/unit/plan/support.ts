@@ -6,6 +6,7 @@ import { program } from '../../../src/cli/runtime/program.ts';
 import { commandLine } from '../../../src/command/index.ts';
 import { loadScript } from '../../../src/script/load.ts';
 import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { withoutWaiting } from '../../../src/simulator/matrix/clock.ts';
 import { tryRemedies } from '../../support/remedies/carry-out.ts';
 import { allVerbs } from '../../support/verbs.ts';
 import { checking } from '../cli/support/answers.ts';
@@ -31,7 +32,7 @@ export async function typed(
     exitCode = await invocation.action(checking({ ...runtime, verb: invocation.verb }, args));
   });
   try {
-    await root.parseAsync([...args], { from: 'user' });
+    await withoutWaiting(async () => root.parseAsync([...args], { from: 'user' }));
   } catch (error) {
     await tryRemedies({ host, words: args, error }, typed);
     throw error;
