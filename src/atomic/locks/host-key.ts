@@ -14,7 +14,12 @@ export function commonKey(of: string): Key {
 
 /** The key of an object in journals and locks; for another host it contains the name of that host. */
 export function hostKey({ host }: Pick<Place, 'host'>, key: Key): Key {
-  return key.startsWith(common) ? key : `${prefixOf(host.name)}${key}`;
+  return keyOf(host.name, key);
+}
+
+/** The same for a host by its name. */
+export function keyOf(host: string, key: Key): Key {
+  return key.startsWith(common) ? key : `${prefixOf(host)}${key}`;
 }
 
 /** Converts a key of a journal to the key on its own host. */

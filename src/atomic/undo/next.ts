@@ -9,6 +9,7 @@ import {
   type Step,
 } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
+import { keyOf } from '../locks/host-key.ts';
 
 /** The next action of a rollback or a commit. */
 export type Decision =
@@ -129,7 +130,12 @@ export function accessTo({ steps, index }: State, { n, intent }: Step): readonly
  */
 export function mountsOver({ steps, index }: State, { n, intent }: Step): readonly Step[] {
   const found = new Set<number>();
-  for (const key of exclusive(intent.claims ?? {}).flatMap(directoriesOver)) {
+  const keys = [
+    ...exclusive(intent.claims ?? {}).flatMap(directoriesOver),
+    // A path through a symbolic link does not contain the mount point.
+    ...(intent.mounts ?? []).map(({ path }) => keyOf(intent.host, `mnt:${path}`)),
+  ];
+  for (const key of keys) {
     const place = (index.holders.get(key) ?? []).findLast((each) => (steps[each]?.n ?? n) < n);
     const step = place === undefined ? undefined : steps[place];
     if (place !== undefined && step?.intent.lives === 'boot') found.add(place);

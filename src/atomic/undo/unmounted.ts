@@ -2,9 +2,10 @@ import { type ReadHost, shellWords } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import type { Engine } from '../engine.ts';
 import { containerOf, exclusive, type State, type Step } from '../journal/state.ts';
-import { ownKey } from '../locks/host-key.ts';
-import type { Claims, Key, Look, Mounted } from '../operation.ts';
+import { objectsOf, ownKey } from '../locks/host-key.ts';
+import type { Claims, Look, Mounted } from '../operation.ts';
 import { placeOf } from '../place.ts';
+import { mountsOver } from './next.ts';
 import { describe } from './report.ts';
 import type { Asking } from './witness.ts';
 
@@ -25,24 +26,24 @@ export async function mountsOf(
 
 /**
  * Returns a filesystem of the step's files that is not mounted now: then the files only seem to be gone. Not one
- * that a step of the sequence mounted: the undo mounts that again. `asMounted`: any filesystem of this type there is
- * enough.
+ * that a step of the sequence mounted, if nothing is mounted there: the undo mounts it again, unless the
+ * filesystem is gone. `asMounted`: any filesystem of this type there is enough.
  */
 export async function unmounted(
   engine: Engine,
-  { steps }: Pick<State, 'steps'>,
-  { intent }: Step,
+  state: State,
+  step: Step,
   asMounted = false,
 ): Promise<Mounted | undefined> {
-  const { mounts = [] } = intent;
-  const others = mounts.filter(({ path }) => !steps.some((step) => madeBy(step).includes(`mnt:${path}`)));
-  if (others.length === 0) return undefined;
-  const now = await mountsOf(engine, placeOf(engine, intent.host).host, intent.claims ?? {});
-  return others.find((then) => !now.some((mount) => isSame(mount, then, asMounted)));
-}
-
-function madeBy({ intent: { host, claims } }: Step): readonly Key[] {
-  return (claims?.makes ?? []).map((key) => ownKey(host, key));
+  const { host, claims, mounts = [] } = step.intent;
+  if (mounts.length === 0) return undefined;
+  const now = await mountsOf(engine, placeOf(engine, host).host, claims ?? {});
+  const own = mountsOver(state, step).flatMap(({ intent }) => objectsOf(intent));
+  return mounts.find(
+    (then) =>
+      !now.some((mount) => isSame(mount, then, asMounted)) &&
+      (!own.includes(`mnt:${then.path}`) || now.some(({ path }) => path === then.path)),
+  );
 }
 
 function isSame(one: Mounted, other: Mounted, asMounted: boolean): boolean {

@@ -234,6 +234,43 @@ describe('the mount that contains a file of the sequence', () => {
     expect(file?.remedy).toContain('mount --bind /srv/photos /srv/vault; then: bofh recover');
   });
 
+  it.each(['a volume of the sequence', 'an encrypted image file of the sequence'])(
+    'that a power cut has destroyed leaves nothing to undo in it: %s',
+    async (where) => {
+      const host = (await killedIn(bodies[where])).powerCut();
+
+      expect(await run(host, () => recover())).toMatchObject([{ end: 'rolled-back', leftUntouched: [] }]);
+      expect(
+        differences(
+          wantedAfter((on) => on.powerCut()),
+          look(host),
+        ),
+      ).toEqual([]);
+    },
+  );
+
+  it('is mounted again for a file whose path leads through a symbolic link', async () => {
+    start.admin.symlink('/srv/link', '/srv/photos');
+    start.admin.mount('/dev/vg0/photos', '/srv/photos');
+    start.admin.mkdir('/srv/photos/2026');
+    start.admin.umount('/srv/photos');
+    start = start.powerCut({ keep: 'all' });
+    const host = (
+      await killedIn(async (tx) => {
+        await tx.mount.mount({ device: '/dev/vg0/photos', path: '/srv/link', mode: 'rw' });
+        await tx.file.create({ path: '/srv/link/2026/new', content: 'new\n' });
+      })
+    ).powerCut({ keep: 'all' });
+
+    expect(await run(host, () => recover())).toMatchObject([{ end: 'rolled-back', leftUntouched: [] }]);
+    expect(
+      differences(
+        wantedAfter((on) => on.powerCut({ keep: 'all' })),
+        look(host),
+      ),
+    ).toEqual([]);
+  });
+
   it('is given up by --discard', async () => {
     const host = (await killedIn(bodies['a private place'])).reboot();
     host.world.active.delete(uuidOf(host));
