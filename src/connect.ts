@@ -7,7 +7,7 @@ import { reservedIn } from './atomic/locks/reservations.ts';
 import type { Engine, Place, Signals } from './atomic/index.ts';
 import { type EventLog, logEvents } from './atomic/event-log.ts';
 import { withCurrentNames } from './blockdevice/current-names.ts';
-import { keysOf, mountUnder } from './blockdevice/index.ts';
+import { keysOf, mountsUnder } from './blockdevice/index.ts';
 import type { Host, LocalHost } from './command/index.ts';
 import { RefusedError, UsageError } from './core/errors.ts';
 import { localHost } from './host/local.ts';
@@ -145,7 +145,7 @@ export function connect(
     find: findAmong(site.operations),
     currentNames: withCurrentNames,
     fullBeneath,
-    mountUnder,
+    mountsUnder,
     onLeftUntouched: (found) => warn(`left untouched, not created by this sequence: ${found}`),
     onWaiting: warn,
     ...around?.engine,

@@ -21,6 +21,12 @@ export interface DeviceKeys {
   readonly beneath: readonly Key[];
 }
 
+/** The mount that the directory of a path is in, and the one whose mount point is the path itself. */
+export interface MountsUnder {
+  readonly inside?: Mounted;
+  readonly at?: Mounted;
+}
+
 /** A mounted filesystem, as a journal records it. */
 export interface Mounted {
   readonly path: string;
@@ -28,6 +34,8 @@ export interface Mounted {
   /** Inode number and creation time of its root; missing if they differ from mount to mount. */
   readonly inode?: string;
   readonly birth?: string;
+  /** That of `/`, or one in memory: only a mount over it can hide its files. */
+  readonly onlyHidden?: true;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { SequenceEvent, EventReporter } from './events.ts';
 import type { Journal } from './journal/journal-writer.ts';
 import type { IntentLine, Owner } from './journal/lines.ts';
 import type { LockTable } from './locks/lock.ts';
-import type { AnyOperation, Key, Mounted } from './operation.ts';
+import type { AnyOperation, Key, MountsUnder } from './operation.ts';
 import { placeOf, type Places } from './place.ts';
 import type { Processes } from './locks/processes.ts';
 import type { ReservedHere } from './locks/reservations.ts';
@@ -39,11 +39,8 @@ export interface Engine extends Places {
     host: ReadHost,
     keys: readonly Key[],
   ) => Promise<{ readonly why: string; readonly remedy: string } | undefined>;
-  /**
-   * Returns the mount that the directory of a path is in, as a journal records it. Undefined: the filesystem of
-   * `/`, or one whose content ends with the mount.
-   */
-  readonly mountUnder?: (host: ReadHost, path: string) => Promise<Mounted | undefined>;
+  /** Returns the mounts of a path, as a journal records them; without one that is not known, such as an autofs. */
+  readonly mountsUnder?: (host: ReadHost, path: string) => Promise<MountsUnder>;
   readonly onProgress?: (step: { readonly n: number; readonly kind: string }, progress: Progress) => void;
   /**
    * Called after a success with objects that the work after the commit, or the undo of a scope,

@@ -28,6 +28,7 @@ export type {
   LaterSpec,
   Look,
   Mounted,
+  MountsUnder,
   OperationSpec,
   Way,
 } from './contract.ts';

@@ -26,7 +26,7 @@ export { bootOfName, identityAt, locate, refuseElsewhere, syncDevice, twinOf } f
 export { imageArgs, imageCreation, imageUndo, isSame, makeImage, refuseUsedFile } from './image/new-image.ts';
 export { loopDevices, loopsBehind, loopShowing } from './loop/reads.ts';
 export { attachment, type LoopDevice } from './loop/schema.ts';
-export { mountAt, mountUnder, volatile } from './mount-under.ts';
+export { mountAt, mountsUnder, volatile } from './mount-under.ts';
 export { type MountEntry, mountEntries, mountOver, parseMountinfo, visible } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, numberAt, size, sizeOf } from './node.ts';
 export { refuseGuests, refuseHeld, refuseUsers } from './in-use.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { Mounted } from '../atomic/operation.ts';
+import type { Mounted, MountsUnder } from '../atomic/operation.ts';
 import type { ReadHost } from '../command/index.ts';
 import { present } from '../core/present.ts';
 import { type MountEntry, mountEntries, mountOver } from './mountinfo.ts';
@@ -8,19 +8,43 @@ import { type MountEntry, mountEntries, mountOver } from './mountinfo.ts';
 export const volatile: ReadonlySet<string> = new Set(['tmpfs', 'ramfs', 'rootfs']);
 
 /**
- * Returns the mount that the directory of a path is in. Undefined for the filesystem of `/`, and for one in
- * memory, whose content ends with the mount.
+ * Returns the mount that the directory of a path is in, and the mount whose mount point is the path itself, if there
+ * is one.
  */
-export async function mountUnder(host: ReadHost, path: string): Promise<Mounted | undefined> {
-  const mount = await mountAt(host, posix.dirname(path));
-  if (mount === undefined || mount.path === '/' || volatile.has(mount.type)) return undefined;
-  const stat = await host.stat(mount.path);
-  const { inode, birth } = stat ?? {};
+export async function mountsUnder(host: ReadHost, path: string): Promise<MountsUnder> {
+  const directory = await resolved(host, posix.dirname(path));
+  const point = posix.join(directory, posix.basename(path));
+  // After the look at the path, which mounts what autofs has to mount.
+  const entries = await mountEntries(host);
+  const on = async (each: string): Promise<Mounted | undefined> => {
+    const mount = mountOver(entries, each);
+    return mount === undefined || mount.type === 'autofs'
+      ? undefined
+      : await recorded(host, without(entries, mount));
+  };
+  const [inside, at] = [await on(directory), await on(point)];
+  return present({ inside, at: at?.path === point ? at : undefined });
+}
+
+/**
+ * The mount below one that shows the same directory at the same path, as systemd makes them to protect directories
+ * (`ProtectSystem=`): other processes do not have that mount.
+ */
+function without(entries: readonly MountEntry[], mount: MountEntry): MountEntry {
+  const parent = entries.find(({ id }) => id === mount.parent);
+  if (parent === undefined || parent === mount || parent.device !== mount.device) return mount;
+  const shown = posix.join(parent.root, posix.relative(parent.path, mount.path));
+  return shown === mount.root ? without(entries, parent) : mount;
+}
+
+async function recorded(host: ReadHost, { path, type }: MountEntry): Promise<Mounted> {
+  if (path === '/' || volatile.has(type)) return { path, type, onlyHidden: true };
+  const { inode, birth } = (await host.stat(path)) ?? {};
   return {
-    ...{ path: mount.path, type: mount.type },
+    ...{ path, type },
     // overlayfs numbers its directories at each mount; exfat calls the time of the mount the birth of its root.
-    ...present({ inode: mount.type === 'overlay' ? undefined : inode }),
-    ...present({ birth: mount.type === 'exfat' ? undefined : birth }),
+    ...present({ inode: type === 'overlay' ? undefined : inode }),
+    ...present({ birth: type === 'exfat' ? undefined : birth }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { withCurrentNames } from '../blockdevice/current-names.ts';
-import { keysOf, mountUnder } from '../blockdevice/index.ts';
+import { keysOf, mountsUnder } from '../blockdevice/index.ts';
 import type { Bofh } from '../connect.ts';
 import { checkKeys } from '../core/checks.ts';
 import { findAmong, fullBeneath } from '../operations.ts';
@@ -45,7 +45,7 @@ export function simulatedBofh(
       find: findAmong(site.operations),
       currentNames: withCurrentNames,
       fullBeneath,
-      mountUnder,
+      mountsUnder,
       on: (path, asked = host) => keysOf(asked, path),
       // A fault can name a step, so the faults must know which one runs.
       onEvent: (event) => {

@@ -55,7 +55,7 @@ export interface IntentLine {
   readonly recurs?: true;
   /** The keys of objects whose content the step does not write; true: all that it claims. */
   readonly keepsContent?: true | readonly Key[];
-  /** The filesystems that the files of the step are in, except that of `/`: without them the files seem to be gone. */
+  /** The filesystems that the files of the step are in: without them the files seem to be gone. */
   readonly mounts?: readonly Mounted[];
   readonly after: boolean;
   readonly scope?: number;

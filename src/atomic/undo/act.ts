@@ -15,7 +15,7 @@ import type { Blocked, Line } from '../journal/lines.ts';
 import { type Decision } from './next.ts';
 import type { Key, Look } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { notMounted } from './reopen.ts';
+import { whyHidden } from './reopen.ts';
 import { describe } from './report.ts';
 import { conflictsOf, journalled, stepOf, type Step } from '../journal/state.ts';
 import { refuseUnmounted } from './unmounted.ts';
@@ -254,14 +254,12 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
   await code.sync(journalled);
   // If others made theirs after this removal, the kept copy is still that of the step's object.
   if (now.state === 'not-ours') return leave(step, 'finished', now, before === now ? {} : kept);
-  const point = before.state === 'gone' ? await notMounted(unwinding, step) : undefined;
-  if (point === undefined) return acted([{ t: 'finished', n: step.n, ...kept }]);
+  const hidden = before.state === 'gone' ? await whyHidden(unwinding, step) : undefined;
+  if (hidden === undefined) return acted([{ t: 'finished', n: step.n, ...kept }]);
   const { clear = [] } = code.describe?.({ ...journalled, way: 'forward' }) ?? {};
   const later =
-    clear.length === 0
-      ? ''
-      : `; when it is mounted again: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
-  const found = `${point} is not mounted any more, and what the step had to remove may still exist in it${later}`;
+    clear.length === 0 ? '' : `; ${hidden.until}: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
+  const found = `${hidden.why}${later}`;
   return leave(step, 'finished', { state: 'not-ours', found });
 }
 

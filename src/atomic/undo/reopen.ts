@@ -81,17 +81,26 @@ async function isGone(
   return false;
 }
 
-/** The mount point of a filesystem over this step that is not mounted now. */
-export async function notMounted(
+/** Why the files of this step only seem to be gone, and until when. */
+export async function whyHidden(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
   of: Step,
-): Promise<string | undefined> {
+): Promise<{ readonly why: string; readonly until: string } | undefined> {
+  const isAway = (path: string) => ({
+    why: `${path} is not mounted any more, and what the step had to remove may still exist in it`,
+    until: 'when it is mounted again',
+  });
   for (const mount of mountsOver(journal.state, of)) {
     if ((await lookAt(engine, journal, mount)) === 'ours') continue;
     const point = objectsOf(mount.intent).find((key) => key.startsWith('mnt:'));
-    return point?.slice('mnt:'.length) ?? describe(mount);
+    return isAway(point?.slice('mnt:'.length) ?? describe(mount));
   }
-  return (await unmounted(engine, journal.state, of))?.path;
+  const { was, over } = (await unmounted(engine, journal.state, of)) ?? {};
+  if (over === undefined) return was === undefined ? undefined : isAway(was.path);
+  return {
+    why: `a filesystem is mounted over it at ${over.path}, and what the step had to remove may still exist below`,
+    until: `after umount ${over.path}`,
+  };
 }
 
 /** Runs a step again. False if its object exists, or if the step cannot run again. */

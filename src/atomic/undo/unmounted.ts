@@ -3,47 +3,91 @@ import { RefusedError } from '../../core/errors.ts';
 import type { Engine } from '../engine.ts';
 import { containerOf, exclusive, type State, type Step } from '../journal/state.ts';
 import { objectsOf, ownKey } from '../locks/host-key.ts';
-import type { Claims, Look, Mounted } from '../operation.ts';
+import type { Claims, Look, Mounted, MountsUnder } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { mountsOver } from './next.ts';
 import { describe } from './report.ts';
 import type { Asking } from './witness.ts';
 
-/** Returns the filesystems that the files of a step are in, except that of `/`. */
+/** Returns the filesystems that the files of a step are in. */
 export async function mountsOf(
-  { mountUnder }: Pick<Engine, 'mountUnder'>,
+  engine: Pick<Engine, 'mountsUnder'>,
   host: ReadHost,
   claims: Claims,
 ): Promise<readonly Mounted[]> {
-  const found = new Map<string, Mounted>();
-  for (const key of exclusive(claims).map((each) => ownKey(host.name, each))) {
-    if (!key.startsWith('file:')) continue;
-    const mount = await mountUnder?.(host, key.slice('file:'.length));
-    if (mount !== undefined) found.set(mount.path, mount);
-  }
-  return [...found.values()];
+  return once((await mountsOn(engine, host, claims)).flatMap(({ inside, at }) => [inside, at]));
+}
+
+async function mountsOn(
+  { mountsUnder }: Pick<Engine, 'mountsUnder'>,
+  host: ReadHost,
+  claims: Claims,
+): Promise<readonly MountsUnder[]> {
+  const found: MountsUnder[] = [];
+  for (const key of exclusive(claims).map((each) => ownKey(host.name, each)))
+    if (mountsUnder !== undefined && key.startsWith('file:'))
+      found.push(await mountsUnder(host, key.slice('file:'.length)));
+  return found;
+}
+
+function once(mounts: readonly (Mounted | undefined)[]): readonly Mounted[] {
+  return [...new Map(mounts.flatMap((each) => (each === undefined ? [] : [[each.path, each]]))).values()];
+}
+
+/** A filesystem that is not mounted now, or the mount that hides it. */
+interface Hidden {
+  readonly was: Mounted;
+  readonly over?: Mounted;
 }
 
 /**
- * Returns a filesystem of the step's files that is not mounted now: then the files only seem to be gone. Not one
- * that a step of the sequence mounted, if nothing is mounted there: the undo mounts it again, unless the
- * filesystem is gone. `asMounted`: any filesystem of this type there is enough.
+ * Returns a filesystem of the step's files that is not mounted now, or hidden by a mount of others: then the files
+ * only seem to be gone. Not one that a step of the sequence mounted, if nothing is mounted there: the undo mounts it
+ * again, unless the filesystem is gone. `asMounted`: any filesystem of this type there is enough.
  */
 export async function unmounted(
   engine: Engine,
   state: State,
   step: Step,
   asMounted = false,
-): Promise<Mounted | undefined> {
+): Promise<Hidden | undefined> {
   const { host, claims, mounts = [] } = step.intent;
   if (mounts.length === 0) return undefined;
-  const now = await mountsOf(engine, placeOf(engine, host).host, claims ?? {});
+  const on = await mountsOn(engine, placeOf(engine, host).host, claims ?? {});
+  for (const over of once(on.map(({ inside }) => inside))) {
+    const was = mounts.find(({ path }) => isBelow(over.path, path));
+    const isKnown = mounts.some(({ path }) => path === over.path);
+    if (was !== undefined && !isKnown && !isEnding(state, step, over)) return { was, over };
+  }
+  const now = once(on.flatMap(({ inside, at }) => [inside, at]));
   const own = mountsOver(state, step).flatMap(({ intent }) => objectsOf(intent));
-  return mounts.find(
+  const was = mounts.find(
     (then) =>
-      !now.some((mount) => isSame(mount, then, asMounted)) &&
+      then.onlyHidden !== true &&
+      !now.some((mount) => isSame(mount, then, asMounted) || isEnding(state, step, mount)) &&
       (!own.includes(`mnt:${then.path}`) || now.some(({ path }) => path === then.path)),
   );
+  return was === undefined ? undefined : { was };
+}
+
+/** Whether a newer step of the sequence made this mount, and its undo ends it before that of this step. */
+function isEnding({ committed, steps }: State, { n, intent: { host } }: Step, { path }: Mounted): boolean {
+  return (
+    !committed &&
+    steps.some(
+      ({ n: newer, undone, blocked, intent }) =>
+        newer > n &&
+        undone === undefined &&
+        blocked === undefined &&
+        intent.host === host &&
+        intent.lives === 'boot' &&
+        objectsOf(intent).includes(`mnt:${path}`),
+    )
+  );
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return path !== directory && path.startsWith(directory === '/' ? directory : `${directory}/`);
 }
 
 function isSame(one: Mounted, other: Mounted, asMounted: boolean): boolean {
@@ -53,7 +97,7 @@ function isSame(one: Mounted, other: Mounted, asMounted: boolean): boolean {
 
 /**
  * RefusedError `not-found` for a step that seems to be undone, or that the undo could undo only in part, because
- * others unmounted the filesystem of its files. Not if the administrator gave up the content of its object
+ * others unmounted the filesystem of its files, or mounted another one over them. Not if the administrator gave up the content of its object
  * (`discard`).
  */
 export async function refuseUnmounted(
@@ -63,15 +107,18 @@ export async function refuseUnmounted(
 ): Promise<void> {
   const object = containerOf(step);
   if (discard instanceof Set && discard.has(object)) return;
-  const away = await unmounted(engine, journal.state, step, state === 'ours');
-  if (away === undefined) return;
+  const hidden = await unmounted(engine, journal.state, step, state === 'ours');
+  if (hidden === undefined) return;
+  const { was, over } = hidden;
   const recover = ['bofh', 'recover', journal.id];
-  const remedy = [
-    `mount it at ${away.path}; then: ${shellWords(recover)}`,
-    `or, if that filesystem no longer exists: ${shellWords([...recover, '--discard', object])}`,
-  ];
-  throw new RefusedError(
-    `${describe(step)} cannot be checked: the ${away.type} filesystem that was at ${away.path} is not mounted there`,
-    { code: 'not-found', remedy: remedy.join('; ') },
-  );
+  const given = shellWords([...recover, '--discard', object]);
+  const remedy =
+    over === undefined
+      ? `mount it at ${was.path}; then: ${shellWords(recover)}; or, if that filesystem no longer exists: ${given}`
+      : `${shellWords(['umount', over.path])}; then: ${shellWords(recover)}; or, to give up what is below that mount: ${given}`;
+  const why =
+    over === undefined
+      ? `the ${was.type} filesystem that was at ${was.path} is not mounted there`
+      : `the ${over.type} filesystem at ${over.path} was mounted over it later`;
+  throw new RefusedError(`${describe(step)} cannot be checked: ${why}`, { code: 'not-found', remedy });
 }

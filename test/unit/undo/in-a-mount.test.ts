@@ -313,6 +313,8 @@ describe('a mount that was there before the sequence', () => {
     on.admin.mount('/dev/vg0/photos', '/srv/photos');
     return on;
   };
+  const modeOf = async (on: SimulatedHost): Promise<number | undefined> =>
+    (await simulatedBofh({ host: on }).host.stat('/srv/photos'))?.mode;
   const stuckIn = async (work: () => Promise<unknown>): Promise<StuckError> => {
     const stuck = (await rejectionOf(work())) as StuckError;
     expect(stuck).toMatchObject({ code: 'stuck' });
@@ -419,6 +421,78 @@ describe('a mount that was there before the sequence', () => {
       );
     },
   );
+
+  it('is unmounted at the undo: the mode of its root is not checked until it is mounted again', async () => {
+    mounted(start);
+    const before = (await modeOf(start)) ?? 0;
+
+    await stuckIn(() =>
+      run(start, () =>
+        atomic('photos', async (tx) => {
+          await tx.file.setAttributes({ path: '/srv/photos', mode: 0o700 });
+          start.admin.umount('/srv/photos');
+          throw new Error('on purpose');
+        }),
+      ),
+    );
+    mounted(start);
+    expect(await modeOf(start)).toBe(0o700);
+    await run(start, () => recover());
+    expect(await modeOf(start)).toBe(before);
+  });
+
+  it('is hidden by a mount of others at the undo: the remedy unmounts that', async () => {
+    mounted(start);
+    start.admin.mkdir('/srv/photos/2026');
+    start.admin.writeFile('/srv/photos/2026/kept', 'kept\n');
+    filledVolume(start, 'other', '5e1f0000-0000-4000-8000-000000000011');
+    const before = start.snapshot();
+
+    const { blocked } = await stuckIn(() =>
+      run(start, () =>
+        atomic('photos', async (tx) => {
+          await tx.file.create({ path: '/srv/photos/2026/new', content: 'new\n' });
+          await tx.file.remove({ path: '/srv/photos/2026/kept' });
+          start.admin.mount('/dev/vg0/other', '/srv/photos/2026');
+          throw new Error('on purpose');
+        }),
+      ),
+    );
+
+    expect(blocked.map(({ why }) => why)).toEqual(
+      ['new', 'kept'].map((name) =>
+        expect.stringContaining(
+          `(/srv/photos/2026/${name}) cannot be checked: the ext4 filesystem at /srv/photos/2026 was mounted over it later`,
+        ),
+      ),
+    );
+    expect(blocked[0]?.remedy).toMatch(/^umount \/srv\/photos\/2026; then: bofh recover /);
+    start.admin.umount('/srv/photos/2026');
+    await run(start, () => recover());
+    expect(differences(before, start.snapshot())).toEqual([]);
+  });
+
+  it('is hidden at the commit by a mount of the sequence: the commands that remove what stays are shown', async () => {
+    mounted(start);
+    start.admin.mkdir('/srv/photos/2026');
+    filledVolume(start, 'other', '5e1f0000-0000-4000-8000-000000000011');
+    const found: string[] = [];
+    const { engine, ...bofh } = simulatedBofh({ host: start });
+    const own = { ...bofh, engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) } };
+    await withBofh(own, () =>
+      atomic('photos', async (tx) => {
+        await tx.file.create({ path: '/srv/photos/2026/new', content: 'new\n' });
+        await tx.mount.mount({
+          ...{ device: '/dev/vg0/other', path: '/srv/photos/2026' },
+          ...{ mode: 'rw', hides: true },
+        });
+      }),
+    );
+
+    expect(found.map((each) => each.replaceAll(/[0-9a-f]{12}/g, 'ID'))).toEqual([
+      'file.create (/srv/photos/2026/new): a filesystem is mounted over it at /srv/photos/2026, and what the step had to remove may still exist below; after umount /srv/photos/2026: rm /srv/photos/2026/.bofh-bofh.ID.1',
+    ]);
+  });
 
   it('is unmounted before bofh undo: refused until it is mounted', async () => {
     mounted(start);
