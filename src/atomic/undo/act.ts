@@ -59,17 +59,21 @@ export function failed({ n }: Step, error: unknown): Acted {
   return { lines: [line], leftUntouched: [], errors: [error] };
 }
 
-/** Undoes or finishes a step. `booted`: its host rebooted meanwhile. */
+/**
+ * Undoes or finishes a step. `boots`: those of the decision. `booted`: its host rebooted since, or
+ * meanwhile.
+ */
 export async function act(
   unwinding: Unwinding,
   decision: Decision & { readonly do: 'undo' | 'finish' },
+  boots: Readonly<Record<string, string>>,
 ): Promise<Acted | 'booted'> {
   const { step } = decision;
+  const at = { ...unwinding, decided: boots[step.intent.host] };
   try {
-    if (decision.do === 'finish')
-      return await inOneBoot(unwinding, step, (boot) => finish(unwinding, step, boot));
+    if (decision.do === 'finish') return await inOneBoot(at, step, (boot) => finish(unwinding, step, boot));
     if (decision.boot === 'other') return await lookOnly(unwinding, step);
-    return await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, decision.inside, boot));
+    return await inOneBoot(at, step, (boot) => undo(unwinding, step, decision.inside, boot));
   } catch (error) {
     return failed(step, await namingFull(unwinding, step, error));
   }
@@ -103,7 +107,7 @@ async function namingFull({ engine }: Unwinding, { intent }: Step, error: unknow
  * loses unwritten data, and a later sync does not detect that. The next action is then decided again.
  */
 async function inOneBoot(
-  { engine }: Pick<Unwinding, 'engine'>,
+  { engine, decided }: Pick<Unwinding, 'engine'> & { readonly decided?: string | undefined },
   { intent }: Step,
   work: (boot?: string) => Promise<Acted>,
 ): Promise<Acted | 'booted'> {
@@ -111,6 +115,7 @@ async function inOneBoot(
   const { host, reservations } = placeOf(engine, intent.host);
   if (reservations === undefined) return await work();
   const { boot } = await host.facts();
+  if (decided !== undefined && decided !== boot) return 'booted';
   const isSame = async (): Promise<boolean> => (await host.facts()).boot === boot;
   try {
     const done = await work(boot);

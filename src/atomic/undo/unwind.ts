@@ -52,7 +52,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           }
           if (done !== false) break;
         }
-        const acting = act(unwinding, decision);
+        const acting = act(unwinding, decision, boots);
         const done = await untilAborted(abandon, acting);
         if (done === undefined) return { end: 'stuck', leftUntouched, errors, stillRunning: acting };
         if (done === 'booted') {
