@@ -136,9 +136,11 @@ export async function undoNow(
   step: Step,
   inside: readonly Step[],
 ): Promise<Acted> {
-  const done = await inOneBoot(unwinding, step, (boot) => undo(unwinding, step, inside, boot));
+  const { lives, recurs, boot: began } = step.intent;
+  const at = lives === 'boot' && recurs !== true ? { ...unwinding, decided: began } : unwinding;
+  const done = await inOneBoot(at, step, (boot) => undo(unwinding, step, inside, boot));
   if (done !== 'booted') return done;
-  throw new JournalError(`${step.intent.host} was booted while ${describe(step)} was being undone there`);
+  throw new JournalError(`${step.intent.host} was booted before ${describe(step)} was undone there`);
 }
 
 /** The remedy and the holders of an error of bofh. */

@@ -1,25 +1,49 @@
 import { expect, test } from 'vitest';
-import { atomic } from '../../../src/api/atomic.ts';
+import { atomic, type Tx } from '../../../src/api/atomic.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { simulatedPair } from '../../../src/simulator/index.ts';
 
-test('a host that boots between two steps of the undo keeps what its boot started', async () => {
+const volume = { vg: 'vg0', name: 'data' };
+
+/** `there` has an inactive volume that its next boot activates. */
+async function ready() {
   const { here, there } = simulatedPair();
-  there.host().admin.lvcreate({ vg: 'vg0', name: 'data', extents: 3 });
-  const volume = { vg: 'vg0', name: 'data' };
+  there.host().admin.lvcreate({ ...volume, extents: 3 });
   const isActive = (): boolean => / vg0\/data .* active$/m.test(there.host().snapshot());
   const bofh = { ...here, signals: {} };
   await withBofh(bofh, () => atomic('off', (tx) => tx.on('there').lvm.deactivateLv(volume)));
   expect(isActive()).toBe(false);
+  return { there, bofh, isActive };
+}
 
-  const failed = withBofh(bofh, () =>
-    atomic('on', async (tx) => {
+type Peer = Awaited<ReturnType<typeof ready>>['there'];
+
+test.each<readonly [string, (tx: Tx, there: Peer) => Promise<unknown>]>([
+  [
+    'between two steps of the undo',
+    async (tx, there) => {
       await tx.on('there').lvm.activateLv(volume);
       await tx.effect(
         'slow',
         () => undefined,
         () => there.fault(1, 'booted there', 'all'),
       );
+    },
+  ],
+  [
+    'before a temporary step is released',
+    async (tx, there) => {
+      const { release } = await tx.on('there').temporary.lvm.activateLv(volume);
+      there.fault(1, 'booted there', 'all');
+      await release();
+    },
+  ],
+])('what the boot of a host started stays: %s', async (_, body) => {
+  const { there, bofh, isActive } = await ready();
+
+  const failed = withBofh(bofh, () =>
+    atomic('on', async (tx) => {
+      await body(tx, there);
       throw new Error('on purpose');
     }),
   );
