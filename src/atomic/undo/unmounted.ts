@@ -54,13 +54,15 @@ export async function unmounted(
   const { host, claims, mounts = [] } = step.intent;
   if (mounts.length === 0) return undefined;
   const on = await mountsOn(engine, placeOf(engine, host).host, claims ?? {});
+  const own = mountsOver(state, step).flatMap(({ intent }) => objectsOf(intent));
   for (const over of once(on.map(({ inside }) => inside))) {
+    // If the mount was missing when the step was prepared, the undo has mounted it again.
+    if (own.includes(`mnt:${over.path}`)) continue;
     const was = mounts.find(({ path }) => isBelow(over.path, path));
     const isKnown = mounts.some(({ path }) => path === over.path);
     if (was !== undefined && !isKnown && !isEnding(state, step, over)) return { was, over };
   }
   const now = once(on.flatMap(({ inside, at }) => [inside, at]));
-  const own = mountsOver(state, step).flatMap(({ intent }) => objectsOf(intent));
   const was = mounts.find(
     (then) =>
       then.onlyHidden !== true &&

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { atomic, type Tx } from '../../../src/api/atomic.ts';
 import { withBofh } from '../../../src/bofh.ts';
+import type { BofhError } from '../../../src/core/errors.ts';
 import { simulatedPair } from '../../../src/simulator/index.ts';
+import { rejectionOf } from '../../support/rejection.ts';
 
 const volume = { vg: 'vg0', name: 'data' };
 
@@ -55,4 +57,26 @@ test.each<readonly [string, (tx: Tx, there: Peer) => Promise<unknown>]>([
     ],
   });
   expect(isActive()).toBe(true);
+});
+
+test('a file in a mount that ended with a boot during its step is undone', async () => {
+  const ends: unknown[] = [];
+  for (let at = 1; at <= 30; at += 1) {
+    const { here, there } = simulatedPair();
+    const failed = withBofh({ ...here, signals: {} }, () =>
+      atomic('a file', async (tx) => {
+        const on = tx.on('there');
+        const { path: device } = await on.lvm.createLv({ vg: 'vg0', name: 'new', size: '16m' });
+        await on.filesystem.create({ device, type: 'ext4' });
+        const { path } = await on.mount.mount({ device, mode: 'rw' });
+        there.fault(at, 'booted there', 'all');
+        await on.file.create({ path: `${path}/in`, content: '' });
+        throw new Error('on purpose');
+      }),
+    );
+    const error = (await rejectionOf(failed)) as BofhError;
+    ends.push(error.code);
+    expect(there.host().snapshot()).not.toContain('vg0/new');
+  }
+  expect(new Set(ends)).toEqual(new Set(['rolled-back']));
 });
