@@ -35,9 +35,9 @@ test.each<readonly [string, (tx: Tx, there: Peer) => Promise<unknown>]>([
   [
     'before a temporary step is released',
     async (tx, there) => {
-      const { release } = await tx.on('there').temporary.lvm.activateLv(volume);
+      const opened = await tx.on('there').temporary.lvm.activateLv(volume);
       there.fault(1, 'booted there', 'all');
-      await release();
+      await opened.release();
     },
   ],
 ])('what the boot of a host started stays: %s', async (_, body) => {

@@ -459,11 +459,10 @@ describe('a mount that was there before the sequence', () => {
       ),
     );
 
-    expect(blocked.map(({ why }) => why)).toEqual(
-      ['new', 'kept'].map((name) =>
-        expect.stringContaining(
+    expect(blocked.map(({ why }) => why?.replace(/^\S+ /, ''))).toEqual(
+      ['new', 'kept'].map(
+        (name) =>
           `(/srv/photos/2026/${name}) cannot be checked: the ext4 filesystem at /srv/photos/2026 was mounted over it later`,
-        ),
       ),
     );
     expect(blocked[0]?.remedy).toMatch(/^umount \/srv\/photos\/2026; then: bofh recover /);
