@@ -99,8 +99,8 @@ function isSame(one: Mounted, other: Mounted, asMounted: boolean): boolean {
 
 /**
  * RefusedError `not-found` for a step that seems to be undone, or that the undo could undo only in part, because
- * others unmounted the filesystem of its files, or mounted another one over them. Not if the administrator gave up the content of its object
- * (`discard`).
+ * others unmounted the filesystem of its files, or mounted another one over them. Not if the administrator gave up
+ * the content of its object (`discard`).
  */
 export async function refuseUnmounted(
   { engine, journal, discard }: Pick<Asking, 'engine' | 'journal' | 'discard'>,
