@@ -19,6 +19,29 @@ export function withSockets(
   });
 }
 
+/** IFNAMSIZ of linux/if.h is 16, with the ending NUL. */
+const longest = 15;
+
+/**
+ * Replaces `vifname` of the interfaces in a configuration for a guest of another name, or removes it if it is not
+ * named after the guest. With one name for two guests, the script of Xen connects the interface of the other
+ * guest to the bridge, and disconnects it when this one ends.
+ */
+export function withVifNames(
+  config: ConfigFile,
+  { from, to }: { readonly from: string; readonly to: string },
+): Buffer {
+  return withItems(config, 'vif', (item) => {
+    const name = /(?:^|,)\s*vifname=(?<name>[^,]*)/.exec(item)?.groups?.name;
+    if (name === undefined) return undefined;
+    const fresh = to + name.slice(from.length);
+    if (name.startsWith(from) && /^(?:[-_.]|$)/.test(name.slice(from.length)) && fresh.length <= longest)
+      return { from: `vifname=${name}`, to: `vifname=${fresh}` };
+    const whole = /(?<![^,\s])vifname=[^,]*,\s*|,\s*vifname=[^,]*$|vifname=.*$/.exec(item)?.[0] ?? '';
+    return { from: whole, to: '' };
+  });
+}
+
 /**
  * Settings of xl.cfg(5) that give a guest a device or a port of this host, which only one running
  * guest can have.

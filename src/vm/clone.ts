@@ -14,7 +14,7 @@ import { domainOfGuest, guestIn } from './configured.ts';
 import { type ConfigFile, type GuestConfig, withItems, withSettings } from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
-import { exclusiveSettings, withSockets } from './channels.ts';
+import { exclusiveSettings, withSockets, withVifNames } from './channels.ts';
 import { type ClonedVolume, clonedVolumes } from './clone-volumes.ts';
 import { keysOf, sshOf } from './create.ts';
 import {
@@ -276,7 +276,8 @@ function configText(
   };
   const named = withSettings({ text: Buffer.from(text), file }, settings);
   const apart = withSockets({ text: named, file }, { from: guest.name, to });
-  const moved = withItems({ text: apart, file }, 'disk', (item) => newTarget(item, volumes));
+  const alone = withVifNames({ text: apart, file }, { from: guest.name, to });
+  const moved = withItems({ text: alone, file }, 'disk', (item) => newTarget(item, volumes));
   const content = withAddress({ text: withMacs({ text: moved, file }, macs), file }, request.ip);
   const paths = guest.disks.map(({ path }) => path);
   const odd = volumes.find((volume) => !pathsOf(volume, volume.name).some((path) => paths.includes(path)));

@@ -27,7 +27,7 @@ import {
   missingBoot,
   refuseSameName,
 } from './checks.ts';
-import { exclusiveSettings, withSockets } from './channels.ts';
+import { exclusiveSettings, withSockets, withVifNames } from './channels.ts';
 import { resourceNameOf } from './guest-file.ts';
 import { withMacs } from './mac.ts';
 import { type Backup, readBackup, type SavedDisk, whyIncomplete } from './manifest.ts';
@@ -216,6 +216,7 @@ function newConfig({
   if (name === was) return text.toString('utf8');
   text = withSettings({ text, file }, { name, uuid: randomUuid() });
   text = withSockets({ text, file }, { from: was, to: name });
+  text = withVifNames({ text, file }, { from: was, to: name });
   return withMacs({ text, file }, []).toString('utf8');
 }
 

@@ -261,6 +261,22 @@ describe('vm restore', () => {
       expect(config(name)).toContain(channel.replace('web1', name));
   });
 
+  test.each([
+    ['mac=00:16:3e:12:34:56,vifname=web1.0,bridge=xenbr0', 'vifname=NAME.0,bridge'],
+    ['mac=00:16:3e:12:34:56, vifname=lan, bridge=xenbr0', ', bridge'],
+    ['mac=00:16:3e:12:34:56,bridge=xenbr0,vifname=web1-for-customers', 'bridge=xenbr0"'],
+  ])('gives its interface %s another name on the host', async (item, expected) => {
+    host.admin.writeFile('/etc/xen/web1.cfg', config().replace(/mac=.*bridge=xenbr0/, item));
+    const { path } = await backup();
+    await restore(`${path} --as shop`);
+    await typed('vm clone web1 web2');
+
+    for (const name of ['shop', 'web2']) {
+      expect(config(name)).toContain(expected.replace('NAME', name));
+      expect(config(name)).not.toMatch(/vifname=(?:web1|lan)/);
+    }
+  });
+
   test('names the devices and ports that the copy shares with the original', async () => {
     host.admin.writeFile('/etc/xen/web1.cfg', `${config()}pci = ["01:00.0"]\nusbdev = []\nvncdisplay = 3\n`);
     const { path } = await backup();
