@@ -1,9 +1,11 @@
-import type { ReadHost } from '../command/index.ts';
-import { RefusedError, UsageError } from '../core/errors.ts';
+import { deviceNode, holders, inWords, mountEntries, refuseGuests, remedyFor } from '../blockdevice/index.ts';
+import { follow, type ReadHost } from '../command/index.ts';
+import { type Holder, RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { type Bytes, formatSize } from '../core/units.ts';
 import { checkLvName, type LogicalVolume, lvs, usableVg } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
+import { isOf } from '../mount/index.ts';
 import type { Site } from '../site.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
 import {
@@ -79,10 +81,12 @@ export async function planMoment(
       remedy: domainRemedy(domain),
     });
   const known = await lvs(host);
+  const wanted = guest.disks.filter(
+    ({ devtype, path }) => devtype === 'disk' && of.only?.has(path ?? '') !== false,
+  );
   const disks: SnapshotDisk[] = [];
-  for (const disk of guest.disks)
-    if (disk.devtype === 'disk' && of.only?.has(disk.path ?? '') !== false)
-      disks.push(await planDisk(host, { ...of, disk, known }));
+  for (const disk of wanted) disks.push(await planDisk(host, { ...of, disk, known }));
+  if (domain === undefined) await refuseWritten(host, name, wanted);
   if (disks.length === 0) throw new UsageError(`${name} has no disk`, { remedy: `bofh vm show ${name}` });
   await refuseNoRoom(host, disks, of.sizeOption ?? option('--snapshot-size', 'snapshotSize'));
   const freezes = of.freeze !== false && domain?.state === 'running';
@@ -134,6 +138,42 @@ async function planDisk(
     room: isThin ? undefined : snapshotSize === undefined ? { extents: '20%ORIGIN' } : { size: snapshotSize },
     replica: copy === undefined ? undefined : { resource: copy.resource, size: copy.size, disk },
   };
+}
+
+/**
+ * Throws RefusedError if the disks of a guest that is off may change nevertheless: a guest with another name or
+ * configuration has one of them, or one of several is in use on this host, and only a guest can be paused.
+ */
+async function refuseWritten(host: ReadHost, name: string, disks: readonly Disk[]): Promise<void> {
+  const active: string[] = [];
+  for (const { path } of disks)
+    if (path !== undefined && (await follow(host, path)).stat?.kind === 'block') active.push(path);
+  for (const path of active) await refuseGuests(host, path, 'ro');
+  if (disks.length === 1) return;
+  for (const path of active) {
+    const held = (await holders(host, path)).filter(({ kind }) => kind !== 'guest');
+    if (held.length === 0 || (await isOnlyRead(host, path, held))) continue;
+    throw new RefusedError(
+      `${path}, a disk of ${name}, is in use: ${inWords(held)}. The snapshots of its disks would be from different moments`,
+      { code: 'in-use', remedy: remedyOf(name, held), holders: held },
+    );
+  }
+}
+
+/** Also closes LUKS devices, and unmounts what is mounted in the root of the guest. */
+function remedyOf(name: string, held: readonly Holder[]): string {
+  const byBofh = held.every(({ kind }) => kind === 'mount' || kind === 'mapping');
+  const unmount = `bofh vm unmount ${name}; then run the command again`;
+  return byBofh ? unmount : (remedyFor(held) ?? unmount);
+}
+
+/** Whether only read-only mounts use a device. */
+async function isOnlyRead(host: ReadHost, path: string, held: readonly Holder[]): Promise<boolean> {
+  const { number } = await deviceNode(host, path);
+  if (!held.every(({ kind }) => kind === 'mount')) return false;
+  for (const entry of await mountEntries(host))
+    if ((await isOf(host, entry, number)) && !entry.superOptions.split(',').includes('ro')) return false;
+  return true;
 }
 
 /** Throws RefusedError if a volume group has no space for all snapshots of these disks. */
