@@ -23,8 +23,12 @@ export async function configured(
 ): Promise<Configured> {
   checkText('the name of the guest', name);
   const found = await guestIn(host, { name, site });
-  const { guest } = found;
-  const [domain] = await domains(host, (each) => each.name === name || each.uuid === guest.uuid);
+  const { guest, guests } = found;
+  const all = await domains(host, (each) => each.name === name || each.uuid === guest.uuid);
+  const domain =
+    all.find((each) => each.name === name) ??
+    // A domain of the same uuid belongs to the guest with its name, if that is configured too.
+    all.find((each) => !guests.some((other) => other !== guest && other.name === each.name));
   return { ...found, domain };
 }
 

@@ -46,6 +46,17 @@ describe('bofh vm disk list', () => {
     expect(await list()).toEqual([root('attached'), swap('attached')]);
   });
 
+  it('shows its own domain, and not that of another guest with its uuid', async () => {
+    const uuid = /uuid = "(.*)"/.exec(config())?.[1] ?? '';
+    host.admin.writeFile('/etc/xen/old.cfg', `name = 'old'\nuuid = '${uuid}'\nmemory = 64\n`);
+    host.admin.startDomain({ name: 'old', uuid });
+    expect(await list()).toEqual([root('off'), swap('off')]);
+
+    host.admin.startDomain({ name: 'web1', uuid });
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 1 });
+    expect(await typed('vm disk attach web1 /dev/vg0/other')).toMatchObject({ domid: 2, effective: 'now' });
+  });
+
   it('shows a change of the configuration, and a disk that only the guest has', async () => {
     await typed('vm start web1');
     host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 1 });
