@@ -226,6 +226,8 @@ export async function findSnapshot(host: ReadHost, name: string, label: string):
 export interface SnapshotRestorePlan extends GuestSnapshot {
   /** The config file and its new content; `content` is undefined if the file does not change. */
   readonly file: { readonly path: string; readonly sha256: string; readonly content?: string };
+  /** The snapshots of its volumes by their current names, also after a rename. */
+  readonly merges: readonly { readonly vg: string; readonly name: string; readonly uuid: string }[];
   /** Disks that the guest got after the snapshot: they will not be in its configuration. */
   readonly later: readonly string[];
   /**
@@ -295,6 +297,9 @@ export async function planSnapshotRestore(options: {
       ...{ path: await realPath(host, guest.file), sha256: sha256(Buffer.from(now.content)) },
       ...(isSame ? {} : { content: found.config.content }),
     },
+    merges: found.disks.flatMap(({ snapshotUuid }) =>
+      known.flatMap(({ vg, name: lv, uuid }) => (uuid === snapshotUuid ? [{ vg, name: lv, uuid }] : [])),
+    ),
     later,
     detached: await detachedBy(host, found),
   };
@@ -358,11 +363,10 @@ async function refuseOtherGuests(
  * merge is resumed.
  */
 export async function restoreSnapshot(tx: Tx, plan: SnapshotRestorePlan): Promise<void> {
-  const { file, disks, path, sha256: seen } = plan;
+  const { file, merges, path, sha256: seen } = plan;
   const { content } = file;
   if (content !== undefined) await tx.file.change({ path: file.path, content, sha256: file.sha256 });
-  for (const { vg, snapshot, snapshotUuid } of disks)
-    await tx.lvm.mergeSnapshot({ vg, name: snapshot, uuid: snapshotUuid });
+  for (const snapshot of merges) await tx.lvm.mergeSnapshot(snapshot);
   await tx.file.remove({ path, sha256: seen });
 }
 

@@ -83,6 +83,50 @@ test('a guest goes back to its snapshot, with its configuration', async () => {
   expect((await list()).snapshots).toEqual([]);
 });
 
+test.each(['vm snapshot create web1 before', 'vm backup web1 /srv'])(
+  '%s is refused if another guest, or this host, uses a disk of a guest that seems to be off',
+  async (line) => {
+    const refused = () => rejectionOf(typed(line)) as Promise<BofhError>;
+    host.admin.mkdir('/mnt/x');
+    host.admin.mount('/dev/vg0/web1-root', '/mnt/x');
+    expect(await refused()).toMatchObject({
+      message: expect.stringMatching(/web1-root, a disk of web1, is in use.*different moments/) as string,
+      remedy: 'bofh vm unmount web1; then run the command again',
+    });
+    host.admin.umount('/mnt/x');
+
+    host.admin.writeFile('/etc/xen/web1.cfg', config().replace(/^uuid.*\n/m, ''));
+    await typed('vm start web1');
+    host.admin.writeFile('/etc/xen/web1.cfg', config().replaceAll('"web1"', '"old"'));
+    expect(await rejectionOf(typed(line.replace('web1', 'old')))).toMatchObject({
+      message: expect.stringMatching(/web1-root is in use: a disk of the guest web1/) as string,
+    });
+  },
+);
+
+test('a guest that is mounted read-only can be saved', async () => {
+  await typed('vm mount web1 --read-only');
+
+  expect((await create()).state).toBe('off');
+});
+
+test.each(['', '--thin pool'])('a guest %s goes back to a snapshot whose volume was renamed', async (thin) => {
+  if (thin !== '') {
+    await typed('vm remove web1');
+    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 128 });
+    await typed(`vm create web1 ${made} ${thin}`);
+  }
+  const root = contentOf('web1-root');
+  await create();
+  host.admin.lvrename('vg0', 'web1-root-before', 'kept');
+  write('/etc/motd', 'broken\n');
+
+  await restore();
+
+  expect(contentOf('web1-root')).toEqual(root);
+  expect(volumes()).toEqual([...(thin === '' ? [] : ['pool']), 'web1-root', 'web1-swap']);
+});
+
 test('a running guest with two disks is paused only for the snapshots', async () => {
   await typed('vm start web1');
   const from = host.changes.length;
