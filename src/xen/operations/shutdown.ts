@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import type { ChangeHost, ReadHost } from '../../command/index.ts';
-import { CommandError, RefusedError } from '../../core/errors.ts';
+import { CommandError, RefusedError, UsageError } from '../../core/errors.ts';
 import { stoppedRecovery } from '../manual-recovery.ts';
 import { xlDestroy, xlShutdown } from '../commands.ts';
+import type { GuestConfig } from '../config/guest.ts';
 import { describe, type Domain, guestDomains } from '../domains.ts';
 import { domainRemedy } from '../domains.ts';
 import { until } from '../backends.ts';
@@ -107,8 +108,9 @@ export const shutdown = operation({
   revert: async ({ undo, host }) => {
     if (!(await intact(host, undo))) {
       await refuseNameTaken(host, undo);
+      const now = await configNow(host, undo);
       await endGuest(host, { guest: undo, ids: [undo.domid] });
-      await refuseHeldDisks(host, undo);
+      await refuseHeldDisks(host, { name: undo.name, disks: await disksOf(host, now) });
       await startAgain(host, undo);
     }
     for (const file of [undo.marker, late(undo)])
@@ -126,6 +128,19 @@ async function refuseNameTaken(host: ChangeHost, undo: Undo): Promise<void> {
         remedy: `end or rename the guest that has its name: xl rename ${other.id} NAME; then: bofh recover`,
       },
     );
+}
+
+/** The configuration from which the guest is started again: others may have edited it since. */
+async function configNow(host: ReadHost, { name, config }: Undo): Promise<GuestConfig> {
+  try {
+    return await configOf(host, { name, config });
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    throw new RefusedError(`${name} cannot be started again: ${cause.message}`, {
+      cause,
+      remedy: `correct ${config}; then: bofh recover`,
+    });
+  }
 }
 
 /**
