@@ -230,12 +230,21 @@ export async function planDiskDetach(
       remedy: `${domainRemedy(domain)}; or without --now: bofh vm disk detach ${name} ${disk}`,
     });
   const given = (await host.run(xlDisks())).get(running.id) ?? [];
-  const hasIt = given.some(({ vdev }) => vdev === edit.disk);
+  const had = given.find(({ vdev }) => vdev === edit.disk);
+  const { path, target } = diskNamed(guest, disk);
+  if (had !== undefined && ![path, target].includes(had.pdev_path ?? ''))
+    throw new RefusedError(
+      `${edit.disk} of ${name} is ${edit.device} in ${guest.file}, but the running guest has ${had.pdev_path ?? 'another disk'} there`,
+      {
+        code: 'differs',
+        remedy: `see its disks: bofh vm disk list ${name}; to change only the configuration: bofh vm disk detach ${name} ${disk}`,
+      },
+    );
   return {
     ...edit,
     domid: running.id,
     effective: 'now',
-    live: hasIt ? { uuid: running.uuid, device: null } : undefined,
+    live: had === undefined ? undefined : { uuid: running.uuid, device: null },
   };
 }
 

@@ -367,6 +367,19 @@ describe('bofh vm disk', () => {
     expect(given()).toEqual(['xvda', 'xvdc', 'xvdb']);
   });
 
+  it('does not take away another device that the running guest has under the name of the disk', async () => {
+    await typed('vm start web1');
+    host.admin.lvcreate({ vg: 'vg0', name: 'other', extents: 1 });
+    host.admin.writeFile('/etc/xen/web1.cfg', config().replace('/dev/vg0/web1-swap', '/dev/vg0/other'));
+    const before = host.snapshot();
+
+    expect(await rejectionOf(typed('vm disk detach web1 xvdb --now'))).toMatchObject({
+      code: 'differs',
+      message: expect.stringMatching(/xvdb .* is \/dev\/vg0\/other in .*web1-swap there/) as string,
+    });
+    expect(host.snapshot()).toBe(before);
+  });
+
   it('changes the configuration alone of a guest that is paused, and says so', async () => {
     await typed('vm start web1');
     await typed('vm pause web1');
