@@ -11,7 +11,7 @@ import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
-import { type ConfigFile, type GuestConfig, withItems, withSettings } from '../xen/index.ts';
+import { type ConfigFile, type GuestConfig, offRemedy, stateWords, withItems, withSettings } from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
 import { exclusiveSettings, withSockets, withVifNames } from './channels.ts';
@@ -181,9 +181,9 @@ async function refuseRunning(host: ReadHost, guest: GuestConfig, to: string): Pr
   const running = await domainOfGuest(host, guest);
   if (running === undefined) return;
   throw new RefusedError(
-    `${name} runs as domain ${running.id} (${running.state}): its disks would change during the copy`,
+    `${name} exists as domain ${running.id} (${stateWords[running.state]}): its disks would change during the copy`,
     {
-      remedy: `bofh vm stop ${name}; then bofh vm clone ${name} ${to}`,
+      remedy: `${offRemedy(running, name)}; then bofh vm clone ${name} ${to}`,
     },
   );
 }

@@ -23,6 +23,7 @@ import {
   type GuestConfig,
   parseConfig,
   domainRemedy,
+  offRemedy,
   withItem,
   withoutItem,
   xlDisks,
@@ -140,7 +141,7 @@ export async function planGuestDisk(
       `${name} exists as domain ${domain.id}, and bofh changes the /etc/fstab of a guest only while it is off`,
       {
         code: 'in-use',
-        remedy: `bofh vm stop ${name}; or create the disk without ${option('--mount', 'mount')}, and add the line in the guest`,
+        remedy: `${offRemedy(domain, name)}; or create the disk without ${option('--mount', 'mount')}, and add the line in the guest`,
       },
     );
   const vg = request.vg ?? site.volumeGroup;
@@ -264,7 +265,7 @@ export async function planDiskRemoval(
   if (domain !== undefined)
     throw new RefusedError(`${name} exists as domain ${domain.id}, and its disk ${plan.disk} is in use`, {
       code: 'in-use',
-      remedy: `bofh vm stop ${name}; then run the command again`,
+      remedy: `${offRemedy(domain, name)}; then run the command again`,
     });
   const staying = guest.disks.filter(({ vdev }) => vdev !== plan.disk);
   const only = { ...guest, disks: guest.disks.filter((each) => !staying.includes(each)) };

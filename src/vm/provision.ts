@@ -5,6 +5,7 @@ import { RefusedError } from '../core/errors.ts';
 import { lvs } from '../lvm/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
+import { offRemedy, stateWords } from '../xen/index.ts';
 import { configured } from './configured.ts';
 import { planMoment, type SnapshotDisk } from './moment.ts';
 import type { CheckedProvision } from './request.ts';
@@ -46,9 +47,9 @@ export async function planProvision(options: {
   await refuseUnsafeScript(host, description, 'description');
   const { guest, domain } = await configured(host, { site, name });
   if (domain !== undefined)
-    throw new RefusedError(`${name} runs as domain ${domain.id}: its disks cannot be changed while it runs`, {
+    throw new RefusedError(`${name} exists as domain ${domain.id} (${stateWords[domain.state]}): its disks can be changed only while it is off`, {
       code: 'in-use',
-      remedy: `bofh vm stop ${name}; then run the command again; or over SSH, while it runs: bofh --host root@ADDRESS host apply ${description}`,
+      remedy: `${offRemedy(domain, name)}; then run the command again; or over SSH, while it runs: bofh --host root@ADDRESS host apply ${description}`,
     });
   const look = () => unmounted(host, { site, name });
   const tree = await look();

@@ -9,7 +9,7 @@ import type { Tx } from '../operations.ts';
 import { type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
-import { type ConfigProblem, type Disk, type Domain, type GuestConfig, domainRemedy } from '../xen/index.ts';
+import { type ConfigProblem, type Disk, type Domain, type GuestConfig, domainRemedy, stateWords } from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import { autostartLinks } from './autostart.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
@@ -172,9 +172,13 @@ export function domainOf(
   return { uuid: domain.uuid, how: running };
 }
 
-function inUse({ name, id, state }: Domain): RefusedError {
-  return new RefusedError(`the guest ${name ?? ''} exists as domain ${id} (${state})`, {
-    remedy: `shut it down first: ${option(`bofh vm remove ${name ?? 'NAME'} --stop`, "running: 'shutdown'")}; or power it off: ${option(`bofh vm remove ${name ?? 'NAME'} --force-off`, "running: 'destroy'")}`,
+function inUse(domain: Domain): RefusedError {
+  const { name = 'NAME', id, state } = domain;
+  const stop = `shut it down first: ${option(`bofh vm remove ${name} --stop`, "running: 'shutdown'")}; or `;
+  const off = `power it off: ${option(`bofh vm remove ${name} --force-off`, "running: 'destroy'")}`;
+  const remedies = { running: stop + off, paused: off };
+  return new RefusedError(`the guest ${domain.name ?? ''} exists as domain ${id} (${stateWords[state]})`, {
+    remedy: state === 'running' || state === 'paused' ? remedies[state] : domainRemedy(domain),
   });
 }
 

@@ -61,6 +61,10 @@ export async function planRename(options: {
   await checkClashes({ host, site, name: to, mac: undefined });
   await refuseSnapshots(host, name);
   const running = await domainOfGuest(host, guest);
+  if (running !== undefined && running.state !== 'running')
+    throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {
+      remedy: domainRemedy(running),
+    });
   if (running !== undefined && !how.restart)
     throw new RefusedError(
       `${name} runs as domain ${running.id}, and its disks cannot be renamed while it runs`,
@@ -68,10 +72,6 @@ export async function planRename(options: {
         remedy: `${option(`bofh vm rename ${name} ${to} --restart`, 'restart: true')}; or first: bofh vm stop ${name}`,
       },
     );
-  if (running !== undefined && running.state !== 'running')
-    throw new RefusedError(`the domain ${name} (id ${running.id}) is ${running.state}`, {
-      remedy: domainRemedy(running),
-    });
   if (running !== undefined) await refuseUnrestartable(host, guest, running);
   const ends = domainOf(running, { guest, running: 'shutdown' }) ?? undefined;
   const domain =

@@ -4,6 +4,7 @@ import { RefusedError } from '../core/errors.ts';
 import type { Bytes } from '../core/units.ts';
 import { lvs } from '../lvm/index.ts';
 import type { Site } from '../site.ts';
+import { offRemedy } from '../xen/index.ts';
 import { configured } from './configured.ts';
 import { diskNamed, wordsOf } from './guest-file.ts';
 import { volumeOf } from './remove.ts';
@@ -42,7 +43,7 @@ export async function planVmResize(
   if (domain === undefined) return { disk: vdev, device, what: 'stack', domid: undefined };
   if (to === 'min' || (to !== 'max' && (await growthOf(host, device, to)) < 0))
     throw new RefusedError(`${name} exists as domain ${domain.id}: its disk ${vdev} can only grow`, {
-      remedy: `bofh vm stop ${name}; then run the command again`,
+      remedy: `${offRemedy(domain, name)}; then run the command again`,
     });
   return { disk: vdev, device, what: 'device', domid: domain.id };
 }

@@ -10,7 +10,7 @@ import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { refuseUsedMac } from './checks.ts';
-import { type GuestConfig, guestConfig, guestsWithDisk, parseConfig } from '../xen/index.ts';
+import { type GuestConfig, guestConfig, guestsWithDisk, offRemedy, parseConfig, stateWords } from '../xen/index.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
 import { configOf } from './backup.ts';
 import { type Moment, planMoment, takeSnapshots } from './moment.ts';
@@ -262,10 +262,10 @@ export async function planSnapshotRestore(options: {
   const domain = await domainOfGuest(host, guest);
   if (domain !== undefined)
     throw new RefusedError(
-      `${name} runs as domain ${domain.id}: its disks cannot be restored while it runs`,
+      `${name} exists as domain ${domain.id} (${stateWords[domain.state]}): its disks can be restored only while it is off`,
       {
         code: 'in-use',
-        remedy: `bofh vm stop ${name}`,
+        remedy: offRemedy(domain, name),
       },
     );
   const known = await lvs(host);

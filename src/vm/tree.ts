@@ -9,7 +9,7 @@ import { type CrypttabLine, parseCrypttab } from '../mount/tab/crypttab.ts';
 import { parseFstab } from '../mount/tab/fstab.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
-import type { GuestConfig } from '../xen/index.ts';
+import { type GuestConfig, offRemedy, stateWords } from '../xen/index.ts';
 import { configured } from './configured.ts';
 import { diskNamed, wordsOf } from './guest-file.ts';
 import {
@@ -78,8 +78,8 @@ export async function planTree(
   const { guest, domain } = await configured(host, of);
   if (domain !== undefined)
     throw new RefusedError(
-      `${name} exists as domain ${domain.id} (${domain.state}): two kernels that use one filesystem at the same time destroy it`,
-      { remedy: `bofh vm stop ${name}; then run the command again` },
+      `${name} exists as domain ${domain.id} (${stateWords[domain.state]}): two kernels that use one filesystem at the same time destroy it`,
+      { remedy: `${offRemedy(domain, name)}; then run the command again` },
     );
   const { disks, root, entries, at, text, crypttab } = await readFstab(host, guest);
   if (text === undefined)

@@ -110,6 +110,17 @@ function stateOf(domain: ListedDomain, config: 'complete' | 'unknown to xl'): Do
   return name === undefined || config === 'unknown to xl' ? 'building' : 'paused';
 }
 
+/** The remedy if a guest must be off, and has this domain. */
+export function offRemedy(domain: Domain, guest: string): string {
+  const { id, state, name } = domain;
+  const [resume, stop] =
+    name === guest
+      ? [`bofh vm resume ${guest}`, `bofh vm stop ${guest}`]
+      : [`xl unpause ${id}`, `xl shutdown -w ${id}`];
+  if (state === 'paused') return `${resume}; ${stop}`;
+  return state === 'running' ? stop : domainRemedy(domain);
+}
+
 /** The remedy if a guest cannot be started or changed because of the state of its domain. */
 export function domainRemedy({ id, state, name }: Domain): string {
   switch (state) {

@@ -10,6 +10,7 @@ export {
   type DomainState,
   domains,
   guestDomains,
+  offRemedy,
   stateWords,
 } from './domains.ts';
 export {

@@ -181,7 +181,7 @@ describe('vm provision', () => {
     [
       'a guest that runs',
       () => typed('vm start web1'),
-      /web1 runs as domain \d+: its disks cannot be changed while it runs/,
+      /web1 exists as domain \d+ \(running\): its disks can be changed only while it is off/,
       /^bofh vm stop web1; then .*bofh --host root@ADDRESS host apply \/srv\/web\.ts$/,
     ],
     [

@@ -15,8 +15,8 @@ test.each([
 ])('a guest is not started again by the undo if its configuration %s now', async (_, now, message) => {
   const host = simulatedHost();
   for (const name of ['root', 'more']) host.admin.lvcreate({ vg: 'vg0', name, extents: 2 });
-  const filesystem = { usage: 'filesystem', uuid: '5e1f0000-0000-4000-8000-00000000000b', version: '1.0' };
-  host.admin.format('/dev/vg0/more', { type: 'ext4', ...filesystem } as const);
+  const filesystem = { type: 'ext4', usage: 'filesystem', version: '1.0' } as const;
+  host.admin.format('/dev/vg0/more', { ...filesystem, uuid: '5e1f0000-0000-4000-8000-00000000000b' });
   host.admin.mkdir('/mnt');
   host.admin.writeFile('/vmlinuz', 'x');
   host.admin.writeFile(config, text('web1', 'root'));
