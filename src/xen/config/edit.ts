@@ -92,8 +92,12 @@ export function withItem(config: ConfigFile, key: string, item: string): Buffer 
   }
   const at = tokens.findLastIndex(({ kind, text: name }) => kind === 'ident' && name === key);
   const [open, close] = tokens.slice(at + 2).filter(({ kind }) => kind !== 'newline');
-  if (at >= 0 && open?.kind === '[' && close?.kind === ']')
-    return replace(config, [{ from: open.to, to: close.from, by: text }]);
+  if (at >= 0 && open?.kind === '[' && close?.kind === ']') {
+    const between = Buffer.from(config.text).toString('latin1').slice(open.to, close.from);
+    // A comment stays.
+    const from = between.trim() === '' ? open.to : close.from;
+    return replace(config, [{ from, to: close.from, by: text }]);
+  }
   if (at >= 0)
     throw new UsageError(`${config.file}:${tokens[at]?.line ?? 1}: expected a list: ${key} = [ … ]`);
   const gap = config.text.length === 0 || config.text.at(-1) === 0x0a ? '' : '\n';

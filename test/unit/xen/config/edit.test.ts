@@ -92,6 +92,7 @@ describe('adding or removing one string of a list', () => {
   test.each([
     ['no such list', 'name = "x"', 'name = "x"\ndisk = ["c"]\n'],
     ['an empty list', 'disk = [ ]\n', 'disk = ["c"]\n'],
+    ['an empty list with a comment', `disk = [ # x\n # 'a',\n]\n`, `disk = [ # x\n # 'a',\n"c"]\n`],
   ])('%s', (_, before, after) => {
     expect(withItem({ text: Buffer.from(before), file }, 'disk', 'c').toString()).toBe(after);
   });
