@@ -11,7 +11,14 @@ import { checkUuidChange } from '../filesystem/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
-import { type ConfigFile, type GuestConfig, offRemedy, stateWords, withItems, withSettings } from '../xen/index.ts';
+import {
+  type ConfigFile,
+  type GuestConfig,
+  offRemedy,
+  stateWords,
+  withItems,
+  withSettings,
+} from '../xen/index.ts';
 import { grubConfig } from './boot.ts';
 import { checkClashes, checkConfigPath, checkFreeMemory, checkVif, missingBoot } from './checks.ts';
 import { exclusiveSettings, withSockets, withVifNames } from './channels.ts';

@@ -47,10 +47,13 @@ export async function planProvision(options: {
   await refuseUnsafeScript(host, description, 'description');
   const { guest, domain } = await configured(host, { site, name });
   if (domain !== undefined)
-    throw new RefusedError(`${name} exists as domain ${domain.id} (${stateWords[domain.state]}): its disks can be changed only while it is off`, {
-      code: 'in-use',
-      remedy: `${offRemedy(domain, name)}; then run the command again; or over SSH, while it runs: bofh --host root@ADDRESS host apply ${description}`,
-    });
+    throw new RefusedError(
+      `${name} exists as domain ${domain.id} (${stateWords[domain.state]}): its disks can be changed only while it is off`,
+      {
+        code: 'in-use',
+        remedy: `${offRemedy(domain, name)}; then run the command again; or over SSH, while it runs: bofh --host root@ADDRESS host apply ${description}`,
+      },
+    );
   const look = () => unmounted(host, { site, name });
   const tree = await look();
   const pathOf = new Map(guest.disks.map(({ vdev, path }) => [vdev, path]));

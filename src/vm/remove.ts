@@ -9,7 +9,14 @@ import type { Tx } from '../operations.ts';
 import { type Members, type Reachable, reserveOn, stepsOn } from '../replica/hosts.ts';
 import { removeReplica } from '../replica/remove.ts';
 import type { Site } from '../site.ts';
-import { type ConfigProblem, type Disk, type Domain, type GuestConfig, domainRemedy, stateWords } from '../xen/index.ts';
+import {
+  type ConfigProblem,
+  type Disk,
+  type Domain,
+  type GuestConfig,
+  domainRemedy,
+  stateWords,
+} from '../xen/index.ts';
 import { refusals } from '../core/refusals.ts';
 import { autostartLinks } from './autostart.ts';
 import { domainOfGuest, guestIn } from './configured.ts';

@@ -10,7 +10,14 @@ import { realPath } from '../mount/index.ts';
 import type { Tx } from '../operations.ts';
 import type { Site } from '../site.ts';
 import { refuseUsedMac } from './checks.ts';
-import { type GuestConfig, guestConfig, guestsWithDisk, offRemedy, parseConfig, stateWords } from '../xen/index.ts';
+import {
+  type GuestConfig,
+  guestConfig,
+  guestsWithDisk,
+  offRemedy,
+  parseConfig,
+  stateWords,
+} from '../xen/index.ts';
 import { domainOfGuest, guestIn } from './configured.ts';
 import { configOf } from './backup.ts';
 import { type Moment, planMoment, takeSnapshots } from './moment.ts';

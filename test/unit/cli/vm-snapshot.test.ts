@@ -110,22 +110,25 @@ test('a guest that is mounted read-only can be saved', async () => {
   expect((await create()).state).toBe('off');
 });
 
-test.each(['', '--thin pool'])('a guest %s goes back to a snapshot whose volume was renamed', async (thin) => {
-  if (thin !== '') {
-    await typed('vm remove web1');
-    host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 128 });
-    await typed(`vm create web1 ${made} ${thin}`);
-  }
-  const root = contentOf('web1-root');
-  await create();
-  host.admin.lvrename('vg0', 'web1-root-before', 'kept');
-  write('/etc/motd', 'broken\n');
+test.each(['', '--thin pool'])(
+  'a guest %s goes back to a snapshot whose volume was renamed',
+  async (thin) => {
+    if (thin !== '') {
+      await typed('vm remove web1');
+      host.admin.thinPool({ vg: 'vg0', name: 'pool', extents: 128 });
+      await typed(`vm create web1 ${made} ${thin}`);
+    }
+    const root = contentOf('web1-root');
+    await create();
+    host.admin.lvrename('vg0', 'web1-root-before', 'kept');
+    write('/etc/motd', 'broken\n');
 
-  await restore();
+    await restore();
 
-  expect(contentOf('web1-root')).toEqual(root);
-  expect(volumes()).toEqual([...(thin === '' ? [] : ['pool']), 'web1-root', 'web1-swap']);
-});
+    expect(contentOf('web1-root')).toEqual(root);
+    expect(volumes()).toEqual([...(thin === '' ? [] : ['pool']), 'web1-root', 'web1-swap']);
+  },
+);
 
 test('a running guest with two disks is paused only for the snapshots', async () => {
   await typed('vm start web1');
