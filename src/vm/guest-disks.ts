@@ -238,7 +238,7 @@ export async function planDiskDetach(
       `${edit.disk} of ${name} is ${edit.device} in ${guest.file}, but the running guest has ${had.pdev_path ?? 'another disk'} there`,
       {
         code: 'differs',
-        remedy: `see its disks: bofh vm disk list ${name}; to change only the configuration: bofh vm disk detach ${name} ${disk}`,
+        remedy: `to change only the configuration: bofh vm disk detach ${name} ${disk}; to see what the guest has: xl block-list ${running.id}`,
       },
     );
   return {
