@@ -359,12 +359,7 @@ async function refuseSnapshotsWith(host: ReadHost, name: string, disk: Disk): Pr
   const { snapshots, problems } = await snapshotsIn(host, name);
   if (problems.length > 0) return refuseSnapshots(host, name);
   const lv = disk.path === undefined ? undefined : await volumeOf(host, await lvs(host), disk.path);
-  const having = snapshots.filter(({ config, path, disks }) => {
-    const old = guestConfig(parseConfig({ text: config.content, file: `${path} (config)` }));
-    return (
-      disks.some(({ uuid }) => uuid === lv?.uuid) || old.disks.some((each) => wordsOf(each) === wordsOf(disk))
-    );
-  });
+  const having = snapshots.filter(({ disks }) => disks.some(({ uuid }) => uuid === lv?.uuid));
   refuseThose(
     name,
     having.map(({ label }) => label),

@@ -447,6 +447,25 @@ describe('bofh vm disk', () => {
       /web1 has snapshots with the disk xvdb: old/,
     ],
     [
+      'a disk in a snapshot that has another path now',
+      async () => {
+        await typed('vm snapshot create web1 old');
+        const edited = config().replace('/dev/vg0/web1-swap', '/dev/mapper/vg0-web1--swap');
+        host.admin.writeFile('/etc/xen/web1.cfg', edited);
+      },
+      'vm disk detach web1 xvdb',
+      /web1 has snapshots with the disk xvdb: old/,
+    ],
+    [
+      'a disk, while a snapshot cannot be read',
+      async () => {
+        await typed('vm snapshot create web1 old');
+        host.admin.writeFile('/var/lib/bofh/snapshots/web1@new.json', '{', 0o600);
+      },
+      'vm disk detach web1 xvdb',
+      /web1 has snapshots: new, old/,
+    ],
+    [
       'a disk that it has',
       () => undefined,
       'vm disk attach web1 /dev/mapper/vg0-web1--swap',
