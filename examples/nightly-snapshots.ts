@@ -5,7 +5,7 @@
  * Run it from a systemd timer. Nobody else may write into the two directories of snapshots.
  */
 import { basename, join } from 'node:path';
-import { BofhError, btrfs } from 'bofh';
+import { BofhError, btrfs, RolledBackError } from 'bofh';
 
 const [source, snapshots, backup] = process.argv.slice(2);
 if (source === undefined || snapshots === undefined || backup === undefined)
@@ -33,7 +33,8 @@ try {
   for (const { path, why } of [...stays, ...old.stays]) console.log(`kept ${path}: ${why}`);
 } catch (error) {
   // The disk is full until somebody decides what to delete: every other failure is for the timer.
-  if (error instanceof BofhError && error.code === 'no-space')
-    console.error('free space first, or lower keep');
+  if (!(error instanceof BofhError)) throw error;
+  const code = error instanceof RolledBackError ? error.causeCode : error.code;
+  if (code === 'no-space') console.error('free space first, or lower keep');
   throw error;
 }

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -82,5 +83,20 @@ describe.skipIf(process.getuid?.() !== 0)('nightly-snapshots.ts', () => {
     const [old = ''] = copies;
     expect(first?.stderr).not.toContain(' -p ');
     expect(later?.stderr).toContain(`btrfs send -p ${join(pool, 'snapshots', old)} `);
+  });
+
+  it('says what to do if the second disk is full', () => {
+    const [pool, second] = [disk.makeDir('pool'), disk.makeDir('second')];
+    sh('mount', disk.btrfs('a.img'), pool);
+    sh('mount', disk.btrfs('b.img'), second);
+    sh('btrfs', 'subvolume', 'create', join(pool, 'home'));
+    for (const dir of [join(pool, 'snapshots'), join(second, 'home')]) mkdirSync(dir);
+    writeFileSync(join(pool, 'home/file'), randomBytes(16 * 1024 ** 2));
+    spawnSync('dd', ['if=/dev/zero', `of=${join(second, 'filler')}`, 'bs=1M', 'status=none']);
+
+    const words = [join(pool, 'home'), join(pool, 'snapshots'), join(second, 'home')];
+    const ended = bofh(['run', join(folder, 'nightly-snapshots.ts'), ...words]);
+
+    expect([ended.status, ended.stderr]).toEqual([5, expect.stringContaining('free space first')]);
   });
 });
