@@ -49,12 +49,17 @@ export async function rotateSnapshots(args: {
 }): Promise<Rotated> {
   parsed('btrfs.rotateSnapshots', rotateOptions, args);
   const request = naming('btrfs.rotateSnapshots', {}, () => rotationRequest(args));
+  let creates = false;
   return single('btrfs.rotateSnapshots', async (tx) => {
     const { source, path, surplus, stays } = await rotationOf(currentBofh().host, request, new Date());
     refuseOthers(surplus, args.agreed);
+    creates = true;
     const made = await tx.btrfs.snapshot({ source: source.path, path, mode: 'ro', uuid: source.uuid });
+    creates = false;
     for (const old of surplus) await tx.btrfs.removeSubvolume({ path: old.path, uuid: old.uuid });
     return { made, deleted: surplus, stays };
+  }).catch((error: unknown) => {
+    throw creates ? inThisSecond(error) : error;
   });
 }
 
@@ -87,6 +92,16 @@ export async function pruneSnapshots(args: {
     refuseOthers(surplus, args.agreed);
     for (const old of surplus) await tx.btrfs.removeSubvolume({ path: old.path, uuid: old.uuid });
     return { deleted: surplus, stays };
+  });
+}
+
+/** The name has the time in seconds, so a taken one is not to be moved away: it is a good snapshot. */
+function inThisSecond(error: unknown): unknown {
+  if (!(error instanceof RefusedError) || error.code !== 'exists') return error;
+  return new RefusedError(error.message, {
+    code: 'exists',
+    cause: error,
+    remedy: 'another rotation of this label ran in the same second: run the command again',
   });
 }
 

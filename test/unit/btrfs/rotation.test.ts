@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { pruneSnapshots, rotateSnapshots } from '../../../src/api/btrfs.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import type { ReadCommand, ReadHost } from '../../../src/command/index.ts';
@@ -140,6 +140,22 @@ describe('a rotation', () => {
       oldest,
       old2,
     ]);
+  });
+
+  it('says to run again after another rotation in the same second', async () => {
+    vi.useFakeTimers({ now, toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const rotated = () =>
+      withBofh(simulatedBofh({ host }), () => rotateSnapshots({ source, target, label: 'daily', keep: 1 }));
+    const { made } = await rotated();
+    const before = host.snapshot();
+
+    await expect(rotated()).rejects.toMatchObject({
+      code: 'exists',
+      message: expect.stringContaining(`${made.path} exists`) as string,
+      remedy: 'another rotation of this label ran in the same second: run the command again',
+    });
+    expect(host.snapshot()).toBe(before);
   });
 
   it('deletes nothing when the new one cannot be made', async () => {
