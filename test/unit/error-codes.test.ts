@@ -149,6 +149,29 @@ describe('an error', () => {
     });
   });
 
+  it('has no undone step whose object is of another sequence', async () => {
+    const { host, on } = await start();
+    const attach = (name: string) => {
+      const file = `/srv/${name}`;
+      host.admin.writeFile(file, 'x'.repeat(4096));
+      return on(() =>
+        atomic(name, async (tx) => {
+          await tx.block.attachLoop({ file });
+          throw new Error('enough');
+        }),
+      );
+    };
+
+    // Both choose the same free loop device, and the slower one chooses again.
+    const errors = await Promise.all([attach('b'), attach('c')].map(rejectionOf));
+
+    const one = [expect.stringContaining('block.attachLoop')];
+    expect(errors).toMatchObject([
+      { message: expect.stringContaining('enough') as unknown, undone: one },
+      { message: expect.stringContaining('enough') as unknown, undone: one },
+    ]);
+  });
+
   it('of a signal has the signal, the sequence and the undone steps', async () => {
     const { simulated } = await start();
     const stop = new AbortController();

@@ -185,7 +185,7 @@ async function rolledBack(
   }
   const { id, state } = journal;
   const undone = state.steps
-    .filter((step) => step.undone !== undefined)
+    .filter((step) => step.undone !== undefined && step.undone.notOurs === undefined)
     .toReversed()
     .map((step) => describe(step));
   if (cause instanceof InterruptedError && leftUntouched.length === 0 && left === '')
