@@ -1,5 +1,6 @@
 /** Every type that a function of the public API takes or returns, under one name at the top level. */
 import type { OperationMethods } from '../operations.ts';
+import type { Tx } from './atomic.ts';
 export type { Ensured } from '../atomic/ensure.ts';
 /** The handle that a layer gets (`block.registerLayer`): `Tx` without its recipes. */
 export type { EnsureMethods, Tx as LayerTx } from '../operations.ts';
@@ -158,14 +159,22 @@ export type { GuestConfig } from '../xen/config/guest.ts';
 export type { Vif as GuestInterface } from '../xen/config/vif.ts';
 export type { ConfigProblem } from '../xen/guests.ts';
 
-/** The arguments of a method of `tx`: `OperationArgs<'lvm', 'createLv'>`. */
-export type OperationArgs<
-  N extends keyof OperationMethods,
-  M extends keyof OperationMethods[N],
-> = OperationMethods[N][M] extends (args: infer A) => unknown ? A : never;
+type Methods = Pick<Tx, keyof OperationMethods | 'vm'>;
 
-/** The result of a method of `tx`: `OperationValue<'lvm', 'createLv'>`. */
-export type OperationValue<
-  N extends keyof OperationMethods,
-  M extends keyof OperationMethods[N],
-> = OperationMethods[N][M] extends (...args: never[]) => Promise<infer V> ? V : never;
+/**
+ * The argument of a method of `tx`, recipes included: `OperationArgs<'lvm', 'createLv'>`. Of several
+ * arguments, the first.
+ */
+export type OperationArgs<N extends keyof Methods, M extends keyof Methods[N]> = Methods[N][M] extends (
+  args: infer A,
+  ...others: never[]
+) => unknown
+  ? A
+  : never;
+
+/** The result of a method of `tx`, recipes included: `OperationValue<'lvm', 'createLv'>`. */
+export type OperationValue<N extends keyof Methods, M extends keyof Methods[N]> = Methods[N][M] extends (
+  ...args: never[]
+) => Promise<infer V>
+  ? V
+  : never;

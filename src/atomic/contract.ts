@@ -321,7 +321,10 @@ export interface OperationSpec<A, U, R, V> extends Common<A, U> {
   readonly starts?: 'a writer';
   /** The content that `revert` destroys, if others can write to it. */
   readonly content?: ContentSpec<U, R>;
-  /** Syncs to disk what run, revert or afterCommit wrote to the page cache. */
+  /**
+   * Syncs to disk what run, revert or afterCommit wrote to the page cache. A name that appeared, changed or
+   * disappeared needs a sync of its directory.
+   */
   readonly sync?: (input: {
     readonly undo: U;
     readonly result?: R;
