@@ -31,8 +31,14 @@ export async function checkDevice(
     readonly when: 'before the locks' | 'under the locks';
   },
 ): Promise<Signature | undefined> {
-  const unfit = async (): Promise<void> => checkRoom(device, type, await sizeOfMedium(host, device), options);
+  const unfit = async (): Promise<void> =>
+    checkRoom(device, type, await sizeOfMedium(host, device), { options });
   return replaceable(host, { device, overwrite, when, unfit });
+}
+
+interface RoomOptions {
+  readonly options?: CreateArgs['options'] | undefined;
+  readonly remedy?: string;
 }
 
 /** RefusedError for a size that is too small for the type. */
@@ -40,12 +46,12 @@ export function checkRoom(
   device: string,
   type: CreateArgs['type'],
   bytes: Bytes,
-  options: CreateArgs['options'] = {},
+  { options = {}, remedy = 'use a larger device, or another filesystem type' }: RoomOptions = {},
 ): void {
   const { smallest, why } = room(type, options);
   if (bytes >= smallest) return;
   throw new RefusedError(
     `${device} has ${formatSize(bytes)}; ${type} needs ${formatSize(smallest)}: ${why}`,
-    { code: 'invalid', remedy: 'use a larger device, or another filesystem type' },
+    { code: 'invalid', remedy },
   );
 }

@@ -326,7 +326,8 @@ function checkNumbers({ vcpus, memory, size, source, type }: SizedCreate): void 
     throw new UsageError(
       `${option('--memory', 'memory')} ${formatSize(memory)}: a guest needs at least 16 MiB`,
     );
-  if (source.type !== 'blank' && type !== 'hvm') checkRoom(option('--size', 'size'), 'ext4', size);
+  if (source.type !== 'blank' && type !== 'hvm')
+    checkRoom(option('--size', 'size'), 'ext4', size, { remedy: 'request a larger size' });
 }
 
 function configText(options: {

@@ -45,6 +45,8 @@ const most = 24;
  */
 const system = ['/dev', '/proc', '/run', '/sys', '/tmp', '/var/tmp', '/lost+found'];
 
+const larger = 'request a larger size, or another filesystem type';
+
 /** Throws UsageError for a disk that no guest can have. */
 export function checkDisks(
   asked: z.output<typeof dataDisks>,
@@ -57,10 +59,12 @@ export function checkDisks(
         `${at} ${name}: the name must begin with a letter, and have only letters, digits, "-" and "_"; root, swap, hda to hdd, and xvd… are reserved`,
       );
     const bytes = parseSize(size);
-    if (rest.luks === undefined) checkRoom(`${at} ${name}`, rest.fs, bytes);
+    if (rest.luks === undefined) checkRoom(`${at} ${name}`, rest.fs, bytes, { remedy: larger });
     else {
       checkName(name);
-      checkRoom(`${at} ${name} without its LUKS header`, rest.fs, Math.max(bytes - dataOffsets.luks2, 0));
+      checkRoom(`${at} ${name} without its LUKS header`, rest.fs, Math.max(bytes - dataOffsets.luks2, 0), {
+        remedy: larger,
+      });
     }
     if (rest.mount !== undefined) checkMountPoint(`${at} ${name}`, rest.mount);
     return { name, size: bytes, ...rest };

@@ -45,7 +45,10 @@ export const createImage = operation({
     const { file, type: wanted } = args;
     checkArgs(args);
     const image = await imageCreation.prepare({ ...input, args });
-    checkRoom(file, wanted, image.size, args.options);
+    checkRoom(file, wanted, image.size, {
+      options: args.options,
+      remedy: 'request a larger size, or another filesystem type',
+    });
     return { ...image, type: wanted, uuid: chosen?.uuid ?? args.uuid ?? newUuid(wanted) };
   },
   claims: ({ undo: { file, uuid: own } }) => ({ makes: [`file:${file}`, `fs:${own}`] }),

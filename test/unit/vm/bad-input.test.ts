@@ -1,7 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { withBofh } from '../../../src/bofh.ts';
 import { BofhError, RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { parseSite } from '../../../src/site.ts';
-import { simulatedHost, type SimulatedHost, type TarMember } from '../../../src/simulator/index.ts';
+import { filesystem } from '../../../src/index.ts';
+import {
+  simulatedBofh,
+  simulatedHost,
+  type SimulatedHost,
+  type TarMember,
+} from '../../../src/simulator/index.ts';
 import { parseSize } from '../../../src/core/units.ts';
 import { planCreate } from '../../../src/vm/create.ts';
 import type { CheckedCreate } from '../../../src/vm/create-request.ts';
@@ -233,6 +240,17 @@ describe('other options of a request', () => {
     [{ memory: 900 * 1024 * mib, start: true }, /MiB of memory, but only \d+ MiB are free/],
   ])('%j is refused', async (changes, message) => {
     expect((await refusal(changes)).message).toMatch(message);
+  });
+
+  it('asks for a larger size, not for a larger device', async () => {
+    expect((await refusal({ size: mib })).remedy).toBe('request a larger size');
+    host.admin.mkdir('/srv');
+    const image = { file: '/srv/a.img', size: mib, type: 'ext4' } as const;
+    await expect(
+      withBofh(simulatedBofh({ host }), () => filesystem.createImage(image)),
+    ).rejects.toMatchObject({
+      remedy: 'request a larger size, or another filesystem type',
+    });
   });
 
   it('asks for a volume group where none exists', async () => {
