@@ -61,9 +61,17 @@ export const fileChanges = {
   makeDir: (path, { mode, parents }) =>
     doing('mkdir', path, () => (parents === true ? makeDirs(path, mode) : makeDir(path, mode))),
   removeDir: (path) => doing('rmdir', path, () => fs.rmdir(path)),
-  sync: (path) =>
-    doing('sync', path, () => opened(path, constants.O_RDONLY | constants.O_NONBLOCK, (file) => file.sync())),
+  sync: (path) => doing('sync', path, () => opened(path, constants.O_RDONLY | constants.O_NONBLOCK, synced)),
 } satisfies Omit<ChangeHost, 'name' | 'run' | 'pipe' | 'facts' | keyof typeof fileReads>;
+
+/** EINVAL (fsync(2)): a filesystem without a disk, or one that cannot be written, has nothing to sync. */
+async function synced(file: fs.FileHandle): Promise<void> {
+  try {
+    await file.sync();
+  } catch (error) {
+    if (!hasCode(error, 'EINVAL')) throw error;
+  }
+}
 
 /** Whether this is an error of the operating system with this code. */
 export function hasCode(error: unknown, code: string): boolean {

@@ -112,6 +112,17 @@ describe('reading', () => {
   });
 });
 
+describe('sync', () => {
+  // fsync(2) fails with EINVAL there, and in a squashfs.
+  test('of a filesystem without a disk does nothing', async () => {
+    await expect(change.sync('/proc')).resolves.toBeUndefined();
+  });
+
+  test('of a missing directory is "not-found"', async () => {
+    expect(await rejectionOf(change.sync('/nowhere'))).toMatchObject({ tool: 'file', reason: 'not-found' });
+  });
+});
+
 describe('writeNew', () => {
   test('creates the file with exactly the content and mode, whatever the umask', async () => {
     const path = join(temporaryDirectory(), 'file');
