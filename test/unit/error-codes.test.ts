@@ -274,6 +274,10 @@ it.each([
   ],
   ["mv: cannot stat 'a'\nTry 'mv --help' for more information.\n", "cannot stat 'a'"],
   ["Try 'mv --help' for more information.", 'for more information'],
+  [
+    'mount: /mnt: wrong fs type, bad option, bad superblock on /dev/loop0, or other error.\n       dmesg(1) may have more information after failed mount system call.\n',
+    'wrong fs type, bad option, bad superblock on /dev/loop0, or other error',
+  ],
 ])('the error of a program quotes its message, not its hint at a help text: %j', (stderr, said) => {
   const error = new CommandError({ tool: 'vgcreate', argv: ['vg0'], reason: 'unknown', exitCode: 3, stderr });
   expect(error.message).toMatch(new RegExp(`${said}.?$`));
