@@ -36,7 +36,7 @@ export function checkDestination(to: SshDestination): SshDestination {
       throw new UsageError(
         `${name} decides which host keys are trusted: set it only in the configuration of ssh`,
         {
-          remedy: `write it into ~/.ssh/config under "Host ${destination}"`,
+          remedy: `write it into ~/.ssh/config under "Host ${hostIn(destination)}"`,
         },
       );
     if (ours.test(name))
@@ -45,6 +45,12 @@ export function checkDestination(to: SshDestination): SshDestination {
       });
   }
   return to;
+}
+
+/** The name that `Host` in ssh_config(5) is compared with: without user, and without the port of a URI. */
+function hostIn(destination: string): string {
+  const uri = /^ssh:\/\/(?:[^@]*@)?(?<host>\[[^\]]*\]|[^:/]*)/.exec(destination)?.groups?.host;
+  return uri?.replace(/^\[|\]$/g, '') ?? destination.slice(destination.lastIndexOf('@') + 1);
 }
 
 /** The words of every ssh command line for a destination. */

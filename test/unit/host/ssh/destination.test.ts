@@ -25,6 +25,18 @@ describe('the destination of a host', () => {
     },
   );
 
+  // ssh_config(5): Host is compared with the name alone.
+  test.each([
+    ['web1', 'web1'],
+    ['root@web1', 'web1'],
+    ['ssh://root@web1:2222', 'web1'],
+    ['ssh://[::1]:2222', '::1'],
+  ])('names the block of ssh_config(5) that ssh uses for %s', (destination, host) => {
+    expect(() => to(destination, { UserKnownHostsFile: '/x' })).toThrow(
+      expect.objectContaining({ remedy: `write it into ~/.ssh/config under "Host ${host}"` }) as Error,
+    );
+  });
+
   test.each(['ControlPath', 'BatchMode', 'RemoteCommand'])('refuses an option of bofh: %s', (name) => {
     expect(() => to('web1', { [name]: 'x' })).toThrow(/chosen by bofh/);
   });
