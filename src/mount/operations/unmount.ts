@@ -11,7 +11,7 @@ import {
   refuseGuests,
   remedyFor,
 } from '../../blockdevice/index.ts';
-import { type ChangeHost, inShell, type ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, orMissing, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { bindMount, mount as mountCommand } from '../commands.ts';
 import { isOf } from '../step-mount.ts';
@@ -113,17 +113,38 @@ export const unmount = operation({
 });
 
 async function topmost(host: ReadHost, entries: readonly MountEntry[], path: string): Promise<MountEntry> {
-  const real = await realPath(host, path);
+  const real = await orMissing(realPath(host, path));
+  if (real === undefined) throw nothingOn(`${path}: there is no such directory`, { code: 'not-found' });
   // Before any other check, because in a chroot nothing is mounted on the root.
   refuseSystem(real);
   const there = mountsAt(entries, real);
   const over = mountOver(entries, real);
   const entry = there.find(({ id }) => id === over?.id);
   if (entry !== undefined) return entry;
-  throw new RefusedError(
-    there.length === 0 ? `nothing is mounted on ${path}` : `the mount on ${path} is hidden by another one`,
-    { remedy: 'see every mount: bofh mount list' },
-  );
+  const node = (await host.stat(real))?.node;
+  const last = node === undefined ? undefined : await lastOf(host, entries, node);
+  if (last !== undefined)
+    throw new RefusedError(`${path} is a device, and mounted on ${last.path}`, {
+      remedy: `name the mount point: bofh mount remove ${inShell(last.path)}`,
+    });
+  if (there.length === 0) throw nothingOn(path);
+  throw new RefusedError(`the mount on ${path} is hidden by another one`, { remedy: listed });
+}
+
+/** Returns the newest mount of a device, given by its number. */
+async function lastOf(
+  host: ReadHost,
+  entries: readonly MountEntry[],
+  number: string,
+): Promise<MountEntry | undefined> {
+  for (const entry of entries.toReversed()) if (await isOf(host, entry, number)) return entry;
+  return undefined;
+}
+
+const listed = 'see every mount: bofh mount list';
+
+function nothingOn(path: string, more: { readonly code?: 'not-found' } = {}): RefusedError {
+  return new RefusedError(`nothing is mounted on ${path}`, { remedy: listed, ...more });
 }
 
 /** Refuses to unmount a filesystem that every program of this host uses. */

@@ -105,6 +105,21 @@ describe('bofh mount add and remove', () => {
     });
   });
 
+  it.each([
+    [device, `${device} is a device, and mounted on /srv`, 'name the mount point: bofh mount remove /srv'],
+    [
+      '/srv/no',
+      'nothing is mounted on /srv/no: there is no such directory',
+      'see every mount: bofh mount list',
+    ],
+  ])(
+    'mount remove %s: says where it is mounted, and names no directory to create',
+    async (path, message, remedy) => {
+      host.admin.mount(device, '/srv');
+      await expect(run(`remove ${path}`)).rejects.toMatchObject({ message, remedy });
+    },
+  );
+
   it('creates a directory if no path is given', async () => {
     const { runtime, stdout } = at();
     await runVerb(runtime, `mount add ${device}`);
