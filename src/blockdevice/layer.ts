@@ -33,10 +33,10 @@ export interface LayerFacts {
   readonly unknown?: readonly string[];
 }
 
-/** Whether it is possible; if not, the reason and the remedy. */
+/** Whether it is possible; if not, the reason and the remedy for the requested size. */
 export type May =
   | { readonly may: true }
-  | { readonly may: false; readonly why: string; readonly remedy?: string };
+  | { readonly may: false; readonly why: string; readonly remedy?: string | ((to: Bytes) => string) };
 
 /** The limits within which a layer can be resized now. */
 export interface Limits {

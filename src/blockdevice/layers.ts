@@ -1,4 +1,5 @@
 import { commandLine } from '../command/index.ts';
+import type { Bytes } from '../core/units.ts';
 import { fixed, type Layer } from './layer.ts';
 
 export { partition } from './partitions/layer.ts';
@@ -19,14 +20,21 @@ export const loop: Layer = {
   recognises: ({ device }) => device.kind === 'loop',
   title: () => 'loop device',
   tell: async ({ device }) => ({ size: device.size, facts: [['file', device.file ?? '']] }),
-  limits: async ({ device: { file, path, size } }) =>
-    fixed(
-      size,
-      'bofh does not resize the file of a loop device',
-      file === undefined
-        ? undefined
-        : `to grow it: ${commandLine({ tool: 'truncate', argv: ['--size=+SIZE', file] })}; losetup --set-capacity ${path}`,
-    ),
+  limits: async ({ device: { file, path, size } }) => {
+    const why = 'bofh does not resize the file of a loop device';
+    const no = { may: false, why } as const;
+    const grow = (to: Bytes): string => {
+      const truncate = commandLine({ tool: 'truncate', argv: [`--size=+${String(to - size)}`, file ?? ''] });
+      return `grow the file: ${truncate}; losetup --set-capacity ${path}; then what is on it: bofh block resize ${path} max`;
+    };
+    const shrink = (to: Bytes): string =>
+      `shrink only what is on it, for example: bofh filesystem resize ${path} ${String(to)}b`;
+    return {
+      ...fixed(size, why),
+      grow: file === undefined ? no : { ...no, remedy: grow },
+      shrink: { ...no, remedy: shrink },
+    };
+  },
 };
 
 /** An md array; the overhead of its members is reported for each of them. */

@@ -218,7 +218,10 @@ function forbidden(
   const may = limits[direction];
   const verb = direction === 'grow' ? 'grown' : 'shrunk';
   const change = `${title} cannot be ${verb} from ${formatSize(from)} to ${formatSize(to)}`;
-  if (!may.may) return [{ why: `${change}: ${may.why}`, ...present({ remedy: may.remedy }) }];
+  if (!may.may) {
+    const remedy = typeof may.remedy === 'function' ? may.remedy(to) : may.remedy;
+    return [{ why: `${change}: ${may.why}`, ...present({ remedy }) }];
+  }
   if (direction === 'shrink' && to < smallest.size)
     return [
       {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import * as block from '../../../src/api/block.ts';
+import * as filesystem from '../../../src/api/filesystem.ts';
 import { withBofh } from '../../../src/bofh.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
 
@@ -42,4 +43,22 @@ it('one that uses all of it has nothing to do', async () => {
   await here(there, () => block.resize({ device, to: 'max' }));
 
   expect(there.changes.length).toBe(before);
+});
+
+it.each([
+  [
+    '96m',
+    'grow the file: truncate --size=+33554432 /srv/a.img; losetup --set-capacity /dev/loop0; then what is on it: bofh block resize /dev/loop0 max',
+  ],
+  ['32m', 'shrink only what is on it, for example: bofh filesystem resize /dev/loop0 33554432b'],
+])('a loop device is not resized to %s, and the remedy has the size', async (to, remedy) => {
+  const there = simulatedHost();
+  there.admin.mkdir('/srv');
+  await here(there, () => filesystem.createImage({ file: '/srv/a.img', size: '64m', type: 'ext4' }));
+  const { device: loop } = await here(there, () => block.attachLoop({ file: '/srv/a.img' }));
+
+  await expect(here(there, () => block.resize({ device: loop, to: { size: to } }))).rejects.toMatchObject({
+    message: expect.stringMatching(/bofh does not resize the file of a loop device$/) as string,
+    remedy,
+  });
 });
