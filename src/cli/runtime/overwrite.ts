@@ -1,5 +1,7 @@
 import * as filesystem from '../../api/filesystem.ts';
 import { withBofh } from '../../bofh.ts';
+import { InterruptedError, RolledBackError } from '../../core/errors.ts';
+import { present } from '../../core/present.ts';
 import type { Tx } from '../../operations.ts';
 import { type Change, change } from './change.ts';
 import type { Runtime } from './runtime.ts';
@@ -17,8 +19,39 @@ export async function overwriting<T, D>(
   return change<T, D>(runtime, async (bofh) => {
     const overwrite = await withBofh(bofh, () => overwriteOf(device, named));
     const loss = `${printable(device)} will be overwritten, and its current content will be lost: ${overwrite.uuid ?? overwrite.type ?? ''}`;
-    return { ...verb({ overwrite }), destroys: [loss] };
+    const asked = verb({ overwrite });
+    return { ...asked, destroys: [loss], act: () => sayingLoss(device, asked.act) };
   });
+}
+
+/**
+ * Runs an act that overwrites a device. The undo does not restore what was overwritten, so the error of an act
+ * that was rolled back says that it is lost.
+ */
+export async function sayingLoss<T>(device: string, act: () => Promise<T>): Promise<T> {
+  const before = await filesystem.probe(device);
+  try {
+    return await act();
+  } catch (error) {
+    if (before === undefined || !isRolledBack(error)) throw error;
+    const now = await filesystem.probe(device).catch(() => undefined);
+    if (now?.type === before.type && now.uuid === before.uuid) throw error;
+    const { type, uuid } = before;
+    const content = uuid === undefined ? type : `${type} ${uuid}`;
+    const stays = `everything was rolled back, but the former content of ${printable(device)} is lost, because it was overwritten: ${printable(content)}`;
+    const { message, cause, remedy, id, undone } = error;
+    if (error instanceof InterruptedError)
+      throw new InterruptedError(message, {
+        ...present({ cause, remedy }),
+        ...{ reason: error.reason, code: error.code, id, undone, stays },
+      });
+    const { leftUntouched, failed, failedOn } = error;
+    throw new RolledBackError(message, { cause, remedy, id, undone, leftUntouched, failed, failedOn, stays });
+  }
+}
+
+function isRolledBack(error: unknown): error is RolledBackError | InterruptedError {
+  return (error instanceof RolledBackError || error instanceof InterruptedError) && error.stays === undefined;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { explain } from '../../../src/cli/errors/explain.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -112,6 +113,24 @@ describe('bofh filesystem create', () => {
     expect(await create(over, {}, ['y'])).toBe(0);
 
     expect(host.snapshot()).toContain('holds xfs');
+  });
+
+  it.each([
+    ['wipefs', 'fails before', /^restored: everything was rolled back$/],
+    [
+      'mkfs.xfs',
+      'fails before',
+      new RegExp(
+        `^everything was rolled back, but the former content of ${device} is lost, because it was overwritten: ext4 ${uuid}$`,
+      ),
+    ],
+  ] as const)('says whether the overwritten content is lost: %s %s', async (tool, mode, state) => {
+    hold();
+    host.fault({ tool, mode });
+
+    const failure = await failureOf(create(`--type xfs --overwrite ${uuid}`, { yes: true }));
+
+    expect(explain(failure, { root: true }).host).toMatch(state);
   });
 
   it('overwrites content without a UUID by its type', async () => {

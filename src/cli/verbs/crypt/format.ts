@@ -8,7 +8,7 @@ import type { CryptFormat } from '../../output/answers/index.ts';
 import { printable } from '../../output/text.ts';
 import { change } from '../../runtime/change.ts';
 import { ensureFlag, unchanged } from '../../runtime/ensure.ts';
-import { overwriteOf } from '../../runtime/overwrite.ts';
+import { overwriteOf, sayingLoss } from '../../runtime/overwrite.ts';
 import { pathOn } from '../../runtime/session.ts';
 import { oneOf, value, verb } from '../../runtime/verb.ts';
 import { askForKey, cost, key } from './options.ts';
@@ -42,7 +42,12 @@ export default verb({
           destroys: named === undefined ? [] : [lossOf(device, named, header)],
           act: async () => {
             if (header !== undefined) return crypt.formatDetached({ ...asked, header });
-            if (!typed.ensure) return { ...(await crypt.format(asked)), header: null };
+            const format = () => crypt.format(asked);
+            if (!typed.ensure)
+              return {
+                ...(await (named === undefined ? format() : sayingLoss(device, format))),
+                header: null,
+              };
             const { value: there, changed } = await ensure.crypt.format(asked);
             return { ...there, header: null, changed };
           },
