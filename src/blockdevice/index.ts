@@ -29,6 +29,7 @@ export { attachment, type LoopDevice } from './loop/schema.ts';
 export { mountAt, mountsUnder, volatile } from './mount-under.ts';
 export { type MountEntry, mountEntries, mountOver, parseMountinfo, visible } from './mountinfo.ts';
 export { type DeviceNode, deviceNode, kernelText, numberAt, size, sizeOf } from './node.ts';
+export { refuseWriteProtected } from './write-protected.ts';
 export { refuseGuests, refuseHeld, refuseUsers } from './in-use.ts';
 export { partitionsOf, type PartitionsOf } from './partitions/reads.ts';
 export { typeInWords } from './partitions/types.ts';

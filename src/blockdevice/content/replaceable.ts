@@ -12,6 +12,7 @@ import { refuseLeft } from '../wipe/contents.ts';
 import { pvType, refuseMember } from './member.ts';
 import { type Overwrite, refuseOther } from './overwrite.ts';
 import { refuseStream } from './stream.ts';
+import { refuseWriteProtected } from '../write-protected.ts';
 import { refuseUnseen } from './unseen.ts';
 import { contentInWords, sameContent } from './words.ts';
 
@@ -50,6 +51,7 @@ export async function replaceable(
 ): Promise<Signature | undefined> {
   const { device, overwrite, when, emptyTable = 'by name', stream = 'refused', unfit } = asked;
   await refuseHeld(host, device, await holders(host, device));
+  await refuseWriteProtected(host, device);
   await unfit?.();
   const found = await (when === 'under the locks' ? probe : recognise)(host, device);
   await refusePartitioned(host, { device, found });

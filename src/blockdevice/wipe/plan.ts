@@ -7,6 +7,7 @@ import { identityOf } from '../keys.ts';
 import { deviceNode, sizeOf } from '../node.ts';
 import { probe, recognise } from '../probe.ts';
 import type { Signature } from '../schema.ts';
+import { refuseWriteProtected } from '../write-protected.ts';
 import { type Magic, magicsOn } from './commands.ts';
 import { contentKey, namesOf, refuseTableOrMember, refuseUnnamed } from './contents.ts';
 import { savedMagic, saveMagics } from './magics.ts';
@@ -59,6 +60,7 @@ export async function planErase(
 }> {
   const { key, container, identity } = await identityOf(host, device);
   await refuseHeld(host, device, await holders(host, device));
+  await refuseWriteProtected(host, device);
   // A device with nothing but I/O errors looks blank too.
   const found = await (again ? probe : recognise)(host, device);
   const node = await deviceNode(host, device);

@@ -13,6 +13,7 @@ import {
   refuseHeld,
   syncDevice,
   visible,
+  refuseWriteProtected,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, type Holder, RefusedError } from '../../core/errors.ts';
@@ -131,6 +132,7 @@ async function harmedHolders(
 
 async function refuseUsed(host: ReadHost, at: LabelAt): Promise<void> {
   await refuseHeld(host, at.device, await harmedHolders(host, at));
+  await refuseWriteProtected(host, at.device);
   const mounts = await mountsOn(host, at.device);
   if (mounts.length > 0 && (await visible(host, mounts.filter(isWritable))) === undefined)
     throw readOnly(at.device, mounts);

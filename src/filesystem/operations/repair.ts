@@ -11,6 +11,7 @@ import {
   refuseUsers,
   type Signature,
   syncDevice,
+  refuseWriteProtected,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
@@ -57,6 +58,7 @@ export const repair = deferred({
     const { key, identity } = await identityOf(host, device);
     const { type, uuid } = repairableIn(device, await probe(host, device));
     await refuseHeld(host, device, await holders(host, device));
+    await refuseWriteProtected(host, device);
     await refuseUsers(host, device);
     // A check takes long, so it is not repeated after the one in the first prepare.
     if (chosen === undefined) await refuseSound(host, device, type);

@@ -11,6 +11,7 @@ import {
   recognise,
   refuseHeld,
   syncDevice,
+  refuseWriteProtected,
 } from '../../blockdevice/index.ts';
 import { commandWords, type ChangeHost, type ReadHost } from '../../command/index.ts';
 import { type ManualRecovery, RefusedError } from '../../core/errors.ts';
@@ -70,6 +71,7 @@ export const uuid = operation({
     const at = { device, identity, key, container, type, from, to };
     if (to === from) return { ...at, seed: 'as it is' as const };
     await refuseHeld(host, device, await holders(host, device));
+    await refuseWriteProtected(host, device);
     await refuseTaken(host, device, to);
     return { ...at, seed: await checkUuidChange(host, { device, type, seed }) };
   },

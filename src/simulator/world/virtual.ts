@@ -161,7 +161,7 @@ function* block(
   }
   yield [`${home}/dev`, file(`${number}\n`, 0o444)];
   yield [`${home}/size`, file(`${Math.floor(size / 512)}\n`, 0o444)];
-  yield [`${home}/ro`, file(`${mapping?.mode === 'ro' ? 1 : 0}\n`, 0o444)];
+  yield [`${home}/ro`, file(`${(mapping ?? loopOf(world, number))?.mode === 'ro' ? 1 : 0}\n`, 0o444)];
   yield [`${home}/slaves`, directory()];
   yield [`${home}/holders`, directory()];
   for (const lower of slavesOf(world, device))

@@ -175,3 +175,23 @@ describe('bofh filesystem label', () => {
     expect(host.snapshot()).toContain(`holds ext4 ${uuid} 40960x4096`);
   });
 });
+
+it.each([
+  'filesystem create /dev/loop0 --type xfs --overwrite ext4',
+  'filesystem label /dev/loop0 data',
+  `filesystem uuid /dev/loop0 --uuid ${uuid}`,
+  'block wipe /dev/loop0 --overwrite ext4',
+  'crypt format /dev/loop0 --key file:/srv/key --overwrite ext4',
+  'lvm pv create /dev/loop0 --overwrite ext4',
+])('refuses a write-protected device before anything changes: %s', async (line) => {
+  host.admin.mkdir('/srv');
+  host.admin.writeFile('/srv/key', 'key');
+  await runVerb(at().runtime, 'block image create /srv/a.img 64m --type ext4');
+  await runVerb(at().runtime, 'block loop attach /srv/a.img --read-only');
+  const before = host.changes.length;
+
+  const failure = await failureOf(runVerb(at({ yes: true }).runtime, line));
+
+  expect(failure).toMatchObject({ name: 'RefusedError', message: '/dev/loop0 is write-protected' });
+  expect(host.changes.length).toBe(before);
+});
