@@ -188,7 +188,18 @@ async function changeExt(host: ChangeHost, { path, blocks, found }: Change): Pro
   const shrinks = blocks < found.blocks;
   if (shrinks) await refuseHeld(host, path, await holders(host, path));
   if (found.mounts.length === 0) await preen(host, path);
-  if (blocks !== found.blocks) await namingHolders(host, path, () => host.run(resize2fs(path, blocks)));
+  if (blocks === found.blocks) return;
+  try {
+    await namingHolders(host, path, () => host.run(resize2fs(path, blocks)));
+  } catch (error) {
+    const [mount] = found.mounts;
+    if (mount === undefined || !(error instanceof CommandError) || error.holders.length > 0) throw error;
+    // The kernel refuses it for a filesystem with errors, among others. Unmounted, e2fsck runs first.
+    throw new RefusedError(error.message, {
+      cause: error,
+      remedy: `resize it unmounted: umount ${inShell(mount.path)}; bofh recover`,
+    });
+  }
 }
 
 async function changeBtrfs(host: ChangeHost, of: ResizeUndo, { path, blocks, found }: Change): Promise<void> {

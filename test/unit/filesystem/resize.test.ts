@@ -149,6 +149,19 @@ describe('undo', () => {
     expect(await sizeNow()).toBe(320);
   });
 
+  test('of a mounted ext4 that the kernel refuses is done by recovery after the unmount, as the remedy says', async () => {
+    make('ext4');
+    host.admin.mount(device, '/mnt/a');
+    host.fault({ tool: 'resize2fs', mode: 'fails before' });
+
+    const error = await rejectionOf(resize('max'));
+
+    expect(JSON.stringify(error)).toContain('"remedy":"resize it unmounted: umount /mnt/a; bofh recover"');
+    host.admin.umount('/mnt/a');
+    await recoverAll(host);
+    expect(await sizeNow()).toBe(512);
+  });
+
   test.each([
     [
       'a third size',
