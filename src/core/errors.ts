@@ -258,7 +258,10 @@ function usualRemedy({
   reason,
   tool,
   argv,
-}: Pick<CommandError, 'reason' | 'tool' | 'argv'>): string | undefined {
+  what,
+}: Pick<CommandError, 'reason' | 'tool' | 'argv'> & { readonly what?: string }): string | undefined {
+  if (tool === 'file' && what?.startsWith('EROFS') === true)
+    return 'its filesystem is read-only: see why: findmnt; dmesg; mount it writable (mount -o remount,rw); then run the command again';
   if (reason === 'busy') return 'end that use, then run the command again';
   if (reason === 'no-space')
     return 'see what is full: df -h; bofh lvm vg list; make room there; then run the command again';

@@ -282,3 +282,9 @@ it.each([
   const error = new CommandError({ tool: 'vgcreate', argv: ['vg0'], reason: 'unknown', exitCode: 3, stderr });
   expect(error.message).toMatch(new RegExp(`${said}.?$`));
 });
+
+it('the remedy for a read-only filesystem says how to mount it writable', () => {
+  const what = "EROFS: read-only file system, open '/mnt/a'";
+  const error = new CommandError({ tool: 'file', argv: ['create', '/mnt/a'], reason: 'denied', what });
+  expect(error.remedy).toMatch(/^its filesystem is read-only: .*mount -o remount,rw/);
+});
