@@ -2,7 +2,7 @@ import type { ReadHost } from '../command/index.ts';
 import { RefusedError } from '../core/errors.ts';
 import { filesystemDevices } from './device-commands.ts';
 import { filesystemUsage } from './usage-commands.ts';
-import { mountedFilesystems, placeOf } from './place.ts';
+import { mountedFilesystems, nameSubvolume, placeOf } from './place.ts';
 import { qgroupsOf, type Quota, quotaOf } from './quota.ts';
 import * as reads from './reads.ts';
 import { balanceStatus, scrubStatus } from './maintenance-commands.ts';
@@ -25,7 +25,7 @@ export async function subvolumes(host: ReadHost, path: string): Promise<readonly
  * they are empty directories.
  */
 export async function nestedSubvolumes(host: ReadHost, path: string): Promise<readonly string[]> {
-  const { fs, path: whole } = await placeOf(host, path);
+  const { fs, path: whole } = await placeOf(host, path, nameSubvolume);
   const subvolume = await reads.subvolumeAt(host, whole);
   return subvolume === undefined
     ? []
@@ -34,7 +34,7 @@ export async function nestedSubvolumes(host: ReadHost, path: string): Promise<re
 
 /** Returns the subvolume at a path. RefusedError if the path is something else. */
 export async function subvolume(host: ReadHost, path: string): Promise<Subvolume> {
-  const place = await placeOf(host, path);
+  const place = await placeOf(host, path, nameSubvolume);
   const found = await reads.subvolumeAt(host, place.path);
   if (found !== undefined) return found;
   throw new RefusedError(`${path} is not a subvolume`, {

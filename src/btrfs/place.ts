@@ -24,6 +24,10 @@ export function subvolumeKey({ fs, inside }: Pick<Place, 'fs' | 'inside'>): stri
   return `subvol:${fs}${inside}`;
 }
 
+/** The remedy for a subvolume that is missing: a directory in its place would be none. */
+export const nameSubvolume =
+  'name one that exists; see them: bofh btrfs list PATH, with the mount point as PATH';
+
 /** Returns the keys of the filesystem and of all subvolumes and directories above a place. */
 export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readonly string[] {
   const keys = [`fs:${fs}`];
@@ -36,8 +40,8 @@ export function keysAround({ fs, inside }: Pick<Place, 'fs' | 'inside'>): readon
  * Returns the place of an existing path. Follows symbolic links. CommandError `not-found` if it is
  * missing, RefusedError if it is on another kind of filesystem.
  */
-export async function placeOf(host: ReadHost, path: string): Promise<Place> {
-  const real = await realPath(host, path);
+export async function placeOf(host: ReadHost, path: string, ifMissing?: string): Promise<Place> {
+  const real = await realPath(host, path, ifMissing);
   const mount = theMountOver(await mountEntries(host), real);
   if (mount.type !== 'btrfs')
     throw new RefusedError(`${path} is not on btrfs but on ${mount.type} (${mount.source})`, {

@@ -21,9 +21,9 @@ export function isPrivate(path: string): boolean {
 
 /**
  * Returns the canonical path, as in the kernel's mount table. CommandError `not-found` if a part of
- * it is missing, UsageError if it is not absolute.
+ * it is missing, UsageError if it is not absolute. `ifMissing`: the remedy (default: create the directory).
  */
-export async function realPath(host: ReadHost, path: string): Promise<string> {
+export async function realPath(host: ReadHost, path: string, ifMissing?: string): Promise<string> {
   checkText('the path', path);
   if (!path.startsWith('/')) throw new UsageError(`"${path}" is not an absolute path`);
   if (path.includes('\0')) throw new UsageError(`"${path}" must not contain NUL`);
@@ -36,7 +36,7 @@ export async function realPath(host: ReadHost, path: string): Promise<string> {
     left = rest;
     const next = posix.join(done, name);
     const stat = await host.stat(next);
-    if (stat === undefined) throw notThere(next, path);
+    if (stat === undefined) throw notThere(next, ifMissing ?? creating(path));
     if (stat.kind !== 'symlink') {
       done = next;
       continue;
@@ -133,9 +133,11 @@ async function ensureDirectory(host: ChangeHost, path: string, mode: number): Pr
     });
 }
 
-function notThere(path: string, asked: string): CommandError {
-  return new CommandError({
-    ...{ tool: 'file', argv: ['stat', path], reason: 'not-found', what: 'there is no such directory' },
-    remedy: `name one that exists, or create it: ${commandLine({ tool: 'mkdir', argv: ['--parents', asked] })}`,
-  });
+function notThere(path: string, remedy: string): CommandError {
+  const what = 'there is no such directory';
+  return new CommandError({ tool: 'file', argv: ['stat', path], reason: 'not-found', what, remedy });
+}
+
+function creating(path: string): string {
+  return `name one that exists, or create it: ${commandLine({ tool: 'mkdir', argv: ['--parents', path] })}`;
 }

@@ -3,7 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import { type ChangeHost, inShell } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { filesystemSync, setDefault } from '../commands.ts';
-import { anyRoot, keysAround, placeOf, subvolumeKey } from '../place.ts';
+import { anyRoot, keysAround, nameSubvolume, placeOf, subvolumeKey } from '../place.ts';
 import { defaultOf, subvolumeAt, subvolumeById } from '../reads.ts';
 import { topLevelId, uuid } from '../schema.ts';
 import { askedSubvolume } from './known-subvolume.ts';
@@ -36,7 +36,7 @@ export const setDefaultSubvolume = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { path, uuid: expected }, host }) => {
-    const { fs, inside, mount, path: real } = await placeOf(host, path);
+    const { fs, inside, mount, path: real } = await placeOf(host, path, nameSubvolume);
     const subvolume = await subvolumeAt(host, real);
     if (subvolume === undefined)
       throw new RefusedError(`${path} is not a subvolume`, {

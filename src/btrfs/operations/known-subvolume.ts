@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Claims, DeviceKeys } from '../../atomic/operation.ts';
 import { inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
-import { keysAround, type Place, placeOf, subvolumeKey } from '../place.ts';
+import { keysAround, nameSubvolume, type Place, placeOf, subvolumeKey } from '../place.ts';
 import { called, refuseTopLevel, subvolumeAt, subvolumeById } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 
@@ -38,7 +38,7 @@ export async function subvolumeNamed(
   host: ReadHost,
   { path, uuid: expected }: z.infer<typeof askedSubvolume>,
 ): Promise<{ readonly place: Place; readonly subvolume: Subvolume; readonly known: KnownSubvolume }> {
-  const place = await placeOf(host, path);
+  const place = await placeOf(host, path, nameSubvolume);
   const subvolume = await subvolumeAt(host, place.path);
   if (subvolume === undefined)
     throw new RefusedError(`${path} is not a subvolume`, {

@@ -3,7 +3,7 @@ import { operation } from '../../atomic/operation.ts';
 import { inShell, type ReadHost } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { subvolumeSnapshot } from '../commands.ts';
-import { placeOf, reach, subvolumeKey } from '../place.ts';
+import { nameSubvolume, placeOf, reach, subvolumeKey } from '../place.ts';
 import { subvolumeAt } from '../reads.ts';
 import { type Subvolume, uuid } from '../schema.ts';
 import { identified } from './known-subvolume.ts';
@@ -55,7 +55,7 @@ export const snapshot = operation({
   lives: 'disk',
   restores: 'state',
   prepare: async ({ args: { source, path, mode, uuid: expected }, mark, host }) => {
-    const from = await placeOf(host, source);
+    const from = await placeOf(host, source, nameSubvolume);
     const subvolume = await theSource(host, from.path, expected);
     const wanted = await planFor(host, path, mark);
     if (wanted.fs !== from.fs)

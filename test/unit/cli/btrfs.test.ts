@@ -45,6 +45,16 @@ describe('bofh btrfs', () => {
     await expect(refused('show /etc')).rejects.toThrow(/not on btrfs but on ext4/);
   });
 
+  it.each(['remove /srv/pool/no', 'snapshot create /srv/pool/no /srv/pool/copy', 'set-default /srv/pool/no'])(
+    '%s: does not suggest to create a directory in place of a missing subvolume',
+    async (words) => {
+      await expect(refused(words, { yes: true })).rejects.toMatchObject({
+        message: '/srv/pool/no: there is no such directory',
+        remedy: expect.stringMatching(/^name one that exists; see them: bofh btrfs list PATH/) as string,
+      });
+    },
+  );
+
   it('shows the usage by kind and by device', async () => {
     const { size, spaces } = answers.btrfsUsage.parse(await json('usage /srv/pool'));
 
