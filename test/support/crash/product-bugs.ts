@@ -42,7 +42,9 @@ export const productBugs: readonly ProductBug[] = [
   },
   {
     name: 'no directory fsync by the steps',
-    patches: [{ file: 'host/files.ts', old: '(file) => file.sync())),', now: '(file) => file.stat())),' }],
+    patches: [
+      { file: 'host/files.ts', old: 'O_NONBLOCK, synced)),', now: 'O_NONBLOCK, (file) => file.stat())),' },
+    ],
     seenBy: [names],
   },
   {
