@@ -195,7 +195,7 @@ describe('vm wait', () => {
     expect((await typed('vm wait web1 --for running')).answer).toEqual({ name: 'web1', domid });
 
     const waiting = typed('vm wait web1 --for stopped');
-    setTimeout(() => host.admin.destroyDomain('web1'), 50);
+    setImmediate(() => host.admin.destroyDomain('web1'));
 
     expect((await waiting).answer).toEqual({ name: 'web1', domid: null });
   });
