@@ -99,7 +99,7 @@ export async function whyHidden(
   if (over === undefined) return was === undefined ? undefined : isAway(was.path);
   return {
     why: `a filesystem is mounted over it at ${over.path}, and what the step had to remove may still exist below`,
-    until: `after umount ${over.path}`,
+    until: `after ${shellWords(['umount', over.path])}`,
   };
 }
 
