@@ -5,12 +5,13 @@ import { newId, type Line } from '../journal/lines.ts';
 import { type ClosedJournal, closedJournals } from '../journal/scan.ts';
 import { blocks, conflicting, exclusive, fold, journalled, type State, type Step } from '../journal/state.ts';
 import { claim } from '../locks/claims.ts';
+import { objectsOf } from '../locks/host-key.ts';
 import type { Engine } from '../engine.ts';
 import type { AnyOperation, Claims, Look } from '../operation.ts';
 import { eachOnce, placeOf } from '../place.ts';
 import { keptAt } from '../undo/keep.ts';
 import { describe } from '../undo/report.ts';
-import { refuseUnmounted } from '../undo/unmounted.ts';
+import { refuseUnmounted, unmounted } from '../undo/unmounted.ts';
 import { type Asking, reachedByWriters, refuseChanged } from '../undo/witness.ts';
 import { plan } from './plan.ts';
 import {
@@ -247,13 +248,15 @@ async function refuseChangedAbove(
       before.push(step, ...inside);
       if (what !== 'undo') continue;
       // Detects a missing device before the undo begins.
-      const [look] = await Promise.all([step, ...inside].map((each) => lookAt(asking, each)));
+      const looks = await Promise.all([step, ...inside].map((each) => lookAt(asking, each, before)));
+      const look = looks[0];
+      if (looks.includes('hidden')) continue;
       if (isTop)
         await codes.get(step.n)?.later?.refuse({
           ...journalled(state, step),
           host: placeOf(engine, step.intent.host).host,
         });
-      if (!isTop || look?.state !== 'ours') continue;
+      if (!isTop || typeof look !== 'object' || look.state !== 'ours') continue;
       await refuseChanged(asking, { step, inside, holders: look.holders });
     }
   } catch (error) {
@@ -271,7 +274,15 @@ async function refuseChangedAbove(
   }
 }
 
-async function lookAt({ engine, journal, discard }: Asking, step: Step): Promise<Look | undefined> {
+/** `hidden`: by a mount that is undone before this step. */
+async function lookAt(
+  { engine, journal, discard }: Asking,
+  step: Step,
+  before: readonly Step[],
+): Promise<Look | 'hidden' | undefined> {
+  const { over } = (await unmounted(engine, journal.state, step)) ?? {};
+  if (over !== undefined && before.some(({ intent }) => objectsOf(intent).includes(`mnt:${over.path}`)))
+    return 'hidden';
   const code = await engine.find(step.intent.kind, step.intent.version);
   const { host } = placeOf(engine, step.intent.host);
   const look = await code?.look({ ...journalled(journal.state, step), host });

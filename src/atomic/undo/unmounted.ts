@@ -60,32 +60,16 @@ export async function unmounted(
     if (own.includes(`mnt:${over.path}`)) continue;
     const was = mounts.find(({ path }) => isBelow(over.path, path));
     const isKnown = mounts.some(({ path }) => path === over.path);
-    if (was !== undefined && !isKnown && !isEnding(state, step, over)) return { was, over };
+    if (was !== undefined && !isKnown) return { was, over };
   }
   const now = once(on.flatMap(({ inside, at }) => [inside, at]));
   const was = mounts.find(
     (then) =>
       then.onlyHidden !== true &&
-      !now.some((mount) => isSame(mount, then, asMounted) || isEnding(state, step, mount)) &&
+      !now.some((mount) => isSame(mount, then, asMounted)) &&
       (!own.includes(`mnt:${then.path}`) || now.some(({ path }) => path === then.path)),
   );
   return was === undefined ? undefined : { was };
-}
-
-/** Whether a newer step of the sequence made this mount, and its undo ends it before that of this step. */
-function isEnding({ committed, steps }: State, { n, intent: { host } }: Step, { path }: Mounted): boolean {
-  return (
-    !committed &&
-    steps.some(
-      ({ n: newer, undone, blocked, intent }) =>
-        newer > n &&
-        undone === undefined &&
-        blocked === undefined &&
-        intent.host === host &&
-        intent.lives === 'boot' &&
-        objectsOf(intent).includes(`mnt:${path}`),
-    )
-  );
 }
 
 function isBelow(path: string, directory: string): boolean {

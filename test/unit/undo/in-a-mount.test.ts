@@ -511,3 +511,45 @@ describe('a mount that was there before the sequence', () => {
     expect(differences(before, look(start))).toEqual([]);
   });
 });
+
+describe('a mount of the sequence over a file that it created before', () => {
+  const file = { path: '/srv/photos/new', content: 'new\n' };
+  const hide = (tx: Tx): Promise<unknown> =>
+    tx.mount.mount({ device: '/dev/vg0/photos', path: '/srv/photos', mode: 'rw', hides: true });
+
+  it('is unmounted first by bofh undo', async () => {
+    const before = look(start);
+    await run(start, () =>
+      atomic('photos', async (tx) => {
+        await tx.file.create(file);
+        await hide(tx);
+      }),
+    );
+    const closed = closedJournals(simulatedBofh({ host: start }).engine);
+    const id = closed.find(({ state }) => state.begin.name === 'photos')?.id ?? '';
+
+    const { runtime } = testRuntime(simulatedBofh({ host: start }), { yes: true });
+    expect(await runVerb(runtime, `undo ${id}`)).toBe(0);
+    const left = differences(before, look(start));
+    // The commit could not remove this second name below the mount, and said so.
+    expect(left.filter((line) => !line.includes('/srv/photos/.bofh-bofh.'))).toEqual([]);
+  });
+
+  it('stays while a scope with that file is undone, which is stuck until the mount is undone too', async () => {
+    const before = look(start);
+    const ended = await rejectionOf(
+      run(start, () =>
+        atomic('photos', async (tx) => {
+          await tx.scope('file', async (own) => {
+            await own.file.create(file);
+            await hide(tx);
+            throw new Error('on purpose');
+          });
+        }),
+      ),
+    );
+
+    expect(ended).toMatchObject({ code: 'rolled-back' });
+    expect(differences(before, look(start))).toEqual([]);
+  });
+});
