@@ -98,8 +98,8 @@ export const setKeys = operation({
 });
 
 /**
- * Commands that restore the old file, or remove a first one. As the user, who could replace a
- * directory in the path by a link.
+ * Commands that restore the old file, or remove the new one if there was none before. They run as the
+ * user, who could replace a directory in the path by a link.
  */
 function backWords({ user, home, mark, made, before }: Undo): readonly (readonly string[])[] {
   const as = ['runuser', '--user', user, '--'];

@@ -4,7 +4,7 @@ import { locate } from './locate.ts';
 /**
  * Replaces device names in the journal data of a step by the current ones: after a reboot, or when
  * a file is attached again, a loop device has another number. Each object with an `identity` beside
- * a `device` or `path` names a device. Throws like `locate` for a missing device.
+ * a `device` or `path` names a device. A name stays if `locate` finds no device.
  */
 export async function withCurrentNames(host: ReadHost, journalled: unknown): Promise<unknown> {
   if (Array.isArray(journalled))

@@ -54,9 +54,9 @@ export async function contentOf(host: ReadHost, fs: string): Promise<readonly st
 }
 
 /**
- * RefusedError if the content of the top level cannot move: it is in use, also in another mount
- * namespace; it is mounted twice, or has a mount in it; or it contains a deeper subvolume, which a
- * snapshot would not include.
+ * RefusedError if the content of the top level cannot move: it is in use, in this or another
+ * mount namespace; it is mounted twice; something is mounted below it; or it contains a deeper subvolume,
+ * which a snapshot would not include.
  */
 export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
   const top = await topLevelOf(host, fs);

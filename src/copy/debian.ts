@@ -22,7 +22,7 @@ const undo = z.strictObject({
   file: absolutePath,
   /** A hard link to the new file until the commit: proves the step. */
   private: absolutePath,
-  /** Directory in which mmdebstrap unpacks the packages, and which it removes at its end. */
+  /** Directory in which mmdebstrap unpacks the packages; the step removes it at its end. */
   work: absolutePath,
 });
 

@@ -122,8 +122,8 @@ export async function removeInside(
 }
 
 /**
- * Returns the state of a path in a root, reached only through real directories, and the missing
- * directories.
+ * Returns the state of a path in a root, and which directories above it are missing. Follows no
+ * symbolic link.
  */
 export async function statInside(
   host: ReadHost,

@@ -138,7 +138,7 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     class: error.name,
     ...present({ code: own?.code }),
     message: messageOf(error),
-    // For a cause this would be the state when the cause was thrown.
+    // Not for a cause: its state is that of the moment when the cause was thrown.
     ...(own === undefined || around.size > 0 ? {} : { host: own.hostState() }),
     ...present({ remedy: own?.remedy }),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),

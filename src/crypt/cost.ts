@@ -44,15 +44,15 @@ export async function memoryFor(
 }
 
 const mib = 1024 ** 2;
-/** The default of cryptsetup 2.6, whatever memory the host has that opens the device later. */
+/** The default of cryptsetup 2.6: a host that opens the device later may have less. */
 const usual = 1024 * mib;
 /** The minimum of cryptsetup (lib/utils_pbkdf.c, `MIN_MEMORY_COST`). */
 const least = 32 * 1024;
 
 /**
- * Returns the memory that opening a key slot may need: the requested amount, if this host has it;
- * otherwise an amount that a small dom0 can spare too: a quarter of this host's memory, half of its
- * free memory or 1 GiB, whichever is least.
+ * Returns the memory that opening a key slot may need: the requested amount (RefusedError if this host
+ * does not have it); without a request, an amount that a small dom0 can spare too: a quarter of this
+ * host's memory, half of its free memory or 1 GiB, whichever is least.
  */
 async function pbkdfMemory(host: ReadHost, asked: Bytes | undefined): Promise<Bytes> {
   const { total, available } = await memoryOf(host);

@@ -68,8 +68,8 @@ export interface Full {
   readonly why: string;
   readonly remedy: string;
   /**
-   * `remedy` with commands of lvm, because an unfinished sequence locks its volumes for commands of
-   * bofh.
+   * `remedy` with commands of lvm: bofh refuses its own commands on volumes that an unfinished sequence
+   * has locked.
    */
   readonly byLvm?: string;
 }

@@ -52,7 +52,7 @@ export interface ClonePlan {
   readonly volumes: readonly ClonedVolume[];
   readonly config: { readonly path: string; readonly content: string; readonly mode: number };
   readonly inside: IdentityFiles;
-  /** Files of the root that name filesystems by their UUIDs, by their paths. */
+  /** The content of files of the root that contain UUIDs of filesystems; the keys are their paths. */
   readonly texts: ReadonlyMap<string, string>;
   readonly start: boolean;
   readonly ssh: string | undefined;
@@ -178,7 +178,7 @@ async function fill(tx: Tx, volume: ClonedVolume, device: string): Promise<strin
   if (volume.is === 'swap') return (await tx.filesystem.create({ device, type: 'swap' })).uuid;
   const [source] = pathsOf(volume, volume.name);
   await tx.copy.image({ source, format: 'raw', device });
-  // An earlier check refused a guest with its own bootloader whose filesystem would need the new feature.
+  // An earlier check refused a guest with its own bootloader if a new UUID needs metadata_csum_seed.
   if (volume.is === 'root') return (await tx.filesystem.uuid({ device, seed: 'may be added' })).uuid;
   return undefined;
 }
@@ -195,7 +195,7 @@ async function refuseRunning(host: ReadHost, guest: GuestConfig, to: string): Pr
   );
 }
 
-/** Whether the feature may be added: a bootloader that reads the filesystem may be too old for it. */
+/** Whether metadata_csum_seed may be added: the own bootloader of a guest may be too old for it. */
 function seedOf({ kernel }: GuestConfig): 'may be added' | 'as it is' {
   return kernel === undefined ? 'as it is' : 'may be added';
 }

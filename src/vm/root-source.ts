@@ -57,7 +57,7 @@ interface Inside extends IdentityFiles {
   readonly opensLuks: boolean;
   /** Mount points in the fstab of the source that the guest does not have. */
   readonly dropped: readonly string[];
-  /** Mount points there, of other partitions, whose files are in the root. */
+  /** Mount points in the fstab of the source, of partitions whose files are copied into the root. */
   readonly merged: readonly string[];
 }
 
@@ -278,7 +278,7 @@ async function fillingOf(
   }
 }
 
-/** The image of the disk of a PC. Throws RefusedError if a BIOS would find no boot loader on it. */
+/** The image of the disk of a PC. Throws RefusedError if it has no partition table: a BIOS cannot boot it. */
 async function wholeDisk(
   host: ReadHost,
   { path, format }: Extract<FileCreate['source'], { type: 'image' }>,

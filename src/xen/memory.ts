@@ -7,8 +7,8 @@ import { xlConf } from './xl-conf.ts';
 type Sized = Pick<GuestConfig, 'memoryMiB' | 'maxMemoryMiB' | 'vcpus' | 'maxVcpus' | 'type'>;
 
 /**
- * The memory that libxl needs for a guest, in MiB: its memory, 1 MiB more for a PV and 2 for a PVH
- * or HVM guest, and for these 1 MiB of page tables per vcpu and 8 KiB per MiB, rounded up to 2 MiB
+ * The memory that libxl needs for a guest, in MiB: its memory, and 1 MiB more for a PV guest. A PVH or HVM
+ * guest needs 2 MiB more, and page tables: 1 MiB per vcpu and 8 KiB per MiB, rounded up to 2 MiB
  * (libxl_mem.c, libxl__domain_need_memory_calculate; libxl_utils.c,
  * libxl_get_required_shadow_memory). The page tables are for `maxmem` and `maxvcpus`.
  */
@@ -58,8 +58,8 @@ export async function moreMemoryRefusal(
 }
 
 /**
- * Throws RefusedError if the host has too little free memory for more memory of a running guest. For that, xl
- * takes none from dom0.
+ * Throws RefusedError if the host has too little free memory to give a running guest more. xl takes memory
+ * from dom0 only for a new guest.
  */
 export async function refuseMissingMemory(
   host: ReadHost,

@@ -91,7 +91,7 @@ inContainers((machine) => {
       /which waits for its confirmation\n.*\n.*to keep it: bofh confirm \w+; to roll it back: bofh undo/,
     );
     await machine.must("bofh undo $(bofh journal list | awk '/unconfirmed/ { print $1 }')");
-    expect(await ended()).toContain('failed and is undone: it was rolled back on request');
+    expect(await ended()).toContain('failed and was rolled back: it was rolled back on request');
     expect(await state()).toBe(before);
   });
 

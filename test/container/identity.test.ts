@@ -42,7 +42,7 @@ inContainers((machine, { number }) => {
       ...all,
       `h.script('fails', { isDone: 'exit 1', run: 'uname -n; date +%Z; locale -a; exit 1', undo: 'true' });`,
     );
-    expect([exitCode, text]).toEqual([5, expect.stringContaining('failed and is undone')]);
+    expect([exitCode, text]).toEqual([5, expect.stringContaining('failed and was rolled back')]);
     expect(await state()).toBe(before);
   });
 

@@ -97,7 +97,7 @@ describe('a directory as the source of a root', () => {
       };
 
       expect(String(await rejectionOf(run(engine)))).toMatch(
-        /failed and is undone: .*(?:changed while it was copied|file changed as we read it)/,
+        /failed and was rolled back: .*(?:changed while it was copied|file changed as we read it)/,
       );
       expect(changes).toBeGreaterThan(0);
       expect(sh('find', root, '-mindepth', '1', '-not', '-name', 'lost+found')).toBe('');

@@ -152,7 +152,7 @@ describe('a dry run with --host', () => {
 
     for (const more of [[], ['--dry-run']]) {
       const { stderr } = await there(...more, 'filesystem', 'label', device, 'far');
-      expect(stderr).toMatch(/on there is in use by the sequence abc123 "theirs", which the bofh of web9/);
+      expect(stderr).toMatch(/on there is in use by the sequence abc123 "theirs", which bofh runs on web9/);
     }
     expect(labelOf(device)).toBe('');
   }, 180_000);

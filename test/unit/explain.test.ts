@@ -3,7 +3,7 @@ import { DiffersError, InterruptedError, RolledBackError } from '../../src/core/
 import { explain } from '../../src/core/explain.ts';
 
 it('explain() names what others put in place of objects of the sequence', () => {
-  const error = new RolledBackError('"x" failed and is undone: later', {
+  const error = new RolledBackError('"x" failed and was rolled back: later', {
     cause: new Error('later'),
     id: 'aa11',
     undone: ['2 file.create'],
@@ -12,7 +12,7 @@ it('explain() names what others put in place of objects of the sequence', () => 
 
   expect(explain(error)).toBe(
     [
-      'bofh: "x" failed and is undone: later',
+      'bofh: "x" failed and was rolled back: later',
       '  host: restored, except objects that others replaced',
       '  left untouched: /srv/a, changed by others',
     ].join('\n'),

@@ -99,7 +99,7 @@ const cases: Readonly<Record<string, () => string | Promise<string>>> = {
       unsafeSite(at, { at, why: 'can be written by others (mode 666)', repair: `chmod go-w ${at}` }),
     );
   },
-  'failed and is undone': () =>
+  'failed and was rolled back': () =>
     withFault({ tool: 'mkfs.ext4', mode: 'fails before', stderr: 'mkfs.ext4: Input/output error\n' }, create),
   'is in use by sequence': async () => {
     const host = hostWithSource();

@@ -126,5 +126,5 @@ function expectCommitted(
         code: 'timeout',
         remedy: `run the command again, and confirm it from a new connection: ${confirmOf('ID')}`,
       });
-  throw new RolledBackError(`"${name}" failed and is undone: ${cause.message}`, { ...details, cause });
+  throw new RolledBackError(`"${name}" failed and was rolled back: ${cause.message}`, { ...details, cause });
 }

@@ -198,7 +198,7 @@ async function rolledBack(
   const on = by === undefined || by.failedOn === engine.host.name ? {} : { failedOn: by.failedOn };
   const where = on.failedOn === undefined ? '' : `on ${on.failedOn}: `;
   return new RolledBackError(
-    `"${state.begin.name}" failed and is undone${left}: ${where}${messageOf(cause)}`,
+    `"${state.begin.name}" failed and was rolled back${left}: ${where}${messageOf(cause)}`,
     {
       ...{ cause, id, undone, leftUntouched },
       ...{ failed: by?.failed, ...on },

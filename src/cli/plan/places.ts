@@ -22,8 +22,13 @@ export function plannedReservations(real: ReadHost, { journals, reach }: Reserva
       const wanted = { makes: exclusive, needs: shared };
       for (const other of await reservedOn(real, directory)) {
         const key = conflicting({ makes: other.exclusive, needs: other.shared }, wanted);
-        const by = `the sequence ${other.id} "${other.name}", which the bofh of ${other.coordinator} works on`;
-        if (key !== undefined) return { key, by, remedy: `see that it ends on ${other.coordinator}` };
+        const by = `the sequence ${other.id} "${other.name}", which bofh runs on ${other.coordinator}`;
+        if (key !== undefined)
+          return {
+            key,
+            by,
+            remedy: `wait until it has ended; see it on ${other.coordinator}: bofh journal list`,
+          };
       }
       for (const { id: other, state } of journals === undefined ? [] : await journalsOn(real, journals))
         for (const { intent } of state.steps.filter(

@@ -34,8 +34,8 @@ const undo = z.strictObject({
   to: z.enum(['connected', 'disconnected']),
   mine: z.enum(['kept', 'discarded']),
   /**
-   * Only if local data is discarded: a file, kept until the next boot, that marks a resource which is already
-   * connecting.
+   * Only if local data is discarded: a file, kept until the next boot, which shows that this step has
+   * started the connection already.
    */
   note: z.exactOptional(z.string()),
   /**
@@ -98,7 +98,7 @@ export const connect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent' || isStandAlone(state)) return { state: 'gone' };
-    // The users of the resource now have a replica.
+    // While the data is replicated, the undo would take the replica away from the holders.
     return { state: 'ours', holders: isReplicated(state) ? await holdersOf(host, of.minors) : [] };
   },
   revert: async ({ undo: of, host }) => {
@@ -157,8 +157,7 @@ export const disconnect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down now` };
-    // Only the kernel shows the addresses of the connection: no undo while they differ from those in the
-    // file.
+    // With other addresses than those in the file, the undo must refuse.
     return { state: isStandAlone(state) || (await otherAddresses(host, state)).length > 0 ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
@@ -217,7 +216,7 @@ function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine'])
     });
   if (mine === 'discarded' && connections.length > 0) return;
   throw new RefusedError(`${name} tries to connect to its peers already`, {
-    remedy: `see: bofh drbd status ${name}; if its peer is StandAlone, there: bofh drbd connect ${name}; after a split brain, if the data of this host may be lost, first here: bofh drbd connect --discard-my-data ${name}`,
+    remedy: `see: bofh drbd status ${name}; if its peer is StandAlone, run on the peer: bofh drbd connect ${name}; after a split brain, if the data of this host may be lost, run here first: bofh drbd connect --discard-my-data ${name}`,
   });
 }
 

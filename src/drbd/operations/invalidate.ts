@@ -55,7 +55,7 @@ export const invalidateRemote = laterChange({
   },
 });
 
-/** The volume in the states that the connected peers report. */
+/** Returns the state of the volume on each connected peer. */
 function theirsOf({ connections }: ResourceState, volume: number): readonly PeerVolume[] {
   return connections
     .filter(({ state }) => state === 'Connected')

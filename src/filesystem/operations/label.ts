@@ -31,7 +31,7 @@ const args = z.strictObject({
       .string()
       .check(
         z.minLength(1),
-        z.regex(/^(?!-)\P{Cc}+$/u, 'a label without control characters, or - before it'),
+        z.regex(/^(?!-)\P{Cc}+$/u, 'a label without control characters, which does not begin with "-"'),
       ),
   ),
 });
@@ -78,7 +78,7 @@ export const label = operation({
     return { changes: [`fs:${uuid}`, key], needs: beneath };
   },
   within: ({ undo: { container } }) => container,
-  // There is nothing to do, neither now nor after the commit.
+  // If the label is right already, there is nothing to do, neither now nor after the commit.
   defers: ({ undo: { from, to } }) => from === to,
   run: async ({ undo: of, host }) => {
     const { look, at } = await find(host, of);

@@ -216,7 +216,7 @@ function whoHas(host: string, word: string, [, from = '', sequence = '']: readon
   const coordinator = from.replace(/^coordinator /, '');
   const id = sequence.split(' ')[1] ?? '';
   return {
-    by: `the ${sequence}, which the bofh of ${coordinator} works on`,
+    by: `the ${sequence}, which bofh runs on ${coordinator}`,
     remedy: endReservation({ id, coordinator }, `on ${host}`),
   };
 }

@@ -193,7 +193,7 @@ export async function refuseRemoval(
     });
   }
   if (lv.merging)
-    throw new RefusedError(`${lv.fullName} is being merged, or merged into`, {
+    throw new RefusedError(`${lv.fullName} is being merged, or a snapshot is being merged into it`, {
       remedy: `wait until it ends: lvs -a -o +lv_merging,copy_percent ${lv.vg}`,
     });
   refuseDependents(lv, all);

@@ -231,7 +231,9 @@ function refuseZeroing(
   held: readonly Holder[],
 ): void {
   if (isReplica)
-    throw new UsageError(`${fullName} grows after the commit, beneath DRBD: leave out \`added\``);
+    throw new UsageError(
+      `${fullName} belongs to a DRBD resource, so it grows only after the commit, and the added space cannot be zeroed: leave out \`added\``,
+    );
   if (held.length > 0)
     throw new RefusedError(`${fullName} is in use: ${inWords(held)}; the added space cannot be zeroed`, {
       holders: held,

@@ -94,7 +94,7 @@ test('without a confirmation everything is undone at the deadline', async () => 
   expect(await all.ended).toMatchObject({
     code: 'rolled-back',
     causeCode: 'timeout',
-    message: '"network" failed and is undone: it was not confirmed within 0.3 s',
+    message: '"network" failed and was rolled back: it was not confirmed within 0.3 s',
     undone: [expect.stringContaining('file.remove'), expect.stringContaining('file.create')],
   });
   expect(files(all)).toEqual(before);
@@ -150,7 +150,7 @@ test('a sequence that is undone before its deadline says so', async () => {
   const all = await waiting(60);
   await recover(all.sequence.id, { engine: all.engine, yes: true, unconfirmed: true });
   expect(await all.ended).toMatchObject({
-    message: '"network" failed and is undone: it was rolled back on request',
+    message: '"network" failed and was rolled back: it was rolled back on request',
   });
   expect(files(all)).toEqual(before);
 });

@@ -165,7 +165,7 @@ describe('a rotation', () => {
 
     await expect(
       withBofh(simulatedBofh({ host }), () => rotateSnapshots({ source, target, label: 'daily', keep: 1 })),
-    ).rejects.toThrow(/failed and is undone/);
+    ).rejects.toThrow(/failed and was rolled back/);
     expect(await host.readDir(target)).toEqual(before);
   });
 });

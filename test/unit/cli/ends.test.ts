@@ -87,7 +87,7 @@ describe.skipIf(!root)('a script with several sequences', () => {
     const { exitCode, stderr } = await script(`await stuck().catch(() => 0); await file('one', fail);`);
 
     expect(exitCode).toBe(3);
-    expect(stderr).toContain('"one" failed and is undone: on purpose');
+    expect(stderr).toContain('"one" failed and was rolled back: on purpose');
     expect(stderr).toContain(`unfinished: "half" (${await idOf('half')})`);
   });
 

@@ -199,7 +199,7 @@ describe('a bofh whose files are removed while it runs', () => {
     write('gone', '');
     const { exitCode, stderr } = await running;
 
-    expect(stderr).toContain('"two" failed and is undone: on purpose');
+    expect(stderr).toContain('"two" failed and was rolled back: on purpose');
     expect(stderr).toMatch(/"one" \(\w+\) is committed and stays/);
     expect(exitCode).toBe(5);
     expect(existsSync(made('two'))).toBe(false);

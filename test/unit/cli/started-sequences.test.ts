@@ -62,7 +62,10 @@ describe('the sequences of a process that failed', () => {
   });
 
   it('an undone one whose journal could not be closed is not reported as stuck', () => {
-    const error = new RolledBackError('"half" failed and is undone; …', { id: 'cc', cause: new Error('x') });
+    const error = new RolledBackError('"half" failed and was rolled back; …', {
+      id: 'cc',
+      cause: new Error('x'),
+    });
 
     expect(told(error, half).exitCode).toBe(5);
   });

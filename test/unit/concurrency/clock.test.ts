@@ -39,7 +39,7 @@ describe('a clock that jumps by years', () => {
     host.faults.watch(jump);
     host.fault({ tool: 'xl', argvIncludes: 'create', mode: 'acts then fails' });
 
-    await expect(work.run(host)).rejects.toThrow('failed and is undone');
+    await expect(work.run(host)).rejects.toThrow('failed and was rolled back');
 
     expect(unnamed(host.snapshot())).toBe(unnamed(hostWithSource().snapshot()));
   });

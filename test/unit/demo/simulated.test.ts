@@ -39,7 +39,7 @@ test('the simulated tour introduces itself, and completes all its acts', { timeo
   expect(lines[0]).toContain('this host is simulated');
   expect(lines.filter((line) => line.startsWith('\x1b[1m── '))).toHaveLength(6);
   expect(lines.filter((line) => line.includes('the host is exactly as before: '))).toHaveLength(4);
-  expect(stdout).toContain('failed and is undone: mkswap');
+  expect(stdout).toContain('failed and was rolled back: mkswap');
   expect(stdout).toMatch(/^[0-9a-f]{12} {2}undone {2}vm create db1$/m);
   expect(stdout).toMatch(/^web1 {3}off {2}running .*\n[^]*^web1 {3}running {2}running /m);
   expect(stdout.trimEnd().split('\n').slice(-3)).toEqual([

@@ -167,7 +167,7 @@ describe('the pairs of verbs', () => {
 
     const { message, remedy } = await refused(up(), (tx) => tx.drbd.connect({ name }));
     expect(message).toContain('tries to connect to its peers already');
-    expect(remedy).toMatch(/there: bofh drbd connect web1.*--discard-my-data/);
+    expect(remedy).toMatch(/run on the peer: bofh drbd connect web1.*--discard-my-data/);
     expect(
       (await refused(connected(), (tx) => tx.drbd.connect({ name, discardMyData: true }))).message,
     ).toContain('is connected to peer');

@@ -96,7 +96,7 @@ test.each(pairs)('%s in a sequence that fails, is undone as a whole', async (_wh
       await act(tx);
       throw new Error('a later step fails');
     }),
-  ).rejects.toThrow(/failed and is undone: a later step fails/);
+  ).rejects.toThrow(/failed and was rolled back: a later step fails/);
 
   expect(stateOf(host, new Set())).toBe(before);
 });

@@ -84,7 +84,7 @@ describe('vm create --source dir:', () => {
     });
 
     expect(String(await rejectionOf(typed(create)))).toMatch(
-      /failed and is undone: \/srv\/root changed while it was copied; its newest file is "etc\/new"/,
+      /failed and was rolled back: \/srv\/root changed while it was copied; its newest file is "etc\/new"/,
     );
     expect(host.world.lvm.flatMap(({ lvs }) => lvs.map(({ name }) => name))).not.toContain('web1-root');
   });

@@ -78,7 +78,7 @@ describe('vm create --role', () => {
     const failed = await rejectionOf(typed(`${create} --disk data=16m,mount=/srv --role web`));
 
     expect(String(failed)).toMatch(
-      /failed and is undone: the script .*web failed: exit 7; it said last: one/,
+      /failed and was rolled back: the script .*web failed: exit 7; it said last: one/,
     );
     expect(host.snapshot()).toBe(before);
   });

@@ -74,7 +74,7 @@ describe('vm provision', () => {
     const before = host.snapshot();
 
     expect(String(await rejectionOf(typed(provision)))).toMatch(
-      /failed and is undone: the description \/srv\/web\.ts failed: exit 5; it said last: no such package/,
+      /failed and was rolled back: the description \/srv\/web\.ts failed: exit 5; it said last: no such package/,
     );
     expect(host.snapshot()).toBe(before);
   });

@@ -164,7 +164,7 @@ export const btrfsStructure = z.strictObject({
   made: btrfsMade,
   /** Id of the former default subvolume; null: unchanged. */
   defaultWas: z.nullable(count),
-  /** Lines that now mount the two directories and not the data; line numbers start at 1. */
+  /** Lines of /etc/fstab that mount the top level, where the data is no longer; line numbers start at 1. */
   fstab: z.array(z.strictObject({ line: count, source: text, target: text })),
 });
 

@@ -55,7 +55,7 @@ export const crypttabList = z.array(
   }),
 );
 
-/** `bofh mount fstab` and `crypttab`, `add`, `change` and `remove` */
+/** `bofh mount fstab` and `bofh mount crypttab`: `add`, `set` and `remove` */
 export const tableEdit = z.strictObject({
   ...ensured,
   file: text,

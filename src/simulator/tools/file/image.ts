@@ -49,7 +49,7 @@ export const imageTools: Readonly<Record<string, ToolModel>> = {
   fallocate: (call) => {
     const options = readOptions(call, { values: ['--length'] });
     return grow(call, options.words, one(options, '--length'), () => {
-      throw unmodelled(call, 'it would make the file');
+      throw unmodelled(call, 'fallocate would create the file');
     });
   },
 };
