@@ -67,7 +67,8 @@ export async function makeMount(
     // When the step mounts again, its directory may still exist.
     if ((await host.stat(wanted.path)) === undefined) await host.makeDir(wanted.path, { mode: 0o700 });
   }
-  const before = new Set((await mountEntries(host)).map(({ id }) => id));
+  // Only those there: the new mount may get the number of one that others unmount elsewhere meanwhile.
+  const before = new Set(mountsAt(await mountEntries(host), wanted.path).map(({ id }) => id));
   await act();
   return confirm(host, wanted, before);
 }

@@ -49,6 +49,31 @@ describe('a mount on a private directory', () => {
     expect(await mounted.look()).toEqual({ state: 'gone' });
   });
 
+  it.each(['a private directory', 'a given directory'])(
+    'may get the number of a mount that others end meanwhile: on %s',
+    async (where) => {
+      const { device } = disk.ext4('a.img');
+      const other = disk.makeDir('other');
+      sh('mount', '-t', 'tmpfs', 'other', other);
+      const numberAt = (path: string): string => sh('findmnt', '--noheadings', '--output', 'ID', path).trim();
+      const number = numberAt(other);
+      const given = where === 'a given directory' ? { path: disk.makeDir('given') } : {};
+      const mounted = await take(mount, { device, ...given, mode: 'rw' }, step.host);
+      const { run } = step.host;
+      await mounted.run({
+        ...step.host,
+        run: (command) => {
+          if (command.tool === 'mount') sh('umount', other);
+          return run(command);
+        },
+      });
+
+      expect(numberAt(given.path ?? own)).toBe(number);
+      await mounted.goBack();
+      expect(mountedPaths(device)).toEqual([]);
+    },
+  );
+
   it('is undone without a result, and twice', async () => {
     const { device } = disk.ext4('a.img');
     const mounted = await take(mount, { device, mode: 'ro' }, step.host);
