@@ -83,7 +83,8 @@ export default defineConfig({
           include: ['test/loop/**/*.test.ts'],
           isolate: false,
           ...(remedies ? { setupFiles: ['test/support/remedies/setup.ts'] } : {}),
-          fileParallelism: false,
+          // They mostly wait for a disk or a login.
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -99,8 +99,9 @@ const mounted = (tx: Steps) => tx.step(mount, { device: disk.ext4('a.img').devic
 
 describe("'target is busy' at the undo of a mount", () => {
   it('names the process that has a file open there, and how to end its hold', async () => {
-    let pid = 0;
+    let [pid, at] = [0, ''];
     const failure = await stuckBy(mounted, async ({ path }) => {
+      at = path;
       ({ pid } = await shell('exec sleep 1000 3>"$1" <&- >&- 2>&- & echo; wait', join(path, 'log')));
       pid = await until({
         what: 'the sleep has the file',
@@ -117,7 +118,7 @@ describe("'target is busy' at the undo of a mount", () => {
       new RegExp(`is in use: process ${pid} \\(sleep\\) has open .*/log \\[kill ${pid}\\]`),
     );
     expect(await freed(failure)).toEqual([`kill ${pid}`]);
-    expect(mountedPaths().filter((path) => path.startsWith('/run/bofh/mnt/'))).toEqual([]);
+    expect(mountedPaths()).not.toContain(at);
   });
 
   it('names the process that works there', async () => {
