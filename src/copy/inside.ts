@@ -87,10 +87,10 @@ async function writeOne(
   for (const part of parts.slice(0, -1)) {
     directory = posix.join(directory, part);
     const secret = 'content' in file && (file.mode & 0o077) === 0;
-    await realDirectory(host, directory, { wanted: file.path, mode: secret ? 0o700 : 0o755 });
+    await realDirectory(host, directory, { root, wanted: file.path, mode: secret ? 0o700 : 0o755 });
   }
   const path = posix.join(root, file.path);
-  if ('directory' in file) return realDirectory(host, path, { wanted: file.path, mode: file.mode });
+  if ('directory' in file) return realDirectory(host, path, { root, wanted: file.path, mode: file.mode });
   if ((await host.stat(path))?.kind === 'directory')
     throw new RefusedError(`${file.path} cannot be written: the source has a directory of that name`, {
       remedy: 'remove that directory from the source',
@@ -145,13 +145,13 @@ export async function statInside(
 async function realDirectory(
   host: ChangeHost,
   path: string,
-  { wanted, mode }: { readonly wanted: string; readonly mode: number },
+  { root, wanted, mode }: { readonly root: string; readonly wanted: string; readonly mode: number },
 ): Promise<void> {
   const stat = await host.stat(path);
   if (stat === undefined) return host.makeDir(path, { mode });
   if (stat.kind === 'directory') return;
   throw new RefusedError(
     `${wanted} cannot be written into the new root: ${path} is not a directory but ${kindInWords(stat)}`,
-    { remedy: `create this directory in the source: ${path}` },
+    { remedy: `make it a directory in the source: /${posix.relative(root, path)}` },
   );
 }

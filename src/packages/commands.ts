@@ -203,7 +203,7 @@ export function owned(paths: readonly string[]): ReadCommand<readonly string[]> 
 }
 
 /**
- * Installs .deb files, and removes `NAME-`. Without any archive apt cannot choose another package.
+ * Installs .deb files, and removes `NAME-`. apt sees no repository here, so it cannot choose another package.
  * Keeps every changed configuration file, and asks no questions.
  */
 export function changePackages(words: readonly string[]): Command<void, 'destroy'> {

@@ -80,10 +80,10 @@ export function checkRoom(vg: WholeGroup, { lv, size }: { readonly lv: string; r
  * of the older one.
  */
 export function checkSeries(
-  grounds: readonly (Pick<HostState, 'series' | 'version'> & { name: string })[],
+  hostStates: readonly (Pick<HostState, 'series' | 'version'> & { name: string })[],
 ): void {
-  if (new Set(grounds.map(({ series }) => series)).size <= 1) return;
-  const all = grounds.map(({ name, version }) => `${version} on ${name}`).join(' and ');
+  if (new Set(hostStates.map(({ series }) => series)).size <= 1) return;
+  const all = hostStates.map(({ name, version }) => `${version} on ${name}`).join(' and ');
   throw new RefusedError(`the hosts have different series of the DRBD module: ${all}`, {
     remedy: 'install the same series on both hosts',
   });

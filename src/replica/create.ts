@@ -69,21 +69,21 @@ export async function planCreate(options: {
       ? []
       : [{ name: at, ...drbd, vg: group, taken: numbers }];
   });
-  const grounds = looks.flat();
-  await found.try(() => checkSeries(grounds));
+  const hostStates = looks.flat();
+  await found.try(() => checkSeries(hostStates));
   const addresses = await found.try(() => pairOf(members, request.addresses));
-  if (grounds.length < 2 || addresses === undefined) {
+  if (hostStates.length < 2 || addresses === undefined) {
     found.throwAll();
     throw new TypeError('a refusal was not reported');
   }
   const free = await found.try(() =>
-    nextFree([...grounds.map((each) => each.taken), ...beside.map(takenBy)]),
+    nextFree([...hostStates.map((each) => each.taken), ...beside.map(takenBy)]),
   );
-  const groups = grounds.map((each) => each.vg);
+  const groups = hostStates.map((each) => each.vg);
   const lvSize = sizeFor(groups, deviceSizeFor(request.size));
-  for (const ground of grounds)
+  for (const hostState of hostStates)
     await found.try(() =>
-      on(ground.name, () => checkRoom(withReducedSpace(ground, beside), { lv: name, size: lvSize })),
+      on(hostState.name, () => checkRoom(withReducedSpace(hostState, beside), { lv: name, size: lvSize })),
     );
   const config = await found.try(() =>
     configFor(members, {

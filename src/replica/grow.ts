@@ -58,18 +58,18 @@ export async function planGrow(options: {
   const looks = await found.each(
     parts,
     async (part, attempt): Promise<(GrowPlan['hosts'][number] & Room)[]> => {
-      const ground = await attempt(() => on(part.name, () => groundOf(part, { volume, from })));
-      return ground === undefined ? [] : [{ ...part, ...ground }];
+      const hostState = await attempt(() => on(part.name, () => hostStateOf(part, { volume, from })));
+      return hostState === undefined ? [] : [{ ...part, ...hostState }];
     },
   );
   found.throwAll();
-  const grounds = looks.flat();
+  const hostStates = looks.flat();
   if (primary === undefined) throw new TypeError('a refusal was not reported');
   const lvSize =
     asked === undefined
-      ? largestFor(name, grounds)
-      : sizeFor(grounds, Math.max(deviceSizeFor(asked), ...grounds.map(({ now }) => now)));
-  await found.each(grounds, ({ host, name: at, vg, lv, now, extentSize }, attempt) =>
+      ? largestFor(name, hostStates)
+      : sizeFor(hostStates, Math.max(deviceSizeFor(asked), ...hostStates.map(({ now }) => now)));
+  await found.each(hostStates, ({ host, name: at, vg, lv, now, extentSize }, attempt) =>
     attempt(() =>
       on(at, async () =>
         refuseFull(await usableVg(host, vg), { name: lv, extents: (lvSize - now) / extentSize }),
@@ -77,8 +77,8 @@ export async function planGrow(options: {
     ),
   );
   found.throwAll();
-  const step = sizeFor(grounds, 1);
-  return { name, volume, from, to: dataSize(lvSize), lvSize, step, hosts: grounds, primary };
+  const step = sizeFor(hostStates, 1);
+  return { name, volume, from, to: dataSize(lvSize), lvSize, step, hosts: hostStates, primary };
 }
 
 /**
@@ -116,13 +116,13 @@ interface Room {
 /** The size that the volumes of both hosts can have, in whole extents of both groups. */
 function largestFor(
   name: string,
-  grounds: readonly (Room & { readonly now: Bytes; readonly vg: string; readonly name: string })[],
+  hostStates: readonly (Room & { readonly now: Bytes; readonly vg: string; readonly name: string })[],
 ): Bytes {
-  const room = Math.min(...grounds.map(({ now, free }) => now + free));
-  const step = sizeFor(grounds, 1);
+  const room = Math.min(...hostStates.map(({ now, free }) => now + free));
+  const step = sizeFor(hostStates, 1);
   const size = Math.floor(room / step) * step;
-  if (size > Math.min(...grounds.map(({ now }) => now))) return size;
-  const full = grounds.filter(({ free }) => free < step).map(({ vg, name: at }) => `${vg} on ${at}`);
+  if (size > Math.min(...hostStates.map(({ now }) => now))) return size;
+  const full = hostStates.filter(({ free }) => free < step).map(({ vg, name: at }) => `${vg} on ${at}`);
   throw new AsLarge(`${name} is as large as it can be: nothing is free in ${full.join(' and ')}`, {
     remedy: 'add a disk to that group, there: bofh lvm vg extend VG DEVICE',
   });
@@ -181,7 +181,7 @@ function refuseUnsynced({ resource: { name, state } }: UpPart): void {
 }
 
 /** The logical volume below the resource. Throws RefusedError if it cannot be resized. */
-async function groundOf(
+async function hostStateOf(
   { host, resource: { name, here } }: UpPart,
   { volume, from }: { readonly volume: number; readonly from: Bytes },
 ) {

@@ -325,7 +325,7 @@ async function checkContent(
   const content = await probeFile(host, device);
   if (content === undefined || !/^ext[234]$/.test(content.type))
     throw new RefusedError(
-      `${where} holds ${contentInWords(content)}: the root in an image must be ext2, ext3 or ext4`,
+      `${where} holds ${contentInWords(content)}: the root in an image must be ext2, ext3, ext4, xfs or btrfs`,
       { remedy: packRemedy },
     );
   await checkUuidChange(host, { device, type: 'ext4', seed: 'may be added' });

@@ -42,8 +42,8 @@ export async function memoryRefusal(
 const unlistedMiB = 16;
 
 /**
- * The error if a guest that is shut down and started again needs more memory than it has now, and the host does
- * not have as much; undefined if it has, or if xl may take it from dom0.
+ * The error if a guest needs more memory after a restart than it has now, and the host has less than that
+ * difference free; undefined if the host has enough, or if xl may take it from dom0.
  */
 export async function moreMemoryRefusal(
   host: ReadHost,
@@ -78,7 +78,7 @@ export async function refuseMissingMemory(
   );
 }
 
-// auto_autoballoon in tools/xl/xl.c (4.17, with the fractions of 4.16): "auto", the default,
+// auto_autoballoon in tools/xl/xl.c (4.17; it knows percentages since 4.16): "auto", the default,
 // shrinks dom0 for a new guest unless the hypervisor was started with dom0_mem=.
 const dom0Mem =
   /(?:^| )dom0_mem=(?:(?:|min:|max:)(?:-?\d+[bBkKmMgGtT]?|(?:-?\d+[bBkKmMgGtT]?\+)?\d{1,2}%),?)+(?:$| )/;

@@ -156,6 +156,6 @@ async function refuseAdded(host: ReadHost, was: Undo): Promise<void> {
 function taken({ number, file }: Undo, here: LoopDevice): RefusedError {
   return new RefusedError(
     `${here.device} is now attached to ${here.file}: ${file} cannot be attached there again`,
-    { remedy: `detach it: losetup --detach /dev/loop${number}; then: bofh recover` },
+    { remedy: `when that file is no longer used: losetup --detach /dev/loop${number}; then: bofh recover` },
   );
 }

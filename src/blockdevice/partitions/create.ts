@@ -48,7 +48,7 @@ export const createPartitionTable = operation({
   prepare: async ({ args: { device, type = 'gpt', id }, host, chosen }) => {
     if (id !== undefined && !forms[type].test(id))
       throw new UsageError(
-        `"${id}" is not an id of a ${type} table, which is ${type === 'gpt' ? 'a UUID in lower case' : '0x and eight digits'}`,
+        `"${id}" cannot be the id of a ${type} table: give ${type === 'gpt' ? 'a UUID in lower case' : '0x and eight digits'}`,
       );
     const node = await deviceNode(host, device);
     await refusePartless(host, node);

@@ -72,7 +72,7 @@ export const connect = operation({
     const { state } = found;
     await refuseWithoutAddress(host, found, drbdConnect(name, 'kept'));
     const isAlone = isStandAlone(state);
-    if (!isAlone) refuseLooking(state, discardMyData === true ? 'discarded' : 'kept');
+    if (!isAlone) refuseConnecting(state, discardMyData === true ? 'discarded' : 'kept');
     if (discardMyData !== true) return undoOf(state, { to: 'connected', mine: 'kept' });
     const of: Undo = {
       ...undoOf(state, { to: 'connected', mine: 'discarded' }),
@@ -157,7 +157,7 @@ export const disconnect = operation({
     const state = await now(host, of);
     if (state === 'other') return another(of);
     if (state === 'absent') return { state: 'not-ours', found: `${of.name} is down now` };
-    // With other addresses than those in the file, the undo must refuse.
+    // Connected with other addresses than those in the file: still `ours`, so that the undo runs and refuses.
     return { state: isStandAlone(state) || (await otherAddresses(host, state)).length > 0 ? 'ours' : 'gone' };
   },
   revert: async ({ undo: of, host }) => {
@@ -200,7 +200,7 @@ function undoOf(state: ResourceState, how: Pick<Undo, 'to' | 'mine'>): Undo {
 }
 
 /** Refuses a resource that is not StandAlone. With `discarded`, refuses only one that is connected. */
-function refuseLooking({ name, connections }: ResourceState, mine: Undo['mine']): void {
+function refuseConnecting({ name, connections }: ResourceState, mine: Undo['mine']): void {
   const alone = connections.find(({ state }) => state === 'StandAlone');
   if (alone !== undefined && mine === 'kept')
     throw new RefusedError(
@@ -300,7 +300,7 @@ function volumesOf({ volumes }: ResourceState): readonly number[] {
   return volumes.map(({ volume }) => volume);
 }
 
-/** Waits for a moment, in which a reachable peer answers. Throws RefusedError if that shows a split brain. */
+/** Waits up to 3 seconds, in which a reachable peer answers. Throws RefusedError if that shows a split brain. */
 async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
   const seen = { alone: false };
   await until({

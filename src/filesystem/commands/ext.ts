@@ -97,7 +97,7 @@ function parseSuperblock(text: string): ExtSuperblock {
   }
   const word = (key: string): string => {
     const value = values.get(key);
-    // A label, or the last mount point, may contain a newline, and a line that looks like another.
+    // A label or the last mount point may contain a newline, and then text that looks like another field.
     if (twice.has(key)) throw new ParseError(`dumpe2fs shows "${key}" twice`);
     if (value === undefined) throw new ParseError(`dumpe2fs does not show "${key}"`);
     return value;

@@ -22,7 +22,7 @@ export async function groupWhere(
   const [vg, ...more] = found;
   if (more.length > 0)
     throw new RefusedError(
-      `several volume groups have the same tag of bofh, name or UUID: ${found.map(({ name, uuid }) => `${name} (${uuid})`).join(' and ')}`,
+      `several volume groups have the same name, UUID or tag of bofh: ${found.map(({ name, uuid }) => `${name} (${uuid})`).join(' and ')}`,
       { remedy: 'see their tags: vgs -o vg_name,vg_uuid,vg_tags' },
     );
   if (vg?.exported !== true) return vg;
@@ -75,8 +75,8 @@ export async function refuseDevicesOfOthers(
 }
 
 /**
- * RefusedError if not even one extent fits: lvm would accept the device without any use, with exit
- * code 0. The first MiB is for lvm itself.
+ * RefusedError if not even one extent fits: lvm would add the device without a usable extent, and
+ * exit with 0. The first MiB is for lvm itself.
  */
 export function refuseTooSmall(
   { path, deviceSize }: { readonly path: string; readonly deviceSize: Bytes },

@@ -7,7 +7,7 @@ export const unreached: readonly (readonly [reason: string, most: number, place:
   [
     'another process changed the object between two checks of one step',
     49,
-    /changed; nothing|is open as|open as \$\{mapping|has sent the subvolume|which another process runs|concurrently|was replaced or changed while|was replaced while|meanwhile|is another|no longer|was started again|is missing or has changed|is gone|old place|another volume|were edited|was booted before|is being detached|mounted on .* more than once|now names|const again = |is not as it was| now`|nothing was destroyed|is not as large as|was mounted while|while bofh converted it|being edited|is running: it cannot|not in the group|have the same tag of bofh|no mount of the btrfs|could not be restored exactly|is a snapshot of .* now|another subvolume is at|any more; nothing|has another size now|is the btrfs/,
+    /changed; nothing|is open as|open as \$\{mapping|has sent the subvolume|which another process runs|concurrently|was replaced or changed while|was replaced while|meanwhile|is another|no longer|was started again|is missing or has changed|is gone|old place|another volume|were edited|was booted before|is being detached|mounted on .* more than once|now names|const again = |is not as it was| now`|nothing was destroyed|is not as large as|was mounted while|while bofh converted it|being edited|is running: it cannot|not in the group|have the same name, UUID or tag|no mount of the btrfs|could not be restored exactly|is a snapshot of .* now|another subvolume is at|any more; nothing|has another size now|is the btrfs/,
   ],
   [
     'a program reported success and did something else',

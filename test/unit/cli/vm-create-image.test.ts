@@ -99,7 +99,7 @@ describe('vm create --source image:FILE', () => {
     const before = host.snapshot();
     const error = await rejectionOf(create('--source image:/srv/web.qcow2 --size 64m'));
     expect(error).toBeInstanceOf(RolledBackError);
-    expect(String(error)).toContain('the root in an image must be ext2, ext3 or ext4');
+    expect(String(error)).toContain('the root in an image must be ext2, ext3, ext4, xfs or btrfs');
     expect(host.snapshot()).toBe(before);
   });
 });

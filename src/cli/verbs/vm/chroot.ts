@@ -19,7 +19,7 @@ export default verb({
   run: async (runtime, { name, command }) => {
     const { settings } = runtime;
     if (settings.host !== undefined)
-      throw new UsageError('a command in a guest runs on the host of the guest', {
+      throw new UsageError('vm chroot works only on the host that bofh runs on, so it takes no --host', {
         remedy: `if bofh is installed there: ssh -t ${settings.host} bofh vm chroot ${name} -- COMMAND`,
       });
     if (settings.mode === 'plan' || settings.answer === 'json')
