@@ -66,7 +66,7 @@ inContainers((machine) => {
     const before = await state();
     await applying(description, '--confirm 4s');
     expect(await open()).toBe(false);
-    expect(await ended()).toContain('is undone: it was not confirmed within 4 s');
+    expect(await ended()).toContain('was rolled back: it was not confirmed within 4 s');
     await opens();
     expect(await state()).toBe(before);
   });

@@ -254,7 +254,7 @@ test.each<[string, (tx: Steps, path: string) => Promise<unknown>]>([
     },
   });
   const path = join(directory, 'data/new');
-  await expect(sequence.run((tx) => step(tx, path))).rejects.toThrow('is undone: no systemd');
+  await expect(sequence.run((tx) => step(tx, path))).rejects.toThrow('was rolled back: no systemd');
   expect(existsSync(path)).toBe(false);
   expect(readdirSync(join(directory, 'journal'))).toEqual(['history']);
 });
