@@ -146,7 +146,7 @@ export function connect(
     currentNames: withCurrentNames,
     fullBeneath,
     mountsUnder,
-    onLeftUntouched: (found) => warn(`left untouched, not created by this sequence: ${found}`),
+    onLeftUntouched: (found) => warn(`left untouched: ${found}`),
     onWaiting: warn,
     ...around?.engine,
     ...(options.site === undefined || around?.planning === true ? {} : { find: findAmong(site.operations) }),

@@ -20,9 +20,7 @@ export function stuck(error: StuckError): Explanation {
     details: [
       ...error.done.map((step) => stepLine('done', step)),
       ...error.undone.map((step) => stepLine('undone', step)),
-      ...error.leftUntouched.map((each) =>
-        printable(`left untouched, not created by this sequence: ${each}`),
-      ),
+      ...error.leftUntouched.map((each) => printable(`left untouched: ${each}`)),
       ...inOrder(error).flatMap(({ word, step }) => [stepLine(word, step), ...manualRecoveryLines(step)]),
       ...(error.cause === undefined ? [] : [oneLine(`because: ${messageOf(error.cause)}`)]),
     ],

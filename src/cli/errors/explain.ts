@@ -145,9 +145,7 @@ function rolledBack(
 ): Explanation {
   const { cause } = error;
   const why = known(cause, circumstances, around);
-  const left = error.leftUntouched.map(
-    (each) => `left untouched, not created by this sequence: ${printable(each)}`,
-  );
+  const left = error.leftUntouched.map((each) => `left untouched: ${printable(each)}`);
   return {
     class: error.name,
     failed: oneLine(error.message),

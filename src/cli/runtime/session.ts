@@ -56,8 +56,7 @@ export async function openSession(
     signals: runtime.signals,
     argv: runtime.recorded,
     waitMs: settings.waitMs,
-    onLeftUntouched: (found) =>
-      runtime.terminal.line(`left untouched, not created by this sequence: ${printable(found)}`),
+    onLeftUntouched: (found) => runtime.terminal.line(`left untouched: ${printable(found)}`),
     onWaiting: (notice) => runtime.terminal.line(`bofh: ${printable(notice)}`),
     ...(settings.answer === 'json' && !runtime.terminal.live ? {} : { onProgress: progress.onProgress }),
   });

@@ -163,9 +163,7 @@ describe('an explanation', () => {
       root,
     );
 
-    expect(details).toEqual([
-      'left untouched, not created by this sequence: lvm.lv.create (logical volume vg0/a): another uuid',
-    ]);
+    expect(details).toEqual(['left untouched: lvm.lv.create (logical volume vg0/a): another uuid']);
     expect(next).toBe('vgextend');
     expect(host).toContain('others');
   });

@@ -47,8 +47,7 @@ export const endWords: Readonly<Record<Row['end'], string>> = {
 /** The answer of `bofh recover`. */
 export function tell(runtime: Runtime<RecoveredList>, rows: RecoveredList): void {
   for (const { leftUntouched } of rows)
-    for (const each of leftUntouched)
-      runtime.terminal.line(`left untouched, not created by this sequence: ${printable(each)}`);
+    for (const each of leftUntouched) runtime.terminal.line(`left untouched: ${printable(each)}`);
   give(runtime, {
     data: rows,
     head: ['ID', 'END', 'NAME', 'BECAUSE'],
