@@ -127,7 +127,7 @@ async function look(host: ReadHost, of: Undo): Promise<Look> {
       ? { state: 'ours' }
       : { state: 'ours', found: `${of.home}/.ssh/authorized_keys was edited since, and stays` };
   }
-  // The step was killed after it created the directory.
+  // An empty directory stays if the step was killed after it created it.
   const dir = posix.join(of.home, '.ssh');
   const isEmpty =
     of.made && (await host.stat(dir))?.kind === 'directory' && (await host.readDir(dir)).length === 0;

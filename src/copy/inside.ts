@@ -46,7 +46,7 @@ export const insideFile = z.union(
       mode: z.int().check(z.minimum(0), z.maximum(0o7777)),
     }),
   ],
-  'must have path, and content with mode, or link, or directory with mode',
+  'must have path, and one of these: content and mode; link; directory and mode',
 );
 
 /** A file, a symbolic link or a directory to write into a root. */

@@ -138,7 +138,7 @@ function asJson(error: unknown, around: ReadonlySet<unknown>): ErrorAsJson {
     class: error.name,
     ...present({ code: own?.code }),
     message: messageOf(error),
-    // Not for a cause: its state is that of the moment when the cause was thrown.
+    // A cause gets none: its state is that of the moment when it was thrown.
     ...(own === undefined || around.size > 0 ? {} : { host: own.hostState() }),
     ...present({ remedy: own?.remedy }),
     ...(cause === undefined || within.has(cause) ? {} : { cause: asJson(cause, within) }),

@@ -120,10 +120,13 @@ function refuseUnrestorable(name: string): void {
     checkGuestName(name);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`a backup of ${name} could not be restored: ${error.message}`, {
-      cause: error,
-      remedy: `rename it first: bofh vm rename ${name} NAME`,
-    });
+    throw new UsageError(
+      `bofh could not restore a backup of a guest with the name ${name}, so it makes none: ${error.message}`,
+      {
+        cause: error,
+        remedy: `rename it first: bofh vm rename ${name} NAME`,
+      },
+    );
   }
 }
 

@@ -153,14 +153,14 @@ export async function cloneVm(tx: Tx, host: ReadHost, plan: ClonePlan): Promise<
     mode: path === grubConfig ? 0o600 : 0o644,
   }));
   const files: UnpackedFile[] = [];
-  // The fstab of a guest may contain a password.
+  // Keeps the mode of each old file: the fstab of a guest may contain a password.
   for (const file of [...inside.files, ...texts]) {
     const there = copied.has(file.path) ? await host.stat(`${mounted.path}/${file.path}`) : undefined;
     files.push({ ...file, ...(there?.kind === 'file' ? { mode: there.mode & 0o777 } : {}) });
   }
   await tx.copy.files({ root: mounted.path, device, filesystem, files, remove: inside.remove });
   await mounted.release();
-  // Its kernel may find the root by the UUID: root=UUID=….
+  // The configuration may name the root to the kernel by its old UUID: root=UUID=….
   await tx.file.create({ ...config, content: withUuids(config.content, uuids) });
   const domain = plan.start ? await tx.xen.create({ config: config.path, name: to }) : undefined;
   return {

@@ -194,7 +194,7 @@ export function isReplicated(words: string): boolean {
   return words.startsWith('/dev/drbd') || words.startsWith('drbd:');
 }
 
-/** Refuses a resource with a volume that is not a disk of the guest, because it is removed with all volumes. */
+/** Refuses a resource with a volume that is not a disk of the guest: the resource is removed with all its volumes. */
 async function refuseMore(
   host: ReadHost,
   guest: GuestConfig,

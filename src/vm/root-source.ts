@@ -291,8 +291,8 @@ async function wholeDisk(
 }
 
 /**
- * The image, or its root partition, with a name for messages. `copies`: its files are copied, because its root
- * is an xfs or btrfs, or may mount other partitions.
+ * The image, or its root partition, with a name for messages. `copies` is set if its files are copied, because
+ * its root is an xfs or btrfs, or may mount other partitions.
  */
 async function image(
   host: ReadHost,

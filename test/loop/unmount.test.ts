@@ -160,14 +160,14 @@ describe('an unmount', () => {
   it('is refused where it could not be mounted again', async () => {
     const [memory, alone, looped] = [disk.makeDir('memory'), disk.makeDir('alone'), disk.makeDir('looped')];
     sh('mount', '-t', 'tmpfs', 'memory', memory);
-    await expect(at(memory)).rejects.toThrow('(tmpfs) could not be mounted again');
+    await expect(at(memory)).rejects.toThrow('(tmpfs) again: it can mount only');
 
     const whole = disk.makeDir('whole');
     sh('mount', disk.ext4('a.img').device, whole);
     mkdirSync(join(whole, 'part'));
     sh('mount', '--bind', join(whole, 'part'), alone);
     sh('umount', whole);
-    await expect(at(alone)).rejects.toThrow('could not be mounted again');
+    await expect(at(alone)).rejects.toThrow('an undo could not mount');
 
     const image = disk.path('loop.img');
     sh('truncate', '-s', '16M', image);

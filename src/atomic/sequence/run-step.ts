@@ -211,7 +211,7 @@ async function act(
       if (code.endsAccess && self !== undefined) await syncOlder(home.engine, journal, self);
       if (code.onlyInOwn && self !== undefined) refuseForeign(journal.state, self);
       result = await code.run({ args, undo: json(undoData), host });
-      // A step that can also change the host without `host` may have changed it since the last answer.
+      // Such a step can change the machine by other means than `host`: earlier answers may be out of date.
       after = eachOnce(home.engine, code.actsElsewhere === true ? undefined : answers());
       await expectOurs(code, { undo: undoData, result, host: after.host });
       if (code.content !== undefined && code.content.lost !== 'finished')

@@ -16,8 +16,8 @@ export async function refuseMember(
     /** UUID of the physical volume. */
     readonly uuid: string;
     /**
-     * Whether a physical volume that lvm does not see (a filter, a devices file, the disk of a guest)
-     * is refused, or may be lost because `overwrite` names it.
+     * Whether a physical volume that lvm does not see (because of a filter or a devices file, or because it
+     * is in the disk of a guest) is refused, or may be lost because `overwrite` names it.
      */
     readonly unseen: 'refused' | 'allowed if named';
     /** The last word of the error: nothing was `written`, or `erased`. */

@@ -54,9 +54,9 @@ const common = { version: 1, undo, result: z.null(), lives: 'boot', restores: 's
 /**
  * Connects a StandAlone resource to its peers again. `discardMyData`, after a split brain, discards
  * all data that was written on this host since then. That step is irreversible, so it runs after
- * the commit. It also works for a resource that is already connecting: after a split brain 8.4
- * leaves only one host StandAlone, and the other one may not have detected it yet. The undo
- * disconnects the resource, but never while a resync overwrites the data of this host.
+ * the commit. `discardMyData` also works for a resource that is already connecting: after a split
+ * brain, DRBD 8.4 leaves only one host StandAlone, and the other one may not have detected it yet.
+ * The undo disconnects the resource, but never while a resync overwrites the data of this host.
  */
 export const connect = operation({
   ...common,
@@ -282,7 +282,7 @@ async function checkDiscard(host: ReadHost, state: ResourceState, { mine, ...of 
 }
 
 /**
- * Discards only the data that the step recorded. A resource that was connecting may be
+ * Refuses to discard other data than the step recorded. A resource that was connecting may be
  * StandAlone now, because of the first half of this step or because the peer refused it again; the
  * data is the same.
  */
@@ -322,7 +322,9 @@ async function refuseSplit(host: ChangeHost, of: Undo): Promise<void> {
   if (seen.alone)
     throw new RefusedError(
       `${of.name} is StandAlone again, because one of the two hosts refused the connection: ${refusedConnection}`,
-      { remedy: `${ends}See which of the two: dmesg | grep drbd. ${refusedConnectionChoices(of.name)}` },
+      {
+        remedy: `${ends}See which host refused the connection: dmesg | grep drbd. ${refusedConnectionChoices(of.name)}`,
+      },
     );
 }
 

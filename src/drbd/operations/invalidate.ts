@@ -5,8 +5,8 @@ import { drbdInvalidate, drbdInvalidateRemote } from '../volume-commands.ts';
 import { laterChange } from './later.ts';
 
 /**
- * Discards the data of this host and resyncs all of it from the peer, which must be up to date, after the
- * commit.
+ * After the commit, discards the data of this host and resyncs all of it from the peer, which must be up to
+ * date.
  */
 export const invalidate = laterChange({
   kind: 'drbd.invalidate',

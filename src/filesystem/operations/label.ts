@@ -31,7 +31,7 @@ const args = z.strictObject({
       .string()
       .check(
         z.minLength(1),
-        z.regex(/^(?!-)\P{Cc}+$/u, 'a label without control characters, which does not begin with "-"'),
+        z.regex(/^(?!-)\P{Cc}+$/u, 'must have no control characters, and not begin with "-"'),
       ),
   ),
 });

@@ -95,7 +95,7 @@ export function tombstonePrefix(mark: string): string {
   return `bofh_gone_${id}_`;
 }
 
-/** Returns the name of an object that this step removes, until the commit. */
+/** Returns the name that an object has until the commit if this step removes it. */
 export function tombstone(mark: string): string {
   return `${tombstonePrefix(mark)}${mark.split('.').at(-1) ?? ''}`;
 }

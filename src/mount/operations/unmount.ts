@@ -194,7 +194,7 @@ async function neededToRemount(
   const shown = shownBy(others, { number, root });
   if (shown === undefined)
     throw new RefusedError(
-      `${describe(entry)} (${type}) could not be mounted again: bofh unmounts only filesystems on devices, and bind mounts of directories whose filesystem is also mounted elsewhere`,
+      `an undo could not mount ${describe(entry)} (${type}) again: it can mount only filesystems on devices, and bind mounts of directories whose filesystem is also mounted elsewhere`,
       { remedy: `if no undo is needed: umount ${inShell(path)}` },
     );
   return { ...known, options: [...flags, ...user], shown };

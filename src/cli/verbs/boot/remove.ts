@@ -53,7 +53,7 @@ function refuseEnabled(found: readonly FoundUnit[]): void {
   const enabledUnits = found.filter(({ enabled }) => enabled).map(({ unit }) => unit.name);
   if (enabledUnits.length === 0) return;
   throw new RefusedError(
-    `enabled: ${enabledUnits.join(', ')}; systemd would keep broken links to the removed files`,
+    `still enabled: ${enabledUnits.join(', ')}; without their files, systemd would keep broken links`,
     {
       remedy: `systemctl disable ${enabledUnits.join(' ')}`,
     },

@@ -12,7 +12,7 @@ export const filesystem: Noun = {
       'create a filesystem or swap area on a blank device; content is overwritten only if --overwrite names it',
       () => import('./create.ts'),
     ],
-    label: ['change the label of a filesystem or swap area, or remove it', () => import('./label.ts')],
+    label: ['set or remove the label of a filesystem or swap area', () => import('./label.ts')],
     uuid: [
       'change the UUID of an unused filesystem or swap area, for example of a clone',
       () => import('./uuid.ts'),

@@ -16,7 +16,8 @@ export const imageTools: Readonly<Record<string, ToolModel>> = {
   chmod: (call) => {
     const [mode = '', path = '', ...more] = readOptions(call, {}).words;
     const octal = /^0(?<bits>[0-7]{3,4})$/.exec(mode)?.groups?.bits;
-    if (octal === undefined || more.length > 0) throw unmodelled(call, 'it takes 0600 and one file');
+    if (octal === undefined || more.length > 0)
+      throw unmodelled(call, 'it takes an octal mode such as 0600, and one file');
     const there = resolve(call.world, path, 'follow');
     if (!there.found) return failed(1, `chmod: cannot access '${path}': No such file or directory`);
     // With fewer than five digits chmod keeps setuid and setgid of a directory.
@@ -63,7 +64,7 @@ function grow(
   if (more.length > 0 || size === undefined) throw unmodelled(call, 'it takes a size and one file');
   const there = resolve(call.world, path, 'follow');
   if (!there.found) return missing();
-  if ((there.inode.content?.length ?? 0) > 0) throw unmodelled(call, 'it knows only new files');
+  if ((there.inode.content?.length ?? 0) > 0) throw unmodelled(call, 'it knows only files without content');
   there.tree.inodes.set(there.ino, { ...there.inode, length: Number(size) });
   return ok();
 }

@@ -34,7 +34,7 @@ export default verb({
       throw foreignUnits([names.service, names.timer], 'btrfs rotation install');
     if (seen.enabled)
       throw new RefusedError(
-        `enabled: ${names.timer}; systemd would keep a broken link to the removed file`,
+        `${names.timer} is still enabled; without its file, systemd would keep a broken link`,
         {
           remedy: commandLine({ tool: 'systemctl', argv: ['disable', '--now', names.timer] }),
         },
