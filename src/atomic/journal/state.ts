@@ -69,6 +69,7 @@ export function advance(state: State | undefined, line: Line): State {
         changeStep(index, line.n, {
           intent: { ...intent, boot: line.boot, undo: line.undo },
           done: undefined,
+          ...(own.committed ? { reopened: true } : {}),
         });
       break;
     }

@@ -95,7 +95,10 @@ export function changeStep(
   index: Index,
   n: number,
   part: Partial<
-    Pick<Step, 'intent' | 'compared' | 'witness' | 'undone' | 'finished' | 'kept' | 'back' | 'blocked'>
+    Pick<
+      Step,
+      'intent' | 'compared' | 'witness' | 'undone' | 'finished' | 'kept' | 'back' | 'blocked' | 'reopened'
+    >
   > & {
     readonly done?: Step['done'] | undefined;
   },

@@ -11,6 +11,8 @@ export interface Step {
   readonly compared?: true;
   readonly undone?: { readonly by?: number; readonly notOurs?: string };
   readonly finished: boolean;
+  /** Opened again after the commit, to finish steps in it; then it is closed again. */
+  readonly reopened?: true;
   /**
    * `true`: `bofh undo` has a copy of the object that the act after the commit removed; otherwise the reason
    * why not.

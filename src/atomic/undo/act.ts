@@ -15,7 +15,7 @@ import type { Blocked, Line } from '../journal/lines.ts';
 import { type Decision } from './next.ts';
 import type { Key, Look } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { whyHidden } from './reopen.ts';
+import { mountToFinish, reopenedFor, whyHidden } from './reopen.ts';
 import { describe } from './report.ts';
 import { conflictsOf, journalled, stepOf, type Step } from '../journal/state.ts';
 import { refuseUnmounted } from './unmounted.ts';
@@ -242,8 +242,15 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
 }
 
 async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
+  const acted = await finishOpened(unwinding, step, boot);
+  for (const open of reopenedFor(unwinding.journal.state, step)) await closeAgain(unwinding, open);
+  return acted;
+}
+
+async function finishOpened(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step, boot);
-  const before = await code.look(journalled);
+  let before = await code.look(journalled);
+  if (before.state === 'gone' && (await mountToFinish(unwinding, step))) before = await code.look(journalled);
   let now = before;
   let kept: Kept;
   if (before.state === 'ours') {
@@ -268,6 +275,18 @@ async function finish(unwinding: Unwinding, step: Step, boot: string | undefined
     clear.length === 0 ? '' : `; ${hidden.until}: ${clear.map((argv) => shellWords(argv)).join('; ')}`;
   const found = `${hidden.why}${later}`;
   return leave(step, 'finished', { state: 'not-ours', found });
+}
+
+/** Closes what was opened again to finish steps in it. */
+async function closeAgain(unwinding: Unwinding, step: Step): Promise<void> {
+  const { code, journalled } = await at(unwinding, step);
+  if ((await code.look(journalled)).state === 'ours')
+    await actAndLook(
+      () => code.revert(journalled),
+      () => code.look(journalled),
+      step,
+    );
+  await code.sync(journalled);
 }
 
 /** Acts, then looks. The exit code of a program proves nothing: only `look` decides. */

@@ -2,7 +2,8 @@ import { BofhError, messageOf, RefusedError } from '../../core/errors.ts';
 import { shellWords } from '../../command/index.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, type Journal } from '../journal/journal-writer.ts';
-import { containerOf, journalled, stepOf, type Step } from '../journal/state.ts';
+import { containerOf, journalled, type State, stepOf, type Step } from '../journal/state.ts';
+import { placesOf } from '../journal/step-index.ts';
 import { json } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { accessTo, containerStep, destroyersOf, mountsOver } from './next.ts';
@@ -70,6 +71,36 @@ export async function remount(
       if (!(await isGone({ engine, journal }, destroyersOf(journal.state, mount)))) throw error;
     }
   return opened;
+}
+
+/**
+ * After the commit: mounts the filesystem of a step again, if the sequence, a boot or another program unmounted
+ * it, because what the step has to remove is in it. False if it cannot be mounted.
+ */
+export async function mountToFinish(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  of: Step,
+): Promise<boolean> {
+  try {
+    return await remount({ engine, journal }, of);
+  } catch (error) {
+    if (error instanceof BofhError) return false;
+    throw error;
+  }
+}
+
+/** What was opened again for this step and not for a later one, newest first. */
+export function reopenedFor(state: State, of: Step): readonly Step[] {
+  const waysTo = (step: Step): readonly Step[] =>
+    mountsOver(state, step).flatMap((mount) => [mount, ...accessTo(state, mount)]);
+  const later = new Set(
+    [...placesOf(state.index.unfinished, 'oldest')]
+      .flatMap((place) => state.steps[place] ?? [])
+      .flatMap((step) => (step.n > of.n ? waysTo(step) : [])),
+  );
+  return waysTo(of)
+    .filter((step) => step.reopened === true && !later.has(step))
+    .toSorted((a, b) => b.n - a.n);
 }
 
 /** Whether the object of one of these steps is gone, for example after a power cut. */

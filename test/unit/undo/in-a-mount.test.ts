@@ -90,6 +90,15 @@ const endings: Readonly<Record<string, (on: SimulatedHost) => SimulatedHost>> = 
 const uuidOf = ({ world }: SimulatedHost): string =>
   world.lvm[0]?.lvs.find(({ name }) => name === 'photos')?.uuid ?? '';
 
+/** Kills the process before or after the change of this number, also of its journal. */
+function killAt(on: SimulatedHost, index: number): void {
+  let seen = 0;
+  on.faults.decide(({ access }) => {
+    if (access === 'read' || seen++ !== index) return undefined;
+    return { mode: index % 2 === 0 ? 'crash here' : 'acts then crash' };
+  });
+}
+
 let start: SimulatedHost;
 beforeEach(async () => {
   start = await ready();
@@ -106,7 +115,7 @@ describe.each(Object.entries(bodies))('changes in a mount of %s', (what, body) =
       const wrong: string[] = [];
       for (const index of sampled([...whole.points.keys()], `${what} ${ending}`)) {
         const on = fork(start);
-        on.fault({ nth: index + 1, mode: index % 2 === 0 ? 'crash here' : 'acts then crash' });
+        killAt(on, index);
         await run(on, () => atomic('killed', body)).catch(() => undefined);
         const next = begin(on);
         next.clearFaults();
@@ -115,7 +124,7 @@ describe.each(Object.entries(bodies))('changes in a mount of %s', (what, body) =
           (error: unknown) => String(error),
         );
         const left = differences(wanted, look(next));
-        if (left.length > 0 && found !== 'committed' && found !== '')
+        if (left.length > 0 && !['committed', 'nothing-to-do', ''].includes(found))
           wrong.push(`${String(index + 1)}: ${found} ${left.join(' ')}`);
       }
       expect(wrong).toEqual([]);
@@ -283,15 +292,92 @@ describe('the mount that contains a file of the sequence', () => {
     expect(await runVerb(runtime, command)).toBe(0);
     expect(stdout()).toMatch(/undone +killed/);
   });
+});
 
-  it('that is unmounted before the commit: the error names the undo that needs it, and the command', async () => {
+describe('a mount that the sequence ends before its commit', () => {
+  const bodies: Readonly<Record<string, (tx: Tx) => Promise<unknown>>> = {
+    'a volume': async (tx) => {
+      await onVolume?.(tx);
+      await tx.mount.unmount({ path: '/srv/photos' });
+    },
+    'a private place': async (tx) => {
+      const { path } = await tx.mount.mount({ device: '/dev/vg0/photos', mode: 'rw' });
+      await tx.file.create({ path: `${path}/new`, content: 'new\n' });
+      await tx.file.remove({ path: `${path}/kept` });
+      await tx.mount.unmount({ path });
+    },
+    'an encrypted image file': async (tx) => {
+      const { device } = await tx.block.attachLoop({ file: '/srv/vault.img' });
+      const { path } = await tx.crypt.open({ device, key, name: 'vault' });
+      await tx.mount.mount({ device: path, path: '/srv/vault', mode: 'rw' });
+      await tx.file.create({ path: '/srv/vault/new', content: 'new\n' });
+      await tx.file.createDirectory({ path: '/srv/vault/2026' });
+      await tx.mount.unmount({ path: '/srv/vault' });
+      await tx.crypt.close({ name: 'vault', key });
+      await tx.block.detachLoop({ device });
+    },
+  };
+  const left = (on: SimulatedHost): string[] =>
+    on
+      .snapshot()
+      .split('\n')
+      .filter((line) => line.includes('.bofh-'));
+
+  describe.each(Object.entries(bodies))('%s', (what, body) => {
+    it('is mounted again to remove the private names of its files, and nothing is left', async () => {
+      const before = { left: left(start), mounts: start.world.mounts.map(({ path }) => path) };
+      const found: string[] = [];
+      const { engine, ...bofh } = simulatedBofh({ host: start });
+      const own = {
+        ...bofh,
+        engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) },
+      };
+      await withBofh({ ...own, signals: {} }, () => atomic('whole', body));
+
+      expect(found).toEqual([]);
+      expect(left(start)).toEqual(before.left);
+      expect(start.world.mounts.map(({ path }) => path)).toEqual(before.mounts);
+      expect(start.snapshot()).toContain('/new');
+    });
+
+    it.each(Object.entries(endings))(
+      'also after %s, after a kill of its program at any point after the commit',
+      async (ending, begin) => {
+        const whole = fork(start);
+        await run(whole, () => atomic('whole', body));
+        const wanted = look(begin(fork(whole)));
+        const wrong: string[] = [];
+        let committed = 0;
+        for (const index of sampled([...whole.points.keys()].slice(-20), `${what} ${ending}`, 4)) {
+          const on = fork(start);
+          killAt(on, index);
+          await run(on, () => atomic('killed', body)).catch(() => undefined);
+          const next = begin(on);
+          next.clearFaults();
+          const end = await run(next, () => recover()).then(
+            (ended) => ended.map((each) => each.end).join(),
+            (error: unknown) => String(error),
+          );
+          if (end !== 'committed') continue;
+          committed += 1;
+          const differs = differences(wanted, look(next));
+          if (differs.length > 0) wrong.push(`${String(index + 1)}: ${differs.join(' ')}`);
+        }
+        expect(wrong).toEqual([]);
+        expect(committed).toBeGreaterThan(0);
+      },
+      300_000,
+    );
+  });
+
+  it('whose device others took before the commit: the commands that remove what stays are shown', async () => {
     const found: string[] = [];
     const { engine, ...bofh } = simulatedBofh({ host: start });
     const own = { ...bofh, engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) } };
     await withBofh(own, () =>
       atomic('photos', async (tx) => {
-        await onVolume?.(tx);
-        await tx.mount.unmount({ path: '/srv/photos' });
+        await bodies['a volume']?.(tx);
+        start.world.active.delete(uuidOf(start));
       }),
     );
 
