@@ -15,6 +15,8 @@ export interface Taken {
   /** The holder as text, with the remedy. */
   readonly by: string;
   readonly remedy: string;
+  /** The id of the sequence that has reserved it, if known: its journal may be one of this bofh. */
+  readonly sequence?: string;
 }
 
 /** A program of the sequence that still runs on the reserved host. */

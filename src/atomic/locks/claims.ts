@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { endReservation } from '../../command/index.ts';
+import { endReservation, type Taken } from '../../command/index.ts';
 import { JournalError, UsageError } from '../../core/errors.ts';
 import { option, stepName } from '../../core/option.ts';
 import { type AtWork, atWorkOn, isRefusal, type CheckedStep } from './at-work.ts';
@@ -10,7 +10,7 @@ import type { ObjectLocks } from './lock.ts';
 import type { Claims, Key } from '../operation.ts';
 import type { Place } from '../place.ts';
 import { describe } from '../undo/report.ts';
-import { cannotTell, journals, journalsOn, type Seen, workedOn } from '../journal/scan.ts';
+import { cannotTell, journalOf, journals, journalsOn, type Seen, workedOn } from '../journal/scan.ts';
 import { conflicting, exclusive, isLeft, type Step } from '../journal/state.ts';
 
 /** Everything that the claims of a step are compared with. */
@@ -53,16 +53,15 @@ function refuseReserved({ engine, id: own }: Claiming, claims: Claims): void {
   }
 }
 
-async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Promise<void> {
+async function reserveObjects(at: Claiming, claims: Claims): Promise<void> {
+  const { engine, enter } = at;
   const { reservations, host } = engine;
   if (reservations === undefined) return;
   const keys = { exclusive: exclusive(claims), shared: claims.needs ?? [] };
-  const taken = await reservations.reserve(reservingOf(await enter()), keys);
-  if (taken !== undefined)
-    throw new JournalError(`${said(engine, taken.key)} is in use by ${taken.by}`, {
-      code: 'busy',
-      remedy: taken.remedy,
-    });
+  await untilFree(at, async () => {
+    const taken = await reservations.reserve(reservingOf(await enter()), keys);
+    return taken === undefined ? undefined : refuseTaken(engine, taken);
+  });
   if (reservations.journals === undefined) return;
   // Only after the reservation, because from now on no bofh on that host starts to change the objects.
   for (const { id, state } of await journalsOn(host, reservations.journals))
@@ -77,6 +76,20 @@ async function reserveObjects({ engine, enter }: Claiming, claims: Claims): Prom
           },
         );
     }
+}
+
+/**
+ * Throws for an object that another sequence has reserved on the other host. If its journal is one
+ * of this bofh, recovery here ends it; if a process still works on it, returns its holder as text.
+ */
+async function refuseTaken(engine: Engine, { key, by, remedy, sequence }: Taken): Promise<string> {
+  const seen = sequence === undefined ? undefined : journalOf(engine, sequence);
+  if (seen === undefined || seen.state.closed !== undefined)
+    throw new JournalError(`${said(engine, key)} is in use by ${by}`, { code: 'busy', remedy });
+  const [worked] = await workedOn(engine, [seen]);
+  if (worked?.owner === 'running') return `${said(engine, key)} is in use by ${sequenceInWords(seen)}`;
+  if (worked?.owner === 'unknown') throw cannotTell(seen.id, said(engine, key));
+  throw unfinished(engine, { key, seen });
 }
 
 export function withHost(engine: Pick<Place, 'host'>, claims: Claims): Claims {
@@ -211,7 +224,7 @@ export function refuseDamaged(engine: Engine): void {
 
 function unfinished(
   engine: Engine,
-  { key, seen, step }: Pick<AtWork, 'key' | 'seen' | 'step'>,
+  { key, seen, step }: Pick<AtWork, 'key' | 'seen'> & Partial<Pick<AtWork, 'step'>>,
   cause?: unknown,
 ): JournalError {
   const { id, state } = seen;
@@ -224,8 +237,9 @@ function unfinished(
         cause,
       },
     );
+  const of = step === undefined ? '' : `, step ${describe(step)}`;
   return new JournalError(
-    `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}", step ${describe(step)}`,
+    `${said(engine, key)} belongs to the unfinished sequence ${id} "${state.begin.name}"${of}`,
     { code: 'unfinished', remedy: `bofh recover; to look first: bofh journal show ${id}`, cause },
   );
 }

@@ -4,7 +4,14 @@ import type { Place } from '../../atomic/index.ts';
 import { parseReserved } from '../../atomic/locks/reservations.ts';
 import { journalsOn } from '../../atomic/journal/scan.ts';
 import { conflicting, isLeft } from '../../atomic/journal/state.ts';
-import { type Host, type ReadHost, type Reservations, textOf, type ChangeHost } from '../../command/index.ts';
+import {
+  type ChangeHost,
+  endReservation,
+  type Host,
+  type ReadHost,
+  type Reservations,
+  textOf,
+} from '../../command/index.ts';
 import type { SimulatedHost } from '../../simulator/host.ts';
 import { simulate } from '../../simulator/real-host/simulate.ts';
 
@@ -23,12 +30,8 @@ export function plannedReservations(real: ReadHost, { journals, reach }: Reserva
       for (const other of await reservedOn(real, directory)) {
         const key = conflicting({ makes: other.exclusive, needs: other.shared }, wanted);
         const by = `the sequence ${other.id} "${other.name}", which bofh runs on ${other.coordinator}`;
-        if (key !== undefined)
-          return {
-            key,
-            by,
-            remedy: `wait until it has ended; see it on ${other.coordinator}: bofh journal list`,
-          };
+        const remedy = endReservation(other, `on ${real.name}`);
+        if (key !== undefined) return { key, by, remedy, sequence: other.id };
       }
       for (const { id: other, state } of journals === undefined ? [] : await journalsOn(real, journals))
         for (const { intent } of state.steps.filter(

@@ -218,6 +218,7 @@ function whoHas(host: string, word: string, [, from = '', sequence = '']: readon
   return {
     by: `the ${sequence}, which bofh runs on ${coordinator}`,
     remedy: endReservation({ id, coordinator }, `on ${host}`),
+    sequence: id,
   };
 }
 

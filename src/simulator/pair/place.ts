@@ -96,7 +96,7 @@ function reserve(
   for (const [id, other] of side.reserved) {
     const claims = { makes: [...other.exclusive], needs: [...other.shared] };
     const key = id === of.id ? undefined : conflicting(claims, { makes: exclusive, needs: shared });
-    if (key !== undefined) return { key, by: `the sequence ${id}`, remedy: 'see that it ends' };
+    if (key !== undefined) return { key, by: `the sequence ${id}`, remedy: 'see that it ends', sequence: id };
   }
   const own = side.reserved.get(of.id) ?? { of, exclusive: new Set<string>(), shared: new Set<string>() };
   for (const key of exclusive) own.exclusive.add(key);

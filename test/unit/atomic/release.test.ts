@@ -3,7 +3,7 @@ import type { Engine } from '../../../src/atomic/index.ts';
 import { openJournals, recover } from '../../../src/atomic/recovery/recover.ts';
 import { atomic, withBofh } from '../../../src/bofh.ts';
 import { CommandError, ConnectionError, StuckError } from '../../../src/core/errors.ts';
-import { simulatedPair } from '../../../src/simulator/index.ts';
+import { simulatedHost, simulatedPair } from '../../../src/simulator/index.ts';
 
 /** The same engine, on which no reservation can be taken away. */
 function unreleasing(engine: Engine, why: Error): Engine {
@@ -50,4 +50,32 @@ test.each([
   });
   expect((await recover(journal?.id ?? '', { engine: here.engine, yes: true })).end).toBe('committed');
   expect(there.reserved()).toEqual([]);
+});
+
+test('an object that a killed sequence of this bofh has only reserved there is freed by recovery here', async () => {
+  const host = simulatedHost();
+  const { here, there, again } = simulatedPair({ here: host });
+  host.fault({ step: 'file.create', mode: 'acts then crash' });
+  const killed = withBofh({ ...here, signals: {} }, () =>
+    atomic('nightly', async (tx) => {
+      await tx.on('there').reserve({ changes: ['file:/etc/y'] });
+      await tx.file.create({ path: '/etc/x', content: 'x', mode: 0o644 });
+    }),
+  );
+  await expect(killed).rejects.toThrow();
+  const [id = ''] = there.reserved();
+  const later = { ...again(host.restart()), signals: {} };
+  const next = (): Promise<unknown> =>
+    withBofh(later, () =>
+      atomic('next', (tx) => tx.on('there').file.create({ path: '/etc/y', content: 'y', mode: 0o644 })),
+    );
+
+  await expect(next()).rejects.toMatchObject({
+    code: 'unfinished',
+    message: `/etc/y on there belongs to the unfinished sequence ${id} "nightly"`,
+    remedy: `bofh recover; to look first: bofh journal show ${id}`,
+  });
+  await recover(id, { engine: later.engine, yes: true });
+  await next();
+  expect(there.host().admin.readFile('/etc/y')).toBe('y');
 });
