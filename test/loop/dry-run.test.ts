@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -161,6 +162,30 @@ describe.skipIf(!root || !hasStrace)('a dry run, watched by strace', () => {
       } finally {
         spawnSync('losetup', ['--detach', device]);
       }
+    });
+
+    it('on the files of an image that the plan does not really mount', () => {
+      const [image, at] = [join(work, 'filled.img'), join(work, 'at')];
+      mkdirSync(at);
+      writeFileSync(join(work, 'name'), 'web1\n');
+      const requests = [
+        'mkdir etc',
+        'sif etc mode 040750',
+        'sif etc gid 4',
+        `write ${work}/name etc/hostname`,
+      ];
+      requests.push('sif etc/hostname mode 0100640', 'sif etc/hostname uid 7');
+      writeFileSync(join(work, 'requests'), `${requests.join('\n')}\n`);
+      spawnSync('mkfs.ext4', ['-q', image, '64M']);
+      spawnSync('debugfs', ['-w', '-f', join(work, 'requests'), image]);
+      const real = both(`
+        const { device } = await tx.block.attachLoop({ file: '${image}' });
+        await tx.mount.mount({ device, path: '${at}', mode: 'rw' });
+        await tx.ensure.file.createDirectory({ path: '${at}/etc', mode: 0o750, gid: 4 });
+        await tx.ensure.file.create({ path: '${at}/etc/hostname', content: 'web1\\n', mode: 0o640, uid: 7 });
+        await tx.mount.unmount({ path: '${at}' });
+        await tx.block.detachLoop({ device });`);
+      expect(real).toEqual(['losetup', 'mount', 'umount', 'losetup']);
     });
 
     it('on an image and a loop device that exist in the plan only', () => {

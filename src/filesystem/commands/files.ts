@@ -173,12 +173,18 @@ function said(stderr: string): readonly string[] {
 }
 
 // A name can contain a newline, but neither / nor NUL, so this matches entries and not lines.
-const debugfsEntry = /\/\d+\/(?<type>[0-7]{2})[0-7]{4}\/\d+\/\d+\/(?<name>[^/]+)\/\d*\/\n/y;
+const debugfsEntry =
+  /\/\d+\/(?<type>[0-7]{2})(?<mode>[0-7]{4})\/(?<uid>\d+)\/(?<gid>\d+)\/(?<name>[^/]+)\/(?<size>\d*)\/\n/y;
 
 /** An entry of a directory, as debugfs lists it. */
 export interface DirectoryEntry {
   readonly name: string;
   readonly kind: 'file' | 'directory' | 'symlink' | 'other';
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** In bytes; 0 for a directory, because debugfs does not list it. */
+  readonly size: number;
 }
 
 const kinds: Readonly<Record<string, DirectoryEntry['kind']>> = {
@@ -192,9 +198,13 @@ function parseDebugfs(stdout: string, stderr: string): readonly DirectoryEntry[]
   const entries: DirectoryEntry[] = [];
   debugfsEntry.lastIndex = 0;
   while (debugfsEntry.lastIndex < text.length) {
-    const { name, type = '' } = debugfsEntry.exec(text)?.groups ?? {};
+    const { name, type = '', ...listed } = debugfsEntry.exec(text)?.groups ?? {};
     if (name === undefined) throw new ParseError(`debugfs: cannot read the listing: ${stderr.trim()}`);
-    entries.push({ name, kind: kinds[type] ?? 'other' });
+    const { mode, uid, gid, size } = listed;
+    entries.push({
+      ...{ name, kind: kinds[type] ?? 'other', mode: Number.parseInt(mode ?? '', 8) },
+      ...{ uid: Number(uid), gid: Number(gid), size: Number(size) },
+    });
   }
   // debugfs always exits with 0; a directory that was read has these two entries.
   for (const own of ['.', '..'])

@@ -6,7 +6,7 @@ import { isGone } from './gone.ts';
 import { UnknownInPlan } from './unknown.ts';
 import { present } from '../../core/present.ts';
 import { type Found, resolve } from '../world/resolve.ts';
-import { addInode, directory, file, type Inode, symlink } from '../world/tree.ts';
+import { addInode, directory, type Inode, symlink } from '../world/tree.ts';
 import type { Overlay, World } from '../world/world.ts';
 
 /**
@@ -98,9 +98,10 @@ async function fetchUnmounted(
   absent.add(key);
   const found = entries?.find((entry) => entry.name === name);
   if (found === undefined) return false;
-  const { content: _, ...unread } = file('');
-  const made = { directory: directory(), symlink: symlink(unreadLink), file: unread, other: unread };
-  addInode(parent.tree, parent.ino, name, made[found.kind]);
+  const { mode, uid, gid, size: length } = found;
+  const unread: Inode = { kind: 'file', mode, uid, gid, length };
+  const made = { directory: directory(mode), symlink: symlink(unreadLink), file: unread, other: unread };
+  addInode(parent.tree, parent.ino, name, { ...made[found.kind], uid, gid });
   world.revision += 1;
   return true;
 }
