@@ -2,7 +2,7 @@ import type { Engine } from '../atomic/index.ts';
 import { changing } from '../atomic/engine.ts';
 import type { Journal } from '../atomic/journal/journal-writer.ts';
 import type { Confirmation } from '../atomic/recovery/await-confirmation.ts';
-import { type Command, nothing } from '../command/index.ts';
+import { type Command, nothing, type ReadHost } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { option } from '../core/option.ts';
 import { ownProgram } from '../core/own-program.ts';
@@ -11,36 +11,45 @@ import { sshConnection } from '../host/ssh-connection.ts';
 const without = (): string => option('--confirm off', 'no `confirm`');
 
 /**
+ * Returns why no sequence of this host can wait for its confirmation; undefined if it can. On
+ * another host nothing could roll the change back without the network.
+ */
+export async function refusalToWait(host: ReadHost): Promise<RefusedError | UsageError | undefined> {
+  if (host.name !== '') return elsewhere(host.name);
+  if ((await host.stat('/run/systemd/system')) === undefined)
+    return new RefusedError(
+      'systemd does not run here, so nothing could roll the change back at the deadline',
+      { remedy: `to change it at once, without automatic rollback: ${without()}` },
+    );
+  const program = ownProgram();
+  if ((await host.stat(program)) === undefined)
+    return new RefusedError(
+      `there is no ${program}, which bofh needs to roll the change back at the deadline`,
+      { remedy: 'npm run build; or install the package bofh' },
+    );
+  return undefined;
+}
+
+function elsewhere(name: string): UsageError {
+  return new UsageError('only a change of the host that bofh runs on can wait for a confirmation', {
+    remedy: `run the command on ${name} itself; to change it at once, without automatic rollback: ${without()}`,
+  });
+}
+
+/**
  * Returns how a sequence of this host waits for its confirmation, for `ms` milliseconds. Throws
- * UsageError for another host: without the network, nothing on that host could roll the change
- * back.
+ * UsageError for another host.
  */
 export function confirmationOf(engine: Engine, stateDir: string, ms: number): Confirmation {
   const { host } = engine;
-  if (host.name !== '')
-    throw new UsageError('only a change of the host that bofh runs on can wait for a confirmation', {
-      remedy: `run the command on ${host.name} itself; to change it at once, without automatic rollback: ${without()}`,
-    });
+  if (host.name !== '') throw elsewhere(host.name);
   return {
     seconds: ms / 1000,
     connection: sshConnection(),
     startGuard: async (journal) => {
-      if ((await host.stat('/run/systemd/system')) === undefined)
-        throw new RefusedError(
-          'systemd does not run here, so nothing could roll the change back at the deadline',
-          {
-            remedy: `to change it at once, without automatic rollback: ${without()}`,
-          },
-        );
-      const program = ownProgram();
-      if ((await host.stat(program)) === undefined)
-        throw new RefusedError(
-          `there is no ${program}, which bofh needs to roll the change back at the deadline`,
-          {
-            remedy: 'npm run build; or install the package bofh',
-          },
-        );
-      await startGuard(engine, journal, [process.execPath, program, '--state-dir', stateDir]);
+      const refusal = await refusalToWait(host);
+      if (refusal !== undefined) throw refusal;
+      await startGuard(engine, journal, [process.execPath, ownProgram(), '--state-dir', stateDir]);
     },
   };
 }

@@ -68,6 +68,49 @@ it.each([
   },
 );
 
+describe.each([
+  [
+    'another host',
+    'web2',
+    UsageError,
+    'only a change of the host that bofh runs on can wait for a confirmation',
+  ],
+  [
+    'a host without systemd',
+    '',
+    RefusedError,
+    'systemd does not run here, so nothing could roll the change back at the deadline',
+  ],
+])('a change that could lock out, on %s', (_, name, refused, why) => {
+  const apply = (options: object, ...words: readonly string[]) => {
+    const { runtime } = testRuntime(simulatedBofh({ host: { ...host, name } }), options);
+    return runVerb(runtime, ['host', 'apply', file, ...words]);
+  };
+  beforeEach(() => {
+    host.admin.mkdir('/etc/ssh/sshd_config.d');
+    describing("h.file('/etc/ssh/sshd_config.d/x.conf', { content: '# nothing\\n' });");
+  });
+
+  it('is planned as what host apply does with it', async () => {
+    const { runtime, stdout } = testRuntime(simulatedBofh({ host: { ...host, name } }));
+    expect(await runVerb(runtime, ['host', 'plan', file])).toBe(0);
+    expect(stdout()).toContain(`host apply refuses it without --confirm off: ${why}\n`);
+    expect(stdout()).not.toContain('then wait');
+  });
+
+  it.each(['apply', 'plan'] as const)('is refused before the question, with mode %s', async (mode) => {
+    const before = host.snapshot();
+    const failed = apply({ mode });
+    await expect(failed).rejects.toThrow(why);
+    await expect(failed).rejects.toBeInstanceOf(refused);
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('is done with --confirm off', async () => {
+    expect(await apply({ yes: true }, '--confirm', 'off')).toBe(0);
+  });
+});
+
 describe('bofh host plan', () => {
   it('shows what differs, and changes nothing', async () => {
     const before = host.snapshot();

@@ -6,6 +6,7 @@ import { present } from '../../../core/present.ts';
 import type { HostChange } from '../../../provision/apply.ts';
 import { remember } from '../../../provision/created.ts';
 import { canLockOut } from '../../../provision/lockout.ts';
+import { refusalToWait } from '../../../service/guard.ts';
 import { change } from '../../runtime/change.ts';
 import { parseWait } from '../../runtime/settings.ts';
 import { value, verb } from '../../runtime/verb.ts';
@@ -54,7 +55,23 @@ export default verb({
             ...undescribedInWords(undescribed, { prune }),
           ],
         });
-        if (runtime.settings.mode === 'plan') return { act: () => applyCollected(resources), answer };
+        // Before the question, and also in a plan: without it the whole change would be refused.
+        const waitFor = async (changes: readonly HostChange[]): Promise<number | undefined> => {
+          const usual = changes.some(canLockOut) ? usualWaitMs : undefined;
+          const confirm = asked === 'off' ? undefined : (asked ?? usual);
+          const refusal = confirm === undefined ? undefined : await refusalToWait(bofh.host);
+          if (refusal !== undefined) throw refusal;
+          return confirm;
+        };
+        if (runtime.settings.mode === 'plan')
+          return {
+            act: async () => {
+              const changes = await applyCollected(resources);
+              if (changes.length > 0) await waitFor(changes);
+              return changes;
+            },
+            answer,
+          };
         const answers: Answers = new Map();
         const planned = await plannedChanges(bofh, resources, answers);
         // The changes are committed: if this record is lost, --prune does not know their objects.
@@ -69,8 +86,7 @@ export default verb({
             give(runtime, answer(planned));
             return 0;
           };
-        const usual = planned.some(canLockOut) ? usualWaitMs : undefined;
-        const confirm = asked === 'off' ? undefined : (asked ?? usual);
+        const confirm = await waitFor(planned);
         return {
           destroys: [...planned.map(changeInWords), ...(confirm === undefined ? [] : [waitInWords(confirm)])],
           again: async () => {

@@ -124,6 +124,11 @@ export function waitInWords(ms: number): string {
   return `then wait ${String(ms / 1000)} s for "bofh confirm" from a new connection, or undo all of it`;
 }
 
+/** Instead of `waitInWords`, where no change can wait. */
+export function noWaitInWords({ message }: Error): string {
+  return `this could break the access to the host, and host apply refuses it without --confirm off: ${message}`;
+}
+
 /** A change for the JSON answer, without contents. */
 export function asData({ action, kind, name, details }: HostChange) {
   return { action, kind, name, details };

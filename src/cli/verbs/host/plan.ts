@@ -1,4 +1,5 @@
 import { canLockOut } from '../../../provision/lockout.ts';
+import { refusalToWait } from '../../../service/guard.ts';
 import { give } from '../../output/answer.ts';
 import { printable } from '../../output/text.ts';
 import { openSession } from '../../runtime/session.ts';
@@ -7,6 +8,7 @@ import {
   args,
   asData,
   changeInWords,
+  noWaitInWords,
   plannedChanges,
   prune,
   readDescription,
@@ -28,6 +30,7 @@ export default verb({
     const changes = await plannedChanges(bofh, resources);
     const all = changes.map((change) => ({ change, text: diffOf(change) }));
     const canCutConnection = changes.some(canLockOut);
+    const refusal = canCutConnection ? await refusalToWait(bofh.host) : undefined;
     give(runtime, {
       data: {
         canCutConnection,
@@ -41,7 +44,9 @@ export default verb({
           ...(diff && text !== undefined ? text.split('\n').map(printable) : []),
         ]),
         ...undescribedInWords(undescribed, { prune }),
-        ...(canCutConnection ? [waitInWords(usualWaitMs)] : []),
+        ...(canCutConnection
+          ? [refusal === undefined ? waitInWords(usualWaitMs) : noWaitInWords(refusal)]
+          : []),
       ],
     });
     return 0;
