@@ -126,13 +126,19 @@ export function keysOf(packages: readonly ChangedPackage[]): readonly string[] {
   return ['packages:dpkg', ...packages.map(({ name }) => `package:${name}`)];
 }
 
-/** `nginx 1.22.1-9 → 1.24.0-2` */
+/** `nginx 1.22.1-9 → 1.24.0-2`; of a package that stays installed, the marks of apt-mark(8) that change. */
 export function inWords({ name, before, after, purged }: ChangedPackage): string {
   const old = before?.status === 'installed' ? before.version : undefined;
   if (after === undefined) return `${name} ${old ?? ''} → ${purged === true ? 'purged' : 'removed'}`;
   if (old === undefined) return `${name} ${after.version}`;
   if (old !== after.version) return `${name} ${old} → ${after.version}`;
-  return `${name} ${after.hold ? 'held' : 'not held'}${after.auto ? ', automatic' : ''}`;
+  const marks = [
+    ...(after.hold === before?.hold ? [] : [after.hold ? 'held' : 'not held']),
+    ...(after.auto === before?.auto
+      ? []
+      : [after.auto ? 'marked as automatically installed' : 'marked as manually installed']),
+  ];
+  return `${name} ${marks.join(', ')}`;
 }
 
 /** Removes the configuration files of the packages that are purged. */

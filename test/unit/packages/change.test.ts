@@ -3,7 +3,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import type { ReadHost } from '../../../src/command/index.ts';
 import { RefusedError, RolledBackError } from '../../../src/core/errors.ts';
 import type { Tx } from '../../../src/operations.ts';
-import { change } from '../../../src/packages/change.ts';
+import { change, inWords } from '../../../src/packages/change.ts';
 import { plannedPackages } from '../../../src/packages/plan.ts';
 import { debOf, refuseForeignFiles } from '../../../src/packages/store.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
@@ -272,6 +272,17 @@ it('finds the .deb of each architecture of a package', () => {
   for (const each of [files, files.toReversed()])
     expect(all.map(({ name }) => debOf(each, name, all))).toEqual(files);
   expect(debOf(files.slice(0, 2), 'libc6:i386', all)).toBeUndefined();
+});
+
+it.each([
+  [{ auto: true }, {}, 'lamp marked as manually installed'],
+  [{}, { hold: true }, 'lamp held'],
+  [{ hold: true }, {}, 'lamp not held'],
+  [{ hold: true }, { auto: true }, 'lamp not held, marked as automatically installed'],
+])('names only the marks that change: %o, then %o', (before, after, words) => {
+  const marks = { version: '1.0', auto: false, hold: false };
+  const was = { ...marks, ...before, status: 'installed' } as const;
+  expect(inWords({ name: 'lamp', before: was, after: { ...marks, ...after } })).toBe(words);
 });
 
 it('the manual recovery installs the old packages from the store', () => {
