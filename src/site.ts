@@ -4,7 +4,7 @@ import en from 'zod/v4/locales/en.js';
 import * as z from 'zod/mini';
 import { type ExposedPart, exposedHere, exposedOn, keyRef, type ReadHost } from './command/index.ts';
 import type { AnyOperation } from './atomic/index.ts';
-import { BofhError, UsageError } from './core/errors.ts';
+import { BofhError, messageOf, UsageError } from './core/errors.ts';
 import { nearestOf } from './core/nearest.ts';
 import { option } from './core/option.ts';
 import { checkOwn } from './operations.ts';
@@ -241,11 +241,28 @@ async function refuseUnsafe(
  */
 export function siteFileHere(named: string | undefined): string | undefined {
   const paths = named === undefined || named === '' ? sitePaths : [resolve(named)];
-  const path = paths.find((each) => lstatSync(each, { throwIfNoEntry: false }) !== undefined);
+  const path = paths.find(isThere);
   if (path === undefined && named !== undefined && named !== '') throw noSite(resolve(named));
   const found = path === undefined ? undefined : exposedHere(path, 'content');
   if (path !== undefined && found !== undefined) throw unsafeSite(path, found);
   return path;
+}
+
+/** Throws UsageError if it cannot be known, for example because only root may enter the directory. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw unreadableSite(path, error);
+  }
+}
+
+/** Returns the error for a site file that cannot be read. */
+export function unreadableSite(path: string, error: unknown): UsageError {
+  return new UsageError(`the site file ${path} cannot be read: ${messageOf(error)}`, {
+    cause: error,
+    remedy: `run the command as a user who can read it, or name another site file: ${option('--site FILE', 'loadSite(FILE)')}, or BOFH_SITE`,
+  });
 }
 
 function noSite(path: string): UsageError {

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { UsageError } from '../core/errors.ts';
+import { messageOf, UsageError } from '../core/errors.ts';
 import { exposedHere } from '../command/index.ts';
 import { cacheDirectory, openCache } from './cache.ts';
 import { loader } from './transpile.ts';
@@ -106,7 +106,7 @@ async function modules(): Promise<Record<string, unknown>> {
 /** Returns the content of a user's file. UsageError if it cannot be read, or has another extension. */
 export function readSource(path: string): string {
   const file = resolve(path);
-  if (!extensions.includes(extname(file)))
+  if (!extensions.includes(extname(file)) && !isDirectory(file))
     throw new UsageError(
       `${file} is not a script that bofh can run: its name must end in ${extensions.join(', ')}`,
       { remedy: `rename it, for example to ${file.slice(0, file.length - extname(file).length)}.ts` },
@@ -117,8 +117,17 @@ export function readSource(path: string): string {
   } catch (error) {
     if (error instanceof UsageError) throw error;
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    const why = missing ? 'there is no such file' : String(error);
+    const why = missing ? 'there is no such file' : messageOf(error);
     throw new UsageError(`${file} cannot be read: ${why}`, { cause: error, remedy: nameIt });
+  }
+}
+
+/** Whether a path is known to be a directory. */
+function isDirectory(file: string): boolean {
+  try {
+    return statSync(file).isDirectory();
+  } catch {
+    return false;
   }
 }
 

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { messageOf, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { exposedHere } from '../command/index.ts';
-import { defineSite, parseSite, type Site, unsafeSite } from '../site.ts';
+import { defineSite, parseSite, type Site, unreadableSite, unsafeSite } from '../site.ts';
 import { type LoadOptions, loadScript, loadScriptSync, placeOf, readSource } from './load.ts';
 
 /**
@@ -60,9 +60,14 @@ export function readSiteSync(path: string, options: LoadOptions): Site {
 }
 
 function fromJson(path: string): Site {
-  let settings: unknown;
+  let [text, settings]: [string, unknown] = ['', undefined];
   try {
-    settings = JSON.parse(readFileSync(path, 'utf8'));
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw unreadableSite(path, error);
+  }
+  try {
+    settings = JSON.parse(text);
   } catch (error) {
     throw new UsageError(`the site file ${path} is not JSON: ${messageOf(error)}`, { cause: error });
   }

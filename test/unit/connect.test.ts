@@ -105,6 +105,13 @@ it('a script with another extension gets a valid name', async () => {
   expect((error as BofhError).remedy).toBe('rename it, for example to /srv/x.ts');
 });
 
+it('a directory is not renamed to a script', async () => {
+  const error = await rejectionOf(loadScript('/srv', { cache: 'unused', warn: () => undefined }));
+
+  expect((error as BofhError).message).toBe('/srv is not a regular file');
+  expect((error as BofhError).remedy).toBe('name an existing, readable file');
+});
+
 describe('connect()', () => {
   const simulated = {
     ...simulatedBofh({ site: { ...currentBofh().site, volumeGroup: 'vg7' } }),

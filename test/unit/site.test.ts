@@ -60,6 +60,13 @@ describe('the search for a site file', () => {
     );
   });
 
+  it('refuses a path that cannot be read', () => {
+    expect(() => siteFileHere('/dev/null/site.json')).toThrow(UsageError);
+    expect(() => siteFileHere('/dev/null/site.json')).toThrow(
+      /the site file \/dev\/null\/site.json cannot be read: ENOTDIR/,
+    );
+  });
+
   it('refuses a device, without advice to change its permissions', async () => {
     const refused = { message: expect.stringContaining('/dev/null is not a regular file') as string };
     await expect(findSite(host, '/dev/null', uid)).rejects.toMatchObject({
