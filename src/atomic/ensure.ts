@@ -78,7 +78,7 @@ export function ensure<A, V>(
     for (let attempt = 1; ; attempt += 1) {
       const seen = await look();
       if (seen !== undefined) {
-        const existing = await claimed(tx, seen, look);
+        const existing = await claimed(tx, seen, look, host.name);
         if (existing !== undefined) return { value: existing, changed: false };
       }
       try {
@@ -94,13 +94,14 @@ export function ensure<A, V>(
 }
 
 /**
- * Claims an object and compares it again. Returns its value, or undefined if it is gone; throws DiffersError
+ * Claims an object and compares it again; `on` names its host in the error. Returns its value, or undefined if it is gone; throws DiffersError
  * if it differs. Throws JournalError if another sequence has the object.
  */
 export async function claimed<V>(
   tx: Pick<Steps, 'reserve'>,
   seen: Found<V>,
   find: () => Promise<Found<V> | undefined>,
+  on = '',
 ): Promise<V | undefined> {
   await tx.reserve({ needs: seen.keys });
   const found = await find();
@@ -109,7 +110,8 @@ export async function claimed<V>(
   const differences = Object.entries(compared).flatMap(([property, [asked, there]]): Difference[] =>
     asked === undefined || isDeepStrictEqual(asked, there) ? [] : [{ property, asked, found: there ?? null }],
   );
-  if (differences.length > 0) throw new DiffersError(what, { differences, show });
+  const where = on === '' ? '' : ` on ${on}`;
+  if (differences.length > 0) throw new DiffersError(`${what}${where}`, { differences, show });
   if (value === undefined) throw new TypeError(`${what} differs in nothing, and has no value`);
   return value;
 }

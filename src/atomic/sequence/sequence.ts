@@ -1,4 +1,13 @@
-import { BofhError, type InterruptedError, messageOf, JournalError, UsageError } from '../../core/errors.ts';
+import {
+  BofhError,
+  CommandError,
+  type InterruptedError,
+  JournalError,
+  messageOf,
+  RefusedError,
+  ToolError,
+  UsageError,
+} from '../../core/errors.ts';
 import { Announcements } from './announcement.ts';
 import { checkClaims } from '../locks/check-claims.ts';
 import { claim } from '../locks/claims.ts';
@@ -375,7 +384,12 @@ export class AtomicOperationSequence {
   }
 
   async #rollBack(cause: unknown): Promise<unknown> {
-    return this.#journal === undefined ? cause : rollBack(this.#ending(this.#journal), cause);
+    const error = this.#journal === undefined ? cause : await rollBack(this.#ending(this.#journal), cause);
+    // A RolledBackError names the other host. The error of the first step must name it too.
+    const by = error === cause && isOfHost(error) ? this.#thrownBy.get(error) : undefined;
+    if (by !== undefined && by.failedOn !== this.#engine.host.name && isOfHost(error))
+      error.message = `on ${by.failedOn}: ${error.message}`;
+    return error;
   }
 
   #ending(journal: Journal): Ending {
@@ -427,4 +441,9 @@ function checkName(what: string, name: unknown): string {
   throw new UsageError(`${what} needs a name (a non-empty string)`, {
     remedy: `name what it does: atomic('web1', …)`,
   });
+}
+
+/** Whether an error is about a host, and does not name it itself. */
+function isOfHost(error: unknown): error is RefusedError | UsageError | ToolError | CommandError {
+  return [RefusedError, UsageError, ToolError, CommandError].some((kind) => error instanceof kind);
 }
