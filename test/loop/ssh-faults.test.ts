@@ -61,7 +61,9 @@ describe('a host that cannot be reached', () => {
     const sshd = await server({ client: ['Port 1'] });
 
     expect(await complaint(overSsh(sshd))).toMatch(
-      /^there does not answer .*refused.*; see whether the host and its sshd run/,
+      new RegExp(
+        `^there does not answer .*refused.*; see whether the host and its sshd run: ssh -F ${sshd.configFile} there$`,
+      ),
     );
   });
 
@@ -75,7 +77,7 @@ describe('a host that cannot be reached', () => {
     copyFileSync(join(sshd.directory, 'third.pub'), join(sshd.directory, 'id.pub'));
 
     expect(await complaint(overSsh(sshd))).toMatch(
-      /^there accepts none of your keys \(.*; see which keys are offered: ssh -v there/,
+      /^there accepts none of your keys \(.*; see which keys are offered: ssh -v -F \S+ there/,
     );
   });
 
@@ -94,7 +96,7 @@ describe('a host that cannot be reached', () => {
     writeFileSync(sshd.knownHosts, '');
 
     expect(await complaint(overSsh(sshd))).toMatch(
-      /^the key of there is not in known_hosts.*; compare the fingerprint, and accept it: ssh there/,
+      /^the key of there is not in known_hosts.*; compare the fingerprint, and accept it: ssh -F \S+ there/,
     );
     expect(readFileSync(sshd.knownHosts, 'utf8')).toBe('');
   });

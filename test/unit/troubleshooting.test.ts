@@ -137,8 +137,15 @@ const cases: Readonly<Record<string, () => string | Promise<string>>> = {
   'could not be parsed': () =>
     withFault({ tool: 'lvs', access: 'read', mode: 'garbage answer', times: 99 }, 'lvm list', false),
   'does not answer': () =>
-    told(notConnected('web2', 'web2', 'ssh: connect to host web2 port 22: No route to host\r\n')),
-  'is not in known_hosts': () => told(notConnected('web2', 'web2', 'Host key verification failed.\r\n')),
+    told(
+      notConnected(
+        'web2',
+        { destination: 'web2' },
+        'ssh: connect to host web2 port 22: No route to host\r\n',
+      ),
+    ),
+  'is not in known_hosts': () =>
+    told(notConnected('web2', { destination: 'web2' }, 'Host key verification failed.\r\n')),
 };
 
 const sections = pageOf('docs/troubleshooting.md')

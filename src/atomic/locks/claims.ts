@@ -86,9 +86,9 @@ async function refuseTaken(engine: Engine, { key, by, remedy, sequence }: Taken)
   const seen = sequence === undefined ? undefined : journalOf(engine, sequence);
   if (seen === undefined || seen.state.closed !== undefined)
     throw new JournalError(`${said(engine, key)} is in use by ${by}`, { code: 'busy', remedy });
-  const [worked] = await workedOn(engine, [seen]);
-  if (worked?.owner === 'running') return `${said(engine, key)} is in use by ${sequenceInWords(seen)}`;
-  if (worked?.owner === 'unknown') throw cannotTell(seen.id, said(engine, key));
+  const owner = (await workedOn(engine, [seen])).at(0)?.owner;
+  if (owner === 'running') return `${said(engine, key)} is in use by ${sequenceInWords(seen)}`;
+  if (owner === 'unknown') throw cannotTell(seen.id, said(engine, key));
   throw unfinished(engine, { key, seen });
 }
 

@@ -1,4 +1,6 @@
+import { inShell } from '../../command/index.ts';
 import { ConnectionError } from '../../core/errors.ts';
+import { type SshDestination, wordsOf } from './destination.ts';
 
 /**
  * Why there is no connection: the messages of ssh (OpenSSH 8.4 to 9.9: sshconnect.c, sshconnect2.c,
@@ -7,10 +9,11 @@ import { ConnectionError } from '../../core/errors.ts';
 interface Meaning {
   readonly says: RegExp;
   readonly means: (host: string, said: string) => string;
-  readonly remedy: (destination: string) => string;
+  /** `words`: those of ssh for the destination, with its options. */
+  readonly remedy: (words: string, destination: string) => string;
 }
 
-const seeWhy = (destination: string): string => `see why: ssh -v ${destination}`;
+const seeWhy = (words: string): string => `see why: ssh -v ${words}`;
 
 // The order matters: the messages for a changed key also contain those for an unverified one.
 const meanings: readonly Meaning[] = [
@@ -18,13 +21,13 @@ const meanings: readonly Meaning[] = [
     says: /REMOTE HOST IDENTIFICATION HAS CHANGED/,
     means: (host, said) =>
       `the key of ${host} is not the one in ${/^Offending \S+ key in (?<where>.+)$/m.exec(said)?.groups?.where ?? 'known_hosts'}: the host was reinstalled, or another machine answers in its place`,
-    remedy: (destination) =>
-      `compare the key on the console of the host; only if it is right, remove the old one: ssh-keygen -R ${destination.replace(/^.*@/, '')}; then accept the new one: ssh ${destination}`,
+    remedy: (words, destination) =>
+      `compare the key on the console of the host; only if it is right, remove the old one: ssh-keygen -R ${destination.replace(/^.*@/, '')}; then accept the new one: ssh ${words}`,
   },
   {
     says: /Host key verification failed/,
     means: (host) => `the key of ${host} is not in known_hosts`,
-    remedy: (destination) => `compare the fingerprint, and accept it: ssh ${destination}`,
+    remedy: (words) => `compare the fingerprint, and accept it: ssh ${words}`,
   },
   {
     says: /Could not resolve hostname/,
@@ -34,47 +37,51 @@ const meanings: readonly Meaning[] = [
   {
     says: /Permission denied \((?<methods>[^)]*(?:password|keyboard-interactive)[^)]*)\)/,
     means: (host) => `${host} accepts none of your keys, and asks for a password that could not be typed`,
-    remedy: (destination) =>
-      `copy your key to it: ssh-copy-id ${destination}; or load your key into the agent: ssh-add`,
+    remedy: (words) => `copy your key to it: ssh-copy-id ${words}; or load your key into the agent: ssh-add`,
   },
   {
     says: /Permission denied|Too many authentication failures/,
     means: (host) => `${host} accepts none of your keys`,
-    remedy: (destination) =>
-      `see which keys are offered: ssh -v ${destination}; yours must be in its authorized_keys, and in the agent: ssh-add -l`,
+    remedy: (words) =>
+      `see which keys are offered: ssh -v ${words}; yours must be in its authorized_keys, and in the agent: ssh-add -l`,
   },
   {
     says: /Connection refused|No route to host|Network is unreachable|Host is down|timed out|not responding/,
     means: (host) => `${host} does not answer`,
-    remedy: (destination) => `see whether the host and its sshd run: ssh ${destination}`,
+    remedy: (words) => `see whether the host and its sshd run: ssh ${words}`,
   },
 ];
 
 /** The error for a connection that could not be established; `said` is the output of ssh. */
-export function notConnected(host: string, destination: string, said: string): ConnectionError {
+export function notConnected(host: string, to: SshDestination, said: string): ConnectionError {
   for (const { says, means, remedy } of meanings) {
     if (!says.test(said)) continue;
     return new ConnectionError(`${means(host, said)}${quoted(said)}`, {
       ...{ host, connection: 'none' },
-      remedy: remedy(destination),
+      remedy: remedy(typed(to), to.destination),
     });
   }
   return new ConnectionError(`no connection to ${host}${quoted(said)}`, {
     ...{ host, connection: 'none' },
-    remedy: seeWhy(destination),
+    remedy: seeWhy(typed(to)),
   });
 }
 
 /** The error for a connection that was lost while a program ran. */
-export function lost(host: string, what: string): ConnectionError {
+export function lost(host: string, to: SshDestination, what: string): ConnectionError {
   return new ConnectionError(
     `the connection to ${host} was lost while ${what} ran there: whether that succeeded is unknown`,
     {
       host,
       connection: 'lost',
-      remedy: `see whether the host runs: ssh ${host} true; then run the command again`,
+      remedy: `see whether the host runs: ssh ${typed(to)} true; then run the command again`,
     },
   );
+}
+
+/** The words after `ssh`, as typed in a shell. */
+function typed(to: SshDestination): string {
+  return [...wordsOf(to), to.destination].map(inShell).join(' ');
 }
 
 function quoted(said: string): string {

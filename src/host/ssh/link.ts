@@ -74,7 +74,7 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     forget(current, pending);
     // A read changes nothing, so it may run twice.
     if (outcome.how === 'not-begun' && again === 'again') return read(remoteScript, 'once');
-    throw lost(host, remoteScript.program.tool);
+    throw lost(host, to, remoteScript.program.tool);
   };
   const change = async (remoteScript: RemoteScript): Promise<Ended> => {
     const pending = connected();
@@ -90,7 +90,7 @@ export function sshLink(host: string, to: SshDestination, ask: 'terminal' | 'nev
     if (outcome.how === 'not-begun' && outcome.exitCode !== 255 && outcome.exitCode !== undefined)
       throw notRun(host, remoteScript, outcome.said);
     forget(current, pending);
-    throw lost(host, remoteScript.program.tool);
+    throw lost(host, to, remoteScript.program.tool);
   };
   return {
     read: (remoteScript) => read(remoteScript),
@@ -140,7 +140,7 @@ async function hello(host: string, to: SshDestination, master: Master, as: 'logi
     if (word === testWord) return { uid: Number(uid), files: found(outcome) };
   }
   if (outcome.how === 'lost' || (outcome.how === 'not-begun' && outcome.exitCode === 255))
-    throw notConnected(host, to.destination, outcome.how === 'lost' ? '' : outcome.said);
+    throw notConnected(host, to, outcome.how === 'lost' ? '' : outcome.said);
   if (outcome.how === 'full') throw noSession(host, remoteScript.program);
   const said = outcome.how === 'not-begun' ? outcome.said.replaceAll('\n', '; ') : '';
   if (as === 'sudo')

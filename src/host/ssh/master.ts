@@ -59,9 +59,9 @@ export async function openMaster(
       },
     ).catch((error: unknown) => {
       const late = error instanceof CommandError && error.reason === 'timeout';
-      throw late ? notConnected(host, to.destination, 'the connection timed out') : error;
+      throw late ? notConnected(host, to, 'the connection timed out') : error;
     });
-    if (end.how !== 'exit' || end.exitCode !== 0) throw notConnected(host, to.destination, text(stderr));
+    if (end.how !== 'exit' || end.exitCode !== 0) throw notConnected(host, to, text(stderr));
     return opened(file, place);
   } catch (error) {
     place.remove();
