@@ -1,5 +1,5 @@
 import { type Answers, askedOnce, type ReadHost } from '../command/index.ts';
-import { RefusedError, ToolError, UsageError } from '../core/errors.ts';
+import { RefusedError, RolledBackError, ToolError, UsageError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 import { aptSourceStep, undecided } from './apt-source.ts';
 import { groupStep, userStep } from './account.ts';
@@ -251,8 +251,23 @@ async function named(one: Resource, body: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Adds the place in the description to the message of a refusal or a usage error, if it has none. */
+/**
+ * Adds the place in the description to the message of a refusal or a usage error, if it has none; also of
+ * one that made the sequence fail.
+ */
 export function placed(error: unknown, at: string): unknown {
+  if (error instanceof RolledBackError) {
+    const { cause, message } = error;
+    const reason = placed(cause, at);
+    if (reason === cause || !(reason instanceof Error) || !(cause instanceof Error)) return error;
+    const { id, failed, failedOn, undone, leftUntouched, stays } = error;
+    return new RolledBackError(
+      message.replace(cause.message, () => reason.message),
+      {
+        ...{ cause: reason, id, failed, failedOn, undone, leftUntouched, stays },
+      },
+    );
+  }
   const isPlain =
     error instanceof Error && [RefusedError, UsageError].some((each) => error.constructor === each);
   if (!isPlain || error.message.startsWith(`${at}: `) || error.cause instanceof AggregateError) return error;

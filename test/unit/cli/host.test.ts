@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { defineHost, provision, withBofh } from '../../../src/index.ts';
 import { RefusedError, UsageError } from '../../../src/core/errors.ts';
 import { diffOf } from '../../../src/cli/verbs/host/diff.ts';
 import * as answers from '../../../src/cli/output/answers/index.ts';
@@ -208,6 +209,26 @@ describe('bofh host apply', () => {
     );
     expect(String(error)).toMatch(/web\.ts:3: \/etc\/full is not empty/);
     expect(host.changes).toEqual([]);
+  });
+
+  it('names the line of what a later step refuses, in a plan and in a run', async () => {
+    describing(`h.file('/etc/a', { content: 'a' });\nh.file('/no/such/b', { content: 'b' });`);
+    const named = /: \S+web\.ts:4: there is no directory \/no\/such for b$/;
+
+    for (const words of ['plan', 'apply'])
+      await expect(ran(['host', words, file], { yes: true })).rejects.toThrow(named);
+    const run = withBofh(simulatedBofh({ host }), () =>
+      provision.apply(
+        defineHost((h) => {
+          h.file('/etc/a', { content: 'a' });
+          h.file('/no/such/b', { content: 'b' });
+        }),
+      ),
+    );
+    await expect(run).rejects.toThrow(
+      /^"host apply" failed and is undone: \S+host\.test\.ts:\d+: there is no directory \/no\/such for b$/,
+    );
+    await expect(run).rejects.toMatchObject({ failed: 'file.create', causeCode: 'not-found' });
   });
 
   it('refuses a file without a description, and a contradiction with both lines', async () => {
