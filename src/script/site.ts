@@ -59,13 +59,17 @@ export function readSiteSync(path: string, options: LoadOptions): Site {
   return site(exported);
 }
 
-function fromJson(path: string): Site {
-  let [text, settings]: [string, unknown] = ['', undefined];
+function textOf(path: string): string {
   try {
-    text = readFileSync(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw unreadableSite(path, error);
   }
+}
+
+function fromJson(path: string): Site {
+  const text = textOf(path);
+  let settings: unknown;
   try {
     settings = JSON.parse(text);
   } catch (error) {

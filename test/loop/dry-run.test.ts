@@ -176,8 +176,8 @@ describe.skipIf(!root || !hasStrace)('a dry run, watched by strace', () => {
       ];
       requests.push('sif etc/hostname mode 0100640', 'sif etc/hostname uid 7');
       writeFileSync(join(work, 'requests'), `${requests.join('\n')}\n`);
-      spawnSync('mkfs.ext4', ['-q', image, '64M']);
-      spawnSync('debugfs', ['-w', '-f', join(work, 'requests'), image]);
+      for (const script of [`mkfs.ext4 -q ${image} 64M`, `debugfs -w -f ${work}/requests ${image}`])
+        spawnSync('sh', ['-ec', script]);
       const real = both(`
         const { device } = await tx.block.attachLoop({ file: '${image}' });
         await tx.mount.mount({ device, path: '${at}', mode: 'rw' });
