@@ -100,7 +100,12 @@ async function fetchUnmounted(
   if (found === undefined) return false;
   const { mode, uid, gid, size: length } = found;
   const unread: Inode = { kind: 'file', mode, uid, gid, length };
-  const made = { directory: directory(mode), symlink: symlink(unreadLink), file: unread, other: unread };
+  const made = {
+    directory: { ...directory(mode), unread: true as const },
+    symlink: symlink(unreadLink),
+    file: unread,
+    other: unread,
+  };
   addInode(parent.tree, parent.ino, name, { ...made[found.kind], uid, gid });
   world.revision += 1;
   return true;
@@ -153,8 +158,11 @@ async function fetchContent({ real, imported }: Overlay, world: World, there: Fo
 
 async function fetchNames(overlay: Overlay, world: World, there: Found): Promise<void> {
   const { path, storage } = there;
-  if (world.live.get(storage)?.unread === true)
+  if (world.live.get(storage)?.unread === true) {
+    // A directory that the plan created has only the names that the plan gave it.
+    if (there.inode.unread !== true && there.ino !== there.tree.root) return;
     throw new UnknownInPlan(`cannot tell what is in ${path}: a plan does not really mount that filesystem`);
+  }
   if (!isRealPath(storage) || there.inode.kind !== 'directory' || overlay.listed.has(path)) return;
   if (isUncovered(overlay, path) || overlay.uncovered.has(path)) return;
   overlay.listed.add(path);

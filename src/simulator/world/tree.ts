@@ -32,6 +32,8 @@ export interface Inode {
   readonly real?: FileStat;
   /** Only for a file of a real host: its path there. */
   readonly realPath?: string;
+  /** A directory in a filesystem that a plan does not really mount: it may have more names on the real host. */
+  readonly unread?: true;
 }
 
 /** The files of one filesystem. */
