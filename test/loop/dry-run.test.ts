@@ -188,6 +188,28 @@ describe.skipIf(!root || !hasStrace)('a dry run, watched by strace', () => {
       expect(real).toEqual(['losetup', 'mount', 'umount', 'losetup']);
     });
 
+    it('on an image that it fills and detaches, in which no private name stays', () => {
+      const [image, at] = [join(work, 'own.img'), join(work, 'own')];
+      mkdirSync(at);
+      const mounted = (script: string): string =>
+        spawnSync('sh', ['-ec', `mount -o loop ${image} ${at}; ${script}; umount ${at}`], {
+          encoding: 'utf8',
+        }).stdout;
+      spawnSync('sh', ['-ec', `truncate -s 64M ${image}; mkfs.ext4 -q ${image}`]);
+      const real = both(`
+        const { device } = await tx.block.attachLoop({ file: '${image}' });
+        const { path } = await tx.mount.mount({ device, mode: 'rw' });
+        await tx.file.createDirectory({ path: path + '/etc', mode: 0o755 });
+        await tx.file.create({ path: path + '/etc/hostname', content: 'web1\\n', mode: 0o644 });
+        await tx.mount.unmount({ path });
+        await tx.block.detachLoop({ device });`);
+      const opened = ['losetup', 'mount', 'umount', 'losetup'];
+      expect(real.filter((tool = '') => opened.includes(tool))).toEqual([...opened, ...opened]);
+      expect(mounted(`cd ${at}; find . -mindepth 1 ! -name lost+found | sort; cd /`)).toBe(
+        './etc\n./etc/hostname\n',
+      );
+    });
+
     it('on an image and a loop device that exist in the plan only', () => {
       const file = join(work, 'new.img');
       try {

@@ -181,7 +181,7 @@ describe('atomic()', () => {
   it.each([
     ['a new image', false],
     ['an image that was there', true],
-  ])('refuses a lasting change of what a temporary step opened: %s', async (_, isThere) => {
+  ])('refuses a lasting change of a device that a temporary step opened: %s', async (_, isThere) => {
     if (isThere) host.admin.writeFile('/srv/a.img', new Uint8Array(1024 ** 2));
     const before = host.snapshot();
 
@@ -195,8 +195,34 @@ describe('atomic()', () => {
 
     await expect(failed).rejects.toMatchObject({
       code: 'rolled-back',
-      message: expect.stringContaining('the temporary step block.attachLoop opened') as string,
+      message: expect.stringContaining('only the temporary step block.attachLoop gives access to') as string,
       cause: { code: 'invalid' },
+    });
+    expect(host.snapshot()).toBe(before);
+  });
+
+  it('refuses a lasting change of a file in a filesystem that a temporary step mounted', async () => {
+    await on(() =>
+      atomic('volume', async (tx) => {
+        const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'own', size: '16m' });
+        await tx.filesystem.create({ device, type: 'ext4' });
+      }),
+    );
+    const before = host.snapshot();
+
+    const failed = on(() =>
+      atomic('file', async (tx) => {
+        const { path } = await tx.temporary.mount.mount({ device: '/dev/vg0/own', mode: 'rw' });
+        await tx.file.create({ path: `${path}/new`, content: '' });
+      }),
+    );
+
+    await expect(failed).rejects.toMatchObject({
+      code: 'rolled-back',
+      message: expect.stringMatching(
+        /a lasting change to .*\/new, which only the temporary step mount\.mount/,
+      ) as string,
+      cause: { code: 'invalid', remedy: expect.stringContaining('without tx.temporary') as string },
     });
     expect(host.snapshot()).toBe(before);
   });

@@ -11,6 +11,7 @@ import {
 import { Announcements } from './announcement.ts';
 import { checkClaims } from '../locks/check-claims.ts';
 import { claim } from '../locks/claims.ts';
+import { keyInWords } from '../locks/host-key.ts';
 import { commit, endSteps, type Ending, rollBack, type Thrower } from '../undo/finish.ts';
 import type { Engine, Signals } from '../engine.ts';
 import { signalPolicyOf, type SignalPolicy } from './signal-policy.ts';
@@ -23,7 +24,7 @@ import { takeCall, takeEffect } from './function-pair.ts';
 import { otherHost, type Place } from '../place.ts';
 import { nameOf, type Reverse } from './reverse.ts';
 import { takeStep, type StepHome } from './run-step.ts';
-import { exclusive, stepOf } from '../journal/state.ts';
+import { directoriesOver, exclusive, stepOf } from '../journal/state.ts';
 import { interruption } from './signal.ts';
 import type { Steps, Temporary } from './steps.ts';
 import { undoNow, type Unwinding } from '../undo/act.ts';
@@ -283,21 +284,25 @@ export class AtomicOperationSequence {
   }
 
   /**
-   * Throws UsageError for a lasting change of a device that a temporary step opened: when that is
-   * closed, the change can be neither synced nor undone.
+   * Throws UsageError for a lasting change of a device that a temporary step opened, or of a file in a
+   * filesystem that it mounted: when that is closed, the change can be neither synced nor undone.
    */
   #refuseOnTemporary({ kind, lives }: AnyOperation, claims: Claims): void {
     const state = this.#journal?.state;
     if (lives !== 'disk' || state === undefined) return;
     for (const n of this.#temporaries) {
       const { intent, undone } = stepOf(state, n) ?? {};
-      const made = intent?.lives === 'boot' && undone === undefined ? (intent.claims?.makes ?? []) : [];
-      const key = exclusive(claims).find((each) => made.includes(each));
+      const { makes = [], changes = [] } =
+        intent?.lives === 'boot' && undone === undefined ? (intent.claims ?? {}) : {};
+      const opened = [...makes, ...changes.filter((key) => key.startsWith('mnt:'))];
+      const key = exclusive(claims).find((each) =>
+        [each, ...directoriesOver(each)].some((one) => opened.includes(one)),
+      );
       if (key !== undefined && intent !== undefined)
         throw new UsageError(
-          `${stepName(kind)} makes a lasting change to an object that the temporary step ${stepName(intent.kind)} opened, but this object is closed before the commit`,
+          `${stepName(kind)} makes a lasting change to ${keyInWords(intent.host, key)}, which only the temporary step ${stepName(intent.kind)} gives access to, and that ends before the commit`,
           {
-            remedy: `call ${stepName(intent.kind)} without tx.temporary, and close the object with a step at the end of the sequence`,
+            remedy: `call ${stepName(intent.kind)} without tx.temporary, and close or unmount it with a step at the end of the sequence`,
           },
         );
     }

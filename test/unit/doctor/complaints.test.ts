@@ -62,7 +62,7 @@ describe('complaints', () => {
         await tx.filesystem.create({ device: lv.path, type: 'ext4' });
       }),
     );
-    await expect(failed).rejects.toThrow('is undone');
+    await expect(failed).rejects.toThrow('was rolled back');
 
     expect(host.snapshot()).toBe(before);
     await makeAgain(host);

@@ -166,7 +166,7 @@ describe('a plan over a host', () => {
     await withBofh(bofhOn(plan), () =>
       atomic('test', async (tx) => {
         const device = '/dev/vg0/web1-root';
-        const { path } = await tx.temporary.mount.mount({ device, type: 'ext4', mode: 'rw' });
+        const { path } = await tx.mount.mount({ device, type: 'ext4', mode: 'rw' });
         const fstab = `${path}/etc/fstab`;
         const [stat, bytes] = await Promise.all([plan.stat(fstab), plan.readFile(fstab)]);
         expect(stat?.kind).toBe('file');
@@ -175,6 +175,7 @@ describe('a plan over a host', () => {
         await expect(plan.readFile(`${path}/etc/link`)).rejects.toThrow(/cannot tell where/);
         await tx.file.remove({ path: fstab });
         expect(await plan.stat(fstab)).toBeUndefined();
+        await tx.mount.unmount({ path });
       }),
     );
 
