@@ -3,15 +3,23 @@ import { createJournal } from '../journal/create-journal.ts';
 import type { Journal } from '../journal/journal-writer.ts';
 import { newId, type Line } from '../journal/lines.ts';
 import { type ClosedJournal, closedJournals } from '../journal/scan.ts';
-import { blocks, conflicting, exclusive, fold, journalled, type State, type Step } from '../journal/state.ts';
+import {
+  blocks,
+  conflicting,
+  directoriesOver,
+  exclusive,
+  fold,
+  journalled,
+  type State,
+  type Step,
+} from '../journal/state.ts';
 import { claim } from '../locks/claims.ts';
-import { objectsOf } from '../locks/host-key.ts';
 import type { Engine } from '../engine.ts';
 import type { AnyOperation, Claims, Look } from '../operation.ts';
 import { eachOnce, placeOf } from '../place.ts';
 import { keptAt } from '../undo/keep.ts';
 import { describe } from '../undo/report.ts';
-import { refuseUnmounted, unmounted } from '../undo/unmounted.ts';
+import { refuseUnmounted } from '../undo/unmounted.ts';
 import { type Asking, reachedByWriters, refuseChanged } from '../undo/witness.ts';
 import { plan } from './plan.ts';
 import {
@@ -247,16 +255,16 @@ async function refuseChangedAbove(
       const isTop = !before.some((newer) => blocks(newer.intent, step.intent));
       before.push(step, ...inside);
       if (what !== 'undo') continue;
+      // Its files are seen only when the undo has mounted or unmounted something over them.
+      if ([step, ...inside].some((each) => before.some((newer) => mountsOver(newer, each)))) continue;
       // Detects a missing device before the undo begins.
-      const looks = await Promise.all([step, ...inside].map((each) => lookAt(asking, each, before)));
-      const look = looks[0];
-      if (looks.includes('hidden')) continue;
+      const [look] = await Promise.all([step, ...inside].map((each) => lookAt(asking, each)));
       if (isTop)
         await codes.get(step.n)?.later?.refuse({
           ...journalled(state, step),
           host: placeOf(engine, step.intent.host).host,
         });
-      if (!isTop || typeof look !== 'object' || look.state !== 'ours') continue;
+      if (!isTop || look?.state !== 'ours') continue;
       await refuseChanged(asking, { step, inside, holders: look.holders });
     }
   } catch (error) {
@@ -274,15 +282,16 @@ async function refuseChangedAbove(
   }
 }
 
-/** `hidden`: by a mount that is undone before this step. */
-async function lookAt(
-  { engine, journal, discard }: Asking,
-  step: Step,
-  before: readonly Step[],
-): Promise<Look | 'hidden' | undefined> {
-  const { over } = (await unmounted(engine, journal.state, step)) ?? {};
-  if (over !== undefined && before.some(({ intent }) => objectsOf(intent).includes(`mnt:${over.path}`)))
-    return 'hidden';
+/** Whether a newer step mounted or unmounted something at a directory above the objects of an older one. */
+function mountsOver(newer: Step, { intent: { claims, mounts = [] } }: Step): boolean {
+  const over = new Set([
+    ...exclusive(claims ?? {}).flatMap(directoriesOver),
+    ...mounts.map(({ path }) => `mnt:${path}`),
+  ]);
+  return exclusive(newer.intent.claims ?? {}).some((key) => key.startsWith('mnt:') && over.has(key));
+}
+
+async function lookAt({ engine, journal, discard }: Asking, step: Step): Promise<Look | undefined> {
   const code = await engine.find(step.intent.kind, step.intent.version);
   const { host } = placeOf(engine, step.intent.host);
   const look = await code?.look({ ...journalled(journal.state, step), host });

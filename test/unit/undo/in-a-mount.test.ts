@@ -370,6 +370,17 @@ describe('a mount that the sequence ends before its commit', () => {
     );
   });
 
+  it('is mounted again by bofh undo too', async () => {
+    const before = look(start);
+    await run(start, () => atomic('whole', async (tx) => bodies['a volume']?.(tx)));
+    const closed = closedJournals(simulatedBofh({ host: start }).engine);
+    const id = closed.find(({ state }) => state.begin.name === 'whole')?.id ?? '';
+
+    const { runtime } = testRuntime(simulatedBofh({ host: start }), { yes: true });
+    expect(await runVerb(runtime, `undo ${id}`)).toBe(0);
+    expect(differences(before, look(start))).toEqual([]);
+  });
+
   it('whose device others took before the commit: the commands that remove what stays are shown', async () => {
     const found: string[] = [];
     const { engine, ...bofh } = simulatedBofh({ host: start });
