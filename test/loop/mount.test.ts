@@ -61,12 +61,12 @@ describe('a mount on a private directory', () => {
       const number = numberAt(other);
       const given = where === 'a given directory' ? { path: disk.makeDir('given') } : {};
       const mounted = await take(mount, { device, ...given, mode: 'rw' }, step.host);
-      const { run } = step.host;
+      const { host } = step;
       await mounted.run({
-        ...step.host,
+        ...host,
         run: (command) => {
           if (command.tool === 'mount') sh('umount', other);
-          return run(command);
+          return host.run(command);
         },
       });
 
