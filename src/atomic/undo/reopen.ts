@@ -89,18 +89,21 @@ export async function mountToFinish(
   }
 }
 
-/** What was opened again for this step and not for a later one, newest first. */
+/** What was opened again for this step and is not needed for a later one, newest first. */
 export function reopenedFor(state: State, of: Step): readonly Step[] {
   const waysTo = (step: Step): readonly Step[] =>
     mountsOver(state, step).flatMap((mount) => [mount, ...accessTo(state, mount)]);
-  const later = new Set(
-    [...placesOf(state.index.unfinished, 'oldest')]
-      .flatMap((place) => state.steps[place] ?? [])
-      .flatMap((step) => (step.n > of.n ? waysTo(step) : [])),
-  );
   return waysTo(of)
-    .filter((step) => step.reopened === true && !later.has(step))
+    .filter((step) => step.reopened === true && !isNeededLater(step))
     .toSorted((a, b) => b.n - a.n);
+
+  function isNeededLater({ n }: Step): boolean {
+    for (const place of placesOf(state.index.unfinished, 'oldest')) {
+      const step = state.steps[place];
+      if (step !== undefined && step.n > of.n && waysTo(step).some((way) => way.n === n)) return true;
+    }
+    return false;
+  }
 }
 
 /** Whether the object of one of these steps is gone, for example after a power cut. */
