@@ -1,3 +1,4 @@
+import { rejectionOf } from '../support/rejection.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as filesystem from '../../src/api/filesystem.ts';
 import * as lvm from '../../src/api/lvm.ts';
@@ -199,6 +200,19 @@ describe('atomic()', () => {
       cause: { code: 'invalid' },
     });
     expect(host.snapshot()).toBe(before);
+  });
+
+  it('has the line of the call in the stack of its error', async () => {
+    const failed = on(() =>
+      atomic('image', async (tx) => {
+        await tx.scope('within', async (own) => {
+          await own.block.createImage({ file: '/no/such/directory/a.img', size: '1m' });
+        });
+      }),
+    );
+
+    const { stack } = (await rejectionOf(failed)) as Error;
+    expect(stack).toMatch(/\n +at .*test\/unit\/bofh\.test\.ts:\d+/);
   });
 
   it('refuses a lasting change of a file in a filesystem that a temporary step mounted', async () => {

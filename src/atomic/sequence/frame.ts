@@ -60,9 +60,12 @@ export function trackCall<T>(
 ): Promise<T> {
   const refused = refusal(frame, call.stop);
   if (refused !== undefined) return Promise.reject(refused);
+  const site: { stack?: string } = {};
+  Error.captureStackTrace(site, trackCall);
   const settled: Promise<T> = Promise.resolve()
     .then(work)
     .catch((error: unknown) => {
+      addSite(error, site);
       // A scope that throws has already been undone. Its parent decides whether the sequence continues.
       if (call.what === 'step')
         frame.failed ??= { error: call.stop.aborted ? interrupted(frame, call.stop, error) : error };
@@ -74,6 +77,18 @@ export function trackCall<T>(
   // not await it.
   if (call.what === 'step') settled.catch(() => undefined);
   return settled;
+}
+
+/**
+ * Adds to the stack of an error where the body made the call: V8 does not follow a call that is tracked, and
+ * keeps only ten lines.
+ */
+function addSite(error: unknown, { stack: site = '' }: { readonly stack?: string }): void {
+  if (!(error instanceof Error) || typeof error.stack !== 'string') return;
+  const { stack } = error;
+  const lines = site.split('\n').filter((line) => /^\s+at /.test(line) && !stack.includes(line));
+  // A frozen error stays as it is.
+  if (lines.length > 0) Reflect.set(error, 'stack', [stack, ...lines].join('\n'));
 }
 
 /** The error for a new call if this frame or an outer one has failed or ended, or after a signal. */
