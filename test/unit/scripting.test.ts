@@ -166,7 +166,7 @@ describe('a job of docs/scripting.md', () => {
     there.fault({ tool: 'mkfs.ext4', mode: 'acts then fails' });
     await expect(both()).rejects.toMatchObject({
       ...{ code: 'rolled-back', failed: 'filesystem.create', failedOn: 'there' },
-      message: expect.stringContaining('is undone: on there: mkfs.ext4') as unknown,
+      message: expect.stringContaining('was rolled back: on there: mkfs.ext4') as unknown,
     });
     expect([here.snapshot(), there.snapshot()]).toEqual(before);
 

@@ -226,7 +226,7 @@ describe('bofh host apply', () => {
       ),
     );
     await expect(run).rejects.toThrow(
-      /^"host apply" failed and is undone: \S+host\.test\.ts:\d+: there is no directory \/no\/such for b$/,
+      /^"host apply" failed and was rolled back: \S+host\.test\.ts:\d+: there is no directory \/no\/such for b$/,
     );
     await expect(run).rejects.toMatchObject({ failed: 'file.create', causeCode: 'not-found' });
   });

@@ -37,5 +37,5 @@ test.each<readonly [string, (tx: Tx) => Promise<unknown>, RegExp]>([
   expect(first.message).toMatch(named);
   const later = await failed((tx) => tx.file.create({ path: '/etc/here', content: '', mode: 0o644 }));
   expect(later).toBeInstanceOf(RolledBackError);
-  expect(later.message.replace('"fleet" failed and is undone: ', '')).toMatch(named);
+  expect(later.message.replace('"fleet" failed and was rolled back: ', '')).toMatch(named);
 });
