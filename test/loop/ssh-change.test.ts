@@ -258,7 +258,7 @@ describe('another host with an unfinished sequence', () => {
       );
 
       expect((refused as Error).message).toMatch(
-        /test:b on there is in use by the sequence \S+ "test", which the bofh of/,
+        /test:b on there is in use by the sequence \S+ "test", which bofh runs on/,
       );
     });
 
