@@ -83,8 +83,8 @@ export default defineConfig({
           include: ['test/loop/**/*.test.ts'],
           isolate: false,
           ...(remedies ? { setupFiles: ['test/support/remedies/setup.ts'] } : {}),
-          // They mostly wait for a disk or a login.
-          maxWorkers: 2,
+          // One after the other: a mount namespace that one makes has what another one mounted, and keeps it in use.
+          fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -47,7 +47,7 @@ if (!ensureDependencies()) {
 process.env.BOFH_RIG ??= 'sample';
 await build();
 // The tests on loop devices and in containers mostly wait, for a disk, a login or a service, so they run beside unit.
-// But not both at once: with unit they would be six workers, on two cores.
+// But not both at once: a mount namespace of a container has what a loop test mounted, and keeps it in use.
 const waiting = stage(
   'loop',
   () => loopReason() ?? tests('loop', process.execPath, { log: logOf('loop') }),
@@ -63,7 +63,7 @@ await stage('unit', () => {
   if (lacking !== undefined) say(`the tests that need strace or mount may be skipped: ${lacking}`);
   return tests('unit', process.execPath, { priority: 5 });
 });
-// Silently and at a lower priority, on the cores that the tests which mostly wait leave free.
+// Silently and at a lower priority, on the cores that the loop tests, which run one after the other, leave free.
 const beside = lint().then(types).then(unitOnOtherNodes);
 await waiting;
 // The rig runs alone: its emulators leave no core free.

@@ -92,7 +92,7 @@ async function facts(host: ReadHost, device: string) {
     signature: await probe(host, device),
     size: await size(host, device),
     identity: await identityOf(host, device),
-    // Others come and go: tests run beside this one.
+    // Others come and go.
     mounts: (await mountEntries(host)).filter(({ path }) => ['/', '/proc', '/sys', '/dev'].includes(path)),
     interfaces: all.map(({ received, sent, ...rest }) => ({
       ...rest,

@@ -218,7 +218,7 @@ describe('createImage', () => {
 
 describe('detachLoop', () => {
   test('detaches the file, and its undo attaches it at the same number', async () => {
-    // A number that no other test gets meanwhile.
+    // A number that no other program gets meanwhile.
     const device = '/dev/loop90';
     sh('losetup', '--partscan', '--offset', '4096', device, file);
     const before = await mine();
@@ -236,7 +236,7 @@ describe('detachLoop', () => {
     expect(after).toEqual(before);
   });
 
-  // A test beside this one may get the number meanwhile: then the undo is stuck, and says so.
+  // Another program may get the number meanwhile: then the undo is stuck, and says so.
   test('of a device that the same sequence attached leaves nothing behind when a later step fails', {
     retry: 5,
   }, async () => {

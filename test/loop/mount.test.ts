@@ -51,7 +51,7 @@ describe('a mount on a private directory', () => {
 
   it.each(['a private directory', 'a given directory'])(
     'may get the number of a mount that others end meanwhile: on %s',
-    // A test beside this one may get it instead.
+    // Another program may get it instead.
     { retry: 5 },
     async (where) => {
       const { device } = disk.ext4('a.img');
