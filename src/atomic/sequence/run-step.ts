@@ -8,8 +8,8 @@ import {
   withHost,
   type Claiming,
 } from '../locks/claims.ts';
-import { changing, type Engine } from '../engine.ts';
-import { hostKey, keyInWords } from '../locks/host-key.ts';
+import { changing, codeOf, type Engine } from '../engine.ts';
+import { hostKey, keyInWords, ownKey } from '../locks/host-key.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { IntentLine } from '../journal/lines.ts';
 import { json, type AnyOperation, type Claims, type DeviceKeys, type Mounted } from '../operation.ts';
@@ -21,7 +21,7 @@ import { undoNow } from '../undo/act.ts';
 import { mountsOf } from '../undo/unmounted.ts';
 import { renewedWitnesses } from '../undo/witness.ts';
 import { syncOlder } from '../undo/out-of-reach.ts';
-import { type State, type Step, stepOf } from '../journal/state.ts';
+import { exclusive, type State, type Step, stepOf } from '../journal/state.ts';
 import { stepName } from '../../core/option.ts';
 
 /** The parts of its sequence that a step needs. */
@@ -210,6 +210,7 @@ async function act(
       const self = stepOf(journal.state, n);
       if (code.endsAccess && self !== undefined) await syncOlder(home.engine, journal, self);
       if (code.onlyInOwn && self !== undefined) refuseForeign(journal.state, self);
+      if (self !== undefined) await renewIn(home.engine, journal, self);
       result = await code.run({ args, undo: json(undoData), host });
       // Such a step can change the machine by other means than `host`: earlier answers may be out of date.
       after = eachOnce(home.engine, code.actsElsewhere === true ? undefined : answers());
@@ -242,6 +243,22 @@ function refuseForeign(state: State, self: Step): void {
     `${stepName(self.intent.kind)} is undone only when ${keyInWords(self.intent.host, foreign ?? '')} is removed, but this sequence did not create ${keyInWords(self.intent.host, foreign ?? '')}`,
     { remedy: 'create that object in the same sequence' },
   );
+}
+
+/**
+ * Before a step ends a mount of the sequence, takes new witnesses of the files in it: what was written through the
+ * mount counts as written by the sequence.
+ */
+async function renewIn(engine: Engine, journal: Journal, { n, intent }: Step): Promise<void> {
+  const { index, steps } = journal.state;
+  for (const key of exclusive(intent.claims ?? {})) {
+    if (!ownKey(intent.host, key).startsWith('mnt:')) continue;
+    const way = steps[(index.holders.get(key) ?? []).findLast((place) => (steps[place]?.n ?? n) < n) ?? -1];
+    if (way?.done === undefined || (await codeOf(engine, way.intent, journal.id)).again === undefined)
+      continue;
+    const lines = await renewedWitnesses({ engine, journal }, { of: 'files', way });
+    if (lines.length > 0) append(journal, lines);
+  }
 }
 
 /** Takes new witnesses of the objects of older steps that this step wrote to. */

@@ -69,6 +69,13 @@ const bodies: Readonly<Record<string, (tx: Tx) => Promise<unknown>>> = {
     await tx.file.createDirectory({ path: '/srv/photos/2026' });
     await tx.file.create({ path: '/srv/photos/2026/new', content: 'new\n' });
   },
+  'a volume of the sequence that it unmounts': async (tx) => {
+    const { path: device } = await tx.lvm.createLv({ vg: 'vg0', name: 'album', size: '64m' });
+    await tx.filesystem.create({ device, type: 'ext4' });
+    await tx.mount.mount({ device, path: '/srv/photos', mode: 'rw' });
+    await tx.file.create({ path: '/srv/photos/new', content: 'new\n' });
+    await tx.mount.unmount({ path: '/srv/photos' });
+  },
   'an encrypted image file of the sequence': async (tx) => {
     const { file } = await tx.block.createImage({ file: '/srv/album.img', size: '64m' });
     const loop = await tx.block.attachLoop({ file });
@@ -295,7 +302,10 @@ describe('the mount that contains a file of the sequence', () => {
 });
 
 describe('a mount that the sequence ends before its commit', () => {
-  const bodies: Readonly<Record<string, (tx: Tx) => Promise<unknown>>> = {
+  const ofSequence = 'a volume of the sequence that it unmounts';
+  const whole = bodies[ofSequence];
+  const ending: Readonly<Record<string, (tx: Tx) => Promise<unknown>>> = {
+    ...(whole === undefined ? {} : { [ofSequence]: whole }),
     'a volume': async (tx) => {
       await onVolume?.(tx);
       await tx.mount.unmount({ path: '/srv/photos' });
@@ -323,7 +333,7 @@ describe('a mount that the sequence ends before its commit', () => {
       .split('\n')
       .filter((line) => line.includes('.bofh-'));
 
-  describe.each(Object.entries(bodies))('%s', (what, body) => {
+  describe.each(Object.entries(ending))('%s', (what, body) => {
     it('is mounted again to remove the private names of its files, and nothing is left', async () => {
       const before = { left: left(start), mounts: start.world.mounts.map(({ path }) => path) };
       const found: string[] = [];
@@ -370,9 +380,9 @@ describe('a mount that the sequence ends before its commit', () => {
     );
   });
 
-  it('is mounted again by bofh undo too', async () => {
+  it.each(['a volume'])('is mounted again by bofh undo too: %s', async (what) => {
     const before = look(start);
-    await run(start, () => atomic('whole', async (tx) => bodies['a volume']?.(tx)));
+    await run(start, () => atomic('whole', async (tx) => ending[what]?.(tx)));
     const closed = closedJournals(simulatedBofh({ host: start }).engine);
     const id = closed.find(({ state }) => state.begin.name === 'whole')?.id ?? '';
 
@@ -387,7 +397,7 @@ describe('a mount that the sequence ends before its commit', () => {
     const own = { ...bofh, engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) } };
     await withBofh(own, () =>
       atomic('photos', async (tx) => {
-        await bodies['a volume']?.(tx);
+        await ending['a volume']?.(tx);
         start.world.active.delete(uuidOf(start));
       }),
     );
@@ -396,6 +406,18 @@ describe('a mount that the sequence ends before its commit', () => {
       'file.create (/srv/photos/new): /srv/photos is not mounted any more, and what the step had to remove may still exist in it; when it is mounted again: rm /srv/photos/.bofh-bofh.ID.2',
       expect.stringContaining('rm /srv/photos/.bofh-gone-bofh.ID.3'),
     ]);
+  });
+
+  it('is mounted again to undo its files after a kill right after the unmount', async () => {
+    const host = (await killedIn(whole)).restart();
+
+    expect(await run(host, () => recover())).toMatchObject([{ end: 'rolled-back', leftUntouched: [] }]);
+    expect(
+      differences(
+        wantedAfter((on) => on.restart()),
+        look(host),
+      ),
+    ).toEqual([]);
   });
 });
 
