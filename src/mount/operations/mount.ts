@@ -2,14 +2,15 @@ import * as z from 'zod/mini';
 import { operation } from '../../atomic/operation.ts';
 import {
   deviceNode,
+  everyHolder,
   identityOf,
   locate,
   mountEntries,
   refuseGuests,
-  refuseUsers,
+  refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
+import { type Holder, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { present } from '../../core/present.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
@@ -124,8 +125,9 @@ async function placeAgain(
   const { number, path: node } = await deviceNode(host, device);
   const top = mountsAt(await mountEntries(host), path).at(-1);
   if (top !== undefined && (await isOf(host, top, number))) return undefined;
-  // A guest may use it meanwhile; the kernel would mount it nevertheless.
-  await refuseUsers(host, device);
+  // A guest may use it meanwhile; the kernel would mount it nevertheless. It may be mounted elsewhere too.
+  const isOther = ({ kind }: Holder): boolean => !['unknown', 'mount', 'btrfs'].includes(kind);
+  await refuseHeld(host, device, (await everyHolder(host, device)).filter(isOther));
   if (!made.private) await chooseDirectory(host, path, mark, made.hides);
   return { ...made, device: node, number };
 }

@@ -408,6 +408,15 @@ describe('a mount that the sequence ends before its commit', () => {
     ]);
   });
 
+  const photos = { device: '/dev/vg0/photos', mode: 'rw' } as const;
+  const foundBy = async (body: (tx: Tx) => Promise<unknown>): Promise<readonly string[]> => {
+    const found: string[] = [];
+    const { engine, ...bofh } = simulatedBofh({ host: start });
+    const own = { ...bofh, engine: { ...engine, onLeftUntouched: (each: string) => void found.push(each) } };
+    await withBofh({ ...own, signals: {} }, () => atomic('photos', body));
+    return found;
+  };
+
   it('is mounted again to undo its files after a kill right after the unmount', async () => {
     const host = (await killedIn(whole)).restart();
 
@@ -418,6 +427,21 @@ describe('a mount that the sequence ends before its commit', () => {
         look(host),
       ),
     ).toEqual([]);
+  });
+
+  it('is mounted again while its device is mounted elsewhere too', async () => {
+    const before = left(start);
+    const found = await foundBy(async (tx) => {
+      await tx.mount.mount({ ...photos, path: '/srv/photos' });
+      await tx.mount.mount({ ...photos, path: '/srv/vault' });
+      await tx.file.create({ path: '/srv/photos/one', content: '1' });
+      await tx.file.create({ path: '/srv/vault/two', content: '2' });
+      await tx.file.create({ path: '/srv/photos/three', content: '3' });
+      for (const path of ['/srv/photos', '/srv/vault']) await tx.mount.unmount({ path });
+    });
+
+    expect(found).toEqual([]);
+    expect(left(start)).toEqual(before);
   });
 });
 
