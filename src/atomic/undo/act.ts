@@ -15,7 +15,8 @@ import type { Blocked, Line } from '../journal/lines.ts';
 import { type Decision } from './next.ts';
 import type { Key, Look } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { mountToFinish, reopenedFor, whyHidden } from './reopen.ts';
+import { isMissing } from './missing.ts';
+import { mountToFinish, reopenedFor, reopenedOver, type Reopening, whyHidden } from './reopen.ts';
 import { describe } from './report.ts';
 import { conflictsOf, journalled, stepOf, type Step } from '../journal/state.ts';
 import { refuseUnmounted } from './unmounted.ts';
@@ -67,11 +68,13 @@ export async function act(
   unwinding: Unwinding,
   decision: Decision & { readonly do: 'undo' | 'finish' },
   boots: Readonly<Record<string, string>>,
+  reopening: Reopening,
 ): Promise<Acted | 'booted'> {
   const { step } = decision;
   const at = { ...unwinding, decided: boots[step.intent.host] };
   try {
-    if (decision.do === 'finish') return await inOneBoot(at, step, (boot) => finish(unwinding, step, boot));
+    if (decision.do === 'finish')
+      return await inOneBoot(at, step, (boot) => finish({ ...unwinding, reopening }, step, boot));
     if (decision.boot === 'other') return await lookOnly(unwinding, step);
     return await inOneBoot(at, step, (boot) => undo(unwinding, step, decision.inside, boot));
   } catch (error) {
@@ -241,16 +244,23 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
   return leave(step, 'undone', { ...look, found });
 }
 
-async function finish(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
+type Finishing = Unwinding & { readonly reopening: Reopening };
+
+async function finish(unwinding: Finishing, step: Step, boot: string | undefined): Promise<Acted> {
   const acted = await finishOpened(unwinding, step, boot);
   for (const open of reopenedFor(unwinding.journal.state, step)) await closeAgain(unwinding, open);
   return acted;
 }
 
-async function finishOpened(unwinding: Unwinding, step: Step, boot: string | undefined): Promise<Acted> {
+async function finishOpened(unwinding: Finishing, step: Step, boot: string | undefined): Promise<Acted> {
   const { code, journalled } = await at(unwinding, step, boot);
   let before = await code.look(journalled);
-  if (before.state === 'gone' && (await mountToFinish(unwinding, step))) before = await code.look(journalled);
+  const mounting =
+    before.state === 'gone' ? await mountToFinish(unwinding, unwinding.reopening, step) : 'nothing';
+  if (mounting === 'mounted') before = await code.look(journalled);
+  // For example read-only: nothing can be removed there.
+  if (mounting === 'failed')
+    for (const open of reopenedOver(unwinding.journal.state, step)) await closeAgain(unwinding, open);
   let now = before;
   let kept: Kept;
   if (before.state === 'ours') {
@@ -278,14 +288,29 @@ async function finishOpened(unwinding: Unwinding, step: Step, boot: string | und
 }
 
 /** Closes what was opened again to finish steps in it. */
-async function closeAgain(unwinding: Unwinding, step: Step): Promise<void> {
+async function closeAgain(unwinding: Finishing, step: Step): Promise<void> {
+  const { engine, journal, reopening } = unwinding;
   const { code, journalled } = await at(unwinding, step);
-  if ((await code.look(journalled)).state === 'ours')
+  const look = await code.look(journalled).catch((error: unknown) => {
+    if (isMissing(error)) return undefined;
+    throw error;
+  });
+  if (look === undefined) return;
+  if (look.state === 'ours') {
+    const except = reopening.changed.get(step.n);
+    // The removal of a private name changes the times of its file and its directory.
+    const renewed =
+      except === undefined
+        ? []
+        : await renewedWitnesses({ engine, journal }, { of: 'files', way: step, except });
+    if (renewed.length > 0) note(journal, renewed);
     await actAndLook(
       () => code.revert(journalled),
       () => code.look(journalled),
       step,
     );
+  }
+  reopening.changed.delete(step.n);
   await code.sync(journalled);
 }
 

@@ -1,4 +1,4 @@
-import { BofhError, messageOf, RefusedError } from '../../core/errors.ts';
+import { BofhError, ConnectionError, JournalError, messageOf, RefusedError } from '../../core/errors.ts';
 import { shellWords } from '../../command/index.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, type Journal } from '../journal/journal-writer.ts';
@@ -10,6 +10,7 @@ import { accessTo, containerStep, destroyersOf, mountsOver } from './next.ts';
 import { describe } from './report.ts';
 import { isMissing } from './missing.ts';
 import { refuseUnmounted, unmounted } from './unmounted.ts';
+import { changedBelow } from './witness.ts';
 import { objectsOf } from '../locks/host-key.ts';
 
 /**
@@ -73,37 +74,69 @@ export async function remount(
   return opened;
 }
 
+/** What this process knows of the mounts that it opens again after the commit. */
+export interface Reopening {
+  /** By mount: the steps below it whose files others had changed before, or could not be compared. */
+  readonly changed: Map<number, ReadonlySet<number>>;
+  /** The mounts of a step, as their numbers: one of them failed. Not tried again for the next step. */
+  readonly failed: Set<string>;
+}
+
 /**
  * After the commit: mounts the filesystem of a step again, if the sequence, a boot or another program unmounted
- * it, because what the step has to remove is in it. False if it cannot be mounted.
+ * it, because what the step has to remove is in it. `failed`: it cannot be mounted, or only read-only.
  */
 export async function mountToFinish(
   { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  { changed, failed }: Reopening,
   of: Step,
-): Promise<boolean> {
+): Promise<'mounted' | 'nothing' | 'failed'> {
+  const mounts = mountsOver(journal.state, of);
+  const path = mounts.map(({ n }) => n).join();
+  if (failed.has(path)) return 'failed';
   try {
-    return await remount({ engine, journal }, of);
+    if (!(await remount({ engine, journal }, of))) return 'nothing';
   } catch (error) {
-    if (error instanceof BofhError) return false;
-    throw error;
+    const later = causeOf(error);
+    if (later !== undefined) throw later;
+    failed.add(path);
+    return 'failed';
   }
+  for (const mount of mounts)
+    if (stepOf(journal.state, mount.n) !== mount)
+      changed.set(mount.n, await changedBelow({ engine, journal }, mount));
+  return 'mounted';
 }
 
-/** What was opened again for this step and is not needed for a later one, newest first. */
-export function reopenedFor(state: State, of: Step): readonly Step[] {
-  const waysTo = (step: Step): readonly Step[] =>
-    mountsOver(state, step).flatMap((mount) => [mount, ...accessTo(state, mount)]);
-  return waysTo(of)
-    .filter((step) => step.reopened === true && !isNeededLater(step))
-    .toSorted((a, b) => b.n - a.n);
+/** The error that does not tell whether the filesystem can be mounted: a recovery tries again. */
+function causeOf(error: unknown): unknown {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if (cause instanceof ConnectionError || cause instanceof JournalError) return cause;
+  return error instanceof BofhError ? undefined : error;
+}
 
-  function isNeededLater({ n }: Step): boolean {
-    for (const place of placesOf(state.index.unfinished, 'oldest')) {
-      const step = state.steps[place];
-      if (step !== undefined && step.n > of.n && waysTo(step).some((way) => way.n === n)) return true;
-    }
-    return false;
+/** What was opened again for this step, and for no other one that is left, newest first. */
+export function reopenedFor(state: State, of: Step): readonly Step[] {
+  const open = new Set(reopenedOver(state, of));
+  // The next step usually needs all of them: then no further step is looked at.
+  for (const place of placesOf(state.index.unfinished, 'oldest')) {
+    if (open.size === 0) break;
+    const step = state.steps[place];
+    if (step !== undefined && step.n !== of.n) for (const way of waysTo(state, step)) open.delete(way);
   }
+  return [...open];
+}
+
+/** What was opened again for this step, newest first. */
+export function reopenedOver(state: State, of: Step): readonly Step[] {
+  return waysTo(state, of)
+    .filter(({ reopened }) => reopened === true)
+    .toSorted((a, b) => b.n - a.n);
+}
+
+/** The mounts over a step, and what gave access to their devices. */
+function waysTo(state: State, step: Step): readonly Step[] {
+  return mountsOver(state, step).flatMap((mount) => [mount, ...accessTo(state, mount)]);
 }
 
 /** Whether the object of one of these steps is gone, for example after a power cut. */

@@ -25,6 +25,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
   const unreachable = new Set<number>();
   const tried = new Set<number>();
   const mounted = new Set<number>();
+  const reopening = { changed: new Map<number, ReadonlySet<number>>(), failed: new Set<string>() };
   const met = () => meet(engine, hostsLeft(journal.state, scope), reservingOf(journal), { signal: abandon });
   let { boots, away } = await met();
   for (;;) {
@@ -52,7 +53,7 @@ export async function unwind(unwinding: Unwinding): Promise<Unwound> {
           }
           if (done !== false) break;
         }
-        const acting = act(unwinding, decision, boots);
+        const acting = act(unwinding, decision, boots, reopening);
         const done = await untilAborted(abandon, acting);
         if (done === undefined) return { end: 'stuck', leftUntouched, errors, stillRunning: acting };
         if (done === 'booted') {

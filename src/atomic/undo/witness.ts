@@ -1,5 +1,5 @@
 import { type ChangeHost, shellWords } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../core/errors.ts';
+import { BofhError, ConnectionError, type Holder, RefusedError } from '../../core/errors.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { keyInWords } from '../locks/host-key.ts';
 import type { Journal } from '../journal/journal-writer.ts';
@@ -202,6 +202,25 @@ export async function renewedWitnesses(
     if (witness !== undefined && witness !== step.witness) lines.push({ t: 'witness', n: step.n, witness });
   }
   return lines;
+}
+
+/** The steps below a mount whose files others have changed since their witness, or that cannot be compared. */
+export async function changedBelow(
+  { engine, journal }: Pick<Asking, 'engine' | 'journal'>,
+  way: Step,
+): Promise<ReadonlySet<number>> {
+  const changed = new Set<number>();
+  for (const { step, content } of await guards({ engine, journal }, conflictsOf(journal.state, way))) {
+    if (content.of !== 'files' || content.lost === 'finished') continue;
+    const host = changing(engine, journal, step.intent);
+    try {
+      if ((await content.changed({ ...asked(journal, step, host), way: 'back' })) === undefined) continue;
+    } catch (error) {
+      if (!(error instanceof BofhError) || error instanceof ConnectionError) throw error;
+    }
+    changed.add(step.n);
+  }
+  return changed;
 }
 
 /**

@@ -3,11 +3,11 @@ import { atomic, type Tx } from '../../../src/api/atomic.ts';
 import { recover } from '../../../src/api/recover.ts';
 import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import type { RefusedError, StuckError } from '../../../src/core/errors.ts';
+import { ConnectionError, type RefusedError, type StuckError } from '../../../src/core/errors.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { deviceOf } from '../../../src/simulator/administrator/act.ts';
 import { inodeOf } from '../../../src/simulator/world/tree.ts';
-import { simulatedBofh, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { simulatedBofh, simulatedPair, type SimulatedHost } from '../../../src/simulator/index.ts';
 import { differences, stateOf } from '../../../src/simulator/matrix/judge.ts';
 import { sampled } from '../../support/sampled.ts';
 import { rejectionOf } from '../../support/rejection.ts';
@@ -380,7 +380,7 @@ describe('a mount that the sequence ends before its commit', () => {
     );
   });
 
-  it.each(['a volume'])('is mounted again by bofh undo too: %s', async (what) => {
+  it.each(['a volume', ofSequence])('is mounted again by bofh undo too: %s', async (what) => {
     const before = look(start);
     await run(start, () => atomic('whole', async (tx) => ending[what]?.(tx)));
     const closed = closedJournals(simulatedBofh({ host: start }).engine);
@@ -417,6 +417,26 @@ describe('a mount that the sequence ends before its commit', () => {
     return found;
   };
 
+  it('and that cannot be mounted any more is tried once, closed, and reported for each file', async () => {
+    let mounts = 0;
+    const found = await foundBy(async (tx) => {
+      await ending['a volume']?.(tx);
+      // As mount(8) does if the device is write-protected: it mounts it read-only.
+      start.faults.decide(({ access, tool }) => {
+        if (access === 'read' || tool !== 'mount') return undefined;
+        mounts += 1;
+        return { mode: 'acts then fails' };
+      });
+    });
+
+    expect(found).toEqual([
+      expect.stringContaining('when it is mounted again: rm /srv/photos/.bofh-bofh.'),
+      expect.stringContaining('when it is mounted again: rm /srv/photos/.bofh-gone-bofh.'),
+    ]);
+    expect(mounts).toBe(1);
+    expect(start.world.mounts.map(({ path }) => path)).not.toContain('/srv/photos');
+  });
+
   it('is mounted again to undo its files after a kill right after the unmount', async () => {
     const host = (await killedIn(whole)).restart();
 
@@ -442,6 +462,69 @@ describe('a mount that the sequence ends before its commit', () => {
 
     expect(found).toEqual([]);
     expect(left(start)).toEqual(before);
+  });
+
+  it('stays mounted while a file in it cannot be cleaned up, until a recovery has done that', async () => {
+    const before = { left: left(start), mounts: start.world.mounts.map(({ path }) => path) };
+    await expect(
+      run(start, () =>
+        atomic('photos', async (tx) => {
+          await ending['a volume']?.(tx);
+          start.fault({
+            tool: 'file',
+            argvIncludes: '/srv/photos/.bofh-bofh.',
+            mode: 'fails before',
+            times: 9,
+          });
+        }),
+      ),
+    ).rejects.toMatchObject({ code: 'stuck', committed: true, blocked: [{ kind: 'file.create' }] });
+    expect(start.world.mounts.map(({ path }) => path)).toContain('/srv/photos');
+    start.clearFaults();
+
+    expect(await run(start, () => recover())).toMatchObject([{ end: 'committed' }]);
+    expect({ left: left(start), mounts: start.world.mounts.map(({ path }) => path) }).toEqual(before);
+  });
+
+  it('is mounted by a recovery if the connection to its host was lost meanwhile', async () => {
+    const { here, there } = simulatedPair();
+    let isCommit = false;
+    const found: string[] = [];
+    const engine: typeof here.engine = {
+      ...here.engine,
+      onLeftUntouched: (each) => void found.push(each),
+      place: (name, reach) => {
+        const place = here.engine.place?.(name, reach);
+        if (place === undefined) return undefined;
+        const { host } = place;
+        const during: typeof host.during = (asked) => {
+          const own = host.during(asked);
+          const run: typeof own.run = async (command) => {
+            if (!isCommit || command.tool !== 'mount') return await own.run(command);
+            isCommit = false;
+            throw new ConnectionError('there cannot be reached', { host: 'there', connection: 'none' });
+          };
+          return { ...own, run };
+        };
+        return { ...place, host: { ...host, during } };
+      },
+    };
+    const bofh = { ...here, engine, signals: {} };
+
+    const ended = withBofh(bofh, () =>
+      atomic('photos', async (tx) => {
+        const own = tx.on('there');
+        const { path: device } = await own.lvm.createLv({ vg: 'vg0', name: 'album', size: '16m' });
+        await own.filesystem.create({ device, type: 'ext4' });
+        const { path } = await own.mount.mount({ device, mode: 'rw' });
+        await own.file.create({ path: `${path}/new`, content: 'new\n' });
+        await own.mount.unmount({ path });
+        isCommit = true;
+      }),
+    );
+    await expect(ended).rejects.toMatchObject({ code: 'stuck', committed: true });
+    expect(await withBofh(bofh, () => recover())).toMatchObject([{ end: 'committed' }]);
+    expect({ found, left: left(there.host()) }).toEqual({ found: [], left: [] });
   });
 });
 
