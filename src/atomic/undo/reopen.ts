@@ -97,7 +97,8 @@ export async function mountToFinish(
   try {
     if (!(await remount({ engine, journal }, of))) return 'nothing';
   } catch (error) {
-    const later = causeOf(error);
+    if (!(error instanceof BofhError)) throw error;
+    const later = interruptionIn(error);
     if (later !== undefined) throw later;
     failed.add(path);
     return 'failed';
@@ -109,10 +110,9 @@ export async function mountToFinish(
 }
 
 /** The error that does not tell whether the filesystem can be mounted: a recovery tries again. */
-function causeOf(error: unknown): unknown {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if (cause instanceof ConnectionError || cause instanceof JournalError) return cause;
-  return error instanceof BofhError ? undefined : error;
+function interruptionIn(error: Error): BofhError | undefined {
+  if (error instanceof ConnectionError || error instanceof JournalError) return error;
+  return error.cause instanceof Error ? interruptionIn(error.cause) : undefined;
 }
 
 /** What was opened again for this step, and for no other one that is left, newest first. */
