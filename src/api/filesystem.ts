@@ -56,3 +56,6 @@ export const uuid = inOwnSequence('filesystem', 'uuid');
 
 /** Sets the label of a filesystem or swap area, or removes it (null), in a sequence of its own. */
 export const label = inOwnSequence('filesystem', 'label');
+
+/** Discards the unused blocks of a mounted filesystem, in a sequence of its own. */
+export const trim = inOwnSequence('filesystem', 'trim');

@@ -34,6 +34,7 @@ export const tools = {
   fallocate: { package: 'util-linux' },
   find: { package: 'findutils' },
   'fsck.vfat': { package: 'dosfstools' },
+  fstrim: { package: 'util-linux' },
   cp: { package: 'coreutils' },
   findmnt: { package: 'util-linux' },
   getent: { package: 'libc-bin' },

@@ -36,6 +36,7 @@ import { mountTools } from './tools/mount/mounts.ts';
 import { networkTools } from './tools/network/network.ts';
 import { partitionTools } from './tools/blockdevice/partitions.ts';
 import { sizeTools } from './tools/filesystem/sizes.ts';
+import { trimTools } from './tools/filesystem/trim.ts';
 import { uuidTools } from './tools/filesystem/uuids.ts';
 import { pvChanges } from './tools/lvm/pv-change.ts';
 import { pvMoves } from './tools/lvm/pvmove.ts';
@@ -74,6 +75,7 @@ const models: Readonly<Record<string, ToolModel>> = {
   ...packageTools,
   ...partitionTools,
   ...sizeTools,
+  ...trimTools,
   ...uuidTools,
   // The models of btrfs pass unknown verbs on to the model for sizes.
   ...btrfsTools,

@@ -3,6 +3,7 @@ import { wipeSignatures } from '../../src/blockdevice/commands.ts';
 import { mkfsExt4 } from '../../src/filesystem/commands.ts';
 import { dumpe2fs, e2fsckPreen, extMinimum, resize2fs } from '../../src/filesystem/commands/ext.ts';
 import { freeAt } from '../../src/filesystem/commands/other.ts';
+import { fstrim } from '../../src/filesystem/commands/trim.ts';
 import { mount, umount } from '../../src/mount/commands.ts';
 import { andThen, fails, type Scenario } from './scenario.ts';
 
@@ -49,6 +50,31 @@ export const filesystemScenarios: readonly Scenario[] = [
               await fails(change.run(resize2fs(device, blocks / 2)), 'busy');
               const free = await change.run(freeAt(directory));
               assert.ok(free > 0 && free < blocks * blockSize);
+            },
+            () => change.run(umount(directory)),
+          );
+        },
+        () => change.run(wipeSignatures(device)),
+      ),
+  },
+  {
+    name: 'the unused blocks of a mounted ext4 are discarded, and its files stay',
+    needs: ['device'],
+    run: async ({ change, device, directory }) =>
+      andThen(
+        async () => {
+          await change.run(mkfsExt4({ device, uuid }));
+          const { blocks, blockSize } = await change.run(dumpe2fs(device));
+          await change.run(mount({ device, path: directory, mode: 'rw' }));
+          await andThen(
+            async () => {
+              await change.writeNew(`${directory}/kept`, 'kept', { mode: 0o600 });
+              const trimmed = await change.run(fstrim(directory));
+              assert.ok(trimmed > 0 && trimmed < blocks * blockSize, String(trimmed));
+              assert.equal(new TextDecoder().decode(await change.readFile(`${directory}/kept`)), 'kept');
+              await fails(change.run(fstrim(`${directory}/none`)), 'not-found');
+              await fails(change.run(fstrim(`${directory}/kept`)), 'unknown');
+              await fails(change.run(fstrim('/proc')), 'unknown');
             },
             () => change.run(umount(directory)),
           );

@@ -42,8 +42,11 @@ const order = [
 const usedByDrivers = {
   // Checks the free space of the thin pool below, before and while much is written.
   lvm: ['btrfs', 'copy', 'crypt', 'erase', 'filesystem'],
-  // Configuration files are written by its steps.
-  file: ['account', 'btrfs', 'copy', 'crypt', 'drbd', 'mount', 'packages', 'service', 'shell'],
+  // Configuration files are written by its steps; a note of it shows that a step has begun.
+  file: [
+    ...['account', 'btrfs', 'copy', 'crypt', 'drbd', 'filesystem', 'mount', 'packages'],
+    ...['service', 'shell'],
+  ],
   // What a filesystem is, and where it is mounted.
   filesystem: ['btrfs', 'copy'],
   mount: ['btrfs', 'copy'],

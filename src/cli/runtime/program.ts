@@ -187,6 +187,7 @@ const programs: readonly (readonly [RegExp, string])[] = [
   [/^findmnt$/, 'mount list'],
   [/^mk(?:e2)?fs(?:\.\w+)?$/, 'filesystem create'],
   [/^(?:resize2fs|xfs_growfs)$/, 'filesystem resize'],
+  [/^fstrim$/, 'filesystem trim'],
   [/^lsblk$/, 'block tree'],
   [/^wipefs$/, 'block wipe'],
   [/^blkdiscard$/, 'block discard'],

@@ -91,6 +91,7 @@ export async function prepareReal<T>(
       return await prepareMounted(overlay, world, command);
     case 'sha256sum':
       return command.access === 'read' && isUnread(world, paths[0] ?? '') ? ask(overlay, command) : undefined;
+    case 'fstrim':
     case 'stat':
     case 'xfs_growfs':
     case 'xfs_io':

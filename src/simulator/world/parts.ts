@@ -89,6 +89,8 @@ export interface CryptMapping {
   readonly offset: number;
   size: number;
   readonly mode: 'ro' | 'rw';
+  /** Whether it passes discards on (default: it does not). */
+  readonly discards?: true;
   /** Key of its content. */
   readonly storage: string;
 }
@@ -166,6 +168,8 @@ export interface Disk {
   readonly number: string;
   readonly size: number;
   readonly serial: string;
+  /** Whether it can discard blocks (default: it can). */
+  readonly discards?: false;
 }
 
 export interface PhysicalVolume {

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { parsed, sizeOption, text } from '../../core/request.ts';
+import { present } from '../../core/present.ts';
 import { type Bytes, parseSize } from '../../core/units.ts';
 import { devices } from './devices.ts';
 import { resolve } from './resolve.ts';
@@ -23,7 +24,14 @@ const worldOptions = z.strictObject({
   volumeGroups: z.exactOptional(
     z.array(z.strictObject({ name: text, size: sizeOption, extentSize: z.exactOptional(sizeOption) })),
   ),
-  disks: z.exactOptional(z.array(z.strictObject({ name: text, size: z.union([z.literal(0), sizeOption]) }))),
+  disks: z.exactOptional(
+    z.array(
+      z.strictObject({
+        ...{ name: text, size: z.union([z.literal(0), sizeOption]) },
+        discards: z.exactOptional(z.literal(false)),
+      }),
+    ),
+  ),
   memory: z.exactOptional(sizeOption),
   bridges: z.exactOptional(z.array(text)),
   addresses: z.exactOptional(z.array(text)),
@@ -52,8 +60,11 @@ export function demoWorld(given: WorldOptions): World {
   const sizes = [{ size: 4 * gib }, ...groups];
   const system: readonly Disk[] = sizes.map(({ size }, index) => diskAt(index, `vd${letter(index)}`, size));
   const more = (options.disks ?? [])
-    .map(inBytes)
-    .map(({ name, size }, index) => diskAt(system.length + index, name, size));
+    .map((disk) => ({ ...disk, ...inBytes(disk) }))
+    .map(({ name, size, discards }, index) => ({
+      ...diskAt(system.length + index, name, size),
+      ...present({ discards }),
+    }));
   const disks = [...system, ...more];
   const world = bareWorld({ ...options, disks, memoryMiB: parseSize(memory) / mib });
   for (const { name } of disks) world.live.set(`disk:${name}`, {});

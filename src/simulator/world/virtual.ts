@@ -154,8 +154,11 @@ function* block(
   const { name, number, size, lv, layer, mapping, part } = device;
   const home = sysHome(world, device);
   yield [`/dev/block/${number}`, symlink(`../..${home}`)];
-  if (part === undefined) yield [`/block/${name}`, symlink(`..${home}`)];
-  else {
+  if (part === undefined) {
+    yield [`/block/${name}`, symlink(`..${home}`)];
+    const most = deviceDiscards(world, device) ? 4294966784 : 0;
+    yield [`${home}/queue/discard_max_bytes`, file(`${most}\n`, 0o444)];
+  } else {
     yield [`${home}/partition`, file(`${part.number}\n`, 0o444)];
     yield [`${home}/start`, file(`${part.start / 512}\n`, 0o444)];
   }
@@ -209,6 +212,17 @@ function slavesOf(world: World, { lv, layer, mapping, drbd }: Device): readonly 
   if (lower.size > 0)
     return devices(world).filter((each) => each.layer !== undefined && lower.has(each.layer.id));
   return ((lv ?? layer)?.vg.pvs ?? []).flatMap(({ number }) => deviceByNumber(world, number) ?? []);
+}
+
+/** Whether a device can discard blocks: a disk unless it says no, any other device if all below it can. */
+export function deviceDiscards(world: World, device: Device): boolean {
+  const disk = world.disks.find(({ number }) => number === device.number);
+  if (disk !== undefined) return disk.discards !== false;
+  if (device.mapping !== undefined && device.mapping.discards !== true) return false;
+  const lower = device.part === undefined ? undefined : deviceByNumber(world, device.part.disk);
+  return [...slavesOf(world, device), ...(lower === undefined ? [] : [lower])].every((each) =>
+    deviceDiscards(world, each),
+  );
 }
 
 /** Returns the holders of each device, by its number. */

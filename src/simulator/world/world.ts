@@ -205,6 +205,8 @@ export interface WorldOptions {
     readonly name: string;
     /** Its size, in bytes or as text: `1g`. */
     readonly size: Bytes | string;
+    /** Whether it can discard blocks (default: it can). */
+    readonly discards?: false;
   }[];
   /** Memory of the host, in bytes or as text (default: 4 GiB). */
   readonly memory?: Bytes | string;

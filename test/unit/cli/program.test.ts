@@ -123,6 +123,7 @@ describe('reads and changes', () => {
     ['filesystem label /dev/vg0/a', true],
     ['filesystem uuid /dev/vg0/a --add-seed', true],
     ['filesystem resize /dev/vg0/a max', true],
+    ['filesystem trim /srv', true],
     ['lvm pv list', false],
     ['lvm pv create /dev/x --overwrite UUID', true],
     ['lvm vg list', false],

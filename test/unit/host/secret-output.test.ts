@@ -28,7 +28,7 @@ const sayings = [
 const harmless: Readonly<Record<string, string>> = {
   'lvm and devices': `blkdiscard blkid losetup lvchange lvconvert lvcreate lvextend lvm lvreduce lvremove lvrename lvs partx
     pvchange pvcreate pvmove pvremove pvresize pvs sfdisk udevadm vgcreate vgextend vgreduce vgremove vgrename vgs wipefs`,
-  filesystems: `btrfs btrfstune debugfs dumpe2fs e2fsck e2label fatlabel fsck.vfat mkfs.btrfs mkfs.ext2 mkfs.ext3 mkfs.ext4
+  filesystems: `btrfs btrfstune debugfs dumpe2fs e2fsck e2label fatlabel fsck.vfat fstrim mkfs.btrfs mkfs.ext2 mkfs.ext3 mkfs.ext4
     mkfs.vfat mkfs.xfs mkswap mount resize2fs swaplabel tune2fs umount xfs_growfs xfs_io xfs_logprint xfs_repair`,
   files:
     'chmod chown cp dd fallocate find getfacl getfattr ln ls mv qemu-img setfacl setfattr sha256sum stat sync tar truncate',

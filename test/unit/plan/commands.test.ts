@@ -501,6 +501,9 @@ const scenarios: readonly Scenario[] = [
   ['filesystem resize /dev/vg0/web1-root max', () => withMounted('ext4')],
   ['filesystem resize /dev/vg0/web1-root max', () => withMounted('xfs')],
 
+  ['filesystem trim /mnt', () => withMounted('ext4')],
+  ['filesystem trim /dev/vg0/web1-root', () => withMounted('xfs')],
+
   ['lvm pv create /dev/vdz', withDisk],
   [
     'lvm pv create /dev/vdz --overwrite 5e1f0000-0000-4000-8000-000000000001',

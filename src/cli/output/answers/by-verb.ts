@@ -103,6 +103,7 @@ export const answers = {
   'filesystem create': given.filesystemCreate,
   'filesystem label': given.filesystemLabel,
   'filesystem uuid': given.filesystemUuid,
+  'filesystem trim': given.filesystemTrim,
   'filesystem resize': given.filesystemResize,
   'crypt list': given.cryptList,
   'crypt show': given.cryptShow,

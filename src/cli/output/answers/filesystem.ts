@@ -62,6 +62,15 @@ export const filesystemResize = z.strictObject({
   size: count,
 });
 
+/** `bofh filesystem trim PATH|DEVICE` */
+export const filesystemTrim = z.strictObject({
+  device: text,
+  /** Where it is mounted. */
+  mounted: text,
+  /** The discarded bytes, as the kernel reports them. */
+  trimmed: count,
+});
+
 export type FilesystemDetails = z.infer<typeof filesystemShow>;
 export type FilesystemCheck = z.infer<typeof filesystemCheck>;
 export type FilesystemRepair = z.infer<typeof filesystemRepair>;
@@ -69,3 +78,4 @@ export type FilesystemCreate = z.infer<typeof filesystemCreate>;
 export type FilesystemLabel = z.infer<typeof filesystemLabel>;
 export type FilesystemUuid = z.infer<typeof filesystemUuid>;
 export type FilesystemResize = z.infer<typeof filesystemResize>;
+export type FilesystemTrim = z.infer<typeof filesystemTrim>;

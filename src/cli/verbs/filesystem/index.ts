@@ -18,5 +18,6 @@ export const filesystem: Noun = {
       () => import('./uuid.ts'),
     ],
     resize: ['resize a filesystem but not its device', () => import('./resize.ts')],
+    trim: ['discard the unused blocks of a mounted filesystem', () => import('./trim.ts')],
   },
 };

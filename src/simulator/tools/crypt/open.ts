@@ -38,7 +38,10 @@ export function open(call: ToolCall): ReturnType<ToolModel> {
   openMapping(
     world,
     { device, uuid, version, offset },
-    { name, mode: options.flags.has('--readonly') ? 'ro' : 'rw' },
+    {
+      ...{ name, mode: options.flags.has('--readonly') ? 'ro' : 'rw' },
+      ...(options.flags.has('--allow-discards') ? { discards: true } : {}),
+    },
   );
   return ok();
 }
@@ -52,13 +55,21 @@ export function openMapping(
     version,
     offset,
   }: Pick<Luks, 'uuid' | 'version'> & { readonly device: Device; readonly offset: number },
-  { name, mode }: Pick<CryptMapping, 'name' | 'mode'>,
+  { name, mode, ...more }: Pick<CryptMapping, 'name' | 'mode' | 'discards'>,
 ): CryptMapping {
   const storage = openBefore(world, device) ?? `crypt:${uuid}:${device.storage}`;
   if (!storage.startsWith('real:') && !world.live.has(storage))
     world.live.set(storage, isOfRealHost(world, device) ? { unread: true } : {});
   const made: CryptMapping = {
-    ...{ number: `${world.dmMajor}:${freeMinor(world)}`, name, lower: device.number, offset, mode, storage },
+    ...{
+      number: `${world.dmMajor}:${freeMinor(world)}`,
+      name,
+      lower: device.number,
+      offset,
+      mode,
+      storage,
+      ...more,
+    },
     dmUuid: `CRYPT-LUKS${version}-${uuid.replaceAll('-', '')}-${name}`,
     size: device.size - offset,
   };

@@ -44,4 +44,11 @@ export const filesystem: RigSpecimens['filesystem'] = {
     clear: removeVolume,
     content: `dumpe2fs -h ${root} 2>/dev/null | grep -E '^(Block count|Filesystem state)'`,
   },
+  trim: {
+    setUp: `${makeFilled} && mkdir -p /mnt/${guest} && mount ${root} /mnt/${guest} && echo kept > /mnt/${guest}/kept`,
+    call: `tx.filesystem.trim({ path: '${root}' })`,
+    act: { tool: 'fstrim', words: ['--verbose'], stop: 'safe' },
+    clear: `umount /mnt/${guest}; rmdir /mnt/${guest}; ${removeVolume}`,
+    content: `cat /mnt/${guest}/kept`,
+  },
 };

@@ -12,7 +12,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
     kinds: kinds({
       block: 'loop.detach',
       lvm: 'pv.resize pv.remove thinpool.resize lv.deactivate snapshot.merge',
-      filesystem: 'repair',
+      filesystem: 'repair trim',
       mount: 'bind',
       crypt: 'close close.deferred key.remove reencrypt erase',
       btrfs: 'device.replace balance',
@@ -25,7 +25,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
     kinds: kinds({
       block: 'loop.detach',
       lvm: 'vg.extend vg.reduce vg.rename pv.resize vg.remove pv.remove thinpool.resize lv.deactivate lv.convert snapshot.merge',
-      filesystem: 'repair',
+      filesystem: 'repair trim',
       crypt: 'close close.deferred resize key.remove reencrypt erase',
       btrfs:
         'device.add device.replace subvolume.remove scrub balance quota.set qgroup.limit default.set property.set',
@@ -38,7 +38,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
     kinds: kinds({
       block: 'image.create loop.attach loop.detach wipe partition.table.create partition.add partition.grow',
       lvm: 'pv.create lv.create thinpool.create vg.create vg.extend vg.reduce vg.rename pv.resize pv.move lv.activate lv.deactivate snapshot.create lv.rename lv.tag',
-      filesystem: 'create image.create label',
+      filesystem: 'create image.create label trim',
       file: 'attributes create directory.create',
       mount:
         'mount bind unmount fstab.add fstab.remove fstab.change crypttab.add crypttab.remove crypttab.change',
@@ -67,7 +67,7 @@ export const notApplicable: Partial<Readonly<Record<FaultName, NotApplicable>>> 
     kinds: kinds({
       block: 'image.create loop.attach loop.detach',
       lvm: 'pv.remove thinpool.resize lv.activate lv.deactivate snapshot.merge',
-      filesystem: 'image.create repair',
+      filesystem: 'image.create repair trim',
       file: 'change create directory.create link remove',
       mount: 'mount bind unmount',
       crypt: 'header.backup format.detached open close close.deferred resize key.remove reencrypt erase',

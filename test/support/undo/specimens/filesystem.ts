@@ -168,6 +168,15 @@ export const filesystem: Specimens['filesystem'] = {
       },
     },
   ],
+  trim: [
+    {
+      stage: (host) => {
+        const device = filledVolume(host, 'web1-root', ownUuid);
+        host.admin.mount(device, '/mnt/fill');
+        return (tx) => tx.filesystem.trim({ path: device });
+      },
+    },
+  ],
 };
 
 const mebibyte = 1024 ** 2;
