@@ -94,7 +94,10 @@ export async function fill(row: Row, fault: FaultName): Promise<Counts> {
   const neither = [...wrong];
   if (isNot && counts.trials > 0)
     neither.push(`it was said that this makes no sense (${reason ?? ''}), but it does`);
-  if (!isNot && counts.trials === 0) neither.push('there was nothing to try: say why in its specimen');
+  if (!isNot && counts.trials === 0)
+    neither.push(
+      'there was nothing to try: add the kind to test/support/undo/others/not-applicable.ts, or say why in its specimen',
+    );
   return {
     kind: row.kind,
     fault,
