@@ -36,6 +36,7 @@ const words: Readonly<Record<string, string>> = {
   ...{ dom: 'guest', 'dom-uuid': 'guest', mac: 'MAC address', module: 'kernel module' },
   ...{ drbd: 'DRBD resource', 'drbd-minor': 'DRBD minor', 'drbd-port': 'DRBD port' },
   ...{ subvol: 'subvolume', 'btrfs-quota': 'quotas of', 'btrfs-devices': 'devices of' },
+  ...{ 'btrfs-scrub': 'scrub of', 'btrfs-balance': 'balance of' },
   ...{ user: 'user', group: 'group', uid: 'user id', gid: 'group id' },
   ...{ keys: 'authorized keys of', member: 'membership', package: 'package' },
 };
@@ -44,6 +45,7 @@ const words: Readonly<Record<string, string>> = {
 export function keyInWords(host: string, key: Key): string {
   const own = key.startsWith(common) ? key.slice(common.length) : ownKey(host, key);
   const { kind = '', rest = '' } = /^(?<kind>[a-z-]+):(?<rest>[^]*)$/.exec(own)?.groups ?? {};
+  if (kind === 'trim') return `trim of ${keyInWords(host, keyOf(host, rest))}`;
   const word = words[kind];
   const loop = /^dev:loop:(?<on>\d+:\d+):(?<inode>\d+)$/.exec(own)?.groups;
   const named =

@@ -18,6 +18,9 @@ describe('the lock key of an object', () => {
     ['lv:vg0/x', 'logical volume vg0/x'],
     ['file:/srv/a!b', '/srv/a!b'],
     ['dev:loop:254:0:54', 'loop device of inode 54 on 254:0'],
+    ['trim:dev:loop:254:0:54', 'trim of loop device of inode 54 on 254:0'],
+    ['trim:lv:vg0/x', 'trim of logical volume vg0/x'],
+    ['btrfs-scrub:UUID', 'scrub of UUID'],
     ['dns:web1', 'dns:web1'],
   ])('of another host starts with its name, and its text is readable: %s', (key, words) => {
     const journalled = hostKey(on('web2'), key);
