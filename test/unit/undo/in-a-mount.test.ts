@@ -391,6 +391,27 @@ describe('a mount that the sequence ends before its commit', () => {
     expect(differences(before, look(start))).toEqual([]);
   });
 
+  it('is mounted again by bofh undo for a file whose path leads through a symbolic link', async () => {
+    start.admin.symlink('/srv/link', '/srv/photos');
+    start.admin.mount('/dev/vg0/photos', '/srv/photos');
+    start.admin.mkdir('/srv/photos/2026');
+    start.admin.umount('/srv/photos');
+    const before = look(start);
+    await run(start, () =>
+      atomic('whole', async (tx) => {
+        await tx.mount.mount({ device: '/dev/vg0/photos', path: '/srv/photos', mode: 'rw' });
+        await tx.file.create({ path: '/srv/link/2026/new', content: 'new\n' });
+        await tx.mount.unmount({ path: '/srv/photos' });
+      }),
+    );
+    const closed = closedJournals(simulatedBofh({ host: start }).engine);
+    const id = closed.find(({ state }) => state.begin.name === 'whole')?.id ?? '';
+
+    const { runtime } = testRuntime(simulatedBofh({ host: start }), { yes: true });
+    expect(await runVerb(runtime, `undo ${id}`)).toBe(0);
+    expect(differences(before, look(start))).toEqual([]);
+  });
+
   it('whose device others took before the commit: the commands that remove what stays are shown', async () => {
     const found: string[] = [];
     const { engine, ...bofh } = simulatedBofh({ host: start });
@@ -526,6 +547,27 @@ describe('a mount that the sequence ends before its commit', () => {
     expect(await withBofh(bofh, () => recover())).toMatchObject([{ end: 'committed' }]);
     expect({ found, left: left(there.host()) }).toEqual({ found: [], left: [] });
   });
+});
+
+it('a mount that the undo of a scope mounted again stays mounted after the commit', async () => {
+  await run(start, () =>
+    atomic('photos', async (tx) => {
+      await tx.mount.mount({ device: '/dev/vg0/photos', path: '/srv/photos', mode: 'rw' });
+      const failed = tx.scope('one', async (own) => {
+        await own.file.create({ path: '/srv/photos/one', content: '' });
+        start.admin.umount('/srv/photos');
+        throw new Error('on purpose');
+      });
+      await expect(failed).rejects.toThrow('on purpose');
+      await tx.file.create({ path: '/srv/photos/two', content: '' });
+    }),
+  );
+
+  expect(start.world.mounts.map(({ path }) => path)).toContain('/srv/photos');
+  expect(start.snapshot().match(/^now vg0\/photos "[^"]*" file/gm)).toEqual([
+    'now vg0/photos "/kept" file',
+    'now vg0/photos "/two" file',
+  ]);
 });
 
 describe('a mount that was there before the sequence', () => {
