@@ -94,8 +94,8 @@ export function ensure<A, V>(
 }
 
 /**
- * Claims an object and compares it again; `on` names its host in the error. Returns its value, or undefined if it is gone; throws DiffersError
- * if it differs. Throws JournalError if another sequence has the object.
+ * Claims an object and compares it again. Returns its value, or undefined if it is gone. Throws DiffersError if it
+ * differs, and JournalError if another sequence has the object. `on`: the name of its host, for the error.
  */
 export async function claimed<V>(
   tx: Pick<Steps, 'reserve'>,

@@ -14,6 +14,7 @@ import {
   type Step,
 } from '../journal/state.ts';
 import { claim } from '../locks/claims.ts';
+import { keyInWords } from '../locks/host-key.ts';
 import type { Engine } from '../engine.ts';
 import type { AnyOperation, Claims, Look } from '../operation.ts';
 import { eachOnce, placeOf } from '../place.ts';
@@ -212,7 +213,7 @@ function refuseNewer(
       const key = conflicting(made, step.intent.claims ?? {});
       if (key !== undefined)
         throw new RefusedError(
-          `${named({ id, state })} cannot be undone: ${named(other)} worked on ${key} later`,
+          `${named({ id, state })} cannot be undone: ${named(other)} worked on ${keyInWords('', key)} later`,
           { remedy: `undo that one first: bofh undo ${other.id}` },
         );
     }
@@ -256,7 +257,7 @@ async function refuseChangedAbove(
       before.push(step, ...inside);
       if (what !== 'undo') continue;
       // Its files are seen only when the undo has mounted or unmounted something over them.
-      if ([step, ...inside].some((each) => before.some((newer) => mountsOver(newer, each)))) continue;
+      if ([step, ...inside].some((each) => before.some((newer) => changesMountsOver(newer, each)))) continue;
       // Detects a missing device before the undo begins.
       const [look] = await Promise.all([step, ...inside].map((each) => lookAt(asking, each)));
       if (isTop)
@@ -283,7 +284,7 @@ async function refuseChangedAbove(
 }
 
 /** Whether a newer step mounted or unmounted something at a directory above the objects of an older one. */
-function mountsOver(newer: Step, { intent: { claims, mounts = [] } }: Step): boolean {
+function changesMountsOver(newer: Step, { intent: { claims, mounts = [] } }: Step): boolean {
   const over = new Set([
     ...exclusive(claims ?? {}).flatMap(directoriesOver),
     ...mounts.map(({ path }) => `mnt:${path}`),

@@ -300,7 +300,7 @@ export class AtomicOperationSequence {
       );
       if (key !== undefined && intent !== undefined)
         throw new UsageError(
-          `${stepName(kind)} makes a lasting change to ${keyInWords(intent.host, key)}, which only the temporary step ${stepName(intent.kind)} gives access to, and that ends before the commit`,
+          `${stepName(kind)} makes a lasting change to ${keyInWords(intent.host, key)}, which only the temporary step ${stepName(intent.kind)} gives access to; that step ends before the commit`,
           {
             remedy: `call ${stepName(intent.kind)} without tx.temporary, and close or unmount it with a step at the end of the sequence`,
           },

@@ -139,7 +139,7 @@ describe('the undo of a committed sequence', () => {
     [
       'a newer sequence that worked there',
       () => made(other, 'a tag'),
-      /sequence [0-9a-f]{12} "a tag" worked on lv:vg0\/vault later/,
+      /sequence [0-9a-f]{12} "a tag" worked on logical volume vg0\/vault later/,
       /undo that one first: bofh undo [0-9a-f]{12}$/,
     ],
     [
