@@ -233,6 +233,31 @@ describe('filesystem.trim', () => {
     expect(host.snapshot()).toBe(before);
   });
 
+  test('of two sequences at once, one is refused', async () => {
+    make('ext4');
+    host.admin.mount(device, path);
+    let [begun, end] = [(): void => undefined, (): void => undefined];
+    const hasBegun = new Promise<void>((done) => (begun = done));
+    const mayEnd = new Promise<void>((done) => (end = done));
+    const first = does(async (tx) => {
+      await tx.filesystem.trim({ path });
+      begun();
+      await mayEnd;
+    });
+    await hasBegun;
+
+    const other = withBofh(bofhOn(host.restart()), () =>
+      atomic('another', (tx) => tx.filesystem.trim({ path })),
+    );
+    await expect(other).rejects.toMatchObject({
+      code: 'busy',
+      message: expect.stringContaining('trim of logical volume vg0/web1 is in use') as string,
+    });
+    end();
+    await first;
+    expect(runs()).toHaveLength(1);
+  });
+
   test('bofh filesystem trim prints JSON and words', async () => {
     make('ext4');
     host.admin.mount(device, path);
