@@ -143,7 +143,7 @@ describe('the undo of a committed sequence of files', () => {
   it('comes after that of a newer sequence', async () => {
     const first = await made((tx) => tx.file.change({ path: a, content: 'two\n' }));
     const second = await made((tx) => tx.file.change({ path: a, content: 'three\n' }));
-    await expect(run(() => undo(first))).rejects.toThrow(`worked on file:${a} later`);
+    await expect(run(() => undo(first))).rejects.toThrow(`worked on ${a} later`);
     await run(() => undo(second));
     await run(() => undo(first));
     expect(differences(before, look())).toEqual([]);
