@@ -458,6 +458,27 @@ describe('a mount that the sequence ends before its commit', () => {
     expect(start.world.mounts.map(({ path }) => path)).not.toContain('/srv/photos');
   });
 
+  it('and that the commit could not close again is named when the journal is abandoned', async () => {
+    const failing = run(start, () =>
+      atomic('photos', async (tx) => {
+        await ending['an encrypted image file']?.(tx);
+        start.faults.decide(({ access, tool }) =>
+          access === 'change' && tool === 'umount' ? { mode: 'fails before' } : undefined,
+        );
+      }),
+    );
+    const { id } = (await rejectionOf(failing)) as StuckError;
+    start.clearFaults();
+
+    const { runtime, stderr } = testRuntime(simulatedBofh({ host: start }), { yes: true });
+    expect(await runVerb(runtime, `recover --abandon ${id} --because broken`)).toBe(0);
+    expect([...stderr().matchAll(/stays open; to close it: (.*)/g)].map(([, how]) => how)).toEqual([
+      'umount /srv/vault',
+      'cryptsetup close vault',
+      'losetup --detach /dev/loop0',
+    ]);
+  });
+
   it('is mounted again to undo its files after a kill right after the unmount', async () => {
     const host = (await killedIn(whole)).restart();
 

@@ -1,6 +1,9 @@
 import { atWork, type Reserved } from '../../../atomic/locks/reservations.ts';
 import { abandon } from '../../../atomic/recovery/recover.ts';
+import type { State } from '../../../atomic/journal/state.ts';
+import { describe, manualRecoveryNow } from '../../../atomic/undo/report.ts';
 import type { Bofh } from '../../../connect.ts';
+import { shellWords } from '../../../command/index.ts';
 import { JournalError, UsageError } from '../../../core/errors.ts';
 import { programsOf } from '../journal/reservations.ts';
 import { readAnyById, type ReadReservation } from '../../runtime/read-journals.ts';
@@ -24,7 +27,8 @@ export async function abandonOne(
   if (journal.is === 'closed') throw new JournalError(`the journal ${journal.id} is closed already`);
   const plan = await planOf(bofh, journal);
   runtime.terminal.line('This stays as it is on the host, and bofh closes the journal:');
-  for (const line of plan) runtime.terminal.line(line);
+  const opened = journal.is === 'open' ? await openedAgain(bofh, journal.open.state) : [];
+  for (const line of [...plan, ...opened]) runtime.terminal.line(line);
   const name = journal.is === 'open' ? textOf(journal.open.state.begin.name) : '';
   if (runtime.settings.mode === 'plan')
     return (await import('../../plan/plan-recovery.ts')).showAbandonOrCut(runtime, {
@@ -37,6 +41,19 @@ export async function abandonOne(
     );
   tell(runtime, [{ id: journal.id, name, end: 'abandoned', leftUntouched: [], because }]);
   return 0;
+}
+
+/** What the commit opened again to finish its steps, with the commands that close it, newest first. */
+async function openedAgain({ engine }: Bofh, state: State): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for (const step of state.steps.filter(({ reopened }) => reopened === true).toReversed()) {
+    const { clear = [] } = (await manualRecoveryNow(engine, { ...state, committed: false }, step)) ?? {};
+    if (clear.length === 0) continue;
+    lines.push(
+      `  step ${String(step.n)} ${describe(step)} was opened again by the commit, and stays open; to close it: ${clear.map(shellWords).join('; ')}`,
+    );
+  }
+  return lines.map(printable);
 }
 
 const unknown: Pick<Reserved, 'name' | 'coordinator' | 'exclusive'> = {
