@@ -7,15 +7,24 @@ import { sshHost } from '../../src/host/ssh/host.ts';
 import { installBofh } from '../support/dom0/install.ts';
 import { available, bootMachine, makeGuest, type Machine } from '../support/rig/index.ts';
 import { rejectionOf } from '../support/rejection.ts';
-import { allVerbs } from '../support/verbs.ts';
 import { bofh, builtCommand } from '../unit/cli/support/built.ts';
 
 const can = await available();
 const required = process.env['BOFH_REQUIRE_RIG'] === '1';
 
-/** Every verb that only reads, and what it is asked on a host that has something of each. */
+/**
+ * Verbs that only read, on a host that has something of each; test/loop/ssh-cli.test.ts checks that no verb is missing there.
+ */
 const reads: Readonly<Record<string, readonly string[]>> = {
   'xen list': [],
+  'vm list': [],
+  'vm show': ['web10'],
+  'vm disk list': ['web10'],
+  'vm interface list': ['web10'],
+  'vm snapshot list': [],
+  'vm base list': [],
+  'vm wait': ['web10', '--for', 'running', '--time', '2s'],
+  'host facts': [],
   'lvm list': [],
   'lvm vg list': [],
   'lvm pv list': [],
@@ -48,8 +57,6 @@ const reads: Readonly<Record<string, readonly string[]>> = {
   'drbd wait-connect': ['mirror', '--time', '2s'],
   'drbd wait-sync': ['mirror', '--time', '2s'],
 };
-/** They are about the journals, which lie where bofh runs. */
-const ofJournals = ['journal list', 'journal show', 'doctor', 'boot status'];
 /** Whose peer never comes: that is what they say. */
 const inVain = ['drbd wait-connect', 'drbd wait-sync'];
 
@@ -100,14 +107,12 @@ describe.skipIf(!can.ok && !required)('bofh --host on a real Xen host', () => {
     writeFileSync(join(directory, 'site.json'), JSON.stringify({ hosts, volumeGroup: 'vg0' }));
   }
 
-  // ssh itself counts on the interface that it comes over.
+  // ssh itself counts on the interface that it comes over, and a map has the time of its making.
   const uncounted = (text: string): string =>
-    text.replaceAll(/"(?:bytes|packets)": \d+/g, '"counted": 0').replace('"host": "dom0: ', '"host": "');
-
-  it('works with every verb that reads', async () => {
-    const verbs = (await allVerbs()).filter(({ changes }) => !changes).map(({ verb }) => verb);
-    expect(verbs.toSorted()).toEqual([...Object.keys(reads), ...ofJournals].toSorted());
-  });
+    text
+      .replaceAll(/"(?:bytes|packets)": \d+/g, '"counted": 0')
+      .replace(/"at": ".*?"/, '"at": ""')
+      .replace('"host": "dom0: ', '"host": "');
 
   it.each(Object.entries(reads).map(([verb, more]) => [verb, [...verb.split(' '), ...more]] as const))(
     '%s prints the same as bofh there',
