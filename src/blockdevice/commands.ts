@@ -120,7 +120,9 @@ export function readsAsBlank(device: string): ReadCommand<void> {
     access: 'read',
     parse: ({ stderr }) => {
       if (/^debugfs: Bad magic number in super-block while trying to open /m.test(stderr)) return;
-      throw new ParseError(`blkid sees nothing on ${device}, but: ${stderr.trim().split('\n').at(-1) ?? ''}`);
+      throw new ParseError(
+        `blkid finds nothing on ${device}, but debugfs reports: ${stderr.trim().split('\n').at(-1) ?? ''}`,
+      );
     },
     classify: classifyDevice,
   };

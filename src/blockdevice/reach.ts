@@ -90,8 +90,8 @@ async function mountedXfs(host: ReadHost, mounts: readonly MountEntry[]): Promis
 }
 
 /**
- * Returns the holders of a device that are not known to stay below `size`; also its content, if
- * that ends after it.
+ * Returns the holders of a device that may use bytes at or after `size`. Content that ends after `size` counts as
+ * a holder.
  */
 export async function usersBeyond(host: ReadHost, device: string, size: Bytes): Promise<readonly Holder[]> {
   const reach = await reachOf(host, device);
@@ -113,8 +113,8 @@ export async function usersBeyond(host: ReadHost, device: string, size: Bytes): 
 }
 
 /**
- * The error for a size below the end of these users. If the content itself ends after the size,
- * ending its users does not help.
+ * The error for a size that is too small for these holders. If the content itself ends after the size, to release
+ * the holders does not help.
  */
 export function sizeTooSmall(what: string, size: Bytes, users: readonly Holder[]): RefusedError {
   const toEnd = users.some(({ kind, free }) => kind === 'unknown' && free === undefined)

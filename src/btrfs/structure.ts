@@ -17,7 +17,7 @@ export interface Structure {
   readonly snapshots: string;
   /** The subvolume that receives the current content of the top level. */
   readonly data: string;
-  /** Lines of /etc/fstab that will show both directories instead of the data. */
+  /** Lines of /etc/fstab that mount the top level: then their mount points have the two directories instead of the data. */
   readonly fstab: readonly Pick<FstabLine, 'number' | 'source' | 'target'>[];
 }
 
@@ -64,8 +64,8 @@ export async function structureOf(
 }
 
 /**
- * Whether a line mounts the top level: one without such an option mounts the default subvolume
- * (btrfs(5)).
+ * Whether a line with these options mounts the top level. Without subvol= and subvolid= it mounts the default
+ * subvolume (btrfs(5)).
  */
 function showsTop(options: readonly string[], which: 'kept' | 'set'): boolean {
   const said = options.filter((word) => /^subvol(?:id)?=/.test(word));

@@ -45,8 +45,8 @@ export const fileReads = {
 const wide = { bigint: true } as const;
 
 /**
- * Whether the kernel has the path in memory, so that no disk or server delays an access. A thread of Node for
- * each of the 40,000 accesses of a host with 1,000 volumes takes 5 to 13 times as long.
+ * Whether the kernel has the path in memory, so that no disk or server delays an access. Such a path is read
+ * synchronously: on a host with 1,000 volumes, 40,000 accesses in threads of Node took 5 to 13 times as long.
  */
 function isOfKernel(path: string): boolean {
   return path.startsWith('/sys/') || path.startsWith('/dev/');

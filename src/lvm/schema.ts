@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 const uuid = z.string().check(z.regex(/^[A-Za-z0-9]{6}(?:-[A-Za-z0-9]{4}){5}-[A-Za-z0-9]{6}$/));
 const uuidOrNone = z.union([uuid, z.literal('')]);
 const name = z.string().check(z.regex(/^[A-Za-z0-9+_.-]+$/));
-/** The group that lvm shows for a device of a group that it cannot find. */
+/** The name that lvm shows for a device whose volume group it cannot find. */
 export const unknownGroup = '[unknown]';
 const nameOrNone = z.union([name, z.literal(''), z.literal(unknownGroup)]);
 const number = z.pipe(

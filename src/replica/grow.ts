@@ -154,7 +154,7 @@ function onlyVolume(parts: readonly [UpPart, UpPart]): {
   throw new RefusedError(
     `${name} has ${String(more.length + 1)} volumes: bofh cannot choose the one to grow`,
     {
-      remedy: `grow one by hand, by as much on each host; ${volumes.join('; ')}; then on the primary: bofh drbd resize ${name} --volume NUMBER`,
+      remedy: `grow one by hand, by the same size on each host; ${volumes.join('; ')}; then on the primary: bofh drbd resize ${name} --volume NUMBER`,
     },
   );
 }

@@ -38,8 +38,8 @@ export async function memberAt(hosts: Reachable, asked: string): Promise<Member>
       remedy: 'use a name that ssh knows, or a name from hosts in the site file',
     });
   const facts = await found.host.facts();
-  // Independent of the connection. Machines that resume from one memory snapshot share a boot id until their
-  // next boot.
+  // Boot ID and host name identify a host, however it is reached. The boot ID alone is not enough: machines that
+  // resume from one memory snapshot share it until their next boot.
   const same = near.find(({ boot, hostname }) => boot === facts.boot && hostname === facts.hostname);
   const { place, host: at } = same ?? { place: asked, host: found.host };
   return { asked, place, name: facts.hostname, host: at };

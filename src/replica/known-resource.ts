@@ -95,7 +95,7 @@ function refuseUnlike(name: string, parts: readonly Part[]): never {
     );
   const forWhom = (part: Part) => `on ${part.name} names ${namesOf(part).join(' and ')}`;
   throw new RefusedError(`the configuration of ${name} ${parts.map(forWhom).join(', and that ')}`, {
-    remedy: `if ${gone.name} was replaced, remove its part, there: bofh drbd remove ${name} --here; if not, ${compare}`,
+    remedy: `if ${gone.name} was replaced, run on ${gone.name}: bofh drbd remove ${name} --here; if not, ${compare}`,
   });
 }
 

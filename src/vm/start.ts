@@ -110,8 +110,8 @@ async function refuseUnconnected(
 }
 
 /**
- * The resources of its disks that are secondary on this host. `named`: also those that the configuration names instead
- * of their device; the script of such a disk makes them primary without a look at the other host.
+ * The DRBD resources of its disks that are secondary on this host. `named`: also those whose disk line has the name of
+ * the resource instead of the device; the script of such a disk makes them primary without a check of the other host.
  */
 export async function secondaries(
   host: ReadHost,

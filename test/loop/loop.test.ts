@@ -260,7 +260,7 @@ describe('detachLoop', () => {
     sh('losetup', '--detach', device);
 
     expect(String(held)).toContain(`process ${process.pid} (`);
-    expect(String(lost)).toContain('could not be attached again');
+    expect(String(lost)).toContain('an undo cannot attach it again');
     expect(after).toMatchObject([{ autoclear: false, device }]);
   });
 });

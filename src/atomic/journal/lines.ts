@@ -51,7 +51,7 @@ export interface IntentLine {
   readonly contains?: Key;
   readonly within?: Key;
   readonly lives: 'disk' | 'boot';
-  /** Only for a step whose effect ends with a reboot: it is undone after a reboot too. */
+  /** The boot may set again what the step set, so the step is undone after a reboot too. */
   readonly recurs?: true;
   /** The keys of objects whose content the step does not write; true: all that it claims. */
   readonly keepsContent?: true | readonly Key[];
@@ -79,7 +79,7 @@ export interface Awaiting {
 /** Why a step could not be undone or finished in one attempt. */
 export interface Blocked {
   readonly why: BlockedWhy;
-  /** This and the next two are texts for the administrator: what failed, who uses the object, and how to free it. */
+  /** This and the next two are for the administrator: what failed, the holders of the object, and how to release it. */
   readonly message?: string;
   readonly holders?: readonly Holder[];
   readonly remedy?: string;

@@ -240,7 +240,7 @@ async function lookOnly(unwinding: Unwinding, step: Step): Promise<Acted> {
   const look = await code.look(journalled);
   if (look.state === 'gone') return acted([{ t: 'undone', n: step.n }]);
   if (look.blocks !== undefined) throw new RefusedError(look.blocks.why, { remedy: look.blocks.remedy });
-  const found = look.found ?? `since the reboot it is again as the step had left it${users(look)}`;
+  const found = look.found ?? `after the reboot it was set to the same state again${users(look)}`;
   return leave(step, 'undone', { ...look, found });
 }
 

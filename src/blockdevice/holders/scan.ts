@@ -100,7 +100,7 @@ function parseScan({ stdout, stderr }: Answer): Scan {
     if (why === 'No such file or directory' || why === 'No such process') continue;
     unseen.add(Number(pid));
   }
-  // Process 1 always exists: if access to it is not even denied, it is hidden.
+  // Process 1 always exists. If it is neither listed nor reported as denied, /proc hides the processes of others (hidepid).
   const hidden = !unseen.has(1) && !uses.some(({ pid }) => pid === 1);
   return { uses, unseen, hidden };
 }

@@ -136,13 +136,11 @@ async function refuseLost(
   const stat = await host.stat(file);
   const isSame = stat?.kind === 'file' && stat.inode === inode && stat.device === filesystem;
   if (isSame && (birth === undefined || stat.birth === birth)) return stat;
-  const what = stat === undefined ? 'no longer has that name' : 'now names a different file';
-  throw new RefusedError(`/dev/loop${number}: the file ${file} ${what}, and could not be attached again`, {
-    remedy,
-  });
+  const what = stat === undefined ? `its file is no longer at ${file}` : `${file} is now a different file`;
+  throw new RefusedError(`/dev/loop${number}: ${what}, so an undo cannot attach it again`, { remedy });
 }
 
-/** RefusedError if others have attached the same bytes since the step, as for a new attachment. */
+/** RefusedError if others have attached the same bytes since the step. A new attachment makes the same check. */
 async function refuseAdded(host: ReadHost, was: Undo): Promise<void> {
   const now = conflicting(await loopDevices(host), was);
   const added = now.find(({ number }) => was.beside?.includes(number) !== true);

@@ -125,8 +125,8 @@ export const format = operation({
     await refuseHeld(host, path, look.holders ?? []);
     await namingHolders(host, path, () => host.run(wipeLuks(path)));
   },
-  // Opening the device means that it will be written to; the steps that created the content of the
-  // open device check it.
+  // An opened device will be written to, so its raw bytes are not compared. The steps that created content in the
+  // mapping compare that content.
   content: {
     lost: 'undone',
     of: 'device',

@@ -50,7 +50,7 @@ export const invalidateRemote = laterChange({
     if (own !== 'UpToDate')
       throw new RefusedError(
         `volume ${String(volume)} of ${name} is ${own} on this host: there is no up-to-date data to send`,
-        { remedy: `see where it is: bofh drbd status ${name}` },
+        { remedy: `see which host has up-to-date data: bofh drbd status ${name}` },
       );
   },
 });
@@ -79,6 +79,6 @@ function nothingToFetch(state: ResourceState, volume: number): RefusedError {
     own === 'UpToDate' ? 'UpToDate on this host, which may be the last good copy' : `${own} on this host`;
   return new RefusedError(
     `no peer is known to have up-to-date data of volume ${String(volume)} of ${name}: the volume is ${here}, and ${peer}`,
-    { remedy: `see where it is: bofh drbd status ${name}` },
+    { remedy: `see which host has up-to-date data: bofh drbd status ${name}` },
   );
 }

@@ -53,7 +53,7 @@ export function refuseUnconvertible({ lv, all }: VolumeAmong): void {
   const isPlain = (isLinear(lv) || isRaid1(lv)) && lv.role.join() === 'public';
   if (!isPlain || all.some(({ origin }) => origin?.uuid === lv.uuid))
     throw new RefusedError(
-      `${lv.fullName} is not a linear or raid1 volume without snapshots (${[...lv.layout, ...lv.role].join(', ')}): bofh does not convert it`,
+      `bofh converts only linear and raid1 volumes that have no snapshots; ${lv.fullName} is: ${[...lv.layout, ...lv.role].join(', ')}`,
       { remedy: 'convert it with lvconvert: man lvconvert; man lvmraid' },
     );
   if (lv.active !== true)

@@ -90,7 +90,7 @@ export const mergeSnapshot = deferred({
       throw new RefusedError(
         `${found.lv.fullName} is a snapshot of another volume now (${pair.origin.fullName}): it is not merged`,
         {
-          remedy: `to leave it as it is: bofh recover --abandon ID --because "…"; or, after that, to merge it: bofh lvm snapshot merge ${found.lv.fullName}`,
+          remedy: `close the journal, which leaves the snapshot as it is: bofh recover --abandon ID --because "…"; to merge it then: bofh lvm snapshot merge ${found.lv.fullName}`,
         },
       );
     await refuseUnmergeable(host, pair);

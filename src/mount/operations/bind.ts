@@ -87,8 +87,8 @@ export const bind = operation({
       });
     return { mountId: made.id };
   },
-  // Others may have mounted the filesystem of its source: the step is not repeated, but must not be
-  // forgotten.
+  // Never binds again: others may have mounted the filesystem of the source. If the bind mount is missing, the error
+  // keeps the step in the journal.
   again: async ({ undo: { path, device, root }, host }) => {
     const entries = await mountEntries(host);
     const [there, from] = [mountsAt(entries, path).at(-1), mountOver(entries, device)];

@@ -254,7 +254,7 @@ async function mountAgain(host: ChangeHost, of: Undo): Promise<void> {
   // mount(8) follows a symbolic link.
   const real = await realPath(host, path);
   if (real !== path)
-    throw new RefusedError(`${path} leads to ${real} now: ${of.source} is not mounted there`, {
+    throw new RefusedError(`${path} leads to ${real} now, so ${of.source} was not mounted again`, {
       remedy: `see its symbolic links: namei ${inShell(path)}; move the link away, and create the directory: mkdir --parents ${inShell(path)}; then: bofh recover`,
     });
   // The mount ID, by which an older step would recognize it, has changed.

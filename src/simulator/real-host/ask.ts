@@ -20,7 +20,7 @@ export function ask<T>({ real }: Overlay, command: Command<T>, argv = command.ar
 /**
  * Returns the path at which the real host has the content of a device: by its number there, or the
  * file that the plan attaches. Undefined: the device exists only in the plan, or the plan has
- * written to it, so the model answers. Throws ParseError for content that the plan cannot know.
+ * written to it, so the model answers. Throws UnknownInPlan for content that the plan cannot know.
  */
 export function realNode(overlay: Overlay, world: World, device: Device): string | undefined {
   const { name, number, storage, size } = device;
@@ -83,14 +83,17 @@ export function askDevice<T>(
 }
 
 /**
- * Throws for a device that the plan unmounts: the superblock of a mounted ext4 is not up to date,
- * and shows the free blocks only after the unmount.
+ * Throws UnknownInPlan for a device that is unmounted only in the plan: on the real host it is still mounted, and the
+ * superblock of a mounted ext4 is not up to date.
  */
 function refuseMounted({ mounted }: Overlay, world: World, { name, number }: Device): void {
   if (!mounted.has(number) || world.mounts.some(({ device }) => device === number)) return;
-  throw new UnknownInPlan(`cannot tell what is on /dev/${name}: a plan does not unmount it`, {
-    remedy: 'plan the part before it, run that, then plan the rest',
-  });
+  throw new UnknownInPlan(
+    `cannot tell what is on /dev/${name}: it is still mounted, and only the plan unmounts it`,
+    {
+      remedy: 'plan the part before it, run that, then plan the rest',
+    },
+  );
 }
 
 /**

@@ -107,7 +107,7 @@ export async function refuseHeldDisks(
   for (const disk of disks) held.push(...((await orMissing(diskHolders(host, disk))) ?? []));
   if (held.length === 0) return;
   const first = remedyFor(held) ?? 'end that use';
-  throw new RefusedError(`${name} does not get its disks again: ${inWords(held)}`, {
+  throw new RefusedError(`${name} cannot get its disks back: ${inWords(held)}`, {
     code: 'in-use',
     remedy: `${first}; then: bofh recover`,
     holders: held,

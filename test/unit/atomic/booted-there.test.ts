@@ -53,7 +53,7 @@ test.each<readonly [string, (tx: Tx, there: Peer) => Promise<unknown>]>([
   await expect(failed).rejects.toMatchObject({
     code: 'rolled-back',
     leftUntouched: [
-      'lvm.activateLv (logical volume vg0/data on there): since the reboot it is again as the step had left it',
+      'lvm.activateLv (logical volume vg0/data on there): after the reboot it was set to the same state again',
     ],
   });
   expect(isActive()).toBe(true);

@@ -211,12 +211,12 @@ describe('objects that ended with an earlier boot', () => {
     [
       'is there again: it is named, with who uses it',
       { state: 'ours', holders: [holder('a guest')] },
-      ['toy.thing (toy:a): since the reboot it is again as the step had left it; used by a guest'],
+      ['toy.thing (toy:a): after the reboot it was set to the same state again; used by a guest'],
     ],
     [
       'is there again, unused',
       { state: 'ours' },
-      ['toy.thing (toy:a): since the reboot it is again as the step had left it'],
+      ['toy.thing (toy:a): after the reboot it was set to the same state again'],
     ],
     [
       'is something else now: it is named as it was found',

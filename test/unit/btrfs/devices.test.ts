@@ -201,7 +201,7 @@ describe('on a host', () => {
       const { path: node } = await deviceNode(host, spare);
 
       await expect(addDevice.look({ undo, host: withUnreadable(host, node) })).rejects.toThrow(
-        /blkid sees nothing on/,
+        /blkid finds nothing on/,
       );
     });
 

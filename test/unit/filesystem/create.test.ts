@@ -256,7 +256,7 @@ describe('prepare of create', () => {
     await expect(prepareAgain(undo)).resolves.toEqual(undo);
     debugfs = 'Input/output error while trying to open /dev/x';
 
-    await expect(prepareAgain(undo)).rejects.toThrow(/blkid sees nothing on .*Input\/output error/);
+    await expect(prepareAgain(undo)).rejects.toThrow(/blkid finds nothing on .*Input\/output error/);
     await expect(look(undo)).rejects.toThrow(/Input\/output error/);
   });
 

@@ -175,7 +175,7 @@ describe('is refused, and nothing changes', () => {
 
   test('with a snapshot', async () => {
     host.admin.snapshot({ vg: 'vg0', name: 'monday', origin: 'a', extents: 1 });
-    expect(String(await refused(converts()))).toContain('without snapshots');
+    expect(String(await refused(converts()))).toContain('that have no snapshots');
   });
 
   test('with a copy on its own device', async () => {

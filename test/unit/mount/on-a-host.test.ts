@@ -173,7 +173,9 @@ test('the undo of an unmount does not follow a link that others put in its place
   );
 
   expect(error).toBeInstanceOf(StuckError);
-  expect(String(error)).toContain('/mnt/there leads to /mnt/shown now: /dev/vg0/old is not mounted there');
+  expect(String(error)).toContain(
+    '/mnt/there leads to /mnt/shown now, so /dev/vg0/old was not mounted again',
+  );
   expect(host.world.mounts.some(({ path }) => path === '/mnt/shown')).toBe(false);
 });
 

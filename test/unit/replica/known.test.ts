@@ -140,7 +140,7 @@ describe('drbd.remove', () => {
     const refused = await refusal(hosts, () => drbd.remove(web1));
     expect([refused.message, refused.remedy]).toEqual([
       'the configuration of web1 on alpha names alpha and gamma, and that on beta names alpha and beta',
-      'if beta was replaced, remove its part, there: bofh drbd remove web1 --here; if not, compare them, on each host: bofh drbd show web1',
+      'if beta was replaced, run on beta: bofh drbd remove web1 --here; if not, compare them, on each host: bofh drbd show web1',
     ]);
   });
 });

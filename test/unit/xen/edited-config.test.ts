@@ -10,11 +10,7 @@ const text = (name: string, disk: string) =>
 
 test.each([
   ['is that of another guest', text('shop', 'root'), /web1 cannot be started again: \S+ is the .* of shop/],
-  [
-    'names a disk that this host uses',
-    text('web1', 'more'),
-    /web1 does not get its disks again: .*vg0\/more/,
-  ],
+  ['names a disk that this host uses', text('web1', 'more'), /web1 cannot get its disks back: .*vg0\/more/],
   ['cannot be parsed', 'name = web1\n', /web1 cannot be started again: \S+:1: expected a quoted string/],
 ])('a guest is not started again by the undo if its configuration %s now', async (_, now, message) => {
   const host = simulatedHost();

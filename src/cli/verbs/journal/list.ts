@@ -78,7 +78,7 @@ async function rowOf(engine: Engine, journal: ReadJournal): Promise<JournalList[
     return { id, name: '', user: '', state: 'unreadable', ...times, steps: 0, changes: [] };
   const state = journal.is === 'open' ? journal.open.state : journal.state;
   const { begin } = state;
-  // A committed sequence has nothing of the scopes that were undone in it.
+  // Without the steps of a committed sequence that were undone with their scope.
   const steps = state.committed ? state.steps.filter(({ undone }) => undone === undefined) : state.steps;
   const [name, user] = [textOf(begin.name), textOf(begin.user)];
   const is = stateOf(journal);

@@ -54,7 +54,7 @@ export default verb({
       { read: parseDuration },
     ),
     unconfirmed: flag(
-      'with --boot: only sequences that wait for a confirmation; runs before the network is up. With ID: wait for the confirmation, and roll back if it does not come in time (bofh starts this itself)',
+      'with --boot: only sequences that wait for a confirmation; the boot unit runs this before the network is up. With ID: wait for the confirmation, and roll back if it does not come in time (bofh starts this itself)',
     ),
     because: value('<TEXT>', 'reason, which is written to the journal'),
     cutLastLine: value('<ID>', 'show the damaged end of this journal and cut it off'),

@@ -175,7 +175,7 @@ describe.each(takers)('%s', (_, act) => {
       withBofh(bofhOn(withUnreadable(host, device)), () => atomic('takes it', (tx) => act(tx, {}))),
     );
 
-    expect(String(error)).toMatch(/blkid sees nothing on \/dev\/vdx, but/);
+    expect(String(error)).toMatch(/blkid finds nothing on \/dev\/vdx, but/);
     expect(host.snapshot()).toBe(before);
   });
 });

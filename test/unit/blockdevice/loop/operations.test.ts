@@ -277,11 +277,11 @@ describe('detachLoop', () => {
     host.admin.removeFile(file);
 
     await expect(does((tx) => tx.block.detachLoop({ device }))).rejects.toThrow(
-      /could not be attached again/,
+      /an undo cannot attach it again/,
     );
     host.admin.writeFile(file, 'z'.repeat(1024));
     await expect(does((tx) => tx.block.detachLoop({ device }))).rejects.toThrow(
-      /could not be attached again/,
+      /an undo cannot attach it again/,
     );
     expect(loops()).toHaveLength(1);
   });
