@@ -72,8 +72,8 @@ export async function refuseUsed(host: ReadHost, fs: string): Promise<void> {
     throw new RefusedError(`the top level (subvolid=5) of ${fs} is not mounted`, {
       remedy: `mount -o subvolid=${topLevelId} UUID=${fs} /mnt`,
     });
-  // This mount of the top level, and its copies in the mount namespaces of services, will show the new content. Any
-  // other one, for example of a directory in the top level or in a container, would show other content than before.
+  // This mount of the top level, and its copies in the mount namespaces of services, will show the new content, as
+  // intended. Programs that use another mount of it, for example in a container, do not expect that.
   const others = (await everyHolderOf(host, { fs, subvolume: top })).filter(
     (holder) => holder.kind !== 'btrfs' && !(holder.kind === 'mount' && holder.path === shown.path),
   );
