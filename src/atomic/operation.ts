@@ -261,6 +261,9 @@ function laterOf<U, R>(
   };
 }
 
+/** Attempts to act with another identity (IdentityTaken): of many parallel steps, each may lose its own to all others. */
+export const identityTries = 100;
+
 /** A value after a round trip through the journal: throws for a value that would not survive. */
 export function json(value: unknown): unknown {
   const text = JSON.stringify(value) as string | undefined;

@@ -12,7 +12,14 @@ import { changing, codeOf, type Engine } from '../engine.ts';
 import { hostKey, keyInWords, ownKey } from '../locks/host-key.ts';
 import { append, type Journal } from '../journal/journal-writer.ts';
 import type { IntentLine } from '../journal/lines.ts';
-import { json, type AnyOperation, type Claims, type DeviceKeys, type Mounted } from '../operation.ts';
+import {
+  identityTries,
+  json,
+  type AnyOperation,
+  type Claims,
+  type DeviceKeys,
+  type Mounted,
+} from '../operation.ts';
 import { eachOnce } from '../place.ts';
 import { noticing } from './change-notice.ts';
 import { containerStep } from '../undo/next.ts';
@@ -45,9 +52,6 @@ export interface StepDone {
   readonly n: number;
   readonly value: unknown;
 }
-
-/** Attempts: of many parallel steps, each may lose its identity to all others. */
-const identityTries = 100;
 
 /**
  * Runs one step, from its checks to its `done` line. If another process took the chosen identity, chooses

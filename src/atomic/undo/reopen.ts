@@ -1,10 +1,17 @@
-import { BofhError, ConnectionError, JournalError, messageOf, RefusedError } from '../../core/errors.ts';
+import {
+  BofhError,
+  ConnectionError,
+  IdentityTaken,
+  JournalError,
+  messageOf,
+  RefusedError,
+} from '../../core/errors.ts';
 import { shellWords } from '../../command/index.ts';
 import { changing, codeOf, type Engine } from '../engine.ts';
 import { note, type Journal } from '../journal/journal-writer.ts';
 import { containerOf, journalled, type State, stepOf, type Step } from '../journal/state.ts';
 import { placesOf } from '../journal/step-index.ts';
-import { json } from '../operation.ts';
+import { identityTries, json } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { accessTo, containerStep, destroyersOf, mountsOver } from './next.ts';
 import { describe } from './report.ts';
@@ -198,17 +205,23 @@ async function again(
 ): Promise<boolean> {
   const code = await codeOf(engine, intent, journal.id);
   const { host } = placeOf(engine, intent.host);
-  const undo = await code.again?.({ undo: intent.undo, host });
-  if (undo === undefined) return false;
-  const { boot } = await host.facts();
-  // Before the act, so that a recovery after a kill knows what this one left open.
-  note(journal, [{ t: 'again', n, boot, undo }]);
-  const result = await code.run({
-    ...{ args: intent.args, undo: json(undo) },
-    host: changing(engine, journal, { ...intent, boot }),
-  });
-  note(journal, [{ t: 'done', n, result }]);
-  return true;
+  for (let attempt = 1; ; attempt += 1) {
+    const undo = await code.again?.({ undo: intent.undo, host });
+    if (undo === undefined) return false;
+    const { boot } = await host.facts();
+    // Before the act, so that a recovery after a kill knows what this one left open.
+    note(journal, [{ t: 'again', n, boot, undo }]);
+    try {
+      const result = await code.run({
+        ...{ args: intent.args, undo: json(undo) },
+        host: changing(engine, journal, { ...intent, boot }),
+      });
+      note(journal, [{ t: 'done', n, result }]);
+      return true;
+    } catch (error) {
+      if (!(error instanceof IdentityTaken) || attempt === identityTries) throw error;
+    }
+  }
 }
 
 async function lookAt(

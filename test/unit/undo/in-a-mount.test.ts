@@ -458,6 +458,26 @@ describe('a mount that the sequence ends before its commit', () => {
     expect(start.world.mounts.map(({ path }) => path)).not.toContain('/srv/photos');
   });
 
+  it('is mounted again with another loop device, if another process takes the number meanwhile', async () => {
+    const before = left(start);
+    await run(start, () =>
+      atomic('photos', async (tx) => {
+        await ending['an encrypted image file']?.(tx);
+        let taken = false;
+        start.faults.decide(({ access, tool }) => {
+          if (taken || access === 'read' || tool !== 'losetup') return undefined;
+          taken = true;
+          start.admin.losetup('/srv/other.img');
+          return undefined;
+        });
+        start.admin.writeFile('/srv/other.img', 'x'.repeat(4096));
+      }),
+    );
+
+    expect(left(start)).toEqual(before);
+    expect([...start.world.loops.values()].map(({ path }) => path)).toEqual(['/srv/other.img']);
+  });
+
   it('and that the commit could not close again is named when the journal is abandoned', async () => {
     const failing = run(start, () =>
       atomic('photos', async (tx) => {
