@@ -58,7 +58,8 @@ export function closedJournal({ store }: Pick<Engine, 'store'>, id: string): Clo
  */
 export function refuseRestored(engine: Pick<Engine, 'store'>, id: string, { closed }: State): void {
   const ended = closed === undefined ? closedJournal(engine, id) : undefined;
-  if (ended === undefined) return;
+  // If the sequence has ended since the journal was read, only the history has it now.
+  if (ended === undefined || engine.store.inode(`${id}.journal`) === undefined) return;
   const { directory } = engine.store;
   throw new JournalError(
     `journal ${id} is open, but the history has it as ${ended.state.closed ?? 'open'}: it is probably from a backup of ${directory}; nothing was touched`,

@@ -22,6 +22,7 @@ import {
   recover,
   removeJournalLeftovers,
 } from '../../../src/atomic/recovery/recover.ts';
+import { journals as openJournalsOf, refuseRestored } from '../../../src/atomic/journal/scan.ts';
 import { fold } from '../../../src/atomic/journal/state.ts';
 import type { Reservations } from '../../../src/command/index.ts';
 import { ConnectionError, JournalError, StuckError } from '../../../src/core/errors.ts';
@@ -82,6 +83,16 @@ test('refuses an open journal that the history has as committed: it is from a ba
 
   expect(readFileSync(join(journals, 'one.journal'))).toEqual(backup);
   expect(readFileSync(join(journals, 'history/one.journal'), 'utf8')).toContain('"committed"');
+});
+
+test('does not call a journal old that another process closes after it was read', async () => {
+  const { engine } = place();
+  left(engine, 'one', [scope]);
+  const [read] = openJournalsOf(engine);
+  await recover('one', { engine, yes: false });
+
+  expect(read?.state.closed).toBeUndefined();
+  expect(() => read && refuseRestored(engine, 'one', read.state)).not.toThrow();
 });
 
 test('refuses a filesystem whose inode numbers change', async () => {
