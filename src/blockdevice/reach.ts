@@ -113,8 +113,8 @@ export async function usersBeyond(host: ReadHost, device: string, size: Bytes): 
 }
 
 /**
- * The error for a size that is too small for these holders. If the content itself ends after the size, to release
- * the holders does not help.
+ * The error for a size that is too small for these holders. If the content itself ends after the size, the remedy is
+ * to shrink it, because it would still end there when the holders have released the device.
  */
 export function sizeTooSmall(what: string, size: Bytes, users: readonly Holder[]): RefusedError {
   const toEnd = users.some(({ kind, free }) => kind === 'unknown' && free === undefined)

@@ -17,7 +17,7 @@ export interface Structure {
   readonly snapshots: string;
   /** The subvolume that receives the current content of the top level. */
   readonly data: string;
-  /** Lines of /etc/fstab that mount the top level: then their mount points have the two directories instead of the data. */
+  /** Lines of /etc/fstab that mount the top level, whose mount points will contain the two directories instead of the data. */
   readonly fstab: readonly Pick<FstabLine, 'number' | 'source' | 'target'>[];
 }
 
