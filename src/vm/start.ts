@@ -110,8 +110,9 @@ async function refuseUnconnected(
 }
 
 /**
- * The DRBD resources of a guest's disks that are secondary on this host. `named`: also those whose disk line has the name of
- * the resource instead of the device; the script of such a disk makes them primary without a check of the other host.
+ * The DRBD resources of a guest's disks that are secondary on this host. `named`: also those whose disk line has the
+ * name of the resource instead of the device; the script of such a disk makes them primary without a check of the
+ * other host.
  */
 export async function secondaries(
   host: ReadHost,
