@@ -146,6 +146,8 @@ function rolledBack(
   const { cause } = error;
   const why = known(cause, circumstances, around);
   const left = error.leftUntouched.map((each) => `left untouched: ${printable(each)}`);
+  // Nothing of it is unfinished.
+  const next = error.remedy ?? (why.next === scriptNext ? 'correct the script, then run it again' : why.next);
   return {
     class: error.name,
     failed: oneLine(error.message),
@@ -156,7 +158,7 @@ function rolledBack(
         : isShuttingDown(cause)
           ? 'everything was rolled back, but the guest was asked to shut down and may still be shutting down'
           : restored),
-    next: why.exitCode === 70 ? bugReport : severalIn(error) ? why.next : (error.remedy ?? why.next),
+    next: why.exitCode === 70 ? bugReport : severalIn(error) ? why.next : next,
     details: [...(why.exitCode === 70 ? [] : why.details), ...left],
     exitCode: exitCodeOf(error),
   };

@@ -299,6 +299,7 @@ describe.skipIf(!root)('a script with a sequence', () => {
     const { exitCode, stdout, stderr } = await run([script]);
 
     expect(exitCode).toBe(5);
+    expect(stderr).toContain('next: correct the script, then run it again');
     expect(stdout).toBe('');
     expect(stderr).toContain('on purpose');
     expect(stderr).toContain(`${script}:4`);
