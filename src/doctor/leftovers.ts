@@ -108,7 +108,7 @@ interface Report {
 async function stillThere(asked: LeftoverSearch, journal: KnownJournal): Promise<readonly Report[]> {
   const { state, is } = journal;
   if (state === undefined || (is !== 'interrupted' && is !== 'abandoned')) return [];
-  const left = state.steps.filter((step) => isLeft(state, step));
+  const left = state.steps.filter((step) => isLeft(state, step) || step.reopened === true);
   const found = await Promise.all(left.map((step) => lookAt(asked, journal, step)));
   return found.flat();
 }

@@ -81,7 +81,9 @@ export async function manualRecoveryOf(
   try {
     const code = await engine.find(intent.kind, intent.version);
     const result = present({ result: done?.result });
-    return code?.describe?.({ undo: intent.undo, ...result, way: state.committed ? 'forward' : 'back' });
+    // Of a mount that the commit opened again nothing is finished: it is closed.
+    const way = state.committed && intent.after ? 'forward' : 'back';
+    return code?.describe?.({ undo: intent.undo, ...result, way });
   } catch {
     return undefined;
   }
@@ -106,6 +108,21 @@ export async function manualRecoveryNow(
   } catch {
     return withoutClear(await manualRecoveryOf(engine, state, step));
   }
+}
+
+/**
+ * The manual recovery of a step that is left, or whose object the commit opened again and did not close. Undefined
+ * for any other step.
+ */
+export async function manualRecoveryLeft(
+  engine: Engine,
+  state: State,
+  step: Step,
+): Promise<ManualRecovery | undefined> {
+  if (isLeft(state, step)) return await manualRecoveryNow(engine, state, step);
+  if (step.reopened !== true) return undefined;
+  const found = await manualRecoveryNow(engine, state, step);
+  return found?.clear.length === 0 ? undefined : found;
 }
 
 function withoutClear(found: ManualRecovery | undefined): ManualRecovery | undefined {

@@ -492,11 +492,18 @@ describe('a mount that the sequence ends before its commit', () => {
 
     const { runtime, stderr } = testRuntime(simulatedBofh({ host: start }), { yes: true });
     expect(await runVerb(runtime, `recover --abandon ${id} --because broken`)).toBe(0);
-    expect([...stderr().matchAll(/stays open; to close it: (.*)/g)].map(([, how]) => how)).toEqual([
-      'umount /srv/vault',
-      'cryptsetup close vault',
-      'losetup --detach /dev/loop0',
-    ]);
+    const closing = ['umount /srv/vault', 'cryptsetup close vault', 'losetup --detach /dev/loop0'];
+    expect([...stderr().matchAll(/stays open; to close it: (.*)/g)].map(([, how]) => how)).toEqual(closing);
+    for (const words of [`journal show ${id}`, 'doctor']) {
+      const later = testRuntime(simulatedBofh({ host: start }));
+      await runVerb(later.runtime, words);
+      for (const line of closing) expect(later.stdout()).toContain(line);
+    }
+    start.admin.umount('/srv/vault');
+    const end = testRuntime(simulatedBofh({ host: start }));
+    await runVerb(end.runtime, `journal show ${id}`);
+    expect(end.stdout()).not.toContain('clear: umount');
+    expect(end.stdout()).toContain('clear: cryptsetup close vault');
   });
 
   it('is mounted again to undo its files after a kill right after the unmount', async () => {

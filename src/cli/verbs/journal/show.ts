@@ -2,8 +2,8 @@ import type { Engine } from '../../../atomic/engine.ts';
 import { codesOf } from '../../../atomic/recovery/recover.ts';
 import { whyNotUndone } from '../../../atomic/recovery/undo-sequence.ts';
 import { BofhError } from '../../../core/errors.ts';
-import { manualRecoveryNow, reason } from '../../../atomic/undo/report.ts';
-import { isLeft, type State, type Step } from '../../../atomic/journal/state.ts';
+import { manualRecoveryLeft, reason } from '../../../atomic/undo/report.ts';
+import type { State, Step } from '../../../atomic/journal/state.ts';
 import { manualRecoveryData } from '../../errors/manual-recovery.ts';
 import { give } from '../../output/answer.ts';
 import type { JournalShow, ShownStep } from '../../output/answers/index.ts';
@@ -87,8 +87,7 @@ async function refusalOf(engine: Engine, id: string, state: State): Promise<Jour
 async function stepOf(engine: Engine, state: State, step: Step, owned: boolean): Promise<ShownStep> {
   const { n, blocked } = step;
   const [is, note] = howItStands(step);
-  const manualRecovery =
-    owned || !isLeft(state, step) ? undefined : await manualRecoveryNow(engine, state, step);
+  const manualRecovery = owned ? undefined : await manualRecoveryLeft(engine, state, step);
   const { holders = [], remedy } = blocked ?? {};
   const heldBy = holders.map(({ words, free }) => ({
     who: words,

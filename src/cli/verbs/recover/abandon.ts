@@ -1,7 +1,7 @@
 import { atWork, type Reserved } from '../../../atomic/locks/reservations.ts';
 import { abandon } from '../../../atomic/recovery/recover.ts';
 import type { State } from '../../../atomic/journal/state.ts';
-import { describe, manualRecoveryNow } from '../../../atomic/undo/report.ts';
+import { describe, manualRecoveryLeft } from '../../../atomic/undo/report.ts';
 import type { Bofh } from '../../../connect.ts';
 import { shellWords } from '../../../command/index.ts';
 import { JournalError, UsageError } from '../../../core/errors.ts';
@@ -47,7 +47,7 @@ export async function abandonOne(
 async function openedAgain({ engine }: Bofh, state: State): Promise<readonly string[]> {
   const lines: string[] = [];
   for (const step of state.steps.filter(({ reopened }) => reopened === true).toReversed()) {
-    const { clear = [] } = (await manualRecoveryNow(engine, { ...state, committed: false }, step)) ?? {};
+    const { clear = [] } = (await manualRecoveryLeft(engine, state, step)) ?? {};
     if (clear.length === 0) continue;
     lines.push(
       `  step ${String(step.n)} ${describe(step)} was opened again by the commit, and stays open; to close it: ${clear.map(shellWords).join('; ')}`,
