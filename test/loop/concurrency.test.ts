@@ -45,9 +45,10 @@ await atomic(name, async (tx) => {
   await tx.file.change({ path: path + '/file', content: name });
   if (end === 'stays') await tx.mount.addFstab({ file: at + '/fstab', source: file, target: path, type, options: ['loop'] });
   if (end === 'fails') throw new Error('the script failed');
-  if (end !== 'closed') return;
+  if (!end.startsWith('closed')) return;
   await tx.mount.unmount({ path });
   await tx.block.detachLoop({ device });
+  if (end === 'closed, fails') throw new Error('the script failed');
 });
 `;
 
@@ -78,7 +79,7 @@ async function bofh(
 
 const sizes = { ext4: '24m', btrfs: '128m', xfs: '320m' } as const;
 const types = Object.keys(sizes) as (keyof typeof sizes)[];
-const ends = ['stays', 'closed', 'closed', 'fails'] as const;
+const ends = ['stays', 'closed', 'fails', 'closed, fails'] as const;
 
 it('of processes that race and are killed, each has all of its objects at the end, or none', async () => {
   mkdirSync(disk.path('made'));

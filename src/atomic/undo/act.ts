@@ -3,6 +3,7 @@ import {
   BofhError,
   CommandError,
   ConnectionError,
+  IdentityTaken,
   JournalError,
   messageOf,
   ParseError,
@@ -16,7 +17,14 @@ import { type Decision } from './next.ts';
 import type { Key, Look } from '../operation.ts';
 import { placeOf } from '../place.ts';
 import { isMissing } from './missing.ts';
-import { mountToFinish, reopenedFor, reopenedOver, type Reopening, whyHidden } from './reopen.ts';
+import {
+  isOpenAgain,
+  mountToFinish,
+  reopenedFor,
+  reopenedOver,
+  type Reopening,
+  whyHidden,
+} from './reopen.ts';
 import { describe } from './report.ts';
 import { conflictsOf, journalled, stepOf, type Step } from '../journal/state.ts';
 import { refuseUnmounted } from './unmounted.ts';
@@ -174,7 +182,9 @@ async function undo(
   }
   const { code, journalled } = await bringBack(unwinding, step, boot);
   if (code.defers(journalled.undo)) return acted(lines);
-  const before = await code.look(journalled);
+  let before = await code.look(journalled);
+  if (before.state === 'not-ours' && (await isOpenAgain(unwinding, step, { taken: false })))
+    before = { state: 'gone' };
   await refuseUnmounted(unwinding, step, before);
   let now = before;
   let except: ReadonlySet<number> = new Set();
@@ -193,7 +203,11 @@ async function undo(
       () => code.revert(journalled),
       () => code.look(journalled),
       step,
-    );
+    ).catch(async (error: unknown): Promise<Look> => {
+      if (await isOpenAgain(unwinding, step, { taken: error instanceof IdentityTaken }))
+        return { state: 'gone' };
+      throw error;
+    });
   }
   // Also if the step is undone already: the undo may be only in the page cache.
   await code.sync(journalled);

@@ -124,6 +124,14 @@ export function accessTo({ steps, index }: State, { n, intent }: Step): readonly
     .filter((step) => step.n < n && step.intent.lives === 'boot');
 }
 
+/** The older step that made what this step changed, for example attached the loop device that it detached. */
+export function openerOf({ steps, index }: State, { n, intent }: Step): Step | undefined {
+  return (intent.claims?.changes ?? [])
+    .flatMap((key) => index.makers.get(key) ?? [])
+    .flatMap((place) => steps[place] ?? [])
+    .findLast((step) => step.n < n && step.undone === undefined && step.intent.lives === 'boot');
+}
+
 /**
  * The mounts of the sequence that the paths of this step lead through, oldest first. At each mount point only
  * the mount that was the newest when this step began.

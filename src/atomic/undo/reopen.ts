@@ -13,7 +13,7 @@ import { containerOf, journalled, type State, stepOf, type Step } from '../journ
 import { placesOf } from '../journal/step-index.ts';
 import { identityTries, json } from '../operation.ts';
 import { placeOf } from '../place.ts';
-import { accessTo, containerStep, destroyersOf, mountsOver } from './next.ts';
+import { accessTo, containerStep, destroyersOf, mountsOver, openerOf } from './next.ts';
 import { describe } from './report.ts';
 import { isMissing } from './missing.ts';
 import { refuseUnmounted, unmounted } from './unmounted.ts';
@@ -79,6 +79,23 @@ export async function remount(
       if (!(await isGone({ engine, journal }, destroyersOf(journal.state, mount)))) throw error;
     }
   return opened;
+}
+
+/**
+ * For the undo of a step that closed what an older step of the sequence had opened: whether the older step has it
+ * open again. If `taken`, its identity (a loop number) belongs to others now, and the older step opens it with another
+ * one.
+ */
+export async function isOpenAgain(
+  { engine, journal }: { readonly engine: Engine; readonly journal: Journal },
+  of: Step,
+  { taken }: { readonly taken: boolean },
+): Promise<boolean> {
+  const code = await codeOf(engine, of.intent, journal.id);
+  const opener = code.endsAccess ? openerOf(journal.state, of) : undefined;
+  if (opener === undefined) return false;
+  if ((await lookAt(engine, journal, opener)) === 'ours') return true;
+  return taken && (await regained({ engine, journal }, opener));
 }
 
 /** What this process knows of the mounts that it opens again after the commit. */

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type Look, operation } from '../../atomic/operation.ts';
 import type { FileStat, ReadHost } from '../../command/index.ts';
-import { RefusedError } from '../../core/errors.ts';
+import { IdentityTaken, RefusedError } from '../../core/errors.ts';
 import { everyHolder, holders } from '../holders/index.ts';
 import { inUse } from '../in-use.ts';
 import { deviceNode } from '../node.ts';
@@ -29,10 +29,10 @@ const undo = z.extend(attachment, {
 type Undo = z.infer<typeof undo>;
 
 /**
- * `tx.block.detachLoop`: detaches an unused loop device from its file. The undo attaches the same
- * file again at the same number. Refused if that would be impossible: the file was deleted, or
- * another file has its name. Refused also while the kernel has partitions of the device that were
- * added with partx: they would stay.
+ * `tx.block.detachLoop`: detaches an unused loop device from its file. The undo attaches the same file again at the
+ * same number; at another one if others took it, and the sequence itself had attached the file. Refused if that would
+ * be impossible: the file was deleted, or another file has its name. Refused also while the kernel has partitions of
+ * the device that were added with partx: they would stay.
  */
 export const detachLoop = operation({
   kind: 'block.loop.detach',
@@ -151,8 +151,8 @@ async function refuseAdded(host: ReadHost, was: Undo): Promise<void> {
   );
 }
 
-function taken({ number, file }: Undo, here: LoopDevice): RefusedError {
-  return new RefusedError(
+function taken({ number, file }: Undo, here: LoopDevice): IdentityTaken {
+  return new IdentityTaken(
     `${here.device} is now attached to ${here.file}: ${file} cannot be attached there again`,
     { remedy: `when that file is no longer used: losetup --detach /dev/loop${number}; then: bofh recover` },
   );

@@ -3,7 +3,12 @@ import { atomic, type Tx } from '../../../src/api/atomic.ts';
 import { recover } from '../../../src/api/recover.ts';
 import { closedJournals } from '../../../src/atomic/journal/scan.ts';
 import { withBofh } from '../../../src/bofh.ts';
-import { ConnectionError, type RefusedError, type StuckError } from '../../../src/core/errors.ts';
+import {
+  ConnectionError,
+  type RefusedError,
+  RolledBackError,
+  type StuckError,
+} from '../../../src/core/errors.ts';
 import { fork } from '../../../src/simulator/fork.ts';
 import { deviceOf } from '../../../src/simulator/administrator/act.ts';
 import { inodeOf } from '../../../src/simulator/world/tree.ts';
@@ -457,6 +462,31 @@ describe('a mount that the sequence ends before its commit', () => {
     expect(mounts).toBe(1);
     expect(start.world.mounts.map(({ path }) => path)).not.toContain('/srv/photos');
   });
+
+  it.each(['in the sequence', 'by recovery'])(
+    'is undone %s, although others have the number of its loop device',
+    async (where) => {
+      start.admin.writeFile('/srv/other.img', 'x'.repeat(4096));
+      const before = look(start);
+      const failing = run(start, () =>
+        atomic('photos', async (tx) => {
+          await ending['an encrypted image file']?.(tx);
+          expect(start.admin.losetup('/srv/other.img')).toBe('/dev/loop0');
+          if (where === 'by recovery') start.kill();
+          throw new Error('failed');
+        }),
+      );
+      const error = await rejectionOf(failing);
+      if (where === 'in the sequence') expect(error).toBeInstanceOf(RolledBackError);
+      const now = start.process.alive ? start : start.restart();
+      if (now !== start)
+        expect(await run(now, () => recover())).toMatchObject([{ end: 'rolled-back', leftUntouched: [] }]);
+
+      expect([...now.world.loops.values()].map(({ path }) => path)).toEqual(['/srv/other.img']);
+      now.admin.detachLoop('/dev/loop0');
+      expect(differences(before, look(now))).toEqual([]);
+    },
+  );
 
   it('is mounted again with another loop device, if another process takes the number meanwhile', async () => {
     const before = left(start);
