@@ -367,6 +367,11 @@ function checked<K extends keyof typeof schemas>(
 ): z.output<(typeof schemas)[K]> {
   checkPath(at, path);
   const what = `${at}: h.${kind} ${path}`;
+  const gone = isRecord(request) ? ['absent', 'ensure', 'state'].find((key) => key in request) : undefined;
+  if (gone !== undefined && kind !== 'lines' && kind !== 'edit')
+    throw new UsageError(
+      `${what}: there is no option "${gone}"; if it must not exist: h.absent(${JSON.stringify(path)})`,
+    );
   const given = parsed(what, schemas[kind], request) as z.output<(typeof schemas)[K]>;
   if ('acl' in given) refuseNarrowMask(what, given);
   return given;

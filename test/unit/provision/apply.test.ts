@@ -278,6 +278,7 @@ const refusals: readonly (readonly [string, Describe, string])[] = [
   ],
   ['a relative path', (h) => h.file('etc/a', { content: '' }), 'must be an absolute path'],
   ['an unknown option', (h) => h.file('/etc/a', { content: '', mod: 1 } as never), 'mod'],
+  ['a state', (h) => h.file('/etc/a', { absent: true } as never), 'if it must not exist: h.absent("/etc/a")'],
   ['no content', (h) => h.file('/etc/a', { content: undefined as never }), 'content is missing'],
   [
     'a value before its turn',
