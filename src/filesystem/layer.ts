@@ -57,7 +57,7 @@ export const swap: Layer = {
     const { path, kind } = device;
     const uuid = content?.uuid;
     const why = 'a swap area has no content to keep: create it again with the other size';
-    const no: May = { may: false, why, remedy: newSwap({ device: path, uuid, kind }) };
+    const no: May = { may: false, why, remedy: newSwap({ device: path, uuid, label: content?.label, kind }) };
     // Without a uuid it is not measured, and has the size of its device.
     const found = uuid === undefined ? undefined : await measureFound(host, path, content);
     const size = found === undefined ? device.size : found.blocks * found.blockSize;

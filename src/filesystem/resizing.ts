@@ -54,13 +54,13 @@ export async function planResize(
   return { device, type, uuid, blockSize, from, to, when, ...present({ devid: found.btrfs?.devid }) };
 }
 
-function resizableType(device: string, { type, uuid, btrfs }: Measured): Resizable {
+function resizableType(device: string, { type, uuid, label, btrfs }: Measured): Resizable {
   const known = resizable.find((each) => each === type);
   if (known === undefined)
     throw new RefusedError(`${device} holds ${type}: bofh cannot change its size`, {
       remedy:
         type === 'swap'
-          ? `a swap area has no content to keep: ${newSwap({ device, uuid })}`
+          ? `a swap area has no content to keep: ${newSwap({ device, uuid, label })}`
           : 'create a new filesystem with the right size, and copy the files to it',
     });
   if (btrfs !== undefined && btrfs.devices !== 1)

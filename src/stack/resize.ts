@@ -138,7 +138,7 @@ async function refuseLoss(request: StackResize, links: readonly Link[], plan: Re
     {
       remedy:
         type === 'swap'
-          ? newSwap({ device, uuid: found.state === 'probed' ? found.content?.uuid : undefined })
+          ? newSwap({ device, ...(found.state === 'probed' ? found.content : {}) })
           : `leave ${option('--bare', "what: 'device'")} out to resize its content too; or, if the content is not needed, wipe it: bofh block wipe ${device} --overwrite UUID`,
     },
   );

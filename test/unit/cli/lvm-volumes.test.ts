@@ -130,10 +130,10 @@ describe('bofh lvm resize', () => {
   });
 
   it('says how to recreate a swap area', async () => {
-    host.admin.format('/dev/vg0/a', { type: 'swap', usage: 'other', uuid: 'x', version: '1' });
+    host.admin.format('/dev/vg0/a', { type: 'swap', usage: 'other', uuid: 'x', label: 'sw', version: '1' });
     await expect(resize(at({ yes: true }).runtime, 'vg0/a', '16m')).rejects.toMatchObject({
-      remedy: expect.stringContaining(
-        'swapoff /dev/vg0/a; bofh block wipe /dev/vg0/a --overwrite x',
+      remedy: expect.stringMatching(
+        /^swapoff \/dev\/vg0\/a; bofh block wipe \/dev\/vg0\/a --overwrite x; .*--uuid x --label sw; swapon/,
       ) as string,
     });
     expect(volumes()).toEqual([['a', 8]]);

@@ -13,13 +13,13 @@ const device = '/dev/vg0/swap';
 function host(): SimulatedHost {
   const there = simulatedHost({ volumeGroups: [{ name: 'vg0', size: 512 * mib }] });
   there.admin.lvcreate({ vg: 'vg0', name: 'swap', extents: 16 });
-  there.admin.format(device, { type: 'swap', usage: 'other', uuid, version: '1' });
+  there.admin.format(device, { type: 'swap', usage: 'other', uuid, label: 'more swap', version: '1' });
   return there;
 }
 
 const anew = new RegExp(
   `^swapoff \\S+swap; bofh block wipe \\S+ --overwrite ${uuid}; bofh block resize --bare \\S+ SIZE; ` +
-    `bofh filesystem create \\S+ --type swap --uuid ${uuid}; swapon \\S+$`,
+    `bofh filesystem create \\S+ --type swap --uuid ${uuid} --label 'more swap'; swapon \\S+$`,
 );
 
 it.each([

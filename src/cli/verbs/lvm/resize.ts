@@ -104,7 +104,7 @@ async function plan(
     throw new RefusedError(`there is ${on.type} on ${group}/${name}, which this command does not shrink`, {
       remedy:
         on.type === 'swap'
-          ? newSwap({ device: `/dev/${group}/${name}`, uuid: (await recognise(host, lv.dmPath))?.uuid })
+          ? newSwap({ device: `/dev/${group}/${name}`, ...(await recognise(host, lv.dmPath)) })
           : `shrink all layers, in the right order: bofh block resize /dev/${group}/${name} ${to}b`,
     });
   return { uuid: lv.uuid, from, to };
