@@ -6,11 +6,13 @@ import {
   identityOf,
   locate,
   mountEntries,
+  numberAt,
+  recognise,
   refuseGuests,
   refuseHeld,
 } from '../../blockdevice/index.ts';
 import type { ReadHost } from '../../command/index.ts';
-import { type Holder, RefusedError } from '../../core/errors.ts';
+import { BofhError, type Holder, RefusedError } from '../../core/errors.ts';
 import { option } from '../../core/option.ts';
 import { present } from '../../core/present.ts';
 import { mountedRecovery } from '../manual-recovery.ts';
@@ -69,9 +71,11 @@ export const mount = operation({
   result: z.strictObject({ mountId: z.int() }),
   lives: 'boot',
   restores: 'state',
-  prepare: async ({ args: { device, path, hides, mode }, mark, host }) => {
+  prepare: async ({ args: { device, path, hides, mode, options }, mark, host }) => {
     const node = await deviceNode(host, device);
     await refuseGuests(host, device, mode);
+    if (!wordsOf(options).includes('nouuid'))
+      await refuseSecondXfs(host, device.startsWith('/') ? device : node.path, node.number);
     const where = await chooseDirectory(host, path, mark, hides);
     const { identity } = await identityOf(host, node.path);
     const link = device.startsWith('/') && device !== node.path ? { link: device } : {};
@@ -105,6 +109,46 @@ export const mount = operation({
   revert: ({ undo: made, result: known, host }) => takeAway(host, made, known),
   describe: mountedRecovery,
 });
+
+/**
+ * Refuses an xfs with the UUID of another mounted one, such as a snapshot of a volume in use. The
+ * kernel says why only in its log, and mount(8) says "wrong fs type, bad option, bad superblock".
+ */
+async function refuseSecondXfs(host: ReadHost, device: string, number: string): Promise<void> {
+  const others = new Map(
+    (await mountEntries(host))
+      .filter((entry) => entry.type === 'xfs' && entry.device !== number)
+      .map((entry) => [entry.device, entry]),
+  );
+  if (others.size === 0) return;
+  const uuid = await xfsUuid(host, device);
+  if (uuid === undefined) return;
+  for (const { source, path, device: other } of others.values()) {
+    // The name in the table of mounts may be gone, or belong to another device now.
+    if ((await numberAt(host, source)) !== other) continue;
+    if ((await xfsUuid(host, source)) !== uuid) continue;
+    throw new RefusedError(
+      `${device} holds an xfs with the uuid ${uuid}, as ${source} does, which is mounted on ${path}`,
+      {
+        remedy: `mount it with ${option('-o nouuid', "options: ['nouuid']")}; or, if it is no longer the same filesystem, change its uuid: bofh filesystem uuid ${device}`,
+      },
+    );
+  }
+}
+
+/**
+ * Undefined: not an xfs, or it cannot be read, for example a disk that failed while it was mounted.
+ * Then mount(8) decides.
+ */
+async function xfsUuid(host: ReadHost, device: string): Promise<string | undefined> {
+  try {
+    const found = await recognise(host, device);
+    return found?.type === 'xfs' ? found.uuid : undefined;
+  } catch (error) {
+    if (error instanceof BofhError) return undefined;
+    throw error;
+  }
+}
 
 /**
  * Returns the current path of the device; undefined if others have mounted it on this path

@@ -3,6 +3,7 @@ import { atomic, withBofh } from '../../../src/bofh.ts';
 import { BofhError, RefusedError, RolledBackError, UsageError } from '../../../src/core/errors.ts';
 import { Mounted, NestedMounted } from '../../../src/api/mount.ts';
 import { simulatedBofh, simulatedHost, type SimulatedHost } from '../../../src/simulator/index.ts';
+import { withUnreadable } from '../blockdevice/unreadable.ts';
 
 /** Three volumes with a filesystem: `root` with a system of directories, `home` and `boot`. */
 function stage(fstab = '', udev: 'running' | 'absent' = 'running'): SimulatedHost {
@@ -254,5 +255,44 @@ nas:/export /srv nfs defaults 0 0
       RefusedError,
     );
     expect(places(host)).toEqual([]);
+  });
+});
+
+describe('a snapshot of an xfs that is mounted', () => {
+  const uuid = '5e1f0000-0000-4000-8000-0000000000aa';
+  const second = (options?: readonly string[]) =>
+    ({ device: '/dev/vg0/look', path: '/mnt/tree', mode: 'ro', ...(options && { options }) }) as const;
+  const xfs = (): SimulatedHost => {
+    const host = stage();
+    for (const name of ['data', 'look']) {
+      host.admin.lvcreate({ vg: 'vg0', name, extents: 4 });
+      host.admin.format(`/dev/vg0/${name}`, { type: 'xfs', usage: 'filesystem', uuid });
+    }
+    host.admin.mount('/dev/vg0/data', '/mnt/fill');
+    return host;
+  };
+
+  it('is not mounted without nouuid, which the error names', async () => {
+    const host = xfs();
+    const mounting = on(host, () => atomic('look', (tx) => tx.mount.mount(second())));
+    await expect(mounting).rejects.toMatchObject({
+      message: expect.stringMatching(/holds an xfs with the uuid 5e1f.* mounted on \/mnt\/fill/) as string,
+      remedy: expect.stringContaining("options: ['nouuid']") as string,
+    });
+    expect(host.changes).toEqual([]);
+  });
+
+  it('is left to mount(8) if the mounted one cannot be read', async () => {
+    const host = withUnreadable(xfs(), '/dev/dm-3');
+    await withBofh(simulatedBofh({ host }), () => atomic('look', (tx) => tx.mount.mount(second())));
+  });
+
+  it('is mounted with nouuid, or when the other is not mounted', async () => {
+    const host = xfs();
+    await on(host, () => atomic('look', (tx) => tx.mount.mount(second(['nouuid']))));
+    host.admin.umount('/mnt/tree');
+    host.admin.umount('/mnt/fill');
+    await on(host, () => atomic('look', (tx) => tx.mount.mount(second())));
+    expect(host.world.mounts.at(-1)).toMatchObject({ path: '/mnt/tree' });
   });
 });
