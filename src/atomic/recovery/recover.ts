@@ -105,13 +105,22 @@ export async function openJournals(engine: Engine): Promise<readonly OpenJournal
   return await withOwners(engine, journals(engine));
 }
 
-/** Journals that were read, with who works on them. */
+/** Journals that were read, with who works on them; without those that have moved to the history since. */
 export async function withOwners(engine: Engine, seen: readonly Seen[]): Promise<readonly OpenJournal[]> {
   const worked = await workedOn(engine, seen);
-  return seen.flatMap(({ id, lines, state }, i) => {
+  const open = seen.map(async (read, i): Promise<readonly OpenJournal[]> => {
     const by = worked[i];
-    return by === undefined ? [] : [{ id, lines, state, ...by }];
+    if (by === undefined) return [];
+    const { id, lines, state } = read;
+    const isDead = by.owner === 'dead' || by.owner === 'orphan';
+    if (!isDead || state.closed !== undefined) return [{ id, lines, state, ...by }];
+    // The owner may have ended the sequence between the two looks: then it was not interrupted.
+    const now = journalOf(engine, id);
+    if (now === undefined) return [];
+    if (now.lines.length === lines.length) return [{ id, lines, state, ...by }];
+    return await withOwners(engine, [now]);
   });
+  return (await Promise.all(open)).flat();
 }
 
 /**

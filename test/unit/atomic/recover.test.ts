@@ -95,6 +95,36 @@ test('does not call a journal old that another process closes after it was read'
   expect(() => read && refuseRestored(engine, 'one', read.state)).not.toThrow();
 });
 
+test('a journal that ends while its owner is looked for is not listed as interrupted', async () => {
+  const { engine } = place();
+  left(engine, 'one', [scope]);
+  const ending = (): boolean => {
+    engine.store.makeDir('history');
+    engine.store.rename('one.journal', 'history/one.journal');
+    return false;
+  };
+  const processes = { ...engine.processes, alive: ending };
+
+  expect(await openJournals({ ...engine, processes })).toEqual([]);
+});
+
+test('a journal that is closed while its owner is looked for is listed as closed', async () => {
+  const { engine } = place();
+  left(engine, 'one', [scope]);
+  const ending = (): boolean => {
+    const file = engine.store.open('one.journal');
+    if (file !== undefined)
+      append(adopt(engine.store, file, 'one', 'token'), [{ t: 'closed', outcome: 'rolled-back' }]);
+    return false;
+  };
+  let calls = 0;
+  const processes = { ...engine.processes, alive: () => calls++ === 0 && ending() };
+
+  const [one] = await openJournals({ ...engine, processes });
+
+  expect(one?.state.closed).toBe('rolled-back');
+});
+
 test('refuses a filesystem whose inode numbers change', async () => {
   const { engine } = place();
   left(engine, 'one', [scope]);
