@@ -40,6 +40,19 @@ export function readReservations(engine: Engine): readonly ReadReservation[] {
   }));
 }
 
+/**
+ * Returns all journals, even if one is damaged: the history, the newest last, and then the unfinished ones.
+ * Reads the history last, because a sequence that ends meanwhile moves there.
+ */
+export async function readAll(engine: Engine): Promise<readonly ReadJournal[]> {
+  const open = await readOpen(engine);
+  const history = readHistory(engine);
+  const ended = new Set(history.map(({ id }) => id));
+  // One that is in both is from a backup of the state directory, if it did not move just now.
+  const left = open.filter(({ id }) => !ended.has(id) || engine.store.inode(`${id}.journal`) !== undefined);
+  return [...history, ...left];
+}
+
 /** Returns the unfinished journals, even if one is damaged. */
 export async function readOpen(engine: Engine): Promise<readonly ReadJournal[]> {
   const ids = journalIds(accessing(engine, () => engine.store.names('.')));
@@ -47,7 +60,7 @@ export async function readOpen(engine: Engine): Promise<readonly ReadJournal[]> 
 }
 
 /** Returns the journals of the history, the newest last. */
-export function readHistory(engine: Engine): readonly ReadJournal[] {
+function readHistory(engine: Engine): readonly ReadJournal[] {
   const ids = journalIds(accessing(engine, () => engine.store.names('history')));
   const found = ids.flatMap((id) => readClosed(engine, id) ?? []);
   return found.toSorted((a, b) => (a.at < b.at ? -1 : 1));

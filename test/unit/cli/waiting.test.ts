@@ -104,3 +104,28 @@ it('confirm without an ID does not take an unreadable journal for none', async (
 
   expect(await rejectionOf(typedOn(simulatedBofh({ host }), 'confirm'))).toBeInstanceOf(JournalError);
 });
+
+describe('bofh journal list', () => {
+  it('shows a sequence that ends while it reads the directories', async () => {
+    const bofh = simulatedBofh({ host });
+    const { store } = bofh.engine;
+    const lines = [
+      begin('cc33', 'quick'),
+      { t: 'committed' },
+      { t: 'closed', outcome: 'committed' },
+    ] as const;
+    lay('cc33', appendedApart(lines));
+    let reads = 0;
+    const names: typeof store.names = (folder) => {
+      const found = store.names(folder);
+      reads += 1;
+      if (reads === 1) store.rename('cc33.journal', 'history/cc33.journal');
+      return found;
+    };
+    const engine = { ...bofh.engine, store: { ...store, names } };
+
+    const { data } = await jsonOn({ ...bofh, engine }, 'journal list');
+
+    expect(journalList.parse(data).filter(({ id }) => id === 'cc33')).toMatchObject([{ state: 'committed' }]);
+  });
+});

@@ -17,7 +17,7 @@ import type { Bofh } from '../../../connect.ts';
 import { give } from '../../output/answer.ts';
 import type { Doctor } from '../../output/answers/index.ts';
 import { type Look, paintWord } from '../../output/style.ts';
-import { readHistory, readOpen, type ReadJournal } from '../../runtime/read-journals.ts';
+import { readAll, type ReadJournal } from '../../runtime/read-journals.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import { openSession, refuseOtherHost, siteGiven } from '../../runtime/session.ts';
 import { flag, verb } from '../../runtime/verb.ts';
@@ -126,7 +126,7 @@ async function journalsOf(
 ): Promise<{ readonly journals: readonly KnownJournal[] | undefined; readonly found: readonly Finding[] }> {
   let journals: readonly KnownJournal[] | undefined;
   const found = await looking({ check: 'journal', what: 'the journals', root }, async () => {
-    journals = [...readHistory(engine), ...(await readOpen(engine))].map(known);
+    journals = (await readAll(engine)).map(known);
     return [];
   });
   return { journals, found };

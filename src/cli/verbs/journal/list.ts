@@ -4,13 +4,7 @@ import { give } from '../../output/answer.ts';
 import type { JournalList } from '../../output/answers/index.ts';
 import { type Cell, stated } from '../../output/style.ts';
 import { printable, textOf } from '../../output/text.ts';
-import {
-  readHistory,
-  type ReadJournal,
-  readOpen,
-  readReservations,
-  timesOf,
-} from '../../runtime/read-journals.ts';
+import { type ReadJournal, readAll, readReservations, timesOf } from '../../runtime/read-journals.ts';
 import { openSession, refuseOtherHost, tellWhose } from '../../runtime/session.ts';
 import { verb } from '../../runtime/verb.ts';
 import { hostsOf, stateOf } from './journal-state.ts';
@@ -28,7 +22,7 @@ export default verb({
     tellWhose(runtime);
     const { bofh } = await openSession(runtime, { site: 'unused', root: 'not-needed' });
     const { engine } = bofh;
-    const journals = [...readHistory(engine), ...(await readOpen(engine))];
+    const journals = await readAll(engine);
     const reserved = readReservations(engine);
     const own = await Promise.all(journals.map((journal) => rowOf(engine, journal)));
     const data: JournalList = [...own, ...reserved.map(reservedRow)];
