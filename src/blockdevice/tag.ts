@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost, textOf } from '../command/index.ts';
 import { RefusedError, UsageError } from '../core/errors.ts';
 import { blkidProbe, blkidTagged, type Tag, type Tagged } from './commands.ts';
 import { nodeNamed } from './holders/device.ts';
@@ -78,11 +78,10 @@ function isSameBtrfs(one: Tagged, other: Tagged): boolean {
  * for a named device it reports that access is denied. So this probes the first device to find out.
  */
 async function refuseIfNoDeviceReadable(host: ReadHost): Promise<void> {
-  const blocks = (await host.stat('/sys/block')) === undefined ? [] : await host.readDir('/sys/block');
-  for (const block of blocks) {
+  for (const block of await namesIn(host, '/sys/block')) {
     const node = nodeNamed(block);
-    const size = new TextDecoder().decode(await host.readFile(`/sys/block/${block}/size`));
-    if (size === '0\n' || (await host.stat(node)) === undefined) continue;
+    const size = await textOf(host, `/sys/block/${block}/size`);
+    if (size === undefined || size === '0\n' || (await host.stat(node)) === undefined) continue;
     await host.run(blkidProbe(node));
     return;
   }

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Look } from '../atomic/operation.ts';
 import { describeMount, mountEntries, type MountEntry, numberAt } from '../blockdevice/index.ts';
-import { type ChangeHost, inShell, type ReadHost } from '../command/index.ts';
+import { type ChangeHost, inShell, namesIn, orMissing, type ReadHost } from '../command/index.ts';
 import { CommandError, type Holder, RefusedError } from '../core/errors.ts';
 import { emptyDirectory, makePrivateMounts, ownDirectory, privateMounts, realPath } from './paths.ts';
 import { describe, markOption, mountsAt, mountsOn, userEntries } from './table.ts';
@@ -137,18 +137,17 @@ export async function isOf(host: ReadHost, entry: MountEntry, number: string): P
   if (source === undefined || source === number) return source === number;
   const names = [await kernelName(host, source), await kernelName(host, number)];
   const top = '/sys/fs/btrfs';
-  for (const uuid of (await host.stat(top)) === undefined ? [] : await host.readDir(top)) {
-    const members = `${top}/${uuid}/devices`;
-    if ((await host.stat(members)) === undefined) continue;
-    const devices = await host.readDir(members);
+  for (const uuid of await namesIn(host, top)) {
+    // Others may unmount a btrfs meanwhile: then its directory is gone.
+    const devices = await namesIn(host, `${top}/${uuid}/devices`);
     if (names.every((name) => name !== undefined && devices.includes(name))) return true;
   }
   return false;
 }
 
 async function kernelName(host: ReadHost, number: string): Promise<string | undefined> {
-  const link = `/sys/dev/block/${number}`;
-  return (await host.stat(link)) === undefined ? undefined : posix.basename(await host.readLink(link));
+  const link = await orMissing(host.readLink(`/sys/dev/block/${number}`));
+  return link === undefined ? undefined : posix.basename(link);
 }
 
 async function isMarked(host: ReadHost, made: Made): Promise<boolean> {

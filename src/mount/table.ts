@@ -1,5 +1,5 @@
 import { type MountEntry, unescapeOctal } from '../blockdevice/mountinfo.ts';
-import type { ReadHost } from '../command/index.ts';
+import { type ReadHost, textOf } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 
 export { mountOver } from '../blockdevice/mountinfo.ts';
@@ -38,8 +38,8 @@ export function parseUtab(text: string): readonly UserEntry[] {
 
 /** Reads libmount's table; empty if nothing has needed it since the boot. */
 export async function userEntries(host: ReadHost): Promise<readonly UserEntry[]> {
-  if ((await host.stat(utab)) === undefined) return [];
-  return parseUtab(new TextDecoder().decode(await host.readFile(utab)));
+  const text = await textOf(host, utab);
+  return text === undefined ? [] : parseUtab(text);
 }
 
 /** Returns the mounts at a path, the lowest first. */

@@ -1,4 +1,4 @@
-import type { ReadHost } from '../command/index.ts';
+import { namesIn, type ReadHost, textOf } from '../command/index.ts';
 import { ParseError } from '../core/errors.ts';
 import { present } from '../core/present.ts';
 
@@ -17,9 +17,8 @@ export interface Backend {
 
 /** Every disk and network backend of this host; they can outlive their domain. */
 export async function backends(host: ReadHost): Promise<readonly Backend[]> {
-  if ((await host.stat(devices)) === undefined) return [];
   const found: Backend[] = [];
-  for (const name of await host.readDir(devices)) {
+  for (const name of await namesIn(host, devices)) {
     const domid = backend.exec(name)?.groups?.domid;
     if (domid === undefined) continue;
     const device = name.startsWith('vbd-')
@@ -45,7 +44,8 @@ export async function writesTo(
   let sum = 0;
   for (const key of ['wr_req', 'ds_req']) {
     const at = `${devices}/${name}/statistics/${key}`;
-    const text = new TextDecoder().decode(await host.readFile(at)).trim();
+    const text = (await textOf(host, at))?.trim();
+    if (text === undefined) return 0;
     if (!/^\d+$/.test(text)) throw new ParseError(`cannot read ${at}: "${text}"`);
     sum += Number(text);
   }
@@ -66,9 +66,8 @@ function numberOf(vdev: string): number {
 // xen-blkback prints the numbers in hex: fd:3 is 253:3. The backend may disappear between the
 // listing and the reading.
 async function deviceOf(host: ReadHost, path: string): Promise<string | undefined> {
-  if ((await host.stat(path)) === undefined) return undefined;
-  const text = new TextDecoder().decode(await host.readFile(path)).trim();
-  const groups = /^(?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)$/.exec(text)?.groups;
+  const text = (await textOf(host, path)) ?? '';
+  const groups = /^(?<major>[0-9a-f]+):(?<minor>[0-9a-f]+)\n?$/.exec(text)?.groups;
   if (groups?.major === undefined || groups.minor === undefined) return undefined;
   return `${Number.parseInt(groups.major, 16)}:${Number.parseInt(groups.minor, 16)}`;
 }

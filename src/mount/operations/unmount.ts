@@ -11,7 +11,7 @@ import {
   refuseGuests,
   remedyFor,
 } from '../../blockdevice/index.ts';
-import { type ChangeHost, inShell, orMissing, type ReadHost } from '../../command/index.ts';
+import { type ChangeHost, inShell, orMissing, type ReadHost, textOf } from '../../command/index.ts';
 import { RefusedError } from '../../core/errors.ts';
 import { bindMount, mount as mountCommand } from '../commands.ts';
 import { isOf } from '../step-mount.ts';
@@ -202,9 +202,7 @@ async function neededToRemount(
 
 /** RefusedError for a loop device that mount(8) created, because it is removed with its mount. */
 async function refuseLeaving(host: ReadHost, { device, source, path }: MountEntry): Promise<void> {
-  const file = `/sys/dev/block/${device}/loop/autoclear`;
-  if ((await host.stat(file)) === undefined) return;
-  if (new TextDecoder().decode(await host.readFile(file)).trim() !== '1') return;
+  if ((await textOf(host, `/sys/dev/block/${device}/loop/autoclear`))?.trim() !== '1') return;
   throw new RefusedError(
     `the kernel detaches the loop device ${source} when ${path} is unmounted, so an undo could not mount it again`,
     { remedy: `if no undo is needed: umount ${inShell(path)}` },
@@ -300,9 +298,9 @@ async function deviceBehind(host: ReadHost, entry: MountEntry): Promise<string |
   const named = entry.source.startsWith('/') ? await numberAt(host, entry.source) : undefined;
   if (named !== undefined && (await isOf(host, entry, named))) return entry.source;
   // The source is free text: the kernel calls the first root /dev/root, which is not a device node.
-  const link = `/sys/dev/block/${entry.device}`;
-  if ((await host.stat(link)) === undefined) return undefined;
-  const node = `/dev/${posix.basename(await host.readLink(link))}`;
+  const link = await orMissing(host.readLink(`/sys/dev/block/${entry.device}`));
+  if (link === undefined) return undefined;
+  const node = `/dev/${posix.basename(link)}`;
   return (await numberAt(host, node)) === entry.device ? node : undefined;
 }
 
