@@ -204,6 +204,18 @@ describe('an added line', () => {
     expect(privates()).toEqual([]);
   });
 
+  it.each([
+    ['a mount point', '/bofh/none', 'ext4', /^create the mount point and attach the device first/],
+    ['swap', 'none', 'swap', /^attach the device first/],
+  ])('for a missing device names what to do first: %s', async (_, target, type, remedy) => {
+    const failure = sequence(testEngine(disk.path('state')), (tx) =>
+      tx.step(addFstab, { file, source: '/dev/bofh-missing', target, type }),
+    );
+    await expect(failure).rejects.toMatchObject({
+      cause: { remedy: expect.stringMatching(remedy) as string },
+    });
+  });
+
   it('may name a missing device with nofail, and any device in the fstab of another system', async () => {
     const missing = { ...line(), source: 'UUID=5e1f0000-0000-4000-8000-0000000000ff' };
     await (await take(addFstab, { ...missing, options: ['nofail'] }, step.host)).run();

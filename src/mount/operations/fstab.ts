@@ -191,8 +191,9 @@ async function verify(
   const found = how === 'syntax' ? [] : newProblems(before, after, own);
   if (after.unreadable <= before.unreadable && found.length === 0) return;
   const words = found.map(({ target, says }) => `${target}: ${says}`).join('; ');
+  // A swap area has no mount point.
+  const first = own?.target === 'none' ? '' : 'create the mount point and ';
   throw new RefusedError(`findmnt --verify rejects the new line: ${words || 'the line cannot be read'}`, {
-    remedy:
-      'create the mount point and attach the device first; or, for a device that may be missing, add the option nofail',
+    remedy: `${first}attach the device first; or, for a device that may be missing, add the option nofail`,
   });
 }
