@@ -282,6 +282,20 @@ describe('a mount', () => {
     await expect(refused).rejects.toThrow(UsageError);
   });
 
+  it('of a second xfs with the UUID of a mounted one is refused without nouuid', async () => {
+    const [first, second] = [disk.blank('first', 320), disk.blank('second', 320)];
+    sh('mkfs.xfs', '-q', first);
+    sh('dd', `if=${first}`, `of=${second}`, 'bs=4M', 'conv=sparse,fsync', 'status=none');
+    sh('mount', first, disk.makeDir('first at'));
+    await expect(take(mount, { device: second, mode: 'rw' }, step.host)).rejects.toThrow(
+      /holds an xfs with the uuid .*, as \S+ does, which is mounted on/,
+    );
+    const mounted = await take(mount, { device: second, mode: 'rw', options: ['nouuid'] }, step.host);
+    await mounted.run();
+    expect(mountedPaths(second)).toEqual([own]);
+    await mounted.goBack();
+  });
+
   it('locks the path and the device, so that no other sequence removes them meanwhile', async () => {
     const { device } = disk.ext4('a.img');
     const { undo } = await take(mount, { device, mode: 'ro' }, step.host);
