@@ -488,6 +488,23 @@ describe('a mount that the sequence ends before its commit', () => {
     },
   );
 
+  it('is not taken for open again because its loop device is: another mount is in its place', async () => {
+    start.admin.mkdir('/srv/theirs');
+    const failing = run(start, () =>
+      atomic('photos', async (tx) => {
+        const { file } = await tx.block.createImage({ file: '/srv/album.img', size: '64m' });
+        const { device } = await tx.block.attachLoop({ file });
+        await tx.filesystem.create({ device, type: 'ext4' });
+        await tx.mount.mount({ device, path: '/srv/photos', mode: 'rw' });
+        await tx.mount.unmount({ path: '/srv/photos' });
+        start.admin.mount('/dev/vg0/photos', '/srv/photos');
+        throw new Error('failed');
+      }),
+    );
+    const { leftUntouched } = (await rejectionOf(failing)) as RolledBackError;
+    expect(leftUntouched[0]).toMatch(/^mount.unmount .*: .* is mounted there now$/);
+  });
+
   it('is mounted again with another loop device, if another process takes the number meanwhile', async () => {
     const before = left(start);
     await run(start, () =>
