@@ -124,19 +124,12 @@ export function accessTo({ steps, index }: State, { n, intent }: Step): readonly
     .filter((step) => step.n < n && step.intent.lives === 'boot');
 }
 
-/** The older step that made all that this step changed, for example attached the loop device that it detached. */
+/** The older step that made what this step changed, for example attached the loop device that it detached. */
 export function openerOf({ steps, index }: State, { n, intent }: Step): Step | undefined {
-  const closed = intent.claims?.changes ?? [];
-  return closed
+  return (intent.claims?.changes ?? [])
     .flatMap((key) => index.makers.get(key) ?? [])
     .flatMap((place) => steps[place] ?? [])
-    .findLast(
-      ({ n: older, undone, intent: { lives, claims } }) =>
-        older < n &&
-        undone === undefined &&
-        lives === 'boot' &&
-        closed.every((key) => claims?.makes?.includes(key) === true),
-    );
+    .findLast((step) => step.n < n && step.undone === undefined && step.intent.lives === 'boot');
 }
 
 /**
